@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ports and device memory. Every volatile access of Hamlet is one of these functions, so that the
+ * width and the order of what a device sees stand where it is written.
+ * Spec: SDM "Input/Output Port Addressing", "Memory Ordering"; CLFLUSH.
+ */
+#pragma once
+#include "arch/bits.h"
+#include "arch/types.h"
+
+#ifdef HAMLET_UNIT /* host tests drive a model of the device instead of the machine */
+uint8_t in8(uint16_t port);
+uint16_t in16(uint16_t port);
+uint32_t in32(uint16_t port);
+void out8(uint16_t port, uint8_t v);
+void out16(uint16_t port, uint16_t v);
+void out32(uint16_t port, uint32_t v);
+uint8_t mmio_read8(const void *p);
+uint16_t mmio_read16(const void *p);
+uint32_t mmio_read32(const void *p);
+uint64_t mmio_read64(const void *p);
+void mmio_write8(void *p, uint8_t v);
+void mmio_write16(void *p, uint16_t v);
+void mmio_write32(void *p, uint32_t v);
+void mmio_write64(void *p, uint64_t v);
+void cache_write_back(const void *p, size_t size);
+#else
+static inline uint8_t in8(uint16_t port)
+{
+    uint8_t v;
+    asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
+static inline uint16_t in16(uint16_t port)
+{
+    uint16_t v;
+    asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
+static inline uint32_t in32(uint16_t port)
+{
+    uint32_t v;
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+    return v;
+}
+
+static inline void out8(uint16_t port, uint8_t v)
+{
+    asm volatile("outb %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline void out16(uint16_t port, uint16_t v)
+{
+    asm volatile("outw %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline void out32(uint16_t port, uint32_t v)
+{
+    asm volatile("outl %0, %1" ::"a"(v), "Nd"(port) : "memory");
+}
+
+static inline uint8_t mmio_read8(const void *p) { return *(const volatile uint8_t *)p; }
+static inline uint16_t mmio_read16(const void *p) { return *(const volatile uint16_t *)p; }
+static inline uint32_t mmio_read32(const void *p) { return *(const volatile uint32_t *)p; }
+static inline uint64_t mmio_read64(const void *p) { return *(const volatile uint64_t *)p; }
+static inline void mmio_write8(void *p, uint8_t v) { *(volatile uint8_t *)p = v; }
+static inline void mmio_write16(void *p, uint16_t v) { *(volatile uint16_t *)p = v; }
+static inline void mmio_write32(void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
+static inline void mmio_write64(void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
+
+/* Write the cache lines of [p, p + size) back to memory, for a reader that does not snoop. */
+static inline void cache_write_back(const void *p, size_t size)
+{
+    const char *line = (const char *)ALIGN_DOWN((uintptr_t)p, 64);
+    for (; line < (const char *)p + size; line += 64)
+        asm volatile("clflush (%0)" ::"r"(line) : "memory");
+    asm volatile("mfence" ::: "memory");
+}
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines on the console: "[cpu] subsystem: text". A file says `#define LOG "vtd"` before it includes
+ * this header. Tests and people grep these lines, so facts are written key=value.
+ * From: everywhere.   To: arch/printf.c (formats), arch/uart.c (bytes).
+ *
+ * error: something that should not have happened, at boot or in the machine. info: milestones.
+ * trace: everything else, compiled in, printed with log=trace. What a guest can cause at will is
+ * never above trace, or goes through log_guest(), which is limited in rate.
+ */
+#pragma once
+#include <stdarg.h>
+#include "arch/errno.h"
+#include "arch/types.h"
+
+enum log_level { LOG_ERROR, LOG_INFO, LOG_TRACE };
+
+extern enum log_level log_threshold; /* set by log= on the command line */
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_error(...) log_write(LOG_ERROR, LOG, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_INFO, LOG, __VA_ARGS__)
+#define log_trace(...)                                                                             \
+    do {                                                                                           \
+        if (log_threshold >= LOG_TRACE)                                                            \
+            log_write(LOG_TRACE, LOG, __VA_ARGS__);                                                \
+    } while (0)
+
+/* A budget of lines for one source that may be hostile: `budget` counts down, the last line says
+ * that more are kept back. Start it with LOG_GUEST_BUDGET. */
+#define LOG_GUEST_BUDGET 32
+#define log_guest(budget, ...)                                                                     \
+    do {                                                                                           \
+        if (*(budget) > 0 && --*(budget) >= 0)                                                     \
+            log_write(LOG_INFO, LOG, __VA_ARGS__);                                                 \
+        if (*(budget) == 0 && (*(budget) = -1))                                                    \
+            log_write(LOG_INFO, LOG, "further lines of this kind are kept back");                  \
+    } while (0)
+
+/* Log why, where it is born, and give the code to return. */
+#define FAIL(err, ...) (log_error(__VA_ARGS__), -(err))
+
+/* A whole line, without the "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and what guests
+ * print. Lines of different CPUs never mix. */
+void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same bytes as they are, e.g. the unfinished prompt of a guest. */
+void console_write(const char *text, size_t size);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's own command line: "console=com1,115200 log=info vtd=on ir=on post=hw inv=qi".
+ * From: boot/main.c.   To: whoever needs one; constant after options_parse().
+ * Not here: a VM's description (guest/config.c).
+ */
+#pragma once
+#include "arch/errno.h"
+#include "arch/types.h"
+
+enum post_mode { POST_OFF, POST_SW, POST_HW };
+enum inv_mode { INV_QI, INV_REG };
+enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
+
+struct options {
+    uint16_t console_port; /* 0: none. console=com1|com2|0xPORT|off[,speed] */
+    uint32_t console_speed; /* baud, 115200 */
+    uint8_t log;            /* enum log_level. log=error|info|trace */
+    bool vtd;               /* vtd=on|off */
+    bool ir;                /* ir=on|off, interrupt remapping */
+    enum post_mode post;    /* post=hw|sw|off: the best that may be used */
+    enum inv_mode inv;      /* inv=qi|reg */
+    bool apicv;             /* apicv=on|off: off shows the software local APIC */
+    bool x2apic;            /* x2apic=on|off, the host's own local APICs */
+    enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */
+    uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
+};
+
+extern struct options options;
+
+/* Set `options` from the command line. An unknown key or a bad value is logged, one line each, naming
+ * both, and leaves the default; returns -EINVAL if there was any, after the whole line was read. */
+int options_parse(const char *cmdline);

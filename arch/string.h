@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strings and memory: the C library's functions of the same names, and the number parser that every
+ * option goes through.
+ */
+#pragma once
+#include "arch/errno.h"
+#include "arch/types.h"
+
+void *memcpy(void *to, const void *from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+char *strchr(const char *s, int c);
+
+/* The whole of [s, s + len) as a number, decimal or 0x..., with one suffix K, M or G (powers of 1024).
+ * -EINVAL: empty, another character, or over 64 bits; *out is then untouched. */
+MUST_CHECK int parse_u64(const char *s, size_t len, uint64_t *out);
