@@ -7,12 +7,12 @@
 #pragma once
 #include "arch/types.h"
 
-#define atomic_load(p)          __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define atomic_store(p, v)      __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
-#define atomic_exchange(p, v)   __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_add(p, v)  __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_or(p, v)   __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_and(p, v)  __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST)
+#define atomic_load(p)         __atomic_load_n(p, __ATOMIC_SEQ_CST)
+#define atomic_store(p, v)     __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
+#define atomic_exchange(p, v)  __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define atomic_fetch_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+#define atomic_fetch_or(p, v)  __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
+#define atomic_fetch_and(p, v) __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST)
 
 /* *p == *expected: *p = desired, true. Otherwise *expected = *p, false. */
 #define atomic_replace(p, expected, desired)                                                       \
@@ -36,4 +36,7 @@ static inline void atomic_store_128(struct u128 *p, struct u128 v)
     } while (!done);
 }
 
-static inline void compiler_barrier(void) { asm volatile("" ::: "memory"); }
+static inline void compiler_barrier(void)
+{
+    asm volatile("" ::: "memory");
+}

@@ -5,15 +5,15 @@
  */
 #pragma once
 
-#define ENOENT    2  /* there is no such thing */
-#define EIO       5  /* the hardware did not do as its manual says */
-#define ENOMEM    12 /* no page left */
-#define EBUSY     16 /* somebody else has it */
-#define EEXIST    17 /* it is there already */
-#define ENODEV    19 /* the machine lacks a feature */
-#define EINVAL    22 /* a table, an option or an argument makes no sense */
-#define ENOSPC    28 /* a table of ours is full */
-#define EPERM     1  /* it would not be safe */
-#define ETIMEDOUT 110
+#define ENOENT     2  /* there is no such thing */
+#define EIO        5  /* the hardware did not do as its manual says */
+#define ENOMEM     12 /* no page left */
+#define EBUSY      16 /* somebody else has it */
+#define EEXIST     17 /* it is there already */
+#define ENODEV     19 /* the machine lacks a feature */
+#define EINVAL     22 /* a table, an option or an argument makes no sense */
+#define ENOSPC     28 /* a table of ours is full */
+#define EPERM      1  /* it would not be safe */
+#define ETIMEDOUT  110
 
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -13,7 +13,7 @@ enum inv_mode { INV_QI, INV_REG };
 enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
 
 struct options {
-    uint16_t console_port; /* 0: none. console=com1|com2|0xPORT|off[,speed] */
+    uint16_t console_port;  /* 0: none. console=com1|com2|0xPORT|off[,speed] */
     uint32_t console_speed; /* baud, 115200 */
     uint8_t log;            /* enum log_level. log=error|info|trace */
     bool vtd;               /* vtd=on|off */

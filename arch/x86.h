@@ -8,17 +8,17 @@
 #include "arch/bits.h"
 #include "arch/types.h"
 
-#define CR0_PE BIT(0)
-#define CR0_MP BIT(1)
-#define CR0_EM BIT(2)
-#define CR0_TS BIT(3)
-#define CR0_ET BIT(4)
-#define CR0_NE BIT(5)
-#define CR0_WP BIT(16)
-#define CR0_AM BIT(18)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
-#define CR0_PG BIT(31)
+#define CR0_PE         BIT(0)
+#define CR0_MP         BIT(1)
+#define CR0_EM         BIT(2)
+#define CR0_TS         BIT(3)
+#define CR0_ET         BIT(4)
+#define CR0_NE         BIT(5)
+#define CR0_WP         BIT(16)
+#define CR0_AM         BIT(18)
+#define CR0_NW         BIT(29)
+#define CR0_CD         BIT(30)
+#define CR0_PG         BIT(31)
 
 #define CR4_DE         BIT(3)
 #define CR4_PSE        BIT(4)
@@ -36,22 +36,22 @@
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
 
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
+#define EFER_SCE       BIT(0)
+#define EFER_LME       BIT(8)
+#define EFER_LMA       BIT(10)
+#define EFER_NXE       BIT(11)
 
-#define RFLAGS_CF BIT(0)
-#define RFLAGS_1  BIT(1) /* always one */
-#define RFLAGS_PF BIT(2)
-#define RFLAGS_AF BIT(4)
-#define RFLAGS_ZF BIT(6)
-#define RFLAGS_SF BIT(7)
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_IF BIT(9)
-#define RFLAGS_DF BIT(10)
-#define RFLAGS_OF BIT(11)
-#define RFLAGS_VM BIT(17)
+#define RFLAGS_CF      BIT(0)
+#define RFLAGS_1       BIT(1) /* always one */
+#define RFLAGS_PF      BIT(2)
+#define RFLAGS_AF      BIT(4)
+#define RFLAGS_ZF      BIT(6)
+#define RFLAGS_SF      BIT(7)
+#define RFLAGS_TF      BIT(8)
+#define RFLAGS_IF      BIT(9)
+#define RFLAGS_DF      BIT(10)
+#define RFLAGS_OF      BIT(11)
+#define RFLAGS_VM      BIT(17)
 
 /* SDM "Exception and Interrupt Reference" */
 enum vector {
@@ -98,10 +98,22 @@ static inline uint64_t read_cr4(void)
     return v;
 }
 
-static inline void write_cr0(uint64_t v) { asm volatile("mov %0, %%cr0" ::"r"(v) : "memory"); }
-static inline void write_cr2(uint64_t v) { asm volatile("mov %0, %%cr2" ::"r"(v) : "memory"); }
-static inline void write_cr3(uint64_t v) { asm volatile("mov %0, %%cr3" ::"r"(v) : "memory"); }
-static inline void write_cr4(uint64_t v) { asm volatile("mov %0, %%cr4" ::"r"(v) : "memory"); }
+static inline void write_cr0(uint64_t v)
+{
+    asm volatile("mov %0, %%cr0" ::"r"(v) : "memory");
+}
+static inline void write_cr2(uint64_t v)
+{
+    asm volatile("mov %0, %%cr2" ::"r"(v) : "memory");
+}
+static inline void write_cr3(uint64_t v)
+{
+    asm volatile("mov %0, %%cr3" ::"r"(v) : "memory");
+}
+static inline void write_cr4(uint64_t v)
+{
+    asm volatile("mov %0, %%cr4" ::"r"(v) : "memory");
+}
 
 static inline uint64_t read_rflags(void)
 {
@@ -147,10 +159,22 @@ static inline void xsetbv(uint32_t index, uint64_t v)
     asm volatile("xsetbv" ::"c"(index), "a"(LO32(v)), "d"(HI32(v)) : "memory");
 }
 
-static inline void invlpg(const void *p) { asm volatile("invlpg (%0)" ::"r"(p) : "memory"); }
-static inline void cpu_relax(void) { asm volatile("pause" ::: "memory"); }
-static inline void interrupts_off(void) { asm volatile("cli" ::: "memory"); }
+static inline void invlpg(const void *p)
+{
+    asm volatile("invlpg (%0)" ::"r"(p) : "memory");
+}
+static inline void cpu_relax(void)
+{
+    asm volatile("pause" ::: "memory");
+}
+static inline void interrupts_off(void)
+{
+    asm volatile("cli" ::: "memory");
+}
 
 /* Sleep until an interrupt has been handled. STI's shadow closes the race between looking for work
  * and falling asleep: an interrupt that comes in between ends the HLT. */
-static inline void interrupts_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
+static inline void interrupts_wait(void)
+{
+    asm volatile("sti; hlt; cli" ::: "memory");
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of this CPU, x2APIC mode if the CPU has it and x2apic=off is not given.
+ * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
+ */
+#pragma once
+#include "arch/types.h"
+
+/* Offsets in the xAPIC page; x2APIC MSR = 0x800 + offset / 16. */
+enum apic_reg {
+    APIC_ID = 0x20,
+    APIC_VERSION = 0x30,
+    APIC_TPR = 0x80,
+    APIC_PPR = 0xa0,
+    APIC_EOI = 0xb0,
+    APIC_LDR = 0xd0,
+    APIC_DFR = 0xe0,
+    APIC_SVR = 0xf0,
+    APIC_ISR = 0x100,
+    APIC_TMR = 0x180,
+    APIC_IRR = 0x200,
+    APIC_ESR = 0x280,
+    APIC_LVT_CMCI = 0x2f0,
+    APIC_ICR = 0x300,
+    APIC_ICR_HIGH = 0x310,
+    APIC_LVT_TIMER = 0x320,
+    APIC_LVT_THERMAL = 0x330,
+    APIC_LVT_PMC = 0x340,
+    APIC_LVT_LINT0 = 0x350,
+    APIC_LVT_LINT1 = 0x360,
+    APIC_LVT_ERROR = 0x370,
+    APIC_TIMER_INITIAL = 0x380,
+    APIC_TIMER_CURRENT = 0x390,
+    APIC_TIMER_DIVIDE = 0x3e0,
+    APIC_SELF_IPI = 0x3f0,
+};
+
+#define APIC_SVR_ENABLE         BIT(8)
+#define APIC_LVT_VECTOR         BITS(7, 0)
+#define APIC_LVT_MASKED         BIT(16)
+#define APIC_LVT_TIMER_MODE     BITS(18, 17)
+#define APIC_TIMER_ONE_SHOT     0
+#define APIC_TIMER_PERIODIC     1
+#define APIC_TIMER_TSC_DEADLINE 2
+#define APIC_ICR_VECTOR         BITS(7, 0)
+#define APIC_ICR_DELIVERY       BITS(10, 8)
+#define APIC_DELIVERY_FIXED     0
+#define APIC_DELIVERY_LOWEST    1
+#define APIC_DELIVERY_NMI       4
+#define APIC_DELIVERY_INIT      5
+#define APIC_DELIVERY_STARTUP   6
+#define APIC_DELIVERY_EXTINT    7
+#define APIC_ICR_LOGICAL        BIT(11)
+#define APIC_ICR_PENDING        BIT(12)
+#define APIC_ICR_ASSERT         BIT(14)
+#define APIC_ICR_LEVEL          BIT(15)
+#define APIC_ICR_SHORTHAND      BITS(19, 18)
+#define APIC_SHORTHAND_SELF     1
+#define APIC_SHORTHAND_ALL      2
+#define APIC_SHORTHAND_OTHERS   3
+
+/* Enable the local APIC of this CPU, all LVTs masked; the 8259s are masked for good by the first call. */
+void apic_init(void);
+bool apic_is_x2apic(void);
+uint32_t apic_id(void);
+void apic_eoi(void);
+/* Fixed, edge, physical destination. */
+void apic_ipi(uint32_t apic_id, uint8_t vector);
+void apic_self_ipi(uint8_t vector);
+/* INIT, then two STARTUPs at page `start` (< 1 MiB), with the manual's pauses. */
+void apic_start_cpu(uint32_t apic_id, hpa_t start);
+/* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, one-shot where it is missing. */
+void apic_timer_at(uint64_t tsc);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One struct per logical processor, reached through GS while Hamlet runs on it.
+ * Spec: SDM "Multiple-Processor (MP) Initialization", "Task Management in 64-bit Mode".
+ */
+#pragma once
+#include "arch/types.h"
+
+#define CPU_MAX        64
+#define CPU_STACK_SIZE (4 * PAGE_SIZE)
+
+struct vcpu; /* vmx/vmx.h */
+
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7]; /* ist[0]: #DF, ist[1]: NMI, ist[2]: #MC, each on a stack of its own */
+    uint64_t reserved2;
+    uint16_t reserved3, iomap_base;
+} __attribute__((packed));
+
+struct cpu {
+    struct cpu *self; /* %gs:0 */
+    uint32_t index;   /* 0 is the bootstrap processor */
+    uint32_t apic_id;
+    uint8_t *stack_top;
+    uint64_t gdt[7]; /* null, code64, data, (spare), (spare), TSS (two slots) */
+    struct tss tss;
+    bool online;
+
+    /* Owned by vmx/: the VMXON region, the vCPU whose VMCS is current here, the run queue. */
+    void *vmxon_region;
+    struct vcpu *vcpu;
+    struct run_queue *run_queue;
+};
+
+#define GDT_CODE 0x08
+#define GDT_DATA 0x10
+#define GDT_TSS  0x28
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *c;
+    asm("mov %%gs:0, %0" : "=r"(c));
+    return c;
+}
+
+void cpu_init_boot(void); /* struct cpu 0, its GDT, TSS, GS base; before anything can fault */
+/* Start every other CPU that the MADT names (at most `limit` in all; 0: all); each runs entry(). A CPU
+ * that does not come up within 100 ms is logged and left out. Returns the number online. */
+unsigned cpu_start_all(unsigned limit, void (*entry)(void));
+unsigned cpu_count(void);
+struct cpu *cpu_get(unsigned index);
+
+/* Sleep until an interrupt was handled; the only place where Hamlet's own code runs with IF = 1. */
+void cpu_wait(void);
+/* Ask another CPU to leave its guest or its sleep and look at its work (VECTOR_KICK). */
+void cpu_kick(struct cpu *cpu);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O APICs as the MADT lists them. At boot every pin is masked; a pin is routed only for an
+ * assigned device that has no message interrupts.
+ * Spec: Intel I/O Advanced Programmable Interrupt Controller (82093AA, ICH) "Redirection Table".
+ */
+#pragma once
+#include "arch/types.h"
+
+struct ioapic {
+    uint8_t id;      /* enumeration id, as in the DMAR scope */
+    uint8_t version; /* 0x20 and up: has an EOI register */
+    uint32_t gsi_base;
+    uint32_t pin_count;
+    uint8_t *regs;
+};
+
+void ioapic_init(void); /* map and mask all; none in the MADT is fine */
+size_t ioapic_count(void);
+const struct ioapic *ioapic_get(size_t n);
+const struct ioapic *ioapic_of_gsi(uint32_t gsi); /* NULL: no such pin */
+uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin);
+/* Both halves, in the order that never shows an unmasked mix: mask low, high, low. */
+void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time by the TSC, measured once against the ACPI timer or the PIT. For bounded waits and time
+ * slices; costs are counted in instructions elsewhere (docs/measures).
+ */
+#pragma once
+#include "arch/x86.h"
+
+void time_init(void);
+uint64_t time_tsc_khz(void);
+void time_delay_us(uint64_t us);
+/* TSC value `us` microseconds from now. */
+uint64_t time_deadline_us(uint64_t us);
+
+/* Wait until cond or the time is over; true: cond came. Evaluates cond at least once, after the end too. */
+#define wait_until(cond, us)                                                                       \
+    ({                                                                                             \
+        uint64_t deadline_ = time_deadline_us(us);                                                 \
+        bool done_ = (cond);                                                                       \
+        while (!done_ && rdtsc() < deadline_) {                                                    \
+            cpu_relax();                                                                           \
+            done_ = (cond);                                                                        \
+        }                                                                                          \
+        done_ || (cond);                                                                           \
+    })

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's serial console, a 16550 at an I/O port, polled. A machine without one stays silent:
+ * writes are dropped, nothing hangs.
+ * Spec: PC16550D data sheet.
+ */
+#pragma once
+#include "arch/types.h"
+
+enum uart_reg {
+    UART_DATA = 0, /* RBR / THR; DLL while LCR.DLAB */
+    UART_IER = 1,  /* DLM while LCR.DLAB */
+    UART_IIR = 2,  /* read; write: FCR */
+    UART_LCR = 3,
+    UART_MCR = 4,
+    UART_LSR = 5,
+    UART_MSR = 6,
+    UART_SCR = 7,
+};
+#define UART_LSR_DATA_READY BIT(0)
+#define UART_LSR_THR_EMPTY  BIT(5)
+#define UART_LSR_IDLE       BIT(6)
+#define UART_LCR_8N1        0x03
+#define UART_LCR_DLAB       BIT(7)
+
+/* Probe and set up the 16550 at `port` (0: none) at `baud`. False: nothing answers there. */
+bool uart_init(uint16_t port, uint32_t baud);
+void uart_write(const char *text, size_t size); /* \n becomes \r\n */
+int uart_read(void);                            /* a byte, or -1 if none waits */
+uint16_t uart_port(void);                       /* 0: none */
