@@ -35,29 +35,31 @@ enum apic_reg {
     APIC_SELF_IPI = 0x3f0,
 };
 
+// clang-format off
 #define APIC_SVR_ENABLE         BIT(8)
 #define APIC_LVT_VECTOR         BITS(7, 0)
 #define APIC_LVT_MASKED         BIT(16)
 #define APIC_LVT_TIMER_MODE     BITS(18, 17)
-#define APIC_TIMER_ONE_SHOT     0
-#define APIC_TIMER_PERIODIC     1
-#define APIC_TIMER_TSC_DEADLINE 2
+#define     APIC_TIMER_ONE_SHOT     0
+#define     APIC_TIMER_PERIODIC     1
+#define     APIC_TIMER_TSC_DEADLINE 2
 #define APIC_ICR_VECTOR         BITS(7, 0)
 #define APIC_ICR_DELIVERY       BITS(10, 8)
-#define APIC_DELIVERY_FIXED     0
-#define APIC_DELIVERY_LOWEST    1
-#define APIC_DELIVERY_NMI       4
-#define APIC_DELIVERY_INIT      5
-#define APIC_DELIVERY_STARTUP   6
-#define APIC_DELIVERY_EXTINT    7
+#define     APIC_DELIVERY_FIXED     0
+#define     APIC_DELIVERY_LOWEST    1
+#define     APIC_DELIVERY_NMI       4
+#define     APIC_DELIVERY_INIT      5
+#define     APIC_DELIVERY_STARTUP   6
+#define     APIC_DELIVERY_EXTINT    7
 #define APIC_ICR_LOGICAL        BIT(11)
 #define APIC_ICR_PENDING        BIT(12)
 #define APIC_ICR_ASSERT         BIT(14)
 #define APIC_ICR_LEVEL          BIT(15)
 #define APIC_ICR_SHORTHAND      BITS(19, 18)
-#define APIC_SHORTHAND_SELF     1
-#define APIC_SHORTHAND_ALL      2
-#define APIC_SHORTHAND_OTHERS   3
+#define     APIC_SHORTHAND_SELF     1
+#define     APIC_SHORTHAND_ALL      2
+#define     APIC_SHORTHAND_OTHERS   3
+// clang-format on
 
 /* Enable the local APIC of this CPU, all LVTs masked; the 8259s are masked for good by the first call. */
 void apic_init(void);

@@ -36,7 +36,4 @@ static inline void atomic_store_128(struct u128 *p, struct u128 v)
     } while (!done);
 }
 
-static inline void compiler_barrier(void)
-{
-    asm volatile("" ::: "memory");
-}
+static inline void compiler_barrier(void) { asm volatile("" ::: "memory"); }

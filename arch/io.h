@@ -61,38 +61,14 @@ static inline void out32(uint16_t port, uint32_t v)
     asm volatile("outl %0, %1" ::"a"(v), "Nd"(port) : "memory");
 }
 
-static inline uint8_t mmio_read8(const void *p)
-{
-    return *(const volatile uint8_t *)p;
-}
-static inline uint16_t mmio_read16(const void *p)
-{
-    return *(const volatile uint16_t *)p;
-}
-static inline uint32_t mmio_read32(const void *p)
-{
-    return *(const volatile uint32_t *)p;
-}
-static inline uint64_t mmio_read64(const void *p)
-{
-    return *(const volatile uint64_t *)p;
-}
-static inline void mmio_write8(void *p, uint8_t v)
-{
-    *(volatile uint8_t *)p = v;
-}
-static inline void mmio_write16(void *p, uint16_t v)
-{
-    *(volatile uint16_t *)p = v;
-}
-static inline void mmio_write32(void *p, uint32_t v)
-{
-    *(volatile uint32_t *)p = v;
-}
-static inline void mmio_write64(void *p, uint64_t v)
-{
-    *(volatile uint64_t *)p = v;
-}
+static inline uint8_t mmio_read8(const void *p) { return *(const volatile uint8_t *)p; }
+static inline uint16_t mmio_read16(const void *p) { return *(const volatile uint16_t *)p; }
+static inline uint32_t mmio_read32(const void *p) { return *(const volatile uint32_t *)p; }
+static inline uint64_t mmio_read64(const void *p) { return *(const volatile uint64_t *)p; }
+static inline void mmio_write8(void *p, uint8_t v) { *(volatile uint8_t *)p = v; }
+static inline void mmio_write16(void *p, uint16_t v) { *(volatile uint16_t *)p = v; }
+static inline void mmio_write32(void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
+static inline void mmio_write64(void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
 
 /* Write the cache lines of [p, p + size) back to memory, for a reader that does not snoop. */
 static inline void cache_write_back(const void *p, size_t size)

@@ -16,24 +16,12 @@ typedef struct {
     uint64_t v;
 } hpa_t; /* host-physical: where the byte is */
 
-static inline gpa_t gpa(uint64_t v)
-{
-    return (gpa_t){v};
-}
-static inline hpa_t hpa(uint64_t v)
-{
-    return (hpa_t){v};
-}
+static inline gpa_t gpa(uint64_t v) { return (gpa_t){v}; }
+static inline hpa_t hpa(uint64_t v) { return (hpa_t){v}; }
 
 /* Hamlet maps all RAM where it is (arch/layout.h), so a host-physical address is a pointer. */
-static inline void *hpa_ptr(hpa_t a)
-{
-    return (void *)(uintptr_t)a.v;
-}
-static inline hpa_t ptr_hpa(const volatile void *p)
-{
-    return hpa((uintptr_t)p);
-}
+static inline void *hpa_ptr(hpa_t a) { return (void *)(uintptr_t)a.v; }
+static inline hpa_t ptr_hpa(const volatile void *p) { return hpa((uintptr_t)p); }
 
 /* Routing id of a PCI function, the source-id of VT-d: bus 15:8, device 7:3, function 2:0. */
 typedef uint16_t bdf_t;

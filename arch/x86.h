@@ -98,22 +98,10 @@ static inline uint64_t read_cr4(void)
     return v;
 }
 
-static inline void write_cr0(uint64_t v)
-{
-    asm volatile("mov %0, %%cr0" ::"r"(v) : "memory");
-}
-static inline void write_cr2(uint64_t v)
-{
-    asm volatile("mov %0, %%cr2" ::"r"(v) : "memory");
-}
-static inline void write_cr3(uint64_t v)
-{
-    asm volatile("mov %0, %%cr3" ::"r"(v) : "memory");
-}
-static inline void write_cr4(uint64_t v)
-{
-    asm volatile("mov %0, %%cr4" ::"r"(v) : "memory");
-}
+static inline void write_cr0(uint64_t v) { asm volatile("mov %0, %%cr0" ::"r"(v) : "memory"); }
+static inline void write_cr2(uint64_t v) { asm volatile("mov %0, %%cr2" ::"r"(v) : "memory"); }
+static inline void write_cr3(uint64_t v) { asm volatile("mov %0, %%cr3" ::"r"(v) : "memory"); }
+static inline void write_cr4(uint64_t v) { asm volatile("mov %0, %%cr4" ::"r"(v) : "memory"); }
 
 static inline uint64_t read_rflags(void)
 {
@@ -159,22 +147,10 @@ static inline void xsetbv(uint32_t index, uint64_t v)
     asm volatile("xsetbv" ::"c"(index), "a"(LO32(v)), "d"(HI32(v)) : "memory");
 }
 
-static inline void invlpg(const void *p)
-{
-    asm volatile("invlpg (%0)" ::"r"(p) : "memory");
-}
-static inline void cpu_relax(void)
-{
-    asm volatile("pause" ::: "memory");
-}
-static inline void interrupts_off(void)
-{
-    asm volatile("cli" ::: "memory");
-}
+static inline void invlpg(const void *p) { asm volatile("invlpg (%0)" ::"r"(p) : "memory"); }
+static inline void cpu_relax(void) { asm volatile("pause" ::: "memory"); }
+static inline void interrupts_off(void) { asm volatile("cli" ::: "memory"); }
 
 /* Sleep until an interrupt has been handled. STI's shadow closes the race between looking for work
  * and falling asleep: an interrupt that comes in between ends the HLT. */
-static inline void interrupts_wait(void)
-{
-    asm volatile("sti; hlt; cli" ::: "memory");
-}
+static inline void interrupts_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
