@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""
+Where Bochs 3.0 strays from the manual, and the edit that leads it back.
+
+From: lab/bochs/build.py (applied to the unpacked source, before configure)
+To:   tests/cases/test_mends.py (a case per mend: it fails on Bochs as shipped)
+Spec: the SDM section named in each row.
+
+A mend is an edit and not a patch file: it names the text that it expects, and stops the build when that text is not
+there exactly once. So a new Bochs can never be mended half, or in the wrong place.
+
+Hamlet itself stays right on Bochs as shipped and on hardware: the mends let the *machine* be trusted as a judge.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mend:
+    name: str
+    file: str      # within the Bochs source
+    spec: str      # title of the SDM section
+    rule: str      # what that section asks for, in our words
+    anchor: str    # text that must occur exactly once
+    repair: str    # what stands there afterwards
+
+
+MENDS = [
+    Mend(
+        name="descriptor-alignment",
+        file="cpu/vmx.cc",
+        spec="VM-Execution Control Fields",
+        rule="bits 5:0 of the posted-interrupt descriptor address are 0: it is aligned to 64 bytes, not to a page",
+        anchor="      if (! IsValidPageAlignedPhyAddr(vm->pid_addr)) {\n",
+        repair="      if (! IsValidPhyAddr(vm->pid_addr) || (vm->pid_addr & 0x3f) != 0) {\n",
+    ),
+    Mend(
+        name="virtual-interrupt-masked",
+        file="cpu/event.cc",
+        spec="Virtual-Interrupt Delivery",
+        rule="a recognized virtual interrupt is delivered only if RFLAGS.IF = 1, whatever physical interrupt arrives",
+        anchor="    if (is_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR)) {\n",
+        repair="    if (is_unmasked_event_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR)) {\n",
+    ),
+    Mend(
+        name="empty-request-array",
+        file="cpu/vapic.cc",
+        spec="Posted-Interrupt Processing",
+        rule="RVI becomes the maximum of its old value and the highest bit of PIR: an empty PIR leaves it alone",
+        anchor="  vector = BX_CPU_THIS_PTR lapic->highest_priority_int(virr);\n"
+               "  if (vector >= vm->rvi) vm->rvi = vector;\n",
+        repair="  int highest = BX_CPU_THIS_PTR lapic->highest_priority_int(virr);\n"
+               "  if (highest >= vm->rvi) vm->rvi = (Bit8u) highest;\n",
+    ),
+    Mend(
+        name="halted-guest-wakes",
+        file="cpu/event.cc",
+        spec="Evaluation of Pending Virtual Interrupts",
+        rule="a halted guest wakes for a recognized virtual interrupt, and for an external interrupt that will exit, "
+             "whatever RFLAGS.IF says",
+        anchor="         is_unmasked_event_pending(BX_EVENT_NMI | BX_EVENT_SMI | BX_EVENT_INIT |\n"
+               "            BX_EVENT_VMX_VTPR_UPDATE |\n",
+        repair="         (BX_CPU_THIS_PTR in_vmx_guest && BX_CPU_THIS_PTR activity_state != BX_ACTIVITY_STATE_SHUTDOWN &&\n"
+               "          is_unmasked_event_pending(BX_EVENT_PENDING_INTR | BX_EVENT_PENDING_LAPIC_INTR |\n"
+               "                                    BX_EVENT_PENDING_VMX_VIRTUAL_INTR)) ||\n"
+               "         is_unmasked_event_pending(BX_EVENT_NMI | BX_EVENT_SMI | BX_EVENT_INIT |\n"
+               "            BX_EVENT_VMX_VTPR_UPDATE |\n",
+    ),
+    Mend(
+        name="posted-delivery-at-once",
+        file="cpu/event.cc",
+        spec="Posted-Interrupt Processing",
+        rule="a virtual interrupt recognized by posted-interrupt processing is delivered before the next instruction",
+        anchor="    if (VMX_Posted_Interrupt_Processing(vector)) return;\n",
+        repair="    if (VMX_Posted_Interrupt_Processing(vector)) {\n"
+               "      if (is_unmasked_event_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))\n"
+               "        VMX_Deliver_Virtual_Interrupt();\n"
+               "      return;\n"
+               "    }\n",
+    ),
+    Mend(
+        name="cr0-fixed-in-guest",
+        file="cpu/crregs.cc",
+        spec="Changes to Instruction Behavior in VMX Non-Root Operation",
+        rule="without \"unrestricted guest\" a guest may clear neither CR0.PE nor CR0.PG: #GP(0)",
+        anchor="    if (!BX_CPU_THIS_PTR in_vmx_guest && !BX_CPU_THIS_PTR vmcs.vmexec_ctrls2.UNRESTRICTED_GUEST()) {\n",
+        repair="    if (BX_CPU_THIS_PTR in_vmx_guest && !BX_CPU_THIS_PTR vmcs.vmexec_ctrls2.UNRESTRICTED_GUEST()) {\n",
+    ),
+    Mend(
+        name="cr0-fixed-in-root",
+        file="cpu/crregs.cc",
+        spec="Restrictions on VMX Operation",
+        rule="in VMX root operation MOV to CR0 may clear neither PE nor PG, whatever the current VMCS says: #GP(0)",
+        anchor="  if (! check_CR0(val)) return false;\n\n  Bit32u val_32 = GET32L(val);\n",
+        repair="  if (! check_CR0(val)) return false;\n\n  Bit32u val_32 = GET32L(val);\n\n"
+               "#if BX_SUPPORT_VMX\n"
+               "  if (BX_CPU_THIS_PTR in_vmx && ! BX_CPU_THIS_PTR in_vmx_guest &&\n"
+               "      (val_32 & (BX_CR0_PE_MASK | BX_CR0_PG_MASK)) != (BX_CR0_PE_MASK | BX_CR0_PG_MASK))\n"
+               "    return false;\n"
+               "#endif\n",
+    ),
+    Mend(
+        name="apic-enabled-again",
+        file="cpu/msr.cc",
+        spec="Enabling or Disabling the Local APIC",
+        rule="IA32_APIC_BASE[11] may be set again after it was cleared (to xAPIC mode: disabled to x2APIC is #GP)",
+        anchor="  if (apic_global_enable_on()) {\n    Bit32u val32_hi = GET32H(val_64), val32_lo = GET32L(val_64);\n",
+        repair="  if (! apic_global_enable_on() && (val_64 & 0x400) != 0) return false;\n"
+               "  {\n    Bit32u val32_hi = GET32H(val_64), val32_lo = GET32L(val_64);\n",
+    ),
+    Mend(
+        name="apic-enabled-again-2",
+        file="cpu/msr.cc",
+        spec="Enabling or Disabling the Local APIC",
+        rule="(the other half of the edit above: the write is no longer ignored)",
+        anchor="  else {\n    BX_INFO((\"WRMSR: MSR_APICBASE APIC global enable bit cleared !\"));\n  }\n",
+        repair="",
+    ),
+]
+
+# Not a repair but a switch, for the case "firmware has locked VMX off": with HAMLET_LAB_VMX_OFF in the environment the
+# firmware's write to IA32_FEATURE_CONTROL takes effect without the VMX enable bit. Everything else stays as it was.
+SWITCHES = [
+    Mend(
+        name="vmx-locked-off",
+        file="cpu/msr.cc",
+        spec="Enabling and Entering VMX Operation",
+        rule="firmware may lock IA32_FEATURE_CONTROL with VMX disabled; VMXON is then #GP(0)",
+        anchor="      BX_CPU_THIS_PTR msr.ia32_feature_ctrl = val32_lo;\n",
+        repair="      BX_CPU_THIS_PTR msr.ia32_feature_ctrl =\n"
+               "          getenv(\"HAMLET_LAB_VMX_OFF\") ? (val32_lo & ~BX_IA32_FEATURE_CONTROL_VMX_ENABLE_BIT) : val32_lo;\n",
+    ),
+]
+
+
+def apply(source, mends):
+    """Edit the tree at `source` (a Path). Raises ValueError, naming the mend, if an anchor is not there exactly once."""
+    for mend in mends:
+        path = source / mend.file
+        text = path.read_text()
+        count = text.count(mend.anchor)
+        if count != 1:
+            raise ValueError(f"mend {mend.name}: its text occurs {count} times in {mend.file}, not once")
+        path.write_text(text.replace(mend.anchor, mend.repair))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""
+Fetch from Debian without touching the system's own apt configuration.
+
+From: lab/bochs/build.py (a source package of a later release), lab/nested/image.py (a kernel, never installed)
+
+The mirror is whichever one the system's sources name. Everything apt writes (lists, archives) goes to a scratch folder,
+so no root is needed and nothing is left behind.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab.say import Unusable, note
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def mirror():
+    """Address of the mirror that the system's apt sources name for Debian itself."""
+    out = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(COMPONENT)|$(RELEASE)|$(SITE)|$(REPO_URI)", "Created-By: Packages"],
+        capture_output=True, text=True).stdout
+    for line in out.splitlines():
+        component, release, _, uri = line.split("|")
+        if component == "main" and re.search(r"/debian/?$", uri) and "-" not in release:
+            return uri
+    raise Unusable("apt's sources name no Debian mirror (component main); add one to /etc/apt/sources.list")
+
+
+def _run(scratch, *command, cwd=None):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=_environment(scratch))
+    return done.returncode, done.stdout, done.stderr
+
+
+def _environment(scratch):
+    import os
+    return dict(os.environ, APT_CONFIG=str(scratch / "apt.conf"), LC_ALL="C")
+
+
+def _configure(scratch, line):
+    for name in ("lists/partial", "cache/archives/partial", "parts"):
+        (scratch / name).mkdir(parents=True)
+    (scratch / "sources.list").write_text(line + "\n")
+    (scratch / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "{scratch}/parts";\n'
+        f'Dir::State::lists "{scratch}/lists";\nDir::Cache "{scratch}/cache";\n'
+        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n')
+
+
+def source_tarball(package, version, suite, target):
+    """
+    Fetch the upstream tarball of `package` (a version that starts with `version`) from `suite` to the path `target`.
+    Mirrors have been seen to lack the .dsc, so the tarball counts, proved by its SHA256 in the signed Sources index.
+    """
+    with tempfile.TemporaryDirectory(prefix="hamlet-apt-") as name:
+        scratch = Path(name)
+        _configure(scratch, f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main")
+        note(f"{package}: reading the index of Debian {suite}")
+        code, _, err = _run(scratch, "apt-get", "update")
+        if code:
+            raise Unusable(f"{package}: apt-get update failed (network?): {err.strip().splitlines()[-1:]}")
+        _, record, _ = _run(scratch, "apt-cache", "showsrc", "--only-source", package)
+        sums = re.findall(rf"^ ([0-9a-f]{{64}}) \d+ ({re.escape(package)}_{re.escape(version)}\S*\.orig\.tar\.\S+)$",
+                          record, re.M)
+        if not sums:
+            raise Unusable(f"{package}: Debian {suite} has no source of version {version}")
+        digest, tarball = sums[-1]
+        note(f"{package}: fetching {tarball}")
+        _run(scratch, "apt-get", "source", "--download-only", package, cwd=scratch)
+        got = scratch / tarball
+        if not got.exists():
+            raise Unusable(f"{package}: the mirror did not serve {tarball}")
+        if hashlib.sha256(got.read_bytes()).hexdigest() != digest:
+            raise Unusable(f"{package}: {tarball} does not have the SHA256 of the Sources index")
+        shutil.move(got, target)
+
+
+def binary_package(package, target):
+    """Download the .deb of `package` (of the system's own release) into the folder `target`; its path."""
+    note(f"{package}: fetching")
+    before = set(target.glob("*.deb"))
+    done = subprocess.run(["apt-get", "download", package], cwd=target, capture_output=True, text=True)
+    new = set(target.glob("*.deb")) - before
+    if done.returncode or not new:
+        raise Unusable(f"{package}: apt-get download failed: {done.stderr.strip()[-200:]}")
+    return new.pop()
