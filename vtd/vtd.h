@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VT-d as hardware: which memory a device reaches, and which interrupts it sends. From vtd_init() on
+ * every DMA is blocked that no domain allows. Knows PCI, nothing of guests or VMX.
+ * From: boot/main.c, guest/assign.c, guest/vm.c (vm_map).
+ * To: vtd/dmar.c (the table), unit.c (registers), context.c, sspt.c, invalidate.c, intremap.c, fault.c.
+ * Spec: Intel Virtualization Technology for Directed I/O, Rev 5.10 (docs/references.md).
+ */
+#pragma once
+#include "arch/atomic.h"
+#include "arch/errno.h"
+#include "arch/pid.h"
+#include "arch/types.h"
+
+/* Parse DMAR, take over every unit, enable translation with everything blocked and, unless ir=off,
+ * interrupt remapping. -ENODEV: no usable unit (said why); devices then cannot be assigned. */
+int vtd_init(void);
+bool vtd_active(void);
+bool vtd_ir_active(void);   /* interrupt remapping is on in every unit */
+bool vtd_can_post(void);    /* every unit has CAP.PI, and EIM matches the host's APICs */
+bool vtd_covers(bdf_t bdf); /* some unit has the function in its scope */
+/* A function for which the firmware reserves memory (RMRR); it is refused unless rmrr=map. */
+bool vtd_has_rmrr(bdf_t bdf);
+
+/* A domain: one second-stage table and one domain-id, shared by the devices of a VM.
+ * NULL: no memory or no domain-id left (logged). */
+struct vtd_domain;
+MUST_CHECK struct vtd_domain *vtd_domain_create(void);
+/* Nothing may be attached any more. The domain-id is reused only after the flush in here. */
+void vtd_domain_destroy(struct vtd_domain *d);
+unsigned vtd_domain_id(const struct vtd_domain *d);
+
+#define VTD_READ  BIT(0)
+#define VTD_WRITE BIT(1)
+/* Make [iova, iova + size) reach [to, to + size); multiples of 4 KiB; the largest pages that fit and
+ * that every unit has. -EEXIST: something is mapped there; -ENOMEM; -EINVAL: wider than the units
+ * reach, or in 0xFEEx_xxxx, which are interrupts. Flushes where caching mode asks for it. */
+MUST_CHECK int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned perm);
+/* When this returns no DMA reaches the range any more (IOTLB flushed, reads and writes drained).
+ * Holes in the range are allowed. */
+void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size);
+/* Walk the live table as the unit does. False: not mapped. */
+bool vtd_translate(const struct vtd_domain *d, gpa_t iova, hpa_t *to, unsigned *perm);
+
+/* Give the source-id this domain's view of memory, or take it away (blocked again, flushed). */
+MUST_CHECK int vtd_attach(struct vtd_domain *d, bdf_t source_id);
+void vtd_detach(bdf_t source_id);
+
+/* Interrupt-remapping table entries. `count` contiguous entries (a power of two, for multi-message
+ * MSI) that only `source_id` may use. Returns the first index, -ENOSPC. Not present until set. */
+MUST_CHECK int vtd_irte_alloc(bdf_t source_id, unsigned count);
+void vtd_irte_free(unsigned index, unsigned count); /* P = 0, flush, then reusable */
+/* Remapped: to the host vector on one CPU (plain APIC id). */
+void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level);
+/* Posted: into the descriptor. Needs vtd_can_post(). One 16-byte atomic store, then the flush. */
+void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent);
+void vtd_irte_block(unsigned index); /* P = 0, flush */
+struct u128 vtd_irte_read(unsigned index);
+/* Message that makes a function use entry `index` (remappable format; subhandle: the message number
+ * of a multi-message MSI is added to the index). Data is 0. */
+uint64_t vtd_msi_address(unsigned index, bool subhandle);
+/* I/O APIC redirection table entry in remappable format. The RTE's vector must equal the IRTE's. */
+uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_low);
+/* Source-id of an I/O APIC by its enumeration id in DMAR; false: not in any scope. */
+bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id);
+
+/* Faults, decoded. The handler is called for each record, after it was cleared; set by guest/. */
+struct vtd_fault {
+    bdf_t source_id;
+    uint8_t reason;    /* VT-d "Non-Recoverable Fault Reasons": vtd_reason_name() */
+    bool is_interrupt; /* reason 0x20 and up: address is the IRTE index */
+    bool is_read;
+    uint64_t address;
+};
+const char *vtd_reason_name(uint8_t reason);
+void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *fault));
+/* Look at every unit's records now (also done by the fault event's interrupt). */
+void vtd_fault_poll(void);
+/* Faults counted for a source-id since boot. */
+uint64_t vtd_fault_count(bdf_t source_id);
