@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VT-x as hardware: a virtual CPU that runs on guest memory, until something has to be decided.
+ * Knows arch/ only. What it has to ask of the virtual PC stands in vmx/upcalls.h.
+ * From: boot/main.c (vmx_init, sched_run), guest/ (everything else).
+ * To: vmx/caps.c (what this CPU can), vmcs.c, ept.c, bitmaps.c, enter.asm, run.c (the exit table),
+ * exit_*.c, inject.c, apicv.c, sched.c.
+ * Spec: SDM "Introduction to Virtual Machine Extensions" and the chapters after it.
+ */
+#pragma once
+#include "arch/cpu.h"
+#include "arch/errno.h"
+#include "arch/pid.h"
+#include "arch/spinlock.h"
+#include "arch/types.h"
+#include "vmx/vmx_bits.h"
+
+/* --- This CPU: caps.c, vmcs.c ------------------------------------------------------------------ */
+
+/* Read the capability MSRs and check them against what Hamlet needs, once; every lacking feature is
+ * logged by name. -ENODEV: no VMX, locked off by the firmware, or a feature lacks. */
+MUST_CHECK int vmx_init(void);
+/* Enter VMX operation on this CPU (CR0/CR4 fixed bits, VMXON). Each CPU once. */
+void vmx_enable(void);
+
+struct vmx_caps {
+    bool apicv;          /* APIC-register virtualization and virtual-interrupt delivery */
+    bool x2apic_virt;    /* "virtualize x2APIC mode" */
+    bool posting;        /* "process posted interrupts" */
+    bool ept_1g, ept_ad; /* 1-GByte pages; accessed and dirty flags */
+    bool invept_single;
+    bool preemption_timer_saved;
+    uint8_t preemption_shift; /* the timer counts TSC >> shift */
+    bool xsaves, invpcid, rdtscp;
+};
+extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
+
+/* --- Guest-physical memory: ept.c -------------------------------------------------------------- */
+
+struct ept;
+#define EPT_PERM_READ  BIT(0)
+#define EPT_PERM_WRITE BIT(1)
+#define EPT_PERM_EXEC  BIT(2)
+#define EPT_PERM_ALL   (EPT_PERM_READ | EPT_PERM_WRITE | EPT_PERM_EXEC)
+enum ept_type { EPT_UC = 0, EPT_WB = 6 };
+
+MUST_CHECK struct ept *ept_create(void); /* NULL: no memory */
+void ept_destroy(struct ept *ept);       /* the tables, not what they map */
+/* Map [at, at + size) to [to, ...), multiples of 4 KiB, largest pages that fit. -EEXIST: something is
+ * mapped there; -ENOMEM; -EINVAL: beyond 48 bits. New mappings need no flush. */
+MUST_CHECK int ept_map(struct ept *ept, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
+                       enum ept_type type);
+/* When this returns, no CPU reaches the range any more (INVEPT; CPUs in the guest have been through an
+ * exit). Large pages are split where the range cuts them. Holes are allowed. */
+void ept_unmap(struct ept *ept, gpa_t at, uint64_t size);
+/* Walk the live table. False: not mapped. */
+bool ept_translate(const struct ept *ept, gpa_t at, hpa_t *to, unsigned *perm, enum ept_type *type);
+/* Call visit for each leaf, in order of gpa, until it returns false. */
+void ept_visit(const struct ept *ept,
+               bool (*visit)(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
+                             enum ept_type type),
+               void *ctx);
+
+/* --- What runs without an exit: bitmaps.c ------------------------------------------------------ */
+
+struct bitmaps; /* I/O bitmaps A and B, MSR bitmap; shared by the vCPUs of a VM */
+MUST_CHECK struct bitmaps *bitmaps_create(void); /* all ones: everything exits */
+void bitmaps_destroy(struct bitmaps *b);
+/* Let [first, first + count) pass, or exit again. 0xCF8-0xCFF can never pass: -EPERM, nothing changed. */
+MUST_CHECK int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass);
+bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port);
+/* Only MSRs 0-0x1FFF and 0xC0000000-0xC0001FFF have bits; others always exit: -EINVAL. */
+MUST_CHECK int bitmaps_msr(struct bitmaps *b, uint32_t msr, bool read_passes, bool write_passes);
+
+/* --- The virtual CPU --------------------------------------------------------------------------- */
+
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+/* In the order of instruction encodings. gpr[RSP] is not here but in the VMCS: use vcpu_gpr(). */
+struct guest_regs {
+    uint64_t gpr[16];
+    uint64_t cr2;
+};
+
+enum vcpu_state {
+    VCPU_STOPPED,   /* not to be scheduled: not started yet, paused, or dead */
+    VCPU_WAIT_SIPI, /* an application processor before its STARTUP IPI */
+    VCPU_READY,     /* wants a CPU; SN = 1 */
+    VCPU_RUNNING,   /* has one; SN = 0, NV = ANV */
+    VCPU_HALTED,    /* executed HLT; SN = 0, NV = WNV */
+};
+
+struct vm; /* guest/vm.h; vmx/ only carries it */
+
+struct vcpu {
+    struct guest_regs regs; /* first: enter.asm addresses it */
+
+    /* set at creation, constant afterwards */
+    struct vm *vm;
+    unsigned index; /* in its VM; also its virtual APIC id */
+    struct ept *ept;
+    struct bitmaps *bitmaps;
+    struct vmcs *vmcs;
+    uint16_t vpid;
+    struct pid *pid; /* every interrupt for this vCPU is posted here */
+    uint32_t *vapic; /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
+    void *fpu;       /* XSAVE area, of the guest while it does not run */
+
+    /* touched only by whoever runs this vCPU */
+    bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
+    struct {
+        uint32_t reason; /* basic exit reason */
+        uint64_t qualification;
+    } exit;
+    uint64_t exit_count[EXIT_REASON_COUNT];
+    uint32_t event;       /* VM-entry interruption information of an exception to inject, 0: none */
+    uint32_t event_error; /* its error code */
+    bool nmi_pending;
+    uint64_t irr[4];         /* without APICv: taken from PIR, waiting to be injected */
+    uint64_t timer_deadline; /* TSC at which vm_timer() is due, 0: none */
+    uint64_t xcr0;
+    uint64_t ept_generation; /* of the EPT when this CPU last invalidated */
+
+    /* the scheduler's; hold the run queue's lock */
+    enum vcpu_state state;
+    struct cpu *cpu; /* where it runs or will run */
+    int pinned;      /* CPU index, -1: anywhere */
+    struct vcpu *next;
+
+    /* written by other CPUs, atomically */
+    uint32_t requests; /* VCPU_REQUEST_... */
+};
+#define VCPU_REQUEST_STOP   BIT(0) /* leave the guest, become STOPPED */
+#define VCPU_REQUEST_RELOAD BIT(1) /* APIC mode or controls changed: rewrite them before entry */
+
+/* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"), STOPPED.
+ * NULL: no memory or no VPID. */
+MUST_CHECK struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept,
+                                    struct bitmaps *bitmaps);
+void vcpu_destroy(struct vcpu *v);
+/* Back to the state after INIT. Only while STOPPED or WAIT_SIPI, or by the vCPU's own exit. */
+void vcpu_reset(struct vcpu *v);
+
+/* How a loader starts a kernel. Segments are flat; paging is off unless mode says so. */
+enum vcpu_mode {
+    VCPU_REAL,        /* CS base = entry & ~0xffff, IP = entry & 0xffff */
+    VCPU_PROTECTED32, /* flat 4 GiB segments, paging off (multiboot) */
+    VCPU_LONG64,      /* 64-bit, CR3 = cr3, paging on */
+};
+void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t rsp, uint64_t cr3);
+uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
+void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
+
+/* Guest state for instruction decoders and page walks; only from an exit of this vCPU, or STOPPED. */
+struct vcpu_paging {
+    uint64_t cr0, cr3, cr4, efer, rflags, rip;
+    uint8_t cpl;
+    bool code64, code32;      /* CS.L; CS.D */
+    uint64_t segment_base[6]; /* ES CS SS DS FS GS, in the order of encodings */
+};
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
+
+/* --- Events: inject.c, apicv.c ----------------------------------------------------------------- */
+
+/* An exception for the next entry; #DF and triple fault are made of two as the SDM has it. */
+void vcpu_inject(struct vcpu *v, uint8_t vector);
+void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t error_code);
+void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code);
+void vcpu_nmi(struct vcpu *v);
+
+/* Post an interrupt to v from anywhere, and notify as the remapping unit would: nothing while READY,
+ * ANV while RUNNING elsewhere, a wake-up while HALTED. Every sender but VT-d comes through here. */
+void vcpu_post(struct vcpu *v, uint8_t vector);
+/* Which way VT-d may post to this vCPU; NULL without APICv. */
+const struct pid *vcpu_descriptor(const struct vcpu *v);
+
+/* The guest changed its local APIC between off, xAPIC and x2APIC: adapt controls and MSR bitmap. */
+void apicv_mode_changed(struct vcpu *v);
+/* A level-triggered vector: its EOI exits (EOI-exit bitmap), to vm_eoi(). */
+void apicv_eoi_exit(struct vcpu *v, uint8_t vector, bool on);
+
+/* --- Scheduling: sched.c ----------------------------------------------------------------------- */
+
+/* Make this CPU's run queue. Each CPU once, after vmx_enable(). */
+void sched_init_cpu(void);
+/* STOPPED or WAIT_SIPI -> READY on its pinned CPU, or the least loaded one. */
+void sched_start(struct vcpu *v);
+/* READY, RUNNING or HALTED -> STOPPED; waits until it has left its CPU (not for the caller's own vCPU,
+ * which stops when its exit handler returns STOP_VM). */
+void sched_stop(struct vcpu *v);
+/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. */
+void sched_run(bool (*done)(void));
+/* A halted vCPU has something to do. */
+void sched_wake(struct vcpu *v);
+const char *vcpu_state_name(enum vcpu_state state);
+const char *exit_reason_name(uint32_t reason);
+
+/* Registers, controls and the decoded last exit, for reports. */
+void vcpu_dump(const struct vcpu *v);
