@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "arch/boot_info.h"
+#include "arch/errno.h"
 
 /* Take over the usable ranges of `info`, less the first MiB, the image, the boot information and the modules. */
 MUST_CHECK int page_init(const struct boot_info *info);

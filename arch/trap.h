@@ -6,6 +6,7 @@
  * Spec: SDM "Interrupt and Exception Handling".
  */
 #pragma once
+#include "arch/errno.h"
 #include "arch/types.h"
 
 void trap_init(void); /* build the IDT and load it on this CPU */
