@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handing a physical PCI function to a VM: here pci/, vtd/ and the EPT meet.
+ * A function goes through: found, allowed, reserved, reset, its domain attached, its registers shown to
+ * the guest; and back: bus master and messages off, drained, registers gone, reset, detached, released.
+ * From: guest/vm.c (when a VM is made and when it ends).
+ * To: guest/vpci.c (config space as the guest sees it), vbar.c (BARs), vmsi.c, vmsix.c, irq.c.
+ */
+#pragma once
+#include "guest/vm.h"
+#include "guest/vpci.h"
+
+struct assignment {
+    struct assignment *next; /* of the same VM */
+    struct vm *vm;
+    struct pci_function *fn;
+    struct device_config config;
+    struct vpci_function v; /* what the guest sees of it */
+    bdf_t requester;        /* source-id of its DMA, where a bridge stands in for it */
+    uint64_t fault_count;
+    int fault_budget; /* lines that its faults may still cause */
+};
+
+/* Give the VM every function that its configuration names. A function that is not there, is taken, or
+ * must not be given: one line that says why, everything undone, the error. */
+MUST_CHECK int assign_all(struct vm *vm);
+/* Take everything back. When it returns no device of this VM reaches its memory or its vCPUs. */
+void assign_release_all(struct vm *vm);
+/* The first violation in a BAR with bar=lazy maps it: true, enter again. */
+bool assign_lazy(struct vm *vm, gpa_t at);
+/* Once, at boot: faults of devices are told to their VMs. */
+void assign_init(void);
+/* Stop all bus mastering of all assigned functions at once; on a panic. */
+void assign_silence(void);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One message interrupt of an assigned function, on its way to a vCPU:
+ *   device -> IRTE (source-id verified) -> posted: descriptor of the vCPU, by VT-d, no exit
+ *                                       -> remapped: host vector -> vcpu_post(): the same descriptor
+ * From: guest/vmsi.c, guest/vmsix.c (where the guest wrote its vector).
+ * To: vtd/intremap.c, vmx/inject.c.
+ * Spec: VT-d "Interrupt Remapping"; SDM "Message Signalled Interrupts".
+ */
+#pragma once
+#include "vmx/vmx.h"
+
+struct assignment;
+
+enum irq_delivery { IRQ_UNROUTED, IRQ_REMAPPED, IRQ_POSTED };
+
+struct irq_route {
+    struct assignment *owner;
+    unsigned irte;       /* index in the interrupt-remapping table */
+    int host_vector;     /* of the remapped form; -1: none */
+    struct vcpu *target; /* whom it goes to */
+    uint8_t vector;      /* that the guest chose */
+    enum irq_delivery delivery;
+    uint64_t count; /* interrupts that came through Hamlet */
+};
+
+/* `count` routes (a power of two, contiguous IRTEs) for a function; blocked until set. */
+MUST_CHECK int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count);
+void irq_routes_free(struct irq_route *routes, unsigned count);
+/* The guest wrote this message: lead the route there. A message that makes no sense (not 0xFEEx_xxxx,
+ * vector below 16, no such vCPU) blocks the route, as it would reach nobody. */
+void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data);
+void irq_route_block(struct irq_route *route);
+const char *irq_delivery_name(enum irq_delivery d);
