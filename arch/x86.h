@@ -52,6 +52,7 @@
 #define RFLAGS_DF      BIT(10)
 #define RFLAGS_OF      BIT(11)
 #define RFLAGS_VM      BIT(17)
+#define RFLAGS_AC      BIT(18)
 
 /* SDM "Exception and Interrupt Reference" */
 enum vector {

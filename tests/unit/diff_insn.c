@@ -1,0 +1,358 @@
+// sources: guest/insn.c
+// libs: Zydis
+/* SPDX-License-Identifier: MIT */
+/*
+ * insn_decode() against Zydis, over generated encodings: both read the same bytes in the same mode
+ * and must agree on everything, or both refuse. What Hamlet does not know it must refuse, so an
+ * instruction that it takes and Zydis reads differently is as much a failure as the reverse.
+ * From: make diff.   To: guest/insn.c.
+ * Usage: diff_insn [ENCODINGS-PER-MODE [SEED]]
+ */
+#include "guest/insn.h"
+
+#include <Zydis/Zydis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t random_state;
+
+static uint32_t random_u32(void) /* xorshift64*: the same sequence on every machine */
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)((random_state * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
+}
+
+static uint32_t below(uint32_t n) { return random_u32() % n; }
+
+/* --- what Zydis says, in Hamlet's words --- */
+
+static enum insn_kind kind_of(const ZydisDecodedInstruction *z)
+{
+    switch (z->mnemonic) { /* list */
+    case ZYDIS_MNEMONIC_ADD:
+        return INSN_ADD;
+    case ZYDIS_MNEMONIC_OR:
+        return INSN_OR;
+    case ZYDIS_MNEMONIC_ADC:
+        return INSN_ADC;
+    case ZYDIS_MNEMONIC_SBB:
+        return INSN_SBB;
+    case ZYDIS_MNEMONIC_AND:
+        return INSN_AND;
+    case ZYDIS_MNEMONIC_SUB:
+        return INSN_SUB;
+    case ZYDIS_MNEMONIC_XOR:
+        return INSN_XOR;
+    case ZYDIS_MNEMONIC_CMP:
+        return INSN_CMP;
+    case ZYDIS_MNEMONIC_INC:
+        return INSN_INC;
+    case ZYDIS_MNEMONIC_DEC:
+        return INSN_DEC;
+    case ZYDIS_MNEMONIC_NOT:
+        return INSN_NOT;
+    case ZYDIS_MNEMONIC_NEG:
+        return INSN_NEG;
+    case ZYDIS_MNEMONIC_BT:
+        return INSN_BT;
+    case ZYDIS_MNEMONIC_BTS:
+        return INSN_BTS;
+    case ZYDIS_MNEMONIC_BTR:
+        return INSN_BTR;
+    case ZYDIS_MNEMONIC_BTC:
+        return INSN_BTC;
+    case ZYDIS_MNEMONIC_XCHG:
+        return INSN_XCHG;
+    case ZYDIS_MNEMONIC_TEST:
+        return INSN_TEST;
+    case ZYDIS_MNEMONIC_MOV:
+        return INSN_MOV;
+    case ZYDIS_MNEMONIC_MOVZX:
+        return INSN_MOVZX;
+    case ZYDIS_MNEMONIC_MOVSX:
+    case ZYDIS_MNEMONIC_MOVSXD:
+        return INSN_MOVSX;
+    case ZYDIS_MNEMONIC_MOVBE:
+        return INSN_MOVBE;
+    case ZYDIS_MNEMONIC_MOVSB:
+    case ZYDIS_MNEMONIC_MOVSW:
+    case ZYDIS_MNEMONIC_MOVSD: /* also an SSE instruction, told apart by its opcode map */
+    case ZYDIS_MNEMONIC_MOVSQ:
+        return z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? INSN_MOVS : INSN_INVALID;
+    case ZYDIS_MNEMONIC_STOSB:
+    case ZYDIS_MNEMONIC_STOSW:
+    case ZYDIS_MNEMONIC_STOSD:
+    case ZYDIS_MNEMONIC_STOSQ:
+        return INSN_STOS;
+    case ZYDIS_MNEMONIC_LODSB:
+    case ZYDIS_MNEMONIC_LODSW:
+    case ZYDIS_MNEMONIC_LODSD:
+    case ZYDIS_MNEMONIC_LODSQ:
+        return INSN_LODS;
+    default:
+        return INSN_INVALID;
+    }
+}
+
+static uint8_t register_of(ZydisRegister r)
+{
+    return r == ZYDIS_REGISTER_NONE ? INSN_NO_REG : (uint8_t)ZydisRegisterGetId(r);
+}
+
+/* False: a register that insn_decode() has no word for (segment, control, ...). */
+static bool register_operand(ZydisRegister r, struct insn_operand *o)
+{
+    switch (ZydisRegisterGetClass(r)) {
+    case ZYDIS_REGCLASS_GPR8:
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+        break;
+    default:
+        return false;
+    }
+    o->kind = INSN_OPERAND_REG;
+    o->width = ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, r) / 8;
+    o->high_byte = r >= ZYDIS_REGISTER_AH && r <= ZYDIS_REGISTER_BH;
+    if (o->high_byte)
+        o->reg = r - ZYDIS_REGISTER_AH;
+    else if (r >= ZYDIS_REGISTER_SPL && r <= ZYDIS_REGISTER_R15B)
+        o->reg = r - ZYDIS_REGISTER_SPL + 4;
+    else
+        o->reg = register_of(r);
+    return true;
+}
+
+static void memory_operand(const ZydisDecodedOperand *z, const ZydisDecodedInstruction *insn,
+                           struct insn_mem *m)
+{
+    bool rip = z->mem.base == ZYDIS_REGISTER_RIP || z->mem.base == ZYDIS_REGISTER_EIP;
+
+    m->segment = (uint8_t)(z->mem.segment - ZYDIS_REGISTER_ES);
+    m->base = rip ? INSN_NO_REG : register_of(z->mem.base);
+    m->index = register_of(z->mem.index);
+    m->scale = z->mem.scale ? z->mem.scale : 1;
+    m->addr_size = insn->address_width / 8;
+    m->rip_relative = rip;
+    m->disp = z->mem.disp.has_displacement ? z->mem.disp.value : 0;
+    /* Zydis 4.0 reads R13D here, in spite of SDM "Addressing-Form Encodings" (mod = 0 and
+     * SIB.base = 5: disp32 and no base, whatever REX.B is) and of the processor. */
+    if (insn->raw.modrm.mod == 0 && z->mem.base == ZYDIS_REGISTER_R13D && insn->raw.sib.base == 5) {
+        m->base = INSN_NO_REG;
+        m->disp = insn->raw.disp.value;
+    }
+}
+
+/* Zydis' reading as a struct insn; false: Hamlet has to refuse it. */
+static bool expected(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *ops,
+                     enum insn_mode mode, struct insn *e)
+{
+    bool memory = false;
+
+    *e = (struct insn){.kind = kind_of(z), .mode = mode, .len = z->length};
+    if (e->kind == INSN_INVALID)
+        return false;
+    for (unsigned i = 0; i < 2 && i < z->operand_count; i++) {
+        struct insn_operand *o = i == 0 ? &e->dst : &e->src;
+        o->width = ops[i].size / 8;
+        o->reg = INSN_NO_REG;
+        switch (ops[i].type) {
+        case ZYDIS_OPERAND_TYPE_MEMORY:
+            o->kind = INSN_OPERAND_MEM;
+            memory_operand(&ops[i], z, &e->mem); /* of MOVS the second, the source, stays */
+            memory = true;
+            break;
+        case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+            o->kind = INSN_OPERAND_IMM;
+            o->width = e->dst.width;
+            e->imm = ops[i].imm.is_signed ? (uint64_t)ops[i].imm.value.s : ops[i].imm.value.u;
+            break;
+        case ZYDIS_OPERAND_TYPE_REGISTER:
+            if (i == 1 && ops[i].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+                ZydisRegisterGetClass(ops[i].reg.value) == ZYDIS_REGCLASS_FLAGS) {
+                break; /* of NOT, NEG, INC, DEC */
+            }
+            if (!register_operand(ops[i].reg.value, o))
+                return false;
+            break;
+        default:
+            return false;
+        }
+    }
+    e->lock = (z->attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0;
+    return memory;
+}
+
+/* --- comparison --- */
+
+static bool same_operand(const struct insn_operand *a, const struct insn_operand *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == INSN_OPERAND_NONE)
+        return true;
+    if (a->kind == INSN_OPERAND_REG && (a->reg != b->reg || a->high_byte != b->high_byte))
+        return false;
+    return a->width == b->width;
+}
+
+static const char *difference(const struct insn *a, const struct insn *e)
+{
+    uint64_t imm_mask = e->dst.width < 8 ? (UINT64_C(1) << 8 * e->dst.width) - 1 : UINT64_MAX;
+    uint64_t disp_mask =
+        e->mem.addr_size < 8 ? (UINT64_C(1) << 8 * e->mem.addr_size) - 1 : UINT64_MAX;
+
+    if (a->kind != e->kind)
+        return "kind";
+    if (a->len != e->len)
+        return "length";
+    if (!same_operand(&a->dst, &e->dst))
+        return "dst";
+    if (!same_operand(&a->src, &e->src))
+        return "src";
+    if (a->mem.segment != e->mem.segment)
+        return "segment";
+    if (a->mem.base != e->mem.base)
+        return "base";
+    if (a->mem.index != e->mem.index)
+        return "index";
+    if (a->mem.index != INSN_NO_REG && a->mem.scale != e->mem.scale)
+        return "scale";
+    if (a->mem.addr_size != e->mem.addr_size)
+        return "address size";
+    if (a->mem.rip_relative != e->mem.rip_relative)
+        return "rip_relative";
+    if (((uint64_t)(a->mem.disp ^ e->mem.disp) & disp_mask) != 0)
+        return "disp";
+    if (a->kind == INSN_BT || (a->kind >= INSN_BTS && a->kind <= INSN_BTC))
+        imm_mask = 0xff; /* a bit number: its sign has no meaning */
+    if (((a->imm ^ e->imm) & imm_mask) != 0)
+        return "imm";
+    if (a->lock != e->lock)
+        return "lock";
+    return NULL;
+}
+
+/* --- generation --- */
+
+static const uint8_t prefix_bytes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66,
+                                       0x66, 0x67, 0x67, 0xf0, 0xf2, 0xf3, 0xf3};
+static const uint8_t two_byte_opcodes[] = {0xa3, 0xab, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf};
+static const uint8_t other_opcodes[] = {0x63, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88,
+                                        0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xaa,
+                                        0xab, 0xac, 0xad, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff};
+#define PICK(array) array[below(sizeof(array))]
+
+/* Fills 16 bytes and returns how many of them the decoders may see. Three of four carry an opcode
+ * that Hamlet knows; the rest is noise. */
+static size_t generate(uint8_t *bytes, enum insn_mode mode)
+{
+    size_t n = 0, prefix_count = below(8) == 0 ? below(15) : below(4);
+
+    for (unsigned i = 0; i < 16; i += 4) {
+        uint32_t r = random_u32();
+        memcpy(bytes + i, &r, 4);
+    }
+    while (n < prefix_count)
+        bytes[n++] = below(24) ? PICK(prefix_bytes) : 0x40 + below(16);
+    if (mode == INSN_MODE_64 && below(2))
+        bytes[n++] = 0x40 + below(16);
+    switch (below(8)) {
+    case 0:
+    case 1:
+        bytes[n++] = below(8) * 8 + below(4);
+        break;
+    case 2:
+    case 3:
+        bytes[n++] = PICK(other_opcodes);
+        break;
+    case 4:
+        bytes[n++] = 0x0f;
+        if (n < 15)
+            bytes[n++] = PICK(two_byte_opcodes);
+        break;
+    case 5:
+        bytes[n++] = 0x0f;
+        if (n < 14) {
+            bytes[n++] = 0x38;
+            bytes[n++] = 0xf0 + below(2);
+        }
+        break;
+    default:
+        break;
+    }
+    return below(8) ? 15 : below(16);
+}
+
+static unsigned long agreed, refused, failures;
+static unsigned long kinds_seen[INSN_KIND_COUNT];
+
+static void report(const uint8_t *bytes, size_t size, enum insn_mode mode, const char *what)
+{
+    if (++failures > 20)
+        return;
+    printf("mode %u, %s:", mode == INSN_MODE_64 ? 64 : mode == INSN_MODE_32 ? 32 : 16, what);
+    for (size_t i = 0; i < size; i++)
+        printf(" %02x", bytes[i]);
+    printf("\n");
+}
+
+static void compare(const ZydisDecoder *decoder, enum insn_mode mode)
+{
+    uint8_t bytes[16];
+    size_t size = generate(bytes, mode);
+    ZydisDecodedInstruction z;
+    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+    struct insn got, want;
+    bool taken = insn_decode(bytes, size, mode, &got) == 0;
+    bool known = ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, bytes, size, &z, ops)) &&
+                 expected(&z, ops, mode, &want);
+
+    if (taken != known) {
+        report(bytes, size, mode, taken ? "Hamlet takes it, Zydis does not" : "Hamlet refuses it");
+    } else if (!taken) {
+        refused++;
+    } else {
+        const char *what = difference(&got, &want);
+        if (what)
+            report(bytes, size, mode, what);
+        agreed++;
+        kinds_seen[got.kind]++;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const ZydisMachineMode machine[] = {
+        [INSN_MODE_16] = ZYDIS_MACHINE_MODE_LEGACY_16,
+        [INSN_MODE_32] = ZYDIS_MACHINE_MODE_LEGACY_32,
+        [INSN_MODE_64] = ZYDIS_MACHINE_MODE_LONG_64,
+    };
+    static const ZydisStackWidth stack[] = {
+        [INSN_MODE_16] = ZYDIS_STACK_WIDTH_16,
+        [INSN_MODE_32] = ZYDIS_STACK_WIDTH_32,
+        [INSN_MODE_64] = ZYDIS_STACK_WIDTH_64,
+    };
+    unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000000;
+
+    random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_C(0x48616d6c6574);
+    for (int mode = INSN_MODE_16; mode <= INSN_MODE_64; mode++) {
+        ZydisDecoder decoder;
+        if (!ZYAN_SUCCESS(ZydisDecoderInit(&decoder, machine[mode], stack[mode])))
+            return 2;
+        for (unsigned long i = 0; i < count; i++)
+            compare(&decoder, (enum insn_mode)mode);
+    }
+    printf("diff_insn: encodings=%lu taken=%lu refused=%lu differences=%lu\n", 3 * count, agreed,
+           refused, failures);
+    for (int kind = INSN_INVALID + 1; kind < INSN_KIND_COUNT; kind++) {
+        if (kinds_seen[kind] == 0) {
+            printf("diff_insn: kind %d was never generated\n", kind);
+            failures++;
+        }
+    }
+    return failures != 0;
+}
