@@ -36,7 +36,10 @@ struct vm_config {
     char cmdline[512];
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
-    int pin; /* CPU index, -1: anywhere */
+    int pin;          /* CPU index, -1: anywhere */
+    uint64_t run;     /* run=N: only the first instruction, N times (guest/step.c); 0: run freely */
+    unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
+    size_t module;    /* index of the kernel's module, for messages */
     struct device_config devices[CONFIG_DEVICE_MAX];
     unsigned device_count;
 };

@@ -30,6 +30,13 @@ MUST_CHECK int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 enum exit_action vm_hypercall(struct vcpu *v); /* VMCALL */
 
+/* One instruction was executed under vcpu_single_step(); RIP is behind it already. */
+enum exit_action vm_step(struct vcpu *v);
+
+/* HLT with RFLAGS.IF = 0: only an NMI or an INIT will ever end it. RESUME_NEXT: halt; STOP_VM: nobody is
+ * left who could send one. */
+enum exit_action vm_dead_halt(struct vcpu *v);
+
 /* Trap-like exits of APIC virtualization. */
 void vm_apic_write(struct vcpu *v, uint32_t offset); /* the value is in v->vapic already */
 void vm_eoi(struct vcpu *v, uint8_t vector);         /* EOI of a vector with its EOI-exit bit set */

@@ -150,6 +150,9 @@ enum vcpu_mode {
 void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t rsp, uint64_t cr3);
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
+/* Exit after each instruction, to vm_step() (SDM "Monitor Trap Flag"). Only while STOPPED, or by the
+ * vCPU's own exit. -ENODEV: this CPU cannot. */
+MUST_CHECK int vcpu_single_step(struct vcpu *v, bool on);
 
 /* Guest state for instruction decoders and page walks; only from an exit of this vCPU, or STOPPED. */
 struct vcpu_paging {
