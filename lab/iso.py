@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""
+The medium that GRUB starts Hamlet from: a configuration on GRUB's command lines, and the files that it names.
+
+From: the launcher `hamlet`, tests/cases/conftest.py
+To:   boot/multiboot2.c (what arrives), guest/config.c (what the words mean)
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.say import Unusable
+
+# Everything GRUB needs to read a CD by BIOS; the slim medium carries nothing else and is some 1 MB.
+SLIM = "normal configfile multiboot2 serial terminal echo test iso9660 biosdisk boot search search_fs_file"
+BIOS = Path("/usr/lib/grub/i386-pc")
+UEFI = Path("/usr/lib/grub/x86_64-efi")
+
+# Keys that belong to the device named by the pci= before them.
+DEVICE_KEYS = ("plan", "bar", "dma", "irq", "rom")
+
+
+@dataclass
+class Module:
+    """A file, and its words for Hamlet."""
+    path: Path
+    words: str = ""
+
+
+@dataclass
+class Menu:
+    """What GRUB loads: the hypervisor with its command line, then the modules in order."""
+    kernel: Path
+    append: str = ""
+    modules: list = field(default_factory=list)
+
+
+def split(text):
+    """Split at commas, except within double quotes."""
+    return [word for word in re.findall(r'((?:[^,"]|"[^"]*")+)', text) if word]
+
+
+def vm_modules(text):
+    """
+    The modules of one `--vm KEY=VALUE,...`: the kernel first, then its initrd. Words that Hamlet is to judge (mem, vcpus,
+    pci, anything unknown) pass through as they are: a wrong one is Hamlet's to report, in its own line.
+    """
+    files, words, name = {}, [], None
+    for word in split(text):
+        key, equals, value = word.partition("=")
+        if key in ("kernel", "initrd") and equals:
+            files[key] = Path(value)
+        elif key == "name":
+            name = value
+        elif key in DEVICE_KEYS and words and words[-1].startswith("pci="):
+            words[-1] += "," + word
+        else:
+            words.append(word)
+    if "kernel" not in files:
+        raise Unusable(f"--vm {text}: no kernel=FILE")
+    name = name or files["kernel"].stem
+    modules = [Module(files["kernel"], " ".join([f"vm={name}", *words]))]
+    if "initrd" in files:
+        modules.append(Module(files["initrd"], f"vm={name} initrd"))
+    return modules
+
+
+def build(target, menu, firmware="bios"):
+    """Write the ISO `target`. firmware="bios" is the slim medium of the machines here; "both" starts by UEFI as well."""
+    with tempfile.TemporaryDirectory(prefix="hamlet-iso-") as name:
+        tree = Path(name)
+        (tree / "boot/grub").mkdir(parents=True)
+        lines = ["set timeout=0", "serial --unit=0 --speed=115200", "terminal_input serial console",
+                 "terminal_output serial console",
+                 f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'"]
+        lines.append(f"multiboot2 {_add(tree, menu.kernel, 0)} {menu.append}".rstrip())
+        for number, module in enumerate(menu.modules, 1):
+            lines.append(f"module2 {_add(tree, module.path, number)} {module.words}".rstrip())
+        lines.append("boot")
+        (tree / "boot/grub/grub.cfg").write_text("\n".join(lines) + "\n")
+        _rescue(Path(target), tree, firmware)
+
+
+def _add(tree, path, number):
+    """Copy a file into the tree under a name of its own; its path for GRUB."""
+    path = Path(path)
+    if not path.is_file():
+        raise Unusable(f"{path}: no such file")
+    inside = f"/boot/{path.name}" if number == 0 else f"/boot/{number}-{path.name}"
+    shutil.copy(path, tree / inside[1:])
+    return inside
+
+
+def _rescue(target, tree, firmware):
+    command = ["grub-mkrescue", "--fonts=", "--themes=", "--locales=", "-o", str(target)]
+    if firmware == "bios":
+        command += ["-d", str(BIOS), f"--install-modules={SLIM}"]
+    elif not (BIOS.is_dir() and UEFI.is_dir()):
+        raise Unusable("an ISO for BIOS and UEFI needs the packages grub-pc-bin and grub-efi-amd64-bin")
+    target.unlink(missing_ok=True)
+    try:
+        done = subprocess.run([*command, str(tree)], capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise Unusable("grub-mkrescue is missing: install grub-common, xorriso and mtools") from error
+    if done.returncode or not target.exists():
+        raise Unusable(f"grub-mkrescue failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")

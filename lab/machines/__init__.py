@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""
+The machines Hamlet runs on. Each module has: why_not() -> a reason it cannot be used here, or None; run(boot, console).
+
+From: the launcher `hamlet`, tests/cases/conftest.py
+To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); boot.py: what is started and what came of it
+"""
+
+from lab.machines import bochs, nested, qemu
+
+NAMES = ("lab", "nested", "kvm", "tcg")
+
+
+def why_not(name):
+    """None if the machine `name` can be used here, else the reason, one line."""
+    return {"lab": bochs.why_not, "nested": nested.why_not, "kvm": qemu.why_not_kvm, "tcg": qemu.why_not}[name]()
+
+
+def resolve(name):
+    """`auto` is kvm where nested VMX is really there, else lab."""
+    if name != "auto":
+        return name
+    return "kvm" if qemu.why_not_kvm() is None else "lab"
+
+
+def run(name, boot, console):
+    """Start `boot` on the machine `name`; returns a boot.Ended when it is over."""
+    if name == "lab":
+        return bochs.run(boot, console)
+    if name == "nested":
+        return nested.run(boot, console)
+    return qemu.run(boot, console, accel=name)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""
+What is started on a machine, what is seen of it, and what came of it.
+
+From: lab/machines/*.py, the launcher `hamlet`, tests/cases/conftest.py
+"""
+
+import os
+import re
+import select
+import sys
+import termios
+import time
+import tty
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Boot:
+    """One start of a machine."""
+    iso: Path
+    cpus: int = 1
+    megs: int = 256
+    devices: list = field(default_factory=list)    # QEMU -device values
+    outputs: list = field(default_factory=list)    # names of files the machine writes: chardev=NAME in a device
+    timeout: float = 60
+    gdb: int = 0                                   # port, 0: none
+    options: dict = field(default_factory=dict)    # of one machine, e.g. model=, vmx=off, apicv=off, firmware=uefi
+
+
+@dataclass
+class Ended:
+    """How it ended. how: "off" (powered off), "seen" (the expected text came), "timeout", "broken" (see detail)."""
+    how: str
+    text: str = ""
+    detail: str = ""
+    files: dict = field(default_factory=dict)      # Boot.outputs: name -> bytes
+
+
+class Console:
+    """
+    The serial line of a machine: everything it says is kept, shown if asked for, and looked through for what is
+    expected; what the user types, or a case has prepared, goes the other way.
+    """
+
+    def __init__(self, show=False, expect=None, answers=()):
+        self.bytes = bytearray()
+        self.show = show
+        self.expect = re.compile(expect.encode(), re.M) if expect else None
+        self.answers = [(re.compile(pattern.encode()), reply.encode()) for pattern, reply in answers]
+        self.searched = 0
+        self.seen = False
+
+    def text(self):
+        return self.bytes.decode("utf-8", "replace").replace("\r", "")
+
+    def take(self, data):
+        """Bytes from the machine; returns what is to be typed in answer."""
+        self.bytes += data
+        if self.show:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        if self.expect and self.expect.search(self.bytes):
+            self.seen = True
+        if self.answers:
+            pattern, reply = self.answers[0]
+            match = pattern.search(self.bytes, self.searched)
+            if match:
+                self.searched = match.end()
+                del self.answers[0]
+                return reply
+        return b""
+
+
+class Keyboard:
+    """The user's terminal, a key at a time (Ctrl-C still ends the launcher); nothing if stdin is no terminal."""
+
+    def __init__(self, wanted):
+        self.fd = sys.stdin.fileno() if wanted and sys.stdin.isatty() else None
+
+    def __enter__(self):
+        if self.fd is not None:
+            self.saved = termios.tcgetattr(self.fd)
+            tty.setcbreak(self.fd)
+        return self
+
+    def __exit__(self, *_):
+        if self.fd is not None:
+            termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
+
+
+def watch(child, source, sink, console, timeout):
+    """
+    Pass bytes between a running emulator and the console until one of: the child ends and its line is drained, the
+    expected text is seen, the time is over. Returns Ended.how ("off" for a child that ended; the caller looks why).
+    """
+    end = time.monotonic() + timeout
+    with Keyboard(console.show) as keyboard:
+        while time.monotonic() < end:
+            ended = child.poll() is not None
+            sources = [source] + ([keyboard.fd] if keyboard.fd is not None else [])
+            ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
+            if source in ready:
+                data = _read(source)
+                if data:
+                    os.write(sink, console.take(data))
+                    if console.seen:
+                        return "seen"
+                    continue
+                if child.poll() is None:
+                    time.sleep(0.05)
+            if keyboard.fd in ready:
+                os.write(sink, os.read(keyboard.fd, 256))
+            if ended:
+                return "off"
+    return "timeout"
+
+
+def _read(fd):
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return b""
+
+
+def stop(child):
+    """End an emulator that we started."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(5)
+        except Exception:
+            child.kill()
+            child.wait()

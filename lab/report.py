@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""
+Read Hamlet's closing report off the console.
+
+From: the launcher `hamlet`, tests/cases/
+Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last. A guest cannot forge a line:
+what a guest prints is prefixed by the name of its VM.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+NO_NUMBER = 125    # a VM that ended otherwise than by an exit code
+
+
+@dataclass
+class Vm:
+    name: str
+    exit: str = ""
+    keys: dict = field(default_factory=dict)
+
+    def status(self):
+        return int(self.exit, 0) & 0xFF if re.fullmatch(r"-?(0x[0-9a-f]+|\d+)", self.exit) else NO_NUMBER
+
+
+@dataclass
+class Report:
+    vms: dict = field(default_factory=dict)    # name -> Vm; lines of one VM are merged
+    complete: bool = False                     # the end line was seen
+    end: dict = field(default_factory=dict)
+
+    def failed(self):
+        return [vm for vm in self.vms.values() if vm.status()]
+
+    def status(self):
+        """The first guest's exit code that is not 0; a VM that Hamlet refused to start counts as failed."""
+        codes = [vm.status() for vm in self.failed()]
+        return codes[0] if codes else (NO_NUMBER if self.end.get("failed", "0") != "0" else 0)
+
+
+def read(text):
+    report = Report()
+    for line in text.splitlines():
+        match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line.strip())
+        if not match:
+            continue
+        keys = dict(re.findall(r"(\S+?)=(\S+)", match.group(3)))
+        if match.group(2):
+            vm = report.vms.setdefault(match.group(2), Vm(match.group(2)))
+            vm.keys.update(keys)
+            vm.exit = keys.get("exit", vm.exit)
+        else:
+            report.end, report.complete = keys, True
+    report.vms = {name: vm for name, vm in report.vms.items() if vm.exit}
+    return report
