@@ -8,34 +8,34 @@
 #include "guest/insn.h"
 #include "arch/bits.h"
 
-// clang-format off: tables stand as the manual has them
+// clang-format off
 /* SDM "Instruction Prefixes" */
-#define PREFIX_OSIZE       0x66
-#define PREFIX_ASIZE       0x67
-#define PREFIX_LOCK        0xf0
-#define PREFIX_REPNE       0xf2
-#define PREFIX_REP         0xf3
+#define PREFIX_OSIZE 0x66
+#define PREFIX_ASIZE 0x67
+#define PREFIX_LOCK  0xf0
+#define PREFIX_REPNE 0xf2
+#define PREFIX_REP   0xf3
 
 /* SDM "REX Prefixes": 0100WRXB */
-#define REX_FIXED          BITS(7, 4)
-#define REX_FIXED_VALUE    4
-#define REX_W              BIT(3)
-#define REX_R              BIT(2)
-#define REX_X              BIT(1)
-#define REX_B              BIT(0)
+#define REX_FIXED  BITS(7, 4)
+#define     REX_FIXED_VALUE 4
+#define REX_W      BIT(3)
+#define REX_R      BIT(2)
+#define REX_X      BIT(1)
+#define REX_B      BIT(0)
 
 /* SDM "ModR/M and SIB Bytes" */
-#define MODRM_MOD          BITS(7, 6)
-#define MODRM_MOD_REGISTER 3
-#define MODRM_REG          BITS(5, 3)
-#define MODRM_RM           BITS(2, 0)
-#define MODRM_RM_SIB       4 /* 32- and 64-bit addressing */
-#define MODRM_RM_DISP16    6 /* 16-bit addressing, mod = 0 */
-#define MODRM_RM_DISP32    5 /* 32- and 64-bit addressing, mod = 0; the same in SIB.base */
-#define SIB_SCALE          BITS(7, 6)
-#define SIB_INDEX          BITS(5, 3)
-#define SIB_INDEX_NONE     4
-#define SIB_BASE           BITS(2, 0)
+#define MODRM_MOD  BITS(7, 6)
+#define     MODRM_MOD_REGISTER 3
+#define MODRM_REG  BITS(5, 3)
+#define MODRM_RM   BITS(2, 0)
+#define     MODRM_RM_SIB 4 /* 32- and 64-bit addressing */
+#define     MODRM_RM_DISP16 6 /* 16-bit addressing, mod = 0 */
+#define     MODRM_RM_DISP32 5 /* 32- and 64-bit addressing, mod = 0; the same in SIB.base */
+#define SIB_SCALE  BITS(7, 6)
+#define SIB_INDEX  BITS(5, 3)
+#define     SIB_INDEX_NONE 4
+#define SIB_BASE   BITS(2, 0)
 
 /* Operands in the manual's letters: E memory by ModR/M, G register by ModR/M, I immediate of the
  * operand size (4 bytes at most), Ib immediate byte, A accumulator, O moffs. */
@@ -82,13 +82,12 @@ struct opcode {
     uint8_t group; /* enum group; kind, form and size then stand in its row */
 };
 
-#define ARITHMETIC_GROUP(form, size)                                                               \
-    {                                                                                              \
-        {INSN_ADD, form, size, 0, 0}, {INSN_OR, form, size, 0, 0}, {INSN_ADC, form, size, 0, 0},   \
-            {INSN_SBB, form, size, 0, 0}, {INSN_AND, form, size, 0, 0},                            \
-            {INSN_SUB, form, size, 0, 0}, {INSN_XOR, form, size, 0, 0},                            \
-            {INSN_CMP, form, size, 0, 0},                                                          \
-    }
+#define ARITHMETIC_GROUP(form, size) {                                                             \
+    {INSN_ADD, form, size, 0, 0}, {INSN_OR,  form, size, 0, 0},                                    \
+    {INSN_ADC, form, size, 0, 0}, {INSN_SBB, form, size, 0, 0},                                    \
+    {INSN_AND, form, size, 0, 0}, {INSN_SUB, form, size, 0, 0},                                    \
+    {INSN_XOR, form, size, 0, 0}, {INSN_CMP, form, size, 0, 0},                                    \
+}
 
 /* The manual leaves F6 /1 and F7 /1 out; processors take them for TEST, and so do disassemblers. */
 static const struct opcode groups[GROUP_COUNT][8] = {
@@ -117,8 +116,7 @@ static const struct opcode groups[GROUP_COUNT][8] = {
 
 #define ARITHMETIC(base, kind)                                                                     \
     [(base) + 0] = {kind, FORM_E_G, SIZE_B, 0, 0}, [(base) + 1] = {kind, FORM_E_G, SIZE_V, 0, 0},  \
-              [(base) + 2] = {kind, FORM_G_E, SIZE_B, 0, 0},                                       \
-              [(base) + 3] = {kind, FORM_G_E, SIZE_V, 0, 0}
+    [(base) + 2] = {kind, FORM_G_E, SIZE_B, 0, 0}, [(base) + 3] = {kind, FORM_G_E, SIZE_V, 0, 0}
 
 static const struct opcode one_byte[256] = {
     ARITHMETIC(0x00, INSN_ADD),
