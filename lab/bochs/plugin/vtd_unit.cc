@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of the unit, its fault log and its two events.
+ * From: lab/bochs/plugin/vtd_unit.h      To: vtd_queue.cc (commands), vtd_walk.cc (requests)
+ * Spec: VT-d "Register Descriptions", "Non-Recoverable Fault Reporting", "Non-Recoverable Fault
+ * Event"
+ */
+#include "vtd_unit.h"
+
+namespace lab
+{
+
+VtdUnit::VtdUnit(Host &host_, const VtdOptions &options, std::string name_)
+    : host(host_), opt(options), name(std::move(name_)), records(options.records)
+{
+}
+
+void VtdUnit::say(const std::string &line) { host.trace(name + " " + line); }
+
+/* "Capability Register" */
+uint64_t VtdUnit::cap() const
+{
+    uint64_t sagaw = opt.width == 48 ? bit(2) : bit(1);
+    if (!opt.only_width)
+        sagaw |= bit(1);
+    uint64_t value = (opt.domain_bits - 4) / 2;
+    value |= uint64_t(opt.write_buffer) << 4;
+    value |= uint64_t(opt.caching_mode) << 7;
+    value |= sagaw << 8;
+    value |= uint64_t(opt.width - 1) << 16; /* MGAW */
+    value |= uint64_t(VTD_FRCD / 16) << 24;
+    value |= ((bit(opt.large_pages) - 1) & 3) << 34;
+    value |= uint64_t(opt.page_selective) << 39;
+    value |= uint64_t(opt.records - 1) << 40;
+    value |= uint64_t(opt.page_selective ? 18 : 0) << 48; /* MAMV */
+    value |= bit(54) | bit(55);                           /* DWD, DRD */
+    value |= uint64_t(opt.posting && opt.remap && opt.queue) << 59;
+    return value;
+}
+
+/* "Extended Capability Register" */
+uint64_t VtdUnit::ecap() const
+{
+    bool remap = opt.remap && opt.queue;
+    uint64_t value = opt.coherent;
+    value |= uint64_t(opt.queue) << 1;
+    value |= uint64_t(opt.device_tlb && opt.queue) << 2;
+    value |= uint64_t(remap) << 3;
+    value |= uint64_t(opt.x2apic && remap) << 4;
+    value |= uint64_t(opt.pass_through) << 6;
+    value |= uint64_t(opt.snoop_control) << 7;
+    value |= uint64_t(VTD_IVA / 16) << 8;
+    value |= uint64_t(remap ? 15 : 0) << 20; /* MHMV */
+    return value;
+}
+
+uint32_t VtdUnit::fsts() const
+{
+    uint32_t value = fault_status;
+    for (const Record &record : records)
+        if (record.hi & bit(63))
+            value |= FSTS_PPF | record_first << 8;
+    return value;
+}
+
+/* list */
+uint32_t VtdUnit::read32(unsigned offset)
+{
+    if (offset >= VTD_FRCD && offset < VTD_FRCD + 16 * opt.records) {
+        const Record &record = records[(offset - VTD_FRCD) / 16];
+        uint64_t half = offset & 8 ? record.hi : record.lo;
+        return uint32_t(offset & 4 ? half >> 32 : half);
+    }
+    uint64_t value =
+        0; /* of the 64-bit register that holds this offset, or of a 32-bit one twice */
+    switch (offset & ~7u) {
+    case VTD_CAP:
+        value = cap();
+        break;
+    case VTD_ECAP:
+        value = ecap();
+        break;
+    case VTD_RTADDR:
+        value = rtaddr;
+        break;
+    case VTD_CCMD:
+        value = ccmd;
+        break;
+    case VTD_IQH:
+        value = iqh;
+        break;
+    case VTD_IQT:
+        value = iqt;
+        break;
+    case VTD_IQA:
+        value = iqa;
+        break;
+    case VTD_IQERCD:
+        value = iqercd;
+        break;
+    case VTD_IRTA:
+        value = irta_reg;
+        break;
+    case VTD_IOTLB:
+        value = iotlb_reg;
+        break;
+    }
+    switch (offset) {
+    case VTD_VER:
+        return 0x10;
+    case VTD_GSTS:
+        return gsts;
+    case VTD_FSTS:
+        return fsts();
+    case VTD_FECTL:
+        return fault_event.control;
+    case VTD_FEDATA:
+        return fault_event.data;
+    case VTD_FEADDR:
+        return fault_event.address;
+    case VTD_FEUADDR:
+        return fault_event.upper;
+    case VTD_ICS:
+        return ics;
+    case VTD_IECTL:
+        return opt.queue ? inv_event.control : 0;
+    case VTD_IEDATA:
+        return inv_event.data;
+    case VTD_IEADDR:
+        return inv_event.address;
+    case VTD_IEUADDR:
+        return inv_event.upper;
+    }
+    return uint32_t(offset & 4 ? value >> 32 : value);
+}
+
+uint64_t VtdUnit::mmio_read(unsigned offset, unsigned size)
+{
+    tick();
+    if ((size != 4 && size != 8) || offset % size || offset + size > VTD_SIZE) {
+        say(text("mmio bad read offset=0x%x size=%u", offset, size));
+        return ~UINT64_C(0);
+    }
+    uint64_t value = read32(offset);
+    if (size == 8)
+        value |= uint64_t(read32(offset + 4)) << 32;
+    return value;
+}
+
+void VtdUnit::mmio_write(unsigned offset, uint64_t value, unsigned size)
+{
+    tick();
+    if ((size != 4 && size != 8) || offset % size || offset + size > VTD_SIZE) {
+        say(text("mmio bad write offset=0x%x size=%u", offset, size));
+        return;
+    }
+    write32(offset, uint32_t(value)); /* low half first: the high half holds the "go" bits */
+    if (size == 8)
+        write32(offset + 4, uint32_t(value >> 32));
+}
+
+static void set_half(uint64_t &reg, unsigned offset, uint32_t value, uint64_t writable)
+{
+    uint64_t placed = offset & 4 ? uint64_t(value) << 32 : value;
+    uint64_t half = offset & 4 ? bits(63, 32) : bits(31, 0);
+    reg = (reg & ~(half & writable)) | (placed & half & writable);
+}
+
+/* list */
+void VtdUnit::write32(unsigned offset, uint32_t value)
+{
+    const uint64_t address = bits(opt.haw - 1, 12);
+    if (offset >= VTD_FRCD && offset < VTD_FRCD + 16 * opt.records) {
+        if ((offset & 15) == 12)
+            write_record((offset - VTD_FRCD) / 16, value);
+        return;
+    }
+    switch (offset & ~7u) {
+    case VTD_RTADDR:
+        return set_half(rtaddr, offset, value, address | bits(11, 10));
+    case VTD_CCMD:
+        set_half(ccmd, offset, value, ~bits(60, 59));
+        if ((offset & 4) && (value & bit(31)))
+            ccmd_start();
+        return;
+    case VTD_IVA:
+        return set_half(iva, offset, value, ~UINT64_C(0));
+    case VTD_IOTLB:
+        set_half(iotlb_reg, offset, value, ~bits(58, 57));
+        if ((offset & 4) && (value & bit(31)))
+            iotlb_start();
+        return;
+    case VTD_IQT:
+        if (!opt.queue)
+            return;
+        set_half(iqt, offset, value, bits(18, 4));
+        if (offset == VTD_IQT)
+            queue_run();
+        return;
+    case VTD_IQA:
+        return opt.queue ? set_half(iqa, offset, value, address | bit(11) | bits(2, 0)) : void();
+    case VTD_IRTA:
+        return opt.remap && opt.queue
+                   ? set_half(irta_reg, offset, value, address | bit(11) | bits(3, 0))
+                   : void();
+    }
+    if (offset == VTD_GCMD)
+        write_gcmd(value);
+    else if (offset == VTD_FSTS)
+        write_fsts(value);
+    else if (offset >= VTD_FECTL && offset <= VTD_FEUADDR)
+        write_event(fault_event, (offset - VTD_FECTL) / 4, value, any_fault_status());
+    else if (opt.queue && offset >= VTD_IECTL && offset <= VTD_IEUADDR)
+        write_event(inv_event, (offset - VTD_IECTL) / 4, value, ics & 1);
+    else if (offset == VTD_ICS && (value & 1)) {
+        ics = 0;
+        inv_event.control &= ~EV_IP;
+    }
+}
+
+/* "Global Command Register": TE, QIE, IRE and CFI are levels, SRTP, SIRTP and WBF are one-shot. */
+void VtdUnit::write_gcmd(uint32_t value)
+{
+    const uint32_t levels = G_TE | G_QIE | G_IRE | G_CFI;
+    uint32_t changed = (value ^ gsts) & levels;
+    unsigned asked = unsigned(__builtin_popcount(changed | (value & (G_SRTP | G_SIRTP | G_WBF))));
+    if (asked > 1)
+        say(text("gcmd several commands in one write value=0x%08x gsts=0x%08x", value, gsts));
+    drain("global command");
+    if (value & G_SRTP) {
+        root = rtaddr;
+        gsts |= G_SRTP;
+        say(text("gcmd root-table=0x%llx", (unsigned long long)root));
+    }
+    if ((value & G_SIRTP) && opt.remap && opt.queue) {
+        irta = irta_reg;
+        gsts |= G_SIRTP;
+        say(text("gcmd interrupt-table=0x%llx", (unsigned long long)irta));
+    }
+    if ((value & G_WBF) && opt.write_buffer)
+        forget_absent();
+    if (!(opt.remap && opt.queue))
+        changed &= ~(G_IRE | G_CFI);
+    if (!opt.queue)
+        changed &= ~G_QIE;
+    gsts ^= changed;
+    if (changed & (G_TE | G_IRE | G_CFI))
+        say(text("gcmd translation=%d remapping=%d compatibility=%d", !!(gsts & G_TE),
+                 !!(gsts & G_IRE), !!(gsts & G_CFI)));
+    if (changed & G_QIE) {
+        if (!(gsts & G_QIE) && iqh != iqt)
+            say("queue disabled while not empty");
+        iqh = 0;
+        queue_run();
+    }
+    if (!(gsts & (G_TE | G_IRE)))
+        record_next = 0; /* "Primary Fault Logging": the index is reset when both are off */
+}
+
+void VtdUnit::write_event(Event &event, unsigned index, uint32_t value, bool condition)
+{
+    switch (index) {
+    case 0:
+        event.control = (event.control & ~EV_IM) | (value & EV_IM);
+        if (!(event.control & EV_IM) && (event.control & EV_IP) && condition)
+            raise(event);
+        break;
+    case 1:
+        event.data = value & 0xffff;
+        break;
+    case 2:
+        event.address = value & ~3u;
+        break;
+    case 3:
+        event.upper = opt.x2apic ? value : 0;
+        break;
+    }
+}
+
+/* An interrupt condition was found: send the message, or hold it while IM is set. Such messages are
+ * never remapped ("Remapping Hardware Event Interrupt Programming"). */
+void VtdUnit::raise(Event &event)
+{
+    event.control |= EV_IP;
+    if (event.control & EV_IM)
+        return;
+    event.control &= ~EV_IP;
+    Message message;
+    message.vector = uint8_t(event.data);
+    message.mode = (event.data >> 8) & 7;
+    message.dest = ((event.address >> 12) & 0xff) | (opt.x2apic ? event.upper & ~0xffu : 0);
+    message.logical = event.address & 4;
+    say(text("event %s vector=0x%02x dest=%u", &event == &fault_event ? "fault" : "invalidation",
+             message.vector, message.dest));
+    host.deliver(message);
+}
+
+bool VtdUnit::any_fault_status() const
+{
+    return fsts() & (FSTS_PPF | FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE);
+}
+
+/* "If IP field was Set when software services all the pending interrupt conditions, the IP field is
+ * cleared" */
+void VtdUnit::settle_fault_event()
+{
+    if (!any_fault_status())
+        fault_event.control &= ~EV_IP;
+}
+
+void VtdUnit::write_fsts(uint32_t value)
+{
+    fault_status &= ~(value & (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE));
+    settle_fault_event();
+    if (value & (FSTS_IQE | FSTS_ITE))
+        queue_run();
+}
+
+void VtdUnit::write_record(unsigned index, uint32_t value)
+{
+    if (value & bit(31))
+        records[index].hi &= ~bit(63);
+    settle_fault_event();
+}
+
+/* "Primary Fault Logging". info: the address of a DMA fault, or the interrupt index << 48. */
+void VtdUnit::fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read)
+{
+    bool recorded = false, first = !(fsts() & FSTS_PPF), new_event = !any_fault_status();
+    Record &record = records[record_next];
+    if (!(fault_status & FSTS_PFO)) {
+        if (record.hi & bit(63)) {
+            fault_status |= FSTS_PFO;
+        } else {
+            record.lo = is_interrupt_fault(reason) ? info : info & bits(opt.width - 1, 12);
+            record.hi = bit(63) | uint64_t(is_read) << 62 | uint64_t(reason) << 32 | sid;
+            if (first)
+                record_first = record_next;
+            record_next = (record_next + 1) % opt.records;
+            recorded = true;
+        }
+    }
+    say(text("fault sid=%s reason=0x%02x %s=0x%llx%s%s", bdf_text(sid).c_str(), reason,
+             is_interrupt_fault(reason) ? "index" : "iova",
+             (unsigned long long)(is_interrupt_fault(reason) ? info >> 48 : info),
+             is_interrupt_fault(reason) ? ""
+             : is_read                  ? " read"
+                                        : " write",
+             recorded ? "" : " overflow"));
+    if (recorded && first && new_event)
+        raise(fault_event);
+}
+
+bool VtdUnit::fetch(uint64_t hpa, Entry128 &entry)
+{
+    uint64_t words[2];
+    if (hpa >> opt.haw || !host.read(hpa, words, sizeof(words)))
+        return false;
+    entry.lo = words[0];
+    entry.hi = words[1];
+    return true;
+}
+
+/* A reproducible die: the same run gives the same throws. */
+bool VtdUnit::chance(unsigned percent)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state % 100 < percent;
+}
+
+void VtdUnit::tick()
+{
+    uint64_t now = host.now();
+    while (!commands.empty() && commands.front().due <= now) {
+        Command command = commands.front();
+        commands.pop_front();
+        command_finish(command);
+    }
+    while (!held.empty() && held.front().due <= now) {
+        HeldWrite &write = held.front();
+        host.write(write.hpa, write.data.data(), write.data.size());
+        held.pop_front();
+    }
+}
+
+uint64_t VtdUnit::next_due() const
+{
+    uint64_t due = NEVER;
+    if (!commands.empty())
+        due = commands.front().due;
+    if (!held.empty() && held.front().due < due)
+        due = held.front().due;
+    return due;
+}
+
+} /* namespace lab */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VT-d remapping unit in legacy mode, with caches that really go stale: whatever it has once read
+ * it keeps until software flushes it. Strict where the specification says "must", and it writes into
+ * the trace whenever a cached entry differs from what memory says now.
+ * From: glue.cc (registers, requests of the devices)
+ * To: vtd_unit.cc registers; vtd_walk.cc DMA; vtd_queue.cc invalidation; vtd_intr.cc interrupts
+ * Spec: VT-d "DMA Remapping", "Interrupt Remapping", "Caching Translation Information"
+ */
+#pragma once
+#include "vtd_spec.h"
+#include <deque>
+#include <map>
+#include <vector>
+
+namespace lab
+{
+
+/* What this unit reports in CAP and ECAP, and the trouble it makes. */
+struct VtdOptions {
+    unsigned width = 48;        /* widest second stage: 39 or 48; the narrower one is there too */
+    bool only_width = false;    /* offer only the one above */
+    unsigned haw = 40;          /* host address width; bits above are reserved in every pointer */
+    unsigned domain_bits = 16;  /* 4, 6 .. 16 */
+    unsigned records = 4;       /* fault recording registers, 1..16 */
+    unsigned large_pages = 2;   /* 0: 4K only; 1: and 2M; 2: and 1G */
+    bool caching_mode = false;  /* CAP.CM */
+    bool write_buffer = false;  /* CAP.RWBF */
+    bool page_selective = true; /* CAP.PSI */
+    bool posting = true;        /* CAP.PI */
+    bool queue = true;          /* ECAP.QI; without it there is no interrupt remapping either */
+    bool remap = true;          /* ECAP.IR */
+    bool x2apic = true;         /* ECAP.EIM */
+    bool pass_through = true;   /* ECAP.PT */
+    bool snoop_control = false; /* ECAP.SC */
+    bool coherent = false;      /* ECAP.C */
+    bool device_tlb = false;    /* ECAP.DT */
+    unsigned slow = 0;          /* ticks from an invalidation command to its effect */
+    unsigned hold = 0;          /* ticks that a translated write waits in the root complex */
+    unsigned drop = 0;          /* percent of look-ups before which one cached entry is dropped */
+    unsigned queue_error = 0;   /* every n-th descriptor cannot be fetched (IQE) */
+    unsigned timeout_error = 0; /* every n-th device-TLB invalidation is not answered (ITE) */
+};
+
+class VtdUnit
+{
+  public:
+    VtdUnit(Host &host, const VtdOptions &options, std::string name);
+
+    /* Registers: 4- and 8-byte accesses, naturally aligned. */
+    uint64_t mmio_read(unsigned offset, unsigned size);
+    void mmio_write(unsigned offset, uint64_t value, unsigned size);
+
+    /* A memory request of requester sid. False: blocked (Unsupported Request). */
+    bool dma(uint16_t sid, uint64_t iova, void *buffer, size_t n, bool is_write);
+    /* An interrupt request: a DWORD write to FEEx_xxxx. */
+    bool interrupt(uint16_t sid, uint64_t address, uint32_t data);
+
+    /* Time: do what is due; when is something due next? */
+    void tick();
+    uint64_t next_due() const;
+
+  private:
+    struct Entry128 {
+        uint64_t lo = 0, hi = 0;
+        bool operator!=(const Entry128 &o) const { return lo != o.lo || hi != o.hi; }
+    };
+    /* A context entry that was looked at, or the reason why there is none. */
+    struct Context {
+        Entry128 entry;
+        uint8_t reason = FAULT_NONE;
+        uint16_t did() const { return uint16_t(field(entry.hi, 23, 8)); }
+        bool fpd() const { return entry.lo & 2; }
+    };
+    /* A leaf: hpa of the page that holds iova, its rights; or why there is none. */
+    struct Leaf {
+        uint64_t hpa = 0;
+        uint16_t did = 0;
+        uint8_t shift = 12;
+        bool r = false, w = false, fpd = false;
+        uint8_t reason = FAULT_NONE;
+        uint8_t verdict(bool is_write) const; /* FAULT_NONE: such an access may pass */
+    };
+    struct Table { /* where a non-leaf entry points, with the rights gathered on the way */
+        uint64_t hpa;
+        bool r, w;
+    };
+    struct Key { /* tag (source-id or domain-id), level shift, input address >> shift */
+        uint16_t tag;
+        uint8_t shift;
+        uint64_t page;
+        bool operator<(const Key &o) const
+        {
+            return tag != o.tag ? tag < o.tag : shift != o.shift ? shift < o.shift : page < o.page;
+        }
+    };
+    using Iotlb = std::map<Key, Leaf>;
+    struct Command { /* an invalidation that was accepted and is due later */
+        Entry128 d;
+        uint64_t due;
+        uint64_t from_register; /* 0, VTD_CCMD or VTD_IOTLB: which status to report */
+    };
+    struct HeldWrite {
+        uint64_t hpa, due;
+        uint16_t sid;
+        std::vector<uint8_t> data;
+    };
+    struct Record {
+        uint64_t lo = 0, hi = 0;
+    };
+    struct Event { /* fault event and invalidation event: the same four registers */
+        uint32_t control = EV_IM, data = 0, address = 0, upper = 0;
+    };
+
+    /* vtd_unit.cc */
+    uint64_t cap() const;
+    uint64_t ecap() const;
+    uint32_t read32(unsigned offset);
+    void write32(unsigned offset, uint32_t value);
+    void write_gcmd(uint32_t value);
+    void write_event(Event &event, unsigned index, uint32_t value, bool condition);
+    uint32_t fsts() const;
+    void write_fsts(uint32_t value);
+    void write_record(unsigned index, uint32_t value);
+    void fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read);
+    void raise(Event &event);
+    bool any_fault_status() const;
+    void settle_fault_event();
+    bool fetch(uint64_t hpa, Entry128 &entry);
+    bool chance(unsigned percent);
+    void say(const std::string &line);
+
+    /* vtd_walk.cc */
+    Context context_fresh(uint16_t sid);
+    Context context_lookup(uint16_t sid);
+    uint8_t context_check(const Entry128 &entry) const;
+    unsigned context_width(const Entry128 &entry) const;
+    uint8_t entry_reserved(uint64_t entry, unsigned shift, bool leaf) const;
+    Leaf walk(const Context &context, uint64_t iova, bool use_cache);
+    Leaf *iotlb_find(Iotlb &cache, uint16_t tag, uint64_t iova);
+    Leaf iotlb_lookup(uint16_t sid, uint64_t iova);
+    void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf);
+    void stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached);
+    bool page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write);
+    bool transfer(uint16_t sid, uint64_t hpa, uint8_t *buffer, size_t n, bool is_write);
+    void drain(const char *why);
+    void drop_some();
+
+    /* vtd_queue.cc */
+    void queue_run();
+    void queue_stop(uint32_t status, uint8_t info);
+    uint8_t descriptor_check(const Entry128 &d) const;
+    void command_accept(const Entry128 &d, unsigned from_register);
+    void command_finish(const Command &command);
+    void context_invalidate(const Entry128 &d);
+    void iotlb_invalidate(const Entry128 &d);
+    void iec_invalidate(const Entry128 &d);
+    void wait_complete(const Entry128 &d);
+    void ccmd_start();
+    void iotlb_start();
+    void forget_absent();
+    bool covers(const Entry128 &d, uint64_t base, unsigned shift, bool any_overlap) const;
+
+    /* vtd_intr.cc */
+    bool compatibility(uint16_t sid, uint64_t address, uint32_t data);
+    bool remap(uint16_t sid, const Entry128 &irte);
+    bool post(uint16_t sid, unsigned index, const Entry128 &irte);
+    uint8_t irte_lookup(uint16_t sid, unsigned index, Entry128 &irte);
+    uint8_t irte_check(uint16_t sid, const Entry128 &irte) const;
+    bool blocked(uint16_t sid, uint8_t reason, unsigned index, bool fpd);
+    bool x2apic_mode() const { return opt.x2apic && (irta & bit(11)); }
+
+    Host &host;
+    const VtdOptions opt;
+    const std::string name;
+
+    /* registers */
+    uint32_t gsts = 0, fault_status = 0, pmen = 0;
+    uint64_t rtaddr = 0, ccmd = 0, iva = 0, iotlb_reg = 0;
+    uint64_t iqt = 0, iqh = 0, iqa = 0, iqercd = 0, irta_reg = 0;
+    uint32_t ics = 0;
+    Event fault_event, inv_event;
+    std::vector<Record> records;
+    unsigned record_next = 0, record_first = 0;
+
+    /* latched by SRTP and SIRTP: what the registers say now takes effect only then */
+    uint64_t root = 0, irta = 0;
+
+    /* what was read once and not flushed since */
+    std::map<uint16_t, Context> context_cache;
+    Iotlb iotlb_by_sid, iotlb_by_did; /* a request may be served by either tag */
+    std::map<Key, Table> paging_cache;
+    std::map<uint16_t, Entry128> iec;
+
+    std::deque<Command> commands;
+    std::deque<HeldWrite> held;
+    uint64_t descriptor_count = 0, device_tlb_count = 0;
+    uint64_t random_state = 0x9e3779b97f4a7c15;
+};
+
+} /* namespace lab */
