@@ -2,7 +2,7 @@
 /*
  * PCI as hardware: which functions there are and how to speak to them. Nothing here knows of guests.
  * From: boot/main.c, vtd/ (scope paths), guest/ (assignment).
- * To: pci/config.c, scan.c, bar.c, caps.c, msi.c, reset.c, group.c; register names in pci/pci_regs.h.
+ * To: pci/config.c, scan.c, bar.c, caps.c, msi.c, reset.c, group.c, sriov.c; register names in pci/pci_regs.h.
  * Spec: PCI Local Bus 3.0; PCI Express Base "Configuration Space"; PCI Firmware "MCFG".
  */
 #pragma once
@@ -34,9 +34,16 @@ struct pci_function {
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
     uint16_t ext_acs, ext_ats, ext_sriov, ext_ari;
+    /* What the MSI and MSI-X capabilities said at boot. Never read again: once a guest has the
+     * function, it may have firmware of the guest's choice. */
+    uint16_t msi_control, msix_control;
+    uint32_t msix_table, msix_pba;
     /* Bridges: the buses behind; parent: the bridge this function is behind, NULL on a root bus. */
     uint8_t secondary_bus, subordinate_bus;
     struct pci_function *parent;
+    /* A virtual function: the physical one that it is made of, else NULL. Its own configuration space
+     * reads all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
+    struct pci_function *physical;
     void *owner; /* the assignment that has it (guest/assign.c), NULL: nobody */
 };
 
@@ -105,3 +112,12 @@ bdf_t pci_requester(const struct pci_function *f);
 /* Two functions that cannot be told apart or isolated from each other are of one group (ACS, bridge
  * alias, multifunction siblings). The group's number is the bdf of its first function. */
 bdf_t pci_group(const struct pci_function *f);
+/* Why the hardware's side speaks against giving the function to its owner; NULL: nothing does. Reset,
+ * bridge, BARs that collide, group members with another owner; RMRR and VT-d scopes: vtd/vtd.h. */
+const char *pci_not_assignable(const struct pci_function *f);
+
+/* Make `count` virtual functions of a physical one appear, each a pci_function of its own behind
+ * pci_find(). -ENODEV: no SR-IOV, or fewer VFs than that; -EBUSY: they are enabled already; -ENOSPC:
+ * no bus number or no address space for them; -ETIMEDOUT: they did not come (disabled again).
+ * Spec: PCI Express Base "Single Root I/O Virtualization". */
+MUST_CHECK int pci_sriov_enable(struct pci_function *pf, unsigned count);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How large are the BARs? Write ones and zeros, and see which bits follow.
+ * From: pci/scan.c (every function), pci/sriov.c (the BARs of VFs).   To: pci/config.c.
+ * Spec: PCI Local Bus "Base Addresses", "Expansion ROM Base Address Register".
+ *
+ * With decode on, a BAR full of ones would claim the addresses below 4 GiB for a moment, where the
+ * APICs and the flash are; so Command.MEM and Command.IO are off meanwhile. Nothing is printed then:
+ * the console may be behind that very bridge.
+ */
+#include "pci/pci_private.h"
+#include "arch/uart.h"
+#define LOG "pci"
+#include "arch/log.h"
+
+/* Mechanism #1 and x86 know 64 KiB of ports. */
+#define IO_SPACE       BIT(16)
+#define CONSOLE_IO_MAX 256 /* PCI Local Bus: a device may ask for 256 ports per BAR at most */
+
+static uint64_t raw_read(bdf_t bdf, uint16_t reg, bool is_64bit)
+{
+    uint64_t lo = pci_read32(bdf, reg);
+    return is_64bit ? lo | (uint64_t)pci_read32(bdf, reg + 4) << 32 : lo;
+}
+
+static void raw_write(bdf_t bdf, uint16_t reg, bool is_64bit, uint64_t v)
+{
+    pci_write32(bdf, reg, LO32(v));
+    if (is_64bit)
+        pci_write32(bdf, reg + 4, HI32(v));
+}
+
+/* The bits that follow what is written are one unbroken run, from the size up to the end of the
+ * register; only upper halves (of 64 bits, of I/O addresses) may be left out. */
+static bool mask_plausible(const struct pci_bar *bar, uint64_t writable)
+{
+    uint64_t end = writable + bar->size; /* 0: the run reaches bit 63 */
+    if (end & writable)
+        return false;
+    if (bar->kind == PCI_BAR_IO)
+        return bar->size < IO_SPACE && end >= IO_SPACE;
+    return end == 0 || end >= BIT(32);
+}
+
+struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
+{
+    struct pci_bar bar = {.kind = PCI_BAR_MEM};
+    uint32_t before_lo = pci_read32(bdf, reg);
+
+    /* Flags are hardwired, so they are what zeros leave standing. The value found there would not
+     * do: a BAR smaller than 16 bytes has address bits in their place. */
+    pci_write32(bdf, reg, 0);
+    uint32_t flags = pci_read32(bdf, reg);
+    if (flags & PCI_BAR_IS_IO)
+        bar.kind = PCI_BAR_IO;
+    else if (FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64 && paired)
+        bar.is_64bit = true;
+    bar.prefetchable = bar.kind == PCI_BAR_MEM && (flags & PCI_BAR_MEM_PREFETCH);
+
+    uint64_t before =
+        bar.is_64bit ? before_lo | (uint64_t)pci_read32(bdf, reg + 4) << 32 : before_lo;
+    raw_write(bdf, reg, bar.is_64bit, 0);
+    uint64_t zeros = raw_read(bdf, reg, bar.is_64bit);
+    raw_write(bdf, reg, bar.is_64bit, UINT64_MAX);
+    uint64_t ones = raw_read(bdf, reg, bar.is_64bit);
+    raw_write(bdf, reg, bar.is_64bit, before);
+
+    uint64_t writable = ones & ~zeros;
+    bar.size = writable & -writable;
+    bar.base = before & writable;
+    if (!writable || !mask_plausible(&bar, writable))
+        return (struct pci_bar){.kind = PCI_BAR_NONE, .is_64bit = bar.is_64bit, .size = writable};
+    return bar;
+}
+
+void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar)
+{
+    if (bar->kind != PCI_BAR_NONE)
+        raw_write(bdf, reg, bar->is_64bit, bar->base);
+}
+
+static struct pci_bar rom_probe(bdf_t bdf, uint16_t reg)
+{
+    uint32_t before = pci_read32(bdf, reg);
+    pci_write32(bdf, reg, 0);
+    uint32_t zeros = pci_read32(bdf, reg) & PCI_ROM_ADDRESS;
+    pci_write32(bdf, reg, LO32(PCI_ROM_ADDRESS)); /* the enable bit stays off */
+    uint32_t ones = pci_read32(bdf, reg) & PCI_ROM_ADDRESS;
+    pci_write32(bdf, reg, before);
+
+    struct pci_bar rom = {.kind = PCI_BAR_MEM};
+    uint64_t writable = ones & ~zeros;
+    rom.size = writable & -writable;
+    rom.base = before & writable;
+    if (!writable || !mask_plausible(&rom, writable))
+        return (struct pci_bar){.kind = PCI_BAR_NONE};
+    return rom;
+}
+
+static unsigned bar_count(const struct pci_function *f)
+{
+    switch (f->header_type) {
+    case PCI_HEADER_ENDPOINT:
+        return PCI_BAR_COUNT;
+    case PCI_HEADER_BRIDGE:
+        return 2;
+    default: /* CardBus bridges are left alone, and what no specification describes is, too */
+        return 0;
+    }
+}
+
+/* The sizes of its BARs are not known yet: the largest is meant. */
+bool pci_is_console(const struct pci_function *f)
+{
+    uint16_t port = uart_port();
+    for (unsigned i = 0; port && i < bar_count(f); i++) {
+        uint32_t v = pci_read32(f->bdf, PCI_BAR(i));
+        uint64_t base = v & ~PCI_BAR_IO_FLAGS;
+        if ((v & PCI_BAR_IS_IO) && base && port >= base && port < base + CONSOLE_IO_MAX)
+            return true;
+    }
+    return false;
+}
+
+void pci_bars_read(struct pci_function *f)
+{
+    unsigned count = bar_count(f);
+    if (count == 0 || PCI_CLASS_SUB(f->class_code) == PCI_SUB_HOST_BRIDGE || pci_is_console(f))
+        return;
+
+    uint64_t bogus[PCI_BAR_COUNT] = {0};
+    uint16_t command = pci_command(f->bdf, 0, PCI_COMMAND_IO | PCI_COMMAND_MEM);
+    for (unsigned i = 0; i < count; i++) {
+        struct pci_bar bar = pci_bar_probe(f->bdf, PCI_BAR(i), i + 1 < count);
+        if (bar.kind != PCI_BAR_NONE)
+            f->bars[i] = bar;
+        else
+            bogus[i] = bar.size;
+        i += bar.is_64bit;
+    }
+    f->rom = rom_probe(f->bdf, f->header_type == PCI_HEADER_BRIDGE ? PCI_BRIDGE_ROM : PCI_ROM);
+    pci_write16(f->bdf, PCI_COMMAND, command);
+
+    for (unsigned i = 0; i < count; i++)
+        if (bogus[i])
+            log_info(BDF_FMT " bar%u ignored: writable bits 0x%llx make no size", BDF_ARG(f->bdf),
+                     i, (unsigned long long)bogus[i]);
+}
+
+bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b)
+{
+    return a->kind != PCI_BAR_NONE && a->kind == b->kind && a->base && b->base &&
+           a->base < b->base + b->size && b->base < a->base + a->size;
+}

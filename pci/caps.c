@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Capabilities: what a function can do beyond its header, as two lists linked by the device itself.
+ * A device may link them in a circle, into its header or past the end; so every pointer is checked.
+ * From: pci/scan.c.   To: pci/config.c.
+ * Spec: PCI Local Bus "Capabilities List"; PCI Express Base "PCI Express Extended Capabilities".
+ */
+#include "pci/pci_private.h"
+#define LOG "pci"
+#include "arch/log.h"
+
+/* 48 capabilities of the least size, a dword each, fill 0x40 to 0xff: a longer list is a circle.
+ * Extended ones could be more, but no device comes near. */
+#define CAP_STEPS_MAX 48
+
+static uint16_t list_head(bdf_t bdf)
+{
+    if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+        return 0;
+    uint8_t layout = FIELD_GET(PCI_HEADER_LAYOUT, pci_read8(bdf, PCI_HEADER_TYPE));
+    return layout == PCI_HEADER_CARDBUS ? PCI_CARDBUS_CAP_POINTER : PCI_CAP_POINTER;
+}
+
+/* Calls visit(offset, id, ctx) for each until it says true. False: the list has no proper end. */
+static bool cap_walk(bdf_t bdf, bool (*visit)(uint8_t at, uint8_t id, void *ctx), void *ctx)
+{
+    uint16_t link = list_head(bdf);
+    if (link == 0)
+        return true;
+    for (unsigned step = 0; step < CAP_STEPS_MAX; step++) {
+        uint8_t at = ALIGN_DOWN(pci_read8(bdf, link), 4); /* the two low bits are reserved */
+        if (at == 0)
+            return true;
+        uint8_t id = at >= PCI_CAP_FIRST ? pci_read8(bdf, at + PCI_CAP_ID) : UINT8_MAX;
+        if (id == UINT8_MAX) /* into the header, or nobody there */
+            return false;
+        if (visit(at, id, ctx))
+            return true;
+        link = at + PCI_CAP_NEXT;
+    }
+    return false;
+}
+
+struct wanted {
+    uint8_t id, found;
+};
+
+static bool visit_wanted(uint8_t at, uint8_t id, void *ctx)
+{
+    struct wanted *w = ctx;
+    if (id == w->id)
+        w->found = at;
+    return w->found != 0;
+}
+
+uint8_t pci_cap_find(bdf_t bdf, uint8_t id)
+{
+    struct wanted w = {.id = id};
+    return cap_walk(bdf, visit_wanted, &w) ? w.found : 0;
+}
+
+uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id)
+{
+    /* A conventional function behind ECAM may answer above 255 with its header once more. */
+    if (!pci_has_ecam(bdf) || !pci_cap_find(bdf, PCI_CAP_ID_PCIE))
+        return 0;
+    uint16_t at = PCI_EXT_FIRST;
+    for (unsigned step = 0; step < CAP_STEPS_MAX && at >= PCI_EXT_FIRST; step++) {
+        uint32_t header = pci_read32(bdf, at);
+        if (header == 0 || header == UINT32_MAX)
+            return 0;
+        if (FIELD_GET(PCI_EXT_ID, header) == id)
+            return at;
+        at = ALIGN_DOWN(FIELD_GET(PCI_EXT_NEXT, header), 4);
+    }
+    return 0;
+}
+
+/* Bytes that a capability takes; those whose length depends on their own words are asked. */
+static unsigned msi_size(uint16_t control)
+{
+    bool is_64 = control & PCI_MSI_64;
+    if (control & PCI_MSI_MASKABLE)
+        return PCI_MSI_PENDING(is_64) + 4;
+    return PCI_MSI_DATA(is_64) + 2;
+}
+
+static unsigned cap_size(bdf_t bdf, uint8_t at, uint8_t id)
+{
+    switch (id) {
+    case PCI_CAP_ID_PM:
+        return 8;
+    case PCI_CAP_ID_MSI:
+        return msi_size(pci_read16(bdf, at + PCI_MSI_CONTROL));
+    case PCI_CAP_ID_PCIE:
+        return 20; /* version 1 of an endpoint; version 2 is checked where its registers are used */
+    case PCI_CAP_ID_MSIX:
+        return 12;
+    default:
+        return 6;
+    }
+}
+
+static const struct {
+    uint8_t id;
+    uint16_t field;
+    const char *name;
+} known[] = {
+    {PCI_CAP_ID_PM, offsetof(struct pci_function, cap_pm), "PM"},
+    {PCI_CAP_ID_MSI, offsetof(struct pci_function, cap_msi), "MSI"},
+    {PCI_CAP_ID_PCIE, offsetof(struct pci_function, cap_pcie), "PCIe"},
+    {PCI_CAP_ID_MSIX, offsetof(struct pci_function, cap_msix), "MSI-X"},
+    {PCI_CAP_ID_AF, offsetof(struct pci_function, cap_af), "AF"},
+};
+
+static bool visit_known(uint8_t at, uint8_t id, void *ctx)
+{
+    struct pci_function *f = ctx;
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+        uint8_t *field = (uint8_t *)f + known[i].field;
+        if (known[i].id != id || *field) /* of two with the same id the first counts */
+            continue;
+        if (at + cap_size(f->bdf, at, id) <= PCI_CONFIG_SIZE)
+            *field = at;
+        else
+            log_info(BDF_FMT " %s capability at 0x%02x ignored: does not fit", BDF_ARG(f->bdf),
+                     known[i].name, at);
+    }
+    return false;
+}
+
+static void caps_forget(struct pci_function *f)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+        *((uint8_t *)f + known[i].field) = 0;
+}
+
+static uint16_t ext_find(const struct pci_function *f, uint16_t id, unsigned size)
+{
+    uint16_t at = f->cap_pcie ? pci_ext_cap_find(f->bdf, id) : 0;
+    return at + size <= PCIE_CONFIG_SIZE ? at : 0;
+}
+
+void pci_caps_read(struct pci_function *f)
+{
+    if (!cap_walk(f->bdf, visit_known, f)) {
+        log_info(BDF_FMT " capability list ignored: it has no proper end", BDF_ARG(f->bdf));
+        caps_forget(f);
+    }
+    if (f->cap_msi)
+        f->msi_control = pci_read16(f->bdf, f->cap_msi + PCI_MSI_CONTROL);
+    if (f->cap_msix) {
+        f->msix_control = pci_read16(f->bdf, f->cap_msix + PCI_MSIX_CONTROL);
+        f->msix_table = pci_read32(f->bdf, f->cap_msix + PCI_MSIX_TABLE);
+        f->msix_pba = pci_read32(f->bdf, f->cap_msix + PCI_MSIX_PBA);
+    }
+    f->ext_acs = ext_find(f, PCI_EXT_ID_ACS, 8);
+    f->ext_ats = ext_find(f, PCI_EXT_ID_ATS, 8);
+    f->ext_ari = ext_find(f, PCI_EXT_ID_ARI, 8);
+    f->ext_sriov = ext_find(f, PCI_EXT_ID_SRIOV, 64);
+}
+
+int pci_port_type(const struct pci_function *f)
+{
+    if (!f->cap_pcie)
+        return -1;
+    return FIELD_GET(PCIE_PORT_TYPE, pci_read16(f->bdf, f->cap_pcie + PCIE_CAPABILITIES));
+}
+
+bool pci_is_bridge(const struct pci_function *f)
+{
+    return f->header_type == PCI_HEADER_BRIDGE || f->header_type == PCI_HEADER_CARDBUS;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Read and write configuration space: by memory (ECAM) where the firmware's MCFG has a window for
+ * the bus, else by the pair of ports 0xCF8/0xCFC, which reaches the first 256 bytes only.
+ * From: everything in pci/ and above.   To: arch/acpi.h (MCFG), arch/paging.h (mapping), arch/io.h.
+ * Spec: PCI Local Bus "Configuration Mechanism #1"; PCI Express Base "PCI Express Enhanced
+ * Configuration Access Mechanism (ECAM)"; PCI Firmware "MCFG".
+ */
+#include "pci/pci.h"
+#include "pci/pci_private.h"
+#include "arch/acpi.h"
+#include "arch/io.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/spinlock.h"
+#define LOG "pci"
+#include "arch/log.h"
+
+#define ECAM_WINDOW_MAX 8
+#define ECAM_BUS_SIZE   BIT(20) /* 32 devices of 8 functions of 4 KiB */
+/* No x86 processor has more physical address bits; a window above is nonsense of the firmware. */
+#define ECAM_END        BIT(52)
+
+static struct mcfg_window windows[ECAM_WINDOW_MAX];
+static size_t window_count;
+
+/* The first byte of each bus's configuration space; NULL: not by ECAM. Written by pci_config_init()
+ * only, while one CPU runs. */
+static uint8_t *ecam_bus[256];
+
+/* 0xCF8 is a latch shared by all CPUs: address and data have to stay together. */
+static struct spinlock port_lock;
+
+static bool window_usable(const struct mcfg_window *w)
+{
+    if (w->segment != 0)
+        return false;
+    uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
+    uint64_t size = (w->last_bus - w->first_bus + UINT64_C(1)) * ECAM_BUS_SIZE;
+    return w->first_bus <= w->last_bus && w->base.v < ECAM_END && first != 0 &&
+           first + size <= ECAM_END && IS_ALIGNED(w->base.v, ECAM_BUS_SIZE) &&
+           !page_is_ram(hpa(first), size);
+}
+
+static bool window_map(const struct mcfg_window *w)
+{
+    uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
+    uint8_t *p = mmio_map(hpa(first), (w->last_bus - w->first_bus + UINT64_C(1)) * ECAM_BUS_SIZE);
+    if (!p)
+        return false;
+    for (unsigned bus = w->first_bus; bus <= w->last_bus; bus++)
+        if (!ecam_bus[bus]) /* where windows overlap, the first one counts */
+            ecam_bus[bus] = p + (bus - w->first_bus) * ECAM_BUS_SIZE;
+    return true;
+}
+
+void pci_config_init(void)
+{
+    const struct acpi_header *mcfg = acpi_find("MCFG");
+    if (!mcfg) {
+        log_info("config=cf8 reason=\"no MCFG\"");
+        return;
+    }
+    window_count = MIN(mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
+    for (size_t i = 0; i < window_count; i++) {
+        const struct mcfg_window *w = &windows[i];
+        if (!window_usable(w) || !window_map(w)) {
+            log_error("ecam window refused: segment=%u buses=%02x-%02x base=0x%llx", w->segment,
+                      w->first_bus, w->last_bus, (unsigned long long)w->base.v);
+            continue;
+        }
+        log_info("config=ecam base=0x%llx buses=%02x-%02x", (unsigned long long)w->base.v,
+                 w->first_bus, w->last_bus);
+    }
+}
+
+bool pci_has_ecam(bdf_t bdf) { return ecam_bus[BDF_BUS(bdf)] != NULL; }
+
+bool pci_config_overlaps(uint64_t base, uint64_t size)
+{
+    for (unsigned bus = 0; bus < ARRAY_COUNT(ecam_bus); bus++) {
+        uint64_t start = ptr_hpa(ecam_bus[bus]).v;
+        if (start && base < start + ECAM_BUS_SIZE && start < base + size)
+            return true;
+    }
+    return false;
+}
+
+/* The register in memory, or NULL if it has to go by the ports. */
+static uint8_t *ecam_register(bdf_t bdf, uint16_t reg)
+{
+    uint8_t *bus = ecam_bus[BDF_BUS(bdf)];
+    return bus && reg < PCIE_CONFIG_SIZE ? bus + BDF_DEVFN(bdf) * PCIE_CONFIG_SIZE + reg : NULL;
+}
+
+/* Lock the latch and put the address into it; the data port of the register's first byte. */
+static uint16_t port_select(bdf_t bdf, uint16_t reg)
+{
+    spin_lock(&port_lock);
+    out32(PCI_PORT_ADDRESS,
+          LO32(PCI_ADDRESS_ENABLE | FIELD_SET(PCI_ADDRESS_BDF, bdf) | (reg & PCI_ADDRESS_REG)));
+    return PCI_PORT_DATA + (reg & 3);
+}
+
+uint8_t pci_read8(bdf_t bdf, uint16_t reg)
+{
+    const uint8_t *p = ecam_register(bdf, reg);
+    if (p)
+        return mmio_read8(p);
+    if (reg >= PCI_CONFIG_SIZE)
+        return UINT8_MAX;
+    uint8_t v = in8(port_select(bdf, reg));
+    spin_unlock(&port_lock);
+    return v;
+}
+
+uint16_t pci_read16(bdf_t bdf, uint16_t reg)
+{
+    const uint8_t *p = ecam_register(bdf, reg);
+    if (p)
+        return mmio_read16(p);
+    if (reg >= PCI_CONFIG_SIZE)
+        return UINT16_MAX;
+    uint16_t v = in16(port_select(bdf, reg));
+    spin_unlock(&port_lock);
+    return v;
+}
+
+uint32_t pci_read32(bdf_t bdf, uint16_t reg)
+{
+    const uint8_t *p = ecam_register(bdf, reg);
+    if (p)
+        return mmio_read32(p);
+    if (reg >= PCI_CONFIG_SIZE)
+        return UINT32_MAX;
+    uint32_t v = in32(port_select(bdf, reg));
+    spin_unlock(&port_lock);
+    return v;
+}
+
+void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v)
+{
+    uint8_t *p = ecam_register(bdf, reg);
+    if (p) {
+        mmio_write8(p, v);
+    } else if (reg < PCI_CONFIG_SIZE) {
+        out8(port_select(bdf, reg), v);
+        spin_unlock(&port_lock);
+    }
+}
+
+void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v)
+{
+    uint8_t *p = ecam_register(bdf, reg);
+    if (p) {
+        mmio_write16(p, v);
+    } else if (reg < PCI_CONFIG_SIZE) {
+        out16(port_select(bdf, reg), v);
+        spin_unlock(&port_lock);
+    }
+}
+
+void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v)
+{
+    uint8_t *p = ecam_register(bdf, reg);
+    if (p) {
+        mmio_write32(p, v);
+    } else if (reg < PCI_CONFIG_SIZE) {
+        out32(port_select(bdf, reg), v);
+        spin_unlock(&port_lock);
+    }
+}
+
+/* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. */
+uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
+{
+    uint16_t old = pci_read16(bdf, PCI_COMMAND);
+    uint16_t wanted = (old & ~clear) | set;
+    if (wanted != old)
+        pci_write16(bdf, PCI_COMMAND, wanted);
+    return old;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bring a function back to the state of power-on, so that no owner finds anything of the one before.
+ * From: guest/assign.c.   To: pci/config.c, bar.c.
+ * Spec: PCI Express Base "Function Level Reset (FLR)", "Conventional Reset"; PCI "Advanced Features
+ * for Conventional PCI"; PCI Bus Power Management "Power Management State Transition Requirements";
+ * PCI-to-PCI Bridge "Bridge Control Register".
+ *
+ * Kept over the reset: Command (without bus mastering), BARs, what the firmware tuned on the bus.
+ * An FLR that a device has but does not list is not known here; such a device counts as having none.
+ */
+#include "pci/pci_private.h"
+#include "arch/time.h"
+#define LOG "pci"
+#include "arch/log.h"
+
+#define DRAIN_TIMEOUT_US  100000  /* "FLR": pending transactions are over within 100 ms */
+#define FLR_TIME_US       100000  /* the function is silent for so long at most */
+#define D3_TIME_US        10000   /* D0 to D3hot, and D3hot to D0 */
+#define BUS_RESET_TIME_US 2000    /* RST# at least 1 ms (Trst) */
+#define BUS_READY_TIME_US 100000  /* before the first configuration request */
+#define READY_TIMEOUT_US  1000000 /* a device may ask for retries up to one second */
+#define BUS_FUNCTIONS_MAX 8       /* behind one bridge, reset together */
+
+const char *pci_reset_name(enum pci_reset_kind kind)
+{
+    static const char *const names[] = {
+        [PCI_RESET_NONE] = "none",   [PCI_RESET_FLR] = "flr", [PCI_RESET_AF_FLR] = "af-flr",
+        [PCI_RESET_D3HOT] = "d3hot", [PCI_RESET_BUS] = "bus",
+    };
+    return names[kind];
+}
+
+/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's. */
+static size_t reset_together(const struct pci_function *f, struct pci_function **out)
+{
+    const struct pci_function *bridge = f->parent;
+    size_t count = 0;
+    if (!bridge || bridge->header_type != PCI_HEADER_BRIDGE)
+        return 0;
+    for (size_t i = 0; i < pci_count(); i++) {
+        struct pci_function *g = pci_get(i);
+        unsigned bus = BDF_BUS(g->bdf);
+        if (bus < bridge->secondary_bus || bus > bridge->subordinate_bus)
+            continue;
+        bool ours = g == f || (g->owner && g->owner == f->owner);
+        if (!ours || pci_is_bridge(g) || count == BUS_FUNCTIONS_MAX)
+            return 0;
+        out[count++] = g;
+    }
+    return count;
+}
+
+static bool has_flr(const struct pci_function *f)
+{
+    return f->cap_pcie && (pci_read32(f->bdf, f->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR);
+}
+
+static bool has_af_flr(const struct pci_function *f)
+{
+    uint8_t both = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+    return f->cap_af && (pci_read8(f->bdf, f->cap_af + PCI_AF_CAPABILITIES) & both) == both;
+}
+
+static bool has_d3hot_reset(const struct pci_function *f)
+{
+    return f->cap_pm && !(pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_NO_SOFT_RESET);
+}
+
+enum pci_reset_kind pci_reset_best(const struct pci_function *f)
+{
+    struct pci_function *together[BUS_FUNCTIONS_MAX];
+    if (pci_is_bridge(f))
+        return PCI_RESET_NONE;
+    if (has_flr(f))
+        return PCI_RESET_FLR;
+    if (has_af_flr(f))
+        return PCI_RESET_AF_FLR;
+    if (has_d3hot_reset(f))
+        return PCI_RESET_D3HOT;
+    return reset_together(f, together) ? PCI_RESET_BUS : PCI_RESET_NONE;
+}
+
+int pci_drain(const struct pci_function *f)
+{
+    bool idle = true;
+    if (f->cap_pcie)
+        idle = wait_until(
+            !(pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_STATUS) & PCIE_DEVICE_PENDING),
+            DRAIN_TIMEOUT_US);
+    else if (f->cap_af)
+        idle = wait_until(!(pci_read8(f->bdf, f->cap_af + PCI_AF_STATUS) & PCI_AF_PENDING),
+                          DRAIN_TIMEOUT_US);
+    else /* a read pushes the writes ahead of it; nothing more is known of a conventional device */
+        (void)pci_read16(f->bdf, PCI_STATUS);
+    if (!idle)
+        return FAIL(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
+    return 0;
+}
+
+bool pci_wait_ready(const struct pci_function *f)
+{
+    /* Command and Status as well: a VF's vendor id is all-ones even if it answers. */
+    return wait_until(pci_read32(f->bdf, PCI_COMMAND) != UINT32_MAX &&
+                          pci_read16(f->bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
+                      READY_TIMEOUT_US);
+}
+
+struct saved {
+    uint16_t command, device_control, device_control2;
+    uint8_t cache_line, latency, interrupt_line;
+};
+
+static bool has_control2(const struct pci_function *f)
+{
+    uint16_t caps = pci_read16(f->bdf, f->cap_pcie + PCIE_CAPABILITIES);
+    return FIELD_GET(PCIE_VERSION, caps) >= 2 &&
+           f->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_CONFIG_SIZE;
+}
+
+/* Silence the function and note what the reset will take away. */
+static void quiesce(const struct pci_function *f, struct saved *s)
+{
+    s->cache_line = pci_read8(f->bdf, PCI_CACHE_LINE_SIZE);
+    s->latency = pci_read8(f->bdf, PCI_LATENCY_TIMER);
+    s->interrupt_line = pci_read8(f->bdf, PCI_INTERRUPT_LINE);
+    if (f->cap_pcie) {
+        s->device_control = pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL);
+        if (has_control2(f))
+            s->device_control2 = pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2);
+    }
+    s->command = pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+    pci_msi_enable(f, false);
+    pci_msix_enable(f, false, false);
+    if (pci_drain(f) != 0)
+        log_info(BDF_FMT " is reset all the same", BDF_ARG(f->bdf));
+}
+
+static void restore(const struct pci_function *f, const struct saved *s)
+{
+    bdf_t bdf = f->bdf;
+    if (f->cap_pm) /* a bus reset may have found it asleep */
+        pci_write16(bdf, f->cap_pm + PCI_PM_CONTROL, PCI_PM_D0);
+    if (f->cap_pcie) {
+        pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, s->device_control & ~PCIE_DEVICE_FLR);
+        if (has_control2(f))
+            pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2, s->device_control2);
+    }
+    for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++)
+        pci_bar_write(bdf, PCI_BAR(i), &f->bars[i]);
+    if (!f->physical)
+        pci_bar_write(bdf, PCI_ROM, &f->rom);
+    pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
+    pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
+    pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);
+    pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
+}
+
+static void reset_flr(const struct pci_function *f)
+{
+    uint16_t reg = f->cap_pcie + PCIE_DEVICE_CONTROL;
+    pci_write16(f->bdf, reg, pci_read16(f->bdf, reg) | PCIE_DEVICE_FLR);
+    time_delay_us(FLR_TIME_US);
+}
+
+static void reset_af_flr(const struct pci_function *f)
+{
+    pci_write8(f->bdf, f->cap_af + PCI_AF_CONTROL, PCI_AF_FLR);
+    time_delay_us(FLR_TIME_US);
+}
+
+static void reset_d3hot(const struct pci_function *f)
+{
+    uint16_t reg = f->cap_pm + PCI_PM_CONTROL;
+    uint16_t control = pci_read16(f->bdf, reg) & ~(PCI_PM_STATE | PCI_PM_PME_STATUS);
+    pci_write16(f->bdf, reg, control | FIELD_SET(PCI_PM_STATE, PCI_PM_D3HOT));
+    time_delay_us(D3_TIME_US);
+    pci_write16(f->bdf, reg, control | FIELD_SET(PCI_PM_STATE, PCI_PM_D0));
+    time_delay_us(D3_TIME_US);
+}
+
+static void reset_bus(const struct pci_function *f)
+{
+    bdf_t bridge = f->parent->bdf;
+    uint16_t control = pci_read16(bridge, PCI_BRIDGE_CONTROL);
+    pci_write16(bridge, PCI_BRIDGE_CONTROL, control | PCI_BRIDGE_BUS_RESET);
+    time_delay_us(BUS_RESET_TIME_US);
+    pci_write16(bridge, PCI_BRIDGE_CONTROL, control & ~PCI_BRIDGE_BUS_RESET);
+    time_delay_us(BUS_READY_TIME_US);
+}
+
+int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
+{
+    static void (*const reset_by[])(const struct pci_function *) = {
+        [PCI_RESET_FLR] = reset_flr,
+        [PCI_RESET_AF_FLR] = reset_af_flr,
+        [PCI_RESET_D3HOT] = reset_d3hot,
+        [PCI_RESET_BUS] = reset_bus,
+    };
+    struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};
+    struct saved saved[BUS_FUNCTIONS_MAX];
+    size_t count = 1;
+
+    *used = PCI_RESET_NONE;
+    if (pci_read32(f->bdf, PCI_COMMAND) == UINT32_MAX)
+        return FAIL(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
+    enum pci_reset_kind kind = pci_reset_best(f);
+    if (kind == PCI_RESET_NONE)
+        return FAIL(ENODEV, BDF_FMT " has no reset: no FLR, no D3hot reset, not alone on its bus",
+                    BDF_ARG(f->bdf));
+    if (kind == PCI_RESET_BUS)
+        count = reset_together(f, hit);
+
+    for (size_t i = 0; i < count; i++)
+        quiesce(hit[i], &saved[i]);
+    reset_by[kind](f);
+    for (size_t i = 0; i < count; i++) {
+        if (!pci_wait_ready(hit[i]))
+            return FAIL(ETIMEDOUT, BDF_FMT " did not come back from reset=%s", BDF_ARG(hit[i]->bdf),
+                        pci_reset_name(kind));
+        restore(hit[i], &saved[i]);
+    }
+    *used = kind;
+    log_trace(BDF_FMT " reset=%s", BDF_ARG(f->bdf), pci_reset_name(kind));
+    return 0;
+}
