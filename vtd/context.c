@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which domain a request belongs to: its source-id picks a root entry by bus, then a context entry
+ * by device and function, and that names the second-stage table. An entry that is not present blocks.
+ * From: guest/assign.c, vtd/unit.c.   To: vtd/sspt.c (the table), invalidate.c.
+ * Spec: VT-d "Mapping Devices to Domains", "Context-Entry Programming Considerations".
+ */
+#define LOG "vtd"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "vtd/unit.h"
+#include "vtd/vtd_regs.h"
+
+#define ROOT_COUNT 256
+
+int context_init(struct vtd_unit *u)
+{
+    u->root = page_alloc();
+    if (!u->root)
+        return FAIL(ENOMEM, "unit %u: no page for the root table", u->index);
+    unit_publish(u->root, PAGE_SIZE);
+    return 0;
+}
+
+/* A unit may read an entry at any moment, so it is replaced whole. */
+static void entry_publish(struct u128 *entry, struct u128 value)
+{
+    atomic_store_128(entry, value);
+    unit_publish(entry, sizeof(*entry));
+}
+
+/* The unit forgets what it knew of the source-id. In this order: it may tag new translations with
+ * what is still in its context-cache. */
+static void forget(struct vtd_unit *u, unsigned did, bdf_t source_id)
+{
+    invalidate_context_device(u, did, source_id);
+    invalidate_iotlb_domain(u, did);
+}
+
+static struct u128 *context_table_new(struct vtd_unit *u, struct u128 *root)
+{
+    struct u128 *table = page_alloc();
+    if (!table)
+        return NULL;
+    unit_publish(table, PAGE_SIZE);
+    entry_publish(root, (struct u128){.lo = ROOT_P | (ptr_hpa(table).v & ROOT_CTP)});
+    if (vtd.caching_mode) {
+        invalidate_context_all(u);
+        invalidate_iotlb_all(u);
+    }
+    return table;
+}
+
+/* The context entry of the source-id; NULL: its bus has no table (create: no memory for one). */
+static struct u128 *context_entry(struct vtd_unit *u, bdf_t source_id, bool create)
+{
+    struct u128 *root = &u->root[BDF_BUS(source_id)];
+    struct u128 *table = NULL;
+    if (root->lo & ROOT_P)
+        table = hpa_ptr(hpa(root->lo & ROOT_CTP));
+    else if (create)
+        table = context_table_new(u, root);
+    return table ? &table[BDF_DEVFN(source_id)] : NULL;
+}
+
+static struct u128 entry_for(const struct vtd_domain *d)
+{
+    return (struct u128){.lo = CTX_P | FIELD_SET(CTX_TT, CTX_TT_UNTRANSLATED) |
+                               (ptr_hpa(d->table).v & CTX_SSPTPTR),
+                         .hi = FIELD_SET(CTX_AW, vtd.levels - 2) | FIELD_SET(CTX_DID, d->id)};
+}
+
+/* The old entry leaves: what was cached under its domain-id goes, its domain has a device less. */
+static void entry_retire(struct vtd_unit *u, struct u128 old, bdf_t source_id)
+{
+    unsigned did = (unsigned)FIELD_GET(CTX_DID, old.hi);
+    forget(u, did, source_id);
+    invariant(did > 0 && did <= VTD_DOMAIN_MAX && vtd.domains[did - 1].device_count > 0);
+    vtd.domains[did - 1].device_count--;
+}
+
+static int attach_locked(struct vtd_domain *d, struct vtd_unit *u, bdf_t source_id)
+{
+    struct u128 *entry = context_entry(u, source_id, true);
+    if (!entry)
+        return FAIL(ENOMEM, "no page for the context table of bus %02x", BDF_BUS(source_id));
+    struct u128 old = *entry;
+    d->unit_mask |= (uint32_t)BIT(u->index); /* before it can cache anything */
+    d->device_count++;
+    entry_publish(entry, entry_for(d));
+    if (old.lo & CTX_P)
+        entry_retire(u, old, source_id);
+    else if (vtd.caching_mode)
+        forget(u, 0, source_id); /* entries that were not present are cached under domain-id 0 */
+    else
+        invalidate_write_buffer(u);
+    return 0;
+}
+
+int vtd_attach(struct vtd_domain *d, bdf_t source_id)
+{
+    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
+    if (!u || !u->usable)
+        return FAIL(ENODEV, "no unit serves " BDF_FMT, BDF_ARG(source_id));
+    spin_lock(&vtd.context_lock);
+    int err = attach_locked(d, u, source_id);
+    spin_unlock(&vtd.context_lock);
+    if (!err)
+        log_trace("attached sid=" BDF_FMT " domain=%u unit=%u", BDF_ARG(source_id), d->id,
+                  u->index);
+    return err;
+}
+
+void vtd_detach(bdf_t source_id)
+{
+    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
+    if (!u || !u->usable)
+        return;
+    spin_lock(&vtd.context_lock);
+    struct u128 *entry = context_entry(u, source_id, false);
+    if (entry && (entry->lo & CTX_P)) {
+        struct u128 old = *entry;
+        entry_publish(entry, (struct u128){0});
+        entry_retire(u, old, source_id);
+        log_trace("detached sid=" BDF_FMT, BDF_ARG(source_id));
+    }
+    spin_unlock(&vtd.context_lock);
+}
+
+/* Domains */
+
+static struct vtd_domain *domain_take(void)
+{
+    unsigned count = MIN((unsigned)VTD_DOMAIN_MAX, vtd.domain_count - 1);
+    for (unsigned i = 0; i < count; i++)
+        if (!vtd.domains[i].used) {
+            vtd.domains[i] = (struct vtd_domain){.used = true, .id = i + 1};
+            return &vtd.domains[i];
+        }
+    return NULL;
+}
+
+struct vtd_domain *vtd_domain_create(void)
+{
+    if (!vtd.active)
+        return NULL;
+    uint64_t *table = sspt_new();
+    spin_lock(&vtd.context_lock);
+    struct vtd_domain *d = table ? domain_take() : NULL;
+    spin_unlock(&vtd.context_lock);
+    if (!d) {
+        log_error("no domain: %s", table ? "all domain-ids are taken" : "no page for its table");
+        if (table)
+            page_free(table);
+        return NULL;
+    }
+    d->table = table;
+    return d;
+}
+
+void vtd_domain_destroy(struct vtd_domain *d)
+{
+    spin_lock(&vtd.context_lock);
+    invariant(d->used && d->device_count == 0);
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (d->unit_mask & BIT(i)) {
+            invalidate_context_domain(&vtd.units[i], d->id);
+            invalidate_iotlb_domain(&vtd.units[i], d->id);
+        }
+    sspt_free(d->table, vtd.levels);
+    d->used = false;
+    spin_unlock(&vtd.context_lock);
+}
+
+unsigned vtd_domain_id(const struct vtd_domain *d) { return d->id; }

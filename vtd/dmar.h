@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the firmware's DMAR table says: the units, which devices each of them serves, and which memory
+ * some devices expect to keep. Pure: bytes in, structures out.
+ * From: vtd/unit.c.   To: vtd/dmar.c.
+ * Spec: VT-d "BIOS Considerations".
+ */
+#pragma once
+#include "arch/acpi.h"
+#include "arch/types.h"
+
+/* More than any known machine has; what does not fit is an error, never left out silently. */
+#define DMAR_UNIT_MAX  16
+#define DMAR_RMRR_MAX  16
+#define DMAR_SCOPE_MAX 256
+#define DMAR_PATH_MAX  8
+
+enum dmar_scope_type {
+    DMAR_SCOPE_ENDPOINT = 1,
+    DMAR_SCOPE_BRIDGE = 2, /* the bridge and everything behind it */
+    DMAR_SCOPE_IOAPIC = 3,
+    DMAR_SCOPE_HPET = 4,
+    DMAR_SCOPE_ACPI = 5,
+};
+
+/* VT-d "Device Scope Structure": a walk from a bus through bridges to a function. */
+struct dmar_scope {
+    uint8_t type, enumeration_id, start_bus, path_length;
+    uint8_t path[DMAR_PATH_MAX]; /* device 7:3, function 2:0 */
+};
+
+/* A run of struct dmar.scopes. */
+struct dmar_scopes {
+    uint16_t first, count;
+};
+
+/* VT-d "DMA Remapping Hardware Unit Definition Structure". */
+struct dmar_unit {
+    hpa_t base;
+    uint64_t size; /* bytes of the register page set */
+    uint16_t segment;
+    bool include_all; /* INCLUDE_PCI_ALL: whatever no other unit of the segment names */
+    struct dmar_scopes scopes;
+};
+
+/* VT-d "Reserved Memory Region Reporting Structure". */
+struct dmar_rmrr {
+    hpa_t base, limit; /* first and last byte */
+    uint16_t segment;
+    struct dmar_scopes scopes;
+};
+
+struct dmar {
+    uint8_t address_width; /* of host-physical addresses, in bits */
+    bool interrupt_remapping, x2apic_opt_out;
+    unsigned unit_count, rmrr_count, scope_count, skipped_count;
+    struct dmar_unit units[DMAR_UNIT_MAX];
+    struct dmar_rmrr rmrrs[DMAR_RMRR_MAX];
+    struct dmar_scope scopes[DMAR_SCOPE_MAX];
+};
+
+/* Parse the table, of which [0, length) may be read. -EINVAL: it makes no sense; -ENOSPC: more than
+ * fits (both logged). Structures that only say more about devices (ATSR, RHSA, ANDD, SATC, SIDP) and
+ * unknown ones are counted and skipped. */
+MUST_CHECK int dmar_parse(const struct acpi_header *table, struct dmar *out);
+
+/* The function that a scope names. `secondary_bus` answers for a bridge (0: there is none).
+ * False: the path leads nowhere. */
+bool dmar_scope_resolve(const struct dmar_scope *scope, uint8_t (*secondary_bus)(bdf_t bridge),
+                        bdf_t *out);

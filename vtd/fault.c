@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a device was not allowed to do: the unit blocks it, records it, and sends an interrupt. Each
+ * record is taken, cleared, put into words, counted for its source-id and handed to whoever knows
+ * whose device it is.
+ * From: arch/trap.c (VECTOR_VTD), guest/.   To: guest/ (the handler).
+ * Spec: VT-d "Fault Logging", "Non-Recoverable Faults".
+ */
+#define LOG "vtd"
+#include "arch/apic.h"
+#include "arch/log.h"
+#include "arch/trap.h"
+#include "vtd/unit.h"
+#include "vtd/vtd_regs.h"
+
+/* VT-d "Non-Recoverable Fault Reasons and Encodings". */
+static const char *const reason_names[] = {
+    [0x01] = "root entry not present",
+    [0x02] = "context entry not present",
+    [0x03] = "context entry invalid",
+    [0x04] = "address beyond the width",
+    [0x05] = "write not permitted",
+    [0x06] = "read not permitted",
+    [0x07] = "paging table unreadable",
+    [0x08] = "root table unreadable",
+    [0x09] = "context table unreadable",
+    [0x0a] = "reserved bit in root entry",
+    [0x0b] = "reserved bit in context entry",
+    [0x0c] = "reserved bit in paging entry",
+    [0x0d] = "translation or translated request blocked",
+    [0x0e] = "translates into the interrupt addresses",
+    [0x20] = "reserved bit in interrupt request",
+    [0x21] = "interrupt index beyond the table",
+    [0x22] = "interrupt entry not present",
+    [0x23] = "interrupt table unreadable",
+    [0x24] = "reserved bit in interrupt entry",
+    [0x25] = "compatibility-format interrupt blocked",
+    [0x26] = "source-id not allowed to use interrupt entry",
+    [0x27] = "posted-interrupt descriptor unreachable",
+    [0x28] = "reserved bit in posted-interrupt descriptor",
+    [0x29] = "malformed write to the interrupt addresses",
+    [0x2a] = "extended interrupt mode required",
+    [0x2b] = "interrupt remapping required",
+};
+
+const char *vtd_reason_name(uint8_t reason)
+{
+    const char *name = reason < ARRAY_COUNT(reason_names) ? reason_names[reason] : NULL;
+    return name ? name : "reason not known";
+}
+
+static struct vtd_fault decode(struct u128 record)
+{
+    uint8_t reason = (uint8_t)FIELD_GET(FRCD_FR, record.hi);
+    bool interrupt =
+        reason >= FAULT_REASON_INTERRUPT_FIRST && reason <= FAULT_REASON_INTERRUPT_LAST;
+    return (struct vtd_fault){.source_id = (bdf_t)FIELD_GET(FRCD_SID, record.hi),
+                              .reason = reason,
+                              .is_interrupt = interrupt,
+                              .is_read = !interrupt && (record.hi & FRCD_T1),
+                              .address = interrupt ? FIELD_GET(FRCD_FI_INDEX, record.lo)
+                                                   : record.lo & FRCD_FI};
+}
+
+/* The entry of a source-id; the last one is shared by all that came when the table was full. */
+static struct fault_source *source_find(bdf_t source_id)
+{
+    for (unsigned i = 0; i < FAULT_SOURCES; i++) {
+        struct fault_source *s = &vtd.fault_sources[i];
+        if (!s->used)
+            *s = (struct fault_source){
+                .used = true, .source_id = source_id, .budget = LOG_GUEST_BUDGET};
+        if (s->source_id == source_id || i == FAULT_SOURCES - 1)
+            return s;
+    }
+    return NULL;
+}
+
+static void report(const struct vtd_fault *f)
+{
+    spin_lock(&vtd.fault_lock);
+    struct fault_source *s = source_find(f->source_id);
+    s->count++;
+    if (f->is_interrupt)
+        log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%llu reason=0x%x \"%s\"",
+                  BDF_ARG(f->source_id), (unsigned long long)f->address, f->reason,
+                  vtd_reason_name(f->reason));
+    else
+        log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%llx reason=0x%x \"%s\"",
+                  BDF_ARG(f->source_id), f->is_read ? "read" : "write",
+                  (unsigned long long)f->address, f->reason, vtd_reason_name(f->reason));
+    void (*handler)(const struct vtd_fault *fault) = vtd.fault_handler;
+    spin_unlock(&vtd.fault_lock);
+    if (handler) /* without the lock: it may detach the device */
+        handler(f);
+}
+
+/* Take one record out of the unit; false: it is empty. */
+static bool record_take(struct vtd_unit *u, unsigned n, struct u128 *record)
+{
+    unsigned at = ((unsigned)FIELD_GET(CAP_FRO, u->cap) + n) * FRCD_SIZE;
+    spin_lock(&vtd.fault_lock);
+    record->hi = vtd_read64(u, at + 8);
+    record->lo = vtd_read64(u, at);
+    bool full = record->hi & FRCD_F;
+    if (full)
+        vtd_write32(u, at + FRCD_F_OFFSET, (uint32_t)FRCD_F_DWORD);
+    spin_unlock(&vtd.fault_lock);
+    return full;
+}
+
+/* One walk over all records, from the oldest on. Overflow is cleared last: from then on the unit
+ * records again. */
+static void unit_poll(struct vtd_unit *u)
+{
+    unsigned count = (unsigned)FIELD_GET(CAP_NFR, u->cap) + 1;
+    uint32_t status = vtd_read32(u, VTD_FSTS);
+    if (!(status & (FSTS_PPF | FSTS_PFO)))
+        return;
+    unsigned first = (unsigned)FIELD_GET(FSTS_FRI, status);
+    for (unsigned i = 0; i < count; i++) {
+        struct u128 record;
+        if (record_take(u, (first + i) % count, &record)) {
+            struct vtd_fault f = decode(record);
+            report(&f);
+        }
+    }
+    if (status & FSTS_PFO)
+        vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_PFO);
+}
+
+void vtd_fault_poll(void)
+{
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.units[i].usable)
+            unit_poll(&vtd.units[i]);
+}
+
+void fault_interrupt(void *ctx)
+{
+    (void)ctx;
+    vtd_fault_poll();
+}
+
+void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *fault))
+{
+    vtd.fault_handler = handler;
+}
+
+uint64_t vtd_fault_count(bdf_t source_id)
+{
+    for (unsigned i = 0; i < FAULT_SOURCES; i++)
+        if (vtd.fault_sources[i].used && vtd.fault_sources[i].source_id == source_id)
+            return vtd.fault_sources[i].count;
+    return 0;
+}
+
+void fault_init(struct vtd_unit *u)
+{
+    vtd_write32(u, VTD_FECTL, (uint32_t)FECTL_IM);
+    struct u128 record;
+    for (unsigned i = 0; i <= FIELD_GET(CAP_NFR, u->cap); i++)
+        (void)record_take(u, i, &record);
+    vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_CLEARABLE);
+}
+
+/* The unit's own interrupt is never remapped: compatibility format, to this CPU.
+ * VT-d "Remapping Hardware Event Interrupt Programming". */
+void fault_enable(struct vtd_unit *u)
+{
+    uint32_t id = apic_id();
+    vtd_write32(u, VTD_FEDATA, VECTOR_VTD);
+    vtd_write32(u, VTD_FEADDR, (uint32_t)(MSI_ADDRESS | FIELD_SET(MSI_DEST, id & 0xff)));
+    vtd_write32(u, VTD_FEUADDR, id & (uint32_t)BITS(31, 8));
+    vtd_write32(u, VTD_FECTL, 0);
+}

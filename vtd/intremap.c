@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts of devices. With remapping on, a message does not say vector and CPU any more, it says
+ * an index; the entry there says what comes of it, and who may use it. A forged message hits an entry
+ * of somebody else and is blocked by its source-id; one in the old format is blocked as such.
+ * From: guest/assign.c, guest/irq.c, vtd/unit.c.   To: vtd/invalidate.c.
+ * Spec: VT-d "Interrupt Remapping", "Interrupt Posting".
+ */
+#define LOG "vtd"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "pci/pci.h"
+#include "vtd/unit.h"
+#include "vtd/vtd_regs.h"
+
+int intremap_init(void)
+{
+    uint64_t size = IRT_COUNT * sizeof(struct u128);
+    vtd.irt = pages_alloc(size / PAGE_SIZE, size);
+    if (!vtd.irt)
+        return FAIL(ENOMEM, "no pages for the interrupt remapping table");
+    unit_publish(vtd.irt, size);
+    return 0;
+}
+
+/* The table is empty and the caches are, before the first message is looked up in it.
+ * VT-d "Interrupt-Remapping Hardware Operation". */
+int intremap_enable(struct vtd_unit *u)
+{
+    invalidate_write_buffer(u);
+    vtd_write64(u, VTD_IRTA,
+                ptr_hpa(vtd.irt).v | FIELD_SET(IRTA_S, __builtin_ctz(IRT_COUNT) - 1) |
+                    (vtd.eime ? IRTA_EIME : 0));
+    int err = unit_command(u, GCMD_SIRTP, true);
+    if (err)
+        return err;
+    invalidate_iec_all(u);
+    err = unit_command(u, GCMD_IRE, true);
+    if (err)
+        return err;
+    return unit_command(u, GCMD_CFI, false);
+}
+
+/* Replace an entry whole: a posted entry's address is spread over both halves, and a unit that read
+ * half of the old and half of the new one would write to memory of somebody else. */
+static void entry_publish(unsigned index, struct u128 value)
+{
+    atomic_store_128(&vtd.irt[index], value);
+    unit_publish(&vtd.irt[index], sizeof(struct u128));
+}
+
+static void flush(unsigned index, unsigned count)
+{
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.units[i].usable)
+            invalidate_iec(&vtd.units[i], index, count);
+}
+
+/* Does anybody else send under this id? Behind a PCI Express-to-PCI bridge requests carry the id of
+ * the secondary bus, or the function's own: then only the bus can be verified.
+ * VT-d "Identifying Origination of Interrupt Requests". */
+static bool is_bus_alias(bdf_t source_id)
+{
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *f = pci_get(i);
+        if (f->bdf != source_id && BDF_BUS(f->bdf) == BDF_BUS(source_id) &&
+            pci_requester(f) == source_id)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t verify_source(bdf_t source_id)
+{
+    if (!is_bus_alias(source_id))
+        return FIELD_SET(IRTE_SVT, IRTE_SVT_SID) | FIELD_SET(IRTE_SQ, IRTE_SQ_ALL) |
+               FIELD_SET(IRTE_SID, source_id);
+    unsigned bus = BDF_BUS(source_id); /* first and last bus of the range that may send */
+    return FIELD_SET(IRTE_SVT, IRTE_SVT_BUS) | FIELD_SET(IRTE_SID, bus << 8 | bus);
+}
+
+static bool slots_free(unsigned first, unsigned count)
+{
+    for (unsigned i = first; i < first + count; i++)
+        if (vtd.slots[i].used)
+            return false;
+    return true;
+}
+
+int vtd_irte_alloc(bdf_t source_id, unsigned count)
+{
+    invariant(count > 0 && (count & (count - 1)) == 0);
+    if (!vtd.interrupt_remapping)
+        return FAIL(ENODEV, "no interrupt remapping: no entry for " BDF_FMT, BDF_ARG(source_id));
+    int found = -ENOSPC;
+    spin_lock(&vtd.irt_lock);
+    for (unsigned first = 0; first + count <= IRT_COUNT && found < 0; first += count)
+        if (slots_free(first, count))
+            found = (int)first;
+    for (unsigned i = 0; i < count && found >= 0; i++)
+        vtd.slots[(unsigned)found + i] = (struct irte_slot){.used = true, .source_id = source_id};
+    spin_unlock(&vtd.irt_lock);
+    if (found < 0)
+        return FAIL(ENOSPC, "no %u interrupt entries left for " BDF_FMT, count, BDF_ARG(source_id));
+    return found;
+}
+
+void vtd_irte_free(unsigned index, unsigned count)
+{
+    invariant(index < IRT_COUNT && count <= IRT_COUNT - index && index % count == 0);
+    for (unsigned i = index; i < index + count; i++)
+        entry_publish(i, (struct u128){0});
+    flush(index, count);
+    spin_lock(&vtd.irt_lock);
+    for (unsigned i = index; i < index + count; i++) {
+        invariant(vtd.slots[i].used);
+        vtd.slots[i].used = false;
+    }
+    spin_unlock(&vtd.irt_lock);
+}
+
+static void entry_set(unsigned index, struct u128 value)
+{
+    invariant(index < IRT_COUNT && vtd.slots[index].used);
+    value.lo |= IRTE_P;
+    value.hi |= verify_source(vtd.slots[index].source_id);
+    entry_publish(index, value);
+    flush(index, 1);
+}
+
+void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
+{
+    if (!vtd.eime && apic_id > 0xff) {
+        log_error("irte=%u: APIC id %u does not fit into 8 bits, entry blocked", index, apic_id);
+        vtd_irte_block(index);
+        return;
+    }
+    uint64_t destination =
+        vtd.eime ? FIELD_SET(IRTE_DST, apic_id) : FIELD_SET(IRTE_DST_XAPIC, apic_id);
+    entry_set(index,
+              (struct u128){.lo = FIELD_SET(IRTE_V, vector) | destination | (level ? IRTE_TM : 0)});
+}
+
+void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent)
+{
+    invariant(vtd.can_post);
+    uint64_t address = ptr_hpa(pid).v;
+    invariant(IS_ALIGNED(address, sizeof(*pid)));
+    entry_set(index,
+              (struct u128){.lo = IRTE_IM | (urgent ? IRTE_URG : 0) | FIELD_SET(IRTE_V, vector) |
+                                  FIELD_SET(IRTE_PDA_LOW, LO32(address) >> 6),
+                            .hi = FIELD_SET(IRTE_PDA_HIGH, HI32(address))});
+}
+
+void vtd_irte_block(unsigned index)
+{
+    invariant(index < IRT_COUNT);
+    entry_publish(index, (struct u128){0});
+    flush(index, 1);
+}
+
+struct u128 vtd_irte_read(unsigned index)
+{
+    invariant(index < IRT_COUNT);
+    return vtd.irt ? vtd.irt[index] : (struct u128){0};
+}
+
+uint64_t vtd_msi_address(unsigned index, bool subhandle)
+{
+    return MSI_ADDRESS | FIELD_SET(MSI_INDEX_LOW, index) | MSI_REMAPPABLE |
+           (subhandle ? MSI_SHV : 0) | (index & BIT(15) ? MSI_INDEX_15 : 0);
+}
+
+uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_low)
+{
+    return FIELD_SET(RTE_INDEX_LOW, index) | RTE_REMAPPABLE | (level ? RTE_LEVEL : 0) |
+           (active_low ? RTE_ACTIVE_LOW : 0) | (index & BIT(15) ? RTE_INDEX_15 : 0) |
+           FIELD_SET(RTE_VECTOR, vector);
+}

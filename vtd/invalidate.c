@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a change of a table becomes true: the unit caches context entries, translations and interrupt
+ * entries, and forgets them only when told to. Two ways to tell it: registers, one command at a time,
+ * or a queue in memory; the wait descriptor at the end of a batch says that all before it is done
+ * (that the head moved on only says that it was fetched).
+ * From: vtd/context.c, sspt.c, intremap.c, unit.c.
+ * Spec: VT-d "Invalidation of Translation Caches".
+ */
+#include "vtd/unit.h"
+#define LOG "vtd"
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "arch/string.h"
+#include "arch/time.h"
+#include "vtd/vtd_regs.h"
+
+#define QUEUE_COUNT (PAGE_SIZE / sizeof(struct u128))
+
+/* The queue */
+
+static void queue_put(struct vtd_unit *u, struct u128 descriptor)
+{
+    u->queue[u->queue_tail] = descriptor;
+    u->queue_tail = (u->queue_tail + 1) % QUEUE_COUNT;
+}
+
+static void queue_kick(struct vtd_unit *u)
+{
+    /* Not written back: VT-d has the unit snoop its queue whatever ECAP.C says. */
+    vtd_write64(u, VTD_IQT, (uint64_t)u->queue_tail << IQ_DESC_SHIFT);
+}
+
+static struct u128 wait_descriptor(struct vtd_unit *u)
+{
+    return (struct u128){.lo = FIELD_SET(DESC_TYPE, DESC_WAIT) | DESC_WAIT_SW |
+                               FIELD_SET(DESC_WAIT_DATA, u->ticket),
+                         .hi = ptr_hpa(&u->status).v & DESC_WAIT_ADDR};
+}
+
+/* The unit stopped at a descriptor that it does not like: put a harmless one in its place, so that
+ * what follows is done. -EIO: the batch was not done in full, it has to be given again.
+ * VT-d "Hardware Handling of Queued Invalidation Interface Errors". */
+static int queue_recover(struct vtd_unit *u)
+{
+    uint32_t errors = vtd_read32(u, VTD_FSTS) & (uint32_t)(FSTS_IQE | FSTS_ICE | FSTS_ITE);
+    if (!errors)
+        return 0;
+    if (errors & FSTS_IQE) {
+        unsigned at = (unsigned)(vtd_read64(u, VTD_IQH) >> IQ_DESC_SHIFT) % QUEUE_COUNT;
+        log_error("unit %u: descriptor refused lo=0x%llx hi=0x%llx", u->index,
+                  (unsigned long long)u->queue[at].lo, (unsigned long long)u->queue[at].hi);
+        u->queue[at] = wait_descriptor(u);
+        u->queue[at].lo &= ~DESC_WAIT_DATA; /* a ticket that nobody waits for */
+    }
+    vtd_write32(u, VTD_FSTS, errors);
+    queue_kick(u); /* some units fetch again only when the tail is written */
+    return errors & (FSTS_IQE | FSTS_ITE) ? -EIO : 0;
+}
+
+/* 0: all of the queue is done. */
+static int queue_wait(struct vtd_unit *u)
+{
+    int err = 0;
+    bool done = wait_until(atomic_load(&u->status) == u->ticket || (err |= queue_recover(u)) != 0,
+                           VTD_TIMEOUT_US);
+    if (!done)
+        return -ETIMEDOUT;
+    if (err) /* let the rest of the queue drain before the batch is given again */
+        (void)wait_until(atomic_load(&u->status) == u->ticket, VTD_TIMEOUT_US);
+    return err;
+}
+
+static void queue_submit(struct vtd_unit *u, struct u128 descriptor)
+{
+    int err = -EIO;
+    spin_lock(&u->lock);
+    for (unsigned attempt = 0; attempt < 3 && err == -EIO; attempt++) {
+        if (++u->ticket == 0) /* 0 is the ticket of replaced descriptors */
+            u->ticket = 1;
+        queue_put(u, descriptor);
+        queue_put(u, wait_descriptor(u));
+        queue_kick(u);
+        err = queue_wait(u);
+    }
+    spin_unlock(&u->lock);
+    if (err)
+        panic("vtd unit %u does not invalidate (descriptor 0x%llx): DMA is no longer confined",
+              u->index, (unsigned long long)descriptor.lo);
+}
+
+/* The registers */
+
+static void register_command(struct vtd_unit *u, unsigned reg, uint64_t go, uint64_t command,
+                             uint64_t done_field)
+{
+    vtd_write64(u, reg, go | command);
+    bool done = wait_until(!(vtd_read64(u, reg) & go), VTD_TIMEOUT_US);
+    if (!done || FIELD_GET(done_field, vtd_read64(u, reg)) == 0)
+        panic("vtd unit %u does not invalidate (register 0x%x): DMA is no longer confined",
+              u->index, reg);
+}
+
+static void context_command(struct vtd_unit *u, unsigned granularity, unsigned did, bdf_t source_id)
+{
+    if (u->queued) {
+        queue_submit(u, (struct u128){.lo = FIELD_SET(DESC_TYPE, DESC_CONTEXT) |
+                                            FIELD_SET(DESC_GRANULARITY, granularity) |
+                                            FIELD_SET(DESC_DID, did) |
+                                            FIELD_SET(DESC_SID, source_id)});
+        return;
+    }
+    spin_lock(&u->lock);
+    register_command(u, VTD_CCMD, CCMD_ICC,
+                     FIELD_SET(CCMD_CIRG, granularity) | FIELD_SET(CCMD_SID, source_id) |
+                         FIELD_SET(CCMD_DID, did),
+                     CCMD_CAIG);
+    spin_unlock(&u->lock);
+}
+
+/* Reads and writes on their way are drained, where the unit can: after the command none arrives. */
+static void iotlb_command(struct vtd_unit *u, unsigned granularity, unsigned did, uint64_t iova,
+                          unsigned mask)
+{
+    bool drain_reads = u->cap & CAP_DRD, drain_writes = u->cap & CAP_DWD;
+    if (u->queued) {
+        queue_submit(u, (struct u128){
+                            .lo = FIELD_SET(DESC_TYPE, DESC_IOTLB) |
+                                  FIELD_SET(DESC_GRANULARITY, granularity) |
+                                  FIELD_SET(DESC_IOTLB_DR, drain_reads) |
+                                  FIELD_SET(DESC_IOTLB_DW, drain_writes) | FIELD_SET(DESC_DID, did),
+                            .hi = (iova & DESC_IOTLB_ADDR) | FIELD_SET(DESC_IOTLB_AM, mask)});
+        return;
+    }
+    unsigned iva = (unsigned)FIELD_GET(ECAP_IRO, u->ecap) * 16;
+    spin_lock(&u->lock);
+    if (granularity == IIRG_PAGE)
+        vtd_write64(u, iva, (iova & IVA_ADDR) | FIELD_SET(IVA_AM, mask));
+    register_command(u, iva + IOTLB_REG_OFFSET, IOTLB_IVT,
+                     FIELD_SET(IOTLB_IIRG, granularity) | FIELD_SET(IOTLB_DR, drain_reads) |
+                         FIELD_SET(IOTLB_DW, drain_writes) | FIELD_SET(IOTLB_DID, did),
+                     IOTLB_IAIG);
+    spin_unlock(&u->lock);
+}
+
+/* What the tables' owners ask for */
+
+void invalidate_context_all(struct vtd_unit *u) { context_command(u, CIRG_GLOBAL, 0, 0); }
+
+void invalidate_context_domain(struct vtd_unit *u, unsigned did)
+{
+    context_command(u, CIRG_DOMAIN, did, 0);
+}
+
+void invalidate_context_device(struct vtd_unit *u, unsigned did, bdf_t source_id)
+{
+    context_command(u, CIRG_DEVICE, did, source_id);
+}
+
+void invalidate_iotlb_all(struct vtd_unit *u) { iotlb_command(u, IIRG_GLOBAL, 0, 0, 0); }
+
+void invalidate_iotlb_domain(struct vtd_unit *u, unsigned did)
+{
+    iotlb_command(u, IIRG_DOMAIN, did, 0, 0);
+}
+
+void invalidate_iotlb_range(struct vtd_unit *u, unsigned did, uint64_t iova, uint64_t size)
+{
+    /* The smallest naturally aligned power of two of pages around the range. */
+    unsigned mask = 0;
+    uint64_t last = iova + size - 1;
+    while (mask < 52 && (iova >> (12 + mask)) != (last >> (12 + mask)))
+        mask++;
+    if (!(u->cap & CAP_PSI) || mask > FIELD_GET(CAP_MAMV, u->cap))
+        invalidate_iotlb_domain(u, did);
+    else
+        iotlb_command(u, IIRG_PAGE, did, ALIGN_DOWN(iova, PAGE_SIZE << mask), mask);
+}
+
+void invalidate_iec_all(struct vtd_unit *u)
+{
+    queue_submit(u, (struct u128){.lo = FIELD_SET(DESC_TYPE, DESC_IEC)});
+}
+
+void invalidate_iec(struct vtd_unit *u, unsigned index, unsigned count)
+{
+    unsigned mask = (unsigned)__builtin_ctz(count);
+    if (mask > FIELD_GET(ECAP_MHMV, u->ecap)) {
+        invalidate_iec_all(u);
+        return;
+    }
+    queue_submit(u, (struct u128){.lo = FIELD_SET(DESC_TYPE, DESC_IEC) | DESC_IEC_INDEXED |
+                                        FIELD_SET(DESC_IEC_IM, mask) |
+                                        FIELD_SET(DESC_IEC_IIDX, index)});
+}
+
+void invalidate_write_buffer(struct vtd_unit *u)
+{
+    if (!(u->cap & CAP_RWBF))
+        return;
+    spin_lock(&u->lock);
+    if (unit_command(u, GCMD_WBF, true))
+        panic("vtd unit %u does not flush its write buffer", u->index);
+    spin_unlock(&u->lock);
+}
+
+/* The firmware's queue, if it left one, is let run empty before ours takes its place. */
+static int queue_stop(struct vtd_unit *u)
+{
+    if (!(vtd_read32(u, VTD_GSTS) & GCMD_QIE))
+        return 0;
+    if (!wait_until(vtd_read64(u, VTD_IQH) == vtd_read64(u, VTD_IQT), VTD_TIMEOUT_US))
+        return FAIL(ETIMEDOUT, "unit %u: the firmware's queue does not run empty", u->index);
+    return unit_command(u, GCMD_QIE, false);
+}
+
+int invalidate_init(struct vtd_unit *u)
+{
+    int err = queue_stop(u);
+    if (err || !u->queued)
+        return err;
+    u->queue = page_alloc();
+    if (!u->queue)
+        return FAIL(ENOMEM, "unit %u: no page for the invalidation queue", u->index);
+    vtd_write64(u, VTD_IQT, 0);
+    vtd_write64(u, VTD_IQA, ptr_hpa(u->queue).v); /* one page of 128-bit descriptors */
+    return unit_command(u, GCMD_QIE, true);
+}

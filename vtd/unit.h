@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside vtd/: the units, what they have in common, and what its files ask of each other.
+ * From: the files of vtd/ only; everybody else includes vtd/vtd.h.
+ * Spec: VT-d "Remapping Hardware - Software View".
+ */
+#pragma once
+#include "arch/atomic.h"
+#include "arch/spinlock.h"
+#include "vtd/dmar.h"
+#include "vtd/vtd.h"
+
+/* A unit that takes longer for one command is broken. */
+#define VTD_TIMEOUT_US UINT64_C(1000000)
+
+struct vtd_unit {
+    /* set by vtd_init(), constant afterwards */
+    unsigned index;
+    bool usable; /* false: we cannot drive it, so no device in its scope is given away */
+    uint8_t *regs;
+    const struct dmar_unit *dmar;
+    uint64_t cap, ecap;
+    struct u128 *root; /* one entry per bus, each to 256 context entries */
+    bool queued;       /* invalidation by queue, not by registers */
+
+    /* hold lock: commands and the queue */
+    struct spinlock lock;
+    struct u128 *queue; /* one page */
+    unsigned queue_tail;
+    uint32_t ticket; /* written by the last wait descriptor */
+    uint32_t status; /* where the unit writes the ticket; never on a stack: it may answer late */
+};
+
+struct vtd_domain {
+    bool used;
+    unsigned id; /* domain-id; 0 stays unused: caching mode tags what is not present with it */
+    unsigned device_count;
+    uint32_t unit_mask; /* units that may have cached something of this domain */
+    struct spinlock lock;
+    uint64_t *table;
+};
+
+/* Who may use an interrupt remapping table entry. */
+struct irte_slot {
+    bool used;
+    bdf_t source_id;
+};
+
+/* What a source-id did wrong since boot. */
+struct fault_source {
+    bool used;
+    bdf_t source_id;
+    int budget; /* of log lines */
+    uint64_t count;
+};
+
+#define VTD_DOMAIN_MAX 64
+#define IRT_COUNT      4096 /* entries: a power of two, at most 65536 */
+#define FAULT_SOURCES  64
+
+/* All units together. A second-stage table serves every unit, so it is made of what all of them have. */
+struct vtd_state {
+    bool active, interrupt_remapping, eime, can_post;
+    bool coherent;     /* every unit snoops our caches */
+    bool caching_mode; /* some unit caches what is not present */
+    bool snoop_control, pages_2m, pages_1g;
+    unsigned levels;       /* of second-stage tables: 3 or 4 */
+    unsigned address_bits; /* an IOVA is below 2^this */
+    unsigned domain_count; /* domain-ids below this */
+    unsigned unit_count;
+    struct vtd_unit units[DMAR_UNIT_MAX];
+    struct dmar dmar;
+
+    struct spinlock context_lock; /* root and context tables, domains */
+    struct vtd_domain domains[VTD_DOMAIN_MAX];
+
+    struct spinlock irt_lock;
+    struct u128 *irt; /* interrupt remapping table, one for all units */
+    struct irte_slot slots[IRT_COUNT];
+
+    struct spinlock fault_lock;
+    struct fault_source fault_sources[FAULT_SOURCES];
+    void (*fault_handler)(const struct vtd_fault *fault);
+};
+extern struct vtd_state vtd;
+
+/* unit.c */
+uint32_t vtd_read32(const struct vtd_unit *u, unsigned reg);
+uint64_t vtd_read64(const struct vtd_unit *u, unsigned reg);
+void vtd_write32(struct vtd_unit *u, unsigned reg, uint32_t v);
+void vtd_write64(struct vtd_unit *u, unsigned reg, uint64_t v);
+/* Set or clear one bit of Global Command and wait for the unit's answer; -ETIMEDOUT (logged). */
+MUST_CHECK int unit_command(struct vtd_unit *u, uint64_t bit, bool on);
+/* The unit that serves the source-id, whether usable or not; NULL: none. */
+struct vtd_unit *unit_of(bdf_t source_id);
+/* Let the units see [p, p + size) of a table: write it back where a unit does not snoop. */
+void unit_publish(const void *p, size_t size);
+
+/* invalidate.c: each returns after the unit is done, or panics: with a stale cache nobody is safe. */
+MUST_CHECK int invalidate_init(struct vtd_unit *u);
+void invalidate_context_all(struct vtd_unit *u);
+void invalidate_context_domain(struct vtd_unit *u, unsigned did);
+void invalidate_context_device(struct vtd_unit *u, unsigned did, bdf_t source_id);
+void invalidate_iotlb_all(struct vtd_unit *u);
+void invalidate_iotlb_domain(struct vtd_unit *u, unsigned did);
+/* At least [iova, iova + size), a naturally aligned power of two for the range's own pages. */
+void invalidate_iotlb_range(struct vtd_unit *u, unsigned did, uint64_t iova, uint64_t size);
+void invalidate_iec_all(struct vtd_unit *u);
+/* count: a power of two, index a multiple of it. */
+void invalidate_iec(struct vtd_unit *u, unsigned index, unsigned count);
+/* An entry that was not present has become present: nothing to forget, unless in caching mode, but
+ * the write may still wait in a buffer (CAP.RWBF). */
+void invalidate_write_buffer(struct vtd_unit *u);
+
+/* context.c */
+MUST_CHECK int context_init(struct vtd_unit *u);
+
+/* sspt.c */
+uint64_t *sspt_new(void); /* an empty table, NULL: no memory */
+void sspt_free(uint64_t *table, unsigned level);
+
+/* intremap.c */
+MUST_CHECK int intremap_init(void); /* the table, empty */
+MUST_CHECK int intremap_enable(struct vtd_unit *u);
+
+/* fault.c */
+void fault_init(struct vtd_unit *u);   /* no events, no old records */
+void fault_enable(struct vtd_unit *u); /* from here on events interrupt this CPU */
+void fault_interrupt(void *ctx);
