@@ -33,18 +33,24 @@ struct cpu {
     void *vmxon_region;
     struct vcpu *vcpu;
     struct run_queue *run_queue;
+    struct ept *guest_ept;     /* set while this CPU is in a guest, or about to enter it */
+    uint64_t guest_generation; /* of that EPT, when this CPU last invalidated */
 };
 
 #define GDT_CODE 0x08
 #define GDT_DATA 0x10
 #define GDT_TSS  0x28
 
+#ifdef HAMLET_UNIT /* host tests say which CPU they play */
+struct cpu *this_cpu(void);
+#else
 static inline struct cpu *this_cpu(void)
 {
     struct cpu *c;
     asm("mov %%gs:0, %0" : "=r"(c));
     return c;
 }
+#endif
 
 void cpu_init_boot(void); /* struct cpu 0, its GDT, TSS, GS base; before anything can fault */
 /* Start every other CPU that the MADT names (at most `limit` in all; 0: all); each runs entry(). A CPU

@@ -51,5 +51,9 @@ void vm_irq_accepted(struct vcpu *v, uint8_t vector);
 MUST_CHECK int vm_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
                               bool to_guest);
 
+/* v took an INIT: bring its local APIC to the state that the SDM describes in "Local APIC State After
+ * Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
+void vm_init(struct vcpu *v);
+
 /* The vCPU cannot go on (triple fault, impossible state, failed entry): stop its VM, report `why`. */
 void vm_crash(struct vcpu *v, const char *why);

@@ -24,14 +24,14 @@ MUST_CHECK int vmx_init(void);
 void vmx_enable(void);
 
 struct vmx_caps {
-    bool apicv;          /* APIC-register virtualization and virtual-interrupt delivery */
-    bool x2apic_virt;    /* "virtualize x2APIC mode" */
-    bool posting;        /* "process posted interrupts" */
-    bool ept_1g, ept_ad; /* 1-GByte pages; accessed and dirty flags */
-    bool invept_single;
-    bool preemption_timer_saved;
-    uint8_t preemption_shift; /* the timer counts TSC >> shift */
-    bool xsaves, invpcid, rdtscp;
+    bool apicv; /* the virtual-APIC page is served by the CPU in xAPIC and x2APIC mode, and virtual
+                     interrupts are delivered without an exit; false with apicv=off as well */
+    bool posting;                /* "process posted interrupts" */
+    bool ept_2m, ept_1g, ept_ad; /* large pages; accessed and dirty flags */
+    bool invept_single, invvpid_single;
+    uint8_t timer_shift; /* the preemption timer counts TSC >> shift */
+    bool invpcid, rdtscp;
+    uint64_t xcr0; /* state components that are switched, and so may be offered; 0: no XSAVE */
 };
 extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
 
@@ -92,6 +92,8 @@ enum vcpu_state {
 
 struct vm; /* guest/vm.h; vmx/ only carries it */
 
+#define VCPU_MSR_SWITCHED 6
+
 struct vcpu {
     struct guest_regs regs; /* first: enter.asm addresses it */
 
@@ -113,13 +115,25 @@ struct vcpu {
         uint64_t qualification;
     } exit;
     uint64_t exit_count[EXIT_REASON_COUNT];
-    uint32_t event;       /* VM-entry interruption information of an exception to inject, 0: none */
-    uint32_t event_error; /* its error code */
-    bool nmi_pending;
+    uint32_t event;          /* VM-entry interruption information of an event to inject, 0: none */
+    uint32_t event_error;    /* its error code */
+    uint32_t event_length;   /* of the INT instruction, if it was one */
+    bool halted;             /* its last instruction was HLT, and nothing has ended that yet */
+    bool halted_masked;      /* the same, with RFLAGS.IF = 0: only an NMI ends it */
     uint64_t irr[4];         /* without APICv: taken from PIR, waiting to be injected */
-    uint64_t timer_deadline; /* TSC at which vm_timer() is due, 0: none */
+    uint64_t timer_deadline; /* TSC at which vm_timer() is due, 0: none; guest/ sets it at will */
+    uint64_t apic_base;      /* the guest's IA32_APIC_BASE; after a change: apicv_mode_changed() */
     uint64_t xcr0;
-    uint64_t ept_generation; /* of the EPT when this CPU last invalidated */
+    uint64_t mtrr_def_type;
+    uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/context.c */
+    uint64_t debug_registers[5];              /* the same: DR0-DR3, DR6 */
+    uint32_t pin, proc, proc2;                /* controls, as last written to the VMCS */
+    uint64_t host_rsp;                        /* the same; enter.asm compares */
+    struct cpu *host_cpu;                     /* whose tables the host-state area points to */
+    uint64_t armed_deadline;                  /* what the preemption timer was set for */
+    uint64_t slice_end;                       /* TSC */
+    uint64_t ept_generation;                  /* of the EPT when this CPU last invalidated */
+    int log_budget;                           /* lines that this guest may still cause */
 
     /* the scheduler's; hold the run queue's lock */
     enum vcpu_state state;
@@ -128,10 +142,16 @@ struct vcpu {
     struct vcpu *next;
 
     /* written by other CPUs, atomically */
-    uint32_t requests; /* VCPU_REQUEST_... */
+    uint32_t requests;    /* VCPU_REQUEST_... */
+    uint8_t sipi_vector;  /* of VCPU_REQUEST_SIPI */
+    uint64_t eoi_exit[4]; /* EOI-exit bitmap */
 };
 #define VCPU_REQUEST_STOP   BIT(0) /* leave the guest, become STOPPED */
 #define VCPU_REQUEST_RELOAD BIT(1) /* APIC mode or controls changed: rewrite them before entry */
+#define VCPU_REQUEST_NMI    BIT(2) /* an NMI waits for its turn */
+#define VCPU_REQUEST_INIT   BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
+#define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
+#define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
 
 /* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"), STOPPED.
  * NULL: no memory or no VPID. */
@@ -148,6 +168,11 @@ enum vcpu_mode {
     VCPU_LONG64,      /* 64-bit, CR3 = cr3, paging on */
 };
 void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t rsp, uint64_t cr3);
+/* INIT and STARTUP IPI, from anywhere, at once and without waiting: the CPU of `v` carries them out.
+ * As on hardware an INIT resets v and makes it wait (vm_init() is told), and a STARTUP is heeded only by
+ * a vCPU that waits for one: it starts in real mode at vector << 12. */
+void vcpu_init_signal(struct vcpu *v);
+void vcpu_sipi(struct vcpu *v, uint8_t vector);
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 /* Exit after each instruction, to vm_step() (SDM "Monitor Trap Flag"). Only while STOPPED, or by the
@@ -188,10 +213,15 @@ void apicv_eoi_exit(struct vcpu *v, uint8_t vector, bool on);
 void sched_init_cpu(void);
 /* STOPPED or WAIT_SIPI -> READY on its pinned CPU, or the least loaded one. */
 void sched_start(struct vcpu *v);
-/* READY, RUNNING or HALTED -> STOPPED; waits until it has left its CPU (not for the caller's own vCPU,
- * which stops when its exit handler returns STOP_VM). */
+/* READY, RUNNING or HALTED -> STOPPED, soon: its CPU carries it out. From anywhere. */
+void sched_request_stop(struct vcpu *v);
+/* The same, and wait until it has left its CPU. Not from an exit handler: two vCPUs that wait for each
+ * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
-/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. */
+/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is called
+ * each time a vCPU leaves, and at least every SCHED_TICK_US while this CPU is idle or runs one vCPU. */
+#define SCHED_TICK_US  10000
+#define SCHED_SLICE_US 1000
 void sched_run(bool (*done)(void));
 /* A halted vCPU has something to do. */
 void sched_wake(struct vcpu *v);
