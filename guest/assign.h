@@ -28,6 +28,8 @@ MUST_CHECK int assign_all(struct vm *vm);
 void assign_release_all(struct vm *vm);
 /* The first violation in a BAR with bar=lazy maps it: true, enter again. */
 bool assign_lazy(struct vm *vm, gpa_t at);
+/* The guest started a function level reset. */
+void assign_guest_reset(struct assignment *a);
 /* Once, at boot: faults of devices are told to their VMs. */
 void assign_init(void);
 /* Stop all bus mastering of all assigned functions at once; on a panic. */

@@ -24,6 +24,7 @@
 #define VM_IOAPIC_BASE UINT64_C(0xfec00000)
 #define VM_APIC_BASE   UINT64_C(0xfee00000)
 #define VM_MMIO64_BASE UINT64_C(0x1000000000) /* 64 GiB: 64-bit prefetchable BARs */
+#define VM_MMIO64_END  UINT64_C(0x2000000000)
 
 struct vm;
 struct vcpu;
@@ -98,6 +99,9 @@ MUST_CHECK int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned
                       enum ept_type type, bool dma);
 /* Devices first, then the CPU: when it returns nobody reaches the range. */
 void vm_unmap(struct vm *vm, gpa_t at, uint64_t size);
+
+/* Make a domain that has the RAM as the EPT has it, for the VM's first device. */
+MUST_CHECK int vm_dma_enable(struct vm *vm);
 
 /* Guest RAM as Hamlet sees it: NULL unless [at, at + size) is RAM of this VM in one piece. */
 void *vm_ram(struct vm *vm, gpa_t at, uint64_t size);

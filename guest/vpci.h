@@ -78,7 +78,7 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
 
 /* Build the lists. vpci_header.c: type 0 header; vpci_caps.c: the capability list, relinked. */
 void vpci_header_init(struct vpci_function *f);
-void vpci_caps_init(struct vpci_function *f);
+MUST_CHECK int vpci_caps_init(struct vpci_function *f);
 /* Add a register to f's list (kept in order of offset). */
 void vpci_add(struct vpci_function *f, struct vpci_reg reg);
 
@@ -87,7 +87,7 @@ uint32_t vpci_shadow(const struct vpci_function *f, uint16_t offset, unsigned wi
 void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value);
 
 /* vbar.c: the BARs follow Command and the BAR registers. */
-void vbar_init(struct vpci_function *f);
+MUST_CHECK int vbar_init(struct vpci_function *f);
 void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value);
 void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value);
 /* Map and unmap so that what is reachable equals what the registers say. */
@@ -96,6 +96,7 @@ void vbar_unmap_all(struct vpci_function *f);
 /* Map a lazy BAR that holds `at`; false: none does. */
 bool vbar_lazy(struct vpci_function *f, uint64_t at);
 
-/* vmsi.c */
-void vmsi_init(struct vpci_function *f);
+/* vmsi.c: -ENOSPC: no entry or vector left. vmsi_reset: as a reset of the function leaves it. */
+MUST_CHECK int vmsi_init(struct vpci_function *f);
 void vmsi_release(struct vpci_function *f);
+void vmsi_reset(struct vpci_function *f);

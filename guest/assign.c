@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a physical function to a VM and back.
+ * From: guest/vm.c.
+ * To: pci/reset.c (a clean start), vtd/context.c (its view of memory), guest/vpci_header.c and
+ * guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its interrupts).
+ */
+#define LOG "assign"
+#include "guest/assign.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "arch/string.h"
+#include "guest/vmsix.h"
+
+#define PAGES_OF(type) (ALIGN_UP(sizeof(type), PAGE_SIZE) / PAGE_SIZE)
+
+/* --- Which function, and may it be given? -------------------------------------------------------- */
+
+static struct pci_function *find(const struct device_config *c)
+{
+    return c->by_id ? pci_find_id(c->vendor, c->device, c->nth) : pci_find(c->bdf);
+}
+
+static const char *config_name(const struct device_config *c, char *out, size_t size)
+{
+    if (c->by_id)
+        snprintf(out, size, "%04x:%04x#%u", c->vendor, c->device, c->nth);
+    else
+        snprintf(out, size, BDF_FMT, BDF_ARG(c->bdf));
+    return out;
+}
+
+static bool bars_placed(const struct pci_function *fn)
+{
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++)
+        if (fn->bars[i].kind != PCI_BAR_NONE && fn->bars[i].base == 0)
+            return false;
+    return true;
+}
+
+/* Why this function cannot be given to a VM; NULL: it can. */
+static const char *objection(const struct pci_function *fn)
+{
+    if (fn->header_type != 0)
+        return "it is a bridge";
+    if (fn->owner)
+        return "another VM has it";
+    if (!vtd_active())
+        return "no VT-d unit translates, its DMA could go anywhere";
+    if (!vtd_ir_active())
+        return "interrupt remapping is off, it could send any interrupt";
+    if (!vtd_covers(fn->bdf))
+        return "no VT-d unit has it in its scope";
+    if (vtd_has_rmrr(fn->bdf))
+        return "the firmware reserves memory for it (RMRR)";
+    if (!bars_placed(fn))
+        return "the firmware left a BAR without an address";
+    return NULL;
+}
+
+/* --- Giving -------------------------------------------------------------------------------------- */
+
+/* From here on the device does nothing that we did not ask for. A device without a reset keeps its inner
+ * state; it is silent all the same, as bus master is off. */
+static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
+{
+    pci_command(fn->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+    *used = PCI_RESET_NONE;
+    if (pci_reset_best(fn) == PCI_RESET_NONE)
+        return 0;
+    return pci_reset(fn, used);
+}
+
+/* Requests arrive under the function's own id, or under that of a bridge before it: both lead to the
+ * VM's memory. */
+static int attach(struct assignment *a)
+{
+    int err = vtd_attach(a->vm->domain, a->requester);
+
+    if (err || a->requester == a->fn->bdf)
+        return err;
+    err = vtd_attach(a->vm->domain, a->fn->bdf);
+    if (err)
+        vtd_detach(a->requester);
+    return err;
+}
+
+static void detach(struct assignment *a)
+{
+    vtd_detach(a->requester);
+    if (a->requester != a->fn->bdf)
+        vtd_detach(a->fn->bdf);
+}
+
+/* What the guest sees, and the routes of its interrupts. */
+static int show(struct assignment *a)
+{
+    int err;
+
+    a->v.of = a;
+    err = vpci_plug(a->vm->pci, &a->v);
+    if (err)
+        return err;
+    vpci_header_init(&a->v);
+    err = vbar_init(&a->v);
+    if (!err)
+        err = vpci_caps_init(&a->v);
+    if (err)
+        return err;
+    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0); /* see command_write() */
+    vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
+    vbar_update(&a->v);
+    return 0;
+}
+
+static void hide(struct assignment *a)
+{
+    pci_command(a->fn->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+    vmsi_release(&a->v);
+    vmsix_release(&a->v);
+    vbar_unmap_all(&a->v);
+    if (a->v.bdf)
+        vpci_unplug(a->vm->pci, &a->v);
+}
+
+static void release(struct assignment *a)
+{
+    struct pci_function *fn = a->fn;
+    enum pci_reset_kind used;
+
+    hide(a);
+    if (pci_drain(fn))
+        log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
+    if (make_silent(fn, &used))
+        log_info(BDF_FMT " did not come back from its reset", BDF_ARG(fn->bdf));
+    pci_command(fn->bdf, fn->command_at_boot & (PCI_COMMAND_MEM | PCI_COMMAND_IO),
+                PCI_COMMAND_MEM | PCI_COMMAND_IO);
+    detach(a);
+    fn->owner = NULL;
+    pages_free(a, PAGES_OF(struct assignment));
+}
+
+static int give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
+{
+    struct assignment *a = pages_alloc(PAGES_OF(struct assignment), PAGE_SIZE);
+    enum pci_reset_kind used;
+    int err;
+
+    if (!a)
+        return -ENOMEM;
+    a->vm = vm;
+    a->fn = fn;
+    a->config = *c;
+    a->requester = pci_requester(fn);
+    a->fault_budget = LOG_GUEST_BUDGET;
+    fn->owner = a;
+    err = make_silent(fn, &used);
+    if (!err && !vm->domain)
+        err = vm_dma_enable(vm);
+    if (!err)
+        err = attach(a);
+    if (err) {
+        fn->owner = NULL;
+        pages_free(a, PAGES_OF(struct assignment));
+        return err;
+    }
+    err = show(a);
+    if (err) {
+        release(a);
+        return err;
+    }
+    a->next = vm->assignments;
+    vm->assignments = a;
+    log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
+             " domain=%u reset=%s",
+             vm->name, BDF_ARG(fn->bdf), fn->vendor, fn->device, BDF_ARG(a->v.bdf),
+             BDF_ARG(a->requester), vtd_domain_id(vm->domain), pci_reset_name(used));
+    return 0;
+}
+
+int assign_all(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->config.device_count; i++) {
+        const struct device_config *c = &vm->config.devices[i];
+        struct pci_function *fn = find(c);
+        const char *why = fn ? objection(fn) : "there is no such device";
+        char name[24];
+        int err = why ? -ENODEV : give(vm, c, fn);
+
+        if (why)
+            log_error("vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)), why);
+        if (err) {
+            assign_release_all(vm);
+            return err;
+        }
+    }
+    return 0;
+}
+
+void assign_release_all(struct vm *vm)
+{
+    while (vm->assignments) {
+        struct assignment *a = vm->assignments;
+
+        vm->assignments = a->next;
+        release(a);
+    }
+}
+
+/* --- While it runs ------------------------------------------------------------------------------- */
+
+bool assign_lazy(struct vm *vm, gpa_t at)
+{
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        if (a->config.bar == BAR_LAZY && vbar_lazy(&a->v, at.v))
+            return true;
+    return false;
+}
+
+/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays. */
+void assign_guest_reset(struct assignment *a)
+{
+    enum pci_reset_kind used;
+
+    vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);
+    vbar_update(&a->v);
+    vmsi_reset(&a->v);
+    vmsix_reset(&a->v);
+    if (pci_reset(a->fn, &used))
+        log_guest(&a->vm->log_budget, "vm=%s " BDF_FMT " did not come back from its reset",
+                  a->vm->name, BDF_ARG(a->fn->bdf));
+    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
+    vmsix_reset(&a->v); /* the device's entries have their masks again */
+}
+
+static struct assignment *by_source_id(bdf_t source_id)
+{
+    for (size_t i = 0; i < vm_count(); i++)
+        for (struct assignment *a = vm_get(i)->assignments; a; a = a->next)
+            if (a->requester == source_id || a->fn->bdf == source_id)
+                return a;
+    return NULL;
+}
+
+/* vtd/fault.c has logged the record itself; here it finds its VM. */
+static void fault_arrived(const struct vtd_fault *fault)
+{
+    struct assignment *a = by_source_id(fault->source_id);
+
+    if (!a)
+        return;
+    a->fault_count++;
+    a->vm->fault_count++;
+    log_guest(&a->fault_budget, "vm=%s " BDF_FMT " blocked: %s %s=0x%llx (%s)", a->vm->name,
+              BDF_ARG(fault->source_id),
+              fault->is_interrupt ? "interrupt"
+              : fault->is_read    ? "read"
+                                  : "write",
+              fault->is_interrupt ? "irte" : "address", (unsigned long long)fault->address,
+              vtd_reason_name(fault->reason));
+}
+
+void assign_silence(void)
+{
+    for (size_t i = 0; i < pci_count(); i++)
+        if (pci_get(i)->owner)
+            pci_command(pci_get(i)->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+}
+
+void assign_init(void)
+{
+    vtd_fault_handler_set(fault_arrived);
+    panic_hook_add(assign_silence);
+}

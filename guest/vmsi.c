@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSI of an assigned function: the guest's address and data stay in the shadow and decide where the
+ * interrupt goes; the device gets one message in remappable format, and is not told of changes.
+ * From: guest/vpci_caps.c.   To: guest/irq.c, pci/msi.c.
+ * Spec: PCI Local Bus 3.0 "MSI Capability Structure".
+ */
+#include "guest/assign.h"
+
+static uint16_t data_offset(const struct vpci_function *f)
+{
+    return (uint16_t)(f->cap_msi + (f->msi_info.is_64bit ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32));
+}
+
+static void silence(struct vpci_function *f)
+{
+    if (f->msi_live)
+        pci_msi_enable(f->of->fn, false);
+    f->msi_live = false;
+    for (unsigned i = 0; i < 1u << f->msi_info.message_count_log2; i++)
+        irq_route_block(&f->msi[i]);
+}
+
+/* Entries first, then the device: it never sends what leads nowhere. Messages that the guest does not
+ * use lead nowhere. */
+static void update(struct vpci_function *f)
+{
+    uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
+    unsigned log2 = (unsigned)FIELD_GET(PCI_MSI_CONTROL_MME, control);
+    uint64_t address = vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS, 4);
+    uint32_t data = vpci_shadow(f, data_offset(f), 2);
+    unsigned all = 1u << f->msi_info.message_count_log2;
+    unsigned used = 1u << MIN(log2, f->msi_info.message_count_log2);
+
+    if (!(control & PCI_MSI_CONTROL_ENABLE)) {
+        silence(f);
+        return;
+    }
+    if (f->msi_info.is_64bit)
+        address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HIGH, 4) << 32;
+    for (unsigned i = 0; i < all; i++) {
+        if (i < used)
+            irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
+        else
+            irq_route_block(&f->msi[i]);
+    }
+    pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, all > 1), 0,
+                (unsigned)__builtin_ctz(used));
+    if (!f->msi_live)
+        pci_msi_enable(f->of->fn, true);
+    f->msi_live = true;
+}
+
+static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    uint32_t old = vpci_shadow(f, r->offset, r->width);
+
+    vpci_set_shadow(f, r->offset, r->width, (old & ~r->writable) | (value & r->writable));
+    update(f);
+}
+
+static void add(struct vpci_function *f, unsigned at, uint8_t width, uint32_t writable)
+{
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + at),
+                                  .width = width,
+                                  .shadow = 0xffffffff,
+                                  .writable = writable,
+                                  .write = msi_write});
+}
+
+int vmsi_init(struct vpci_function *f)
+{
+    struct pci_msi_info info = pci_msi_info(f->of->fn);
+    uint16_t control = (uint16_t)(FIELD_SET(PCI_MSI_CONTROL_MMC, info.message_count_log2) |
+                                  (info.is_64bit ? PCI_MSI_CONTROL_64BIT : 0) |
+                                  (info.maskable ? PCI_MSI_CONTROL_MASKABLE : 0));
+
+    f->msi_info = info;
+    add(f, PCI_MSI_CONTROL, 2, PCI_MSI_CONTROL_ENABLE | PCI_MSI_CONTROL_MME);
+    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control);
+    add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
+    if (info.is_64bit)
+        add(f, PCI_MSI_ADDRESS_HIGH, 4, ~UINT32_C(0));
+    add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
+    if (info.maskable) /* the device masks; the guest's bits go there as they are */
+        vpci_add(f,
+                 (struct vpci_reg){.offset = (uint16_t)(data_offset(f) + PCI_MSI_MASK_AFTER_DATA),
+                                   .width = 4,
+                                   .writable = ~UINT32_C(0)});
+    return irq_routes_alloc(f->of, f->msi, 1u << info.message_count_log2);
+}
+
+void vmsi_release(struct vpci_function *f)
+{
+    if (!f->cap_msi)
+        return;
+    silence(f);
+    irq_routes_free(f->msi, 1u << f->msi_info.message_count_log2);
+}
+
+void vmsi_reset(struct vpci_function *f)
+{
+    uint32_t control;
+
+    if (!f->cap_msi)
+        return;
+    control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
+    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2,
+                    control & (uint32_t)~PCI_MSI_CONTROL_ENABLE);
+    silence(f);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSI-X of an assigned function. The guest reads and writes a table in Hamlet's memory; the device's
+ * own table holds messages in remappable format that Hamlet wrote, each once.
+ * From: guest/vbar.c (the table's pages are trapped), guest/vpci_caps.c (Message Control).
+ * To: guest/irq.c.
+ * Spec: PCI Local Bus 3.0 "MSI-X Capability and Table Structures".
+ */
+#pragma once
+#include "guest/irq.h"
+#include "pci/pci.h"
+
+struct vm;
+struct vpci_function;
+struct vmsix;
+
+/* The pages of a BAR that hold the table; size 0: none of this BAR. Offsets in the BAR. */
+struct vmsix_hole {
+    uint64_t offset, size;
+};
+struct vmsix_hole vmsix_hole(const struct vmsix *m, unsigned bar);
+
+/* Read the capability, make the guest's table, mask every entry of the device's. 0 with f->msix NULL:
+ * the function has none that could be trusted. */
+MUST_CHECK int vmsix_init(struct vpci_function *f);
+void vmsix_release(struct vpci_function *f);
+/* Forget what the guest had set, as a reset of the function does. */
+void vmsix_reset(struct vpci_function *f);
+
+/* Trap the table's pages at this guest-physical address. */
+MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
+void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The capability list of an assigned function. Only what Hamlet understands is shown; the list is linked
+ * anew over it, each capability where it is in the hardware, so that a driver finds what it knows.
+ * From: guest/assign.c.   To: guest/vmsi.c, guest/vmsix.c; guest/assign.c for a reset.
+ * Spec: PCI Local Bus 3.0 "Capabilities List"; PCI Express Base "PCI Express Capability Structure",
+ * "PCI Power Management Capability Structure", "Advanced Features".
+ */
+#include "guest/assign.h"
+#include "guest/vmsix.h"
+
+/* --- Power Management: D-states are the guest's belief; the device stays in D0 ------------------- */
+
+static int pm_init(struct vpci_function *f, uint8_t at)
+{
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_PM_CONTROL),
+                                  .width = 2,
+                                  .shadow = 0xffff,
+                                  .writable = PCI_PM_CONTROL_STATE});
+    vpci_set_shadow(f, (uint16_t)(at + PCI_PM_CONTROL), 2, PCI_PM_CONTROL_NO_SOFT_RESET);
+    return 0;
+}
+
+/* --- Function level reset, in the two places where a guest may ask for one ----------------------- */
+
+static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    vpci_set_shadow(f, r->offset, 2, value & r->writable & ~(uint32_t)PCI_EXP_DEVCTL_FLR);
+    if (value & PCI_EXP_DEVCTL_FLR)
+        assign_guest_reset(f->of);
+}
+
+/* Payload and read request sizes were agreed on by the firmware for the whole path; the guest's wishes
+ * stay in its view. */
+static int pcie_init(struct vpci_function *f, uint8_t at)
+{
+    uint16_t control = (uint16_t)(at + PCI_EXP_DEVCTL);
+
+    vpci_add(f, (struct vpci_reg){.offset = control,
+                                  .width = 2,
+                                  .shadow = 0xffff,
+                                  .writable = 0xffff,
+                                  .write = pcie_control_write});
+    vpci_set_shadow(f, control, 2, pci_read16(f->of->fn->bdf, control));
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_EXP_DEVSTA),
+                                  .width = 2,
+                                  .clear_on_1 = PCI_EXP_DEVSTA_ERRORS});
+    return 0;
+}
+
+static void af_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    (void)r;
+    if (value & PCI_AF_CONTROL_FLR)
+        assign_guest_reset(f->of);
+}
+
+static int af_init(struct vpci_function *f, uint8_t at)
+{
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_AF_CONTROL),
+                                  .width = 1,
+                                  .shadow = 0xff,
+                                  .write = af_control_write});
+    return 0;
+}
+
+static int msi_init(struct vpci_function *f, uint8_t at)
+{
+    int err;
+
+    f->cap_msi = at;
+    err = vmsi_init(f);
+    if (err)
+        f->cap_msi = 0;
+    return err;
+}
+
+static int msix_init(struct vpci_function *f, uint8_t at)
+{
+    int err;
+
+    f->cap_msix = at;
+    err = vmsix_init(f);
+    if (!f->msix)
+        f->cap_msix = 0;
+    return err;
+}
+
+/* --- The list ----------------------------------------------------------------------------------- */
+
+static const struct {
+    uint8_t id;
+    int (*init)(struct vpci_function *f, uint8_t at); /* NULL: shown, read-only */
+} understood[] = {
+    {PCI_CAP_ID_PM, pm_init},        {PCI_CAP_ID_MSI, msi_init},   {PCI_CAP_ID_VENDOR, NULL},
+    {PCI_CAP_ID_SUBSYSTEM_ID, NULL}, {PCI_CAP_ID_PCIE, pcie_init}, {PCI_CAP_ID_MSIX, msix_init},
+    {PCI_CAP_ID_AF, af_init},
+};
+
+/* Show the capability at `at` if we know it. 1: shown, 0: hidden, or an error. */
+static int show(struct vpci_function *f, uint8_t at, uint8_t id)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(understood); i++) {
+        int err = 0;
+
+        if (understood[i].id != id)
+            continue;
+        if (understood[i].init)
+            err = understood[i].init(f, at);
+        if (err)
+            return err;
+        if (id == PCI_CAP_ID_MSIX && !f->msix)
+            return 0;
+        vpci_add(f, (struct vpci_reg){.offset = at, .width = 2, .shadow = 0xffff});
+        vpci_set_shadow(f, at, 2, id);
+        return 1;
+    }
+    return 0;
+}
+
+/* The device wrote this list: every pointer is checked, and each place visited once. */
+int vpci_caps_init(struct vpci_function *f)
+{
+    bdf_t bdf = f->of->fn->bdf;
+    uint16_t link = PCI_CAPABILITY_LIST; /* where the next shown capability's offset goes */
+    uint64_t seen = 0;                   /* by dword */
+    uint8_t at;
+
+    if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+        return 0;
+    at = pci_read8(bdf, PCI_CAPABILITY_LIST) & PCI_CAP_POINTER;
+    while (at >= PCI_HEADER_SIZE && !(seen & BIT(at / 4))) {
+        int shown = show(f, at, pci_read8(bdf, at));
+
+        if (shown < 0)
+            return shown;
+        if (shown) {
+            vpci_set_shadow(f, link, 1, at);
+            link = (uint16_t)(at + PCI_CAP_NEXT);
+        }
+        seen |= BIT(at / 4);
+        at = pci_read8(bdf, (uint16_t)(at + PCI_CAP_NEXT)) & PCI_CAP_POINTER;
+    }
+    if (link != PCI_CAPABILITY_LIST)
+        vpci_set_shadow(f, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
+    return 0;
+}
