@@ -8,10 +8,9 @@
 #define LOG "assign"
 #include "guest/assign.h"
 #include "arch/log.h"
-#include "arch/options.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "arch/string.h"
+#include "arch/printf.h"
 #include "guest/vmsix.h"
 
 #define PAGES_OF(type) (ALIGN_UP(sizeof(type), PAGE_SIZE) / PAGE_SIZE)
@@ -66,7 +65,7 @@ static const char *objection(const struct pci_function *fn)
  * state; it is silent all the same, as bus master is off. */
 static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
 {
-    pci_command(fn->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+    pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     *used = PCI_RESET_NONE;
     if (pci_reset_best(fn) == PCI_RESET_NONE)
         return 0;
@@ -117,7 +116,7 @@ static int show(struct assignment *a)
 
 static void hide(struct assignment *a)
 {
-    pci_command(a->fn->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+    pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     vmsi_release(&a->v);
     vmsix_release(&a->v);
     vbar_unmap_all(&a->v);
@@ -266,7 +265,7 @@ void assign_silence(void)
 {
     for (size_t i = 0; i < pci_count(); i++)
         if (pci_get(i)->owner)
-            pci_command(pci_get(i)->bdf, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER);
+            pci_command(pci_get(i)->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
 }
 
 void assign_init(void)

@@ -13,6 +13,7 @@
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/paging.h"
+#include "arch/panic.h"
 #include "guest/assign.h"
 #include "guest/vmsix.h"
 
@@ -258,13 +259,14 @@ bool vbar_lazy(struct vpci_function *f, uint64_t at)
 
 /* --- The registers ------------------------------------------------------------------------------ */
 
-static uint16_t bar_register(size_t i) { return (uint16_t)(PCI_BAR0 + 4 * i); }
+static uint16_t bar_register(size_t i) { return (uint16_t)PCI_BAR(i); }
 
 static uint32_t bar_flags(const struct pci_bar *b)
 {
     if (b->kind == PCI_BAR_IO)
-        return PCI_BAR_SPACE_IO;
-    return (b->is_64bit ? PCI_BAR_TYPE_64 : 0) | (b->prefetchable ? PCI_BAR_PREFETCHABLE : 0);
+        return PCI_BAR_IS_IO;
+    return (b->is_64bit ? (uint32_t)FIELD_SET(PCI_BAR_MEM_TYPE, PCI_BAR_MEM_64) : 0) |
+           (b->prefetchable ? PCI_BAR_MEM_PREFETCH : 0);
 }
 
 /* Address bits below the size read as zero, whatever is written: that is how a BAR tells its size. */
@@ -279,7 +281,7 @@ static void show(struct vpci_function *f, size_t i)
 
 void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
-    size_t i = (r->offset - PCI_BAR0) / 4u;
+    size_t i = (r->offset - PCI_BAR(0)) / 4u;
     bool upper = i > 0 && f->bars[i - 1].host.is_64bit;
     struct vbar *b = &f->bars[upper ? i - 1 : i];
     uint64_t want = upper ? (uint64_t)value << 32 | LO32(b->guest)
@@ -343,10 +345,10 @@ int vbar_init(struct vpci_function *f)
             if (i < PCI_BAR_COUNT)
                 show(f, i);
         }
-    vpci_add(f, (struct vpci_reg){.offset = PCI_ROM_BAR,
+    vpci_add(f, (struct vpci_reg){.offset = PCI_ROM,
                                   .width = 4,
                                   .shadow = 0xffffffff,
                                   .write = f->bars[VPCI_ROM].host.kind ? vbar_rom_write : NULL});
-    vpci_set_shadow(f, PCI_ROM_BAR, 4, LO32(f->bars[VPCI_ROM].guest));
+    vpci_set_shadow(f, PCI_ROM, 4, LO32(f->bars[VPCI_ROM].guest));
     return 0;
 }

@@ -9,7 +9,7 @@
 
 static uint16_t data_offset(const struct vpci_function *f)
 {
-    return (uint16_t)(f->cap_msi + (f->msi_info.is_64bit ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32));
+    return (uint16_t)(f->cap_msi + PCI_MSI_DATA(f->msi_info.is_64bit));
 }
 
 static void silence(struct vpci_function *f)
@@ -26,18 +26,18 @@ static void silence(struct vpci_function *f)
 static void update(struct vpci_function *f)
 {
     uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
-    unsigned log2 = (unsigned)FIELD_GET(PCI_MSI_CONTROL_MME, control);
+    unsigned log2 = (unsigned)FIELD_GET(PCI_MSI_COUNT, control);
     uint64_t address = vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS, 4);
     uint32_t data = vpci_shadow(f, data_offset(f), 2);
     unsigned all = 1u << f->msi_info.message_count_log2;
     unsigned used = 1u << MIN(log2, f->msi_info.message_count_log2);
 
-    if (!(control & PCI_MSI_CONTROL_ENABLE)) {
+    if (!(control & PCI_MSI_ENABLE)) {
         silence(f);
         return;
     }
     if (f->msi_info.is_64bit)
-        address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HIGH, 4) << 32;
+        address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HI, 4) << 32;
     for (unsigned i = 0; i < all; i++) {
         if (i < used)
             irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
@@ -71,20 +71,20 @@ static void add(struct vpci_function *f, unsigned at, uint8_t width, uint32_t wr
 int vmsi_init(struct vpci_function *f)
 {
     struct pci_msi_info info = pci_msi_info(f->of->fn);
-    uint16_t control = (uint16_t)(FIELD_SET(PCI_MSI_CONTROL_MMC, info.message_count_log2) |
-                                  (info.is_64bit ? PCI_MSI_CONTROL_64BIT : 0) |
-                                  (info.maskable ? PCI_MSI_CONTROL_MASKABLE : 0));
+    uint16_t control =
+        (uint16_t)(FIELD_SET(PCI_MSI_CAPABLE, info.message_count_log2) |
+                   (info.is_64bit ? PCI_MSI_64 : 0) | (info.maskable ? PCI_MSI_MASKABLE : 0));
 
     f->msi_info = info;
-    add(f, PCI_MSI_CONTROL, 2, PCI_MSI_CONTROL_ENABLE | PCI_MSI_CONTROL_MME);
+    add(f, PCI_MSI_CONTROL, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
     vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control);
     add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
     if (info.is_64bit)
-        add(f, PCI_MSI_ADDRESS_HIGH, 4, ~UINT32_C(0));
+        add(f, PCI_MSI_ADDRESS_HI, 4, ~UINT32_C(0));
     add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
     if (info.maskable) /* the device masks; the guest's bits go there as they are */
         vpci_add(f,
-                 (struct vpci_reg){.offset = (uint16_t)(data_offset(f) + PCI_MSI_MASK_AFTER_DATA),
+                 (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + PCI_MSI_MASK(info.is_64bit)),
                                    .width = 4,
                                    .writable = ~UINT32_C(0)});
     return irq_routes_alloc(f->of, f->msi, 1u << info.message_count_log2);
@@ -105,7 +105,6 @@ void vmsi_reset(struct vpci_function *f)
     if (!f->cap_msi)
         return;
     control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
-    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2,
-                    control & (uint32_t)~PCI_MSI_CONTROL_ENABLE);
+    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control & (uint32_t)~PCI_MSI_ENABLE);
     silence(f);
 }

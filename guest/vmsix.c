@@ -56,7 +56,7 @@ static void device_mask(struct vmsix *m, unsigned i, bool masked)
 {
     if (m->slots[i].unmasked == !masked)
         return;
-    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_CONTROL, masked ? PCI_MSIX_ENTRY_MASKED : 0);
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_CONTROL, masked ? PCI_MSIX_ENTRY_MASK : 0);
     m->slots[i].unmasked = !masked;
 }
 
@@ -75,7 +75,7 @@ static bool first_use(struct vmsix *m, unsigned i)
     }
     address = vtd_msi_address(s->route.irte, false);
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS, LO32(address));
-    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS_HIGH, HI32(address));
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS + 4, HI32(address));
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_DATA, 0);
     s->routed = true;
     return true;
@@ -86,7 +86,7 @@ static bool first_use(struct vmsix *m, unsigned i)
 static void entry_update(struct vmsix *m, unsigned i)
 {
     struct slot *s = &m->slots[i];
-    bool wanted = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASKED);
+    bool wanted = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASK);
 
     if (!wanted || !first_use(m, i)) {
         device_mask(m, i, true);
@@ -161,7 +161,7 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
     size_t in_entry = at % PCI_MSIX_ENTRY_SIZE;
     struct msix_entry *e = &m->slots[i].guest;
     memcpy((char *)e + in_entry, &value, MIN(width, PCI_MSIX_ENTRY_SIZE - in_entry));
-    e->control &= PCI_MSIX_ENTRY_MASKED;
+    e->control &= PCI_MSIX_ENTRY_MASK;
     entry_update(m, i);
 }
 
@@ -185,10 +185,9 @@ static void control_write(struct vpci_function *f, const struct vpci_reg *r, uin
     bool was = m->enabled;
 
     vpci_set_shadow(f, r->offset, 2,
-                    (m->info.count - 1u) |
-                        (value & (PCI_MSIX_CONTROL_ENABLE | PCI_MSIX_CONTROL_MASK_ALL)));
-    m->enabled = value & PCI_MSIX_CONTROL_ENABLE;
-    m->mask_all = value & PCI_MSIX_CONTROL_MASK_ALL;
+                    (m->info.count - 1u) | (value & (PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL)));
+    m->enabled = value & PCI_MSIX_ENABLE;
+    m->mask_all = value & PCI_MSIX_MASK_ALL;
     if (m->enabled != was) /* enable with all masked, unmask what is wanted below */
         pci_msix_enable(f->of->fn, m->enabled, false);
     for (unsigned i = 0; i < m->info.count; i++)
@@ -244,7 +243,7 @@ void vmsix_reset(struct vpci_function *f)
         if (s->routed)
             irq_routes_free(&s->route, 1);
         s->routed = false;
-        s->guest = (struct msix_entry){.control = PCI_MSIX_ENTRY_MASKED};
+        s->guest = (struct msix_entry){.control = PCI_MSIX_ENTRY_MASK};
         s->unmasked = true; /* whatever it is: the next line writes it */
         device_mask(m, i, true);
     }

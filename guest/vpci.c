@@ -8,14 +8,13 @@
  */
 #include "guest/vpci.h"
 #include "arch/page.h"
+#include "arch/panic.h"
 #include "arch/string.h"
 #include "guest/assign.h"
 #include "guest/vm.h"
 
-#define CF8_ENABLE        BIT(31)
 #define CF8_BUS           BITS(23, 16)
 #define CF8_DEVFN         BITS(15, 8)
-#define CF8_REGISTER      BITS(7, 2) /* bits 1:0 are not decoded: 0xCFC + n selects the byte */
 
 #define ECAM_BUS          BITS(27, 20)
 #define ECAM_DEVFN        BITS(19, 12)
@@ -131,6 +130,12 @@ static bool covers(const struct vpci_reg *r, uint16_t offset)
     return r && r->offset <= offset && offset < r->offset + r->width;
 }
 
+/* In no list: as the hardware has it; but an extended capability is there only if it is shown. */
+static uint32_t unlisted_read(const struct vpci_function *f, uint16_t offset)
+{
+    return offset < PCI_EXT_FIRST ? hardware_read(f, offset, 1) & 0xff : 0;
+}
+
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t value = 0;
@@ -141,8 +146,8 @@ uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
         uint16_t at = (uint16_t)(offset + i);
         const struct vpci_reg *r = register_from(f, at);
 
-        if (!covers(r, at)) { /* in no list: as the hardware has it */
-            value |= (hardware_read(f, at, 1) & 0xff) << (8 * i);
+        if (!covers(r, at)) {
+            value |= unlisted_read(f, at) << (8 * i);
             i++;
             continue;
         }
@@ -208,10 +213,10 @@ static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     struct vpci *bus = owner;
-    uint16_t reg = (uint16_t)((bus->address & CF8_REGISTER) + offset);
+    uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
 
     (void)v;
-    if (!(bus->address & CF8_ENABLE)) {
+    if (!(bus->address & PCI_ADDRESS_ENABLE)) {
         *value = WIDTH_MASK(width);
         return;
     }
@@ -223,10 +228,10 @@ static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned widt
 static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vpci *bus = owner;
-    uint16_t reg = (uint16_t)((bus->address & CF8_REGISTER) + offset);
+    uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
 
     (void)v;
-    if (bus->address & CF8_ENABLE)
+    if (bus->address & PCI_ADDRESS_ENABLE)
         vpci_write(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
                                (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
                    reg, width, (uint32_t)value);
@@ -268,8 +273,7 @@ static void host_bridge_init(struct vpci_function *f)
 {
     vpci_set_shadow(f, PCI_VENDOR_ID, 2, HOST_BRIDGE_VENDOR);
     vpci_set_shadow(f, PCI_DEVICE_ID, 2, HOST_BRIDGE_DEVICE);
-    vpci_set_shadow(f, PCI_CLASS_CODE, 1, 0);
-    vpci_set_shadow(f, PCI_CLASS_CODE + 2, 1, PCI_CLASS_BRIDGE);
+    vpci_set_shadow(f, PCI_CLASS, 4, (uint32_t)FIELD_SET(PCI_CLASS_CODE, PCI_SUB_HOST_BRIDGE << 8));
     for (uint16_t at = 0; at < 64; at += 4)
         vpci_add(f, (struct vpci_reg){.offset = at, .width = 4, .shadow = 0xffffffff});
 }
@@ -284,9 +288,10 @@ struct vpci *vpci_create(struct vm *vm)
     bus->vm = vm;
     host_bridge_init(&bus->bridge);
     bus->functions[0] = &bus->bridge;
-    if (vm_bus_add(&vm->pio,
-                   &(struct vm_range){0xcf8, 4, "pci-address", cf8_read, cf8_write, bus}) ||
-        vm_bus_add(&vm->pio, &(struct vm_range){0xcfc, 4, "pci-data", cfc_read, cfc_write, bus}) ||
+    if (vm_bus_add(&vm->pio, &(struct vm_range){PCI_PORT_ADDRESS, 4, "pci-address", cf8_read,
+                                                cf8_write, bus}) ||
+        vm_bus_add(&vm->pio,
+                   &(struct vm_range){PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus}) ||
         vm_bus_add(&vm->mmio, &(struct vm_range){VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read,
                                                  ecam_write, bus})) {
         pages_free(bus, pages);
@@ -297,8 +302,8 @@ struct vpci *vpci_create(struct vm *vm)
 
 void vpci_destroy(struct vpci *bus)
 {
-    vm_bus_remove(&bus->vm->pio, 0xcf8);
-    vm_bus_remove(&bus->vm->pio, 0xcfc);
+    vm_bus_remove(&bus->vm->pio, PCI_PORT_ADDRESS);
+    vm_bus_remove(&bus->vm->pio, PCI_PORT_DATA);
     vm_bus_remove(&bus->vm->mmio, VM_ECAM_BASE);
     pages_free(bus, ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE);
 }

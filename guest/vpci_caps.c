@@ -16,8 +16,8 @@ static int pm_init(struct vpci_function *f, uint8_t at)
     vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_PM_CONTROL),
                                   .width = 2,
                                   .shadow = 0xffff,
-                                  .writable = PCI_PM_CONTROL_STATE});
-    vpci_set_shadow(f, (uint16_t)(at + PCI_PM_CONTROL), 2, PCI_PM_CONTROL_NO_SOFT_RESET);
+                                  .writable = PCI_PM_STATE});
+    vpci_set_shadow(f, (uint16_t)(at + PCI_PM_CONTROL), 2, PCI_PM_NO_SOFT_RESET);
     return 0;
 }
 
@@ -25,8 +25,8 @@ static int pm_init(struct vpci_function *f, uint8_t at)
 
 static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
-    vpci_set_shadow(f, r->offset, 2, value & r->writable & ~(uint32_t)PCI_EXP_DEVCTL_FLR);
-    if (value & PCI_EXP_DEVCTL_FLR)
+    vpci_set_shadow(f, r->offset, 2, value & r->writable & ~(uint32_t)PCIE_DEVICE_FLR);
+    if (value & PCIE_DEVICE_FLR)
         assign_guest_reset(f->of);
 }
 
@@ -34,7 +34,7 @@ static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r
  * stay in its view. */
 static int pcie_init(struct vpci_function *f, uint8_t at)
 {
-    uint16_t control = (uint16_t)(at + PCI_EXP_DEVCTL);
+    uint16_t control = (uint16_t)(at + PCIE_DEVICE_CONTROL);
 
     vpci_add(f, (struct vpci_reg){.offset = control,
                                   .width = 2,
@@ -42,16 +42,16 @@ static int pcie_init(struct vpci_function *f, uint8_t at)
                                   .writable = 0xffff,
                                   .write = pcie_control_write});
     vpci_set_shadow(f, control, 2, pci_read16(f->of->fn->bdf, control));
-    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_EXP_DEVSTA),
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCIE_DEVICE_STATUS),
                                   .width = 2,
-                                  .clear_on_1 = PCI_EXP_DEVSTA_ERRORS});
+                                  .clear_on_1 = PCIE_DEVICE_ERRORS});
     return 0;
 }
 
 static void af_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     (void)r;
-    if (value & PCI_AF_CONTROL_FLR)
+    if (value & PCI_AF_FLR)
         assign_guest_reset(f->of);
 }
 
@@ -122,14 +122,14 @@ static int show(struct vpci_function *f, uint8_t at, uint8_t id)
 int vpci_caps_init(struct vpci_function *f)
 {
     bdf_t bdf = f->of->fn->bdf;
-    uint16_t link = PCI_CAPABILITY_LIST; /* where the next shown capability's offset goes */
-    uint64_t seen = 0;                   /* by dword */
+    uint16_t link = PCI_CAP_POINTER; /* where the next shown capability's offset goes */
+    uint64_t seen = 0;               /* by dword */
     uint8_t at;
 
     if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
         return 0;
-    at = pci_read8(bdf, PCI_CAPABILITY_LIST) & PCI_CAP_POINTER;
-    while (at >= PCI_HEADER_SIZE && !(seen & BIT(at / 4))) {
+    at = pci_read8(bdf, PCI_CAP_POINTER) & PCI_CAP_ALIGNED;
+    while (at >= PCI_CAP_FIRST && !(seen & BIT(at / 4))) {
         int shown = show(f, at, pci_read8(bdf, at));
 
         if (shown < 0)
@@ -139,9 +139,9 @@ int vpci_caps_init(struct vpci_function *f)
             link = (uint16_t)(at + PCI_CAP_NEXT);
         }
         seen |= BIT(at / 4);
-        at = pci_read8(bdf, (uint16_t)(at + PCI_CAP_NEXT)) & PCI_CAP_POINTER;
+        at = pci_read8(bdf, (uint16_t)(at + PCI_CAP_NEXT)) & PCI_CAP_ALIGNED;
     }
-    if (link != PCI_CAPABILITY_LIST)
+    if (link != PCI_CAP_POINTER)
         vpci_set_shadow(f, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
     return 0;
 }

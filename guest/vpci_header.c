@@ -13,7 +13,7 @@
  * the hardware: see command_write. */
 #define COMMAND_WRITABLE                                                                           \
     (PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |                  \
-     PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+     PCI_COMMAND_SERR | PCI_COMMAND_INTX_OFF)
 
 /* Decode in the hardware stays on as long as the function is assigned: an access of the guest to a
  * mapping that decodes to nothing would be an error of the machine. What the guest switches
@@ -30,23 +30,20 @@ static void command_write(struct vpci_function *f, const struct vpci_reg *r, uin
                     master ? 0 : PCI_COMMAND_MASTER);
 }
 
-/* Errors that a device signalled, to be cleared by writing ones. */
-#define STATUS_CLEAR                                                                               \
-    (PCI_STATUS_MASTER_PARITY | PCI_STATUS_SIGNALED_TARGET_ABORT |                                 \
-     PCI_STATUS_RECEIVED_TARGET_ABORT | PCI_STATUS_RECEIVED_MASTER_ABORT |                         \
-     PCI_STATUS_SIGNALED_SERR | PCI_STATUS_PARITY_ERROR)
-
 static const struct vpci_reg header[] = {
     {.offset = PCI_VENDOR_ID, .width = 2, .shadow = 0xffff},
     {.offset = PCI_DEVICE_ID, .width = 2, .shadow = 0xffff},
     {.offset = PCI_COMMAND, .width = 2, .shadow = 0xffff, .write = command_write},
-    {.offset = PCI_STATUS, .width = 2, .shadow = PCI_STATUS_CAP_LIST, .clear_on_1 = STATUS_CLEAR},
+    {.offset = PCI_STATUS,
+     .width = 2,
+     .shadow = PCI_STATUS_CAP_LIST,
+     .clear_on_1 = PCI_STATUS_ERRORS},
     {.offset = PCI_REVISION_ID, .width = 4, .shadow = 0xffffffff},
     {.offset = PCI_CACHE_LINE_SIZE, .width = 1, .shadow = 0xff, .writable = 0xff},
     {.offset = PCI_LATENCY_TIMER, .width = 1, .shadow = 0xff, .writable = 0xff},
     {.offset = PCI_HEADER_TYPE, .width = 1, .shadow = 0xff}, /* a single function */
     {.offset = PCI_BIST, .width = 1, .shadow = 0xff},        /* none */
-    {.offset = PCI_CAPABILITY_LIST, .width = 1, .shadow = 0xff},
+    {.offset = PCI_CAP_POINTER, .width = 1, .shadow = 0xff},
     {.offset = PCI_INTERRUPT_LINE, .width = 1, .shadow = 0xff, .writable = 0xff},
     {.offset = PCI_INTERRUPT_PIN, .width = 1, .shadow = 0xff},
 };
