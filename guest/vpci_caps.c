@@ -92,8 +92,8 @@ static const struct {
     uint8_t id;
     int (*init)(struct vpci_function *f, uint8_t at); /* NULL: shown, read-only */
 } understood[] = {
-    {PCI_CAP_ID_PM, pm_init},        {PCI_CAP_ID_MSI, msi_init},   {PCI_CAP_ID_VENDOR, NULL},
-    {PCI_CAP_ID_SUBSYSTEM_ID, NULL}, {PCI_CAP_ID_PCIE, pcie_init}, {PCI_CAP_ID_MSIX, msix_init},
+    {PCI_CAP_ID_PM, pm_init},     {PCI_CAP_ID_MSI, msi_init},   {PCI_CAP_ID_VENDOR, NULL},
+    {PCI_CAP_ID_SUBSYSTEM, NULL}, {PCI_CAP_ID_PCIE, pcie_init}, {PCI_CAP_ID_MSIX, msix_init},
     {PCI_CAP_ID_AF, af_init},
 };
 

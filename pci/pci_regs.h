@@ -83,9 +83,12 @@
 /* Capabilities: every one starts with its id and the pointer to the next. */
 #define PCI_CAP_ID                0
 #define PCI_CAP_NEXT              1
+#define PCI_CAP_ALIGNED           BITS(7, 2) /* of a pointer; the low bits are reserved */
 #define PCI_CAP_FIRST             0x40
 #define PCI_CAP_ID_PM             0x01
 #define PCI_CAP_ID_MSI            0x05
+#define PCI_CAP_ID_VENDOR         0x09
+#define PCI_CAP_ID_SUBSYSTEM      0x0d
 #define PCI_CAP_ID_PCIE           0x10
 #define PCI_CAP_ID_MSIX           0x11
 #define PCI_CAP_ID_AF             0x13
@@ -146,6 +149,7 @@
 #define PCIE_DEVICE_FLR           BIT(15)
 #define PCIE_DEVICE_STATUS        0x0a
 #define PCIE_DEVICE_PENDING       BIT(5)
+#define PCIE_DEVICE_ERRORS        BITS(3, 0) /* write one to clear */
 #define PCIE_DEVICE_CAP2          0x24 /* version 2 of the capability */
 #define PCIE_CAP2_ARI_FORWARD     BIT(5)
 #define PCIE_DEVICE_CONTROL2      0x28
