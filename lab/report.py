@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 NO_NUMBER = 125    # a VM that ended otherwise than by an exit code
+SUCCESS = (0, 1)   # shutdown, or 0 written to port 0xF4: exit = value << 1 | 1, as QEMU's isa-debug-exit has it
 
 
 @dataclass
@@ -20,7 +21,11 @@ class Vm:
     keys: dict = field(default_factory=dict)
 
     def status(self):
-        return int(self.exit, 0) & 0xFF if re.fullmatch(r"-?(0x[0-9a-f]+|\d+)", self.exit) else NO_NUMBER
+        """What the launcher returns for it: 0 for success, else the exit code."""
+        if not re.fullmatch(r"0x[0-9a-f]+|\d+", self.exit):
+            return NO_NUMBER
+        code = int(self.exit, 0)
+        return 0 if code in SUCCESS else (code & 0xFF or NO_NUMBER)
 
 
 @dataclass

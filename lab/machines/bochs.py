@@ -17,7 +17,7 @@ import tty
 from pathlib import Path
 
 from lab.bochs import build
-from lab.machines.boot import Ended, stop, watch
+from lab.machines.boot import WITH_US, Ended, stop, watch
 
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
@@ -78,8 +78,9 @@ def start(home, scratch, text, vmx_off=False):
     environment = dict(os.environ, LTDL_LIBRARY_PATH=str(home / "plugins"))
     if vmx_off:
         environment["HAMLET_LAB_VMX_OFF"] = "1"
-    return subprocess.Popen([str(home / "source/bochs"), "-q", "-f", str(config)], env=environment,
-                            stdin=subprocess.DEVNULL, stdout=open(scratch / "bochs.out", "w"), stderr=subprocess.STDOUT)
+    with open(scratch / "bochs.out", "w") as out:
+        return subprocess.Popen([*WITH_US, str(home / "source/bochs"), "-q", "-f", str(config)], env=environment,
+                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
 
 def ended(how, console, log):

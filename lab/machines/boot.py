@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+# An emulator ends when we do, however we end.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
+
 @dataclass
 class Boot:
     """One start of a machine."""

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.machines.boot import Ended, stop, watch
+from lab.machines.boot import WITH_US, Ended, stop, watch
 from lab.say import Unusable
 
 QEMU = "qemu-system-x86_64"
@@ -68,14 +68,15 @@ def _run(scratch, boot, console, accel):
         line += _uefi(scratch)
     if boot.gdb:
         line += ["-gdb", f"tcp::{boot.gdb}", "-S"]
-    errors = open(scratch / "qemu.err", "w+")
-    child = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-    try:
-        how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, boot.timeout)
-    finally:
-        stop(child)
-    errors.seek(0)
-    detail = errors.read().strip()
+    log = scratch / "qemu.err"
+    with open(log, "w") as errors:
+        child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+    with child:
+        try:
+            how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, boot.timeout)
+        finally:
+            stop(child)
+    detail = log.read_text(errors="replace").strip()
     if how == "off" and child.returncode:
         how = "broken"
     files = {name: (scratch / name).read_bytes() for name in boot.outputs if (scratch / name).exists()}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""
+A boot case: what is started, and what the console must and must not show.
+
+From: tests/cases/test_*.py      To: lab/iso.py, lab/machines/, lab/report.py
+
+    CASES = [
+        Case("hello", on="lab", vms=["kernel=hello.elf,mem=16M"], expect=[r"hello, world"], exits={"hello": 1}),
+    ]
+
+A machine that cannot be used here is SKIP with the reason; so is a `skip` line, if the case allows one. A timeout is a
+failure. So is any line that tells of a broken Hamlet, unless the case expects it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import iso, machines, report
+from lab.machines.boot import Boot, Console
+
+ROOT = Path(__file__).resolve().parents[2]
+GUESTS = ROOT / "build/guests"
+LOGS = ROOT / "build/cases"
+
+# What no healthy run shows.
+BROKEN = (r"panic:", r"\bPANIC\b", r"vmx-abort")
+
+
+@dataclass
+class Case:
+    name: str
+    on: str = "lab"                                   # lab, tcg, nested, kvm
+    vms: list = field(default_factory=list)           # as --vm; a kernel= without a slash is in build/guests
+    append: str = "console=com1"                      # Hamlet's command line
+    devices: list = field(default_factory=list)       # QEMU -device values
+    outputs: list = field(default_factory=list)       # chardev names; their bytes come back in Got.files
+    acpi: list = field(default_factory=list)          # paths of tables given as modules
+    modules: list = field(default_factory=list)       # (path, words): a module as it is, right or wrong
+    machine: dict = field(default_factory=dict)       # options of the machine: model=, vmx=, apicv=, firmware=
+    cpus: int = 1
+    megs: int = 256
+    timeout: float = 60                               # seconds of this host's clock
+    expect: list = field(default_factory=list)        # regexes, in this order
+    forbid: list = field(default_factory=list)        # regexes that must not occur
+    exits: dict = field(default_factory=dict)         # VM name -> exit code in its report
+    answers: list = field(default_factory=list)       # (regex, text to type when it is seen)
+    stop_at: str = ""                                 # end the machine when this is seen: for what does not end
+    skip: str = ""                                    # a console line of this form is SKIP with that line as reason
+    kernel: Path = ROOT / "build/hamlet.elf"
+
+
+@dataclass
+class Got:
+    """What came of a case: for checks that a regex cannot express."""
+    text: str
+    files: dict
+    report: report.Report
+
+
+class Skip(Exception):
+    """The machine lacks what the case needs; the text says what."""
+
+
+def run(case, scratch, server=None):
+    """Run a case and check it; returns Got. AssertionError: failed. Skip: lacks something. `server`: nested's."""
+    reason = machines.why_not(case.on)
+    if reason:
+        raise Skip(f"{case.on}: {reason}")
+    medium = scratch / "hamlet.iso"
+    modules = [module for vm in case.vms for module in iso.vm_modules(_with_folder(vm))]
+    modules += [iso.Module(Path(path), words) for path, words in case.modules]
+    modules += [iso.Module(Path(path), "acpi") for path in case.acpi]
+    iso.build(medium, iso.Menu(case.kernel, case.append, modules),
+              "both" if case.machine.get("firmware") == "uefi" else "bios")
+    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, case.timeout, options=case.machine)
+    console = Console(expect=case.stop_at or None, answers=case.answers)
+    ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
+    _keep(case, ended)
+    return check(case, ended)
+
+
+def check(case, ended):
+    if case.skip:
+        match = re.search(case.skip, ended.text, re.M)
+        if match:
+            raise Skip(match.group(0).strip())
+    tail = "\n".join(ended.text.splitlines()[-40:]) + (f"\n({ended.detail})" if ended.detail else "")
+    assert ended.how != "timeout", f"still running after {case.timeout} s; the console's end:\n{tail}"
+    assert ended.how != "broken", f"the machine broke down: {ended.detail}; the console's end:\n{tail}"
+    assert not case.stop_at or ended.how == "seen", f"ended without {case.stop_at!r}:\n{tail}"
+    at = 0
+    for pattern in case.expect:
+        match = re.compile(pattern, re.M).search(ended.text, at)
+        assert match, f"not shown (in this order): {pattern!r}; the console's end:\n{tail}"
+        at = match.end()
+    for pattern in [*case.forbid, *BROKEN]:
+        match = None if pattern in case.expect else re.search(pattern, ended.text, re.M)
+        assert not match, f"shown, but must not be: {pattern!r} at {match.group(0)!r}; the console's end:\n{tail}"
+    seen = report.read(ended.text)
+    for name, code in case.exits.items():
+        assert name in seen.vms, f"no report of vm {name}; the console's end:\n{tail}"
+        assert seen.vms[name].exit == str(code), f"vm {name}: exit={seen.vms[name].exit}, not {code}:\n{tail}"
+    return Got(ended.text, ended.files, seen)
+
+
+def _with_folder(vm):
+    """kernel=hello.elf means build/guests/hello.elf."""
+    return re.sub(r"\b(kernel|initrd)=([^/,]+)(?=,|$)", lambda m: f"{m.group(1)}={GUESTS / m.group(2)}", vm)
+
+
+def _keep(case, ended):
+    LOGS.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "-", f"{case.on}-{case.name}")
+    (LOGS / f"{name}.log").write_text(ended.text + f"\n[{ended.how}] {ended.detail}\n")
