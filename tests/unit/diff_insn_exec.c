@@ -142,6 +142,11 @@ static bool place_string(const struct insn *insn, uint64_t *gpr)
     gpr[INSN_RDI] = ARENA + ARENA_SIZE / 2 - 512 + below(1024);
     if (insn->rep)
         gpr[INSN_RCX] = below(16) ? below(20) : below(2 * INSN_REP_BATCH + 10);
+    if (insn->mem.addr_size == 4 && gpr[INSN_RCX] != 0) { /* the upper halves do not count */
+        gpr[INSN_RSI] |= (uint64_t)random_u32() << 32;
+        gpr[INSN_RDI] |= (uint64_t)random_u32() << 32;
+        gpr[INSN_RCX] |= (uint64_t)(insn->rep ? random_u32() : 0) << 32;
+    }
     return true;
 }
 
