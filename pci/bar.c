@@ -53,8 +53,12 @@ struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
     uint32_t flags = pci_read32(bdf, reg);
     if (flags & PCI_BAR_IS_IO)
         bar.kind = PCI_BAR_IO;
-    else if (FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64 && paired)
-        bar.is_64bit = true;
+    else
+        bar.is_64bit = FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64;
+    if (bar.is_64bit && !paired) { /* the last register has no upper half */
+        pci_write32(bdf, reg, before_lo);
+        return (struct pci_bar){.kind = PCI_BAR_NONE, .size = flags};
+    }
     bar.prefetchable = bar.kind == PCI_BAR_MEM && (flags & PCI_BAR_MEM_PREFETCH);
 
     uint64_t before =

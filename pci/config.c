@@ -13,6 +13,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/spinlock.h"
+#include "arch/string.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -57,6 +58,7 @@ static bool window_map(const struct mcfg_window *w)
 void pci_config_init(void)
 {
     const struct acpi_header *mcfg = acpi_find("MCFG");
+    memset(ecam_bus, 0, sizeof(ecam_bus));
     if (!mcfg) {
         log_info("config=cf8 reason=\"no MCFG\"");
         return;

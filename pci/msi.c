@@ -82,7 +82,7 @@ int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out)
         .table_offset = f->msix_table & PCI_MSIX_OFFSET,
         .pba_offset = f->msix_pba & PCI_MSIX_OFFSET,
     };
-    uint64_t table_size = m.count * UINT64_C(PCI_MSIX_ENTRY_SIZE);
+    uint64_t table_size = (uint64_t)m.count * PCI_MSIX_ENTRY_SIZE;
     uint64_t pba_size = ALIGN_UP((uint64_t)m.count, PBA_BITS) / 8;
 
     if (!f->cap_msix)

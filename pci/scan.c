@@ -197,6 +197,9 @@ static bool is_other_root(unsigned bus)
 
 void pci_scan(void)
 {
+    function_count = 0; /* tests scan one machine after another */
+    memset(functions, 0, sizeof(functions));
+    memset(innermost, 0, sizeof(innermost));
     pci_config_init();
     for (unsigned bus = 0; bus < BUS_COUNT; bus++) {
         struct pci_function *bridge = innermost[bus];

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model of PCI behind arch/io.h's functions, and the small part of arch/ that pci/ uses.
+ * From: tests/unit/pci_model.h.   To: pci/config.c (the only caller of arch/io.h in pci/).
+ */
+#include "tests/unit/pci_model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/acpi.h"
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/panic.h"
+#include "arch/time.h"
+#include "arch/uart.h"
+
+#define FUNCTION_MAX 300
+
+static struct model_function *functions[FUNCTION_MAX];
+static size_t function_count;
+static bool has_ecam;
+static uint32_t port_address;
+static char log_text[1 << 16];
+static size_t log_at;
+static uint64_t delay_us;
+static unsigned decode_while_sizing;
+static uint64_t ram_base, ram_size;
+static uint16_t console_port;
+enum log_level log_threshold = LOG_TRACE;
+
+void model_start(bool ecam)
+{
+    while (function_count)
+        free(functions[--function_count]);
+    has_ecam = ecam;
+    log_at = 0;
+    log_text[0] = 0;
+    delay_us = 0;
+    decode_while_sizing = 0;
+    ram_base = ram_size = 0;
+    console_port = 0;
+}
+
+struct model_function *model_add(bdf_t bdf, uint16_t vendor, uint16_t device, uint32_t class_code)
+{
+    struct model_function *f = calloc(1, sizeof(*f));
+    if (!f || function_count == FUNCTION_MAX)
+        abort();
+    f->bdf = bdf;
+    model_set(f, PCI_VENDOR_ID, 2, vendor);
+    model_set(f, PCI_DEVICE_ID, 2, device);
+    model_set(f, PCI_CLASS, 4, class_code << 8);
+    model_set(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
+    model_writable(f, PCI_COMMAND, 2, 0x547);
+    return functions[function_count++] = f;
+}
+
+struct model_function *model_find(bdf_t bdf)
+{
+    for (size_t i = 0; i < function_count; i++)
+        if (functions[i]->bdf == bdf)
+            return functions[i];
+    return NULL;
+}
+
+uint32_t model_get(const struct model_function *f, uint16_t reg, unsigned size)
+{
+    uint32_t v = 0;
+    memcpy(&v, f->config + reg, size);
+    return v;
+}
+
+void model_set(struct model_function *f, uint16_t reg, unsigned size, uint32_t v)
+{
+    memcpy(f->config + reg, &v, size);
+}
+
+void model_writable(struct model_function *f, uint16_t reg, unsigned size, uint32_t mask)
+{
+    memcpy(f->writable + reg, &mask, size);
+}
+
+void model_bar(struct model_function *f, uint16_t reg, uint64_t mask, uint32_t flags, uint64_t base)
+{
+    model_set(f, reg, 4, LO32(base) | flags);
+    model_writable(f, reg, 4, LO32(mask));
+    if (!(flags & PCI_BAR_IS_IO) && FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64) {
+        model_set(f, reg + 4, 4, HI32(base));
+        model_writable(f, reg + 4, 4, HI32(mask));
+    }
+}
+
+void model_cap(struct model_function *f, uint8_t at, uint8_t id)
+{
+    uint8_t next = f->config[PCI_CAP_POINTER];
+    model_set(f, PCI_STATUS, 2, model_get(f, PCI_STATUS, 2) | PCI_STATUS_CAP_LIST);
+    f->config[at] = id;
+    f->config[at + 1] = next;
+    f->config[PCI_CAP_POINTER] = at;
+}
+
+void model_ext_cap(struct model_function *f, uint16_t at, uint16_t id, uint16_t next)
+{
+    model_set(f, at, 4, FIELD_SET(PCI_EXT_ID, id) | FIELD_SET(PCI_EXT_NEXT, next) | 1 << 16);
+}
+
+void model_bridge(struct model_function *f, uint8_t secondary, uint8_t subordinate)
+{
+    f->config[PCI_HEADER_TYPE] |= PCI_HEADER_BRIDGE;
+    f->config[PCI_BRIDGE_SECONDARY] = secondary;
+    f->config[PCI_BRIDGE_SUBORDINATE] = subordinate;
+    model_writable(f, PCI_BRIDGE_CONTROL, 2, 0xffff);
+}
+
+void model_pcie(struct model_function *f, uint8_t at, unsigned port_type)
+{
+    model_cap(f, at, PCI_CAP_ID_PCIE);
+    model_set(f, at + PCIE_CAPABILITIES, 2, FIELD_SET(PCIE_PORT_TYPE, port_type) | 2);
+}
+
+bool model_logged(const char *part) { return strstr(log_text, part) != NULL; }
+uint64_t model_delay_us(void) { return delay_us; }
+unsigned model_decode_while_sizing(void) { return decode_while_sizing; }
+void model_console(uint16_t port) { console_port = port; }
+
+void model_ram(uint64_t base, uint64_t size)
+{
+    ram_base = base;
+    ram_size = size;
+}
+
+/* One access of 1, 2 or 4 bytes; misaligned or crossing ones are the caller's bug. */
+static uint32_t access(bdf_t bdf, uint32_t reg, unsigned size, bool write, uint32_t v)
+{
+    struct model_function *f = model_find(bdf);
+    if (reg % size || reg + size > PCIE_CONFIG_SIZE)
+        abort();
+    if (!f || f->gone || f->silent_us)
+        return UINT32_MAX;
+    if (!write) {
+        if (reg == PCI_VENDOR_ID && f->retry_reads && f->retry_reads--)
+            return PCI_VENDOR_RETRY;
+        return model_get(f, reg, size);
+    }
+    bool is_bar = reg >= PCI_BAR(0) && reg < PCI_BAR(6);
+    if (is_bar && v == UINT32_MAX && (f->config[PCI_COMMAND] & 3))
+        decode_while_sizing++;
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t mask = f->writable[reg + i], byte = v >> (8 * i);
+        f->config[reg + i] = (f->config[reg + i] & ~mask) | (byte & mask);
+    }
+    if (f->on_write)
+        f->on_write(f, reg, v);
+    return 0;
+}
+
+static uint32_t port_access(uint16_t port, unsigned size, bool write, uint32_t v)
+{
+    if (port < PCI_PORT_DATA || port + size > PCI_PORT_DATA + 4 ||
+        !(port_address & PCI_ADDRESS_ENABLE))
+        abort();
+    uint32_t reg = (port_address & PCI_ADDRESS_REG) + (port - PCI_PORT_DATA);
+    return access(FIELD_GET(PCI_ADDRESS_BDF, port_address), reg, size, write, v);
+}
+
+static uint32_t ecam_access(const void *p, unsigned size, bool write, uint32_t v)
+{
+    uint64_t offset = (uintptr_t)p - MODEL_ECAM_BASE;
+    if (!has_ecam || offset >= BIT(28))
+        abort();
+    return access(FIELD_GET(BITS(27, 12), offset), offset & BITS(11, 0), size, write, v);
+}
+
+uint8_t in8(uint16_t port) { return port_access(port, 1, false, 0); }
+uint16_t in16(uint16_t port) { return port_access(port, 2, false, 0); }
+uint32_t in32(uint16_t port) { return port_access(port, 4, false, 0); }
+void out8(uint16_t port, uint8_t v) { port_access(port, 1, true, v); }
+void out16(uint16_t port, uint16_t v) { port_access(port, 2, true, v); }
+
+void out32(uint16_t port, uint32_t v)
+{
+    if (port == PCI_PORT_ADDRESS)
+        port_address = v;
+    else
+        port_access(port, 4, true, v);
+}
+
+uint8_t mmio_read8(const void *p) { return ecam_access(p, 1, false, 0); }
+uint16_t mmio_read16(const void *p) { return ecam_access(p, 2, false, 0); }
+uint32_t mmio_read32(const void *p) { return ecam_access(p, 4, false, 0); }
+void mmio_write8(void *p, uint8_t v) { ecam_access(p, 1, true, v); }
+void mmio_write16(void *p, uint16_t v) { ecam_access(p, 2, true, v); }
+void mmio_write32(void *p, uint32_t v) { ecam_access(p, 4, true, v); }
+
+const struct acpi_header *acpi_find(const char signature[4])
+{
+    static const struct acpi_header mcfg;
+    return has_ecam && memcmp(signature, "MCFG", 4) == 0 ? &mcfg : NULL;
+}
+
+/* The first window covers all; the second is nonsense, as firmware sometimes has it. */
+size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
+{
+    (void)mcfg;
+    if (max < 2)
+        abort();
+    out[0] = (struct mcfg_window){.base = hpa(MODEL_ECAM_BASE), .last_bus = 255};
+    out[1] = (struct mcfg_window){.base = hpa(0x1234), .first_bus = 7, .last_bus = 3};
+    return 2;
+}
+
+void *mmio_map(hpa_t base, uint64_t size)
+{
+    (void)size;
+    return hpa_ptr(base);
+}
+
+bool page_is_ram(hpa_t base, uint64_t size)
+{
+    return base.v < ram_base + ram_size && ram_base < base.v + size;
+}
+
+uint16_t uart_port(void) { return console_port; }
+
+/* Time that the code asks for is counted; waits for a condition end after a real millisecond or so. */
+uint64_t time_deadline_us(uint64_t us)
+{
+    (void)us;
+    return rdtsc() + 2000000;
+}
+
+void time_delay_us(uint64_t us)
+{
+    delay_us += us;
+    for (size_t i = 0; i < function_count; i++)
+        functions[i]->silent_us -= MIN(us, (uint64_t)functions[i]->silent_us);
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+    (void)level;
+    (void)subsystem;
+    va_list args;
+    va_start(args, fmt);
+    size_t room = sizeof(log_text) - log_at;
+    int n = vsnprintf(log_text + log_at, room, fmt, args);
+    va_end(args);
+    if (n > 0 && (size_t)n + 1 < room) {
+        log_at += n;
+        log_text[log_at++] = '\n';
+        log_text[log_at] = 0;
+    }
+    if (getenv("MODEL_LOG"))
+        fprintf(stderr, "%s: %s", subsystem, log_text + log_at - n - 1);
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    fprintf(stderr, "%s:%d: %s\n", file, line, fmt);
+    abort();
+}
