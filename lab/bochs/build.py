@@ -2,7 +2,7 @@
 """
 Build Bochs 3.0, mended, from Debian's source package; once, into the cache.
 
-From: lab/machines/bochs.py, lab/nested/image.py; by hand: /usr/bin/python3 -m lab.bochs.build
+From: lab/machines/bochs.py, lab/nested/image.py; by hand: /usr/bin/python3 -m lab.bochs.build [mended|stock|gdb]
 To:   lab/bochs/mends.py (what is edited and why), lab/bochs/plugin/ (compiled against the same source)
 
 Debian 12 ships 2.7, which knows no posted interrupts, and a Bochs without the internal debugger runs twice as fast.
@@ -28,32 +28,39 @@ RECIPE = """
     --enable-plugins CXXFLAGS=-O2 CFLAGS=-O2
 """.split()
 
+# What is built, and with which edits. A debugger's stub excludes the fast paths, so it is a build of its own.
+VARIANTS = {
+    "mended": (RECIPE, mends.MENDS + mends.SWITCHES),
+    "stock": (RECIPE, mends.SWITCHES),             # without the mends, to see what they mend
+    "gdb": ([word for word in RECIPE if word not in ("--enable-all-optimizations", "--enable-smp")]
+            + ["--enable-gdb-stub"], mends.MENDS + mends.SWITCHES),
+}
 
-def home(stock=False):
+
+def home(variant="mended"):
     """Folder of the build in the cache. In it: source/ (with the binary), plugins/, ready (once it is complete)."""
-    edits = [] if stock else mends.MENDS
-    return cache.folder() / f"bochs-{cache.key(VERSION, RECIPE, edits, mends.SWITCHES)}"
+    return cache.folder() / f"bochs-{cache.key(VERSION, *VARIANTS[variant])}"
 
 
-def ensure(stock=False):
-    """The folder of a complete build; builds it if need be. stock=True leaves the mends out, to see what they mend."""
-    target = home(stock)
+def ensure(variant="mended"):
+    """The folder of a complete build; builds it if need be."""
+    target = home(variant)
     with cache.lock(target.name):
         if not (target / "ready").exists():
-            _build(target, [] if stock else mends.MENDS)
+            _build(target, *VARIANTS[variant])
     return target
 
 
-def _build(target, edits):
+def _build(target, recipe, edits):
     note(f"building Bochs {VERSION} (once; some two minutes)")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     source = _unpack(_tarball(), target / "source")
     try:
-        mends.apply(source, edits + mends.SWITCHES)
+        mends.apply(source, edits)
     except ValueError as error:
         raise Unusable(str(error)) from error
-    _step(target, source, "Bochs: configure", ["./configure", *RECIPE])
+    _step(target, source, "Bochs: configure", ["./configure", *recipe])
     _step(target, source, "Bochs: compile", ["make", f"-j{min(os.cpu_count(), 4)}"])
     _collect(source, target / "plugins")
     (target / "ready").write_text("")
@@ -100,6 +107,6 @@ def _collect(source, plugins):
 
 if __name__ == "__main__":
     try:
-        print(ensure(stock="--stock" in sys.argv))
+        print(ensure(*sys.argv[1:2]))
     except Unusable as problem:
         sys.exit(f"[hamlet] {problem}")

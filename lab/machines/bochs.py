@@ -5,7 +5,8 @@
 From: lab/machines/__init__.py
 To:   lab/bochs/build.py
 
-Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs without the mends).
+Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs without the mends),
+serial=off (no serial port: the console is then whatever is written to port 0xE9).
 """
 
 import os
@@ -33,7 +34,7 @@ display_library: nogui
 boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={iso}, status=inserted
-com1: enabled=1, mode=term, dev={line}
+{console}
 clock: sync=none, time0=946681200
 log: {log}
 panic: action=fatal
@@ -55,12 +56,14 @@ def run(boot, console):
 
 
 def _run(scratch, boot, console):
-    home = build.ensure(stock=bool(boot.options.get("stock")))
+    home = build.ensure("gdb" if boot.gdb else "stock" if boot.options.get("stock") else "mended")
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     log = scratch / "bochs.log"
     text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus, rom=ROM,
-                         vga_rom=VGA_ROM, iso=boot.iso, line=os.ttyname(theirs), log=log)
+                         vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs), log=log)
+    if boot.gdb:
+        text += f"gdbstub: enabled=1, port={boot.gdb}, text_base=0, data_base=0, bss_base=0\n"
     child = start(home, scratch, text, vmx_off=boot.options.get("vmx") == "off")
     try:
         how = watch(child, ours, ours, console, boot.timeout)
@@ -68,7 +71,15 @@ def _run(scratch, boot, console):
         stop(child)
         os.close(ours)
         os.close(theirs)
+    if boot.options.get("serial") == "off":
+        console.take((scratch / "bochs.out").read_bytes())
     return ended(how, console, log)
+
+
+def _console(boot, line):
+    if boot.options.get("serial") == "off":
+        return "com1: enabled=0\nport_e9_hack: enabled=1"
+    return f"com1: enabled=1, mode=term, dev={os.ttyname(line)}"
 
 
 def start(home, scratch, text, vmx_off=False):
