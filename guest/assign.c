@@ -117,9 +117,9 @@ static int show(struct assignment *a)
 static void hide(struct assignment *a)
 {
     pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+    vbar_unmap_all(&a->v);
     vmsi_release(&a->v);
     vmsix_release(&a->v);
-    vbar_unmap_all(&a->v);
     if (a->v.bdf)
         vpci_unplug(a->vm->pci, &a->v);
 }

@@ -45,9 +45,9 @@ struct vm_bus { /* sorted by base; no two overlap */
     struct vm_range ranges[VM_RANGE_MAX];
     size_t count;
 };
-/* -EEXIST: overlaps another range; -ENOSPC. */
+/* -EEXIST: overlaps another range; -ENOSPC; -EINVAL: empty, or wraps. */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
-void vm_bus_remove(struct vm_bus *bus, uint64_t base);
+void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* nothing there: nothing done */
 const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address); /* or NULL */
 
 enum vm_state { VM_NEW, VM_RUNNING, VM_PAUSED, VM_ENDED };

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/assign_model.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/panic.h"
+#include "arch/trap.h"
+#include "guest/vlapic.h"
+
+struct model m;
+struct options options = {.post = POST_HW, .ir = true, .vtd = true};
+enum log_level log_threshold = LOG_ERROR;
+static struct vcpu vcpu0, vcpu1;
+static struct cpu cpu0;
+
+/* --- arch --------------------------------------------------------------------------------------- */
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+    (void)level, (void)subsystem, (void)fmt;
+}
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    (void)file, (void)line, (void)fmt;
+    abort();
+}
+void panic_hook_add(void (*hook)(void)) { (void)hook; }
+void *pages_alloc(size_t count, uint64_t align)
+{
+    void *p = aligned_alloc(align, count * PAGE_SIZE);
+    return memset(p, 0, count * PAGE_SIZE);
+}
+void pages_free(void *p, size_t count)
+{
+    (void)count;
+    free(p);
+}
+void *mmio_map(hpa_t base, uint64_t size)
+{
+    (void)size;
+    return m.bar_bytes + (base.v & 0xfff);
+}
+int irq_alloc(irq_handler handler, void *ctx)
+{
+    (void)handler, (void)ctx;
+    return 0x40;
+}
+void irq_free(uint8_t vector) { (void)vector; }
+struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
+uint8_t in8(uint16_t port) { return (uint8_t)port; }
+uint16_t in16(uint16_t port) { return port; }
+uint32_t in32(uint16_t port) { return port; }
+void out8(uint16_t port, uint8_t v) { (void)port, (void)v; }
+void out16(uint16_t port, uint16_t v) { (void)port, (void)v; }
+void out32(uint16_t port, uint32_t v) { (void)port, (void)v; }
+
+static bool is_model(const void *p)
+{
+    return (const uint8_t *)p >= m.bar_bytes &&
+           (const uint8_t *)p < m.bar_bytes + sizeof(m.bar_bytes);
+}
+#define MMIO(width)                                                                                \
+    uint##width##_t mmio_read##width(const void *p)                                                \
+    {                                                                                              \
+        uint##width##_t v = 0;                                                                     \
+        if (is_model(p))                                                                           \
+            memcpy(&v, p, sizeof(v));                                                              \
+        return v;                                                                                  \
+    }                                                                                              \
+    void mmio_write##width(void *p, uint##width##_t v)                                             \
+    {                                                                                              \
+        m.table_writes++;                                                                          \
+        if (is_model(p))                                                                           \
+            memcpy(p, &v, sizeof(v));                                                              \
+    }
+MMIO(8)
+MMIO(16) MMIO(32) MMIO(64)
+
+/* --- pci ---------------------------------------------------------------------------------------- */
+
+#define CONFIG(width)                                                                              \
+    uint##width##_t pci_read##width(bdf_t bdf, uint16_t reg)                                       \
+    {                                                                                              \
+        uint##width##_t v;                                                                         \
+        assert(bdf == m.fn.bdf && reg % sizeof(v) == 0 && reg < sizeof(m.config));                 \
+        memcpy(&v, m.config + reg, sizeof(v));                                                     \
+        return v;                                                                                  \
+    }                                                                                              \
+    void pci_write##width(bdf_t bdf, uint16_t reg, uint##width##_t v)                              \
+    {                                                                                              \
+        assert(bdf == m.fn.bdf && reg % sizeof(v) == 0 && reg < sizeof(m.config));                 \
+        m.config_writes++;                                                                         \
+        memcpy(m.config + reg, &v, sizeof(v));                                                     \
+    }
+    CONFIG(8) CONFIG(16) CONFIG(32)
+
+        uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
+{
+    uint16_t old = pci_read16(bdf, PCI_COMMAND);
+    uint16_t now = (uint16_t)((old & ~clear) | set);
+    memcpy(m.config + PCI_COMMAND, &now, 2);
+    return old;
+}
+struct pci_msi_info pci_msi_info(const struct pci_function *f)
+{
+    (void)f;
+    return (struct pci_msi_info){.is_64bit = true, .message_count_log2 = 2};
+}
+void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data, unsigned log2)
+{
+    (void)f, (void)address, (void)data, (void)log2;
+}
+void pci_msi_enable(const struct pci_function *f, bool on)
+{
+    (void)f;
+    m.config[0x52] = on;
+}
+int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out)
+{
+    (void)f;
+    *out = (struct pci_msix_info){
+        .count = 5, .table_bar = 1, .pba_bar = 1, .table_offset = 0x1010, .pba_offset = 0x1800};
+    return 0;
+}
+void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
+{
+    (void)f, (void)mask_all;
+    m.config[0x73] = on ? 0x80 : 0;
+}
+enum pci_reset_kind pci_reset_best(const struct pci_function *f)
+{
+    (void)f;
+    return PCI_RESET_FLR;
+}
+int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
+{
+    (void)f;
+    *used = PCI_RESET_FLR;
+    return 0;
+}
+const char *pci_reset_name(enum pci_reset_kind kind)
+{
+    (void)kind;
+    return "FLR";
+}
+int pci_drain(const struct pci_function *f)
+{
+    (void)f;
+    return 0;
+}
+bdf_t pci_requester(const struct pci_function *f) { return f->bdf; }
+const char *pci_not_assignable(const struct pci_function *f)
+{
+    (void)f;
+    return NULL;
+}
+struct pci_function *pci_find(bdf_t bdf) { return bdf == m.fn.bdf ? &m.fn : NULL; }
+struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)
+{
+    return vendor == m.fn.vendor && device == m.fn.device && nth == 0 ? &m.fn : NULL;
+}
+size_t pci_count(void) { return 1; }
+struct pci_function *pci_get(size_t n)
+{
+    (void)n;
+    return &m.fn;
+}
+
+/* --- vtd, vmx, vm ------------------------------------------------------------------------------- */
+
+bool vtd_active(void) { return true; }
+bool vtd_ir_active(void) { return true; }
+bool vtd_can_post(void) { return false; }
+bool vtd_covers(bdf_t bdf) { return bdf == m.fn.bdf; }
+bool vtd_has_rmrr(bdf_t bdf) { return bdf != m.fn.bdf; }
+int vtd_attach(struct vtd_domain *d, bdf_t source_id)
+{
+    (void)d, (void)source_id;
+    return 0;
+}
+void vtd_detach(bdf_t source_id) { (void)source_id; }
+unsigned vtd_domain_id(const struct vtd_domain *d)
+{
+    (void)d;
+    return 1;
+}
+int vtd_irte_alloc(bdf_t source_id, unsigned count)
+{
+    (void)source_id;
+    m.irte_next += count;
+    return (int)(m.irte_next - count);
+}
+void vtd_irte_free(unsigned index, unsigned count)
+{
+    (void)index;
+    m.irte_free += count;
+}
+void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
+{
+    (void)index, (void)apic_id, (void)vector, (void)level;
+}
+void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent)
+{
+    (void)index, (void)pid, (void)vector, (void)urgent;
+}
+void vtd_irte_block(unsigned index) { (void)index; }
+uint64_t vtd_msi_address(unsigned index, bool subhandle)
+{
+    return 0xfee00010 | index << 5 | (subhandle ? 8 : 0);
+}
+void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { (void)handler; }
+const char *vtd_reason_name(uint8_t reason)
+{
+    (void)reason;
+    return "";
+}
+const struct pid *vcpu_descriptor(const struct vcpu *v)
+{
+    (void)v;
+    return NULL;
+}
+void vcpu_post(struct vcpu *v, uint8_t vector) { (void)v, (void)vector; }
+uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
+{
+    (void)vm;
+    return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
+}
+int vm_dma_enable(struct vm *vm)
+{
+    vm->domain = (struct vtd_domain *)&m;
+    return 0;
+}
+size_t vm_count(void) { return 1; }
+struct vm *vm_get(size_t n)
+{
+    (void)n;
+    return &m.vm;
+}
+int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type,
+           bool dma)
+{
+    (void)vm, (void)to, (void)perm;
+    assert(type == EPT_UC && !dma && m.map_count < ARRAY_COUNT(m.mapped));
+    assert(!model_maps_any(at.v, size));
+    m.mapped[m.map_count][0] = at.v;
+    m.mapped[m.map_count++][1] = size;
+    return 0;
+}
+void vm_unmap(struct vm *vm, gpa_t at, uint64_t size)
+{
+    unsigned kept = 0;
+
+    (void)vm;
+    for (unsigned i = 0; i < m.map_count; i++) {
+        bool inside = m.mapped[i][0] >= at.v && m.mapped[i][0] + m.mapped[i][1] <= at.v + size;
+        if (!inside)
+            memcpy(m.mapped[kept++], m.mapped[i], sizeof(m.mapped[i]));
+    }
+    m.map_count = kept;
+}
+int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass)
+{
+    (void)b;
+    memset(m.port_passes + first, pass, count);
+    return 0;
+}
+bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port)
+{
+    (void)b;
+    return m.port_passes[port];
+}
+
+bool model_maps_any(uint64_t at, uint64_t size)
+{
+    for (unsigned i = 0; i < m.map_count; i++)
+        if (at < m.mapped[i][0] + m.mapped[i][1] && m.mapped[i][0] < at + size)
+            return true;
+    return false;
+}
+
+bool model_maps(uint64_t at, uint64_t size)
+{
+    for (unsigned i = 0; i < m.map_count; i++)
+        if (m.mapped[i][0] <= at && at + size <= m.mapped[i][0] + m.mapped[i][1])
+            return true;
+    return false;
+}
+
+/* --- The device --------------------------------------------------------------------------------- */
+
+static void device_init(void)
+{
+    static const struct pci_bar bars[PCI_BAR_COUNT] = {
+        {PCI_BAR_MEM, false, false, 0xfeb00000, 0x100000},
+        {PCI_BAR_MEM, false, false, 0xfea00000, 0x4000},
+        {PCI_BAR_MEM, false, false, 0xfe900100, 0x100},
+        {PCI_BAR_NONE, false, false, 0, 0},
+        {PCI_BAR_IO, false, false, 0xc040, 0x20},
+        {PCI_BAR_NONE, false, false, 0, 0},
+    };
+    m.fn = (struct pci_function){.bdf = BDF(0, 4, 0), .vendor = 0x1234, .device = 0x11e8};
+    memcpy(m.fn.bars, bars, sizeof(bars));
+    for (unsigned i = 0; i < sizeof(m.config); i++)
+        m.config[i] = (uint8_t)(i * 7); /* so that a read of the hardware is recognised */
+    m.config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
+    m.config[PCI_CAP_POINTER] = 0x40;
+    memcpy(m.config + 0x40, (uint8_t[]){PCI_CAP_ID_PM, 0x48}, 2);
+    memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2); /* VPD: not understood */
+    memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70}, 2);
+    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0x40}, 2); /* a loop */
+}
+
+void model_init(enum plan plan, enum bar_mapping bar)
+{
+    memset(&m, 0, sizeof(m));
+    device_init();
+    m.vm.vcpus[0] = &vcpu0;
+    m.vm.vcpus[1] = &vcpu1;
+    m.vm.vcpu_count = 2;
+    m.vm.config.devices[0] = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar};
+    m.vm.config.device_count = 1;
+    m.vm.pci = vpci_create(&m.vm);
+    assert(m.vm.pci && assign_all(&m.vm) == 0);
+}
+
+void model_end(void)
+{
+    assign_release_all(&m.vm);
+    vpci_destroy(m.vm.pci);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device and a VM in host memory, for everything in guest/ that stands between them: config space as a
+ * plain array, EPT and I/O bitmap as lists, the remapping table as counters.
+ * From: tests/unit/test_vpci.c, tests/fuzz/fuzz_vpci.c.
+ */
+#pragma once
+#include "guest/assign.h"
+#include "guest/vmsix.h"
+
+struct model {
+    struct vm vm;
+    struct assignment a;
+    struct pci_function fn;
+    uint8_t config[4096];   /* the device's own */
+    unsigned config_writes; /* that reached it */
+    uint64_t mapped[64][2]; /* GPA ranges in the EPT: base, size */
+    unsigned map_count;
+    uint8_t port_passes[65536];
+    uint64_t irte_free, irte_next;
+    unsigned table_writes;    /* to the device's MSI-X table */
+    uint8_t bar_bytes[65536]; /* what mmio_map() of any BAR shows */
+};
+extern struct model m;
+
+/* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1000 in 16 KiB, BAR 2: 256 bytes of memory,
+ * BAR 4: 32 ports, BAR 5 none; capabilities PM 0x40, VPD 0x48, MSI 0x50, MSI-X 0x70. */
+void model_init(enum plan plan, enum bar_mapping bar);
+void model_end(void);
+/* Does the EPT map all of [at, at + size)? Any byte of it? */
+bool model_maps(uint64_t at, uint64_t size);
+bool model_maps_any(uint64_t at, uint64_t size);

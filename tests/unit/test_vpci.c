@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/bus.c
+/*
+ * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
+ * of the device (tests/unit/assign_model.c).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+#include "tests/unit/assign_model.h"
+
+static struct vpci_function *f;
+
+static int setup(void **state)
+{
+    (void)state;
+    model_init(PLAN_D, BAR_EAGER);
+    f = m.vm.pci->functions[1];
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    model_end();
+    assert_int_equal(m.map_count, 0);
+    for (unsigned p = 0; p < 65536; p++)
+        assert_false(m.port_passes[p]);
+    assert_int_equal(m.vm.pio.count, 0);
+    assert_int_equal(m.vm.mmio.count, 0);
+    assert_int_equal(m.irte_free, m.irte_next); /* every entry came back */
+    return 0;
+}
+
+/* A guest's port access, as guest/pio.c would bring it. */
+static uint32_t port_in(uint16_t port, unsigned width)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.pio, port);
+    uint64_t value = 0;
+    assert_non_null(r);
+    r->read(NULL, r->owner, port - r->base, width, &value);
+    return (uint32_t)value;
+}
+
+static void port_out(uint16_t port, unsigned width, uint32_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.pio, port);
+    assert_non_null(r);
+    r->write(NULL, r->owner, port - r->base, width, value);
+}
+
+/* PCI "Configuration Mechanism #1": bytes and words of the dword that the latch names. */
+static void both_doors_show_the_same(void **state)
+{
+    (void)state;
+    port_out(0xcf8, 4, 0x80000800);
+    assert_int_equal(port_in(0xcfc, 4), 0x11e81234);
+    assert_int_equal(port_in(0xcfe, 2), 0x11e8);
+    assert_int_equal(port_in(0xcfd, 1), 0x12);
+    const struct vm_range *ecam = vm_bus_find(&m.vm.mmio, VM_ECAM_BASE + 0x8000);
+    uint64_t value;
+    ecam->read(NULL, ecam->owner, 0x8000, 8, &value);
+    assert_int_equal(value & 0xffffffff, 0x11e81234);
+    port_out(0xcf8, 4, 0x00000800); /* not enabled */
+    assert_int_equal(port_in(0xcfc, 4), 0xffffffff);
+    port_out(0xcf8, 4, 0x80001000); /* nobody at 00:02.0 */
+    assert_int_equal(port_in(0xcfc, 4), 0xffffffff);
+    port_out(0xcf9, 1, 6); /* the reset register of a chipset: nobody's */
+    assert_int_equal(port_in(0xcf8, 4), 0x80001000);
+}
+
+/* PCI "Base Addresses": a BAR written with ones reads its size; it follows while decode is on. */
+static void bars_are_sized_and_moved(void **state)
+{
+    (void)state;
+    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
+    assert_true(model_maps(at, 0x100000));
+    vpci_write(f, PCI_BAR(0), 4, 0xffffffff);
+    assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xfff00000);
+    assert_false(model_maps_any(at, 0x100000));
+    assert_false(model_maps_any(0xfff00000, 0x100000)); /* no place for a BAR */
+    vpci_write(f, PCI_BAR(0), 4, 0xd8012345);
+    assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xd8000000);
+    assert_true(model_maps(0xd8000000, 0x100000));
+    vpci_write(f, PCI_COMMAND, 2, 0); /* decode off: unmapped, though the device still decodes */
+    assert_false(model_maps_any(0xd8000000, 0x100000));
+    assert_int_equal(m.config[PCI_COMMAND] & 3, 3);
+}
+
+static void a_bar_is_not_placed_over_ram_apics_or_another(void **state)
+{
+    (void)state;
+    static const uint32_t bad[] = {0, 0x100000, 0xbff00000, 0xc0000000, 0xfec00000, 0xfee00000};
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+        vpci_write(f, PCI_BAR(0), 4, bad[i]);
+        assert_false(model_maps_any(bad[i], 0x100000));
+    }
+    uint32_t other = vpci_read(f, PCI_BAR(1), 4);
+    vpci_write(f, PCI_BAR(0), 4, other & 0xfff00000);
+    assert_false(model_maps(other & 0xfff00000, 0x100000));
+}
+
+/* The same ports pass; others are forwarded, and nothing passes twice. */
+static void the_io_bitmap_follows_an_io_bar(void **state)
+{
+    (void)state;
+    assert_int_equal(vpci_read(f, PCI_BAR(4), 4), 0xc041);
+    assert_true(m.port_passes[0xc040] && m.port_passes[0xc05f]);
+    assert_false(m.port_passes[0xc03f] || m.port_passes[0xc060]);
+    vpci_write(f, PCI_BAR(4), 4, 0xd000);
+    assert_false(m.port_passes[0xc040] || m.port_passes[0xd000]);
+    assert_int_equal(port_in(0xd005, 1), 0x45); /* the host's port 0xc045 */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
+    assert_null(vm_bus_find(&m.vm.pio, 0xd000));
+    vpci_write(f, PCI_BAR(4), 4, 0xc040);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_true(m.port_passes[0xc040]);
+}
+
+static void a_bar_below_a_page_is_forwarded(void **state)
+{
+    (void)state;
+    uint32_t at = vpci_read(f, PCI_BAR(2), 4);
+    assert_false(model_maps_any(at, 0x100));
+    assert_non_null(vm_bus_find(&m.vm.mmio, at));
+    assert_null(vm_bus_find(&m.vm.mmio, at + 0x100));
+}
+
+/* PCI "MSI-X Table Entries": the page of the table traps, the rest is direct. */
+static void the_msix_table_is_a_hole(void **state)
+{
+    (void)state;
+    uint32_t at = vpci_read(f, PCI_BAR(1), 4);
+    assert_true(model_maps(at, 0x1000));
+    assert_false(model_maps_any(at + 0x1000, 0x1000));
+    assert_true(model_maps(at + 0x2000, 0x2000));
+    vpci_write(f, PCI_BAR(1), 4, at + 0x100000);
+    assert_false(model_maps_any(at, 0x4000));
+    assert_false(model_maps_any(at + 0x101000, 0x1000));
+}
+
+static void table(unsigned offset, unsigned width, uint64_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
+    r->write(NULL, r->owner, offset, width, value);
+}
+
+static uint64_t table_in(unsigned offset, unsigned width)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
+    uint64_t value = 0;
+    r->read(NULL, r->owner, offset, width, &value);
+    return value;
+}
+
+/* Only the first use and a change of the mask reach the device; a new vector ends in the IRTE. */
+static void msix_entries_are_the_guests(void **state)
+{
+    (void)state;
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    table(0x10, 8, 0xfee01000); /* entry 0, 8 bytes at once */
+    table(0x18, 4, 0x55);
+    unsigned before = m.table_writes;
+    table(0x1c, 4, 0); /* unmask */
+    assert_int_equal(m.table_writes, before + 4);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), 0xfee00010 | 4 << 5);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x1c), 0);
+    assert_int_equal(table_in(0x10, 8), 0xfee01000);
+    table(0x18, 4, 0x66);
+    assert_int_equal(m.table_writes, before + 4);
+    table(0x10, 4, 0x12345000); /* no interrupt's address: masked */
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x1c), 1);
+    /* beyond the last entry (5 * 16 = 0x50): registers of the device */
+    table(0x60, 4, 0xabcd);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x60), 0xabcd);
+    table(0x800, 4, 0xabcd); /* PBA: read-only */
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x800), 0);
+    assert_int_equal(table_in(0x60, 4), 0xabcd);
+}
+
+/* PCI "Capabilities List": what is not understood is skipped, a loop ends. */
+static void the_capability_list_is_relinked(void **state)
+{
+    (void)state;
+    assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), 0x40);
+    assert_int_equal(vpci_read(f, 0x40, 2), 0x5001);
+    assert_int_equal(vpci_read(f, 0x50, 2), 0x7005);
+    assert_int_equal(vpci_read(f, 0x70, 2), 0x0011);
+    assert_int_equal(vpci_read(f, 0x100, 4), 0);
+}
+
+/* XSA-128: a wide write across registers must reach each one's own rule. */
+static void unlisted_registers_are_read_only(void **state)
+{
+    (void)state;
+    unsigned before = m.config_writes;
+    for (uint16_t at = 0x80; at < 0x100; at += 4)
+        vpci_write(f, at, 4, 0xffffffff);
+    vpci_write(f, PCI_VENDOR_ID, 4, 0xffffffff);
+    vpci_write(f, 0x50, 1, 0xff);
+    assert_int_equal(m.config_writes, before);
+    assert_int_equal(vpci_read(f, 0x84, 1), (0x84 * 7) & 0xff);
+    assert_int_equal(vpci_read(f, PCI_VENDOR_ID, 4), 0x11e81234);
+}
+
+static void bus_master_is_the_guests_while_it_is_attached(void **state)
+{
+    (void)state;
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    vpci_write(f, PCI_COMMAND, 1, 3);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    model_end();
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    model_init(PLAN_D, BAR_EAGER);
+}
+
+/* A multi-message MSI: the low bits of the data are the device's. */
+static void msi_is_routed_by_what_the_guest_wrote(void **state)
+{
+    (void)state;
+    vpci_write(f, 0x54, 4, 0xfee01000);
+    vpci_write(f, 0x5c, 2, 0x43);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 1));
+    assert_int_equal(f->msi[0].vector, 0x42);
+    assert_int_equal(f->msi[1].vector, 0x43);
+    assert_ptr_equal(f->msi[0].target, m.vm.vcpus[1]);
+    assert_int_equal(f->msi[2].delivery, IRQ_UNROUTED);
+    vpci_write(f, 0x54, 4, 0xfee09000); /* no such vCPU */
+    assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED);
+    vpci_write(f, 0x52, 2, 0);
+    assert_int_equal(m.config[0x52], 0);
+}
+
+static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
+{
+    (void)state;
+    model_end();
+    model_init(PLAN_D, BAR_LAZY);
+    f = m.vm.pci->functions[1];
+    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
+    assert_false(model_maps_any(at, 0x100000));
+    assert_true(assign_lazy(&m.vm, gpa(at + 0x80)));
+    assert_true(model_maps(at, 0x100000));
+    assert_false(assign_lazy(&m.vm, gpa(at + 0x80)));
+    assert_false(assign_lazy(&m.vm, gpa(0xdf000000)));
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(both_doors_show_the_same),
+        CASE(bars_are_sized_and_moved),
+        CASE(a_bar_is_not_placed_over_ram_apics_or_another),
+        CASE(the_io_bitmap_follows_an_io_bar),
+        CASE(a_bar_below_a_page_is_forwarded),
+        CASE(the_msix_table_is_a_hole),
+        CASE(msix_entries_are_the_guests),
+        CASE(the_capability_list_is_relinked),
+        CASE(unlisted_registers_are_read_only),
+        CASE(bus_master_is_the_guests_while_it_is_attached),
+        CASE(msi_is_routed_by_what_the_guest_wrote),
+        CASE(a_lazy_bar_is_mapped_at_the_first_touch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
