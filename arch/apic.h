@@ -66,9 +66,11 @@ void apic_init(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);
 void apic_eoi(void);
+bool apic_in_service(uint8_t vector); /* its ISR bit */
 /* Fixed, edge, physical destination. */
 void apic_ipi(uint32_t apic_id, uint8_t vector);
 void apic_self_ipi(uint8_t vector);
+void apic_nmi_others(void); /* to stop them, when this CPU panics */
 /* INIT, then two STARTUPs at page `start` (< 1 MiB), with the manual's pauses. */
 void apic_start_cpu(uint32_t apic_id, hpa_t start);
 /* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, one-shot where it is missing. */

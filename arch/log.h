@@ -47,3 +47,5 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same bytes as they are, e.g. the unfinished prompt of a guest. */
 void console_write(const char *text, size_t size);
+/* The console's port is set up (or is none): print what was kept so far; from now on lines go out. */
+void console_start(void);

@@ -9,7 +9,8 @@
 #include "arch/errno.h"
 
 MUST_CHECK int paging_init(const struct boot_info *info);
-/* Load the tables and the protection bits (CR0.WP, EFER.NXE, PAT) on this CPU. */
+/* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU. The PAT stays as it is after
+ * reset: Hamlet names its memory types by PCD and PWT, which guests' PATs cannot change. */
 void paging_load(void);
 
 /* Map [base, base + size) uncached and return its address (= base). NULL: no memory for tables.
@@ -17,3 +18,8 @@ void paging_load(void);
 void *mmio_map(hpa_t base, uint64_t size);
 /* Take the range out again, so that Hamlet cannot touch it (RAM given to a VM stays mapped). */
 void mmio_unmap(hpa_t base, uint64_t size);
+/* Map what the firmware wrote (ACPI tables), read-only and cached. NULL: no memory for tables. */
+const void *firmware_map(hpa_t base, uint64_t size);
+
+/* Walk the live tables: size of the page at p (0: not mapped) and what may be done with it. */
+uint64_t paging_rights(const void *p, bool *writable, bool *executable);

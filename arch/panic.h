@@ -4,11 +4,15 @@
  * Never for anything that a guest, a device or a firmware table can cause.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 void panic_at(const char *file, int line, const char *fmt, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
+/* The same for an exception: the call chain begins at these registers. */
+void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
 #define invariant(cond)                                                                            \
     do {                                                                                           \
         if (!(cond))                                                                               \
@@ -17,6 +21,11 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 
 /* Called once before anything is printed: silence devices (guest/), dump the VMCS (vmx/). */
 void panic_hook_add(void (*hook)(void));
+
+/* Some CPU has panicked. The others are stopped by an NMI: whoever gets one, be it as a VM exit, calls
+ * panic_stop_if_on(), which then does not return. */
+bool panic_is_on(void);
+void panic_stop_if_on(void);
 
 /* Print the call chain from this frame pointer on, by symbol name, at most 32 frames. */
 void backtrace(uint64_t rip, uint64_t rbp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings and memory: the C library's functions of the same names, and the number parser that every
- * option goes through.
+ * Strings and memory: the C library's functions of the same names (arch/string.c), and the number
+ * parser that every option goes through (arch/parse.c).
  */
 #pragma once
 #include "arch/errno.h"

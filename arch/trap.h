@@ -6,8 +6,22 @@
  * Spec: SDM "Interrupt and Exception Handling".
  */
 #pragma once
+#include "arch/bits.h"
 #include "arch/errno.h"
 #include "arch/types.h"
+
+/* What arch/trap.asm leaves on the stack, from low to high addresses. */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+    uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    uint64_t vector, error_code; /* error_code: 0 where the exception has none */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+LAYOUT(struct trap_frame, vector, 15 * 8);
+LAYOUT(struct trap_frame, rip, 17 * 8);
+
+/* In inline assembly: should the instruction at label `from` fault, go on at label `to`. */
+#define EXTABLE(from, to) ".pushsection .extable, \"a\"; .quad " from ", " to "; .popsection; "
 
 void trap_init(void); /* build the IDT and load it on this CPU */
 void trap_load(void); /* load it on another CPU */

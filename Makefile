@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+# Builds Hamlet, its guests and its tests. `make help` lists what there is to make.
+
+O ?= build
+CC := gcc
+AS := nasm
+LD := ld
+OBJCOPY := objcopy
+HOSTCC ?= gcc
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all unit check diff fuzz run test iso bench clean help
+all: # hypervisor, test image and guests
+
+# In reading order (docs/reading-order.txt); every source of a folder is part of the image.
+FOLDERS := boot arch pci vtd
+SOURCES := $(foreach d,$(FOLDERS),$(sort $(wildcard $d/*.c $d/*.asm)))
+TESTS   := $(sort $(wildcard tests/kernel/*.c))
+OBJECTS := $(SOURCES:%=$O/%.o)
+TEST_OBJECTS := $(TESTS:%=$O/%.o)
+
+# No FPU or vector register is touched: they belong to the guests. No red zone: interrupts use our stack.
+CFLAGS := -std=gnu11 -O2 -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
+	-fno-pic -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -ffunction-sections \
+	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -MMD -MP $(EXTRA_CFLAGS)
+ASFLAGS := -f elf64 -g -F dwarf -I./
+LDFLAGS := -nostdlib -static -m elf_x86_64 -z max-page-size=4096 -z noexecstack --build-id=none
+
+$O/%.c.o: %.c Makefile
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+$O/%.asm.o: %.asm Makefile
+	$(say) NASM $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(AS) $(ASFLAGS) -MD $(@:.o=.d) -MT $@ $< -o $@
+
+# NAME.sym has everything for gdb; NAME.elf is what GRUB loads: without debug information, with the
+# symbol table for backtraces.
+$O/hamlet.sym: $(OBJECTS)
+$O/hamlet-test.sym: $(OBJECTS) $(TEST_OBJECTS)
+$O/%.sym: linker.ld
+	$(say) LD $@
+	$(Q)$(LD) $(LDFLAGS) --gc-sections -T linker.ld $(filter %.o,$^) -o $@
+
+$O/%.elf: $O/%.sym
+	$(Q)$(OBJCOPY) --strip-debug $< $@
+
+# One guest per file of guest/programs, linked with the small library beside them.
+GUEST_SOURCES := $(wildcard guest/programs/*.c guest/programs/*.asm)
+GUEST_LIB     := $(sort $(wildcard guest/programs/lib/*.c guest/programs/lib/*.asm))
+GUESTS        := $(foreach s,$(GUEST_SOURCES),$O/guests/$(basename $(notdir $s)).elf)
+GUEST_LD      := $(wildcard guest/programs/lib/guest.ld)
+GUEST_OBJECTS  = $(filter $O/guest/programs/%.o,$^)
+
+$(foreach s,$(GUEST_SOURCES),$(eval $O/guests/$(basename $(notdir $s)).elf: $O/$s.o))
+$(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD) $(LDFLAGS) $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $@
+	$(Q)$(OBJCOPY) --strip-debug $@
+
+all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS)
+
+# A unit test names the sources it tests in its first lines: "// sources: arch/pid.c arch/parse.c".
+UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_FLAGS := -std=gnu11 -O1 -g -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+unit_sources = $(shell sed -n 's,^// sources: *,,p' tests/unit/$1.c)
+unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c)
+
+.SECONDEXPANSION:
+$O/unit/%: tests/unit/%.c tests/unit/stubs.c $$(call unit_sources,%) $$(call unit_included,%) \
+		$(wildcard */*.h) Makefile
+	$(say) UNIT $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(UNIT_FLAGS) $< $(call unit_sources,$*) tests/unit/stubs.c -lcmocka -o $@
+$O/unit/%.passed: $O/unit/%
+	$(Q)$< >$<.log 2>&1 || { cat $<.log; echo "unit: $* FAILED"; exit 1; }
+	$(Q)touch $@
+
+unit: $(UNIT:%=$O/unit/%.passed) # tests of everything pure, on this machine
+	@echo "unit: $(words $(UNIT)) programs passed"
+
+check: unit # style, direction of dependencies, both compilers, unit tests
+	$(Q)set -e; for c in $(wildcard tests/lint/*); do echo "  LINT    $$c"; $$c; done
+
+diff: # our instruction decoder against Zydis
+	$(Q)$(MAKE) -C tests/diff O=$(abspath $O)
+fuzz: # everything that parses what a guest, a firmware or a user wrote
+	$(Q)$(MAKE) -C tests/fuzz O=$(abspath $O)
+run: all # the whole path, on the best machine that is here
+	$(Q)./hamlet run
+iso: all # an ISO for a USB stick
+	$(Q)./hamlet iso
+test: all unit # all boot cases, on every machine that is here
+	$(Q)/usr/bin/python3 -m pytest -q tests/cases
+bench: all # what an operation costs, build/bench.json
+	$(Q)/usr/bin/python3 tests/bench/bench.py
+clean: # remove what was built
+	$(Q)rm -rf $O
+help: # this list
+	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+-include $(shell find $O -name '*.d' 2>/dev/null)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the RSDP to the tables, and the two things that we ask of ACPI at the end: power off, reset.
+ * From: boot/main.c.   To: arch/acpi_parse.c (what stands in them), vtd/dmar.c, pci/config.c.
+ * INVARIANT: what acpi_find() returns is complete, mapped, and its bytes sum to 0.
+ * Spec: ACPI "ACPI System Description Tables", "Sleeping/Wake Control", "Reset Register".
+ */
+#define LOG "acpi"
+#include "arch/acpi.h"
+#include "arch/acpi_tables.h"
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/paging.h"
+#include "arch/string.h"
+#include "arch/time.h"
+
+#define TABLE_MAX        64
+#define TABLE_SIZE_MAX   (UINT32_C(16) << 20) /* more is nonsense, and we would map it */
+#define ENABLE_WAIT_US   1000000
+
+#define RESET_CONTROL    0xcf9 /* ICH "Reset Control Register" */
+#define RESET_SYSTEM     0x06
+#define KEYBOARD_COMMAND 0x64
+#define KEYBOARD_RESET   0xfe
+
+static struct {
+    char signature[4];
+    const struct acpi_header *table; /* NULL: refused */
+    bool from_module;
+} tables[TABLE_MAX];
+static size_t table_count;
+
+static int slot_of(const char signature[4])
+{
+    for (size_t i = 0; i < table_count; i++)
+        if (memcmp(tables[i].signature, signature, 4) == 0)
+            return (int)i;
+    return -ENOENT;
+}
+
+const struct acpi_header *acpi_find(const char signature[4])
+{
+    int n = slot_of(signature);
+    return n < 0 ? NULL : tables[n].table;
+}
+
+bool acpi_was_refused(const char signature[4])
+{
+    int n = slot_of(signature);
+    return n >= 0 && tables[n].table == NULL;
+}
+
+/* Of several tables with one signature the first counts: SSDTs, of which we need none. */
+static void keep(const struct acpi_header *h, bool good, bool from_module)
+{
+    if (slot_of(h->signature) >= 0 || table_count == TABLE_MAX)
+        return;
+    memcpy(tables[table_count].signature, h->signature, 4);
+    tables[table_count].table = good ? h : NULL;
+    tables[table_count].from_module = from_module;
+    table_count++;
+    if (good)
+        log_trace("table=%.4s length=%u revision=%u", h->signature, h->length, h->revision);
+    else
+        log_error("table %.4s refused: %s", h->signature, "truncated, or its checksum is wrong");
+}
+
+/* A table of the firmware: map its header, then all of it. NULL: no memory, or an absurd length. */
+static const struct acpi_header *map_table(uint64_t address)
+{
+    const struct acpi_header *h = firmware_map(hpa(address), sizeof(*h));
+    if (!h || h->length > TABLE_SIZE_MAX)
+        return NULL;
+    return firmware_map(hpa(address), MAX(h->length, sizeof(*h)));
+}
+
+static void take_modules(const struct boot_info *info)
+{
+    for (size_t i = 0; i < info->module_count; i++) {
+        const struct boot_module *m = &info->modules[i];
+        if (strcmp(m->cmdline, "acpi") != 0)
+            continue;
+        if (m->size < sizeof(struct acpi_header))
+            log_error("module %lu is no ACPI table: size=%lu", i, m->size);
+        else
+            keep((const void *)m->data, acpi_table_ok(m->data, m->size, 0), true);
+    }
+}
+
+static void take_root(const struct acpi_header *root, size_t entry_size)
+{
+    size_t count = (root->length - sizeof(*root)) / entry_size;
+    const char *entries = (const char *)(root + 1);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t address = 0;
+        memcpy(&address, entries + i * entry_size, entry_size); /* not aligned */
+        const struct acpi_header *h = address ? map_table(address) : NULL;
+        if (h)
+            keep(h, acpi_table_ok(h, h->length, 0), false);
+    }
+}
+
+static int take_firmware(const struct boot_info *info)
+{
+    const struct acpi_rsdp *rsdp = info->rsdp;
+    if (!rsdp || info->rsdp_size < ACPI_RSDP_OLD_SIZE ||
+        !acpi_sum_is_zero(rsdp, ACPI_RSDP_OLD_SIZE))
+        return FAIL(ENOENT, "no RSDP, or its checksum is wrong");
+    bool has_xsdt = rsdp->revision >= 2 && info->rsdp_size >= sizeof(*rsdp) && rsdp->xsdt != 0;
+    const struct acpi_header *root = map_table(has_xsdt ? rsdp->xsdt : rsdp->rsdt);
+    if (!root || !acpi_table_ok(root, root->length, 0))
+        return FAIL(ENOENT, "%s refused: truncated, or its checksum is wrong",
+                    has_xsdt ? "XSDT" : "RSDT");
+    take_root(root, has_xsdt ? 8 : 4);
+    return 0;
+}
+
+static void log_tables(void)
+{
+    char names[TABLE_MAX * 6] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < table_count; i++) {
+        names[length++] = ' ';
+        memcpy(names + length, tables[i].signature, 4);
+        length += 4;
+        names[length] = '\0';
+        if (tables[i].from_module)
+            log_info("table=%.4s is taken from a module", tables[i].signature);
+    }
+    log_info("tables:%s", names);
+}
+
+int acpi_init(const struct boot_info *info)
+{
+    take_modules(info); /* first: what is kept already is not replaced */
+    int err = take_firmware(info);
+    log_tables();
+    return err;
+}
+
+static const struct acpi_fadt *fadt(void)
+{
+    const struct acpi_header *h = acpi_find("FACP");
+    return h && h->length >= FADT_MINIMUM ? (const struct acpi_fadt *)h : NULL;
+}
+
+uint16_t acpi_pm_timer(void)
+{
+    const struct acpi_fadt *f = fadt();
+    return f ? (uint16_t)f->pm_timer : 0;
+}
+
+/* PM1 control belongs to the firmware until ACPI mode is on. */
+static void enable_acpi_mode(const struct acpi_fadt *f)
+{
+    uint16_t control = (uint16_t)f->pm1a_cnt;
+    if ((in16(control) & PM1_CNT_SCI_EN) || f->smi_cmd == 0 || f->acpi_enable == 0)
+        return;
+    out8((uint16_t)f->smi_cmd, f->acpi_enable);
+    if (!wait_until(in16(control) & PM1_CNT_SCI_EN, ENABLE_WAIT_US))
+        log_error("the firmware does not hand over power management");
+}
+
+static void sleep_by(uint32_t port, uint8_t type)
+{
+    if (port == 0)
+        return;
+    uint16_t keep_bits = in16((uint16_t)port) & (uint16_t) ~(PM1_CNT_SLP_TYP | PM1_CNT_SLP_EN);
+    out16((uint16_t)port,
+          keep_bits | (uint16_t)(FIELD_SET(PM1_CNT_SLP_TYP, type) | PM1_CNT_SLP_EN));
+}
+
+void acpi_power_off(void)
+{
+    const struct acpi_fadt *f = fadt();
+    const struct acpi_header *dsdt = f && f->dsdt ? map_table(f->dsdt) : NULL;
+    uint8_t typ_a, typ_b;
+    if (!dsdt || f->pm1a_cnt == 0 || !acpi_table_ok(dsdt, dsdt->length, 0) ||
+        !acpi_s5_types(dsdt, &typ_a, &typ_b)) {
+        log_error("the firmware's tables do not say how to power off");
+        return;
+    }
+    enable_acpi_mode(f);
+    sleep_by(f->pm1a_cnt, typ_a);
+    sleep_by(f->pm1b_cnt, typ_b);
+    time_delay_us(ENABLE_WAIT_US);
+}
+
+void acpi_reset(void)
+{
+    const struct acpi_fadt *f = fadt();
+    if (f && f->header.length >= sizeof(*f) && (f->flags & FADT_RESET_REG) &&
+        f->reset_space == FADT_SPACE_IO) {
+        out8((uint16_t)f->reset_address, f->reset_value);
+        time_delay_us(ENABLE_WAIT_US);
+    }
+    out8(RESET_CONTROL, RESET_SYSTEM);
+    time_delay_us(ENABLE_WAIT_US);
+    out8(KEYBOARD_COMMAND, KEYBOARD_RESET);
+    time_delay_us(ENABLE_WAIT_US);
+}

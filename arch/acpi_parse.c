@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stands in MADT, MCFG, FADT and in the package \_S5 of the DSDT. Pure: reads only the bytes of
+ * the table it was given, so that it runs under the host's tests and fuzzers.
+ * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.
+ * Spec: ACPI "Multiple APIC Description Table (MADT)", "Fixed ACPI Description Table (FADT)", "DefPackage
+ * Encoding"; PCI Firmware "MCFG Table Description".
+ */
+#include "arch/acpi.h"
+#include "arch/acpi_tables.h"
+#include "arch/bits.h"
+#include "arch/string.h"
+
+bool acpi_table_ok(const void *table, size_t available, size_t minimum)
+{
+    const struct acpi_header *h = table;
+    minimum = MAX(minimum, sizeof(*h));
+    if (available < minimum || h->length < minimum || h->length > available)
+        return false;
+    return acpi_sum_is_zero(table, h->length);
+}
+
+bool acpi_sum_is_zero(const void *bytes, size_t size)
+{
+    uint8_t sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum += ((const uint8_t *)bytes)[i];
+    return sum == 0;
+}
+
+/* The next entry of the MADT at *at that is of `type` and at least `size` long; NULL: no more. */
+static const void *madt_next(const struct acpi_header *madt, size_t *at, uint8_t type, size_t size)
+{
+    while (*at + sizeof(struct madt_entry) <= madt->length) {
+        const struct madt_entry *e = (const void *)((const char *)madt + *at);
+        if (e->length < sizeof(*e) || e->length > madt->length - *at)
+            return NULL; /* broken from here on: nothing behind it can be found */
+        *at += e->length;
+        if (e->type == type && e->length >= size)
+            return e;
+    }
+    return NULL;
+}
+
+size_t madt_cpus(const struct acpi_header *madt, uint32_t *apic_ids, size_t max)
+{
+    size_t count = 0, at = sizeof(struct acpi_madt);
+    const struct madt_lapic *l;
+    while ((l = madt_next(madt, &at, MADT_LAPIC, sizeof(*l))) != NULL)
+        if (l->flags & MADT_CPU_ENABLED) {
+            if (count < max)
+                apic_ids[count] = l->apic_id;
+            count++;
+        }
+    const struct madt_x2apic *x;
+    at = sizeof(struct acpi_madt);
+    while ((x = madt_next(madt, &at, MADT_X2APIC, sizeof(*x))) != NULL)
+        if (x->flags & MADT_CPU_ENABLED) {
+            if (count < max)
+                apic_ids[count] = x->x2apic_id;
+            count++;
+        }
+    return count;
+}
+
+size_t madt_ioapics(const struct acpi_header *madt, struct madt_ioapic *out, size_t max)
+{
+    size_t count = 0, at = sizeof(struct acpi_madt);
+    const struct madt_ioapic_entry *e;
+    while ((e = madt_next(madt, &at, MADT_IOAPIC, sizeof(*e))) != NULL) {
+        if (count < max)
+            out[count] = (struct madt_ioapic){e->id, hpa(e->address), e->gsi_base};
+        count++;
+    }
+    return count;
+}
+
+size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
+{
+    size_t count = 0;
+    const char *end = (const char *)mcfg + mcfg->length;
+    const char *at = (const char *)mcfg + sizeof(struct acpi_mcfg);
+    for (; at < end && (size_t)(end - at) >= sizeof(struct mcfg_entry);
+         at += sizeof(struct mcfg_entry)) {
+        const struct mcfg_entry *e = (const void *)at;
+        if (e->base == 0 || e->first_bus > e->last_bus)
+            continue;
+        if (count < max)
+            out[count] = (struct mcfg_window){hpa(e->base), e->segment, e->first_bus, e->last_bus};
+        count++;
+    }
+    return count;
+}
+
+/* One small integer of AML: 0, 1, all-ones or a byte. Returns the byte behind it, NULL: another thing. */
+static const uint8_t *aml_small_integer(const uint8_t *p, const uint8_t *end, uint8_t *out)
+{
+    if (p >= end)
+        return NULL;
+    switch (*p) {
+    case AML_ZERO:
+    case AML_ONE:
+        *out = *p;
+        return p + 1;
+    case AML_BYTE:
+        if (p + 1 >= end)
+            return NULL;
+        *out = p[1];
+        return p + 2;
+    default:
+        return NULL;
+    }
+}
+
+/* Behind "_S5_": PackageOp, its length (1 to 4 bytes, the count in bits 7:6 of the first), the number
+ * of elements, then SLP_TYPa and SLP_TYPb. */
+static bool s5_package(const uint8_t *p, const uint8_t *end, uint8_t *typ_a, uint8_t *typ_b)
+{
+    if (end - p < 4 || p[0] != AML_PACKAGE)
+        return false;
+    size_t length_bytes = 1 + (size_t)FIELD_GET(AML_PKG_LENGTH_COUNT, p[1]);
+    p += 1 + length_bytes + 1;
+    p = aml_small_integer(p, end, typ_a);
+    return p && aml_small_integer(p, end, typ_b);
+}
+
+bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b)
+{
+    const uint8_t *p = (const uint8_t *)(dsdt + 1), *end = (const uint8_t *)dsdt + dsdt->length;
+    for (; p < end && end - p >= 5; p++)
+        if (p[0] == AML_NAME && (memcmp(p + 1, "_S5_", 4) == 0 || p[1] == AML_ROOT)) {
+            const uint8_t *name = p + (p[1] == AML_ROOT ? 2 : 1);
+            if (end - name >= 4 && memcmp(name, "_S5_", 4) == 0 &&
+                s5_package(name + 4, end, typ_a, typ_b))
+                return true;
+        }
+    return false;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests that run in the booted hypervisor (build/hamlet-test.elf = the same objects + tests/kernel/).
+ *
+ *   KTEST(page_alloc_gives_zeroes) { KEXPECT(...); }
+ *
+ * Each registers itself by a linker section, so none is forgotten. A failed KEXPECT and a KSKIP end
+ * the test. From: tests/kernel/.   To: arch/ktest.c.
+ */
+#pragma once
+#include "arch/types.h"
+
+struct ktest {
+    const char *name;
+    void (*run)(void);
+} __attribute__((aligned(16)));
+
+#define KTEST(test)                                                                                \
+    static void test(void);                                                                        \
+    static const struct ktest ktest_##test                                                         \
+        __attribute__((used, section(".ktests"))) = {#test, test};                                 \
+    static void test(void)
+
+#define KEXPECT(cond)                                                                              \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            ktest_fail(__FILE__, __LINE__, #cond);                                                 \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/* The machine lacks what the test needs. */
+#define KSKIP(...)                                                                                 \
+    do {                                                                                           \
+        ktest_skip(__VA_ARGS__);                                                                   \
+        return;                                                                                    \
+    } while (0)
+
+void ktest_fail(const char *file, int line, const char *text);
+void ktest_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Run all that are linked; nothing is printed if there are none. Returns how many failed. */
+unsigned ktest_run_all(void);

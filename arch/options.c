@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's command line: words of the form key=value, one table of keys.
+ * From: boot/main.c.   Contract and list of keys: arch/options.h.
+ */
+#define LOG "options"
+#include "arch/options.h"
+#include "arch/bits.h"
+#include "arch/log.h"
+#include "arch/string.h"
+
+#define COM1          0x3f8
+#define COM2          0x2f8
+#define DEFAULT_SPEED 115200
+
+struct options options = {
+    .console_port = COM1,
+    .console_speed = DEFAULT_SPEED,
+    .log = LOG_INFO,
+    .vtd = true,
+    .ir = true,
+    .post = POST_HW,
+    .inv = INV_QI,
+    .apicv = true,
+    .x2apic = true,
+    .end = END_POWEROFF,
+};
+
+struct text {
+    const char *s;
+    size_t length;
+};
+
+static bool is(struct text t, const char *word)
+{
+    return strlen(word) == t.length && strncmp(t.s, word, t.length) == 0;
+}
+
+/* Which of `count` words is it? -EINVAL: none. */
+static int choose(struct text value, const char *const words[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is(value, words[i]))
+            return (int)i;
+    return -EINVAL;
+}
+
+static int set_switch(struct text value, bool *out)
+{
+    static const char *const words[] = {"off", "on"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        *out = n == 1;
+    return n < 0 ? n : 0;
+}
+
+static int set_number(struct text value, uint64_t min, uint64_t max, uint64_t *out)
+{
+    uint64_t v;
+    if (parse_u64(value.s, value.length, &v) < 0 || v < min || v > max)
+        return -EINVAL;
+    *out = v;
+    return 0;
+}
+
+static int console_port(struct text name, uint64_t *port)
+{
+    *port = is(name, "com1") ? COM1 : is(name, "com2") ? COM2 : 0;
+    if (*port != 0 || is(name, "off"))
+        return 0;
+    return set_number(name, 1, 0xfff8, port);
+}
+
+static int set_console(struct text value)
+{
+    const char *comma = NULL;
+    for (size_t i = 0; i < value.length && !comma; i++)
+        if (value.s[i] == ',')
+            comma = value.s + i;
+    uint64_t port, speed = DEFAULT_SPEED;
+    struct text name = {value.s, comma ? (size_t)(comma - value.s) : value.length};
+    if (console_port(name, &port) < 0)
+        return -EINVAL;
+    if (comma) {
+        struct text number = {comma + 1, value.length - name.length - 1};
+        if (set_number(number, 50, DEFAULT_SPEED, &speed) < 0)
+            return -EINVAL;
+    }
+    options.console_port = (uint16_t)port;
+    options.console_speed = (uint32_t)speed;
+    return 0;
+}
+
+static int set_log(struct text value)
+{
+    static const char *const words[] = {
+        [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        options.log = (uint8_t)n;
+    return n < 0 ? n : 0;
+}
+
+static int set_post(struct text value)
+{
+    static const char *const words[] = {[POST_OFF] = "off", [POST_SW] = "sw", [POST_HW] = "hw"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        options.post = (enum post_mode)n;
+    return n < 0 ? n : 0;
+}
+
+static int set_inv(struct text value)
+{
+    static const char *const words[] = {[INV_QI] = "qi", [INV_REG] = "reg"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        options.inv = (enum inv_mode)n;
+    return n < 0 ? n : 0;
+}
+
+static int set_end(struct text value)
+{
+    static const char *const words[] = {
+        [END_POWEROFF] = "poweroff", [END_HALT] = "halt", [END_REBOOT] = "reboot"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        options.end = (enum end_mode)n;
+    return n < 0 ? n : 0;
+}
+
+static int set_cpus(struct text value)
+{
+    uint64_t n;
+    if (set_number(value, 0, UINT32_MAX, &n) < 0)
+        return -EINVAL;
+    options.cpus = (uint32_t)n;
+    return 0;
+}
+
+static int set_vtd(struct text value) { return set_switch(value, &options.vtd); }
+static int set_ir(struct text value) { return set_switch(value, &options.ir); }
+static int set_apicv(struct text value) { return set_switch(value, &options.apicv); }
+static int set_x2apic(struct text value) { return set_switch(value, &options.x2apic); }
+
+static const struct {
+    const char *key;
+    int (*set)(struct text value);
+} keys[] = {
+    {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
+    {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
+    {"end", set_end},         {"cpus", set_cpus},
+};
+
+static int parse_word(struct text word)
+{
+    struct text key = {word.s, 0};
+    while (key.length < word.length && key.s[key.length] != '=')
+        key.length++;
+    for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
+        if (!is(key, keys[i].key))
+            continue;
+        struct text value = {word.s + key.length, word.length - key.length};
+        if (value.length > 0) { /* the '=' */
+            value.s++;
+            value.length--;
+        }
+        if (keys[i].set(value) == 0)
+            return 0;
+        return FAIL(EINVAL, "bad value: %s=%.*s", keys[i].key, (int)value.length, value.s);
+    }
+    return FAIL(EINVAL, "unknown option: %.*s", (int)word.length, word.s);
+}
+
+int options_parse(const char *cmdline)
+{
+    int err = 0;
+    for (const char *s = cmdline; *s != '\0';) {
+        struct text word = {s, 0};
+        while (word.s[word.length] != '\0' && word.s[word.length] != ' ')
+            word.length++;
+        if (word.length > 0 && parse_word(word) < 0)
+            err = -EINVAL;
+        s = word.s + word.length;
+        if (*s == ' ')
+            s++;
+    }
+    return err;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who owns which page of RAM: two bitmaps over all of it, "free" and "guest". First fit.
+ * From: boot/main.c (page_init), everybody who builds a table.
+ * INVARIANT: a page is handed out only if the boot loader called it usable and nothing of what was
+ * there at boot lies in it.
+ */
+#define LOG "page"
+#include "arch/page.h"
+#include "arch/bits.h"
+#include "arch/layout.h"
+#include "arch/log.h"
+#include "arch/panic.h"
+#include "arch/spinlock.h"
+#include "arch/string.h"
+
+#define FIRST_MIB (UINT64_C(1) << 20)
+
+static struct {
+    const struct boot_info *info;
+    uint64_t count; /* pages from address 0 to the end of RAM: bits in each map */
+    uint64_t *free_map, *guest_map;
+    size_t free_count;
+    uint64_t lowest; /* no free page below this one */
+    struct spinlock lock;
+} pages;
+
+static bool map_get(const uint64_t *map, uint64_t n) { return map[n / 64] & BIT(n % 64); }
+
+static void map_set(uint64_t *map, uint64_t n, bool on)
+{
+    if (on)
+        map[n / 64] |= BIT(n % 64);
+    else
+        map[n / 64] &= ~BIT(n % 64);
+}
+
+static uint64_t page_of(const void *p) { return (uintptr_t)p / PAGE_SIZE; }
+
+/* Whole pages only: a page that is half usable is not. */
+static void give(uint64_t base, uint64_t size)
+{
+    uint64_t end = (base + size) / PAGE_SIZE;
+    for (uint64_t n = ALIGN_UP(base, PAGE_SIZE) / PAGE_SIZE; n < end; n++)
+        if (!map_get(pages.free_map, n)) {
+            map_set(pages.free_map, n, true);
+            pages.free_count++;
+        }
+}
+
+/* Every page that [base, base + size) touches. */
+static void withhold(uint64_t base, uint64_t size)
+{
+    uint64_t end = MIN(ALIGN_UP(base + size, PAGE_SIZE) / PAGE_SIZE, pages.count);
+    for (uint64_t n = base / PAGE_SIZE; n < end; n++)
+        if (map_get(pages.free_map, n)) {
+            map_set(pages.free_map, n, false);
+            pages.free_count--;
+        }
+}
+
+struct span {
+    uint64_t base, size;
+};
+
+/* What lies in RAM that the map calls usable, although it is used. The n-th one; false: no more. */
+static bool used_span(const struct boot_info *info, size_t n, struct span *out)
+{
+    const struct span fixed[] = {
+        {0, FIRST_MIB},
+        {(uintptr_t)image_start, (uintptr_t)image_end - (uintptr_t)image_start},
+        {info->info_base.v, info->info_size},
+        {(uintptr_t)info->symtab, info->symtab_size},
+        {(uintptr_t)info->strtab, info->strtab_size},
+    };
+    if (n < ARRAY_COUNT(fixed)) {
+        *out = fixed[n];
+        return true;
+    }
+    n -= ARRAY_COUNT(fixed);
+    if (n >= info->module_count)
+        return false;
+    *out = (struct span){(uintptr_t)info->modules[n].data, info->modules[n].size};
+    return true;
+}
+
+/* The end of the used span that [base, base + size) meets, or base if it meets none. */
+static uint64_t pushed_up(const struct boot_info *info, uint64_t base, uint64_t size)
+{
+    struct span s;
+    for (size_t n = 0; used_span(info, n, &s); n++)
+        if (s.size > 0 && base < s.base + s.size && s.base < base + size)
+            return ALIGN_UP(s.base + s.size, PAGE_SIZE);
+    return base;
+}
+
+/* Room for the two bitmaps, which have to lie where boot/header.asm has mapped memory: below 4 GiB. */
+static uint64_t place_maps(const struct boot_info *info, uint64_t size)
+{
+    for (size_t i = 0; i < info->range_count; i++) {
+        const struct boot_range *r = &info->ranges[i];
+        uint64_t end = MIN(r->base.v + r->size, UINT64_C(4) << 30);
+        uint64_t base = ALIGN_UP(r->base.v, PAGE_SIZE), next;
+        for (; r->usable && base < end && end - base >= size; base = next) {
+            next = pushed_up(info, base, size);
+            if (next == base)
+                return base;
+        }
+    }
+    return 0;
+}
+
+static uint64_t end_of_ram(const struct boot_info *info)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < info->range_count; i++)
+        if (info->ranges[i].usable)
+            end = MAX(end, info->ranges[i].base.v + info->ranges[i].size);
+    return end;
+}
+
+int page_init(const struct boot_info *info)
+{
+    pages.info = info;
+    pages.count = end_of_ram(info) / PAGE_SIZE;
+    uint64_t map_size = ALIGN_UP(ALIGN_UP(pages.count, 64) / 8, PAGE_SIZE);
+    uint64_t base = place_maps(info, 2 * map_size);
+    if (base == 0)
+        return FAIL(ENOMEM, "no room for the page maps below 4 GiB: size=0x%lx", 2 * map_size);
+
+    pages.free_map = memset(hpa_ptr(hpa(base)), 0, 2 * map_size);
+    pages.guest_map = pages.free_map + map_size / 8;
+    for (size_t i = 0; i < info->range_count; i++)
+        if (info->ranges[i].usable)
+            give(info->ranges[i].base.v, info->ranges[i].size);
+    for (size_t i = 0; i < info->range_count; i++)
+        if (!info->ranges[i].usable) /* overlapping ranges: the careful reading wins */
+            withhold(info->ranges[i].base.v, info->ranges[i].size);
+    struct span s;
+    for (size_t n = 0; used_span(info, n, &s); n++)
+        withhold(s.base, s.size);
+    withhold(base, 2 * map_size);
+    log_info("ram_end=0x%lx free=%luM", pages.count * PAGE_SIZE,
+             pages.free_count * PAGE_SIZE >> 20);
+    return 0;
+}
+
+/* The first run of `count` free pages on an aligned border, or 0. */
+static uint64_t find(size_t count, uint64_t align_pages)
+{
+    uint64_t first = ALIGN_UP(pages.lowest, align_pages);
+    while (first + count <= pages.count) {
+        uint64_t n = first;
+        while (n < first + count && map_get(pages.free_map, n))
+            n++;
+        if (n == first + count)
+            return first;
+        first = ALIGN_UP(n + 1, align_pages);
+    }
+    return 0;
+}
+
+void *pages_alloc(size_t count, uint64_t align)
+{
+    spin_lock(&pages.lock);
+    uint64_t first = count > 0 && count <= pages.free_count ? find(count, align / PAGE_SIZE) : 0;
+    if (first != 0) {
+        withhold(first * PAGE_SIZE, count * PAGE_SIZE);
+        if (align == PAGE_SIZE && count == 1)
+            pages.lowest = first + 1;
+    }
+    spin_unlock(&pages.lock);
+    return first == 0 ? NULL : memset(hpa_ptr(hpa(first * PAGE_SIZE)), 0, count * PAGE_SIZE);
+}
+
+void pages_free(void *first, size_t count)
+{
+    uint64_t n = page_of(first);
+    spin_lock(&pages.lock);
+    for (size_t i = 0; i < count; i++) {
+        if (n + i >= pages.count || map_get(pages.free_map, n + i))
+            panic("page 0x%lx is freed, but it is free already", (n + i) * PAGE_SIZE);
+        map_set(pages.free_map, n + i, true);
+        map_set(pages.guest_map, n + i, false);
+    }
+    pages.free_count += count;
+    pages.lowest = MIN(pages.lowest, n);
+    spin_unlock(&pages.lock);
+}
+
+void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
+void page_free(void *page) { pages_free(page, 1); }
+size_t page_free_count(void) { return pages.free_count; }
+
+bool page_is_ram(hpa_t base, uint64_t size)
+{
+    for (size_t i = 0; i < pages.info->range_count; i++) {
+        const struct boot_range *r = &pages.info->ranges[i];
+        if (r->usable && size > 0 && base.v < r->base.v + r->size && r->base.v < base.v + size)
+            return true;
+    }
+    return false;
+}
+
+void page_mark_guest(hpa_t base, uint64_t size, bool guest)
+{
+    invariant(base.v + size <= pages.count * PAGE_SIZE);
+    spin_lock(&pages.lock);
+    for (uint64_t at = base.v; at < base.v + size; at += PAGE_SIZE)
+        map_set(pages.guest_map, at / PAGE_SIZE, guest);
+    spin_unlock(&pages.lock);
+}
+
+bool page_is_guest(hpa_t page)
+{
+    uint64_t n = page.v / PAGE_SIZE;
+    return n < pages.count && map_get(pages.guest_map, n);
+}

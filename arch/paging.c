@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hamlet's page tables: four levels, pages of 2 MiB where they fit, else of 4 KiB.
+ * From: boot/main.c (paging_init), arch/cpu.c (paging_load on the other CPUs), every driver (mmio_map).
+ * INVARIANT: no page is both writable and executable, and page 0 is not there.
+ * Spec: SDM "4-Level Paging and 5-Level Paging", "Access Rights", "Invalidation of TLBs and
+ * Paging-Structure Caches".
+ */
+#define LOG "paging"
+#include "arch/paging.h"
+#include "arch/bits.h"
+#include "arch/errno.h"
+#include "arch/layout.h"
+#include "arch/log.h"
+#include "arch/msr.h"
+#include "arch/page.h"
+#include "arch/spinlock.h"
+#include "arch/x86.h"
+
+// clang-format off
+#define PTE_P       BIT(0)
+#define PTE_RW      BIT(1)
+#define PTE_PWT     BIT(3)
+#define PTE_PCD     BIT(4)
+#define PTE_PS      BIT(7)          /* in a directory: a page of 2 MiB */
+#define PTE_ADDR    BITS(51, 12)
+#define PTE_NX      BIT(63)
+
+#define PTE_TEXT    PTE_P
+#define PTE_RODATA  (PTE_P | PTE_NX)
+#define PTE_DATA    (PTE_P | PTE_RW | PTE_NX)
+#define PTE_DEVICE  (PTE_DATA | PTE_PCD | PTE_PWT)  /* PAT entry 3: UC, as it is after reset */
+
+#define CPUID_EXT_EDX_NX BIT(20)    /* CPUID.80000001H:EDX "Execute Disable Bit" */
+// clang-format on
+
+static uint64_t root[512] __attribute__((aligned(4096)));
+static struct spinlock lock;
+
+static unsigned index_at(uint64_t address, int level)
+{
+    return (unsigned)(address >> (12 + 9 * (level - 1))) & 511;
+}
+
+static uint64_t *table_of(uint64_t entry) { return hpa_ptr(hpa(entry & PTE_ADDR)); }
+
+/* A page of 2 MiB that is to change in part becomes a table of 512 pages with the same rights. */
+static uint64_t *split(uint64_t *entry)
+{
+    uint64_t *table = page_alloc();
+    if (!table)
+        return NULL;
+    for (unsigned i = 0; i < 512; i++)
+        table[i] = (*entry & ~PTE_PS) + i * PAGE_SIZE;
+    *entry = ptr_hpa(table).v | PTE_P | PTE_RW;
+    return table;
+}
+
+/* The entry for `address` at `level` (1: 4 KiB, 2: 2 MiB), with the tables above it made as needed. */
+static uint64_t *entry_for(uint64_t address, int level)
+{
+    uint64_t *table = root;
+    for (int at = 4; at > level; at--) {
+        uint64_t *entry = &table[index_at(address, at)];
+        if (!(*entry & PTE_P)) {
+            uint64_t *next = page_alloc();
+            if (!next)
+                return NULL;
+            *entry = ptr_hpa(next).v | PTE_P | PTE_RW;
+            table = next;
+        } else if (at == 2 && (*entry & PTE_PS)) {
+            table = split(entry);
+        } else {
+            table = table_of(*entry);
+        }
+        if (!table)
+            return NULL;
+    }
+    return &table[index_at(address, level)];
+}
+
+/* May the whole 2 MiB from `address` on be one entry? Not if a table of smaller pages is there. */
+static bool fits_large(uint64_t address, uint64_t end)
+{
+    if (!IS_ALIGNED(address, SIZE_2M) || end - address < SIZE_2M)
+        return false;
+    uint64_t *entry = entry_for(address, 2);
+    return entry && (!(*entry & PTE_P) || (*entry & PTE_PS));
+}
+
+/* Pages that [base, base + size) touches; `rights` 0 takes them out. */
+static int set_range(uint64_t base, uint64_t size, uint64_t rights)
+{
+    uint64_t end = ALIGN_UP(base + size, PAGE_SIZE);
+    for (uint64_t at = ALIGN_DOWN(base, PAGE_SIZE); at < end;) {
+        bool large = fits_large(at, end);
+        uint64_t *entry = entry_for(at, large ? 2 : 1);
+        if (!entry)
+            return -ENOMEM;
+        *entry = rights ? at | rights | (large ? PTE_PS : 0) : 0;
+        invlpg((const void *)at);
+        at += large ? SIZE_2M : PAGE_SIZE;
+    }
+    return 0;
+}
+
+static int map_image(void)
+{
+    const struct {
+        const char *start, *end;
+        uint64_t rights;
+    } parts[] = {
+        {image_start, text_end, PTE_TEXT},
+        {text_end, rodata_end, PTE_RODATA},
+        {rodata_end, image_end, PTE_DATA},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+        if (set_range((uintptr_t)parts[i].start, (uintptr_t)(parts[i].end - parts[i].start),
+                      parts[i].rights) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int paging_init(const struct boot_info *info)
+{
+    if (!(cpuid(0x80000001, 0).edx & CPUID_EXT_EDX_NX))
+        return FAIL(ENODEV, "this CPU has no execute-disable bit, or the firmware has it off");
+    int err = 0;
+    for (size_t i = 0; i < info->range_count && err == 0; i++)
+        if (info->ranges[i].usable)
+            err = set_range(info->ranges[i].base.v, info->ranges[i].size, PTE_DATA);
+    if (err == 0)
+        err = set_range(info->info_base.v, info->info_size, PTE_DATA);
+    if (err == 0)
+        err = map_image();
+    if (err == 0)
+        err = set_range(0, PAGE_SIZE, 0);
+    if (err < 0)
+        return FAIL(ENOMEM, "no memory for Hamlet's own page tables");
+    paging_load();
+    return 0;
+}
+
+void paging_load(void)
+{
+    wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_NXE);
+    write_cr3(ptr_hpa(root).v);
+    write_cr4(read_cr4() | CR4_PGE);
+    write_cr0(read_cr0() | CR0_WP | CR0_NE | CR0_MP);
+}
+
+static void *map(hpa_t base, uint64_t size, uint64_t rights)
+{
+    spin_lock(&lock);
+    int err = set_range(base.v, size, rights);
+    spin_unlock(&lock);
+    return err < 0 ? NULL : hpa_ptr(base);
+}
+
+void *mmio_map(hpa_t base, uint64_t size) { return map(base, size, PTE_DEVICE); }
+
+const void *firmware_map(hpa_t base, uint64_t size)
+{
+    if (page_is_ram(base, size)) /* some firmware keeps tables in memory that it calls usable */
+        return hpa_ptr(base);
+    return map(base, size, PTE_RODATA);
+}
+
+void mmio_unmap(hpa_t base, uint64_t size)
+{
+    if (!map(base, size, 0))
+        log_error("no memory to take out 0x%lx", base.v);
+}
+
+uint64_t paging_rights(const void *p, bool *writable, bool *executable)
+{
+    uint64_t address = (uintptr_t)p, entry = 0;
+    const uint64_t *table = root;
+    for (int level = 4; level >= 1; level--) {
+        entry = table[index_at(address, level)];
+        if (!(entry & PTE_P))
+            return 0;
+        if (level == 1 || (level == 2 && (entry & PTE_PS)))
+            break;
+        table = table_of(entry);
+    }
+    *writable = entry & PTE_RW;
+    *executable = !(entry & PTE_NX);
+    return entry & PTE_PS ? SIZE_2M : PAGE_SIZE;
+}

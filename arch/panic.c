@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a run that must not go on: silence the devices, say what and where, stop every CPU.
+ * From: everywhere, by panic() and invariant(); arch/trap.c for exceptions.
+ * To: arch/symbol.c (names), arch/log.c (which asks for no lock any more).
+ */
+#define LOG "panic"
+#include "arch/panic.h"
+#include "arch/apic.h"
+#include "arch/atomic.h"
+#include "arch/bits.h"
+#include "arch/cpu.h"
+#include "arch/layout.h"
+#include "arch/log.h"
+#include "arch/printf.h"
+#include "arch/symbol.h"
+#include "arch/x86.h"
+
+#define HOOK_MAX  4
+#define FRAME_MAX 32
+
+static void (*hooks[HOOK_MAX])(void);
+static unsigned hook_count;
+static uint32_t panic_owner; /* index + 1 of the first CPU that panicked; 0: all is well */
+
+bool panic_is_on(void) { return atomic_load(&panic_owner) != 0; }
+
+static void __attribute__((noreturn)) stop(void)
+{
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
+void panic_stop_if_on(void)
+{
+    if (panic_is_on())
+        stop();
+}
+
+void panic_hook_add(void (*hook)(void))
+{
+    invariant(hook_count < HOOK_MAX);
+    hooks[hook_count++] = hook;
+}
+
+/* False: this CPU panicked already, so that what it does now is not to be trusted. */
+static bool take_ownership(void)
+{
+    uint32_t owner = 0, me = this_cpu()->index + 1;
+    if (atomic_replace(&panic_owner, &owner, me))
+        return true;
+    if (owner != me)
+        stop(); /* somebody else is printing */
+    return false;
+}
+
+static void __attribute__((noreturn))
+die(uint64_t rip, uint64_t rbp, const char *file, int line, const char *fmt, va_list args)
+{
+    char text[256];
+    vsnprintf(text, sizeof(text), fmt, args);
+    if (!take_ownership()) {
+        log_error("another panic while panicking: %s", text);
+        stop();
+    }
+    apic_nmi_others();
+    for (unsigned i = 0; i < hook_count; i++)
+        hooks[i]();
+    if (file)
+        log_error("%s:%d: %s", file, line, text);
+    else
+        log_error("%s", text);
+    backtrace(rip, rbp);
+    console_line("hamlet: panic cpu=%u", this_cpu()->index);
+    stop();
+}
+
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    die((uintptr_t)__builtin_return_address(0), *(uint64_t *)__builtin_frame_address(0), file, line,
+        fmt, args);
+}
+
+void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    die(rip, rbp, NULL, 0, fmt, args);
+}
+
+/* A frame is { the caller's frame, the return address }. A chain that does not climb is broken. */
+void backtrace(uint64_t rip, uint64_t rbp)
+{
+    char name[80];
+    for (int i = 0; i < FRAME_MAX; i++) {
+        log_error("  #%d %016lx %s", i, rip, symbol_name(rip, name, sizeof(name)));
+        if (rbp < (uintptr_t)image_start || !IS_ALIGNED(rbp, 8))
+            return;
+        const uint64_t *frame = (const uint64_t *)rbp;
+        rip = frame[1];
+        if (rip < (uintptr_t)image_start || rip >= (uintptr_t)text_end || frame[0] <= rbp)
+            return;
+        rbp = frame[0];
+    }
+}

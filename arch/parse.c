@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers as people write them on a command line.
+ * From: arch/options.c, guest/config.c, monitor/.   Contract: arch/string.h.
+ */
+#include "arch/bits.h"
+#include "arch/string.h"
+
+static unsigned digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F')
+        return (unsigned)(c - 'A') + 10;
+    return 16; /* no digit in any base */
+}
+
+static uint64_t suffix_factor(char c)
+{
+    switch (c) {
+    case 'K':
+        return BIT(10);
+    case 'M':
+        return BIT(20);
+    case 'G':
+        return BIT(30);
+    default:
+        return 1;
+    }
+}
+
+int parse_u64(const char *s, size_t len, uint64_t *out)
+{
+    unsigned base = 10;
+    if (len > 2 && s[0] == '0' && s[1] == 'x') {
+        base = 16;
+        s += 2;
+        len -= 2;
+    }
+    uint64_t factor = len > 0 ? suffix_factor(s[len - 1]) : 1;
+    if (factor > 1)
+        len--;
+    if (len == 0)
+        return -EINVAL;
+
+    uint64_t v = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned digit = digit_value(s[i]);
+        if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
+            __builtin_add_overflow(v, digit, &v))
+            return -EINVAL;
+    }
+    if (__builtin_mul_overflow(v, factor, &v))
+        return -EINVAL;
+    *out = v;
+    return 0;
+}

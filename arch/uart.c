@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's 16550, polled: no interrupt, no buffer of our own, so that even a panic can print.
+ * From: arch/log.c, monitor/console.c.
+ * Spec: PC16550D data sheet "Registers".
+ */
+#include "arch/uart.h"
+#include "arch/bits.h"
+#include "arch/io.h"
+
+#define UART_CLOCK  115200                     /* divisor 1 */
+#define FCR_ENABLE  (BIT(0) | BIT(1) | BIT(2)) /* both FIFOs on and empty */
+#define MCR_DTR_RTS (BIT(0) | BIT(1))
+#define FIFO_SIZE   16
+#define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
+
+static uint16_t console_port;
+
+/* The scratch register keeps what is written; a port where nothing is reads all-ones. */
+static bool scratch_keeps(uint16_t port, uint8_t v)
+{
+    out8(port + UART_SCR, v);
+    return in8(port + UART_SCR) == v;
+}
+
+bool uart_init(uint16_t port, uint32_t baud)
+{
+    console_port = 0;
+    if (port == 0 || baud == 0 || !scratch_keeps(port, 0x5a) || !scratch_keeps(port, 0xa5))
+        return false;
+    uint16_t divisor = (uint16_t)MAX(UART_CLOCK / baud, 1u);
+    out8(port + UART_IER, 0);
+    out8(port + UART_LCR, UART_LCR_DLAB);
+    out8(port + UART_DATA, (uint8_t)divisor);
+    out8(port + UART_IER, (uint8_t)(divisor >> 8));
+    out8(port + UART_LCR, UART_LCR_8N1);
+    out8(port + UART_IIR, FCR_ENABLE);
+    out8(port + UART_MCR, MCR_DTR_RTS);
+    console_port = port;
+    return true;
+}
+
+/* A transmitter that never gets empty is broken hardware: we fall silent rather than hang. */
+static bool wait_for_room(void)
+{
+    for (int i = 0; i < WAIT_READS; i++)
+        if (in8(console_port + UART_LSR) & UART_LSR_THR_EMPTY)
+            return true;
+    console_port = 0;
+    return false;
+}
+
+static void put(char c)
+{
+    static unsigned room; /* bytes that surely fit into the FIFO */
+    if (room == 0) {
+        if (!wait_for_room())
+            return;
+        room = FIFO_SIZE;
+    }
+    room--;
+    out8(console_port + UART_DATA, (uint8_t)c);
+}
+
+void uart_write(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size && console_port != 0; i++) {
+        if (text[i] == '\n')
+            put('\r');
+        put(text[i]);
+    }
+}
+
+int uart_read(void)
+{
+    if (console_port == 0 || !(in8(console_port + UART_LSR) & UART_LSR_DATA_READY))
+        return -1;
+    return in8(console_port + UART_DATA);
+}
+
+uint16_t uart_port(void) { return console_port; }

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of contents of the hypervisor: what is done at boot, in which order, and what is true
+ * afterwards.
+ * From: boot/header.asm.   To: each of the calls below, in this order.
+ */
+#define LOG "boot"
+#include "boot/multiboot2.h"
+#include "arch/acpi.h"
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/ioapic.h"
+#include "arch/ktest.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/panic.h"
+#include "arch/symbol.h"
+#include "arch/time.h"
+#include "arch/trap.h"
+#include "arch/uart.h"
+#include "arch/x86.h"
+#include "pci/pci.h"
+#include "vtd/vtd.h"
+
+extern const uint64_t boot_entry_tsc; /* boot/header.asm: TSC at the first instruction */
+
+void hamlet_main(uint32_t magic, const struct mb2_info *mb2);
+
+static struct boot_info info;
+
+static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
+{
+    console_line("hamlet: end vms=%u failed=%u", vms, failed);
+    if (options.end == END_POWEROFF)
+        acpi_power_off();
+    if (options.end == END_REBOOT)
+        acpi_reset();
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
+/* The machine is not fit for us; whoever failed has said why. */
+static void need(int err, const char *what)
+{
+    if (err == 0)
+        return;
+    console_line("hamlet: cannot go on without %s", what);
+    end(0, 0);
+}
+
+static void init_console(int parse_error)
+{
+    int err = options_parse(info.cmdline);
+    uart_init(options.console_port, options.console_speed);
+    log_threshold = (enum log_level)options.log;
+    console_start();
+    console_line("hamlet: boot entry_tsc=%lu cmdline=\"%s\"", boot_entry_tsc, info.cmdline);
+    if (err < 0)
+        log_error("bad options are ignored, their defaults hold");
+    need(parse_error, "a multiboot2 loader");
+}
+
+void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
+{
+    cpu_init_boot();                                   /* this CPU knows who it is */
+    trap_init();                                       /* faults are reported, not triple */
+    init_console(multiboot2_parse(magic, mb2, &info)); /* we can talk */
+    symbol_init(&info);                                /* backtraces have names */
+    need(page_init(&info), "memory");                  /* there is memory */
+    need(paging_init(&info), "page protection");       /* W^X holds */
+    (void)acpi_init(&info);                            /* tables found and checksummed */
+    time_init();                                       /* waits have an end */
+    apic_init();                                       /* interrupts can come, none does */
+    ioapic_init();                                     /* every pin is masked */
+    pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
+    (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
+    cpu_start_all(1, NULL);
+    unsigned failed = ktest_run_all();
+    end(0, failed);
+}

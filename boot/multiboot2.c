@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tags to struct boot_info: one function per tag, one table. The loader is not an enemy, but a tag
+ * that lies about its size must not lead us through all of memory.
+ * From: boot/main.c.   To: arch/boot_info.h (who uses what).
+ * Spec: Multiboot2 "Boot information format". Tags that are not in the table are not needed.
+ */
+#define LOG "boot"
+#include "boot/multiboot2.h"
+#include "arch/elf64.h"
+#include "arch/log.h"
+#include "arch/string.h"
+
+/* The text ends inside its tag, or it is not a text. */
+static const char *text_in(const struct mb2_tag *tag, size_t offset)
+{
+    const char *text = (const char *)tag + offset;
+    for (size_t i = offset; i < tag->size; i++)
+        if (text[i - offset] == '\0')
+            return text;
+    return "";
+}
+
+static void take_cmdline(const struct mb2_tag *tag, struct boot_info *out)
+{
+    out->cmdline = text_in(tag, sizeof(*tag));
+}
+
+static void take_module(const struct mb2_tag *tag, struct boot_info *out)
+{
+    const struct mb2_module *m = (const struct mb2_module *)tag;
+    if (tag->size < sizeof(*m) || m->end < m->start) {
+        log_error("module left out: its tag is broken");
+        return;
+    }
+    if (out->module_count == BOOT_MODULE_MAX) {
+        log_error("module left out: there are more than %d", BOOT_MODULE_MAX);
+        return;
+    }
+    out->modules[out->module_count++] = (struct boot_module){
+        .data = (const uint8_t *)(uintptr_t)m->start,
+        .size = m->end - m->start,
+        .cmdline = text_in(tag, sizeof(*m)),
+    };
+}
+
+static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
+{
+    const struct mb2_mmap *map = (const struct mb2_mmap *)tag;
+    if (tag->size < sizeof(*map) || map->entry_size < sizeof(struct mb2_mmap_entry)) {
+        log_error("memory map ignored: its tag is broken");
+        return;
+    }
+    size_t count = (tag->size - sizeof(*map)) / map->entry_size;
+    for (size_t i = 0; i < count; i++) {
+        const struct mb2_mmap_entry *e =
+            (const void *)((const char *)(map + 1) + i * map->entry_size);
+        if (e->size == 0 || e->base + e->size < e->base)
+            continue;
+        if (out->range_count == BOOT_RANGE_MAX) {
+            log_error("memory map cut off: more than %d ranges", BOOT_RANGE_MAX);
+            return;
+        }
+        out->ranges[out->range_count++] =
+            (struct boot_range){hpa(e->base), e->size, e->type == MB2_MEMORY_USABLE};
+    }
+}
+
+/* GRUB loads the sections that no segment covers, too, and says in `address` where. */
+static void take_elf(const struct mb2_tag *tag, struct boot_info *out)
+{
+    const struct mb2_elf *elf = (const struct mb2_elf *)tag;
+    const struct elf64_section *s = (const void *)(elf + 1);
+    if (tag->size < sizeof(*elf) || elf->entry_size != sizeof(*s) ||
+        elf->count > (tag->size - sizeof(*elf)) / sizeof(*s))
+        return; /* no names in backtraces, that is all */
+
+    for (uint32_t i = 0; i < elf->count; i++) {
+        if (s[i].type != ELF_SECTION_SYMTAB || s[i].link >= elf->count)
+            continue;
+        const struct elf64_section *names = &s[s[i].link];
+        out->symtab = (const void *)(uintptr_t)s[i].address;
+        out->symtab_size = s[i].size;
+        out->strtab = (const char *)(uintptr_t)names->address;
+        out->strtab_size = names->size;
+    }
+}
+
+/* The newer RSDP knows the 64-bit table, so the older one never replaces it. */
+static void take_rsdp(const struct mb2_tag *tag, struct boot_info *out)
+{
+    size_t size = tag->size - sizeof(*tag);
+    if (size <= out->rsdp_size)
+        return;
+    out->rsdp = tag + 1;
+    out->rsdp_size = size;
+}
+
+static void (*const take[])(const struct mb2_tag *tag, struct boot_info *out) = {
+    [MB2_TAG_CMDLINE] = take_cmdline, [MB2_TAG_MODULE] = take_module,
+    [MB2_TAG_MMAP] = take_mmap,       [MB2_TAG_ELF] = take_elf,
+    [MB2_TAG_RSDP_OLD] = take_rsdp,   [MB2_TAG_RSDP_NEW] = take_rsdp,
+};
+
+int multiboot2_parse(uint32_t magic, const struct mb2_info *info, struct boot_info *out)
+{
+    *out = (struct boot_info){.cmdline = ""};
+    if (magic != MULTIBOOT2_MAGIC)
+        return FAIL(EINVAL, "not started by a multiboot2 loader (magic=0x%x)", magic);
+    out->info_base = ptr_hpa(info);
+    out->info_size = info->total_size;
+
+    const char *end = (const char *)info + info->total_size;
+    const char *at = (const char *)(info + 1);
+    while ((size_t)(end - at) >= sizeof(struct mb2_tag)) {
+        const struct mb2_tag *tag = (const void *)at;
+        if (tag->type == MB2_TAG_END)
+            return 0;
+        if (tag->size < sizeof(*tag) || tag->size > (size_t)(end - at))
+            return FAIL(EINVAL, "multiboot2 tag %u runs over the end", tag->type);
+        if (tag->type < ARRAY_COUNT(take) && take[tag->type])
+            take[tag->type](tag, out);
+        at += MIN(ALIGN_UP(tag->size, 8), (uint64_t)(end - at));
+    }
+    return 0;
+}

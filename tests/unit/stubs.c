@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every unit test links with: the console, kept in a buffer, and a panic that ends the test.
+ * All weak: a test that links the real source gets the real one.
+ */
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/panic.h"
+#include "tests/unit/stubs.h"
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WEAK __attribute__((weak))
+
+WEAK enum log_level log_threshold = LOG_TRACE;
+WEAK struct options options;
+
+char stub_log[16384];
+jmp_buf stub_panic_jump;
+bool stub_panic_expected;
+
+static void keep(const char *prefix, const char *fmt, va_list args)
+{
+    char line[512];
+    size_t used = strlen(stub_log);
+    vsnprintf(line, sizeof(line), fmt, args);
+    snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s\n", prefix, line);
+}
+
+void stub_log_clear(void) { stub_log[0] = '\0'; }
+
+WEAK void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+    char prefix[64];
+    va_list args;
+    (void)level;
+    snprintf(prefix, sizeof(prefix), "%s: ", subsystem);
+    va_start(args, fmt);
+    keep(prefix, fmt, args);
+    va_end(args);
+}
+
+WEAK void console_line(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    keep("", fmt, args);
+    va_end(args);
+}
+
+WEAK void console_write(const char *text, size_t size)
+{
+    size_t used = strlen(stub_log);
+    if (used + size < sizeof(stub_log)) {
+        memcpy(stub_log + used, text, size);
+        stub_log[used + size] = '\0';
+    }
+}
+
+WEAK void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    keep("panic: ", fmt, args);
+    va_end(args);
+    if (stub_panic_expected)
+        longjmp(stub_panic_jump, 1);
+    fprintf(stderr, "%s:%d: unexpected panic\n%s", file, line, stub_log);
+    abort();
+}
+
+WEAK void panic_hook_add(void (*hook)(void)) { (void)hook; }
+WEAK bool panic_is_on(void) { return false; }
