@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/bus.c
+/*
+ * Any sequence of config, port and table accesses by a guest, against the model of a device whose own
+ * config space is made of the input too. After each step: nothing is mapped where the virtual PC has
+ * no window for BARs, no port passes that is not the device's, and in the end everything came back.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "tests/unit/assign_model.h"
+
+static void must(bool cond)
+{
+    if (!cond)
+        abort();
+}
+
+static void check(void)
+{
+    for (unsigned i = 0; i < m.map_count; i++) {
+        uint64_t at = m.mapped[i][0], end = at + m.mapped[i][1];
+        must((at >= VM_MMIO_BASE && end <= VM_MMIO_END) ||
+             (at >= VM_MMIO64_BASE && end <= VM_MMIO64_END));
+    }
+    for (unsigned port = 0xcf0; port < 0xd00; port++)
+        must(!m.port_passes[port]);
+    must(!m.port_passes[0xc03f] && !m.port_passes[0xc060]);
+}
+
+struct step {
+    uint8_t kind, width;
+    uint16_t offset;
+    uint32_t value;
+};
+
+static void through(const struct vm_bus *bus, uint64_t at, const struct step *s, bool write)
+{
+    const struct vm_range *r = vm_bus_find(bus, at);
+    uint64_t value = (uint64_t)s->value << 32 | s->value;
+    unsigned width = 1u << (s->width & 3);
+
+    if (!r || at - r->base + width > r->size)
+        return;
+    if (write)
+        r->write(m.vm.vcpus[0], r->owner, at - r->base, width, value);
+    else
+        r->read(m.vm.vcpus[0], r->owner, at - r->base, width, &value);
+}
+
+static void step(struct vpci_function *f, const struct step *s)
+{
+    unsigned width = 1u << (s->width % 3);
+    uint16_t offset = (uint16_t)(s->offset & 0xfff & ~(width - 1));
+
+    switch (s->kind % 6) {
+    case 0:
+        vpci_write(f, offset, width, s->value);
+        break;
+    case 1:
+        vpci_read(f, offset, width);
+        break;
+    case 2:
+        through(&m.vm.pio, s->offset, s, s->width & 4);
+        break;
+    case 3:
+        through(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000 + offset, s, s->width & 4);
+        break;
+    case 4:
+        through(&m.vm.mmio, VM_ECAM_BASE + 0x8000 + offset, s, s->width & 4);
+        break;
+    default:
+        assign_lazy(&m.vm, gpa(s->value));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct step s;
+
+    if (size < 1)
+        return 0;
+    model_init(data[0] & 1 ? PLAN_D : PLAN_A, data[0] & 2 ? BAR_LAZY : BAR_EAGER);
+    for (size_t at = 1; at + sizeof(s) <= size; at += sizeof(s)) {
+        memcpy(&s, data + at, sizeof(s));
+        step(m.vm.pci->functions[1], &s);
+        check();
+    }
+    model_end();
+    must(m.map_count == 0 && m.vm.pio.count == 0 && m.vm.mmio.count == 0);
+    must(m.irte_free == m.irte_next);
+    return 0;
+}
