@@ -130,6 +130,51 @@ SWITCHES = [
         repair="      BX_CPU_THIS_PTR msr.ia32_feature_ctrl =\n"
                "          getenv(\"HAMLET_LAB_VMX_OFF\") ? (val32_lo & ~BX_IA32_FEATURE_CONTROL_VMX_ENABLE_BIT) : val32_lo;\n",
     ),
+    # Hooks for lab/bochs/plugin/: its functions answer for their own config space, and its VT-d unit, which does not
+    # snoop the processors' caches, has to hear of every line that is written back.
+    Mend(
+        name="plugin-config-space",
+        file="iodev/iodev.h",
+        spec="Configuration Space",
+        rule="a device decides itself what a write to its BARs and its ROM register does",
+        anchor="  void pci_write_handler_common(",
+        repair="  virtual void pci_write_handler_common(",
+    ),
+    Mend(
+        name="plugin-write-back",
+        file="iodev/iodev.h",
+        spec="CLFLUSH - Flush Cache Line",
+        rule="(the place where the plugin is told; ~0 stands for every line)",
+        anchor="  virtual void set_enabled(bool enabled, Bit16u base_offset) {}\n",
+        repair="  virtual void set_enabled(bool enabled, Bit16u base_offset) {}\n"
+               "  virtual void line_written_back(bx_phy_address addr) {}\n",
+    ),
+    Mend(
+        name="plugin-write-back-include",
+        file="cpu/proc_ctrl.cc",
+        spec="CLFLUSH - Flush Cache Line",
+        rule="(its declaration)",
+        anchor="#include \"gui/gui.h\"\n",
+        repair="#include \"gui/gui.h\"\n#include \"iodev/iodev.h\"\n",
+    ),
+    Mend(
+        name="plugin-clflush",
+        file="cpu/proc_ctrl.cc",
+        spec="CLFLUSH - Flush Cache Line",
+        rule="writes the line back to memory, where an agent that does not snoop can see it",
+        anchor="  BX_INSTR_CLFLUSH(BX_CPU_ID, laddr, BX_CPU_THIS_PTR address_xlation.paddress1);\n",
+        repair="  BX_INSTR_CLFLUSH(BX_CPU_ID, laddr, BX_CPU_THIS_PTR address_xlation.paddress1);\n"
+               "  bx_devices.pluginIOAPIC->line_written_back(BX_CPU_THIS_PTR address_xlation.paddress1);\n",
+    ),
+    Mend(
+        name="plugin-wbinvd",
+        file="cpu/proc_ctrl.cc",
+        spec="WBINVD - Write Back and Invalidate Cache",
+        rule="writes every line back",
+        anchor="  BX_INSTR_CACHE_CNTRL(BX_CPU_ID, BX_INSTR_WBINVD);\n",
+        repair="  BX_INSTR_CACHE_CNTRL(BX_CPU_ID, BX_INSTR_WBINVD);\n"
+               "  bx_devices.pluginIOAPIC->line_written_back(~(bx_phy_address) 0);\n",
+    ),
 ]
 
 
