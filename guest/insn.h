@@ -132,7 +132,8 @@ struct insn_cpu {
 };
 
 /* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4 or 8 bytes, which may
- * cross a page. 0, or any negative code, which insn_exec() returns as it is. */
+ * cross a page. What read leaves above width is not looked at; write gets zeroes there.
+ * 0, or any negative code, which insn_exec() returns as it is. */
 struct insn_bus {
     /* modify: the same bytes are written next, so a page fault is one of a write. */
     int (*read)(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value);

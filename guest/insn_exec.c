@@ -312,15 +312,16 @@ static void string_step(const struct insn *insn, struct insn_cpu *cpu, enum insn
 static int string_element(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
 {
     bool load = insn->kind != INSN_STOS, store = insn->kind != INSN_LODS;
-    uint64_t value = cpu->gpr[INSN_RAX] & width_mask(insn->dst.width);
+    unsigned width = insn->dst.width;
+    uint64_t value = cpu->gpr[INSN_RAX];
+    uint64_t from = linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]);
+    uint64_t to = linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]);
     int err = 0;
 
     if (load)
-        err = bus->read(bus->ctx, linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]),
-                        insn->src.width, false, &value);
+        err = bus->read(bus->ctx, from, width, false, &value);
     if (!err && store)
-        err = bus->write(bus->ctx, linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]), insn->dst.width,
-                         value);
+        err = bus->write(bus->ctx, to, width, value & width_mask(width));
     if (err)
         return err;
     if (!store)

@@ -1,0 +1,109 @@
+// sources: guest/insn.c guest/insn_exec.c
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever a guest puts where its instruction should be: insn_decode() answers, reads no byte too
+ * many and hands out only operands that exist; insn_exec() then ends and touches memory in widths
+ * that a bus knows. Input: mode, where the bus begins to fault, registers from a seed, the bytes.
+ * From: make fuzz.   To: guest/insn.c, guest/insn_exec.c.
+ */
+#include "arch/bits.h"
+#include "arch/x86.h"
+#include "guest/insn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned accesses_left;
+
+static int access_memory(unsigned width)
+{
+    if (width != 1 && width != 2 && width != 4 && width != 8)
+        abort();
+    if (accesses_left == 0)
+        return -EIO;
+    accesses_left--;
+    return 0;
+}
+
+static int memory_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+{
+    (void)ctx, (void)modify;
+    *value =
+        linear * UINT64_C(0x9e3779b97f4a7c15); /* wider than asked: the excess must not count */
+    return access_memory(width);
+}
+
+static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+{
+    (void)ctx, (void)linear;
+    if (width < 8 && (value >> (8 * width)) != 0)
+        abort();
+    return access_memory(width);
+}
+
+static void check_operand(const struct insn_operand *o)
+{
+    if (o->kind == INSN_OPERAND_REG && o->reg >= INSN_REG_COUNT)
+        abort();
+    if (o->kind == INSN_OPERAND_REG && o->high_byte && (o->reg > INSN_RBX || o->width != 1))
+        abort();
+}
+
+static void check_insn(const struct insn *insn, const uint8_t *bytes, size_t size)
+{
+    const struct insn_mem *m = &insn->mem;
+    struct insn again;
+
+    if (insn->len == 0 || insn->len > INSN_LEN_MAX || insn->len > size)
+        abort();
+    if (insn->kind == INSN_INVALID || insn->kind >= INSN_KIND_COUNT)
+        abort();
+    if (insn->dst.kind != INSN_OPERAND_MEM && insn->src.kind != INSN_OPERAND_MEM)
+        abort();
+    check_operand(&insn->dst);
+    check_operand(&insn->src);
+    if (m->segment >= INSN_SEGMENT_COUNT || (m->base >= INSN_REG_COUNT && m->base != INSN_NO_REG) ||
+        (m->index >= INSN_REG_COUNT && m->index != INSN_NO_REG))
+        abort();
+    /* The length is exact: the bytes behind it do not matter, those before it all do. */
+    if (insn_decode(bytes, insn->len, insn->mode, &again) != 0 || again.len != insn->len)
+        abort();
+    if (insn_decode(bytes, insn->len - 1, insn->mode, &again) == 0)
+        abort();
+}
+
+static void execute(const struct insn *insn, uint64_t seed)
+{
+    static const struct insn_bus bus = {.read = memory_read, .write = memory_write};
+    uint64_t gpr[INSN_REG_COUNT], rflags = seed & (RFLAGS_CF | RFLAGS_DF | RFLAGS_ZF);
+    struct insn_cpu cpu = {.gpr = gpr, .rflags = &rflags, .rip = seed};
+
+    for (unsigned i = 0; i < INSN_REG_COUNT; i++)
+        gpr[i] = seed * (2 * i + 1) ^ seed >> i;
+    uint64_t before = gpr[INSN_RCX];
+    int result = insn_exec(insn, &cpu, &bus);
+    if (result != 0 && result != -EIO && result != INSN_AGAIN)
+        abort();
+    if (result == INSN_AGAIN && (!insn->rep || gpr[INSN_RCX] == before))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct insn insn;
+    uint64_t seed;
+
+    if (size < 10)
+        return 0;
+    enum insn_mode mode = data[0] % 3;
+    accesses_left = data[1] * 2;
+    memcpy(&seed, data + 2, sizeof(seed));
+    data += 10;
+    size -= 10;
+    if (insn_decode(data, size, mode, &insn) == 0) {
+        check_insn(&insn, data, size);
+        execute(&insn, seed);
+    }
+    return 0;
+}

@@ -1,0 +1,410 @@
+// sources: guest/insn.c guest/insn_exec.c
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decoder and executor, case by case: what 16- and 32-bit code does differently, faults in the
+ * middle, REP, and what must be refused. The breadth is in diff_insn.c and diff_insn_exec.c.
+ * From: make unit.   To: guest/insn.c, guest/insn_exec.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/bits.h"
+#include "arch/x86.h"
+#include "guest/insn.h"
+
+/* --- decoding --- */
+
+#define DECODE(mode, out, ...)                                                                     \
+    insn_decode((const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), mode, out)
+
+static void what_drivers_use(void **state)
+{
+    struct insn i;
+    (void)state;
+
+    /* mov %eax, 0x10(%rbx) */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89, 0x43, 0x10), 0);
+    assert_int_equal(i.kind, INSN_MOV);
+    assert_int_equal(i.len, 3);
+    assert_int_equal(i.dst.kind, INSN_OPERAND_MEM);
+    assert_int_equal(i.dst.width, 4);
+    assert_int_equal(i.src.kind, INSN_OPERAND_REG);
+    assert_int_equal(i.src.reg, INSN_RAX);
+    assert_int_equal(i.mem.base, INSN_RBX);
+    assert_int_equal(i.mem.index, INSN_NO_REG);
+    assert_int_equal(i.mem.segment, INSN_DS);
+    assert_int_equal(i.mem.addr_size, 8);
+    assert_int_equal(i.mem.disp, 0x10);
+
+    /* movl $-2, (%rsp,%r12,8): the stack segment, an index that is not RSP */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x42, 0xc7, 0x04, 0xe4, 0xfe, 0xff, 0xff, 0xff), 0);
+    assert_int_equal(i.mem.segment, INSN_SS);
+    assert_int_equal(i.mem.base, INSN_RSP);
+    assert_int_equal(i.mem.index, 12);
+    assert_int_equal(i.mem.scale, 8);
+    assert_true(i.imm == UINT64_MAX - 1);
+
+    /* movzbl 0x1000(%rip), %r9d */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x44, 0x0f, 0xb6, 0x0d, 0, 0x10, 0, 0), 0);
+    assert_int_equal(i.kind, INSN_MOVZX);
+    assert_int_equal(i.dst.reg, 9);
+    assert_int_equal(i.dst.width, 4);
+    assert_int_equal(i.src.width, 1);
+    assert_true(i.mem.rip_relative);
+    assert_int_equal(i.mem.base, INSN_NO_REG);
+}
+
+static void byte_registers(void **state)
+{
+    struct insn i;
+    (void)state;
+
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x88, 0x23), 0); /* mov %ah, (%rbx) */
+    assert_int_equal(i.src.reg, INSN_RAX);
+    assert_true(i.src.high_byte);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x40, 0x88, 0x23), 0); /* mov %spl, (%rbx) */
+    assert_int_equal(i.src.reg, INSN_RSP);
+    assert_false(i.src.high_byte);
+    /* A REX prefix that another prefix follows is void. */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x48, 0x66, 0x89, 0x23), 0);
+    assert_int_equal(i.src.width, 2);
+}
+
+static void addresses_of_16_bits(void **state)
+{
+    struct insn i;
+    (void)state;
+
+    assert_int_equal(DECODE(INSN_MODE_16, &i, 0x8b, 0x42, 0xfe), 0); /* mov -2(%bp,%si), %ax */
+    assert_int_equal(i.dst.width, 2);
+    assert_int_equal(i.mem.addr_size, 2);
+    assert_int_equal(i.mem.base, INSN_RBP);
+    assert_int_equal(i.mem.index, INSN_RSI);
+    assert_int_equal(i.mem.segment, INSN_SS);
+    assert_int_equal(i.mem.disp, -2);
+    assert_int_equal(DECODE(INSN_MODE_16, &i, 0x67, 0x66, 0x8b, 0x40, 0x04), 0);
+    assert_int_equal(i.dst.width, 4);
+    assert_int_equal(i.mem.addr_size, 4);
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x67, 0x8b, 0x06, 0x34, 0x12), 0);
+    assert_int_equal(i.mem.base, INSN_NO_REG);
+    assert_int_equal(i.mem.disp, 0x1234);
+}
+
+static void segment_overrides(void **state)
+{
+    struct insn i;
+    (void)state;
+
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x26, 0x8b, 0x45, 0), 0);
+    assert_int_equal(i.mem.segment, INSN_ES);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x26, 0x8b, 0x03), 0);
+    assert_int_equal(i.mem.segment, INSN_DS);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x65, 0x2e, 0x8b, 0x03), 0);
+    assert_int_equal(i.mem.segment, INSN_GS);
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x64, 0xaa), 0); /* STOS: ES and nothing else */
+    assert_int_equal(i.mem.segment, INSN_ES);
+}
+
+static void refused(void **state)
+{
+    struct insn i;
+    (void)state;
+
+    assert_int_equal(insn_decode(NULL, 0, INSN_MODE_64, &i), -EINVAL);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89), -EINVAL);             /* cut off */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89, 0x43), -EINVAL);       /* cut off in disp8 */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89, 0xc3), -EINVAL);       /* no memory operand */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x89, 0x03), -EINVAL); /* LOCK MOV */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x39, 0x03), -EINVAL); /* LOCK CMP */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x03, 0x03), -EINVAL); /* LOCK ADD r, m */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x01, 0x03), 0);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x82, 0x03, 0x01), -EINVAL);
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x82, 0x03, 0x01), 0);
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x63, 0x03), -EINVAL);                   /* ARPL */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xff, 0x13), -EINVAL);                   /* CALL */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x0f, 0x11, 0x03), -EINVAL);             /* MOVUPS */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc7, 0x0b, 0, 0, 0, 0), -EINVAL);       /* C7 /1 */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf2, 0x0f, 0x38, 0xf1, 0x03), -EINVAL); /* CRC32 */
+}
+
+static void length_limit(void **state)
+{
+    uint8_t bytes[17];
+    struct insn i;
+    (void)state;
+
+    memset(bytes, 0x3e, sizeof(bytes));
+    memcpy(bytes + 13, "\x8b\x03", 2);
+    assert_int_equal(insn_decode(bytes, sizeof(bytes), INSN_MODE_64, &i), 0);
+    assert_int_equal(i.len, 15);
+    memset(bytes, 0x3e, sizeof(bytes));
+    memcpy(bytes + 14, "\x8b\x03", 2);
+    assert_int_equal(insn_decode(bytes, sizeof(bytes), INSN_MODE_64, &i), -EINVAL);
+}
+
+/* --- executing --- */
+
+#define RAM       UINT64_C(0x1000) /* where the memory below begins */
+#define RAM_SIZE  0x1000
+#define NO_ACCESS (-EPERM)
+
+static uint8_t ram[RAM_SIZE];
+static bool read_only;
+static unsigned reads, writes;
+static bool last_modify;
+static uint64_t gpr[16], rflags;
+static struct insn_cpu cpu;
+
+static int ram_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+{
+    (void)ctx;
+    reads++;
+    last_modify = modify;
+    if (linear < RAM || linear + width > RAM + RAM_SIZE)
+        return NO_ACCESS;
+    *value = 0;
+    memcpy(value, ram + (linear - RAM), width);
+    return 0;
+}
+
+static int ram_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+{
+    (void)ctx;
+    writes++;
+    if (read_only || linear < RAM || linear + width > RAM + RAM_SIZE)
+        return NO_ACCESS;
+    memcpy(ram + (linear - RAM), &value, width);
+    return 0;
+}
+
+static const struct insn_bus bus = {.read = ram_read, .write = ram_write};
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(ram, 0, sizeof(ram));
+    memset(gpr, 0, sizeof(gpr));
+    rflags = RFLAGS_1;
+    reads = writes = 0;
+    read_only = false;
+    cpu = (struct insn_cpu){.gpr = gpr, .rflags = &rflags, .rip = 0x5000};
+    return 0;
+}
+
+static uint64_t ram_at(uint64_t linear, unsigned width)
+{
+    uint64_t value = 0;
+    memcpy(&value, ram + (linear - RAM), width);
+    return value;
+}
+
+static int run(enum insn_mode mode, const uint8_t *bytes, size_t size)
+{
+    struct insn i;
+    assert_int_equal(insn_decode(bytes, size, mode, &i), 0);
+    assert_int_equal(i.len, size);
+    return insn_exec(&i, &cpu, &bus);
+}
+#define RUN(mode, ...) run(mode, (const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}))
+
+static void parts_of_registers(void **state)
+{
+    (void)state;
+    memset(ram, 0xee, 8);
+    gpr[INSN_RBX] = RAM;
+    gpr[INSN_RAX] = UINT64_C(0x1122334455667788);
+    assert_int_equal(RUN(INSN_MODE_64, 0x8a, 0x23), 0); /* mov (%rbx), %ah */
+    assert_true(gpr[INSN_RAX] == UINT64_C(0x112233445566ee88));
+    assert_int_equal(RUN(INSN_MODE_64, 0x66, 0x8b, 0x03), 0);
+    assert_true(gpr[INSN_RAX] == UINT64_C(0x112233445566eeee));
+    assert_int_equal(RUN(INSN_MODE_64, 0x8b, 0x03), 0);
+    assert_true(gpr[INSN_RAX] == UINT64_C(0xeeeeeeee));
+    assert_int_equal(RUN(INSN_MODE_64, 0x48, 0x0f, 0xbe, 0x03), 0); /* movsbq (%rbx), %rax */
+    assert_true(gpr[INSN_RAX] == UINT64_C(0xffffffffffffffee));
+}
+
+static void rip_relative(void **state)
+{
+    (void)state;
+    ram[8] = 0x5a;
+    cpu.rip = RAM + 0x100;
+    /* movzbl disp(%rip), %eax: from the end of the instruction back to ram[8] */
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xb6, 0x05, 0x01, 0xff, 0xff, 0xff), 0);
+    assert_true(gpr[INSN_RAX] == 0x5a);
+}
+
+static void segment_bases(void **state)
+{
+    (void)state;
+    for (int s = INSN_ES; s < INSN_SEGMENT_COUNT; s++)
+        cpu.segment_base[s] = RAM + 0x10 * s;
+    gpr[INSN_RAX] = 0x77;
+    assert_int_equal(RUN(INSN_MODE_16, 0xa2, 0x02, 0x00), 0); /* mov %al, 2 */
+    assert_int_equal(ram[0x32], 0x77);
+    assert_int_equal(RUN(INSN_MODE_16, 0x88, 0x46, 0x03), 0); /* mov %al, 3(%bp) */
+    assert_int_equal(ram[0x23], 0x77);
+    gpr[INSN_RBX] = UINT64_C(0xffffffff);
+    assert_int_equal(RUN(INSN_MODE_32, 0x88, 0x43, 0x05), 0); /* offsets wrap at 4 GiB */
+    assert_int_equal(ram[0x34], 0x77);
+    gpr[INSN_RBX] = 6;
+    assert_int_equal(RUN(INSN_MODE_64, 0x65, 0x88, 0x03), 0); /* mov %al, %gs:(%rbx) */
+    assert_int_equal(ram[0x56], 0x77);
+    gpr[INSN_RBX] = RAM + 7;
+    assert_int_equal(RUN(INSN_MODE_64, 0x88, 0x03), 0); /* DS has no base in 64-bit mode */
+    assert_int_equal(ram[7], 0x77);
+}
+
+static void read_modify_write(void **state)
+{
+    (void)state;
+    gpr[INSN_RBX] = RAM;
+    ram[0] = 0xf0;
+    assert_int_equal(RUN(INSN_MODE_64, 0x80, 0x0b, 0x0f), 0); /* orb $0xf, (%rbx) */
+    assert_int_equal(ram[0], 0xff);
+    assert_true(last_modify);
+    assert_true(rflags == (RFLAGS_1 | RFLAGS_SF | RFLAGS_PF));
+    assert_int_equal(RUN(INSN_MODE_64, 0xf0, 0x80, 0x03, 0x01), 0); /* lock addb $1, (%rbx) */
+    assert_int_equal(ram[0], 0);
+    assert_true(rflags == (RFLAGS_1 | RFLAGS_ZF | RFLAGS_PF | RFLAGS_CF | RFLAGS_AF));
+    assert_int_equal(writes, 2);
+    assert_int_equal(RUN(INSN_MODE_64, 0xf6, 0x03, 0x80), 0); /* testb: a device sees no write */
+    assert_false(last_modify);
+    assert_int_equal(writes, 2);
+    gpr[INSN_RAX] = 0x42;
+    assert_int_equal(RUN(INSN_MODE_64, 0x86, 0x03), 0); /* xchg %al, (%rbx) */
+    assert_int_equal(ram[0], 0x42);
+    assert_true(gpr[INSN_RAX] == 0);
+    assert_int_equal(reads, 4);
+}
+
+static void plain_stores_do_not_read(void **state)
+{
+    (void)state;
+    gpr[INSN_RBX] = RAM;
+    gpr[INSN_RAX] = 0x11223344;
+    assert_int_equal(RUN(INSN_MODE_64, 0x89, 0x03), 0);
+    assert_int_equal(RUN(INSN_MODE_64, 0xc6, 0x03, 0x01), 0);
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0x38, 0xf1, 0x03), 0); /* movbe %eax, (%rbx) */
+    assert_int_equal(reads, 0);
+    assert_true(ram_at(RAM, 4) == 0x44332211);
+}
+
+static void bit_strings(void **state)
+{
+    (void)state;
+    gpr[INSN_RBX] = RAM + 0x100;
+    gpr[INSN_RAX] = (uint32_t)-1;                             /* the bit below */
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xab, 0x03), 0); /* bts %eax, (%rbx) */
+    assert_int_equal(ram[0xff], 0x80);
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xa3, 0x03), 0); /* bt */
+    assert_true(rflags & RFLAGS_CF);
+    gpr[INSN_RAX] = 65;
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xbb, 0x03), 0); /* btc */
+    assert_int_equal(ram[0x108], 2);
+    assert_false(rflags & RFLAGS_CF);
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xba, 0x2b, 0x21), 0); /* btsl $33: 33 modulo 32 */
+    assert_int_equal(ram[0x100], 2);
+}
+
+static void faults_leave_no_trace(void **state)
+{
+    (void)state;
+    gpr[INSN_RAX] = 1;
+    gpr[INSN_RBX] = RAM;
+    read_only = true;
+    assert_int_equal(RUN(INSN_MODE_64, 0x01, 0x03), NO_ACCESS); /* add %eax, (%rbx) */
+    assert_int_equal(RUN(INSN_MODE_64, 0x87, 0x03), NO_ACCESS); /* xchg */
+    assert_true(rflags == RFLAGS_1);
+    assert_true(gpr[INSN_RAX] == 1);
+    gpr[INSN_RBX] = 0;
+    assert_int_equal(RUN(INSN_MODE_64, 0x03, 0x03), NO_ACCESS);
+    assert_true(rflags == RFLAGS_1);
+    assert_true(gpr[INSN_RAX] == 1);
+}
+
+static void rep_stops_at_a_fault(void **state)
+{
+    (void)state;
+    gpr[INSN_RAX] = 0xabcd;
+    gpr[INSN_RCX] = 10;
+    gpr[INSN_RDI] = RAM + RAM_SIZE - 6;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0x66, 0xab), NO_ACCESS); /* rep stosw */
+    assert_true(gpr[INSN_RCX] == 7);
+    assert_true(gpr[INSN_RDI] == RAM + RAM_SIZE);
+    assert_true(ram_at(RAM + RAM_SIZE - 8, 8) == UINT64_C(0xabcdabcdabcd0000));
+
+    /* A load that faults moves no pointer, and a store that faults none either. */
+    gpr[INSN_RSI] = RAM;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xa4), NO_ACCESS);
+    assert_true(gpr[INSN_RSI] == RAM);
+    assert_true(gpr[INSN_RCX] == 7);
+}
+
+static void rep_moves_down(void **state)
+{
+    (void)state;
+    memcpy(ram, "abcdef", 6);
+    rflags |= RFLAGS_DF;
+    gpr[INSN_RSI] = RAM + 5;
+    gpr[INSN_RDI] = RAM + 0x15;
+    gpr[INSN_RCX] = 6;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xa4), 0);
+    assert_memory_equal(ram + 0x10, "abcdef", 6);
+    assert_true(gpr[INSN_RSI] == RAM - 1);
+    assert_true(gpr[INSN_RCX] == 0);
+}
+
+static void rep_counts_by_address_size(void **state)
+{
+    (void)state;
+    gpr[INSN_RCX] = 0x10002;
+    gpr[INSN_RDI] = 0xf0000 + RAM;
+    assert_int_equal(RUN(INSN_MODE_16, 0xf3, 0xaa), 0); /* CX and DI: 2 bytes */
+    assert_int_equal(writes, 2);
+    assert_true(gpr[INSN_RCX] == 0x10000);
+    assert_true(gpr[INSN_RDI] == 0xf0002 + RAM);
+    assert_int_equal(RUN(INSN_MODE_16, 0xf3, 0xaa), 0); /* CX = 0: nothing */
+    assert_int_equal(writes, 2);
+}
+
+static void rep_pauses(void **state)
+{
+    (void)state;
+    gpr[INSN_RCX] = INSN_REP_BATCH + 1;
+    gpr[INSN_RSI] = RAM;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xac), INSN_AGAIN); /* rep lodsb */
+    assert_true(gpr[INSN_RCX] == 1);
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xac), 0);
+    assert_true(gpr[INSN_RSI] == RAM + INSN_REP_BATCH + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest decode[] = {
+        cmocka_unit_test(what_drivers_use),
+        cmocka_unit_test(byte_registers),
+        cmocka_unit_test(addresses_of_16_bits),
+        cmocka_unit_test(segment_overrides),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(length_limit),
+    };
+    const struct CMUnitTest exec[] = {
+        cmocka_unit_test_setup(parts_of_registers, setup),
+        cmocka_unit_test_setup(rip_relative, setup),
+        cmocka_unit_test_setup(segment_bases, setup),
+        cmocka_unit_test_setup(read_modify_write, setup),
+        cmocka_unit_test_setup(plain_stores_do_not_read, setup),
+        cmocka_unit_test_setup(bit_strings, setup),
+        cmocka_unit_test_setup(faults_leave_no_trace, setup),
+        cmocka_unit_test_setup(rep_stops_at_a_fault, setup),
+        cmocka_unit_test_setup(rep_moves_down, setup),
+        cmocka_unit_test_setup(rep_counts_by_address_size, setup),
+        cmocka_unit_test_setup(rep_pauses, setup),
+    };
+    return cmocka_run_group_tests(decode, NULL, NULL) + cmocka_run_group_tests(exec, NULL, NULL);
+}
