@@ -62,6 +62,13 @@ static void init_console(int parse_error)
     need(parse_error, "a multiboot2 loader");
 }
 
+/* What every other CPU does. */
+static void other_cpu(void)
+{
+    for (;;)
+        cpu_wait();
+}
+
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
 {
     cpu_init_boot();                                   /* this CPU knows who it is */
@@ -76,7 +83,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
-    cpu_start_all(1, NULL);
+    cpu_start_all(options.cpus, other_cpu);            /* the others wait for work */
     unsigned failed = ktest_run_all();
     end(0, failed);
 }
