@@ -97,10 +97,38 @@ unit: $(UNIT:%=$O/unit/%.passed) # tests of everything pure, on this machine
 check: unit # style, direction of dependencies, both compilers, unit tests
 	$(Q)set -e; for c in $(wildcard tests/lint/*); do echo "  LINT    $$c"; $$c; done
 
-diff: # our instruction decoder against Zydis
-	$(Q)$(MAKE) -C tests/diff O=$(abspath $O)
-fuzz: # everything that parses what a guest, a firmware or a user wrote
-	$(Q)$(MAKE) -C tests/fuzz O=$(abspath $O)
+# Two that must agree, run side by side over generated cases. The other one comes from the library
+# that the program names: "// libs: Zydis".
+DIFF := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/diff_*.c)))
+diff_libs = $(shell sed -n 's,^// libs: *,-l,p' tests/unit/$1.c)
+
+$O/diff/%: tests/unit/%.c $$(call unit_sources,%) $(wildcard */*.h tests/unit/*.h) Makefile
+	$(say) DIFF $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(UNIT_FLAGS) $< $(call unit_sources,$*) $(call diff_libs,$*) -o $@
+
+diff: $(DIFF:%=$O/diff/%) # our instruction decoder against Zydis, and executor against this CPU
+	$(Q)set -e; for p in $^; do $$p; done
+
+# libFuzzer starts from tests/fuzz/corpus/NAME; what it adds, and any crash, goes to build/fuzz.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_SECONDS ?= 20
+FUZZ_CC ?= clang
+fuzz_sources = $(shell sed -n 's,^// sources: *,,p' tests/fuzz/fuzz_$1.c)
+
+$O/fuzz/%: tests/fuzz/fuzz_%.c $$(call fuzz_sources,%) $(wildcard */*.h tests/unit/*.h) Makefile
+	$(say) FUZZ $<
+	$(Q)mkdir -p $(@D) $O/fuzz/corpus/$* $O/fuzz/crashes
+	$(Q)$(FUZZ_CC) $(UNIT_FLAGS) -fsanitize=fuzzer $< $(call fuzz_sources,$*) tests/unit/stubs.c -o $@
+
+.PHONY: $(FUZZ:%=fuzz-%)
+$(FUZZ:%=fuzz-%): fuzz-%: $O/fuzz/%
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -print_final_stats=1 \
+		-artifact_prefix=$O/fuzz/crashes/$*- $O/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$<.log 2>&1 \
+		|| { tail -n 40 $<.log; echo "fuzz: $* FAILED"; exit 1; }
+	@echo "fuzz: $*: $$(sed -n 's,^stat::number_of_executed_units: *,,p' $<.log) inputs, no finding"
+
+fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a user wrote
 run: all # the whole path, on the best machine that is here
 	$(Q)./hamlet run
 iso: all # an ISO for a USB stick

@@ -1,5 +1,5 @@
-// sources: guest/gwalk.c
 /* SPDX-License-Identifier: MIT */
+// sources: guest/gwalk.c
 /*
  * A guest's page tables are whatever the guest wrote: gwalk() ends after at most five entries, asks
  * for aligned ones only, and answers with an address it could have found or with a page fault.

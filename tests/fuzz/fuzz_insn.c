@@ -1,5 +1,5 @@
-// sources: guest/insn.c guest/insn_exec.c
 /* SPDX-License-Identifier: MIT */
+// sources: guest/insn.c guest/insn_exec.c
 /*
  * Whatever a guest puts where its instruction should be: insn_decode() answers, reads no byte too
  * many and hands out only operands that exist; insn_exec() then ends and touches memory in widths

@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: MIT */
 // sources: guest/insn.c
 // libs: Zydis
-/* SPDX-License-Identifier: MIT */
 /*
  * insn_decode() against Zydis, over generated encodings: both read the same bytes in the same mode
  * and must agree on everything, or both refuse. What Hamlet does not know it must refuse, so an

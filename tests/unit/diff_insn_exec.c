@@ -1,5 +1,5 @@
-// sources: guest/insn.c guest/insn_exec.c
 /* SPDX-License-Identifier: MIT */
+// sources: guest/insn.c guest/insn_exec.c
 /*
  * insn_exec() against the processor underneath: the same instruction, registers, flags and memory
  * once through insn_exec(), once for real, and then the same registers, flags and memory must come

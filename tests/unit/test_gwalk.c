@@ -1,5 +1,5 @@
-// sources: guest/gwalk.c
 /* SPDX-License-Identifier: MIT */
+// sources: guest/gwalk.c
 /*
  * The guest page walk against tables built here: every way of paging, every page size, every cause
  * of a page fault with its error code.

@@ -1,5 +1,5 @@
-// sources: guest/insn.c guest/insn_exec.c
 /* SPDX-License-Identifier: MIT */
+// sources: guest/insn.c guest/insn_exec.c
 /*
  * Decoder and executor, case by case: what 16- and 32-bit code does differently, faults in the
  * middle, REP, and what must be refused. The breadth is in diff_insn.c and diff_insn_exec.c.
