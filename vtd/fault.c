@@ -13,7 +13,7 @@
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
-/* VT-d "Non-Recoverable Fault Reasons and Encodings". */
+/* VT-d "Non-Recoverable Fault Reasons and Encodings"; numbers are printed in hex, as they stand there. */
 static const char *const reason_names[] = {
     [0x01] = "root entry not present",
     [0x02] = "context entry not present",
@@ -82,11 +82,11 @@ static void report(const struct vtd_fault *f)
     struct fault_source *s = source_find(f->source_id);
     s->count++;
     if (f->is_interrupt)
-        log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%llu reason=0x%x \"%s\"",
+        log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%llu reason=%x \"%s\"",
                   BDF_ARG(f->source_id), (unsigned long long)f->address, f->reason,
                   vtd_reason_name(f->reason));
     else
-        log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%llx reason=0x%x \"%s\"",
+        log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%llx reason=%x \"%s\"",
                   BDF_ARG(f->source_id), f->is_read ? "read" : "write",
                   (unsigned long long)f->address, f->reason, vtd_reason_name(f->reason));
     void (*handler)(const struct vtd_fault *fault) = vtd.fault_handler;

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+// sources: vtd/dmar.c vtd/unit.c vtd/invalidate.c vtd/context.c vtd/sspt.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_world.c
+/*
+ * DMA, the real driver against the model of the unit. Every scenario runs on every kind of unit: one
+ * that snoops, one that does not, one with a write buffer, one in caching mode, and each of them by
+ * queue and by registers. Devices touch memory before a change as well, so that the caches are warm
+ * and a flush that is missing shows.
+ */
+#include "tests/unit/vtd_model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define NIC  BDF(0, 4, 0)
+#define DISK BDF(0, 5, 0)
+#define RAM  UINT64_C(0x10000000)
+
+static const struct kind {
+    const char *name;
+    uint64_t cap_add, ecap_remove;
+    enum inv_mode inv;
+} kinds[] = {
+    {"snooping, queue", 0, 0, INV_QI},
+    {"snooping, registers", 0, 0, INV_REG},
+    {"not snooping, queue", 0, ECAP_C, INV_QI},
+    {"not snooping, registers", 0, ECAP_C, INV_REG},
+    {"write buffer, queue", CAP_RWBF, 0, INV_QI},
+    {"write buffer, not snooping, registers", CAP_RWBF, ECAP_C, INV_REG},
+    {"caching mode, queue", CAP_CM, 0, INV_QI},
+    {"caching mode, not snooping, registers", CAP_CM, ECAP_C, INV_REG},
+};
+
+static void start(const struct kind *k)
+{
+    model_reset(1);
+    model[0].cap |= k->cap_add;
+    model[0].ecap &= ~k->ecap_remove;
+    options.inv = k->inv;
+    assert_int_equal(vtd_init(), 0);
+}
+
+static bool reaches(unsigned n, bdf_t device, uint64_t iova, bool write, uint64_t expected)
+{
+    uint64_t to;
+    if (!model_dma(n, device, iova, write, &to))
+        return false;
+    assert_int_equal(to, expected);
+    return true;
+}
+#define assert_reaches(device, iova, to)                                                           \
+    do {                                                                                           \
+        assert_true(reaches(0, device, iova, true, to));                                           \
+        assert_true(reaches(0, device, iova, false, to));                                          \
+    } while (0)
+#define assert_blocked(device, iova)                                                               \
+    do {                                                                                           \
+        assert_false(reaches(0, device, iova, true, 0));                                           \
+        assert_false(reaches(0, device, iova, false, 0));                                          \
+    } while (0)
+
+static struct vtd_domain *domain_with(uint64_t to, uint64_t size)
+{
+    struct vtd_domain *d = vtd_domain_create();
+    assert_non_null(d);
+    assert_int_equal(vtd_map(d, gpa(0), hpa(to), size, VTD_READ | VTD_WRITE), 0);
+    return d;
+}
+
+static void each_kind(void (*scenario)(void))
+{
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        print_message("  on: %s\n", kinds[i].name);
+        start(&kinds[i]);
+        scenario();
+        vtd_fault_poll();
+    }
+}
+#define SCENARIO(name)                                                                             \
+    static void name##_once(void);                                                                 \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        each_kind(name##_once);                                                                    \
+    }                                                                                              \
+    static void name##_once(void)
+
+SCENARIO(blocked_from_the_start)
+{
+    assert_blocked(NIC, 0x1000);
+    assert_blocked(BDF(0xff, 31, 7), RAM);
+    assert_true(vtd_active() && vtd_covers(NIC));
+    assert_false(model[0].undrained);
+    vtd_fault_poll();
+    assert_int_equal(vtd_fault_count(NIC), 2);
+}
+
+SCENARIO(attach_gives_the_view)
+{
+    assert_blocked(NIC, 0x5000); /* caching mode remembers this */
+    struct vtd_domain *d = domain_with(RAM, 4 * SIZE_2M);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_reaches(NIC, 0x5123, RAM + 0x5123);
+    assert_blocked(NIC, 4 * SIZE_2M);
+    assert_blocked(DISK, 0x5000);
+    assert_int_equal(vtd_attach(d, DISK), 0);
+    assert_reaches(DISK, 0x5000, RAM + 0x5000);
+}
+
+SCENARIO(map_after_attach)
+{
+    struct vtd_domain *d = domain_with(RAM, 0x2000);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_blocked(NIC, 0x2000);
+    assert_blocked(NIC, SIZE_1G);
+    assert_int_equal(vtd_map(d, gpa(0x2000), hpa(RAM + 0x8000), 0x1000, VTD_READ | VTD_WRITE), 0);
+    assert_reaches(NIC, 0x2fff, RAM + 0x8fff);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(SIZE_1G), SIZE_1G, VTD_READ), 0);
+    assert_true(reaches(0, NIC, SIZE_1G + 5, false, SIZE_1G + 5));
+    assert_false(reaches(0, NIC, SIZE_1G + 5, true, 0));
+}
+
+SCENARIO(unmap_is_final)
+{
+    struct vtd_domain *d = domain_with(RAM, 2 * SIZE_2M);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x10000, VTD_READ | VTD_WRITE), 0);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_int_equal(vtd_attach(d, DISK), 0);
+    for (uint64_t at = 0; at < 0x10000; at += 0x1000)
+        assert_reaches(NIC, SIZE_1G + at, RAM + at);
+    assert_reaches(DISK, SIZE_1G + 0x5000, RAM + 0x5000);
+    vtd_unmap(d, gpa(SIZE_1G + 0x3000), 0x5000);
+    for (uint64_t at = 0; at < 0x10000; at += 0x1000)
+        if (at >= 0x3000 && at < 0x8000)
+            assert_blocked(NIC, SIZE_1G + at);
+        else
+            assert_reaches(NIC, SIZE_1G + at, RAM + at);
+    assert_blocked(DISK, SIZE_1G + 0x5000);
+    assert_reaches(NIC, 0, RAM);
+    vtd_unmap(d, gpa(0), 2 * SIZE_2M);
+    assert_blocked(NIC, 0);
+    vtd_unmap(d, gpa(0), BIT(50)); /* holes, and more than there is */
+    assert_blocked(NIC, SIZE_1G);
+    assert_false(model[0].undrained);
+}
+
+SCENARIO(unmap_splits_large_pages)
+{
+    struct vtd_domain *d = domain_with(SIZE_1G, SIZE_1G);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_reaches(NIC, 0x5000, SIZE_1G + 0x5000);
+    vtd_unmap(d, gpa(0x5000), 0x1000);
+    assert_blocked(NIC, 0x5000);
+    assert_reaches(NIC, 0x4fff, SIZE_1G + 0x4fff);
+    assert_reaches(NIC, 0x6000, SIZE_1G + 0x6000);
+    assert_reaches(NIC, SIZE_2M, SIZE_1G + SIZE_2M);
+    assert_reaches(NIC, SIZE_1G - 1, 2 * SIZE_1G - 1);
+    /* 64 KiB across a border of 2 MiB */
+    vtd_unmap(d, gpa(3 * SIZE_2M - 0x8000), 0x10000);
+    assert_blocked(NIC, 3 * SIZE_2M);
+    assert_reaches(NIC, 3 * SIZE_2M + 0x8000, SIZE_1G + 3 * SIZE_2M + 0x8000);
+}
+
+SCENARIO(split_without_memory_stays_safe)
+{
+    struct vtd_domain *d = domain_with(SIZE_1G, SIZE_1G);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_reaches(NIC, SIZE_2M, SIZE_1G + SIZE_2M);
+    world.pages_limit = world.pages_used;
+    vtd_unmap(d, gpa(0x5000), 0x1000);
+    assert_blocked(NIC, 0x5000);
+    assert_blocked(NIC, SIZE_2M);
+}
+
+SCENARIO(detach_blocks)
+{
+    struct vtd_domain *d = domain_with(RAM, SIZE_2M);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_int_equal(vtd_attach(d, DISK), 0);
+    assert_reaches(NIC, 0, RAM);
+    vtd_detach(NIC);
+    assert_blocked(NIC, 0);
+    assert_reaches(DISK, 0, RAM);
+    vtd_detach(NIC); /* nothing there any more */
+    vtd_detach(DISK);
+    assert_blocked(DISK, 0);
+    assert_false(model[0].undrained);
+}
+
+/* One store from one domain to the other: at no moment both or a mixture. */
+SCENARIO(attach_elsewhere)
+{
+    struct vtd_domain *a = domain_with(RAM, SIZE_2M), *b = domain_with(2 * RAM, SIZE_2M);
+    assert_int_equal(vtd_attach(a, NIC), 0);
+    assert_reaches(NIC, 0x1000, RAM + 0x1000);
+    assert_int_equal(vtd_attach(b, NIC), 0);
+    assert_reaches(NIC, 0x1000, 2 * RAM + 0x1000);
+    vtd_domain_destroy(a);
+    assert_reaches(NIC, 0x1000, 2 * RAM + 0x1000);
+}
+
+SCENARIO(same_address_two_domains)
+{
+    struct vtd_domain *a = domain_with(RAM, SIZE_2M), *b = domain_with(2 * RAM, SIZE_2M);
+    assert_int_not_equal(vtd_domain_id(a), vtd_domain_id(b));
+    assert_int_equal(vtd_attach(a, NIC), 0);
+    assert_int_equal(vtd_attach(b, DISK), 0);
+    for (uint64_t at = 0; at < 0x8000; at += 0x1000) {
+        assert_reaches(NIC, at, RAM + at);
+        assert_reaches(DISK, at, 2 * RAM + at);
+    }
+    vtd_unmap(a, gpa(0), SIZE_2M);
+    assert_blocked(NIC, 0x1000);
+    assert_reaches(DISK, 0x1000, 2 * RAM + 0x1000);
+}
+
+/* A domain-id comes back only after everything that the units knew of it is gone, and no page is lost. */
+SCENARIO(domain_ids_are_reused_clean)
+{
+    unsigned id = 0;
+    for (int round = 0; round < 3; round++) {
+        struct vtd_domain *d = domain_with(RAM + (uint64_t)round * SIZE_2M, 0x2000);
+        unsigned before = model[0].context_flushes[CIRG_DOMAIN];
+        assert_int_equal(vtd_attach(d, NIC), 0);
+        assert_reaches(NIC, 0, RAM + (uint64_t)round * SIZE_2M);
+        unsigned pages = world.pages_used;
+        vtd_detach(NIC);
+        unsigned iotlb = model[0].iotlb_flushes[IIRG_DOMAIN];
+        vtd_domain_destroy(d);
+        assert_int_equal(model[0].context_flushes[CIRG_DOMAIN], before + 1);
+        assert_int_equal(model[0].iotlb_flushes[IIRG_DOMAIN], iotlb + 1);
+        assert_int_equal(world.pages_used, pages - vtd.levels);
+        assert_true(round == 0 || vtd_domain_id(d) == id);
+        id = vtd_domain_id(d);
+        assert_blocked(NIC, 0);
+    }
+}
+
+SCENARIO(map_refuses)
+{
+    struct vtd_domain *d = domain_with(RAM, SIZE_2M);
+    unsigned rw = VTD_READ | VTD_WRITE;
+    assert_int_equal(vtd_map(d, gpa(0x1000), hpa(RAM), 0x1000, rw), -EEXIST);
+    assert_int_equal(vtd_map(d, gpa(0), hpa(0), SIZE_1G, rw), -EEXIST);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x800, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x1000, 0), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x1000, 4), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(0xfee00000), hpa(RAM), 0x1000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(0xfedff000), hpa(RAM), 0x2000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(BIT(48)), hpa(RAM), 0x1000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(BIT(48) - 0x1000), hpa(RAM), 0x2000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(UINT64_MAX - 0xfff), hpa(RAM), 0x1000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(BIT(52)), 0x1000, rw), -EINVAL);
+    assert_int_equal(vtd_map(d, gpa(BIT(48) - 0x1000), hpa(RAM), 0x1000, rw), 0);
+}
+
+SCENARIO(map_without_memory_leaves_nothing)
+{
+    struct vtd_domain *d = domain_with(RAM, 0x1000);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    world.pages_limit = world.pages_used + 2; /* for the first table, not for the second */
+    assert_int_equal(vtd_map(d, gpa(2 * SIZE_1G - 0x1000), hpa(RAM), 0x2000, VTD_READ | VTD_WRITE),
+                     -ENOMEM);
+    assert_blocked(NIC, 2 * SIZE_1G - 0x1000);
+    hpa_t to;
+    unsigned perm;
+    assert_false(vtd_translate(d, gpa(2 * SIZE_1G - 0x1000), &to, &perm));
+}
+
+SCENARIO(translate_agrees_with_the_unit)
+{
+    struct vtd_domain *d = domain_with(SIZE_1G, SIZE_1G + SIZE_2M + 0x3000);
+    assert_int_equal(vtd_map(d, gpa(BIT(38)), hpa(RAM), 0x1000, VTD_READ), 0);
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    uint64_t probes[] = {0,
+                         0x1fff,
+                         SIZE_1G,
+                         SIZE_1G + SIZE_2M,
+                         SIZE_1G + SIZE_2M + 0x2fff,
+                         SIZE_1G + SIZE_2M + 0x3000,
+                         BIT(38),
+                         BIT(38) + 0x1000,
+                         BIT(47)};
+    for (size_t i = 0; i < ARRAY_COUNT(probes); i++) {
+        hpa_t to = hpa(0);
+        unsigned perm = 0;
+        uint64_t real = 0;
+        bool mapped = vtd_translate(d, gpa(probes[i]), &to, &perm);
+        assert_int_equal(mapped, model_dma(0, NIC, probes[i], false, &real));
+        assert_true(!mapped || real == to.v);
+        assert_true(!mapped || !!(perm & VTD_WRITE) == model_dma(0, NIC, probes[i], true, &real));
+    }
+    hpa_t to;
+    unsigned perm;
+    assert_false(vtd_translate(d, gpa(BIT(60)), &to, &perm));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocked_from_the_start),
+        cmocka_unit_test(attach_gives_the_view),
+        cmocka_unit_test(map_after_attach),
+        cmocka_unit_test(unmap_is_final),
+        cmocka_unit_test(unmap_splits_large_pages),
+        cmocka_unit_test(split_without_memory_stays_safe),
+        cmocka_unit_test(detach_blocks),
+        cmocka_unit_test(attach_elsewhere),
+        cmocka_unit_test(same_address_two_domains),
+        cmocka_unit_test(domain_ids_are_reused_clean),
+        cmocka_unit_test(map_refuses),
+        cmocka_unit_test(map_without_memory_leaves_nothing),
+        cmocka_unit_test(translate_agrees_with_the_unit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+// sources: vtd/dmar.c vtd/unit.c vtd/invalidate.c vtd/context.c vtd/sspt.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_world.c
+/*
+ * Interrupts, the real driver against the model of the unit: who may use which entry, what comes of
+ * it, and that a changed entry is the one in force.
+ */
+#include "tests/unit/vtd_model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define NIC  BDF(0, 4, 0)
+#define DISK BDF(0, 5, 0)
+
+static const struct {
+    uint64_t cap_add, ecap_remove;
+} kinds[] = {{0, 0}, {0, ECAP_C}, {CAP_RWBF, 0}, {CAP_CM, 0}, {CAP_CM, ECAP_C | ECAP_MHMV}};
+
+static void start(size_t kind)
+{
+    model_start(MODEL_CAP | CAP_PI | kinds[kind].cap_add, MODEL_ECAP & ~kinds[kind].ecap_remove);
+    assert_true(vtd_ir_active());
+}
+
+static struct model_message send(bdf_t device, unsigned index)
+{
+    return model_interrupt(0, device, vtd_msi_address(index, false), 0);
+}
+
+static void assert_blocked(bdf_t device, unsigned index, uint8_t reason)
+{
+    assert_int_equal(send(device, index).outcome, MODEL_BLOCKED);
+    unsigned newest = (model[0].next_record + MODEL_RECORDS - 1) % MODEL_RECORDS;
+    assert_int_equal(FIELD_GET(FRCD_FR, model[0].records[newest].hi), reason);
+    vtd_fault_poll();
+}
+
+static void test_remap(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
+        start(kind);
+        int index = vtd_irte_alloc(NIC, 1);
+        assert_true(index >= 0);
+        assert_blocked(NIC, (unsigned)index, 0x22); /* caching mode remembers this */
+        vtd_irte_remap((unsigned)index, 2, 0x41, false);
+        struct model_message m = send(NIC, (unsigned)index);
+        assert_int_equal(m.outcome, MODEL_REMAPPED);
+        assert_true(m.vector == 0x41 && m.destination == 2 && !m.level);
+        assert_blocked(DISK, (unsigned)index, 0x26);
+        vtd_irte_remap((unsigned)index, 1, 0x42, true);
+        m = send(NIC, (unsigned)index);
+        assert_true(m.vector == 0x42 && m.destination == 1 && m.level);
+        vtd_irte_block((unsigned)index);
+        assert_blocked(NIC, (unsigned)index, 0x22);
+        vtd_irte_remap((unsigned)index, 1, 0x43, false);
+        assert_int_equal(send(NIC, (unsigned)index).vector, 0x43);
+        vtd_irte_free((unsigned)index, 1);
+        assert_blocked(NIC, (unsigned)index, 0x22);
+        assert_int_equal(vtd_irte_alloc(DISK, 1), index);
+        assert_blocked(NIC, (unsigned)index, 0x22);
+        assert_blocked(NIC, IRT_COUNT, 0x21);
+    }
+}
+
+static void test_compatibility_is_blocked(void **state)
+{
+    (void)state;
+    start(0);
+    assert_int_equal(model_interrupt(0, NIC, 0xfee00000, 0x30).outcome, MODEL_BLOCKED);
+    vtd_fault_poll();
+    model_reset(1);
+    options.ir = false;
+    assert_int_equal(vtd_init(), 0);
+    assert_false(vtd_ir_active());
+    assert_int_equal(model_interrupt(0, NIC, 0xfee00000, 0x30).outcome, MODEL_COMPATIBILITY);
+}
+
+static void test_post(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
+        start(kind);
+        assert_true(vtd_can_post());
+        unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
+        const struct pid *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
+        vtd_irte_post(index, one, 0x50, true);
+        struct model_message m = send(NIC, index);
+        assert_int_equal(m.outcome, MODEL_POSTED);
+        assert_true(m.urgent && m.vector == 0x50 && m.descriptor == 0x123456789c0);
+        vtd_irte_post(index, other, 0x51, false);
+        m = send(NIC, index);
+        assert_true(!m.urgent && m.vector == 0x51 && m.descriptor == 0xffffffc0);
+        vtd_irte_remap(index, 0, 0x52, false);
+        assert_int_equal(send(NIC, index).outcome, MODEL_REMAPPED);
+        assert_blocked(DISK, index, 0x26);
+    }
+}
+
+static void test_posting_is_gated(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP);
+    assert_false(vtd_can_post());
+    model_reset(1);
+    model[0].cap |= CAP_PI;
+    model[0].ecap &= ~ECAP_EIM;
+    world.x2apic = true; /* NDST would be read as an xAPIC id */
+    assert_int_equal(vtd_init(), 0);
+    assert_false(vtd_can_post());
+    model_reset(2);
+    model[0].cap |= CAP_PI; /* the other one has it not */
+    assert_int_equal(vtd_init(), 0);
+    assert_false(vtd_can_post());
+}
+
+static void test_multiple_messages(void **state)
+{
+    (void)state;
+    start(0);
+    unsigned odd = (unsigned)vtd_irte_alloc(DISK, 1);
+    unsigned first = (unsigned)vtd_irte_alloc(NIC, 8);
+    assert_true(first % 8 == 0 && first != odd);
+    for (unsigned i = 0; i < 8; i++)
+        vtd_irte_remap(first + i, 0, (uint8_t)(0x60 + i), false);
+    for (uint16_t i = 0; i < 8; i++)
+        assert_int_equal(model_interrupt(0, NIC, vtd_msi_address(first, true), i).vector, 0x60 + i);
+    vtd_irte_free(first, 8);
+    for (unsigned i = 0; i < 8; i++)
+        assert_blocked(NIC, first + i, 0x22);
+    for (unsigned i = 0; i < IRT_COUNT / 8 - 1; i++)
+        assert_true(vtd_irte_alloc(NIC, 8) >= 0);
+    assert_int_equal(vtd_irte_alloc(NIC, 8), -ENOSPC);
+    assert_true(vtd_irte_alloc(NIC, 1) >= 0);
+}
+
+static void test_behind_a_bridge(void **state)
+{
+    (void)state;
+    start(0);
+    unsigned index = (unsigned)vtd_irte_alloc(BDF(2, 0, 0), 1);
+    vtd_irte_remap(index, 0, 0x70, false);
+    assert_int_equal(send(BDF(2, 0, 0), index).outcome, MODEL_REMAPPED);
+    assert_int_equal(send(BDF(2, 1, 0), index).outcome, MODEL_REMAPPED);
+    assert_blocked(NIC, index, 0x26);
+    assert_blocked(BDF(3, 0, 0), index, 0x26);
+}
+
+static void test_apic_ids(void **state)
+{
+    (void)state;
+    model_reset(1);
+    world.x2apic = true;
+    assert_int_equal(vtd_init(), 0);
+    unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
+    vtd_irte_remap(index, 0x12345, 0x71, false);
+    assert_int_equal(send(NIC, index).destination, 0x12345);
+    model_start(MODEL_CAP, MODEL_ECAP);
+    index = (unsigned)vtd_irte_alloc(NIC, 1);
+    vtd_irte_remap(index, 0xff, 0x71, false);
+    assert_int_equal(send(NIC, index).destination, 0xff);
+    vtd_irte_remap(index, 0x100, 0x71, false); /* does not fit: nobody gets it */
+    assert_blocked(NIC, index, 0x22);
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    assert_int_equal(vtd_msi_address(0, false), 0xfee00010);
+    assert_int_equal(vtd_msi_address(0x7fff, true), 0xfeeffff8);
+    assert_int_equal(vtd_msi_address(0x8001, false), 0xfee00034);
+    assert_int_equal(vtd_ioapic_rte(0x8003, 0x31, true, true),
+                     UINT64_C(3) << 49 | BIT(48) | BIT(15) | BIT(13) | BIT(11) | 0x31);
+    assert_int_equal(vtd_ioapic_rte(1, 0x31, false, false), UINT64_C(1) << 49 | BIT(48) | 0x31);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_remap),
+        cmocka_unit_test(test_compatibility_is_blocked),
+        cmocka_unit_test(test_post),
+        cmocka_unit_test(test_posting_is_gated),
+        cmocka_unit_test(test_multiple_messages),
+        cmocka_unit_test(test_behind_a_bridge),
+        cmocka_unit_test(test_apic_ids),
+        cmocka_unit_test(test_formats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+// sources: vtd/dmar.c vtd/unit.c vtd/invalidate.c vtd/context.c vtd/sspt.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_world.c
+/*
+ * Taking units over, choosing what they have in common, queue errors, faults: the real driver
+ * against the model of the unit.
+ */
+#include "tests/unit/vtd_model.h"
+#include "arch/trap.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define NIC  BDF(0, 4, 0)
+#define DISK BDF(0, 5, 0)
+#define RAM  UINT64_C(0x10000000)
+#define RW   (VTD_READ | VTD_WRITE)
+
+static bool reaches(unsigned n, bdf_t device, uint64_t iova)
+{
+    uint64_t to;
+    return model_dma(n, device, iova, true, &to);
+}
+
+static struct vtd_domain *domain_for(bdf_t device)
+{
+    struct vtd_domain *d = vtd_domain_create();
+    assert_non_null(d);
+    assert_int_equal(vtd_map(d, gpa(0), hpa(RAM), SIZE_2M, RW), 0);
+    assert_int_equal(vtd_attach(d, device), 0);
+    return d;
+}
+
+static void test_enable(void **state)
+{
+    (void)state;
+    model_reset(1);
+    model[0].cap |= CAP_PLMR | CAP_PHMR;
+    model[0].pmen = (uint32_t)(PMEN_EPM | PMEN_PRS);
+    model_fault(0, NIC, 6, true, 0); /* of the firmware's time */
+    assert_int_equal(vtd_init(), 0);
+    assert_int_equal(model[0].gsts & (uint32_t)(GCMD_TE | GCMD_QIE | GCMD_IRE | GCMD_CFI),
+                     (uint32_t)(GCMD_TE | GCMD_QIE | GCMD_IRE));
+    assert_int_equal(model[0].srtp, 1);
+    assert_int_equal(model[0].sirtp, 1);
+    assert_int_equal(model[0].pmen, 0);
+    assert_true(world.irq_registered == 1 && model[0].fectl == 0);
+    assert_int_equal(model[0].fedata, VECTOR_VTD);
+    assert_int_equal(model[0].feaddr, 0xfee03000);
+    vtd_fault_poll();
+    assert_int_equal(vtd_fault_count(NIC), 0);
+}
+
+static void test_event_in_x2apic_mode(void **state)
+{
+    (void)state;
+    model_reset(1);
+    world.x2apic = true; /* this CPU is 0x123 */
+    assert_int_equal(vtd_init(), 0);
+    assert_int_equal(model[0].feaddr, 0xfee23000);
+    assert_int_equal(model[0].feuaddr, 0x100);
+    assert_true(model[0].irta_latched & IRTA_EIME);
+}
+
+/* The firmware left translation on, with its tables, its queue, and full caches. */
+static void test_takeover(void **state)
+{
+    (void)state;
+    for (int queue = 0; queue < 2; queue++) {
+        model_reset(1);
+        model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (queue ? GCMD_QIE : 0));
+        model[0].contexts[0] = (struct model_context){
+            true, NIC, 7, {CTX_P | 0x1000, FIELD_SET(CTX_AW, 2) | FIELD_SET(CTX_DID, 7)}};
+        model[0].translations[0] =
+            (struct model_translation){true, NIC, 7, 0, PAGE_SIZE, RAM | SS_R | SS_W};
+        model[0].interrupts[0] = (struct model_interrupt_entry){
+            true, 0, {IRTE_P, FIELD_SET(IRTE_SVT, IRTE_SVT_SID) | FIELD_SET(IRTE_SID, NIC)}};
+        assert_true(reaches(0, NIC, 0));
+        assert_int_equal(vtd_init(), 0);
+        assert_false(model[0].translation_dropped);
+        assert_false(reaches(0, NIC, 0));
+        assert_false(reaches(0, NIC, 0x1000));
+        assert_int_equal(model_interrupt(0, NIC, vtd_msi_address(0, false), 0).outcome,
+                         MODEL_BLOCKED);
+    }
+}
+
+static void test_widths(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned sagaw, mgaw, levels, bits;
+    } rows[] = {{2, 39, 3, 39},  {4, 48, 4, 48}, {6, 48, 4, 48}, {6, 39, 4, 39}, {2, 48, 3, 39},
+                {14, 57, 4, 48}, {1, 48, 0, 0},  {8, 57, 0, 0},  {0, 48, 0, 0}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        model_start((MODEL_CAP & ~(CAP_SAGAW | CAP_MGAW)) | FIELD_SET(CAP_SAGAW, rows[i].sagaw) |
+                        FIELD_SET(CAP_MGAW, rows[i].mgaw - 1),
+                    MODEL_ECAP);
+        assert_int_equal(vtd_active(), rows[i].levels != 0);
+        if (!vtd_active())
+            continue;
+        assert_int_equal(vtd.levels, rows[i].levels);
+        struct vtd_domain *d = domain_for(NIC);
+        assert_true(reaches(0, NIC, 0x1000));
+        uint64_t end = BIT(rows[i].bits);
+        assert_int_equal(vtd_map(d, gpa(end), hpa(RAM), 0x1000, RW), -EINVAL);
+        assert_int_equal(vtd_map(d, gpa(end - 0x1000), hpa(RAM), 0x1000, RW), 0);
+        assert_true(reaches(0, NIC, end - 1));
+    }
+}
+
+static void test_page_sizes(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {0, CAP_SSLPS_2M, CAP_SSLPS_2M | CAP_SSLPS_1G};
+    static const unsigned pages[] = {2 + 512 + 1, 2 + 2, 2};
+    for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+        model_start((MODEL_CAP & ~(CAP_SSLPS_2M | CAP_SSLPS_1G)) | sizes[i], MODEL_ECAP);
+        unsigned before = world.pages_used;
+        struct vtd_domain *d = vtd_domain_create();
+        uint64_t size = i == 0 ? SIZE_1G / 2 : SIZE_1G; /* keeps the arena small */
+        assert_int_equal(vtd_map(d, gpa(0), hpa(4 * SIZE_1G), size, RW), 0);
+        assert_int_equal(vtd_attach(d, NIC), 0);
+        assert_true(reaches(0, NIC, size - 1));
+        unsigned expected = i == 0 ? 3 + 256 : pages[i] + (i == 1 ? -1 : 0);
+        assert_int_equal(world.pages_used - before, expected + 1); /* and a context table */
+    }
+}
+
+static void test_snoop_control(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP | ECAP_SC);
+    struct vtd_domain *d = domain_for(NIC);
+    assert_true(d->table && vtd.snoop_control);
+    assert_true(reaches(0, NIC, 0)); /* a unit without SC would fault, see blocked in the model */
+}
+
+static void test_no_page_selective(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* without PSI; with it, but only for single pages */
+        model_start(i ? MODEL_CAP & ~CAP_MAMV : MODEL_CAP & ~CAP_PSI, MODEL_ECAP);
+        struct vtd_domain *d = domain_for(NIC);
+        assert_true(reaches(0, NIC, 0x1000));
+        vtd_unmap(d, gpa(0), SIZE_2M);
+        assert_false(reaches(0, NIC, 0x1000));
+    }
+}
+
+static void test_two_units(void **state)
+{
+    (void)state;
+    model_reset(2);
+    model[0].cap &= ~CAP_SSLPS_1G;
+    model[1].ecap &= ~ECAP_C;
+    model[1].cap = (model[1].cap & ~CAP_ND) | FIELD_SET(CAP_ND, 0);
+    assert_int_equal(vtd_init(), 0);
+    assert_true(!vtd.pages_1g && vtd.pages_2m && !vtd.coherent && vtd.domain_count == 16);
+    struct vtd_domain *d = domain_for(NIC);           /* unit 1 by name */
+    assert_int_equal(vtd_attach(d, DISK), 0);         /* unit 0: the rest */
+    assert_int_equal(vtd_attach(d, BDF(3, 7, 0)), 0); /* behind the bridge: unit 1 */
+    assert_true(reaches(1, NIC, 0) && reaches(0, DISK, 0) && reaches(1, BDF(3, 7, 0), 0));
+    assert_false(reaches(0, NIC, 0) || reaches(1, DISK, 0) || reaches(1, BDF(4, 0, 0), 0));
+    vtd_unmap(d, gpa(0), SIZE_2M);
+    assert_false(reaches(1, NIC, 0) || reaches(0, DISK, 0) || reaches(1, BDF(3, 7, 0), 0));
+    bdf_t ioapic;
+    assert_true(vtd_ioapic_source(5, &ioapic) && ioapic == BDF(0xf0, 0x1f, 7));
+    assert_false(vtd_ioapic_source(6, &ioapic));
+    assert_true(vtd_has_rmrr(BDF(0, 0x1d, 0)));
+    assert_false(vtd_has_rmrr(NIC));
+}
+
+/* One of two units cannot be driven: its devices are refused, the others are served. */
+static void test_one_unit_silent(void **state)
+{
+    (void)state;
+    model_reset(2);
+    model[1].cap = UINT64_MAX;
+    model[1].ecap = UINT64_MAX;
+    assert_int_equal(vtd_init(), 0);
+    assert_true(vtd_covers(DISK));
+    assert_false(vtd_covers(NIC));
+    struct vtd_domain *d = vtd_domain_create();
+    assert_int_equal(vtd_attach(d, NIC), -ENODEV);
+    assert_int_equal(vtd_attach(d, DISK), 0);
+}
+
+static void test_absent(void **state)
+{
+    (void)state;
+    model_reset(1);
+    ((struct acpi_header *)world.table)->length = 0;
+    assert_int_equal(vtd_init(), -ENODEV);
+    assert_false(vtd_active() || vtd_covers(NIC));
+    model_reset(1);
+    ((struct acpi_header *)world.table)->length = 60;
+    assert_int_equal(vtd_init(), -ENODEV);
+    model_reset(1);
+    options.vtd = false;
+    assert_int_equal(vtd_init(), -ENODEV);
+    assert_null(vtd_domain_create());
+    model_reset(1);
+    model[0].dead = true;
+    model[0].ecap = 0; /* registers, which never answer: no invalidation, no VT-d */
+    model[0].version = 0x60;
+    assert_int_equal(vtd_init(), -ENODEV);
+}
+
+static void test_registers_where_asked_or_needed(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP & ~(ECAP_QI | ECAP_IR));
+    assert_true(vtd_active() && !vtd_ir_active() && !(model[0].gsts & GCMD_QIE));
+    model_reset(1);
+    options.inv = INV_REG;
+    assert_int_equal(vtd_init(), 0);
+    assert_false(vtd_ir_active()); /* interrupt entries are only invalidated by the queue */
+    assert_int_equal(vtd_irte_alloc(NIC, 1), -ENODEV);
+    model_reset(1);
+    options.inv = INV_REG;
+    model[0].version = 0x60; /* has no such registers any more */
+    assert_int_equal(vtd_init(), 0);
+    assert_true(model[0].gsts & GCMD_QIE);
+}
+
+/* The queue goes round many times; a refused descriptor is replaced and the command given again. */
+static void test_queue(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP);
+    struct vtd_domain *d = domain_for(NIC);
+    for (unsigned i = 0; i < 1000; i++) {
+        model[0].refuse = i % 100 == 50 ? 1 + i % 2 : 0;
+        assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x1000, RW), 0);
+        assert_true(reaches(0, NIC, SIZE_1G));
+        vtd_unmap(d, gpa(SIZE_1G), 0x1000);
+        assert_false(reaches(0, NIC, SIZE_1G));
+        assert_false(model[0].fsts & FSTS_IQE);
+        vtd_fault_poll();
+    }
+}
+
+/* A unit that no longer invalidates leaves nobody safe: the machine stops. */
+static void stops(uint32_t refuse, enum inv_mode inv)
+{
+    model_reset(1);
+    options.inv = inv;
+    assert_int_equal(vtd_init(), 0);
+    struct vtd_domain *d = domain_for(NIC);
+    pid_t child = fork();
+    if (child == 0) {
+        close(1), close(2);
+        model[0].dead = refuse == 0;
+        model[0].refuse = refuse;
+        vtd_unmap(d, gpa(0), SIZE_2M);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void test_dead_unit_stops_the_machine(void **state)
+{
+    (void)state;
+    stops(0, INV_QI);
+    stops(0, INV_REG);
+    stops(100, INV_QI);
+}
+
+static struct vtd_fault last;
+static unsigned handled;
+static void handler(const struct vtd_fault *f)
+{
+    last = *f;
+    handled++;
+    if (f->reason == 5)
+        vtd_detach(f->source_id); /* what guest/ does to a storm */
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP);
+    vtd_fault_handler_set(handler);
+    handled = 0;
+    domain_for(NIC);
+    model_fault(0, NIC, 6, true, 0x123456789abc);
+    assert_int_equal(model[0].events, 1);
+    fault_interrupt(NULL);
+    assert_int_equal(handled, 1);
+    assert_true(last.is_read && !last.is_interrupt && last.reason == 6);
+    assert_int_equal(last.address, 0x123456789000);
+    assert_string_equal(vtd_reason_name(6), "read not permitted");
+    assert_string_equal(vtd_reason_name(0xff), "reason not known");
+
+    /* More than there are records, from an oldest one in the middle: all taken, then deaf no more. */
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < MODEL_RECORDS + 2; i++)
+            model_fault(0, DISK, 0x26, false, 100 + i);
+        assert_true(model[0].fsts & FSTS_PFO);
+        handled = 0;
+        vtd_fault_poll();
+        assert_int_equal(handled, MODEL_RECORDS);
+        assert_int_equal(last.address, 100 + MODEL_RECORDS - 1); /* in order */
+        assert_true(last.is_interrupt && last.source_id == DISK);
+        assert_int_equal(model[0].fsts & (FSTS_PFO | FSTS_PPF), 0);
+    }
+    assert_int_equal(vtd_fault_count(DISK), 3 * MODEL_RECORDS);
+    assert_true(reaches(0, NIC, 0));
+    model_fault(0, NIC, 5, false, 0x1000);
+    vtd_fault_poll();
+    assert_false(reaches(0, NIC, 0));
+}
+
+/* Thousands of source-ids do not push out the counts of the first. */
+static void test_fault_sources(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP);
+    for (unsigned sid = 0; sid < 1000; sid++) {
+        model_fault(0, (bdf_t)sid, 2, false, 0);
+        vtd_fault_poll();
+    }
+    assert_int_equal(vtd_fault_count(3), 1);
+    assert_int_equal(vtd_fault_count(999), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_enable),
+        cmocka_unit_test(test_event_in_x2apic_mode),
+        cmocka_unit_test(test_takeover),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_page_sizes),
+        cmocka_unit_test(test_snoop_control),
+        cmocka_unit_test(test_no_page_selective),
+        cmocka_unit_test(test_two_units),
+        cmocka_unit_test(test_one_unit_silent),
+        cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_registers_where_asked_or_needed),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_dead_unit_stops_the_machine),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_fault_sources),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model of the unit: see vtd_model.h. It is strict where QEMU's is lenient: 64-bit accesses to 32-bit
+ * registers, reserved granularities and invalidation registers used beside the queue end the test.
+ * From: tests/unit/vtd_model.h.
+ * Spec: VT-d "Register Descriptions".
+ */
+#include "tests/unit/vtd_model.h"
+#include "arch/io.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+struct model_unit model[MODEL_UNITS];
+
+#define IVA_OFFSET   0xf0
+#define IOTLB_OFFSET (IVA_OFFSET + IOTLB_REG_OFFSET)
+#define FRCD_OFFSET  0x220
+
+/* Faults */
+
+static void event(struct model_unit *m)
+{
+    if (!(m->fectl & FECTL_IM))
+        m->events++;
+}
+
+void model_fault(unsigned n, bdf_t source_id, uint8_t reason, bool read, uint64_t address)
+{
+    struct model_unit *m = &model[n];
+    if (m->fsts & FSTS_PFO)
+        return;
+    struct u128 *r = &m->records[m->next_record];
+    bool pending = m->fsts & FSTS_PPF;
+    if (r->hi & FRCD_F) {
+        m->fsts |= FSTS_PFO;
+        return;
+    }
+    if (!pending)
+        m->fsts = (m->fsts & ~(uint32_t)FSTS_FRI) | (uint32_t)FIELD_SET(FSTS_FRI, m->next_record);
+    bool interrupt = reason >= FAULT_REASON_INTERRUPT_FIRST;
+    r->lo = interrupt ? FIELD_SET(FRCD_FI_INDEX, address) : address & FRCD_FI;
+    /* Bits 55:40 without meaning, as QEMU leaves them. */
+    r->hi = FIELD_SET(FRCD_SID, source_id) | FIELD_SET(FRCD_FR, reason) | BITS(55, 40) |
+            (read ? FRCD_T1 : 0) | FRCD_F;
+    m->next_record = (m->next_record + 1) % MODEL_RECORDS;
+    m->fsts |= (uint32_t)FSTS_PPF;
+    if (!pending)
+        event(m);
+}
+
+static void record_clear(struct model_unit *m, unsigned i)
+{
+    m->records[i].hi &= ~FRCD_F;
+    for (i = 0; i < MODEL_RECORDS; i++)
+        if (m->records[i].hi & FRCD_F)
+            return;
+    m->fsts &= ~(uint32_t)FSTS_PPF;
+}
+
+/* Forgetting */
+
+static void context_forget(struct model_unit *m, unsigned granularity, unsigned did, bdf_t sid)
+{
+    assert_in_range(granularity, CIRG_GLOBAL, CIRG_DEVICE);
+    m->context_flushes[granularity]++;
+    model_write_buffer_empty();
+    for (unsigned i = 0; i < MODEL_CACHE; i++) {
+        struct model_context *c = &m->contexts[i];
+        if (granularity == CIRG_GLOBAL || (c->did == did && granularity == CIRG_DOMAIN) ||
+            (c->did == did && c->source_id == sid))
+            c->valid = false;
+    }
+}
+
+static void iotlb_forget(struct model_unit *m, unsigned granularity, unsigned did, uint64_t iova,
+                         unsigned mask, bool drain)
+{
+    assert_in_range(granularity, IIRG_GLOBAL, IIRG_PAGE);
+    m->iotlb_flushes[granularity]++;
+    *(drain ? &m->drained : &m->undrained) += 1;
+    model_write_buffer_empty();
+    if (granularity == IIRG_PAGE) {
+        assert_true(m->cap & CAP_PSI);
+        assert_true(mask <= FIELD_GET(CAP_MAMV, m->cap));
+    }
+    uint64_t size = PAGE_SIZE << mask, first = ALIGN_DOWN(iova, size);
+    for (unsigned i = 0; i < MODEL_CACHE; i++) {
+        struct model_translation *t = &m->translations[i];
+        /* A large page is only found by a mask as large: VT-d "Caching Fractured Translations". */
+        bool named = t->iova >= first && t->iova + t->size <= first + size;
+        if (granularity == IIRG_GLOBAL || (t->did == did && granularity == IIRG_DOMAIN) ||
+            (t->did == did && named))
+            t->valid = false;
+    }
+}
+
+static void interrupts_forget(struct model_unit *m, bool all, unsigned index, unsigned mask)
+{
+    model_write_buffer_empty();
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (all || m->interrupts[i].index >> mask == index >> mask)
+            m->interrupts[i].valid = false;
+}
+
+/* The queue */
+
+static bool descriptor_run(struct model_unit *m, struct u128 d)
+{
+    unsigned granularity = (unsigned)FIELD_GET(DESC_GRANULARITY, d.lo);
+    unsigned did = (unsigned)FIELD_GET(DESC_DID, d.lo);
+    switch (FIELD_GET(DESC_TYPE, d.lo)) {
+    case DESC_CONTEXT:
+        context_forget(m, granularity, did, (bdf_t)FIELD_GET(DESC_SID, d.lo));
+        return true;
+    case DESC_IOTLB:
+        iotlb_forget(m, granularity, did, d.hi & DESC_IOTLB_ADDR,
+                     (unsigned)FIELD_GET(DESC_IOTLB_AM, d.hi),
+                     (d.lo & DESC_IOTLB_DR) && (d.lo & DESC_IOTLB_DW));
+        return true;
+    case DESC_IEC:
+        interrupts_forget(m, !(d.lo & DESC_IEC_INDEXED), (unsigned)FIELD_GET(DESC_IEC_IIDX, d.lo),
+                          (unsigned)FIELD_GET(DESC_IEC_IM, d.lo));
+        return true;
+    case DESC_WAIT:
+        assert_true(d.lo & DESC_WAIT_SW);
+        *(uint32_t *)hpa_ptr(hpa(d.hi & DESC_WAIT_ADDR)) =
+            (uint32_t)FIELD_GET(DESC_WAIT_DATA, d.lo);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void queue_run(struct model_unit *m)
+{
+    while ((m->gsts & GCMD_QIE) && !m->dead && m->iqh != m->iqt &&
+           !(m->fsts & (FSTS_IQE | FSTS_ITE))) {
+        struct u128 *queue = hpa_ptr(hpa(ALIGN_DOWN(m->iqa, PAGE_SIZE)));
+        struct u128 d = queue[m->iqh >> IQ_DESC_SHIFT]; /* always snooped */
+        bool refused = m->refuse > 0 && FIELD_GET(DESC_TYPE, d.lo) != DESC_WAIT;
+        m->refuse -= refused;
+        if (refused || !descriptor_run(m, d)) {
+            m->fsts |= (uint32_t)FSTS_IQE;
+            event(m);
+            return;
+        }
+        m->iqh = (m->iqh + 16) % PAGE_SIZE;
+    }
+}
+
+/* Registers */
+
+static void command(struct model_unit *m, uint32_t v)
+{
+    uint32_t on = v & (uint32_t)(GCMD_TE | GCMD_QIE | GCMD_IRE | GCMD_CFI);
+    if ((m->gsts & GCMD_TE) && !(on & GCMD_TE))
+        m->translation_dropped = true;
+    if (v & GCMD_SRTP) {
+        m->rtaddr_latched = m->rtaddr;
+        m->srtp++;
+    }
+    if (v & GCMD_SIRTP) {
+        m->irta_latched = m->irta;
+        m->sirtp++;
+    }
+    if (v & GCMD_WBF) {
+        m->wbf++;
+        model_write_buffer_empty();
+    }
+    /* The answers to SRTP and SIRTP stay set for good. */
+    m->gsts = on | (m->gsts & (uint32_t)(GCMD_SRTP | GCMD_SIRTP)) |
+              (v & (uint32_t)(GCMD_SRTP | GCMD_SIRTP));
+    if (!(on & GCMD_QIE))
+        m->iqh = 0;
+    queue_run(m);
+}
+
+static void context_register(struct model_unit *m, uint64_t v)
+{
+    assert_false(m->gsts & GCMD_QIE);
+    m->ccmd = v;
+    if (!(v & CCMD_ICC) || m->dead)
+        return;
+    unsigned granularity = (unsigned)FIELD_GET(CCMD_CIRG, v);
+    context_forget(m, granularity, (unsigned)FIELD_GET(CCMD_DID, v), (bdf_t)FIELD_GET(CCMD_SID, v));
+    m->ccmd = (v & ~(CCMD_ICC | CCMD_CAIG)) | FIELD_SET(CCMD_CAIG, granularity);
+}
+
+static void iotlb_register(struct model_unit *m, uint64_t v)
+{
+    assert_false(m->gsts & GCMD_QIE);
+    m->iotlb = v;
+    if (!(v & IOTLB_IVT) || m->dead)
+        return;
+    unsigned granularity = (unsigned)FIELD_GET(IOTLB_IIRG, v);
+    iotlb_forget(m, granularity, (unsigned)FIELD_GET(IOTLB_DID, v), m->iva & IVA_ADDR,
+                 (unsigned)FIELD_GET(IVA_AM, m->iva), (v & IOTLB_DR) && (v & IOTLB_DW));
+    m->iotlb = (v & ~(IOTLB_IVT | IOTLB_IAIG)) | FIELD_SET(IOTLB_IAIG, granularity);
+}
+
+static uint32_t *register_32(struct model_unit *m, unsigned at)
+{
+    switch (at) {
+    case VTD_VER:
+        return &m->version;
+    case VTD_GSTS:
+        return &m->gsts;
+    case VTD_FSTS:
+        return &m->fsts;
+    case VTD_FECTL:
+        return &m->fectl;
+    case VTD_FEDATA:
+        return &m->fedata;
+    case VTD_FEADDR:
+        return &m->feaddr;
+    case VTD_FEUADDR:
+        return &m->feuaddr;
+    case VTD_PMEN:
+        return &m->pmen;
+    }
+    fail_msg("32-bit access to 0x%x", at);
+    return NULL;
+}
+
+static uint64_t *register_64(struct model_unit *m, unsigned at)
+{
+    switch (at) {
+    case VTD_CAP:
+        return &m->cap;
+    case VTD_ECAP:
+        return &m->ecap;
+    case VTD_RTADDR:
+        return &m->rtaddr;
+    case VTD_CCMD:
+        return &m->ccmd;
+    case VTD_IQH:
+        return &m->iqh;
+    case VTD_IQT:
+        return &m->iqt;
+    case VTD_IQA:
+        return &m->iqa;
+    case VTD_IRTA:
+        return &m->irta;
+    case IVA_OFFSET:
+        return &m->iva;
+    case IOTLB_OFFSET:
+        return &m->iotlb;
+    }
+    unsigned record = (at - FRCD_OFFSET) / FRCD_SIZE;
+    if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 8 == 0)
+        return at % 16 ? &m->records[record].hi : &m->records[record].lo;
+    fail_msg("64-bit access to 0x%x", at);
+    return NULL;
+}
+
+/* The window of unit n stands at its physical address: nothing else of the test lies there. */
+static struct model_unit *unit_at(const void *p, unsigned *offset)
+{
+    uintptr_t at = (uintptr_t)p;
+    for (unsigned n = 0; n < MODEL_UNITS; n++)
+        if (at - MODEL_BASE(n) < 0x10000) {
+            *offset = (unsigned)(at - MODEL_BASE(n));
+            return &model[n];
+        }
+    fail_msg("device access outside every unit: %p", p);
+    return NULL;
+}
+
+uint32_t mmio_read32(const void *p)
+{
+    unsigned at;
+    struct model_unit *m = unit_at(p, &at);
+    return *register_32(m, at);
+}
+
+uint64_t mmio_read64(const void *p)
+{
+    unsigned at;
+    struct model_unit *m = unit_at(p, &at);
+    return *register_64(m, at);
+}
+
+void mmio_write32(void *p, uint32_t v)
+{
+    unsigned at;
+    struct model_unit *m = unit_at(p, &at);
+    unsigned record = (at - FRCD_OFFSET) / FRCD_SIZE;
+    if (at == VTD_GCMD)
+        command(m, v);
+    else if (at == VTD_FSTS) {
+        m->fsts &= ~(v & (uint32_t)FSTS_CLEARABLE);
+    } else if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 16 == FRCD_F_OFFSET) {
+        if (v & FRCD_F_DWORD)
+            record_clear(m, record);
+    } else if (at == VTD_PMEN)
+        m->pmen = v & PMEN_EPM ? (uint32_t)(PMEN_EPM | PMEN_PRS) : 0;
+    else
+        *register_32(m, at) = v;
+}
+
+void mmio_write64(void *p, uint64_t v)
+{
+    unsigned at;
+    struct model_unit *m = unit_at(p, &at);
+    if (at == VTD_CCMD)
+        context_register(m, v);
+    else if (at == IOTLB_OFFSET)
+        iotlb_register(m, v);
+    else
+        *register_64(m, at) = v;
+    if (at == VTD_IQT)
+        queue_run(m);
+}
+
+/* Requests */
+
+static void context_remember(struct model_unit *m, bdf_t sid, unsigned did, struct u128 entry)
+{
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (!m->contexts[i].valid) {
+            m->contexts[i] = (struct model_context){true, sid, did, entry};
+            return;
+        }
+}
+
+/* The context entry, cached or walked; 0 or the fault's reason. */
+static uint8_t context_of(struct model_unit *m, bdf_t sid, struct u128 *out)
+{
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (m->contexts[i].valid && m->contexts[i].source_id == sid) {
+            *out = m->contexts[i].entry;
+            return out->lo & CTX_P ? 0 : 2;
+        }
+    struct u128 root = model_read_128(hpa((m->rtaddr_latched & RTADDR_RTA) + BDF_BUS(sid) * 16));
+    *out = (struct u128){0};
+    if (root.lo & ROOT_P)
+        *out = model_read_128(hpa((root.lo & ROOT_CTP) + BDF_DEVFN(sid) * 16));
+    if (out->lo & CTX_P)
+        context_remember(m, sid, (unsigned)FIELD_GET(CTX_DID, out->hi), *out);
+    else if (m->cap & CAP_CM)
+        context_remember(m, sid, 0, (struct u128){0});
+    if (!(root.lo & ROOT_P))
+        return 1;
+    return out->lo & CTX_P ? 0 : 2;
+}
+
+static void translation_remember(struct model_unit *m, struct model_translation t)
+{
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (!m->translations[i].valid) {
+            m->translations[i] = t;
+            return;
+        }
+}
+
+/* Walk the second stage; 0 or the fault's reason. */
+static uint8_t walk(struct model_unit *m, struct u128 context, uint64_t iova,
+                    struct model_translation *t)
+{
+    unsigned level = (unsigned)FIELD_GET(CTX_AW, context.hi) + 2;
+    if (!(FIELD_GET(CAP_SAGAW, m->cap) & BIT(level - 2)))
+        return 3;
+    if (iova >> MIN(12 + 9 * level, FIELD_GET(CAP_MGAW, m->cap) + 1))
+        return 4;
+    uint64_t table = context.lo & CTX_SSPTPTR;
+    for (;; level--) {
+        t->size = PAGE_SIZE << (9 * (level - 1));
+        t->iova = ALIGN_DOWN(iova, t->size);
+        t->entry = model_read(hpa(table + iova / t->size % 512 * 8));
+        if (!(t->entry & (SS_R | SS_W)))
+            return 0;
+        if ((t->entry & SS_SNP) && !(m->ecap & ECAP_SC))
+            return 0xc;
+        if (level == 1)
+            return 0;
+        if (t->entry & SS_PS) {
+            bool known = m->cap & (level == 2 ? CAP_SSLPS_2M : CAP_SSLPS_1G);
+            return known && level < 4 && !(t->entry & SS_ADDR & (t->size - 1)) ? 0 : 0xc;
+        }
+        table = t->entry & SS_ADDR;
+    }
+}
+
+static uint8_t translate(struct model_unit *m, bdf_t sid, uint64_t iova,
+                         struct model_translation *t)
+{
+    for (unsigned i = 0; i < MODEL_CACHE; i++) {
+        *t = m->translations[i];
+        if (t->valid && t->source_id == sid && iova >= t->iova && iova < t->iova + t->size)
+            return 0;
+    }
+    struct u128 context;
+    uint8_t reason = context_of(m, sid, &context);
+    if (reason)
+        return reason;
+    *t = (struct model_translation){
+        .valid = true, .source_id = sid, .did = (unsigned)FIELD_GET(CTX_DID, context.hi)};
+    reason = walk(m, context, iova, t);
+    if (!reason && ((t->entry & (SS_R | SS_W)) || (m->cap & CAP_CM)))
+        translation_remember(m, *t);
+    return reason;
+}
+
+bool model_dma(unsigned n, bdf_t source_id, uint64_t iova, bool write, uint64_t *to)
+{
+    struct model_unit *m = &model[n];
+    struct model_translation t = {.iova = 0, .entry = PAGE_SIZE | SS_R | SS_W, .size = UINT64_MAX};
+    *to = iova;
+    if (!(m->gsts & GCMD_TE))
+        return true;
+    uint8_t reason = translate(m, source_id, iova, &t);
+    if (!reason && !(t.entry & (write ? SS_W : SS_R)))
+        reason = write ? 5 : 6;
+    if (reason) {
+        model_fault(n, source_id, reason, !write, iova);
+        return false;
+    }
+    *to = (t.entry & SS_ADDR) + (iova - t.iova);
+    return true;
+}
+
+static struct u128 interrupt_entry(struct model_unit *m, unsigned index)
+{
+    for (unsigned i = 0; i < MODEL_CACHE; i++)
+        if (m->interrupts[i].valid && m->interrupts[i].index == index)
+            return m->interrupts[i].entry;
+    struct u128 entry = model_read_128(hpa((m->irta_latched & IRTA_IRTA) + index * 16));
+    for (unsigned i = 0; i < MODEL_CACHE && ((entry.lo & IRTE_P) || (m->cap & CAP_CM)); i++)
+        if (!m->interrupts[i].valid) {
+            m->interrupts[i] = (struct model_interrupt_entry){true, index, entry};
+            break;
+        }
+    return entry;
+}
+
+static uint8_t source_check(struct u128 entry, bdf_t sid)
+{
+    unsigned want = (unsigned)FIELD_GET(IRTE_SID, entry.hi);
+    switch (FIELD_GET(IRTE_SVT, entry.hi)) {
+    case IRTE_SVT_SID:
+        return want == sid ? 0 : 0x26;
+    case IRTE_SVT_BUS:
+        return BDF_BUS(sid) >= want >> 8 && BDF_BUS(sid) <= (want & 0xff) ? 0 : 0x26;
+    default:
+        fail_msg("an interrupt entry without source verification");
+        return 0x26;
+    }
+}
+
+static struct model_message deliver(struct model_unit *m, struct u128 e)
+{
+    struct model_message r = {.vector = (uint8_t)FIELD_GET(IRTE_V, e.lo)};
+    if (e.lo & IRTE_IM) {
+        assert_true(m->cap & CAP_PI);
+        r.outcome = MODEL_POSTED;
+        r.urgent = e.lo & IRTE_URG;
+        r.descriptor = FIELD_GET(IRTE_PDA_HIGH, e.hi) << 32 | FIELD_GET(IRTE_PDA_LOW, e.lo) << 6;
+        return r;
+    }
+    r.outcome = MODEL_REMAPPED;
+    r.level = e.lo & IRTE_TM;
+    r.destination = (uint32_t)(m->irta_latched & IRTA_EIME ? FIELD_GET(IRTE_DST, e.lo)
+                                                           : FIELD_GET(IRTE_DST_XAPIC, e.lo));
+    return r;
+}
+
+struct model_message model_interrupt(unsigned n, bdf_t source_id, uint64_t address, uint16_t data)
+{
+    struct model_unit *m = &model[n];
+    struct model_message r = {.outcome = MODEL_COMPATIBILITY, .vector = (uint8_t)data};
+    if (!(m->gsts & GCMD_IRE) || (!(address & MSI_REMAPPABLE) && (m->gsts & GCMD_CFI)))
+        return r;
+    unsigned index = (unsigned)FIELD_GET(MSI_INDEX_LOW, address) |
+                     (unsigned)FIELD_GET(MSI_INDEX_15, address) << 15;
+    index += address & MSI_SHV ? data : 0;
+    uint8_t reason = 0;
+    struct u128 entry = {0};
+    if (!(address & MSI_REMAPPABLE))
+        reason = 0x25;
+    else if (index >= 2u << FIELD_GET(IRTA_S, m->irta_latched))
+        reason = 0x21;
+    else {
+        entry = interrupt_entry(m, index);
+        reason = entry.lo & IRTE_P ? source_check(entry, source_id) : 0x22;
+    }
+    if (!reason)
+        return deliver(m, entry);
+    model_fault(n, source_id, reason, false, index);
+    r.outcome = MODEL_BLOCKED;
+    return r;
+}
