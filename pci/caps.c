@@ -28,7 +28,7 @@ static bool cap_walk(bdf_t bdf, bool (*visit)(uint8_t at, uint8_t id, void *ctx)
     if (link == 0)
         return true;
     for (unsigned step = 0; step <= CAP_STEPS_MAX; step++) { /* the last one for the end mark */
-        uint8_t at = ALIGN_DOWN(pci_read8(bdf, link), 4); /* the two low bits are reserved */
+        uint8_t at = ALIGN_DOWN(pci_read8(bdf, link), 4);    /* the two low bits are reserved */
         if (at == 0)
             return true;
         uint8_t id = at >= PCI_CAP_FIRST ? pci_read8(bdf, at + PCI_CAP_ID) : UINT8_MAX;

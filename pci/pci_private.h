@@ -14,6 +14,8 @@ bool pci_config_overlaps(uint64_t base, uint64_t size);
 /* scan.c: a new, empty entry in the table, NULL if it is full (logged). */
 struct pci_function *pci_function_add(bdf_t bdf);
 void pci_function_remove(bdf_t bdf);
+/* One line that says what is there, for people and for tests. */
+void pci_function_log(const struct pci_function *f);
 
 /* bar.c: the BARs and the ROM of the header, with decode off meanwhile. */
 void pci_bars_read(struct pci_function *f);

@@ -150,7 +150,7 @@
 #define PCIE_DEVICE_STATUS        0x0a
 #define PCIE_DEVICE_PENDING       BIT(5)
 #define PCIE_DEVICE_ERRORS        BITS(3, 0) /* write one to clear */
-#define PCIE_DEVICE_CAP2          0x24 /* version 2 of the capability */
+#define PCIE_DEVICE_CAP2          0x24       /* version 2 of the capability */
 #define PCIE_CAP2_ARI_FORWARD     BIT(5)
 #define PCIE_DEVICE_CONTROL2      0x28
 #define PCIE_CONTROL2_ARI         BIT(5)

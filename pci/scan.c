@@ -133,8 +133,7 @@ static size_t append_size(char *out, size_t size, uint64_t bytes)
     return (size_t)snprintf(out, size, u ? "%llu%c" : "%llu", (unsigned long long)bytes, unit[u]);
 }
 
-/* One line that says what is there, for people and for tests. */
-static void function_log(const struct pci_function *f)
+void pci_function_log(const struct pci_function *f)
 {
     char text[256] = "";
     size_t at = 0;
@@ -171,7 +170,7 @@ static struct pci_function *function_scan(bdf_t bdf, struct pci_function *parent
     pci_acs_enable(f);
     if (f->header_type == PCI_HEADER_BRIDGE)
         bridge_read(f);
-    function_log(f);
+    pci_function_log(f);
     return f;
 }
 

@@ -1,0 +1,226 @@
+// sources: tests/unit/pci_model.c pci/config.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/group.c
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requester ids, groups and the audit.
+ * Spec: PCI Express to PCI/PCI-X Bridge "Transaction Ownership"; PCI Express Base "Access Control
+ * Services (ACS)".
+ */
+#include "tests/unit/pci_model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define ACS_ALL 0x1d
+
+static struct model_function *bridge(bdf_t bdf, int type, uint8_t secondary, uint8_t subordinate)
+{
+    struct model_function *f = model_add(bdf, 0x8086, 1, 0x060400);
+    model_bridge(f, secondary, subordinate);
+    if (type >= 0)
+        model_pcie(f, 0x40, type);
+    return f;
+}
+
+static void acs(struct model_function *f, uint16_t can)
+{
+    model_ext_cap(f, 0x100, PCI_EXT_ID_ACS, 0);
+    model_set(f, 0x104, 2, can);
+    model_writable(f, 0x106, 2, can);
+}
+
+/* An endpoint that can be reset. */
+static struct model_function *endpoint(bdf_t bdf)
+{
+    struct model_function *f = model_add(bdf, 0x1234, 1, 0xff0000);
+    model_pcie(f, 0x40, PCIE_ENDPOINT);
+    model_set(f, 0x44, 4, PCIE_DEVICE_CAP_FLR);
+    return f;
+}
+
+static bdf_t group_of(bdf_t bdf) { return pci_group(pci_find(bdf)); }
+static bdf_t requester_of(bdf_t bdf) { return pci_requester(pci_find(bdf)); }
+
+static int start(void **state)
+{
+    (void)state;
+    model_start(true);
+    return 0;
+}
+
+static void alone_on_the_root_bus(void **state)
+{
+    (void)state;
+    endpoint(BDF(0, 4, 0));
+    endpoint(BDF(0, 5, 0));
+    pci_scan();
+    assert_int_equal(group_of(BDF(0, 4, 0)), BDF(0, 4, 0));
+    assert_int_equal(group_of(BDF(0, 5, 0)), BDF(0, 5, 0));
+    assert_int_equal(requester_of(BDF(0, 4, 0)), BDF(0, 4, 0));
+    assert_null(pci_not_assignable(pci_find(BDF(0, 4, 0))));
+}
+
+static void siblings_belong_together_without_acs(void **state)
+{
+    (void)state;
+    endpoint(BDF(0, 4, 0))->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
+    endpoint(BDF(0, 4, 3));
+    acs(endpoint(BDF(0, 4, 5)), ACS_ALL);
+    acs(endpoint(BDF(0, 4, 6)), 0); /* listed, but there is nothing it could do wrong */
+    pci_scan();
+    assert_int_equal(group_of(BDF(0, 4, 0)), BDF(0, 4, 0));
+    assert_int_equal(group_of(BDF(0, 4, 3)), BDF(0, 4, 0));
+    assert_int_equal(group_of(BDF(0, 4, 5)), BDF(0, 4, 5));
+    assert_int_equal(group_of(BDF(0, 4, 6)), BDF(0, 4, 6));
+}
+
+static void an_acs_port_isolates_what_is_below(void **state)
+{
+    (void)state;
+    struct model_function *port = bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 1);
+    acs(port, ACS_ALL);
+    bridge(BDF(0, 2, 0), PCIE_ROOT_PORT, 2, 2); /* without ACS */
+    endpoint(BDF(1, 0, 0));
+    endpoint(BDF(2, 0, 0));
+    pci_scan();
+    assert_int_equal(model_get(port, 0x106, 2), ACS_ALL); /* Hamlet turns it on */
+    assert_int_equal(group_of(BDF(1, 0, 0)), BDF(1, 0, 0));
+    assert_int_equal(group_of(BDF(2, 0, 0)), BDF(0, 2, 0));
+    assert_int_equal(requester_of(BDF(1, 0, 0)), BDF(1, 0, 0));
+    assert_int_equal(requester_of(BDF(2, 0, 0)), BDF(2, 0, 0));
+    assert_null(pci_not_assignable(pci_find(BDF(2, 0, 0)))); /* only the port shares its group */
+
+    model_set(port, 0x106, 2, ACS_ALL & ~PCI_ACS_REDIRECT_REQ);
+    assert_int_equal(group_of(BDF(1, 0, 0)), BDF(0, 1, 0));
+}
+
+/* Root port - switch - two endpoints; each of the three kinds of port has its part in it. */
+static void switches(void **state)
+{
+    (void)state;
+    for (unsigned with = 0; with < 4; with++) {
+        model_start(true);
+        struct model_function *root = bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 4);
+        bridge(BDF(1, 0, 0), PCIE_UPSTREAM, 2, 4);
+        struct model_function *a = bridge(BDF(2, 0, 0), PCIE_DOWNSTREAM, 3, 3);
+        struct model_function *b = bridge(BDF(2, 1, 0), PCIE_DOWNSTREAM, 4, 4);
+        endpoint(BDF(3, 0, 0));
+        endpoint(BDF(4, 0, 0));
+        if (with & 1)
+            acs(root, ACS_ALL);
+        if (with & 2) {
+            acs(a, ACS_ALL);
+            acs(b, ACS_ALL);
+        }
+        pci_scan();
+        bdf_t first = group_of(BDF(3, 0, 0)), second = group_of(BDF(4, 0, 0));
+        if (with & 1)
+            assert_int_not_equal(first, second);
+        else
+            assert_true(first == BDF(0, 1, 0) && second == first);
+        if (with == 3)
+            assert_int_equal(first, BDF(3, 0, 0));
+    }
+}
+
+static void a_pcie_to_pci_bridge_signs_as_its_secondary_bus(void **state)
+{
+    int me, you;
+    (void)state;
+    acs(bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 3), ACS_ALL);
+    bridge(BDF(1, 0, 0), PCIE_TO_PCI_BRIDGE, 2, 3);
+    bridge(BDF(2, 5, 0), -1, 3, 3); /* a conventional one below it changes nothing */
+    endpoint(BDF(2, 1, 0));
+    endpoint(BDF(3, 1, 0));
+    pci_scan();
+    assert_int_equal(requester_of(BDF(2, 1, 0)), BDF(2, 0, 0));
+    assert_int_equal(requester_of(BDF(3, 1, 0)), BDF(2, 0, 0));
+    assert_int_equal(group_of(BDF(2, 1, 0)), BDF(1, 0, 0));
+    assert_int_equal(group_of(BDF(3, 1, 0)), BDF(1, 0, 0));
+    pci_find(BDF(2, 1, 0))->owner = &me;
+    assert_string_equal(pci_not_assignable(pci_find(BDF(3, 1, 0))), "its group has another owner");
+    pci_find(BDF(3, 1, 0))->owner = &you;
+    assert_non_null(pci_not_assignable(pci_find(BDF(2, 1, 0))));
+    pci_find(BDF(3, 1, 0))->owner = &me;
+    assert_null(pci_not_assignable(pci_find(BDF(2, 1, 0))));
+}
+
+static void a_conventional_bridge_signs_with_its_own_id(void **state)
+{
+    (void)state;
+    bridge(BDF(0, 30, 0), -1, 1, 2);
+    bridge(BDF(1, 0, 0), -1, 2, 2);
+    endpoint(BDF(2, 3, 0));
+    pci_scan();
+    assert_int_equal(requester_of(BDF(2, 3, 0)), BDF(0, 30, 0));
+    assert_int_equal(group_of(BDF(2, 3, 0)), BDF(0, 30, 0));
+}
+
+static void the_chipset_is_not_for_guests(void **state)
+{
+    (void)state;
+    model_add(BDF(0, 0, 0), 0x8086, 0x29c0, 0x060000);
+    model_add(BDF(0, 31, 0), 0x8086, 0x2918, 0x060100)->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
+    endpoint(BDF(0, 31, 2)); /* SATA, say: it shares the group of the ISA bridge */
+    bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 1);
+    endpoint(BDF(0, 3, 0))->config[PCI_HEADER_TYPE] = 0x55;
+    pci_scan();
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 0, 0))), "it is the host bridge");
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 31, 0))), "it is a bridge");
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 1, 0))), "it is a bridge");
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 31, 2))),
+                        "its group holds a part of the chipset");
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 3, 0))),
+                        "its header is of an unknown type");
+}
+
+static const char *verdict_for_bar(uint64_t mask, uint32_t flags, uint64_t base)
+{
+    model_start(true);
+    struct model_function *other = endpoint(BDF(0, 5, 0));
+    model_bar(other, PCI_BAR(1), 0xffff0000, 0, 0xfeb00000);
+    model_bar(other, PCI_BAR(2), 0xffffff00, 1, 0xc000);
+    struct model_function *f = endpoint(BDF(0, 4, 0));
+    model_bar(f, PCI_BAR(0), mask, flags, base);
+    model_bar(f, PCI_BAR(4), 0xfffff000, 0, 0xfe000000);
+    model_ram(0x100000, 0x7ff00000);
+    pci_scan();
+    return pci_not_assignable(pci_find(f->bdf));
+}
+
+static void bars_that_would_give_too_much(void **state)
+{
+    (void)state;
+    assert_null(verdict_for_bar(0xfff00000, 0, 0xfea00000));
+    assert_null(verdict_for_bar(0xfff00000, 0, 0)); /* not placed: nothing is given */
+    assert_null(verdict_for_bar(0xffffff00, 1, 0xc100));
+    assert_string_equal(verdict_for_bar(0xfff00000, 0, 0x7ff00000), "a BAR lies over RAM");
+    assert_string_equal(verdict_for_bar(0xfffff000, 0, 0xfee00000),
+                        "a BAR lies over the APICs or configuration space");
+    assert_string_equal(verdict_for_bar(0xffc00000, 0, 0xb0000000),
+                        "a BAR lies over the APICs or configuration space");
+    assert_string_equal(verdict_for_bar(0xfff00000, 0, 0xfeb00000),
+                        "a BAR lies over another function's");
+    assert_string_equal(verdict_for_bar(0xffffff80, 1, 0xc080),
+                        "a BAR lies over another function's");
+    assert_string_equal(verdict_for_bar(0xfff00000, 0, 0xfe000000), "two of its BARs overlap");
+    assert_string_equal(verdict_for_bar(UINT64_MAX << 32, 4, UINT64_C(0xffffffff) << 32),
+                        "a BAR ends beyond physical memory");
+    assert_string_equal(verdict_for_bar(BIT(63), 4, BIT(63)), "a BAR ends beyond physical memory");
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, start)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(alone_on_the_root_bus),
+        TEST(siblings_belong_together_without_acs),
+        TEST(an_acs_port_isolates_what_is_below),
+        TEST(switches),
+        TEST(a_pcie_to_pci_bridge_signs_as_its_secondary_bus),
+        TEST(a_conventional_bridge_signs_with_its_own_id),
+        TEST(the_chipset_is_not_for_guests),
+        TEST(bars_that_would_give_too_much),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+// sources: tests/unit/pci_model.c pci/config.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/group.c
+/* SPDX-License-Identifier: MIT */
+/*
+ * Resets: the right kind, what is kept, and that every wait ends.
+ * Spec: PCI Express Base "Function Level Reset (FLR)"; PCI-to-PCI Bridge "Bridge Control Register".
+ */
+#include "tests/unit/pci_model.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct model_function *m, *bridge, *neighbour;
+static enum pci_reset_kind used;
+static unsigned resets, silence_us;
+
+/* Everything that a reset takes away. */
+static void lose_state(struct model_function *f)
+{
+    resets++;
+    model_set(f, PCI_COMMAND, 2, 0);
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+        model_set(f, PCI_BAR(i), 4, model_get(f, PCI_BAR(i), 4) & 0xf);
+    f->config[PCI_CACHE_LINE_SIZE] = f->config[PCI_INTERRUPT_LINE] = 0;
+    f->silent_us = silence_us;
+}
+
+static void on_write(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    if (reg == 0x40 + PCIE_DEVICE_CONTROL && (v & PCIE_DEVICE_FLR)) {
+        /* "software must ensure that the function has no outstanding requests" */
+        assert_false(model_get(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+        model_set(f, reg, 2, 0);
+        lose_state(f);
+    }
+    if (reg == 0x60 + PCI_AF_CONTROL && (v & PCI_AF_FLR))
+        lose_state(f);
+    if (reg == 0x70 + PCI_PM_CONTROL && (v & PCI_PM_STATE) == PCI_PM_D3HOT)
+        lose_state(f);
+}
+
+static void bridge_on_write(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    (void)f;
+    if (reg == PCI_BRIDGE_CONTROL && (v & PCI_BRIDGE_BUS_RESET)) {
+        lose_state(m);
+        if (neighbour)
+            lose_state(neighbour);
+    }
+}
+
+static struct model_function *endpoint(bdf_t bdf)
+{
+    struct model_function *f = model_add(bdf, 0x1234, 1, 0xff0000);
+    model_bar(f, PCI_BAR(0), 0xfff00000, 0, 0xfea00000 + (BDF_FN(bdf) << 20));
+    model_bar(f, PCI_BAR(2), 0xfffffffffff00000, 0xc, UINT64_C(0x1800000000) + (bdf << 20));
+    model_set(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+    model_writable(f, PCI_CACHE_LINE_SIZE, 2, 0xffff);
+    model_writable(f, PCI_INTERRUPT_LINE, 1, 0xff);
+    f->config[PCI_CACHE_LINE_SIZE] = 16;
+    f->config[PCI_INTERRUPT_LINE] = 11;
+    f->on_write = on_write;
+    return f;
+}
+
+/* 01:00.0 behind the root port 00:01.0. */
+static int behind_a_port(void **state)
+{
+    (void)state;
+    model_start(true);
+    bridge = model_add(BDF(0, 1, 0), 0x8086, 1, 0x060400);
+    model_bridge(bridge, 1, 1);
+    model_pcie(bridge, 0x40, PCIE_ROOT_PORT);
+    bridge->on_write = bridge_on_write;
+    m = endpoint(BDF(1, 0, 0));
+    neighbour = NULL;
+    resets = 0;
+    silence_us = 20000;
+    return 0;
+}
+
+static void with_flr(struct model_function *f)
+{
+    model_pcie(f, 0x40, PCIE_ENDPOINT);
+    model_set(f, 0x44, 4, PCIE_DEVICE_CAP_FLR);
+    model_set(f, 0x48, 2, 0x2810);
+    model_writable(f, 0x48, 2, 0xffff);
+}
+
+static struct pci_function *scanned(void)
+{
+    pci_scan();
+    return pci_find(m->bdf);
+}
+
+static void reset_works(enum pci_reset_kind kind)
+{
+    struct pci_function *f = scanned();
+    struct model_function before = *m;
+    assert_int_equal(pci_reset_best(f), kind);
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(used, kind);
+    assert_int_equal(resets, 1);
+    assert_memory_equal(before.config + 0x08, m->config + 0x08, 0x40 - 0x08); /* BARs and all */
+    /* Memory decode as before, bus mastering and INTx off. */
+    assert_int_equal(model_get(m, PCI_COMMAND, 2), PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    assert_true(model_delay_us() < 500000);
+}
+
+static void flr(void **state)
+{
+    (void)state;
+    with_flr(m);
+    reset_works(PCI_RESET_FLR);
+    assert_int_equal(model_get(m, 0x48, 2), 0x2810);
+    assert_true(model_delay_us() >= 100000);
+    assert_true(model_logged("01:00.0 1234:0001") && model_logged("flr=yes"));
+}
+
+static void af_flr(void **state)
+{
+    (void)state;
+    model_cap(m, 0x60, PCI_CAP_ID_AF);
+    m->config[0x60 + PCI_AF_CAPABILITIES] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+    reset_works(PCI_RESET_AF_FLR);
+    assert_true(model_delay_us() >= 100000);
+}
+
+static void d3hot(void **state)
+{
+    (void)state;
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    silence_us = 5000;
+    reset_works(PCI_RESET_D3HOT);
+    assert_true(model_delay_us() >= 20000);
+}
+
+static void d3hot_that_keeps_the_state_is_no_reset(void **state)
+{
+    (void)state;
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    model_set(m, 0x70 + PCI_PM_CONTROL, 2, PCI_PM_NO_SOFT_RESET);
+    reset_works(PCI_RESET_BUS);
+}
+
+static void bus_reset(void **state)
+{
+    (void)state;
+    reset_works(PCI_RESET_BUS);
+    assert_int_equal(model_get(bridge, PCI_BRIDGE_CONTROL, 2), 0);
+}
+
+static void a_bus_reset_spares_others(void **state)
+{
+    int me, you;
+    (void)state;
+    m->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
+    neighbour = endpoint(BDF(1, 0, 1));
+    struct pci_function *f = scanned(), *g = pci_find(neighbour->bdf);
+    assert_int_equal(pci_reset_best(f), PCI_RESET_NONE);
+    f->owner = &me;
+    g->owner = &you;
+    assert_int_equal(pci_reset(f, &used), -ENODEV);
+    assert_int_equal(used, PCI_RESET_NONE);
+    assert_int_equal(resets, 0);
+    assert_string_equal(pci_not_assignable(f), "its group has another owner");
+
+    g->owner = &me; /* both of one owner: reset and restored together */
+    struct model_function before = *neighbour;
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(resets, 2);
+    assert_memory_equal(before.config + 0x08, neighbour->config + 0x08, 0x40 - 0x08);
+    assert_null(pci_not_assignable(f));
+}
+
+static void nothing_to_reset_with(void **state)
+{
+    (void)state;
+    model_start(true);
+    m = endpoint(BDF(0, 4, 0));
+    struct pci_function *f = scanned();
+    assert_int_equal(pci_reset(f, &used), -ENODEV);
+    assert_string_equal(pci_not_assignable(f), "there is no way to reset it");
+    assert_string_equal(pci_reset_name(PCI_RESET_NONE), "none");
+}
+
+static void a_device_that_stays_silent(void **state)
+{
+    (void)state;
+    with_flr(m);
+    silence_us = UINT32_MAX;
+    struct pci_function *f = scanned();
+    assert_int_equal(pci_reset(f, &used), -ETIMEDOUT);
+    assert_true(model_logged("01:00.0 did not come back from reset=flr"));
+    assert_true(model_delay_us() < 1000000);
+}
+
+static void a_device_that_is_gone(void **state)
+{
+    (void)state;
+    with_flr(m);
+    struct pci_function *f = scanned();
+    m->gone = true;
+    assert_int_equal(pci_reset(f, &used), -ENODEV);
+    assert_int_equal(resets, 0);
+    assert_int_equal(pci_drain(f), -ETIMEDOUT);
+}
+
+static void pending_transactions(void **state)
+{
+    (void)state;
+    with_flr(m);
+    struct pci_function *f = scanned();
+    assert_int_equal(pci_drain(f), 0);
+    model_set(m, 0x4a, 2, PCIE_DEVICE_PENDING);
+    assert_int_equal(pci_drain(f), -ETIMEDOUT);
+    assert_int_equal(pci_reset(f, &used), 0); /* what else could be done */
+    assert_true(model_logged("transactions pending"));
+}
+
+static void a_guest_cannot_move_the_bars_kept(void **state)
+{
+    (void)state;
+    with_flr(m);
+    struct pci_function *f = scanned();
+    model_set(m, PCI_BAR(0), 4, 0x00100000); /* over RAM */
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(model_get(m, PCI_BAR(0), 4), 0xfea00000);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, behind_a_port)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(flr),
+        TEST(af_flr),
+        TEST(d3hot),
+        TEST(d3hot_that_keeps_the_state_is_no_reset),
+        TEST(bus_reset),
+        TEST(a_bus_reset_spares_others),
+        TEST(nothing_to_reset_with),
+        TEST(a_device_that_stays_silent),
+        TEST(a_device_that_is_gone),
+        TEST(pending_transactions),
+        TEST(a_guest_cannot_move_the_bars_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
