@@ -224,9 +224,7 @@ int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
         out->gpa = gpa(LO32(gva));
         return 0;
     }
-    if (w.paging->linear_bits == 32)
-        gva = LO32(gva);
-    else if (!canonical(gva, w.paging->linear_bits))
+    if (w.paging->linear_bits > 32 && !canonical(gva, w.paging->linear_bits))
         return -EINVAL;
 
     start(&w, gva, &table);

@@ -34,6 +34,7 @@ static int memory_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
     assert_true(at.v % size == 0);
     if (at.v + size > sizeof(memory))
         return -EIO;
+    *value = UINT64_MAX; /* what lies above the entry's width does not count */
     memcpy(value, (uint8_t *)memory + at.v, size);
     return 0;
 }
@@ -216,7 +217,12 @@ static void reserved_bits(void **state)
     expect_fault(gva, GWALK_READ, reserved);
     *entry_64(3, gva) = P | US | PS | BIT(29);
     expect_fault(gva, GWALK_READ, reserved);
+    *entry_64(4, gva) = P | US | PS; /* no such thing as a page of 512 GByte */
+    expect_fault(gva, GWALK_READ, reserved);
+
+    setup_long_mode(4, gva);
     *entry_64(4, gva) |= XD;
+    expect_gpa(gva, GWALK_READ, UINT64_C(0xab12345678), PAGE_SIZE);
     cpu.efer &= ~EFER_NXE;
     expect_fault(gva, GWALK_READ, reserved);
     *entry_64(4, gva) &= ~P; /* an absent entry has no reserved bits */
@@ -256,6 +262,8 @@ static void rights_of_the_supervisor(void **state)
     cpu.rflags = RFLAGS_AC;
     expect_gpa(gva, GWALK_READ, gpa, PAGE_SIZE);
     expect_fault(gva, GWALK_FETCH, PFERR_P | PFERR_I); /* AC opens no way to execute */
+    cpu.efer &= ~EFER_NXE;
+    expect_fault(gva, GWALK_FETCH, PFERR_P | PFERR_I); /* SMEP alone makes it worth telling */
     *entry_64(1, gva) &= ~(US | RW);
     cpu.rflags = 0;
     expect_gpa(gva, GWALK_FETCH, gpa, PAGE_SIZE);
