@@ -251,6 +251,10 @@ static void segment_bases(void **state)
     gpr[INSN_RBX] = UINT64_C(0xffffffff);
     assert_int_equal(RUN(INSN_MODE_32, 0x88, 0x43, 0x05), 0); /* offsets wrap at 4 GiB */
     assert_int_equal(ram[0x34], 0x77);
+    cpu.segment_base[INSN_ES] = 0xfffff000;
+    gpr[INSN_RBX] = 0x2008;
+    assert_int_equal(RUN(INSN_MODE_32, 0x26, 0x88, 0x03), 0); /* so do linear addresses */
+    assert_int_equal(ram[8], 0x77);
     gpr[INSN_RBX] = 6;
     assert_int_equal(RUN(INSN_MODE_64, 0x65, 0x88, 0x03), 0); /* mov %al, %gs:(%rbx) */
     assert_int_equal(ram[0x56], 0x77);
