@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first guest that says something.
+ * To: vmx/exit_io.c, guest/pio.c, guest/vuart.c: the way of each character.
+ */
+#include "guest/programs/lib/guest.h"
+
+int main(void)
+{
+    print("Hello from a guest.");
+    return 0;
+}

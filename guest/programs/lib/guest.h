@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own exits.
+ * No libc, no allocator; one vCPU unless it starts more.
+ * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/interrupt.c.
+ */
+#pragma once
+#include "arch/apic.h"
+#include "arch/bits.h"
+#include "arch/io.h"
+#include "arch/types.h"
+#include "arch/x86.h"
+#include "guest/hypercall.h"
+#include "pci/pci_regs.h"
+
+/* What a program is: returns its exit status, 0 is success. */
+int main(void);
+
+/* --- Console and ending: lib.c ------------------------------------------------------------------- */
+
+void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void __attribute__((noreturn)) quit(unsigned status); /* port 0xF4 */
+#define check(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            print("FAIL %s:%d: %s", __FILE__, __LINE__, #cond);                                    \
+            quit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* "key=123" on the VM's command line, or the default. */
+uint64_t option(const char *key, uint64_t missing);
+
+static inline uint64_t hypercall(enum hypercall number, uint64_t argument)
+{
+    uint64_t answer;
+    asm volatile("vmcall" : "=a"(answer) : "a"(number), "b"(argument) : "memory");
+    return answer;
+}
+
+/* Exits of this vCPU with one reason (SDM Appendix C), or all; the asking itself is left out. */
+uint64_t exits(unsigned reason);
+uint64_t exits_all(void);
+
+/* --- PCI: pci.c ---------------------------------------------------------------------------------- */
+
+uint32_t pci_config_read(bdf_t bdf, uint16_t reg, unsigned width);
+void pci_config_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t value);
+/* The nth function of that kind on bus 0; quits with a line if there is none. */
+bdf_t pci_device(uint16_t vendor, uint16_t device);
+/* Base of a BAR without its flags. */
+uint64_t pci_bar(bdf_t bdf, unsigned n);
+uint8_t pci_capability(bdf_t bdf, uint8_t id); /* 0: none */
+/* Memory, I/O and bus master on. */
+void pci_enable(bdf_t bdf);
+/* MSI on, one message: vector to vCPU 0. */
+void pci_msi_on(bdf_t bdf, uint8_t vector);
+
+/* --- Interrupts: interrupt.c --------------------------------------------------------------------- */
+
+struct interrupt_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+/* Handlers run with IF = 0. Those of vectors from 32 on get the EOI sent for them. A fault without a
+ * handler is printed and ends the program with status 2. */
+void on_interrupt(uint8_t vector, void (*handler)(struct interrupt_frame *frame));
+/* Local APIC on, in x2APIC mode if the CPU has it and `x2apic` is asked for. */
+void apic_on(bool x2apic);
+uint32_t apic_read(enum apic_reg reg);
+void apic_write(enum apic_reg reg, uint32_t value);
+
+static inline void interrupts_on(void) { asm volatile("sti" ::: "memory"); }
+static inline void halt(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
+/* Wait until cond, at most so many turns; false: it never came. */
+#define spin_until(cond, turns)                                                                    \
+    ({                                                                                             \
+        uint64_t left_ = (turns);                                                                  \
+        while (!(cond) && --left_)                                                                 \
+            cpu_relax();                                                                           \
+        left_ != 0;                                                                                \
+    })
