@@ -19,7 +19,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit check diff fuzz run test iso bench clean help
+.PHONY: all unit check diff fuzz setup run test iso bench clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -129,12 +129,18 @@ $(FUZZ:%=fuzz-%): fuzz-%: $O/fuzz/%
 	@echo "fuzz: $*: $$(sed -n 's,^stat::number_of_executed_units: *,,p' $<.log) inputs, no finding"
 
 fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a user wrote
-run: all # the whole path, on the best machine that is here
-	$(Q)./hamlet run
-iso: all # an ISO for a USB stick
-	$(Q)./hamlet iso
-test: all unit # all boot cases, on every machine that is here
-	$(Q)/usr/bin/python3 -m pytest -q tests/cases
+# The user has typed nothing but `make run`: what is missing is installed before anything is built.
+setup: # install what is missing of Debian's packages
+	$(Q)sh lab/setup.sh
+run: setup # the whole path, on the best machine that is here (DEMO=... for other words of ./hamlet run)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)./hamlet run $(DEMO)
+iso: setup # an ISO for a USB stick, build/hamlet.iso
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)./hamlet iso $O/hamlet.iso $(filter-out --device%,$(DEMO))
+test: setup # every test: units, checks, boot cases on every machine that is here
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 tests/run.py
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 clean: # remove what was built

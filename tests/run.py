@@ -17,10 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 STAGES = [
-    ("unit tests", ["make", "--no-print-directory", "-s", "unit"]),
-    ("checks", ["make", "--no-print-directory", "-s", "check"]),
+    # a stage's name, its command, and where its programs leave their own words if not on the terminal
+    ("unit tests", ["make", "--no-print-directory", "-s", "unit"], "build/unit/*.log"),
+    ("checks", ["make", "--no-print-directory", "-s", "check"], None),
     ("boot cases", [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--color=no", "tests/cases",
-                    *sys.argv[1:]]),
+                    *sys.argv[1:]], None),
 ]
 
 
@@ -36,6 +37,10 @@ def stage(name, command):
     child.wait()
     print(f"== {name}: {'ok' if child.returncode == 0 else 'FAILED'} ({time.monotonic() - start:.0f} s)", flush=True)
     return "".join(text), child.returncode
+
+
+def logs(pattern):
+    return "".join(path.read_text(errors="replace") for path in ROOT.glob(pattern)) if pattern else ""
 
 
 def count(text, status):
@@ -57,8 +62,9 @@ def count(text, status):
 
 def main():
     totals = [0, 0, 0]
-    for name, command in STAGES:
-        for index, number in enumerate(count(*stage(name, command))):
+    for name, command, pattern in STAGES:
+        text, status = stage(name, command)
+        for index, number in enumerate(count(text + logs(pattern), status)):
             totals[index] += number
     passed, failed, skipped = totals
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
