@@ -69,7 +69,7 @@ $(foreach s,$(GUEST_SOURCES),$(eval $O/guests/$(basename $(notdir $s)).elf: $O/$
 $(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LD) $(LDFLAGS) $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $@
+	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $@
 	$(Q)$(OBJCOPY) --strip-debug $@
 
 all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS)
