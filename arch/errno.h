@@ -8,6 +8,7 @@
 #define ENOENT     2  /* there is no such thing */
 #define EIO        5  /* the hardware did not do as its manual says */
 #define ENOMEM     12 /* no page left */
+#define EFAULT     14 /* the guest has a page fault to handle first */
 #define EBUSY      16 /* somebody else has it */
 #define EEXIST     17 /* it is there already */
 #define ENODEV     19 /* the machine lacks a feature */

@@ -374,6 +374,7 @@ struct drafts { /* VMs so far; a bad one keeps its name, so that nobody else get
         char vm[CONFIG_NAME_MAX + 1];
     } initrds[BOOT_MODULE_MAX];
     size_t initrd_count;
+    size_t nameless; /* kernels that no VM could be made of */
 };
 
 static size_t find(const struct drafts *d, const char *name)
@@ -407,14 +408,17 @@ static void add_kernel(struct drafts *d, const struct line *line, int err)
 {
     const char *name = line->vm.name;
     size_t at = find(d, name);
-    if (!name[0])
-        return; /* nothing to remember it by */
+    if (!name[0]) {
+        d->nameless++;
+        return;
+    }
     if (at < d->count) {
         d->bad[at] = true;
         complain(line, "vm", name, "two modules are its kernel");
         return;
     }
     if (d->count == d->max) {
+        d->nameless++;
         complain(line, "vm", name, "too many VMs");
         return;
     }
@@ -455,7 +459,7 @@ static void add_module(struct drafts *d, const struct boot_info *info, size_t mo
     }
 }
 
-size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max)
+size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max, size_t *refused)
 {
     struct drafts d = {.vms = out, .max = MIN(max, (size_t)BOOT_MODULE_MAX)};
     size_t good = 0;
@@ -466,5 +470,6 @@ size_t config_read(const struct boot_info *info, struct vm_config *out, size_t m
     for (size_t i = 0; i < d.count; i++)
         if (!d.bad[i])
             out[good++] = out[i];
+    *refused = d.nameless + d.count - good;
     return good;
 }

@@ -45,5 +45,7 @@ struct vm_config {
 };
 
 /* Read all modules' lines. A VM whose description is wrong is left out after one line that names module,
- * key and value; the others are kept. Returns the number of VMs written to out. */
-size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max);
+ * key and value; the others are kept. Returns the number of VMs written to out; *refused: of those left
+ * out. */
+size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max,
+                   size_t *refused);

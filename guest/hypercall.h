@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest may ask Hamlet for, by VMCALL in ring 0: number in RAX, arguments in RBX, RCX, RDX, the
- * answer in RAX. Everything else is as it was. Shared with guest programs.
+ * What a guest may ask Hamlet for, by VMCALL in ring 0: number in RAX, argument in RBX, the answer in
+ * RAX. Everything else is as it was. Shared with guest programs.
  * From: guest/programs/.   To: guest/hypercall.c.
  */
 #pragma once
@@ -12,5 +12,10 @@ enum hypercall {
     HC_EXIT_COUNT = 1, /* RBX: basic exit reason; exits of this vCPU so far, this one not yet in */
     HC_EXIT_TOTAL = 2, /* of all reasons */
     HC_POSTED = 3,     /* interrupts of assigned devices that came through Hamlet for this VM */
+    HC_VERSION = 4,    /* HC_VERSION_1 */
+    HC_HOST_ADDRESS = 5, /* RBX: guest-physical address of RAM; where it really is */
+    HC_HAMLET = 6, /* where Hamlet itself lies: memory that no guest and no device may reach */
+    HC_FAULTS = 7, /* DMA and interrupt faults of this VM's devices so far */
 };
-#define HC_UNKNOWN UINT64_MAX /* answer to every other number */
+#define HC_VERSION_1 UINT64_C(0x484d4c5400000001) /* "HMLT", number of this interface */
+#define HC_UNKNOWN   UINT64_MAX                   /* answer to everything else */

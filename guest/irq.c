@@ -38,6 +38,7 @@ static void remapped_arrived(void *ctx)
     struct irq_route *route = ctx;
 
     route->count++;
+    route->owner->vm->irq_count++;
     if (route->target)
         vcpu_post(route->target, route->vector);
 }

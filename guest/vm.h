@@ -9,22 +9,27 @@
 #pragma once
 #include "arch/boot_info.h"
 #include "guest/config.h"
+#include "arch/spinlock.h"
 #include "vmx/vmx.h"
 #include "vtd/vtd.h"
 
-#define VM_MAX         16
-#define VM_VCPU_MAX    8
-#define VM_RANGE_MAX   48
+#define VM_MAX           16
+#define VM_VCPU_MAX      8
+#define VM_RANGE_MAX     48
 
 /* The guest-physical map of every VM. RAM from 0; what exceeds VM_LOW_RAM_MAX goes on at 4 GiB. */
-#define VM_LOW_RAM_MAX UINT64_C(0xc0000000)
-#define VM_ECAM_BASE   UINT64_C(0xc0000000) /* 256 buses */
-#define VM_MMIO_BASE   UINT64_C(0xd0000000) /* 32-bit BARs */
-#define VM_MMIO_END    UINT64_C(0xfec00000)
-#define VM_IOAPIC_BASE UINT64_C(0xfec00000)
-#define VM_APIC_BASE   UINT64_C(0xfee00000)
-#define VM_MMIO64_BASE UINT64_C(0x1000000000) /* 64 GiB: 64-bit prefetchable BARs */
-#define VM_MMIO64_END  UINT64_C(0x2000000000)
+#define VM_LOW_RAM_MAX   UINT64_C(0xc0000000)
+#define VM_ECAM_BASE     UINT64_C(0xc0000000) /* 256 buses */
+#define VM_MMIO_BASE     UINT64_C(0xd0000000) /* 32-bit BARs */
+#define VM_MMIO_END      UINT64_C(0xfec00000)
+#define VM_IOAPIC_BASE   UINT64_C(0xfec00000)
+#define VM_APIC_BASE     UINT64_C(0xfee00000)
+#define VM_MMIO64_BASE   UINT64_C(0x1000000000) /* 64 GiB: 64-bit prefetchable BARs */
+#define VM_MMIO64_END    UINT64_C(0x2000000000)
+
+/* Exit status where port 0xF4 has no part in it; that one's are odd. Success is 1 (value 0) or 0. */
+#define VM_EXIT_SHUTDOWN 0
+#define VM_EXIT_CRASH    254
 
 struct vm;
 struct vcpu;
@@ -50,7 +55,13 @@ MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
 void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* nothing there: nothing done */
 const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address); /* or NULL */
 
-enum vm_state { VM_NEW, VM_RUNNING, VM_PAUSED, VM_ENDED };
+enum vm_state {
+    VM_NEW,
+    VM_RUNNING,
+    VM_PAUSED,
+    VM_ENDING, /* its end is decided; its vCPUs are about to leave their CPUs */
+    VM_ENDED,  /* reported; memory and devices are given back, struct vm stays for the report */
+};
 
 struct assignment; /* guest/assign.h: one per function that was handed over */
 
@@ -70,16 +81,30 @@ struct vm {
     unsigned vcpu_count;
 
     struct vm_bus pio, mmio;
+    struct spinlock lock; /* of the virtual devices: held while one of them is asked */
     struct vuart *uart;
     struct vlapic *apics[VM_VCPU_MAX];
     struct vpci *pci;
     struct assignment *assignments;
 
-    /* How it ended: a value written to port 0xF4 (exit = value << 1 | 1), or a reason in words. */
-    bool exited;
+    /* How it was started: by its kernel's loader */
+    struct {
+        const char *format;
+        enum vcpu_mode mode;
+        uint64_t rip, rsp, cr3, rax, rbx, rdi;
+    } start;
+    uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
+
+    /* run=N: see guest/step.c */
+    uint64_t steps_left, step_tsc; /* step_tsc: when the first was begun */
+    uint64_t step_rax, step_rip, step_ticks;
+
+    /* How it ended: VM_EXIT_..., or what was written to port 0xF4 (value << 1 | 1), and in words. */
     unsigned exit_status;
-    char why[96];
+    char why[112];
+    uint32_t dead_halts;  /* vCPUs in HLT with interrupts off, by index */
     uint64_t fault_count; /* of its devices */
+    uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
     int log_budget;       /* lines that this guest may still cause (log_guest) */
 };
 
@@ -106,6 +131,29 @@ MUST_CHECK int vm_dma_enable(struct vm *vm);
 /* Guest RAM as Hamlet sees it: NULL unless [at, at + size) is RAM of this VM in one piece. */
 void *vm_ram(struct vm *vm, gpa_t at, uint64_t size);
 
-/* End the VM: its other vCPUs leave their CPUs, then its report is printed. */
+/* End the VM, from an exit handler of one of its vCPUs or from vm_run_all(); the first call counts. The
+ * handler then returns STOP_VM; the report comes when all vCPUs have left their CPUs. */
 void vm_end(struct vm *vm, unsigned exit_status);
+/* The same with VM_EXIT_CRASH and a reason in words. */
 void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline bool vm_is_ending(const struct vm *vm) { return vm->state >= VM_ENDING; }
+
+/* The virtual devices that every VM has; each puts itself on the buses. -ENOMEM, -ENOSPC. */
+MUST_CHECK int pio_create(struct vm *vm);    /* pio.c: the port that ends the VM */
+MUST_CHECK int vuart_create(struct vm *vm);  /* vuart.c */
+MUST_CHECK int vlapic_create(struct vm *vm); /* vlapic.c: one per vCPU */
+void vuart_destroy(struct vm *vm);
+void vlapic_destroy(struct vm *vm);
+
+/* One access to a bus, by width bytes; what nobody answers reads as ones, and writes are lost. True:
+ * somebody was there. Takes vm->lock. */
+bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value);
+bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value);
+
+/* Put v into the state in which the loader starts it. */
+void vm_start_state(struct vm *vm, struct vcpu *v);
+
+/* step.c */
+MUST_CHECK int step_prepare(struct vm *vm);
+/* report.c */
+void report_vm(const struct vm *vm);

@@ -175,6 +175,7 @@ void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
+void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 /* Exit after each instruction, to vm_step() (SDM "Monitor Trap Flag"). Only while STOPPED, or by the
  * vCPU's own exit. -ENODEV: this CPU cannot. */
 MUST_CHECK int vcpu_single_step(struct vcpu *v, bool on);
@@ -185,6 +186,7 @@ struct vcpu_paging {
     uint8_t cpl;
     bool code64, code32;      /* CS.L; CS.D */
     uint64_t segment_base[6]; /* ES CS SS DS FS GS, in the order of encodings */
+    uint64_t pdpte[4];        /* the PDPTE registers; meaningful with PAE paging only */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
 

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VM from its configuration to its end: memory, vCPUs, virtual devices, physical ones.
+ * From: boot/main.c (vm_create_all, vm_run_all).
+ * To: guest/config.c, load.c (kernel), assign.c (physical devices), step.c, report.c; vmx/sched.c.
+ */
+#include "guest/vm.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "arch/printf.h"
+#include "arch/string.h"
+#include "arch/time.h"
+#include "guest/assign.h"
+#include "guest/load.h"
+#include "vmx/upcalls.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define VM_PAGES     (ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE)
+#define CONFIG_PAGES (ALIGN_UP(sizeof(struct vm_config) * VM_MAX, PAGE_SIZE) / PAGE_SIZE)
+#define GPA_HIGH_RAM (UINT64_C(1) << 32)
+
+static struct vm *vms[VM_MAX];
+static size_t count;
+static size_t refused; /* described by a module, but not made */
+
+size_t vm_count(void) { return count; }
+struct vm *vm_get(size_t n) { return vms[n]; }
+
+struct vm *vm_find(const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(vms[i]->name, name))
+            return vms[i];
+    return NULL;
+}
+
+/* --- Memory -------------------------------------------------------------------------------------- */
+
+/* INVARIANT: what a device reaches, the CPU of the same VM reaches too, at the same address. */
+int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned ept_perm, enum ept_type type,
+           bool dma)
+{
+    int err = ept_map(vm->ept, at, to, size, ept_perm, type);
+    if (err || !dma || !vm->domain)
+        return err;
+    unsigned perm = VTD_READ | ((ept_perm & EPT_PERM_WRITE) ? VTD_WRITE : 0);
+    err = vtd_map(vm->domain, at, to, size, perm);
+    if (err) {
+        /* nobody has more than a part of the range, and that is taken back */
+        vtd_unmap(vm->domain, at, size);
+        ept_unmap(vm->ept, at, size);
+    }
+    return err;
+}
+
+void vm_unmap(struct vm *vm, gpa_t at, uint64_t size)
+{
+    if (vm->domain)
+        vtd_unmap(vm->domain, at, size);
+    ept_unmap(vm->ept, at, size);
+}
+
+static uint64_t low_ram(const struct vm *vm) { return MIN(vm->ram_size, VM_LOW_RAM_MAX); }
+
+int vm_dma_enable(struct vm *vm)
+{
+    uint64_t low = low_ram(vm);
+    vm->domain = vtd_domain_create();
+    if (!vm->domain)
+        return -ENODEV;
+    int err = vtd_map(vm->domain, gpa(0), vm->ram, low, VTD_READ | VTD_WRITE);
+    if (!err && vm->ram_size > low)
+        err = vtd_map(vm->domain, gpa(GPA_HIGH_RAM), hpa(vm->ram.v + low), vm->ram_size - low,
+                      VTD_READ | VTD_WRITE);
+    if (err) {
+        vtd_domain_destroy(vm->domain);
+        vm->domain = NULL;
+    }
+    return err;
+}
+
+void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
+{
+    uint64_t low = low_ram(vm), offset = at.v, end = low;
+    if (at.v >= GPA_HIGH_RAM) {
+        offset = at.v - GPA_HIGH_RAM + low;
+        end = vm->ram_size;
+    }
+    if (offset >= end || size > end - offset)
+        return NULL;
+    return hpa_ptr(hpa(vm->ram.v + offset));
+}
+
+static int make_ram(struct vm *vm)
+{
+    uint64_t size = vm->config.mem, low = MIN(size, VM_LOW_RAM_MAX);
+    void *ram = pages_alloc(size / PAGE_SIZE, SIZE_2M);
+    if (!ram)
+        return FAIL(ENOMEM, "vm=%s mem=%luM: not that much memory in one piece; %luM are free",
+                    vm->name, size >> 20, (page_free_count() * PAGE_SIZE) >> 20);
+    vm->ram = ptr_hpa(ram);
+    vm->ram_size = size;
+    page_mark_guest(vm->ram, size, true);
+    int err = vm_map(vm, gpa(0), vm->ram, low, EPT_PERM_ALL, EPT_WB, true);
+    if (!err && size > low)
+        err = vm_map(vm, gpa(GPA_HIGH_RAM), hpa(vm->ram.v + low), size - low, EPT_PERM_ALL, EPT_WB,
+                     true);
+    return err;
+}
+
+static void free_ram(struct vm *vm)
+{
+    if (!vm->ram_size)
+        return;
+    page_mark_guest(vm->ram, vm->ram_size, false);
+    pages_free(hpa_ptr(vm->ram), vm->ram_size / PAGE_SIZE);
+    vm->ram_size = 0;
+}
+
+/* --- Making one ---------------------------------------------------------------------------------- */
+
+static int load(struct vm *vm)
+{
+    const struct vm_config *c = &vm->config;
+    struct load l = {
+        .vm = vm->name,
+        .file = c->kernel->data,
+        .size = c->kernel->size,
+        .initrd = c->initrd ? c->initrd->data : NULL,
+        .initrd_size = c->initrd ? c->initrd->size : 0,
+        .cmdline = c->cmdline,
+        .ram = hpa_ptr(vm->ram),
+        .low = low_ram(vm),
+        .high = vm->ram_size - low_ram(vm),
+    };
+    int err = load_kernel(&l);
+    vm->start.format = l.format;
+    vm->start.mode = l.mode;
+    vm->start.rip = l.rip;
+    vm->start.rsp = l.rsp;
+    vm->start.cr3 = l.cr3;
+    vm->start.rax = l.rax;
+    vm->start.rbx = l.rbx;
+    vm->start.rdi = l.rdi;
+    return err;
+}
+
+void vm_start_state(struct vm *vm, struct vcpu *v)
+{
+    vcpu_set_entry(v, vm->start.mode, vm->start.rip, vm->start.rsp, vm->start.cr3);
+    vcpu_set_gpr(v, RAX, vm->start.rax);
+    vcpu_set_gpr(v, RBX, vm->start.rbx);
+    vcpu_set_gpr(v, RDI, vm->start.rdi);
+}
+
+static int make_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->config.vcpus; i++) {
+        struct vcpu *v = vcpu_create(vm, i, vm->ept, vm->bitmaps);
+        if (!v)
+            return FAIL(ENOMEM, "vm=%s vcpus=%u: no memory for vCPU %u", vm->name, vm->config.vcpus,
+                        i);
+        v->pinned = vm->config.pin;
+        vm->vcpus[vm->vcpu_count++] = v;
+    }
+    return 0;
+}
+
+static int make_devices(struct vm *vm)
+{
+    int err = pio_create(vm);
+    if (!err)
+        err = vuart_create(vm);
+    if (!err)
+        err = vlapic_create(vm);
+    if (!err) {
+        vm->pci = vpci_create(vm);
+        err = vm->pci ? 0 : -ENOMEM;
+    }
+    return err;
+}
+
+/* In the order of vm_create(), backwards; also for a VM that was made in part. */
+static void give_back(struct vm *vm)
+{
+    assign_release_all(vm);
+    if (vm->pci)
+        vpci_destroy(vm->pci);
+    vlapic_destroy(vm);
+    vuart_destroy(vm);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_destroy(vm->vcpus[i]);
+    vm->vcpu_count = 0;
+    if (vm->domain)
+        vtd_domain_destroy(vm->domain);
+    if (vm->bitmaps)
+        bitmaps_destroy(vm->bitmaps);
+    if (vm->ept)
+        ept_destroy(vm->ept);
+    free_ram(vm);
+    vm->pci = NULL;
+    vm->domain = NULL;
+    vm->bitmaps = NULL;
+    vm->ept = NULL;
+}
+
+static int make(struct vm *vm)
+{
+    vm->ept = ept_create();
+    vm->bitmaps = bitmaps_create();
+    if (!vm->ept || !vm->bitmaps)
+        return FAIL(ENOMEM, "vm=%s: no memory for its tables", vm->name);
+    int err = make_ram(vm);
+    if (!err)
+        err = load(vm);
+    if (!err)
+        err = make_vcpus(vm);
+    if (!err)
+        err = make_devices(vm);
+    if (!err)
+        err = assign_all(vm); /* last: from here on a device may interrupt */
+    if (!err) {
+        vm_start_state(vm, vm->vcpus[0]);
+        err = vm->config.run ? step_prepare(vm) : 0;
+    }
+    return err;
+}
+
+static struct vm *vm_create(const struct vm_config *config)
+{
+    struct vm *vm = pages_alloc(VM_PAGES, PAGE_SIZE);
+    if (!vm)
+        return NULL;
+    vm->config = *config;
+    memcpy(vm->name, config->name, sizeof(vm->name));
+    vm->index = (unsigned)count;
+    vm->log_budget = LOG_GUEST_BUDGET;
+    if (make(vm)) {
+        give_back(vm);
+        pages_free(vm, VM_PAGES);
+        return NULL;
+    }
+    log_info("vm=%s kernel=%s mem=%luM vcpus=%u ram=0x%lx entry=0x%lx", vm->name, vm->start.format,
+             vm->ram_size >> 20, vm->vcpu_count, vm->ram.v, vm->start.rip);
+    return vm;
+}
+
+unsigned vm_create_all(const struct boot_info *info)
+{
+    struct vm_config *configs = pages_alloc(CONFIG_PAGES, PAGE_SIZE);
+    if (!configs)
+        panic("no memory for the configuration");
+    if (info->module_count == 0)
+        log_error("no modules: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
+    size_t described = config_read(info, configs, VM_MAX, &refused);
+    for (size_t i = 0; i < described; i++) {
+        struct vm *vm = vm_create(&configs[i]);
+        if (vm) {
+            vms[count++] = vm;
+        } else {
+            refused++;
+            log_error("vm=%s is not started", configs[i].name);
+        }
+    }
+    pages_free(configs, CONFIG_PAGES);
+    return (unsigned)count;
+}
+
+/* --- The end of one ------------------------------------------------------------------------------ */
+
+void vm_end(struct vm *vm, unsigned exit_status)
+{
+    enum vm_state before = vm->state;
+    if (before >= VM_ENDING || !atomic_replace(&vm->state, &before, VM_ENDING))
+        return;
+    vm->exit_status = exit_status;
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        sched_request_stop(vm->vcpus[i]);
+}
+
+void vm_fail(struct vm *vm, const char *fmt, ...)
+{
+    if (vm_is_ending(vm))
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(vm->why, sizeof(vm->why), fmt, args);
+    va_end(args);
+    vm_end(vm, VM_EXIT_CRASH);
+}
+
+void vm_crash(struct vcpu *v, const char *why)
+{
+    vcpu_dump(v);
+    vm_fail(v->vm, "%s", why);
+}
+
+/* A PC whose processors are all in HLT with interrupts off has been left by its system: its end. */
+enum exit_action vm_dead_halt(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    atomic_fetch_or(&vm->dead_halts, (uint32_t)BIT(v->index));
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (!(atomic_load(&vm->dead_halts) & BIT(i)) && vm->vcpus[i]->state != VCPU_WAIT_SIPI &&
+            vm->vcpus[i]->state != VCPU_STOPPED)
+            return RESUME_NEXT;
+    vm_end(vm, VM_EXIT_SHUTDOWN);
+    return STOP_VM;
+}
+
+static bool all_stopped(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (vm->vcpus[i]->state != VCPU_STOPPED)
+            return false;
+    return true;
+}
+
+/* Called between two turns of the scheduler on the bootstrap processor. */
+static void look_after(struct vm *vm)
+{
+    if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
+        vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
+    if (vm->state == VM_ENDING && all_stopped(vm)) {
+        report_vm(vm);
+        give_back(vm);
+        vm->state = VM_ENDED;
+    }
+}
+
+static bool all_ended(void)
+{
+    bool ended = true;
+    for (size_t i = 0; i < count; i++) {
+        look_after(vms[i]);
+        ended = ended && vms[i]->state == VM_ENDED;
+    }
+    return ended;
+}
+
+static void start(struct vm *vm)
+{
+    uint64_t seconds = vm->config.timeout;
+    vm->state = VM_RUNNING;
+    if (seconds)
+        vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
+    vm->step_tsc = rdtsc();
+    for (unsigned i = 1; i < vm->vcpu_count; i++)
+        vcpu_init_signal(vm->vcpus[i]);
+    sched_start(vm->vcpus[0]);
+}
+
+unsigned vm_run_all(void)
+{
+    unsigned failed = (unsigned)refused;
+    for (size_t i = 0; i < count; i++)
+        start(vms[i]);
+    sched_run(all_ended);
+    for (size_t i = 0; i < count; i++)
+        failed += vms[i]->exit_status > 1;
+    console_line("hamlet: end vms=%zu failed=%u", count, failed);
+    return failed;
+}

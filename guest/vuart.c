@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's serial port, a 16550 at 0x3F8 that is always ready: what it sends is shown line by line,
+ * each with the name of its VM in front; what is typed on Hamlet's console goes to the VM that has it.
+ * From: guest/pio.c.   To: arch/log.c (console_line), arch/uart.c (what was typed).
+ * Spec: PC16550D data sheet.   Not handled: interrupts (a driver polls), modem lines, real speed.
+ */
+#include "arch/page.h"
+#include "arch/string.h"
+#include "arch/uart.h"
+#include "guest/vm.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define VUART_PORT   0x3f8
+#define VUART_SIZE   8
+#define VUART_IIR    BIT(0)     /* no interrupt is pending */
+#define VUART_IIR_64 BITS(7, 6) /* FIFOs are on */
+#define VUART_FCR_ON BIT(0)
+#define VUART_MSR    0xb0 /* carrier, ready and clear to send */
+#define VUART_IDLE   16   /* polls for input after which an unfinished line is shown */
+#define VUART_LINE   200
+
+struct vuart {
+    uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+    int input; /* a byte that waits, or -1 */
+    unsigned idle;
+    bool shown; /* the line has been begun on the console, as a prompt */
+    size_t used;
+    char line[VUART_LINE];
+};
+
+/* Who gets what is typed: the first VM that is running. */
+static bool has_console(const struct vm *vm)
+{
+    for (size_t i = 0; i < vm_count(); i++)
+        if (vm_get(i)->state == VM_RUNNING)
+            return vm_get(i) == vm;
+    return false;
+}
+
+static void show_prompt(struct vm *vm, struct vuart *u)
+{
+    if (u->used == 0)
+        return;
+    if (!u->shown) {
+        console_write(vm->name, strlen(vm->name));
+        console_write("| ", 2);
+    }
+    console_write(u->line, u->used);
+    u->shown = true;
+    u->used = 0;
+}
+
+static void end_line(struct vm *vm, struct vuart *u)
+{
+    u->line[u->used] = '\0';
+    if (u->shown)
+        console_line("%s", u->line);
+    else
+        console_line("%s| %s", vm->name, u->line);
+    u->shown = false;
+    u->used = 0;
+}
+
+/* Nothing that moves the cursor passes, so that no guest writes over another's lines or Hamlet's. */
+static void send(struct vm *vm, struct vuart *u, uint8_t byte)
+{
+    if (byte == '\n') {
+        end_line(vm, u);
+        return;
+    }
+    if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+        return;
+    u->line[u->used++] = (char)byte;
+    if (u->used == VUART_LINE - 1)
+        end_line(vm, u);
+}
+
+/* Asked again and again for input, a guest waits for somebody who reads its unfinished line. */
+static bool input_waits(struct vm *vm, struct vuart *u)
+{
+    if (u->input < 0 && has_console(vm))
+        u->input = uart_read();
+    if (u->input >= 0)
+        u->idle = 0;
+    else if (u->idle < VUART_IDLE && ++u->idle == VUART_IDLE)
+        show_prompt(vm, u);
+    return u->input >= 0;
+}
+
+static uint8_t receive(struct vm *vm, struct vuart *u)
+{
+    int byte = input_waits(vm, u) ? u->input : 0;
+    u->input = -1;
+    return (uint8_t)byte;
+}
+
+static uint8_t read_register(struct vm *vm, struct vuart *u, unsigned reg)
+{
+    bool divisor = u->lcr & UART_LCR_DLAB;
+    switch (reg) {
+    case UART_DATA:
+        return divisor ? u->dll : receive(vm, u);
+    case UART_IER:
+        return divisor ? u->dlm : u->ier;
+    case UART_IIR:
+        return VUART_IIR | ((u->fcr & VUART_FCR_ON) ? VUART_IIR_64 : 0);
+    case UART_LCR:
+        return u->lcr;
+    case UART_MCR:
+        return u->mcr;
+    case UART_LSR:
+        return UART_LSR_THR_EMPTY | UART_LSR_IDLE | (input_waits(vm, u) ? UART_LSR_DATA_READY : 0);
+    case UART_MSR:
+        return VUART_MSR;
+    default:
+        return u->scr;
+    }
+}
+
+static void write_register(struct vm *vm, struct vuart *u, unsigned reg, uint8_t value)
+{
+    bool divisor = u->lcr & UART_LCR_DLAB;
+    switch (reg) {
+    case UART_DATA:
+        if (divisor)
+            u->dll = value;
+        else
+            send(vm, u, value);
+        u->idle = 0;
+        break;
+    case UART_IER:
+        *(divisor ? &u->dlm : &u->ier) = value;
+        break;
+    case UART_IIR:
+        u->fcr = value;
+        break;
+    case UART_LCR:
+        u->lcr = value;
+        break;
+    case UART_MCR:
+        u->mcr = value;
+        break;
+    case UART_SCR:
+        u->scr = value;
+        break;
+    default:
+        break; /* the status registers are read-only */
+    }
+}
+
+/* A wider access is one of the registers beside each other. */
+static void vuart_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                       uint64_t *value)
+{
+    *value = 0;
+    for (unsigned i = 0; i < width; i++)
+        *value |= (uint64_t)read_register(v->vm, owner, (unsigned)offset + i) << (8 * i);
+}
+
+static void vuart_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                        uint64_t value)
+{
+    for (unsigned i = 0; i < width; i++)
+        write_register(v->vm, owner, (unsigned)offset + i, (uint8_t)(value >> (8 * i)));
+}
+
+int vuart_create(struct vm *vm)
+{
+    static_assert(sizeof(struct vuart) <= PAGE_SIZE, "one page");
+    vm->uart = page_alloc();
+    if (!vm->uart)
+        return FAIL(ENOMEM, "vm=%s: no memory for its serial port", vm->name);
+    vm->uart->input = -1;
+    return vm_bus_add(&vm->pio, &(struct vm_range){VUART_PORT, VUART_SIZE, "uart", vuart_read,
+                                                   vuart_write, vm->uart});
+}
+
+void vuart_destroy(struct vm *vm)
+{
+    if (!vm->uart)
+        return;
+    if (vm->uart->used || vm->uart->shown)
+        end_line(vm, vm->uart); /* its last words */
+    vm_bus_remove(&vm->pio, VUART_PORT);
+    page_free(vm->uart);
+    vm->uart = NULL;
+}
