@@ -76,7 +76,7 @@ all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS)
 
 # A unit test names the sources it tests in its first lines: "// sources: arch/pid.c arch/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-UNIT_FLAGS := -std=gnu11 -O1 -g -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror \
+UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 unit_sources = $(shell sed -n 's,^// sources: *,,p' tests/unit/$1.c)
 unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c)

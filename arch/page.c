@@ -16,7 +16,7 @@
 
 #define FIRST_MIB (UINT64_C(1) << 20)
 
-static struct {
+static struct pages {
     const struct boot_info *info;
     uint64_t count; /* pages from address 0 to the end of RAM: bits in each map */
     uint64_t *free_map, *guest_map;
@@ -121,8 +121,7 @@ static uint64_t end_of_ram(const struct boot_info *info)
 
 int page_init(const struct boot_info *info)
 {
-    pages.info = info;
-    pages.count = end_of_ram(info) / PAGE_SIZE;
+    pages = (struct pages){.info = info, .count = end_of_ram(info) / PAGE_SIZE};
     uint64_t map_size = ALIGN_UP(ALIGN_UP(pages.count, 64) / 8, PAGE_SIZE);
     uint64_t base = place_maps(info, 2 * map_size);
     if (base == 0)

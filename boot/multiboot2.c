@@ -66,23 +66,31 @@ static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
     }
 }
 
+/* The section headers lie behind 20 bytes, so they are not aligned: copied, not pointed to. */
+static struct elf64_section section_at(const struct mb2_elf *elf, uint32_t n)
+{
+    struct elf64_section s;
+    memcpy(&s, (const char *)(elf + 1) + n * sizeof(s), sizeof(s));
+    return s;
+}
+
 /* GRUB loads the sections that no segment covers, too, and says in `address` where. */
 static void take_elf(const struct mb2_tag *tag, struct boot_info *out)
 {
     const struct mb2_elf *elf = (const struct mb2_elf *)tag;
-    const struct elf64_section *s = (const void *)(elf + 1);
-    if (tag->size < sizeof(*elf) || elf->entry_size != sizeof(*s) ||
-        elf->count > (tag->size - sizeof(*elf)) / sizeof(*s))
+    if (tag->size < sizeof(*elf) || elf->entry_size != sizeof(struct elf64_section) ||
+        elf->count > (tag->size - sizeof(*elf)) / sizeof(struct elf64_section))
         return; /* no names in backtraces, that is all */
 
     for (uint32_t i = 0; i < elf->count; i++) {
-        if (s[i].type != ELF_SECTION_SYMTAB || s[i].link >= elf->count)
+        struct elf64_section symbols = section_at(elf, i);
+        if (symbols.type != ELF_SECTION_SYMTAB || symbols.link >= elf->count)
             continue;
-        const struct elf64_section *names = &s[s[i].link];
-        out->symtab = (const void *)(uintptr_t)s[i].address;
-        out->symtab_size = s[i].size;
-        out->strtab = (const char *)(uintptr_t)names->address;
-        out->strtab_size = names->size;
+        struct elf64_section names = section_at(elf, symbols.link);
+        out->symtab = (const void *)(uintptr_t)symbols.address;
+        out->symtab_size = symbols.size;
+        out->strtab = (const char *)(uintptr_t)names.address;
+        out->strtab_size = names.size;
     }
 }
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ACPI tables as firmware writes them, and as it should not.
+ * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding".
+ */
+// sources: arch/acpi_parse.c
+#include "arch/acpi_tables.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* A table with this body, in a block of exactly its size, so that one byte too far is noticed. */
+static struct acpi_header *make(const char *signature, const void *body, size_t size)
+{
+    struct acpi_header *h = calloc(1, sizeof(*h) + size);
+    memcpy(h->signature, signature, 4);
+    h->length = (uint32_t)(sizeof(*h) + size);
+    memcpy(h + 1, body, size);
+    uint8_t sum = 0;
+    for (size_t i = 0; i < h->length; i++)
+        sum = (uint8_t)(sum + ((uint8_t *)h)[i]);
+    h->checksum = (uint8_t)-sum;
+    return h;
+}
+
+static void good_and_bad_tables(void **state)
+{
+    (void)state;
+    struct acpi_header *h = make("TEST", "abcd", 4);
+    assert_true(acpi_table_ok(h, 40, 0));
+    assert_true(acpi_table_ok(h, 4096, 40));
+    assert_false(acpi_table_ok(h, 39, 0));  /* truncated */
+    assert_false(acpi_table_ok(h, 40, 41)); /* shorter than its kind needs */
+    assert_false(acpi_table_ok(h, 10, 0));  /* not even a header */
+    h->checksum++;
+    assert_false(acpi_table_ok(h, 40, 0));
+    h->checksum--;
+    h->length = 20;
+    assert_false(acpi_table_ok(h, 40, 0));
+    free(h);
+}
+
+static const uint8_t madt_body[] = {
+    0, 0,  0xe0, 0xfe, 1, 0,    0,    0,                             /* local APIC address, flags */
+    0, 8,  0,    0,    1, 0,    0,    0,                             /* CPU, id 0 */
+    0, 8,  1,    9,    0, 0,    0,    0,                             /* CPU, disabled */
+    1, 12, 2,    0,    0, 0,    0xc0, 0xfe, 0,  0, 0, 0,             /* I/O APIC 2 */
+    2, 10, 0,    0,    2, 0,    0,    0,    0,  0,                   /* an override: not ours */
+    9, 16, 0,    0,    0, 1,    0,    0,    1,  0, 0, 0, 7, 0, 0, 0, /* x2APIC id 256 */
+    1, 12, 3,    0,    0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0,             /* I/O APIC 3 */
+    0, 8,  2,    4,    1, 0,    0,    0,                             /* CPU, id 4 */
+};
+
+static void madt(void **state)
+{
+    (void)state;
+    struct acpi_header *h = make("APIC", madt_body, sizeof(madt_body));
+    uint32_t ids[4] = {0};
+    struct madt_ioapic io[2];
+    assert_int_equal(madt_cpus(h, ids, 4), 3);
+    assert_int_equal(ids[0], 0);
+    assert_int_equal(ids[1], 4);
+    assert_int_equal(ids[2], 256);
+    ids[1] = 77;
+    assert_int_equal(madt_cpus(h, ids, 1), 3); /* all are counted, one is written */
+    assert_int_equal(ids[1], 77);
+    assert_int_equal(madt_ioapics(h, io, 2), 2);
+    assert_int_equal(io[0].id, 2);
+    assert_int_equal(io[1].base.v, 0xfec01000);
+    assert_int_equal(io[1].gsi_base, 24);
+    free(h);
+}
+
+/* An entry of length 0 must not loop, one that runs over the end must not be read. */
+static void broken_madt(void **state)
+{
+    (void)state;
+    uint8_t body[sizeof(madt_body)];
+    uint32_t ids[4];
+    for (size_t at = 8; at < sizeof(body); at++)
+        for (int length = 0; length < 256; length += 5) {
+            memcpy(body, madt_body, sizeof(body));
+            body[at] = (uint8_t)length;
+            struct acpi_header *h = make("APIC", body, sizeof(body));
+            assert_true(madt_cpus(h, ids, 4) <= 8);
+            struct madt_ioapic io[2];
+            assert_true(madt_ioapics(h, io, 2) <= 6);
+            free(h);
+        }
+    struct acpi_header *empty = make("APIC", "", 0);
+    assert_int_equal(madt_cpus(empty, ids, 4), 0);
+    free(empty);
+}
+
+static void mcfg(void **state)
+{
+    (void)state;
+    static const uint8_t body[] = {
+        0, 0, 0, 0,    0, 0, 0, 0,                               /* reserved */
+        0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 0,    0xff, 0, 0, 0, 0, /* segment 0, all buses */
+        0, 0, 0, 0xc0, 0, 0, 0, 0, 1, 0, 9,    3,    0, 0, 0, 0, /* first bus > last bus */
+        0, 0, 0, 0,    4, 0, 0, 0, 1, 0, 0x10, 0x1f, 0, 0, 0, 0, /* above 4 GiB */
+        1, 2, 3,                                                 /* half an entry */
+    };
+    struct acpi_header *h = make("MCFG", body, sizeof(body));
+    struct mcfg_window w[4];
+    assert_int_equal(mcfg_windows(h, w, 4), 2);
+    assert_int_equal(w[0].base.v, 0xb0000000);
+    assert_int_equal(w[0].last_bus, 0xff);
+    assert_true(w[1].base.v == UINT64_C(0x400000000));
+    assert_int_equal(w[1].segment, 1);
+    assert_int_equal(w[1].first_bus, 0x10);
+    free(h);
+}
+
+static bool s5_of(const void *body, size_t size, uint8_t *a, uint8_t *b)
+{
+    struct acpi_header *h = make("DSDT", body, size);
+    bool found = acpi_s5_types(h, a, b);
+    free(h);
+    return found;
+}
+
+static void soft_off(void **state)
+{
+    (void)state;
+    uint8_t a = 9, b = 9;
+    /* as SeaBIOS writes it: Name (\_S5, Package () { 0, 0, 0, 0 }) and a mention before */
+    static const uint8_t zeros[] = "_S5_\x08_S5_\x12\x06\x04\x00\x00\x00\x00";
+    assert_true(s5_of(zeros, sizeof(zeros) - 1, &a, &b));
+    assert_int_equal(a | b, 0);
+    static const uint8_t bytes[] = "\x08\\_S5_\x12\x08\x04\x0a\x05\x0a\x07\x00\x00";
+    assert_true(s5_of(bytes, sizeof(bytes) - 1, &a, &b));
+    assert_int_equal(a, 5);
+    assert_int_equal(b, 7);
+    static const uint8_t long_length[] = "\x08_S5_\x12\x4a\x00\x04\x01\x0a\x02\x00\x00";
+    assert_true(s5_of(long_length, sizeof(long_length) - 1, &a, &b));
+    assert_int_equal(a, 1);
+    assert_int_equal(b, 2);
+    for (size_t cut = 0; cut < 12; cut++) /* cut off before the second number */
+        assert_false(s5_of(bytes, cut, &a, &b));
+    assert_false(s5_of("\x08_S5_\x0d\x06\x04\x00\x00", 10, &a, &b)); /* not a package */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_and_bad_tables),
+        cmocka_unit_test(madt),
+        cmocka_unit_test(broken_madt),
+        cmocka_unit_test(mcfg),
+        cmocka_unit_test(soft_off),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The multiboot2 information: tag by tag, and with lies in it.
+ * Spec: Multiboot2 "Boot information format".
+ */
+// sources: boot/multiboot2.c
+#include "boot/multiboot2.h"
+#include "arch/elf64.h"
+#include "tests/unit/stubs.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static uint8_t buffer[8192] __attribute__((aligned(8)));
+static size_t used;
+static struct boot_info info;
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(buffer, 0, sizeof(buffer));
+    used = sizeof(struct mb2_info);
+    stub_log_clear();
+    return 0;
+}
+
+static void *tag(uint32_t type, const void *body, size_t size)
+{
+    struct mb2_tag *t = (void *)(buffer + used);
+    t->type = type;
+    t->size = (uint32_t)(sizeof(*t) + size);
+    memcpy(t + 1, body, size);
+    used = ALIGN_UP(used + t->size, 8);
+    return t;
+}
+
+/* Parse a copy of exactly the right size, so that a read beyond it is noticed. */
+static int parse(void)
+{
+    static void *copy;
+    free(copy);
+    copy = aligned_alloc(8, used);
+    ((struct mb2_info *)buffer)->total_size = (uint32_t)used;
+    memcpy(copy, buffer, used);
+    return multiboot2_parse(MULTIBOOT2_MAGIC, copy, &info);
+}
+
+static void wrong_magic(void **state)
+{
+    (void)state;
+    tag(MB2_TAG_END, "", 0);
+    assert_int_equal(multiboot2_parse(0x2badb002, (void *)buffer, &info), -EINVAL);
+    assert_string_equal(info.cmdline, "");
+    assert_non_null(strstr(stub_log, "0x2badb002"));
+}
+
+static void command_line_and_modules(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t start, end;
+        char text[11];
+    } a = {0x200000, 0x201234, "vm=a mem=1M"}, b = {0x300000, 0x300000, "acpi"};
+    tag(MB2_TAG_CMDLINE, "log=trace", 10);
+    tag(MB2_TAG_MODULE, &b, 8 + 5);
+    tag(MB2_TAG_MODULE, &a, 8 + 11); /* the text has no end */
+    tag(1234, "???", 3);
+    tag(MB2_TAG_END, "", 0);
+    tag(MB2_TAG_MODULE, &b, 8 + 5); /* behind the end */
+    assert_int_equal(parse(), 0);
+    assert_string_equal(info.cmdline, "log=trace");
+    assert_int_equal(info.module_count, 2);
+    assert_true((uintptr_t)info.modules[0].data == 0x300000);
+    assert_int_equal(info.modules[0].size, 0);
+    assert_string_equal(info.modules[0].cmdline, "acpi");
+    assert_int_equal(info.modules[1].size, 0x1234);
+    assert_string_equal(info.modules[1].cmdline, "");
+}
+
+static void broken_module(void **state)
+{
+    (void)state;
+    uint32_t backwards[3] = {0x2000, 0x1000, 0};
+    tag(MB2_TAG_MODULE, backwards, 12);
+    tag(MB2_TAG_MODULE, backwards, 4);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.module_count, 0);
+}
+
+static void too_many_modules(void **state)
+{
+    (void)state;
+    uint32_t m[3] = {0x1000, 0x2000, 0};
+    for (int i = 0; i < BOOT_MODULE_MAX + 1; i++)
+        tag(MB2_TAG_MODULE, m, 12);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.module_count, BOOT_MODULE_MAX);
+    assert_non_null(strstr(stub_log, "module left out"));
+}
+
+static void memory_map(void **state)
+{
+    (void)state;
+    struct {
+        uint32_t entry_size, version;
+        struct mb2_mmap_entry e[4];
+    } map = {24,
+             0,
+             {{0, 0x9fc00, 1, 0},
+              {0x100000, 0xff00000, 1, 0},
+              {0xfec00000, 0x1000, 2, 0},
+              {UINT64_MAX - 10, 100, 1, 0}}}; /* the last runs over the end of everything */
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 3);
+    assert_true(info.ranges[1].base.v == 0x100000 && info.ranges[1].size == 0xff00000);
+    assert_true(info.ranges[1].usable);
+    assert_false(info.ranges[2].usable);
+}
+
+static void memory_map_with_wide_entries(void **state)
+{
+    (void)state;
+    struct {
+        uint32_t entry_size, version;
+        uint8_t e[64];
+    } map = {32, 0, {0}};
+    struct mb2_mmap_entry e = {0x1000, 0x2000, 1, 0};
+    memcpy(map.e, &e, 24);
+    e.base = 0x5000;
+    memcpy(map.e + 32, &e, 24);
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 2);
+    assert_true(info.ranges[1].base.v == 0x5000);
+
+    fresh(NULL);
+    map.entry_size = 0; /* would never advance */
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 0);
+}
+
+static void newer_rsdp_wins(void **state)
+{
+    (void)state;
+    uint8_t old[20] = "old", new[36] = "new";
+    tag(MB2_TAG_RSDP_NEW, new, sizeof(new));
+    tag(MB2_TAG_RSDP_OLD, old, sizeof(old));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.rsdp_size, 36);
+    assert_string_equal(info.rsdp, "new");
+}
+
+static void symbols(void **state)
+{
+    (void)state;
+    struct {
+        uint32_t count, entry_size, names;
+        struct elf64_section s[3];
+    } __attribute__((packed)) elf = {3, 64, 0, {{0}}};
+    elf.s[1] = (struct elf64_section){
+        .type = ELF_SECTION_SYMTAB, .address = 0x5000, .size = 240, .link = 2};
+    elf.s[2] = (struct elf64_section){.type = 3, .address = 0x6000, .size = 99};
+    tag(MB2_TAG_ELF, &elf, sizeof(elf));
+    assert_int_equal(parse(), 0);
+    assert_true((uintptr_t)info.symtab == 0x5000 && info.symtab_size == 240);
+    assert_true((uintptr_t)info.strtab == 0x6000 && info.strtab_size == 99);
+
+    fresh(NULL);
+    elf.s[1].link = 3; /* there is no such section */
+    tag(MB2_TAG_ELF, &elf, sizeof(elf));
+    assert_int_equal(parse(), 0);
+    assert_null(info.symtab);
+
+    fresh(NULL);
+    elf.count = 4; /* one more than there are bytes for */
+    tag(MB2_TAG_ELF, &elf, sizeof(elf));
+    assert_int_equal(parse(), 0);
+    assert_null(info.symtab);
+}
+
+static void tags_that_lie_about_their_size(void **state)
+{
+    (void)state;
+    struct mb2_tag *t = tag(MB2_TAG_CMDLINE, "abc", 4);
+    t->size = 4; /* shorter than its own header: would loop */
+    assert_int_equal(parse(), -EINVAL);
+    fresh(NULL);
+    t = tag(MB2_TAG_CMDLINE, "abc", 4);
+    t->size = 4000;
+    assert_int_equal(parse(), -EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(wrong_magic, fresh),
+        cmocka_unit_test_setup(command_line_and_modules, fresh),
+        cmocka_unit_test_setup(broken_module, fresh),
+        cmocka_unit_test_setup(too_many_modules, fresh),
+        cmocka_unit_test_setup(memory_map, fresh),
+        cmocka_unit_test_setup(memory_map_with_wide_entries, fresh),
+        cmocka_unit_test_setup(newer_rsdp_wins, fresh),
+        cmocka_unit_test_setup(symbols, fresh),
+        cmocka_unit_test_setup(tags_that_lie_about_their_size, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

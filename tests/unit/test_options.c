@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypervisor's command line: every key, its bounds, and that what is wrong is named.
+ */
+// sources: arch/options.c arch/parse.c
+#include "arch/options.h"
+#include "arch/log.h"
+#include "tests/unit/stubs.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct options defaults;
+
+static int fresh(void **state)
+{
+    (void)state;
+    if (defaults.console_port == 0)
+        defaults = options;
+    options = defaults;
+    stub_log_clear();
+    return 0;
+}
+
+static void default_values(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse(""), 0);
+    assert_int_equal(options.console_port, 0x3f8);
+    assert_int_equal(options.console_speed, 115200);
+    assert_int_equal(options.log, LOG_INFO);
+    assert_true(options.vtd && options.ir && options.apicv && options.x2apic);
+    assert_int_equal(options.post, POST_HW);
+    assert_int_equal(options.inv, INV_QI);
+    assert_int_equal(options.end, END_POWEROFF);
+    assert_int_equal(options.cpus, 0);
+}
+
+static void every_key(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse("  console=com2,9600 log=trace vtd=off ir=off post=sw  inv=reg "
+                                   "apicv=off x2apic=off end=reboot cpus=3 "),
+                     0);
+    assert_int_equal(options.console_port, 0x2f8);
+    assert_int_equal(options.console_speed, 9600);
+    assert_int_equal(options.log, LOG_TRACE);
+    assert_false(options.vtd || options.ir || options.apicv || options.x2apic);
+    assert_int_equal(options.post, POST_SW);
+    assert_int_equal(options.inv, INV_REG);
+    assert_int_equal(options.end, END_REBOOT);
+    assert_int_equal(options.cpus, 3);
+    assert_string_equal(stub_log, "");
+}
+
+static void consoles(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse("console=0xe010"), 0);
+    assert_int_equal(options.console_port, 0xe010);
+    assert_int_equal(options_parse("console=off"), 0);
+    assert_int_equal(options.console_port, 0);
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse("vtd=maybe foo=1 inv=reg x log=Trace"), -EINVAL);
+    assert_string_equal(stub_log, "options: bad value: vtd=maybe\n"
+                                  "options: unknown option: foo=1\n"
+                                  "options: unknown option: x\n"
+                                  "options: bad value: log=Trace\n");
+    assert_true(options.vtd);
+    assert_int_equal(options.inv, INV_REG); /* the rest of the line counts */
+}
+
+static void bad_values(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "console=com3",  "console=com1,0",
+        "console=com1,", "console=0x10000",
+        "console=",      "console=com1,1e5",
+        "cpus=-1",       "cpus=",
+        "cpus",          "vtd",
+        "vtd=",          "post=soft",
+        "end=later",     "=on",
+        "vtdx=on",       "cpus=0x100000000",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        stub_log_clear();
+        assert_int_equal(options_parse(bad[i]), -EINVAL);
+        assert_non_null(strstr(stub_log, bad[i]));
+        assert_memory_equal(&options, &defaults, sizeof(options));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(default_values, fresh),
+        cmocka_unit_test_setup(every_key, fresh),
+        cmocka_unit_test_setup(consoles, fresh),
+        cmocka_unit_test_setup(what_is_wrong_is_named, fresh),
+        cmocka_unit_test_setup(bad_values, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page allocator on a piece of this process's memory, low enough that its bitmaps stay small.
+ */
+// sources: arch/page.c
+#include "arch/page.h"
+#include "arch/bits.h"
+#include "arch/layout.h"
+#include "tests/unit/stubs.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <cmocka.h>
+
+#define RAM_BASE UINT64_C(0x10000000)
+#define RAM_SIZE (UINT64_C(8) << 20)
+
+/* The image, as linker.ld would name its borders, in the middle of RAM. */
+asm(".globl image_start, text_end, rodata_end, image_end\n"
+    "image_start = 0x10100000; text_end = 0x10101000; rodata_end = 0x10102000\n"
+    "image_end = 0x10103000");
+
+static struct boot_info info;
+
+static void *at(uint64_t offset) { return (void *)(RAM_BASE + offset); }
+
+static int start(void **state)
+{
+    (void)state;
+    static bool mapped;
+    if (!mapped) {
+        void *ram = mmap(at(0), RAM_SIZE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        assert_ptr_equal(ram, at(0));
+        mapped = true;
+    }
+    memset(at(0), 0xaa, RAM_SIZE);
+    info = (struct boot_info){.range_count = 3, .module_count = 1};
+    info.ranges[0] = (struct boot_range){hpa(RAM_BASE), RAM_SIZE, true};
+    info.ranges[1] = (struct boot_range){hpa(RAM_BASE + 0x200000), 0x1800, false};
+    info.ranges[2] = (struct boot_range){hpa(0), 0x9fc00, true};
+    info.modules[0] = (struct boot_module){at(0x300800), 0x1000, ""}; /* touches two pages */
+    info.info_base = hpa(RAM_BASE);
+    info.info_size = 100;
+    info.symtab = at(0x400000);
+    info.symtab_size = 1;
+    info.strtab = at(0x401000);
+    info.strtab_size = 1;
+    return page_init(&info);
+}
+
+static bool is_withheld(uint64_t page)
+{
+    static const uint64_t offsets[] = {0,        0x100000, 0x101000, 0x102000, 0x200000,
+                                       0x201000, 0x300000, 0x301000, 0x400000, 0x401000};
+    for (size_t i = 0; i < ARRAY_COUNT(offsets); i++)
+        if (page == RAM_BASE + offsets[i])
+            return true;
+    return page < RAM_BASE || page >= RAM_BASE + RAM_SIZE;
+}
+
+static void withholds_what_is_used(void **state)
+{
+    (void)state;
+    size_t count = page_free_count(), taken = 0;
+    uint8_t *page;
+    while ((page = page_alloc()) != NULL) {
+        assert_false(is_withheld((uintptr_t)page));
+        assert_int_equal(page[0] | page[4095], 0);
+        page[0] = 0x55;
+        taken++;
+    }
+    assert_int_equal(taken, count);
+    assert_int_equal(page_free_count(), 0);
+    /* the ten used pages, and 2 bitmaps: a bit each for 65536 + 2048 pages, in whole pages */
+    assert_int_equal(count, RAM_SIZE / PAGE_SIZE - 10 - 2 * 3);
+}
+
+static void gives_back_and_finds_again(void **state)
+{
+    (void)state;
+    size_t count = page_free_count();
+    void *a = page_alloc(), *b = page_alloc(), *c = page_alloc();
+    page_free(a);
+    void *pair = pages_alloc(2, PAGE_SIZE);
+    assert_true(pair > b); /* one free page before b is too little */
+    assert_ptr_equal(page_alloc(), a);
+    page_free(a);
+    page_free(b);
+    page_free(c);
+    pages_free(pair, 2);
+    assert_int_equal(page_free_count(), count);
+}
+
+static void aligns_and_refuses(void **state)
+{
+    (void)state;
+    size_t count = page_free_count();
+    uint8_t *big = pages_alloc(512, SIZE_2M);
+    assert_non_null(big);
+    assert_true(IS_ALIGNED((uintptr_t)big, SIZE_2M));
+    assert_null(pages_alloc(count, PAGE_SIZE));
+    assert_null(pages_alloc(0, PAGE_SIZE));
+    assert_null(pages_alloc(1024 * 1024, SIZE_2M));
+    assert_int_equal(page_free_count(), count - 512);
+    pages_free(big, 512);
+    assert_int_equal(page_free_count(), count);
+}
+
+static void freeing_twice_is_our_bug(void **state)
+{
+    (void)state;
+    void *a = page_alloc();
+    page_free(a);
+    assert_panics(page_free(a));
+}
+
+static void ram_and_guest_pages(void **state)
+{
+    (void)state;
+    assert_true(page_is_ram(hpa(RAM_BASE + RAM_SIZE - 1), 1));
+    assert_true(page_is_ram(hpa(RAM_BASE - 10), 11));
+    assert_false(page_is_ram(hpa(RAM_BASE - 10), 10));
+    assert_false(page_is_ram(hpa(RAM_BASE + RAM_SIZE), 0x1000));
+    uint8_t *p = pages_alloc(2, PAGE_SIZE);
+    assert_false(page_is_guest(ptr_hpa(p)));
+    page_mark_guest(ptr_hpa(p), 2 * PAGE_SIZE, true);
+    assert_true(page_is_guest(ptr_hpa(p + PAGE_SIZE)));
+    assert_false(page_is_guest(ptr_hpa(p + 2 * PAGE_SIZE)));
+    assert_false(page_is_guest(hpa(UINT64_MAX)));
+    pages_free(p, 2); /* no longer a guest's */
+    assert_false(page_is_guest(ptr_hpa(p)));
+}
+
+static void no_memory_at_all(void **state)
+{
+    (void)state;
+    struct boot_info none = {.cmdline = ""};
+    assert_int_equal(page_init(&none), -ENOMEM);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(withholds_what_is_used, start),
+        cmocka_unit_test_setup(gives_back_and_finds_again, start),
+        cmocka_unit_test_setup(aligns_and_refuses, start),
+        cmocka_unit_test_setup(ram_and_guest_pages, start),
+        cmocka_unit_test_setup(no_memory_at_all, start),
+        cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leaves the lock taken */
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
