@@ -28,7 +28,6 @@ int intremap_init(void)
  * VT-d "Interrupt-Remapping Hardware Operation". */
 int intremap_enable(struct vtd_unit *u)
 {
-    invalidate_write_buffer(u);
     vtd_write64(u, VTD_IRTA,
                 ptr_hpa(vtd.irt).v | FIELD_SET(IRTA_S, __builtin_ctz(IRT_COUNT) - 1) |
                     (vtd.eime ? IRTA_EIME : 0));

@@ -99,7 +99,10 @@ SCENARIO(attach_gives_the_view)
 {
     assert_blocked(NIC, 0x5000); /* caching mode remembers this */
     struct vtd_domain *d = domain_with(RAM, 4 * SIZE_2M);
+    unsigned flushed = model[0].iotlb_flushes[IIRG_GLOBAL];
     assert_int_equal(vtd_attach(d, NIC), 0);
+    /* The bus got its context table: a change of a root entry asks for global invalidation. */
+    assert_int_equal(model[0].iotlb_flushes[IIRG_GLOBAL] - flushed, vtd.caching_mode);
     assert_reaches(NIC, 0x5123, RAM + 0x5123);
     assert_blocked(NIC, 4 * SIZE_2M);
     assert_blocked(DISK, 0x5000);

@@ -66,6 +66,8 @@ static void context_forget(struct model_unit *m, unsigned granularity, unsigned 
     assert_in_range(granularity, CIRG_GLOBAL, CIRG_DEVICE);
     m->context_flushes[granularity]++;
     model_write_buffer_empty();
+    if (granularity == CIRG_GLOBAL)
+        memset(m->no_root, 0, sizeof(m->no_root));
     for (unsigned i = 0; i < MODEL_CACHE; i++) {
         struct model_context *c = &m->contexts[i];
         if (granularity == CIRG_GLOBAL || (c->did == did && granularity == CIRG_DOMAIN) ||
@@ -99,6 +101,7 @@ static void iotlb_forget(struct model_unit *m, unsigned granularity, unsigned di
 static void interrupts_forget(struct model_unit *m, bool all, unsigned index, unsigned mask)
 {
     model_write_buffer_empty();
+    assert_true(all || mask <= FIELD_GET(ECAP_MHMV, m->ecap));
     for (unsigned i = 0; i < MODEL_CACHE; i++)
         if (all || m->interrupts[i].index >> mask == index >> mask)
             m->interrupts[i].valid = false;
@@ -157,11 +160,13 @@ static void command(struct model_unit *m, uint32_t v)
     uint32_t on = v & (uint32_t)(GCMD_TE | GCMD_QIE | GCMD_IRE | GCMD_CFI);
     if ((m->gsts & GCMD_TE) && !(on & GCMD_TE))
         m->translation_dropped = true;
-    if (v & GCMD_SRTP) {
+    if (v & GCMD_SRTP) { /* from here on the table may be read */
+        assert_true(model_read(hpa(m->rtaddr & RTADDR_RTA)) != MODEL_GARBAGE);
         m->rtaddr_latched = m->rtaddr;
         m->srtp++;
     }
     if (v & GCMD_SIRTP) {
+        assert_true(model_read(hpa(m->irta & IRTA_IRTA)) != MODEL_GARBAGE);
         m->irta_latched = m->irta;
         m->sirtp++;
     }
@@ -335,6 +340,9 @@ static uint8_t context_of(struct model_unit *m, bdf_t sid, struct u128 *out)
         }
     struct u128 root = model_read_128(hpa((m->rtaddr_latched & RTADDR_RTA) + BDF_BUS(sid) * 16));
     *out = (struct u128){0};
+    if (m->no_root[BDF_BUS(sid)])
+        root.lo = 0;
+    m->no_root[BDF_BUS(sid)] = (m->cap & CAP_CM) && !(root.lo & ROOT_P);
     if (root.lo & ROOT_P)
         *out = model_read_128(hpa((root.lo & ROOT_CTP) + BDF_DEVFN(sid) * 16));
     if (out->lo & CTX_P)

@@ -19,6 +19,7 @@
 #define MODEL_BASE(n) (UINT64_C(0xfed90000) + (n)*0x10000)
 #define MODEL_CACHE   64
 #define MODEL_RECORDS 4
+#define MODEL_GARBAGE UINT64_C(0x12345003) /* a present entry of whatever kind */
 
 /* CAP and ECAP of an ordinary unit; tests add and take away. */
 #define MODEL_CAP                                                                                  \
@@ -59,6 +60,7 @@ struct model_unit {
     struct model_context contexts[MODEL_CACHE];
     struct model_translation translations[MODEL_CACHE];
     struct model_interrupt_entry interrupts[MODEL_CACHE];
+    bool no_root[256]; /* caching mode: the bus is known to have no context table */
 
     /* what happened, for tests to look at */
     unsigned events;           /* fault interrupts sent */

@@ -21,6 +21,16 @@ static uint8_t arena[ARENA_PAGES * 4096] __attribute__((aligned(65536)));
 static uint8_t memory[sizeof(arena)], seen[sizeof(arena)];
 static bool taken[ARENA_PAGES];
 
+/* What stands in memory where nothing of ours arrived yet: the worst there is, an entry that lets
+ * everything through, at every level of every table. */
+static uint64_t garbage(size_t offset) { return offset & 8 ? 0x12345002 : MODEL_GARBAGE; }
+
+static void garbage_fill(uint8_t *at, size_t size)
+{
+    for (size_t i = 0; i < size; i += 8)
+        memcpy(at + i, &(uint64_t){garbage(i)}, 8);
+}
+
 static bool write_buffered(void) { return model[0].cap & CAP_RWBF; }
 static bool snooped(void)
 {
@@ -57,7 +67,7 @@ static const uint8_t *view(hpa_t at)
 
 uint64_t model_read(hpa_t at)
 {
-    uint64_t v = UINT64_C(0xdeadbeefdeadbeef);
+    uint64_t v = garbage(at.v);
     const uint8_t *p = view(at);
     if (p)
         memcpy(&v, p, sizeof(v));
@@ -84,8 +94,8 @@ void *pages_alloc(size_t count, uint64_t align)
             taken[first + n] = true;
         world.pages_used += (unsigned)count;
         memset(arena + first * 4096, 0, count * 4096);
-        memset(memory + first * 4096, 0xdd, count * 4096);
-        memset(seen + first * 4096, 0xdd, count * 4096);
+        garbage_fill(memory + first * 4096, count * 4096);
+        garbage_fill(seen + first * 4096, count * 4096);
         return arena + first * 4096;
     }
     return NULL;
@@ -98,7 +108,7 @@ void pages_free(void *first, size_t count)
     size_t n = (size_t)((uint8_t *)first - arena) / 4096;
     for (size_t i = n; i < n + count; i++)
         taken[i] = false;
-    memset(first, 0xdd, count * 4096);
+    garbage_fill(first, count * 4096);
     world.pages_used -= (unsigned)count;
 }
 
@@ -185,9 +195,9 @@ void model_reset(unsigned units)
     memset(model, 0, sizeof(model));
     memset(&world, 0, sizeof(world));
     memset(taken, 0, sizeof(taken));
-    memset(arena, 0xdd, sizeof(arena));
-    memset(memory, 0xdd, sizeof(memory));
-    memset(seen, 0xdd, sizeof(seen));
+    garbage_fill(arena, sizeof(arena));
+    garbage_fill(memory, sizeof(memory));
+    garbage_fill(seen, sizeof(seen));
     options.vtd = options.ir = true;
     options.inv = INV_QI;
     for (unsigned n = 0; n < units; n++)
