@@ -108,6 +108,7 @@ static int show(struct assignment *a)
         err = vpci_caps_init(&a->v);
     if (err)
         return err;
+    intx_init(a);
     pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0); /* see command_write() */
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     vbar_update(&a->v);
@@ -117,6 +118,7 @@ static int show(struct assignment *a)
 static void hide(struct assignment *a)
 {
     pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+    intx_release(a);
     vbar_unmap_all(&a->v);
     vmsi_release(&a->v);
     vmsix_release(&a->v);

@@ -7,6 +7,7 @@
  * To: guest/vpci.c (config space as the guest sees it), vbar.c (BARs), vmsi.c, vmsix.c, irq.c.
  */
 #pragma once
+#include "guest/intx.h"
 #include "guest/vm.h"
 #include "guest/vpci.h"
 
@@ -16,7 +17,8 @@ struct assignment {
     struct pci_function *fn;
     struct device_config config;
     struct vpci_function v; /* what the guest sees of it */
-    bdf_t requester;        /* source-id of its DMA, where a bridge stands in for it */
+    struct intx intx;
+    bdf_t requester; /* source-id of its DMA, where a bridge stands in for it */
     uint64_t fault_count;
     int fault_budget; /* lines that its faults may still cause */
 };

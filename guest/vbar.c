@@ -304,6 +304,9 @@ void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t 
     vbar_update(f);
 }
 
+/* Larger ones go beyond 4 GiB, if they can. */
+#define PLACE_LOW_MAX (UINT64_C(256) << 20)
+
 /* First places, as a firmware would give them: by size, so that each is aligned to itself. */
 static int place(struct vpci_function *f, struct vbar *b)
 {
@@ -316,8 +319,9 @@ static int place(struct vpci_function *f, struct vbar *b)
     }
     if (trapped(f, b) && !mmio_map(hpa(b->host.base), b->host.size))
         return -ENOMEM;
-    b->guest = ALIGN_UP(b->host.is_64bit && b->host.prefetchable ? VM_MMIO64_BASE : VM_MMIO_BASE,
-                        b->host.size);
+    b->guest =
+        ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
+                 b->host.size);
     while (b->guest + b->host.size <= end && overlaps(bus, b, false))
         b->guest += MAX(b->host.size, PAGE_SIZE);
     return 0;

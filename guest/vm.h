@@ -84,6 +84,7 @@ struct vm {
     struct spinlock lock; /* of the virtual devices: held while one of them is asked */
     struct vuart *uart;
     struct vlapic *apics[VM_VCPU_MAX];
+    struct vioapic *ioapic;
     struct vpci *pci;
     struct assignment *assignments;
 

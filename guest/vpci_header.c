@@ -25,9 +25,10 @@ static void command_write(struct vpci_function *f, const struct vpci_reg *r, uin
 
     vpci_set_shadow(f, r->offset, 2, value & COMMAND_WRITABLE);
     vbar_update(f);
-    if (f->of)
-        pci_command(f->of->fn->bdf, master ? PCI_COMMAND_MASTER : 0,
-                    master ? 0 : PCI_COMMAND_MASTER);
+    if (!f->of)
+        return;
+    intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);
+    pci_command(f->of->fn->bdf, master ? PCI_COMMAND_MASTER : 0, master ? 0 : PCI_COMMAND_MASTER);
 }
 
 static const struct vpci_reg header[] = {

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "arch/io.h"
+#include "arch/ioapic.h"
 #include "arch/log.h"
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/trap.h"
+#include "guest/vioapic.h"
 #include "guest/vlapic.h"
 
 struct model m;
@@ -47,10 +49,24 @@ void *mmio_map(hpa_t base, uint64_t size)
 }
 int irq_alloc(irq_handler handler, void *ctx)
 {
-    (void)handler, (void)ctx;
+    m.handler = handler;
+    m.handler_ctx = ctx;
     return 0x40;
 }
 void irq_free(uint8_t vector) { (void)vector; }
+void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
+void page_free(void *page) { pages_free(page, 1); }
+const struct ioapic *ioapic_of_gsi(uint32_t gsi)
+{
+    static const struct ioapic io = {.version = 0x20, .pin_count = 24};
+    return gsi < 24 ? &io : NULL;
+}
+void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
+{
+    (void)io;
+    assert(pin == 11);
+    m.rte = rte;
+}
 struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
 uint8_t in8(uint16_t port) { return (uint8_t)port; }
 uint16_t in16(uint16_t port) { return port; }
@@ -79,7 +95,8 @@ static bool is_model(const void *p)
             memcpy(p, &v, sizeof(v));                                                              \
     }
 MMIO(8)
-MMIO(16) MMIO(32) MMIO(64)
+MMIO(16)
+MMIO(32) MMIO(64)
 
 /* --- pci ---------------------------------------------------------------------------------------- */
 
@@ -208,6 +225,16 @@ void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool u
 {
     (void)index, (void)pid, (void)vector, (void)urgent;
 }
+bool vtd_ioapic_source(uint8_t id, bdf_t *source_id)
+{
+    *source_id = 0xff00;
+    return id == 0;
+}
+uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_low)
+{
+    (void)index, (void)active_low;
+    return vector | (level ? BIT(15) : 0);
+}
 void vtd_irte_block(unsigned index) { (void)index; }
 uint64_t vtd_msi_address(unsigned index, bool subhandle)
 {
@@ -224,7 +251,13 @@ const struct pid *vcpu_descriptor(const struct vcpu *v)
     (void)v;
     return NULL;
 }
-void vcpu_post(struct vcpu *v, uint8_t vector) { (void)v, (void)vector; }
+void vcpu_post(struct vcpu *v, uint8_t vector)
+{
+    (void)v;
+    m.posted++;
+    m.last_vector = vector;
+}
+void apicv_eoi_exit(struct vcpu *v, uint8_t vector, bool on) { (void)v, (void)vector, (void)on; }
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
 {
     (void)vm;
@@ -303,12 +336,14 @@ static void device_init(void)
         {PCI_BAR_IO, false, false, 0xc040, 0x20},
         {PCI_BAR_NONE, false, false, 0, 0},
     };
-    m.fn = (struct pci_function){.bdf = BDF(0, 4, 0), .vendor = 0x1234, .device = 0x11e8};
+    m.fn = (struct pci_function){
+        .bdf = BDF(0, 4, 0), .vendor = 0x1234, .device = 0x11e8, .interrupt_pin = 1};
     memcpy(m.fn.bars, bars, sizeof(bars));
     for (unsigned i = 0; i < sizeof(m.config); i++)
         m.config[i] = (uint8_t)(i * 7); /* so that a read of the hardware is recognised */
     m.config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
     m.config[PCI_CAP_POINTER] = 0x40;
+    m.config[PCI_INTERRUPT_LINE] = 11;
     memcpy(m.config + 0x40, (uint8_t[]){PCI_CAP_ID_PM, 0x48}, 2);
     memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2); /* VPD: not understood */
     memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70}, 2);
@@ -324,12 +359,14 @@ void model_init(enum plan plan, enum bar_mapping bar)
     m.vm.vcpu_count = 2;
     m.vm.config.devices[0] = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar};
     m.vm.config.device_count = 1;
+    m.vm.ioapic = vioapic_create(&m.vm);
     m.vm.pci = vpci_create(&m.vm);
-    assert(m.vm.pci && assign_all(&m.vm) == 0);
+    assert(m.vm.ioapic && m.vm.pci && assign_all(&m.vm) == 0);
 }
 
 void model_end(void)
 {
     assign_release_all(&m.vm);
     vpci_destroy(m.vm.pci);
+    vioapic_destroy(m.vm.ioapic);
 }

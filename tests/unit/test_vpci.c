@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/bus.c
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/bus.c guest/intx.c guest/vioapic.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -250,6 +250,56 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
     assert_false(assign_lazy(&m.vm, gpa(0xdf000000)));
 }
 
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
+    r->write(NULL, r->owner, 0, 4, index);
+    r->write(NULL, r->owner, 0x10, 4, value);
+}
+
+static void end_of_interrupt(uint8_t vector)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
+    r->write(NULL, r->owner, 0x40, 4, vector);
+}
+
+/* PCI "Device Control", "Device Status": one interrupt per service, as long as the device drives the line. */
+static void intx_is_silenced_until_the_guest_is_done(void **state)
+{
+    (void)state;
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33); /* level, unmasked */
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.posted, 1);
+    assert_int_equal(m.last_vector, 0x33);
+    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    m.handler(m.handler_ctx); /* somebody else on the line: not ours a second time */
+    assert_int_equal(m.posted, 1);
+    end_of_interrupt(0x33);
+    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    m.handler(m.handler_ctx); /* still driven: it comes again */
+    assert_int_equal(m.posted, 2);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    end_of_interrupt(0x33);
+    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) &
+                PCI_COMMAND_INTX_OFF); /* as the guest wants it */
+}
+
+/* A line that nobody claims is masked, not served for ever. */
+static void a_storm_on_a_line_ends(void **state)
+{
+    (void)state;
+    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+    for (unsigned i = 0; i < 999; i++)
+        m.handler(m.handler_ctx);
+    assert_false(m.rte & BIT(16));
+    m.handler(m.handler_ctx);
+    assert_true(m.rte & BIT(16));
+    assert_int_equal(m.posted, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -265,6 +315,8 @@ int main(void)
         CASE(unlisted_registers_are_read_only),
         CASE(bus_master_is_the_guests_while_it_is_attached),
         CASE(msi_is_routed_by_what_the_guest_wrote),
+        CASE(intx_is_silenced_until_the_guest_is_done),
+        CASE(a_storm_on_a_line_ends),
         CASE(a_lazy_bar_is_mapped_at_the_first_touch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
