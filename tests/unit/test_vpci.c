@@ -165,7 +165,7 @@ static void msix_entries_are_the_guests(void **state)
     unsigned before = m.table_writes;
     table(0x1c, 4, 0); /* unmask */
     assert_int_equal(m.table_writes, before + 4);
-    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), 0xfee00010 | 4 << 5);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), 0xfee00010 | 5 << 5);
     assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x1c), 0);
     assert_int_equal(table_in(0x10, 8), 0xfee01000);
     table(0x18, 4, 0x66);
