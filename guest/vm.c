@@ -12,6 +12,7 @@
 #include "arch/time.h"
 #include "guest/assign.h"
 #include "guest/load.h"
+#include "guest/vioapic.h"
 #include "vmx/upcalls.h"
 #define LOG "vm"
 #include "arch/log.h"
@@ -175,6 +176,10 @@ static int make_devices(struct vm *vm)
     if (!err)
         err = vlapic_create(vm);
     if (!err) {
+        vm->ioapic = vioapic_create(vm);
+        err = vm->ioapic ? 0 : -ENOMEM;
+    }
+    if (!err) {
         vm->pci = vpci_create(vm);
         err = vm->pci ? 0 : -ENOMEM;
     }
@@ -187,6 +192,8 @@ static void give_back(struct vm *vm)
     assign_release_all(vm);
     if (vm->pci)
         vpci_destroy(vm->pci);
+    if (vm->ioapic)
+        vioapic_destroy(vm->ioapic);
     vlapic_destroy(vm);
     vuart_destroy(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
@@ -200,6 +207,7 @@ static void give_back(struct vm *vm)
         ept_destroy(vm->ept);
     free_ram(vm);
     vm->pci = NULL;
+    vm->ioapic = NULL;
     vm->domain = NULL;
     vm->bitmaps = NULL;
     vm->ept = NULL;
