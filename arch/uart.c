@@ -71,6 +71,13 @@ void uart_write(const char *text, size_t size)
     }
 }
 
+void uart_drain(void)
+{
+    for (int i = 0; i < WAIT_READS && console_port != 0; i++)
+        if (in8(console_port + UART_LSR) & UART_LSR_IDLE)
+            return;
+}
+
 int uart_read(void)
 {
     if (console_port == 0 || !(in8(console_port + UART_LSR) & UART_LSR_DATA_READY))

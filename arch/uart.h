@@ -26,5 +26,6 @@ enum uart_reg {
 /* Probe and set up the 16550 at `port` (0: none) at `baud`. False: nothing answers there. */
 bool uart_init(uint16_t port, uint32_t baud);
 void uart_write(const char *text, size_t size); /* \n becomes \r\n */
+void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
 uint16_t uart_port(void);                       /* 0: none */

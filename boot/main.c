@@ -33,6 +33,7 @@ static struct boot_info info;
 static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
 {
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
+    uart_drain(); /* power-off would cut off what the FIFO still holds */
     if (options.end == END_POWEROFF)
         acpi_power_off();
     if (options.end == END_REBOOT)
