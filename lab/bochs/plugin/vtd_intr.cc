@@ -74,7 +74,8 @@ bool VtdUnit::compatibility(uint16_t sid, uint64_t address, uint32_t data)
 uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
 {
     Entry128 fresh;
-    bool readable = fetch((irta & ~bits(11, 0)) + 16 * uint64_t(index), fresh);
+    uint64_t address = (irta & ~bits(11, 0)) + 16 * uint64_t(index);
+    bool readable = fetch(address, fresh, true);
     drop_some();
     auto hit = iec.find(uint16_t(index));
     if (hit != iec.end()) {
@@ -86,9 +87,10 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
                      (unsigned long long)fresh.lo));
         return FAULT_NONE;
     }
-    if (!readable)
+    if (!fetch(address, irte, false))
         return FAULT_IR_ACCESS;
-    irte = fresh;
+    if (irte != fresh)
+        say(text("irte stale sid=%s index=%u: not written back", bdf_text(sid).c_str(), index));
     if ((irte.lo & IRTE_P) || opt.caching_mode || opt.write_buffer)
         iec[uint16_t(index)] = irte;
     return FAULT_NONE;

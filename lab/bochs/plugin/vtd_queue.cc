@@ -92,7 +92,7 @@ void VtdUnit::queue_run()
         ++descriptor_count;
         if (opt.queue_error && descriptor_count % opt.queue_error == 0)
             return queue_stop(FSTS_IQE, IQEI_FETCH);
-        if (!fetch((iqa & ~bits(11, 0)) + iqh, d))
+        if (!fetch((iqa & ~bits(11, 0)) + iqh, d, true))
             return queue_stop(FSTS_IQE, IQEI_FETCH);
         if (uint8_t info = descriptor_check(d))
             return queue_stop(FSTS_IQE, info);

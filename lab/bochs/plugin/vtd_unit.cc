@@ -6,6 +6,7 @@
  * Event"
  */
 #include "vtd_unit.h"
+#include <cstring>
 
 namespace lab
 {
@@ -351,14 +352,41 @@ void VtdUnit::fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read)
         raise(fault_event);
 }
 
-bool VtdUnit::fetch(uint64_t hpa, Entry128 &entry)
+/* "Page-walk Coherency". snoop: what memory and caches say now; else what this unit can see of it. */
+bool VtdUnit::table_read(uint64_t hpa, void *to, size_t n, bool snoop)
+{
+    if (hpa >> opt.haw)
+        return false;
+    if (snoop || opt.coherent)
+        return host.read(hpa, to, n);
+    uint64_t line = hpa & ~bits(5, 0); /* an entry is aligned and never crosses a line */
+    auto seen = seen_lines.find(line);
+    if (seen == seen_lines.end()) {
+        std::array<uint8_t, 64> bytes;
+        if (!host.read(line, bytes.data(), bytes.size()))
+            return false;
+        seen = seen_lines.emplace(line, bytes).first;
+    }
+    memcpy(to, seen->second.data() + (hpa - line), n);
+    return true;
+}
+
+bool VtdUnit::fetch(uint64_t hpa, Entry128 &entry, bool snoop)
 {
     uint64_t words[2];
-    if (hpa >> opt.haw || !host.read(hpa, words, sizeof(words)))
+    if (!table_read(hpa, words, sizeof(words), snoop))
         return false;
     entry.lo = words[0];
     entry.hi = words[1];
     return true;
+}
+
+void VtdUnit::line_written_back(uint64_t address)
+{
+    if (address == ~UINT64_C(0))
+        seen_lines.clear();
+    else
+        seen_lines.erase(address & ~bits(5, 0));
 }
 
 /* A reproducible die: the same run gives the same throws. */

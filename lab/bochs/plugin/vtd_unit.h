@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "vtd_spec.h"
+#include <array>
 #include <deque>
 #include <map>
 #include <vector>
@@ -55,6 +56,9 @@ class VtdUnit
     bool dma(uint16_t sid, uint64_t iova, void *buffer, size_t n, bool is_write);
     /* An interrupt request: a DWORD write to FEEx_xxxx. */
     bool interrupt(uint16_t sid, uint64_t address, uint32_t data);
+
+    /* A processor wrote back the line at this address; ~0: every line. */
+    void line_written_back(uint64_t address);
 
     /* Time: do what is due; when is something due next? */
     void tick();
@@ -126,12 +130,13 @@ class VtdUnit
     void raise(Event &event);
     bool any_fault_status() const;
     void settle_fault_event();
-    bool fetch(uint64_t hpa, Entry128 &entry);
+    bool fetch(uint64_t hpa, Entry128 &entry, bool snoop);
+    bool table_read(uint64_t hpa, void *to, size_t n, bool snoop);
     bool chance(unsigned percent);
     void say(const std::string &line);
 
     /* vtd_walk.cc */
-    Context context_fresh(uint16_t sid);
+    Context context_read(uint16_t sid, bool snoop);
     Context context_lookup(uint16_t sid);
     uint8_t context_check(const Entry128 &entry) const;
     unsigned context_width(const Entry128 &entry) const;
@@ -191,6 +196,10 @@ class VtdUnit
     Iotlb iotlb_by_sid, iotlb_by_did; /* a request may be served by either tag */
     std::map<Key, Table> paging_cache;
     std::map<uint16_t, Entry128> iec;
+
+    /* Lines of tables as this unit last saw them: without ECAP.C it does not snoop, and a processor's
+     * write is invisible until the line is written back. */
+    std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
 
     std::deque<Command> commands;
     std::deque<HeldWrite> held;

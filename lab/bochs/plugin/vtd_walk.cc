@@ -54,8 +54,8 @@ uint8_t VtdUnit::context_check(const Entry128 &entry) const
     return FAULT_NONE;
 }
 
-/* From memory, no cache involved. */
-VtdUnit::Context VtdUnit::context_fresh(uint16_t sid)
+/* From the tables, the context cache not involved. */
+VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
 {
     Context context;
     Entry128 entry;
@@ -65,13 +65,13 @@ VtdUnit::Context VtdUnit::context_fresh(uint16_t sid)
     };
     if (root & (bits(11, 10) | bits(9, 0)))
         return fail(FAULT_RTADDR);
-    if (!fetch((root & ~bits(11, 0)) + 16 * (sid >> 8), entry))
+    if (!fetch((root & ~bits(11, 0)) + 16 * (sid >> 8), entry, snoop))
         return fail(FAULT_ROOT_ACCESS);
     if (!(entry.lo & 1))
         return fail(FAULT_ROOT_P);
     if (entry.hi || (entry.lo & (bits(11, 1) | bits(63, opt.haw))))
         return fail(FAULT_ROOT_RSVD);
-    if (!fetch((entry.lo & ~bits(11, 0)) + 16 * (sid & 0xff), context.entry))
+    if (!fetch((entry.lo & ~bits(11, 0)) + 16 * (sid & 0xff), context.entry, snoop))
         return fail(FAULT_CTX_ACCESS);
     if (!(context.entry.lo & 1))
         return fail(FAULT_CTX_P);
@@ -82,20 +82,20 @@ VtdUnit::Context VtdUnit::context_fresh(uint16_t sid)
  * the write buffer has to be flushed, an absent entry is remembered until it is. */
 VtdUnit::Context VtdUnit::context_lookup(uint16_t sid)
 {
-    Context fresh = context_fresh(sid);
+    Context fresh = context_read(sid, true);
     auto hit = context_cache.find(sid);
-    if (hit != context_cache.end()) {
-        const Context &kept = hit->second;
+    bool cached = hit != context_cache.end();
+    Context kept = cached ? hit->second : context_read(sid, false);
+    if (cached || !opt.coherent) {
         if (kept.reason != fresh.reason || (!kept.reason && kept.entry != fresh.entry))
-            say(text("context stale sid=%s cached=%016llx.%016llx now=%016llx.%016llx",
-                     bdf_text(sid).c_str(), (unsigned long long)kept.entry.hi,
-                     (unsigned long long)kept.entry.lo, (unsigned long long)fresh.entry.hi,
-                     (unsigned long long)fresh.entry.lo));
-        return kept;
+            say(text("%s stale sid=%s cached=%016llx.%016llx now=%016llx.%016llx",
+                     cached ? "context" : "context-table", bdf_text(sid).c_str(),
+                     (unsigned long long)kept.entry.hi, (unsigned long long)kept.entry.lo,
+                     (unsigned long long)fresh.entry.hi, (unsigned long long)fresh.entry.lo));
     }
-    if (!fresh.reason || opt.caching_mode || opt.write_buffer)
-        context_cache[sid] = fresh;
-    return fresh;
+    if (!cached && (!kept.reason || opt.caching_mode || opt.write_buffer))
+        context_cache[sid] = kept;
+    return kept;
 }
 
 /* "Second-Stage Paging Entries" */
@@ -144,8 +144,8 @@ VtdUnit::Leaf VtdUnit::walk(const Context &context, uint64_t iova, bool use_cach
     }
     for (;; shift -= 9) {
         uint64_t entry;
-        if (table.hpa >> opt.haw ||
-            !host.read(table.hpa + 8 * field(iova, shift + 8, shift), &entry, sizeof(entry)))
+        if (!table_read(table.hpa + 8 * field(iova, shift + 8, shift), &entry, sizeof(entry),
+                        !use_cache))
             return fail(shift == top ? FAULT_CTX_INVALID : FAULT_SS_ACCESS);
         table.r = table.r && (entry & 1);
         table.w = table.w && (entry & 2);
@@ -221,7 +221,7 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
 /* What would a unit without any cache have said? */
 void VtdUnit::stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached)
 {
-    Context context = context_fresh(sid);
+    Context context = context_read(sid, true);
     Leaf now;
     now.reason = context.reason;
     if (!context.reason)
@@ -302,6 +302,8 @@ bool VtdUnit::transfer(uint16_t sid, uint64_t hpa, uint8_t *buffer, size_t n, bo
         drain("read");
         return host.read(hpa, buffer, n);
     }
+    for (uint64_t line = hpa & ~bits(5, 0); line < hpa + n; line += 64)
+        seen_lines.erase(line); /* devices write through */
     if (!opt.hold)
         return host.write(hpa, buffer, n);
     held.push_back({hpa, host.now() + opt.hold, sid, std::vector<uint8_t>(buffer, buffer + n)});

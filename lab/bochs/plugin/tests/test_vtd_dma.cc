@@ -343,6 +343,24 @@ TEST(random_drop)
     CHECK(tries < 100);
 }
 
+/* "Page-walk Coherency": without it a table line once read is seen again only after its write-back. */
+TEST(tables_need_a_write_back)
+{
+    for (bool coherent : {false, true}) {
+        VtdOptions o;
+        o.coherent = coherent;
+        Fixture f(o);
+        f.enable();
+        f.map(1, 0);
+        CHECK(!f.write_to(0x1000));
+        f.World::set64(L1 + 8, DATA | 3);
+        CHECK(f.write_to(0x1000) == coherent);
+        CHECK(f.traced("walk stale") == !coherent);
+        f.unit.line_written_back(L1);
+        CHECK(f.write_to(0x1000));
+    }
+}
+
 /* "Capability Register", "Extended Capability Register" of the default unit, bit by bit */
 TEST(capabilities)
 {

@@ -18,6 +18,12 @@ struct Fixture : World {
     static lab::VtdOptions plain() { return {}; }
     explicit Fixture(const lab::VtdOptions &o = plain()) : options(o), unit(*this, o, "unit") {}
 
+    /* as a driver writes a table: store, then CLFLUSH */
+    void set64(uint64_t hpa, uint64_t value)
+    {
+        World::set64(hpa, value);
+        unit.line_written_back(hpa);
+    }
     uint32_t in(unsigned offset) { return uint32_t(unit.mmio_read(offset, 4)); }
     uint64_t in64(unsigned offset) { return unit.mmio_read(offset, 8); }
     void out(unsigned offset, uint32_t value) { unit.mmio_write(offset, value, 4); }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""
+The DMAR table of the lab machine, in the words of its description.
+
+From: lab/machines/bochs.py (as Hamlet's `acpi` module), tests/lab/ (in Linux' initrd); by hand:
+      /usr/bin/python3 -m lab.bochs.dmar units=2,devices=2 > dmar.bin
+To:   lab/bochs/plugin/options.h (the same description, the same addresses)
+Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it
+
+Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides what the machine needs it
+can say things that firmware says elsewhere: rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1.
+"""
+
+import struct
+import sys
+
+UNIT_BASE = 0xFED90000
+UNIT_SIZE = 0x1000
+IOAPIC_BDF = "f0:1f.0"
+FIRST_DEVICE = 2
+FUNCTIONS = 3
+
+DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
+ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
+INTR_REMAP = 1                                  # flags of the table
+INCLUDE_PCI_ALL = 1                             # flags of a DRHD
+
+
+def bdf(text):
+    bus, _, rest = text.partition(":")
+    device, _, function = rest.partition(".")
+    return int(bus, 16), int(device, 16), int(function, 16)
+
+
+def scope(kind, where, enumeration=0):
+    """"Device Scope Structure" with a path of one hop."""
+    bus, device, function = bdf(where)
+    return struct.pack("<BBBBBBBB", kind, 8, 0, 0, enumeration, bus, device, function)
+
+
+def structure(kind, body):
+    return struct.pack("<HH", kind, 4 + len(body)) + body
+
+
+def drhd(base, flags, scopes):
+    return structure(DRHD, struct.pack("<BBHQ", flags, 0, 0, base) + b"".join(scopes))
+
+
+def rmrr(where, first, last):
+    return structure(RMRR, struct.pack("<HHQQ", 0, 0, first, last) + scope(ENDPOINT, where))
+
+
+def options(words):
+    """KEY=VALUE,... as a dict, or a dict as it is."""
+    if isinstance(words, dict):
+        return words
+    return dict(word.partition("=")[::2] for word in words.split(",") if word)
+
+
+def table(words="", cpus=1):
+    """The bytes of the table for a machine with this description and so many processors."""
+    given = options(words)
+
+    def number(key, default):
+        return int(given.get(key) or default, 0)
+
+    units, width = number("units", "1"), number("width", "48")
+    address_width = min(number("haw", "40"), width)
+    remapping = number("remap", "1") and number("queue", "1")
+    body = b""
+    if units > 1:
+        second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}") for function in range(FUNCTIONS)]
+        body += drhd(UNIT_BASE + UNIT_SIZE, 0, second)
+    scopes = [scope(IOAPIC, IOAPIC_BDF, enumeration=number("ioapic_id", str(cpus)))]
+    if number("hpet", "0"):
+        scopes.append(scope(HPET, "f0:0f.0"))
+    body += drhd(UNIT_BASE, INCLUDE_PCI_ALL, scopes)         # the one that takes the rest comes last
+    for region in given.get("rmrr", "").split("+"):
+        if region:
+            where, _, span = region.partition("@")
+            first, _, last = span.partition("-")
+            body += rmrr(where, int(first, 0), int(last, 0))
+    flags = number("flags", str(INTR_REMAP if remapping else 0))
+    return with_header(struct.pack("<BB10x", address_width - 1, flags) + body)
+
+
+def with_header(body):
+    """The header that every ACPI table has, its checksum such that the bytes sum up to 0."""
+    header = struct.pack("<4sIBB6s8sI4sI", b"DMAR", 36 + len(body), 1, 0, b"HAMLET", b"LABDMAR ", 1, b"HMLT", 1)
+    whole = bytearray(header + body)
+    whole[9] = -sum(whole) & 0xFF
+    return bytes(whole)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(table(",".join(sys.argv[1:])))

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The root complex of the lab machine.
+ * From: lab/bochs/plugin/machine.h      To: lab/bochs/plugin/vtd_unit.cc
+ */
+#include "machine.h"
+#include <algorithm>
+#include <cstring>
+
+namespace lab
+{
+
+Machine::Machine(Host &host_, Bus &bus_, const LabOptions &options_)
+    : host(host_), bus(bus_), options(options_)
+{
+    auto send = [this](uint64_t address, uint32_t data) {
+        return dma(IOAPIC_SID, address, &data, sizeof(data), true);
+    };
+    apic = std::make_unique<IoApic>(host, send);
+    for (unsigned i = 0; i < options.devices; ++i) {
+        unsigned devfn = FIRST_DEVFN + 8 * i;
+        auto device =
+            std::make_unique<LabDevice>(host, bus, devfn, i ? Trouble() : options.trouble);
+        devices.push_back(device.get());
+        pci.push_back(std::move(device));
+        pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 1));
+        pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 2));
+    }
+    reset();
+}
+
+/* A machine reset gives units and devices their power-on state; firmware starts from there. */
+void Machine::reset()
+{
+    units.clear();
+    for (unsigned i = 0; i < options.units; ++i)
+        units.push_back(std::make_unique<VtdUnit>(host, options.unit, "unit" + std::to_string(i)));
+    apic->reset();
+    for (auto &function : pci)
+        function->reset();
+}
+
+/* Unit 1, if there is one, has the second lab device in its scope; unit 0 has INCLUDE_PCI_ALL. */
+VtdUnit *Machine::unit_of(uint16_t sid)
+{
+    if (units.empty())
+        return nullptr;
+    bool second = units.size() > 1 && sid >> 3 == (FIRST_DEVFN >> 3) + 1;
+    return units[second].get();
+}
+
+bool Machine::dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write)
+{
+    if (VtdUnit *unit = unit_of(sid))
+        return unit->dma(sid, address, buffer, n, is_write);
+    VtdOptions none;
+    VtdUnit pass(host, none, "bus"); /* a unit that was never enabled passes everything on */
+    return pass.dma(sid, address, buffer, n, is_write);
+}
+
+uint64_t Machine::unit_read(uint64_t offset, unsigned size)
+{
+    size_t index = offset / VTD_SIZE;
+    return index < units.size() ? units[index]->mmio_read(unsigned(offset % VTD_SIZE), size)
+                                : ~UINT64_C(0);
+}
+
+void Machine::unit_write(uint64_t offset, uint64_t value, unsigned size)
+{
+    size_t index = offset / VTD_SIZE;
+    if (index < units.size())
+        units[index]->mmio_write(unsigned(offset % VTD_SIZE), value, size);
+}
+
+void Machine::line_written_back(uint64_t address)
+{
+    for (auto &unit : units)
+        unit->line_written_back(address);
+}
+
+void Machine::tick()
+{
+    for (auto &unit : units)
+        unit->tick();
+    for (LabDevice *device : devices)
+        device->tick();
+}
+
+uint64_t Machine::next_due() const
+{
+    uint64_t due = NEVER;
+    for (auto &unit : units)
+        due = std::min(due, unit->next_due());
+    for (const LabDevice *device : devices)
+        due = std::min(due, device->next_due());
+    return due;
+}
+
+} /* namespace lab */

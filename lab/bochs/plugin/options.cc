@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One table of keys; everything in the machine's description is a number, except the trace file.
+ * From: lab/bochs/plugin/options.h      To: -
+ */
+#include "options.h"
+#include <cstdlib>
+#include <functional>
+#include <map>
+
+namespace lab
+{
+
+using Setter = std::function<void(LabOptions &, uint64_t)>;
+
+#define NUMBER(key, place)                                                                         \
+    {                                                                                              \
+        key, [](LabOptions &o, uint64_t v) { o.place = decltype(o.place)(v); }                     \
+    }
+
+static const std::map<std::string, Setter> &keys()
+{
+    static const std::map<std::string, Setter> table = {
+        NUMBER("units", units),
+        NUMBER("devices", devices),
+        NUMBER("trace_dma", trace_dma),
+        /* the remapping units */
+        NUMBER("width", unit.width),
+        NUMBER("only_width", unit.only_width),
+        NUMBER("haw", unit.haw),
+        NUMBER("domain_bits", unit.domain_bits),
+        NUMBER("records", unit.records),
+        NUMBER("large_pages", unit.large_pages),
+        NUMBER("caching_mode", unit.caching_mode),
+        NUMBER("write_buffer", unit.write_buffer),
+        NUMBER("page_selective", unit.page_selective),
+        NUMBER("posting", unit.posting),
+        NUMBER("queue", unit.queue),
+        NUMBER("remap", unit.remap),
+        NUMBER("x2apic", unit.x2apic),
+        NUMBER("pass_through", unit.pass_through),
+        NUMBER("snoop_control", unit.snoop_control),
+        NUMBER("coherent", unit.coherent),
+        NUMBER("device_tlb", unit.device_tlb),
+        NUMBER("slow", unit.slow),
+        NUMBER("hold", unit.hold),
+        NUMBER("drop", unit.drop),
+        NUMBER("queue_error", unit.queue_error),
+        NUMBER("timeout_error", unit.timeout_error),
+        /* the first device's trouble */
+        NUMBER("dma_delay", trouble.dma_delay),
+        NUMBER("dma_split", trouble.dma_split),
+        NUMBER("forged_sid", trouble.forged_sid),
+        NUMBER("msi_address_xor", trouble.msi_address_xor),
+        NUMBER("msi_data_xor", trouble.msi_data_xor),
+        NUMBER("storm", trouble.storm),
+        NUMBER("dead", trouble.dead),
+        NUMBER("capability_loop", trouble.capability_loop),
+    };
+    return table;
+}
+
+static bool in_range(const LabOptions &o)
+{
+    const VtdOptions &u = o.unit;
+    return o.units <= 2 && o.devices <= 8 && (u.width == 39 || u.width == 48) && u.haw >= 32 &&
+           u.haw <= 46 && u.haw <= u.width && u.domain_bits >= 4 && u.domain_bits <= 16 &&
+           u.domain_bits % 2 == 0 && u.records >= 1 && u.records <= 16 && u.large_pages <= 2 &&
+           u.drop <= 100;
+}
+
+bool options_parse(const std::string &words, LabOptions &options, std::string &error)
+{
+    size_t at = 0;
+    while (at < words.size()) {
+        size_t end = words.find(',', at);
+        if (end == std::string::npos)
+            end = words.size();
+        std::string word = words.substr(at, end - at);
+        at = end + 1;
+        size_t equals = word.find('=');
+        std::string key = word.substr(0, equals);
+        std::string value = equals == std::string::npos ? "1" : word.substr(equals + 1);
+        if (word.empty())
+            continue;
+        if (key == "trace") {
+            options.trace = value;
+            continue;
+        }
+        char *rest = nullptr;
+        uint64_t number = strtoull(value.c_str(), &rest, 0);
+        auto known = keys().find(key);
+        if (known == keys().end() || value.empty() || *rest) {
+            error = "lab machine: " + word +
+                    (known == keys().end() ? ": no such key" : ": not a number");
+            return false;
+        }
+        known->second(options, number);
+    }
+    if (options.unit.width == 39 && options.unit.haw > 39)
+        options.unit.haw = 39; /* MGAW is at least the host address width */
+    if (!in_range(options)) {
+        error = "lab machine: a value is out of range";
+        return false;
+    }
+    return true;
+}
+
+} /* namespace lab */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The description of the lab machine: key=value, separated by commas, from the environment variable
+ * HAMLET_LAB. docs/lab.md has the list.
+ * From: glue.cc      To: vtd_unit.h, device.h
+ */
+#pragma once
+#include "device.h"
+#include "vtd_unit.h"
+
+namespace lab
+{
+
+struct LabOptions {
+    VtdOptions unit;
+    Trouble trouble;
+    unsigned units = 1;   /* 0: a machine without VT-d; 2: the second serves device 2 */
+    unsigned devices = 1; /* lab devices: 00:02, 00:03, ... */
+    bool trace_dma = true;
+    std::string trace; /* file; none if empty */
+};
+
+constexpr uint64_t UNIT_BASE = 0xfed90000; /* of unit 0; unit 1 lies one page above */
+constexpr uint16_t IOAPIC_SID = 0xf0f8;    /* f0:1f.0, no PCI function: only the DMAR table tells */
+constexpr unsigned FIRST_DEVFN = 2 << 3;   /* of the first lab device */
+
+/* False, and a sentence in `error`, for a key that is not known or a value that is none. */
+bool options_parse(const std::string &words, LabOptions &options, std::string &error);
+
+} /* namespace lab */
