@@ -305,15 +305,21 @@ void vm_crash(struct vcpu *v, const char *why)
 }
 
 /* A PC whose processors are all in HLT with interrupts off has been left by its system: its end. */
+static bool all_dead(const struct vm *vm, const struct vcpu *besides)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct vcpu *v = vm->vcpus[i];
+        if (v != besides && !v->halted_masked && v->state != VCPU_WAIT_SIPI)
+            return false;
+    }
+    return true;
+}
+
 enum exit_action vm_dead_halt(struct vcpu *v)
 {
-    struct vm *vm = v->vm;
-    atomic_fetch_or(&vm->dead_halts, (uint32_t)BIT(v->index));
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (!(atomic_load(&vm->dead_halts) & BIT(i)) && vm->vcpus[i]->state != VCPU_WAIT_SIPI &&
-            vm->vcpus[i]->state != VCPU_STOPPED)
-            return RESUME_NEXT;
-    vm_end(vm, VM_EXIT_SHUTDOWN);
+    if (!all_dead(v->vm, v))
+        return RESUME_NEXT;
+    vm_end(v->vm, VM_EXIT_SHUTDOWN);
     return STOP_VM;
 }
 
@@ -330,6 +336,8 @@ static void look_after(struct vm *vm)
 {
     if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
+    if (vm->state == VM_RUNNING && all_dead(vm, NULL))
+        vm_end(vm, VM_EXIT_SHUTDOWN); /* two that halted at once did not see each other */
     if (vm->state == VM_ENDING && all_stopped(vm)) {
         report_vm(vm);
         give_back(vm);
@@ -367,6 +375,5 @@ unsigned vm_run_all(void)
     sched_run(all_ended);
     for (size_t i = 0; i < count; i++)
         failed += vms[i]->exit_status > 1;
-    console_line("hamlet: end vms=%zu failed=%u", count, failed);
     return failed;
 }

@@ -103,7 +103,6 @@ struct vm {
     /* How it ended: VM_EXIT_..., or what was written to port 0xF4 (value << 1 | 1), and in words. */
     unsigned exit_status;
     char why[112];
-    uint32_t dead_halts;  /* vCPUs in HLT with interrupts off, by index */
     uint64_t fault_count; /* of its devices */
     uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
     int log_budget;       /* lines that this guest may still cause (log_guest) */
