@@ -47,11 +47,8 @@ int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned ept_perm, 
         return err;
     unsigned perm = VTD_READ | ((ept_perm & EPT_PERM_WRITE) ? VTD_WRITE : 0);
     err = vtd_map(vm->domain, at, to, size, perm);
-    if (err) {
-        /* nobody has more than a part of the range, and that is taken back */
-        vtd_unmap(vm->domain, at, size);
-        ept_unmap(vm->ept, at, size);
-    }
+    if (err)
+        ept_unmap(vm->ept, at, size); /* vtd_map() has undone its own part */
     return err;
 }
 
