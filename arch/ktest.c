@@ -5,8 +5,9 @@
  */
 #include "arch/ktest.h"
 #include "arch/log.h"
-#include "arch/page.h"
+#include "arch/options.h"
 #include "arch/printf.h"
+#include "arch/string.h"
 
 extern const struct ktest ktests_start[], ktests_end[]; /* linker.ld */
 
@@ -31,6 +32,13 @@ void ktest_skip(const char *fmt, ...)
     va_end(args);
 }
 
+static bool is_chosen(const struct ktest *t)
+{
+    if (t->only_by_name)
+        return strcmp(options.ktest, t->name) == 0;
+    return strncmp(options.ktest, t->name, strlen(options.ktest)) == 0;
+}
+
 unsigned ktest_run_all(void)
 {
     static const char *const words[] = {"PASS", "FAIL", "SKIP"};
@@ -38,6 +46,8 @@ unsigned ktest_run_all(void)
     if (&ktests_start[0] == &ktests_end[0])
         return 0;
     for (const struct ktest *t = ktests_start; t < ktests_end; t++) {
+        if (!is_chosen(t))
+            continue;
         current.result = PASSED;
         current.why[0] = '\0';
         t->run();

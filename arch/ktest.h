@@ -13,13 +13,18 @@
 struct ktest {
     const char *name;
     void (*run)(void);
-} __attribute__((aligned(16)));
+    bool only_by_name;
+} __attribute__((aligned(32)));
 
-#define KTEST(test)                                                                                \
+#define KTEST_DEFINE(test, by_name)                                                                \
     static void test(void);                                                                        \
     static const struct ktest ktest_##test                                                         \
-        __attribute__((used, section(".ktests"))) = {#test, test};                                 \
+        __attribute__((used, section(".ktests"))) = {#test, test, by_name};                        \
     static void test(void)
+
+#define KTEST(test)       KTEST_DEFINE(test, false)
+/* Ends in a panic: runs only with ktest=NAME, and whoever started the machine looks at the console. */
+#define KTEST_FATAL(test) KTEST_DEFINE(test, true)
 
 #define KEXPECT(cond)                                                                              \
     do {                                                                                           \
@@ -39,5 +44,5 @@ struct ktest {
 void ktest_fail(const char *file, int line, const char *text);
 void ktest_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Run all that are linked; nothing is printed if there are none. Returns how many failed. */
+/* Run all that are linked and that options.ktest chooses; nothing is printed if there are none. Returns how many failed. */
 unsigned ktest_run_all(void);

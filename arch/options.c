@@ -138,6 +138,15 @@ static int set_cpus(struct text value)
     return 0;
 }
 
+static int set_ktest(struct text value)
+{
+    if (value.length == 0 || value.length >= sizeof(options.ktest))
+        return -EINVAL;
+    memcpy(options.ktest, value.s, value.length);
+    options.ktest[value.length] = '\0';
+    return 0;
+}
+
 static int set_vtd(struct text value) { return set_switch(value, &options.vtd); }
 static int set_ir(struct text value) { return set_switch(value, &options.ir); }
 static int set_apicv(struct text value) { return set_switch(value, &options.apicv); }
@@ -149,7 +158,7 @@ static const struct {
 } keys[] = {
     {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
     {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
-    {"end", set_end},         {"cpus", set_cpus},
+    {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest},
 };
 
 static int parse_word(struct text word)

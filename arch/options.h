@@ -24,6 +24,7 @@ struct options {
     bool x2apic;            /* x2apic=on|off, the host's own local APICs */
     enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */
     uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
+    char ktest[40];         /* ktest=NAME: of the test image, only tests whose names begin so */
 };
 
 extern struct options options;

@@ -90,18 +90,19 @@ void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
     die(rip, rbp, NULL, 0, fmt, args);
 }
 
-/* A frame is { the caller's frame, the return address }. A chain that does not climb is broken. */
+/* A frame is { the caller's frame, the return address }. The chain climbs, and ends with frame 0. */
 void backtrace(uint64_t rip, uint64_t rbp)
 {
     char name[80];
     for (int i = 0; i < FRAME_MAX; i++) {
-        log_error("  #%d %016lx %s", i, rip, symbol_name(rip, name, sizeof(name)));
+        uint64_t at = i == 0 ? rip : rip - 1; /* in the CALL, not behind it: that may be another's */
+        log_error("  #%d %016lx %s", i, rip, symbol_name(at, name, sizeof(name)));
         if (rbp < (uintptr_t)image_start || !IS_ALIGNED(rbp, 8))
             return;
         const uint64_t *frame = (const uint64_t *)rbp;
         rip = frame[1];
-        if (rip < (uintptr_t)image_start || rip >= (uintptr_t)text_end || frame[0] <= rbp)
+        if (rip < (uintptr_t)image_start || rip >= (uintptr_t)text_end)
             return;
-        rbp = frame[0];
+        rbp = frame[0] > rbp ? frame[0] : 0;
     }
 }

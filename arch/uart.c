@@ -11,10 +11,12 @@
 #define UART_CLOCK  115200                     /* divisor 1 */
 #define FCR_ENABLE  (BIT(0) | BIT(1) | BIT(2)) /* both FIFOs on and empty */
 #define MCR_DTR_RTS (BIT(0) | BIT(1))
+#define IIR_FIFOS   (BIT(6) | BIT(7)) /* both read 1: enabled */
 #define FIFO_SIZE   16
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
 static uint16_t console_port;
+static unsigned fifo_size; /* 1: an 8250, or a 16550 whose FIFO is broken */
 
 /* The scratch register keeps what is written; a port where nothing is reads all-ones. */
 static bool scratch_keeps(uint16_t port, uint8_t v)
@@ -35,6 +37,7 @@ bool uart_init(uint16_t port, uint32_t baud)
     out8(port + UART_IER, (uint8_t)(divisor >> 8));
     out8(port + UART_LCR, UART_LCR_8N1);
     out8(port + UART_IIR, FCR_ENABLE);
+    fifo_size = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
     out8(port + UART_MCR, MCR_DTR_RTS);
     console_port = port;
     return true;
@@ -56,7 +59,7 @@ static void put(char c)
     if (room == 0) {
         if (!wait_for_room())
             return;
-        room = FIFO_SIZE;
+        room = fifo_size;
     }
     room--;
     out8(console_port + UART_DATA, (uint8_t)c);

@@ -12,6 +12,7 @@
 #include "arch/layout.h"
 #include "arch/page.h"
 #include "arch/paging.h"
+#include "arch/panic.h"
 #include "arch/printf.h"
 #include "arch/string.h"
 #include "arch/symbol.h"
@@ -202,3 +203,16 @@ KTEST(arch_other_cpus_take_interrupts)
     KEXPECT(wait_until(atomic_load(&kicks) == cpu_count() - 1, 100000));
     irq_free((uint8_t)vector);
 }
+
+/* A page fault is reported with its address, its name and the call chain. */
+static void __attribute__((noinline)) touch_nothing(void) { asm volatile("movb $1, 0x123"); }
+
+KTEST_FATAL(arch_panic_page_fault) { touch_nothing(); }
+
+/* With no stack left the double fault still has one of its own. */
+KTEST_FATAL(arch_panic_without_a_stack)
+{
+    asm volatile("xor %%esp, %%esp; push %%rax" ::: "memory");
+}
+
+KTEST_FATAL(arch_panic_broken_invariant) { invariant(page_alloc() == NULL); }
