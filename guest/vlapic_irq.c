@@ -8,6 +8,7 @@
  * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)".
  */
 #include "arch/msr.h"
+#include "guest/vioapic.h"
 #include "guest/vlapic.h"
 #include "guest/vm.h"
 #include "vmx/upcalls.h"
@@ -170,9 +171,8 @@ void vlapic_eoi(struct vcpu *v)
         return;
     change(v, APIC_ISR, (unsigned)served, false);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
-    if (vlapic_get(v, APIC_TMR + (unsigned)served / 32 * WORD_STRIDE) & BIT(served % 32))
+    if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
         vm_eoi(v, (uint8_t)served);
 }
 
-/* Every interrupt of this PC is a message, edge-triggered by nature: nobody waits for an EOI. */
-void vm_eoi(struct vcpu *v, uint8_t vector) { change(v, APIC_TMR, vector, false); }
+void vm_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }
