@@ -7,6 +7,7 @@ AS := nasm
 LD := ld
 OBJCOPY := objcopy
 HOSTCC ?= gcc
+HOSTCXX ?= g++
 
 ifeq ($(V),1)
 Q :=
@@ -91,8 +92,16 @@ $O/unit/%.passed: $O/unit/%
 	$(Q)$< >$<.log 2>&1 || { cat $<.log; echo "unit: $* FAILED"; exit 1; }
 	$(Q)touch $@
 
-unit: $(UNIT:%=$O/unit/%.passed) # tests of everything pure, on this machine
-	@echo "unit: $(words $(UNIT)) programs passed"
+# The models of the lab machine: C++, as Bochs is.
+LAB_MODELS := $(filter-out %/glue.cc,$(wildcard lab/bochs/plugin/*.cc)) $(wildcard lab/bochs/plugin/tests/*.cc)
+$O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plugin/tests/*.h) Makefile
+	$(say) UNIT lab/bochs/plugin
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCXX) -std=c++17 -O0 -g1 -Wall -Wextra -Werror -fsanitize=address,undefined \
+		-fno-sanitize-recover=all $(LAB_MODELS) -o $@
+
+unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed # tests of everything pure, on this machine
+	@echo "unit: $(words $(UNIT) lab_models) programs passed"
 
 check: unit # style, direction of dependencies, both compilers, unit tests
 	$(Q)set -e; for c in $(wildcard tests/lint/*); do echo "  LINT    $$c"; $$c; done

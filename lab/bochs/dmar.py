@@ -22,6 +22,8 @@ FUNCTIONS = 3
 
 DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
 ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
+ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id")   # keys that the machine itself does not know
+
 INTR_REMAP = 1                                  # flags of the table
 INCLUDE_PCI_ALL = 1                             # flags of a DRHD
 

@@ -23,6 +23,15 @@ def resolve(name):
     return "kvm" if qemu.why_not_kvm() is None else "lab"
 
 
+def tables(name, options, cpus, folder):
+    """Paths of the ACPI tables that go with the machine because its firmware has none; written into `folder`."""
+    paths = []
+    for signature, data in (bochs.tables(options, cpus) if name == "lab" else {}).items():
+        paths.append(folder / f"{signature.lower()}.bin")
+        paths[-1].write_bytes(data)
+    return paths
+
+
 def run(name, boot, console):
     """Start `boot` on the machine `name`; returns a boot.Ended when it is over."""
     if name == "lab":

@@ -3,10 +3,11 @@
 `lab`: Bochs, mended, on a host without VT-x. Complete (APICv, posted interrupts) and fast (a boot in a second).
 
 From: lab/machines/__init__.py
-To:   lab/bochs/build.py
+To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/bochs/dmar.py (their table)
 
 Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs without the mends),
-serial=off (no serial port: the console is then whatever is written to port 0xE9).
+serial=off (no serial port: the console is then whatever is written to port 0xE9), vtd=off (no unit, no DMAR table).
+Every other one describes unit and device: units=, slow=, ... (docs/lab.md). An output "trace" is what they did.
 """
 
 import os
@@ -17,12 +18,14 @@ import tempfile
 import tty
 from pathlib import Path
 
-from lab.bochs import build
+from lab.bochs import build, dmar
+from lab.bochs.plugin import build as plugin
 from lab.machines.boot import WITH_US, Ended, stop, watch
 
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
 MODEL = "corei7_skylake_x"
+OURS = ("model", "vmx", "stock", "serial", "vtd")    # options that are not part of the description of unit and device
 
 # ips only maps instructions to microseconds, for timers. time0 is fixed so that every run is the same run.
 CONFIG = """\
@@ -50,6 +53,13 @@ def why_not():
     return None
 
 
+def tables(options, cpus):
+    """ACPI tables that Bochs' firmware has not got: signature -> bytes."""
+    if options.get("vtd") == "off":
+        return {}
+    return {"DMAR": dmar.table(options, cpus)}
+
+
 def run(boot, console):
     with tempfile.TemporaryDirectory(prefix="hamlet-lab-") as name:
         return _run(Path(name), boot, console)
@@ -64,7 +74,7 @@ def _run(scratch, boot, console):
                          vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs), log=log)
     if boot.gdb:
         text += f"gdbstub: enabled=1, port={boot.gdb}, text_base=0, data_base=0, bss_base=0\n"
-    child = start(home, scratch, text, vmx_off=boot.options.get("vmx") == "off")
+    child = start(home, scratch, text, boot.options.get("vmx") == "off", plugin.ensure(home), _description(boot, scratch))
     try:
         how = watch(child, ours, ours, console, boot.timeout)
     finally:
@@ -73,7 +83,20 @@ def _run(scratch, boot, console):
         os.close(theirs)
     if boot.options.get("serial") == "off":
         console.take((scratch / "bochs.out").read_bytes())
-    return ended(how, console, log)
+    result = ended(how, console, log)
+    if "trace" in boot.outputs:
+        result.files["trace"] = (scratch / "trace").read_bytes()
+    return result
+
+
+def _description(boot, scratch):
+    """Unit and device in the words of HAMLET_LAB."""
+    words = [f"{key}={value}" for key, value in boot.options.items() if key not in OURS and key not in dmar.ONLY_TABLE]
+    if boot.options.get("vtd") == "off":
+        words.append("units=0")
+    if "trace" in boot.outputs:
+        words.append(f"trace={scratch / 'trace'}")
+    return ",".join(words)
 
 
 def _console(boot, line):
@@ -82,11 +105,11 @@ def _console(boot, line):
     return f"com1: enabled=1, mode=term, dev={os.ttyname(line)}"
 
 
-def start(home, scratch, text, vmx_off=False):
-    """Start Bochs with the configuration `text`."""
+def start(home, scratch, text, vmx_off=False, plugins=None, description=""):
+    """Start Bochs with the configuration `text`; `plugins`: a folder other than its own."""
     config = scratch / "bochsrc"
     config.write_text(text)
-    environment = dict(os.environ, LTDL_LIBRARY_PATH=str(home / "plugins"))
+    environment = dict(os.environ, LTDL_LIBRARY_PATH=str(plugins or home / "plugins"), HAMLET_LAB=description)
     if vmx_off:
         environment["HAMLET_LAB_VMX_OFF"] = "1"
     with open(scratch / "bochs.out", "w") as out:

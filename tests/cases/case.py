@@ -70,7 +70,8 @@ def run(case, scratch, server=None):
     medium = scratch / "hamlet.iso"
     modules = [module for vm in case.vms for module in iso.vm_modules(_with_folder(vm))]
     modules += [iso.Module(Path(path), words) for path, words in case.modules]
-    modules += [iso.Module(Path(path), "acpi") for path in case.acpi]
+    tables = machines.tables(case.on, case.machine, case.cpus, scratch)
+    modules += [iso.Module(Path(path), "acpi") for path in [*tables, *case.acpi]]
     iso.build(medium, iso.Menu(case.kernel, case.append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, case.timeout, options=case.machine)

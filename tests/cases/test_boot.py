@@ -10,7 +10,10 @@ END = r"^hamlet: end vms=0 failed=0"
 KTEST = ROOT / "build/hamlet-test.elf"
 
 CASES = [
-    Case("bios", on="lab", expect=[r"GRUB: loading Hamlet and 0 module", r"hamlet: boot", r"acpi: tables:", END]),
+    Case("bios", on="lab", expect=[r"GRUB: loading Hamlet and 1 module", r"hamlet: boot", r"acpi: tables: DMAR",
+                                     r"vtd: on: units=1", r"posting by hardware possible", END]),
+    Case("no-unit", on="lab", machine={"vtd": "off"}, expect=[r"GRUB: loading Hamlet and 0 module", END]),
+    Case("two-units", on="lab", machine={"units": "2", "devices": "2"}, expect=[r"vtd: on: units=2", END]),
     Case("bios", on="tcg", expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),
     Case("uefi", on="tcg", machine={"firmware": "uefi"}, expect=[r"hamlet: boot", r"acpi: tables:", r"pci: functions=", END]),
     Case("bios", on="nested", expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),

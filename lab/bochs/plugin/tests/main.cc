@@ -7,11 +7,15 @@
 
 int main()
 {
+    unsigned passed = 0;
     for (const Case &c : cases()) {
         int before = failures;
         c.run();
+        passed += failures == before;
         printf("%s %s\n", failures == before ? "PASS" : "FAIL", c.name);
     }
-    printf("%zu tests, %d failed checks\n", cases().size(), failures);
+    printf("[  PASSED  ] %u test(s).\n", passed); /* as cmocka says it: tests/run.py counts both */
+    if (passed < cases().size())
+        printf("[  FAILED  ] %u test(s)\n", unsigned(cases().size()) - passed);
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
