@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts through a real remapping unit (QEMU's, on `tcg`): the entry decides vector and CPU, and
+ * whether the sender may use it; the unit's own fault event comes by interrupt as well.
+ */
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/ktest.h"
+#include "arch/page.h"
+#include "arch/string.h"
+#include "arch/trap.h"
+#include "tests/kernel/edu.h"
+#include "vtd/vtd.h"
+
+static unsigned taken_a, taken_b, faults;
+
+static void take(void *counter) { atomic_fetch_add((unsigned *)counter, 1); }
+static void count_fault(const struct vtd_fault *f) { faults += f->reason != 0; }
+
+/* Handle what comes within `us` microseconds. */
+static void interrupts_for(uint64_t us)
+{
+    uint64_t end = time_deadline_us(us);
+    while (rdtsc() < end) {
+        apic_timer_at(end);
+        cpu_wait();
+    }
+    apic_timer_at(0);
+}
+
+#define NEED_EDU(e)                                                                                \
+    do {                                                                                           \
+        if (!vtd_active())                                                                         \
+            KSKIP("no VT-d here");                                                                 \
+        if (!edu_find(&(e), 0))                                                                    \
+            KSKIP("no edu here");                                                                  \
+    } while (0)
+
+static void raise(struct edu *e)
+{
+    mmio_write32(e->regs + EDU_RAISE, 1);
+    interrupts_for(2000);
+    mmio_write32(e->regs + EDU_ACKNOWLEDGE, 1);
+}
+
+KTEST(vtd_msi_through_an_entry)
+{
+    struct edu edu;
+    NEED_EDU(edu);
+    if (!vtd_ir_active())
+        KSKIP("no interrupt remapping here");
+    int a = irq_alloc(take, &taken_a), b = irq_alloc(take, &taken_b);
+    int index = vtd_irte_alloc(edu.f->bdf, 1);
+    KEXPECT(a > 0 && b > 0 && index >= 0);
+    taken_a = taken_b = 0;
+    pci_msi_set(edu.f, vtd_msi_address((unsigned)index, false), 0, 0);
+    pci_msi_enable(edu.f, true);
+    raise(&edu);
+    KEXPECT(taken_a == 0 && taken_b == 0); /* the entry is not present */
+    vtd_irte_remap((unsigned)index, apic_id(), (uint8_t)a, false);
+    for (int i = 0; i < 20; i++)
+        raise(&edu);
+    KEXPECT(taken_a == 20 && taken_b == 0);
+    vtd_irte_remap((unsigned)index, apic_id(), (uint8_t)b, false);
+    raise(&edu);
+    KEXPECT(taken_a == 20 && taken_b == 1);
+    vtd_irte_block((unsigned)index);
+    raise(&edu);
+    KEXPECT(taken_a == 20 && taken_b == 1);
+    pci_msi_enable(edu.f, false);
+    vtd_irte_free((unsigned)index, 1);
+    irq_free((uint8_t)a);
+    irq_free((uint8_t)b);
+}
+
+/* An entry that another function may use, to vector `a` of this CPU; forged by edu. */
+static unsigned entry_of_another(int a)
+{
+    int index = vtd_irte_alloc(BDF(0, 0x1e, 3), 1);
+    taken_a = 0;
+    if (a > 0 && index >= 0)
+        vtd_irte_remap((unsigned)index, apic_id(), (uint8_t)a, false);
+    return (unsigned)index;
+}
+
+/* VT-d "Interrupt-Remapping Fault Conditions": an entry verifies who sends. */
+KTEST(vtd_entry_of_somebody_else)
+{
+    struct edu edu;
+    NEED_EDU(edu);
+    if (!vtd_ir_active())
+        KSKIP("no interrupt remapping here");
+    int a = irq_alloc(take, &taken_a);
+    unsigned index = entry_of_another(a);
+    pci_msi_set(edu.f, vtd_msi_address(index, false), 0, 0);
+    pci_msi_enable(edu.f, true);
+    raise(&edu);
+    pci_msi_enable(edu.f, false);
+    KEXPECT(taken_a == 0);
+    vtd_irte_free(index, 1);
+    irq_free((uint8_t)a);
+}
+
+/* The same, sent by the DMA engine: a write to the interrupt addresses is a message as well. */
+KTEST(vtd_message_forged_by_dma)
+{
+    struct edu edu;
+    NEED_EDU(edu);
+    if (!vtd_ir_active())
+        KSKIP("no interrupt remapping here");
+    int a = irq_alloc(take, &taken_a);
+    unsigned index = entry_of_another(a);
+    KEXPECT(edu_write(&edu, vtd_msi_address(index, false), 4));
+    interrupts_for(2000);
+    unsigned arrived = taken_a;
+    vtd_irte_free(index, 1);
+    irq_free((uint8_t)a);
+    if (arrived)
+        KSKIP("this unit does not know who sent a message that comes by DMA (QEMU 7.2)");
+}
+
+KTEST(vtd_fault_event_interrupts)
+{
+    struct edu edu;
+    NEED_EDU(edu);
+    interrupts_for(1000); /* events that still wait */
+    vtd_fault_poll();
+    vtd_fault_handler_set(count_fault);
+    uint64_t before = vtd_fault_count(edu.f->bdf);
+    for (unsigned i = 1; i <= 2; i++) {
+        faults = 0;
+        KEXPECT(edu_write(&edu, 0x1000 * i, 4));
+        interrupts_for(2000);
+        KEXPECT(faults == 1 && vtd_fault_count(edu.f->bdf) == before + i);
+    }
+    vtd_fault_handler_set(NULL);
+}
