@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The style of CONTRIBUTING.md, executable. One line per finding: FILE:LINE: what is wrong.
+
+- includes go down only: boot, monitor -> guest -> {vmx, vtd} -> pci -> arch, by each folder's public header
+- every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt
+- files below 500 lines, functions below 70 (lists excepted, marked "/* list */")
+- volatile only in arch/io.h, no bitfields, no postponed work, no trailing blanks
+- manual titles cited as Spec: stand in docs/references.md
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE_LINES, FUNCTION_LINES = 500, 70
+RANK = {"arch": 0, "pci": 1, "vtd": 2, "vmx": 2, "guest": 3, "monitor": 4, "boot": 4}
+PUBLIC = {"pci": {"pci/pci.h", "pci/pci_regs.h"}, "vtd": {"vtd/vtd.h"},
+          "vmx": {"vmx/vmx.h", "vmx/upcalls.h"}, "guest": {"guest/vm.h", "guest/assign.h"},
+          "monitor": {"monitor/monitor.h"}}
+# Where a layer may be left out: vmx and vtd do not know each other, and vmx does not know PCI.
+FORBIDDEN = {("vmx", "vtd"), ("vtd", "vmx"), ("vmx", "pci")}
+
+findings = []
+
+
+def find(path, line, what):
+    findings.append(f"{path.relative_to(ROOT)}:{line}: {what}")
+
+
+def sources():
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def check_includes(path, lines):
+    folder = path.relative_to(ROOT).parts[0]
+    if folder not in RANK or "programs" in path.parts:
+        return
+    for number, line in enumerate(lines, 1):
+        match = re.match(r'#include "([a-z]+)/[^"]+"', line)
+        if not match or match.group(1) not in RANK or match.group(1) == folder:
+            continue
+        header, other = line.split('"')[1], match.group(1)
+        if RANK[other] >= RANK[folder] or (folder, other) in FORBIDDEN:
+            find(path, number, f"{folder} must not include {header}: dependencies go down only")
+        elif other in PUBLIC and header not in PUBLIC[other]:
+            find(path, number, f"{header} is not public; include one of {sorted(PUBLIC[other])}")
+
+
+def head_comment(text):
+    match = re.search(r"/\*\n(.*?)\*/", text, re.S)
+    return match.group(1) if match else ""
+
+
+def check_signpost(path, text, order):
+    name = str(path.relative_to(ROOT))
+    if "SPDX-License-Identifier: MIT" not in text[:200]:
+        find(path, 1, "no SPDX line")
+    if path.suffix not in (".c", ".h", ".asm") or path.relative_to(ROOT).parts[0] not in RANK:
+        return
+    if path.suffix != ".asm" and not head_comment(text):
+        find(path, 1, "no signpost comment")
+    if path.suffix in (".c", ".asm") and "programs" not in path.parts and name not in order:
+        find(path, 1, "does not stand in docs/reading-order.txt")
+    head = head_comment(text) if path.suffix != ".asm" else "\n".join(text.splitlines()[:12])
+    for posted in re.findall(r"\b((?:%s)/[\w/.-]+\.(?:c|h|asm))\b" % "|".join(RANK), head):
+        if not (ROOT / posted).exists():
+            find(path, 1, f"signpost leads to {posted}, which is not there")
+
+
+def check_titles(path, text, references):
+    if path.suffix not in (".c", ".h") or path.relative_to(ROOT).parts[0] not in RANK:
+        return
+    spec = re.search(r"Spec:(.*?)(?:\n \*\n|\n \*/|\*/|Not handled)", text[:4000], re.S)
+    if not spec:
+        return
+    cited = re.sub(r"\n \*\s*", " ", spec.group(1))
+    for title in re.findall(r'"([^"]+)"', cited):
+        if title not in references:
+            find(path, 1, f'"{title}" does not stand in docs/references.md')
+
+
+def check_lengths(path, lines):
+    if path.suffix in (".c", ".h", ".asm", ".cc", ".py") and len(lines) > FILE_LINES:
+        find(path, len(lines), f"{len(lines)} lines; {FILE_LINES} are enough for a file")
+    if path.suffix != ".c":
+        return
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start:
+            if number - start - 1 > FUNCTION_LINES and "/* list */" not in "".join(lines[start - 4:start]):
+                find(path, start, f"function of {number - start - 1} lines; {FUNCTION_LINES} are enough")
+            start = None
+
+
+def check_words(path, lines):
+    name = str(path.relative_to(ROOT))
+    code = path.suffix in (".c", ".h") and path.relative_to(ROOT).parts[0] in RANK
+    for number, line in enumerate(lines, 1):
+        if re.search(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b", line):
+            find(path, number, "work put off; do it or leave it out")
+        if line != line.rstrip():
+            find(path, number, "blanks at the end of the line")
+        if code and re.search(r"\bvolatile\b", line) and "asm volatile" not in line \
+                and name not in ("arch/io.h", "arch/types.h"):
+            find(path, number, "volatile belongs into arch/io.h")
+        if code and re.match(r"\s+\w[\w\s]*\b\w+ : \d+;", line):
+            find(path, number, "a bitfield leaves its layout open; use FIELD_GET")
+
+
+def main():
+    order = set((ROOT / "docs/reading-order.txt").read_text().split())
+    references = (ROOT / "docs/references.md").read_text()
+    for path in sources():
+        if path.suffix not in (".c", ".h", ".asm", ".cc", ".py", ".sh"):
+            continue
+        text = path.read_text()
+        lines = text.splitlines()
+        check_includes(path, lines)
+        check_signpost(path, text, order)
+        check_titles(path, text, references)
+        check_lengths(path, lines)
+        check_words(path, lines)
+    for name in sorted(order):
+        if "/" in name and not name.endswith("/") and not (ROOT / name).exists():
+            find(ROOT / "docs/reading-order.txt", 1, f"{name} is not there")
+    print("\n".join(findings) or "style: clean")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
