@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+// sources: arch/acpi_parse.c
+/*
+ * Firmware tables of any content: no byte outside the table is read, and no count is beyond what
+ * could stand in it.
+ * Input: a table; its length and checksum are made right, or it would be refused before.
+ * From: make fuzz.   To: arch/acpi_parse.c.
+ */
+#include "arch/acpi_tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint32_t ids[4];
+    struct madt_ioapic ioapics[4];
+    struct mcfg_window windows[4];
+    uint8_t a, b;
+    if (size < sizeof(struct acpi_header))
+        return 0;
+    struct acpi_header *h = malloc(size); /* a block of its own: the sanitizer sees its end */
+    memcpy(h, data, size);
+    (void)acpi_table_ok(h, size, 0);
+    h->length = (uint32_t)size;
+    if (madt_cpus(h, ids, 4) > size || madt_ioapics(h, ioapics, 4) > size ||
+        mcfg_windows(h, windows, 4) > size)
+        abort();
+    (void)acpi_s5_types(h, &a, &b);
+    free(h);
+    return 0;
+}
