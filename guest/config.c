@@ -302,10 +302,10 @@ static const struct {
 static int complain(const struct line *line, const char *key, const char *value, const char *why)
 {
     if (line->kind == LINE_KERNEL && line->vm.name[0])
-        return FAIL(EINVAL, "module=%zu vm=%s %s=%s: %s; this VM is not started", line->module,
-                    line->vm.name, key, value, why);
-    return FAIL(EINVAL, "module=%zu %s=%s: %s; this module is not used", line->module, key, value,
-                why);
+        return FAIL(EINVAL, "module=%zu vm=%s %.64s=%.64s: %s; this VM is not started",
+                    line->module, line->vm.name, key, value, why);
+    return FAIL(EINVAL, "module=%zu %.64s=%.64s: %s; this module is not used", line->module, key,
+                value, why);
 }
 
 static int read_word(struct line *line, char *word)
