@@ -51,6 +51,12 @@ static size_t reset_together(const struct pci_function *f, struct pci_function *
     return count;
 }
 
+static bool has_bus_reset(const struct pci_function *f)
+{
+    struct pci_function *together[BUS_FUNCTIONS_MAX];
+    return reset_together(f, together) != 0;
+}
+
 static bool has_flr(const struct pci_function *f)
 {
     return f->cap_pcie && (pci_read32(f->bdf, f->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR);
@@ -65,20 +71,6 @@ static bool has_af_flr(const struct pci_function *f)
 static bool has_d3hot_reset(const struct pci_function *f)
 {
     return f->cap_pm && !(pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_NO_SOFT_RESET);
-}
-
-enum pci_reset_kind pci_reset_best(const struct pci_function *f)
-{
-    struct pci_function *together[BUS_FUNCTIONS_MAX];
-    if (pci_is_bridge(f))
-        return PCI_RESET_NONE;
-    if (has_flr(f))
-        return PCI_RESET_FLR;
-    if (has_af_flr(f))
-        return PCI_RESET_AF_FLR;
-    if (has_d3hot_reset(f))
-        return PCI_RESET_D3HOT;
-    return reset_together(f, together) ? PCI_RESET_BUS : PCI_RESET_NONE;
 }
 
 int pci_drain(const struct pci_function *f)
@@ -189,38 +181,81 @@ static void reset_bus(const struct pci_function *f)
     time_delay_us(BUS_READY_TIME_US);
 }
 
-int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
+/* Best first: the less else is hit, the better. */
+static const struct {
+    bool (*has)(const struct pci_function *f);
+    void (*reset)(const struct pci_function *f);
+} ways[] = {
+    [PCI_RESET_FLR] = {has_flr, reset_flr},
+    [PCI_RESET_AF_FLR] = {has_af_flr, reset_af_flr},
+    [PCI_RESET_D3HOT] = {has_d3hot_reset, reset_d3hot},
+    [PCI_RESET_BUS] = {has_bus_reset, reset_bus},
+};
+
+static enum pci_reset_kind next_way(const struct pci_function *f, enum pci_reset_kind after)
 {
-    static void (*const reset_by[])(const struct pci_function *) = {
-        [PCI_RESET_FLR] = reset_flr,
-        [PCI_RESET_AF_FLR] = reset_af_flr,
-        [PCI_RESET_D3HOT] = reset_d3hot,
-        [PCI_RESET_BUS] = reset_bus,
-    };
+    for (unsigned kind = after + 1; kind < ARRAY_COUNT(ways) && !pci_is_bridge(f); kind++)
+        if (ways[kind].has(f))
+            return kind;
+    return PCI_RESET_NONE;
+}
+
+enum pci_reset_kind pci_reset_best(const struct pci_function *f)
+{
+    return next_way(f, PCI_RESET_NONE);
+}
+
+/* A function that was reset has forgotten where its BARs were. Some say that D3hot resets them, and
+ * then it does not. */
+static bool forgot_bars(const struct pci_function *f)
+{
+    for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++) {
+        const struct pci_bar *b = &f->bars[i];
+        if (b->kind != PCI_BAR_NONE && LO32(b->base) &&
+            (pci_read32(f->bdf, PCI_BAR(i)) & -b->size) == LO32(b->base))
+            return false;
+    }
+    return true;
+}
+
+/* -EIO: it came back, but as it was before. */
+static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
+{
     struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};
     struct saved saved[BUS_FUNCTIONS_MAX];
-    size_t count = 1;
-
-    *used = PCI_RESET_NONE;
-    if (pci_read32(f->bdf, PCI_COMMAND) == UINT32_MAX)
-        return FAIL(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
-    enum pci_reset_kind kind = pci_reset_best(f);
-    if (kind == PCI_RESET_NONE)
-        return FAIL(ENODEV, BDF_FMT " has no reset: no FLR, no D3hot reset, not alone on its bus",
-                    BDF_ARG(f->bdf));
-    if (kind == PCI_RESET_BUS)
-        count = reset_together(f, hit);
+    size_t count = kind == PCI_RESET_BUS ? reset_together(f, hit) : 1;
+    int err = 0;
 
     for (size_t i = 0; i < count; i++)
         quiesce(hit[i], &saved[i]);
-    reset_by[kind](f);
+    ways[kind].reset(f);
     for (size_t i = 0; i < count; i++) {
         if (!pci_wait_ready(hit[i]))
             return FAIL(ETIMEDOUT, BDF_FMT " did not come back from reset=%s", BDF_ARG(hit[i]->bdf),
                         pci_reset_name(kind));
+        if (!forgot_bars(hit[i]))
+            err = -EIO;
         restore(hit[i], &saved[i]);
     }
-    *used = kind;
-    log_trace(BDF_FMT " reset=%s", BDF_ARG(f->bdf), pci_reset_name(kind));
-    return 0;
+    return err;
+}
+
+int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
+{
+    *used = PCI_RESET_NONE;
+    if (pci_read32(f->bdf, PCI_COMMAND) == UINT32_MAX)
+        return FAIL(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
+    for (enum pci_reset_kind kind = pci_reset_best(f); kind; kind = next_way(f, kind)) {
+        int err = reset_by(kind, f);
+        if (err == -EIO) {
+            log_info(BDF_FMT " kept its state over reset=%s", BDF_ARG(f->bdf),
+                     pci_reset_name(kind));
+            continue;
+        }
+        *used = err ? PCI_RESET_NONE : kind;
+        log_trace(BDF_FMT " reset=%s err=%d", BDF_ARG(f->bdf), pci_reset_name(kind), err);
+        return err;
+    }
+    return FAIL(ENODEV, BDF_FMT " has no reset: no FLR, no D3hot reset, not alone on its bus",
+                BDF_ARG(f->bdf));
 }

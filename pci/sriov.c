@@ -211,6 +211,8 @@ static int vf_add(struct pci_function *pf, const struct vf_plan *plan, unsigned 
         return FAIL(ETIMEDOUT, BDF_FMT " vf does not answer", BDF_ARG(vf->bdf));
     vf->class_code = FIELD_GET(PCI_CLASS_CODE, pci_read32(vf->bdf, PCI_CLASS));
     vf->revision = pci_read8(vf->bdf, PCI_REVISION_ID);
+    /* By the book VF MSE alone switches all VFs' memory on, and this bit is not there; some ask for it. */
+    pci_command(vf->bdf, PCI_COMMAND_MEM, 0);
     pci_caps_read(vf);
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
         vf->bars[i] = plan->bars[i];

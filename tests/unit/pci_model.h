@@ -44,3 +44,4 @@ uint64_t model_delay_us(void);            /* sum of time_delay_us() */
 unsigned model_decode_while_sizing(void); /* all-ones written to a BAR with decode on */
 void model_ram(uint64_t base, uint64_t size);
 void model_console(uint16_t port);
+void model_impatient(void); /* waits for a condition look twice and end */

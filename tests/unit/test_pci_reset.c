@@ -13,6 +13,7 @@
 static struct model_function *m, *bridge, *neighbour;
 static enum pci_reset_kind used;
 static unsigned resets, silence_us;
+static bool d3hot_does_nothing;
 
 /* Everything that a reset takes away. */
 static void lose_state(struct model_function *f)
@@ -35,7 +36,7 @@ static void on_write(struct model_function *f, uint16_t reg, uint32_t v)
     }
     if (reg == 0x60 + PCI_AF_CONTROL && (v & PCI_AF_FLR))
         lose_state(f);
-    if (reg == 0x70 + PCI_PM_CONTROL && (v & PCI_PM_STATE) == PCI_PM_D3HOT)
+    if (reg == 0x70 + PCI_PM_CONTROL && (v & PCI_PM_STATE) == PCI_PM_D3HOT && !d3hot_does_nothing)
         lose_state(f);
 }
 
@@ -76,6 +77,7 @@ static int behind_a_port(void **state)
     neighbour = NULL;
     resets = 0;
     silence_us = 20000;
+    d3hot_does_nothing = false;
     return 0;
 }
 
@@ -141,6 +143,27 @@ static void d3hot_that_keeps_the_state_is_no_reset(void **state)
     model_cap(m, 0x70, PCI_CAP_ID_PM);
     model_set(m, 0x70 + PCI_PM_CONTROL, 2, PCI_PM_NO_SOFT_RESET);
     reset_works(PCI_RESET_BUS);
+}
+
+/* QEMU's e1000e: No_Soft_Reset says that D3hot resets, and it does not. */
+static void d3hot_that_lies_is_followed_by_the_next_kind(void **state)
+{
+    struct pci_function *f;
+    (void)state;
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    d3hot_does_nothing = true;
+    f = scanned();
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(used, PCI_RESET_BUS);
+    assert_int_equal(resets, 1);
+    assert_int_equal(model_get(m, PCI_COMMAND, 2), PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    assert_true(model_logged("01:00.0 kept its state over reset=d3hot"));
+
+    model_start(true);
+    m = endpoint(BDF(0, 4, 0)); /* and there is no next one */
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    assert_int_equal(pci_reset(scanned(), &used), -ENODEV);
+    assert_int_equal(used, PCI_RESET_NONE);
 }
 
 static void bus_reset(void **state)
@@ -237,6 +260,7 @@ int main(void)
         TEST(af_flr),
         TEST(d3hot),
         TEST(d3hot_that_keeps_the_state_is_no_reset),
+        TEST(d3hot_that_lies_is_followed_by_the_next_kind),
         TEST(bus_reset),
         TEST(a_bus_reset_spares_others),
         TEST(nothing_to_reset_with),
