@@ -120,6 +120,8 @@ static void log_tables(void)
     char names[TABLE_MAX * 6] = "";
     size_t length = 0;
     for (size_t i = 0; i < table_count; i++) {
+        if (!tables[i].table)
+            continue;
         names[length++] = ' ';
         memcpy(names + length, tables[i].signature, 4);
         length += 4;

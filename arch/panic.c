@@ -18,6 +18,7 @@
 
 #define HOOK_MAX  4
 #define FRAME_MAX 32
+#define DEPTH_MAX 4
 
 static void (*hooks[HOOK_MAX])(void);
 static unsigned hook_count;
@@ -43,15 +44,14 @@ void panic_hook_add(void (*hook)(void))
     hooks[hook_count++] = hook;
 }
 
-/* False: this CPU panicked already, so that what it does now is not to be trusted. */
-static bool take_ownership(void)
+void panic_begin(void)
 {
+    static unsigned depth; /* the owner's own */
     uint32_t owner = 0, me = this_cpu()->index + 1;
     if (atomic_replace(&panic_owner, &owner, me))
-        return true;
-    if (owner != me)
-        stop(); /* somebody else is printing */
-    return false;
+        apic_nmi_others();
+    else if (owner != me || ++depth > DEPTH_MAX)
+        stop(); /* somebody else is printing, or we only get deeper into trouble */
 }
 
 static void __attribute__((noreturn))
@@ -59,13 +59,9 @@ die(uint64_t rip, uint64_t rbp, const char *file, int line, const char *fmt, va_
 {
     char text[256];
     vsnprintf(text, sizeof(text), fmt, args);
-    if (!take_ownership()) {
-        log_error("another panic while panicking: %s", text);
-        stop();
-    }
-    apic_nmi_others();
-    for (unsigned i = 0; i < hook_count; i++)
-        hooks[i]();
+    panic_begin();
+    while (hook_count > 0) /* each once, even if it panics itself */
+        hooks[--hook_count]();
     if (file)
         log_error("%s:%d: %s", file, line, text);
     else
@@ -95,7 +91,8 @@ void backtrace(uint64_t rip, uint64_t rbp)
 {
     char name[80];
     for (int i = 0; i < FRAME_MAX; i++) {
-        uint64_t at = i == 0 ? rip : rip - 1; /* in the CALL, not behind it: that may be another's */
+        uint64_t at =
+            i == 0 ? rip : rip - 1; /* in the CALL, not behind it: that may be another's */
         log_error("  #%d %016lx %s", i, rip, symbol_name(at, name, sizeof(name)));
         if (rbp < (uintptr_t)image_start || !IS_ALIGNED(rbp, 8))
             return;

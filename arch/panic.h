@@ -13,6 +13,8 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 /* The same for an exception: the call chain begins at these registers. */
 void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
+/* From here on only this CPU prints, without locks, and the others stop. For reports before panic_from. */
+void panic_begin(void);
 #define invariant(cond)                                                                            \
     do {                                                                                           \
         if (!(cond))                                                                               \

@@ -139,6 +139,7 @@ static void exception(struct trap_frame *f)
 {
     if (fixed_up(f))
         return;
+    panic_begin(); /* the fault may have come while the console's lock was held */
     print_frame(f);
     panic_from(f->rip, f->rbp, "exception %lu in Hamlet's own code", f->vector);
 }
