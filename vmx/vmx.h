@@ -95,7 +95,10 @@ struct vm; /* guest/vm.h; vmx/ only carries it */
 #define VCPU_MSR_SWITCHED 6
 
 struct vcpu {
-    struct guest_regs regs; /* first: enter.asm addresses it */
+    /* first, in this order: vmx/enter.asm addresses them */
+    struct guest_regs regs;
+    uint64_t host_rsp; /* as last written to the VMCS */
+    bool launched;     /* VMLAUNCH done: the next entry is VMRESUME */
 
     /* set at creation, constant afterwards */
     struct vm *vm;
@@ -109,7 +112,6 @@ struct vcpu {
     void *fpu;       /* XSAVE area, of the guest while it does not run */
 
     /* touched only by whoever runs this vCPU */
-    bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
     struct {
         uint32_t reason; /* basic exit reason */
         uint64_t qualification;
@@ -128,7 +130,6 @@ struct vcpu {
     uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/context.c */
     uint64_t debug_registers[5];              /* the same: DR0-DR3, DR6 */
     uint32_t pin, proc, proc2;                /* controls, as last written to the VMCS */
-    uint64_t host_rsp;                        /* the same; enter.asm compares */
     struct cpu *host_cpu;                     /* whose tables the host-state area points to */
     uint64_t armed_deadline;                  /* what the preemption timer was set for */
     uint64_t slice_end;                       /* TSC */

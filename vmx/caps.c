@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this CPU can, against what Hamlet wants: one row per control, with the reason.
+ * From: boot/main.c (vmx_init).   To: vmx/vmcs.c (writes the words that come out of here).
+ * Spec: SDM Appendix A "VMX Capability Reporting Facility"; "Algorithms for Determining VMX
+ * Capabilities"; "Enabling and Entering VMX Operation".
+ */
+#include "vmx/internal.h"
+#define LOG "vmx"
+#include "arch/log.h"
+#include "arch/msr.h"
+#include "arch/options.h"
+#include "arch/panic.h"
+#include "arch/trap.h"
+
+struct vmx_caps vmx_caps;
+
+/* A 1 or a 0 that we cannot do without, or a 1 that is set where there is one. */
+enum want { WANT_1, WANT_0, IF_THERE };
+
+static const struct control {
+    enum control_word word;
+    enum want want;
+    uint32_t bit;
+    const char *name; /* the manual's */
+    const char *why;
+} controls[] = {
+    {CONTROL_PIN, WANT_1, PIN_EXTERNAL_INTERRUPT, "external-interrupt exiting",
+     "interrupts are the host's"},
+    {CONTROL_PIN, WANT_1, PIN_NMI, "NMI exiting", "so are NMIs"},
+    {CONTROL_PIN, WANT_1, PIN_VIRTUAL_NMI, "virtual NMIs", "the guest has NMI blocking of its own"},
+    {CONTROL_PIN, WANT_1, PIN_PREEMPTION_TIMER, "activate VMX-preemption timer",
+     "no guest keeps a CPU"},
+
+    {CONTROL_PROC, WANT_1, PROC_HLT, "HLT exiting", "a halted vCPU gives its CPU away"},
+    {CONTROL_PROC, WANT_1, PROC_MWAIT, "MWAIT exiting", "not offered: #UD"},
+    {CONTROL_PROC, WANT_1, PROC_MONITOR, "MONITOR exiting", "not offered: #UD"},
+    {CONTROL_PROC, WANT_1, PROC_RDPMC, "RDPMC exiting", "the counters are the host's"},
+    {CONTROL_PROC, WANT_1, PROC_IO_BITMAPS, "use I/O bitmaps", "ports pass one by one"},
+    {CONTROL_PROC, WANT_1, PROC_MSR_BITMAPS, "use MSR bitmaps", "so do MSRs"},
+    {CONTROL_PROC, WANT_1, PROC_SECONDARY, "activate secondary controls", "EPT is among them"},
+    {CONTROL_PROC, WANT_0, PROC_TSC_OFFSETTING, "use TSC offsetting",
+     "the guest sees the TSC as it is"},
+    {CONTROL_PROC, WANT_0, PROC_INVLPG, "INVLPG exiting", "VPIDs keep TLBs apart"},
+    {CONTROL_PROC, WANT_0, PROC_RDTSC, "RDTSC exiting", "time costs no exit"},
+    {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "CR3-load exiting", "EPT: CR3 is the guest's own"},
+    {CONTROL_PROC, WANT_0, PROC_CR3_STORE, "CR3-store exiting", "EPT: CR3 is the guest's own"},
+    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "MOV-DR exiting", "context.c switches them"},
+    {CONTROL_PROC, WANT_0, PROC_UNCONDITIONAL_IO, "unconditional I/O exiting",
+     "the bitmaps decide"},
+    {CONTROL_PROC, WANT_0, PROC_PAUSE, "PAUSE exiting", "the time slice is short"},
+    {CONTROL_PROC, IF_THERE, PROC_TPR_SHADOW, "use TPR shadow", "APICv: TPR without exits"},
+
+    {CONTROL_PROC2, WANT_1, PROC2_EPT, "EPT", "guest memory is protected by it"},
+    {CONTROL_PROC2, WANT_1, PROC2_VPID, "VPID", "a VM entry does not empty the TLBs"},
+    {CONTROL_PROC2, WANT_1, PROC2_UNRESTRICTED_GUEST, "unrestricted guest",
+     "guests start in real mode"},
+    {CONTROL_PROC2, WANT_0, PROC2_DESCRIPTOR_TABLE, "descriptor-table exiting",
+     "they are the guest's own"},
+    {CONTROL_PROC2, WANT_0, PROC2_RDRAND, "RDRAND exiting", "passes"},
+    {CONTROL_PROC2, WANT_0, PROC2_RDSEED, "RDSEED exiting", "passes"},
+    {CONTROL_PROC2, IF_THERE, PROC2_RDTSCP, "enable RDTSCP", "else it is #UD"},
+    {CONTROL_PROC2, IF_THERE, PROC2_INVPCID, "enable INVPCID", "else it is #UD"},
+    {CONTROL_PROC2, IF_THERE, PROC2_APIC_ACCESSES, "virtualize APIC accesses",
+     "APICv in xAPIC mode"},
+    {CONTROL_PROC2, IF_THERE, PROC2_X2APIC_MODE, "virtualize x2APIC mode", "APICv in x2APIC mode"},
+    {CONTROL_PROC2, IF_THERE, PROC2_APIC_REGISTERS, "APIC-register virtualization", "APICv"},
+    {CONTROL_PROC2, IF_THERE, PROC2_VIRTUAL_INTERRUPTS, "virtual-interrupt delivery", "APICv"},
+    {CONTROL_PIN, IF_THERE, PIN_POSTED_INTERRUPTS, "process posted interrupts",
+     "APICv, no exit at all"},
+
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_DEBUG, "save debug controls", "DR7 is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_HOST_64BIT, "host address-space size", "Hamlet is 64-bit"},
+    {CONTROL_EXIT, WANT_1, EXIT_ACK_INTERRUPT, "acknowledge interrupt on exit",
+     "IF stays 0 in Hamlet"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PAT, "save IA32_PAT", "PAT is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_LOAD_PAT, "load IA32_PAT (exit)", "and the host's"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_EFER, "save IA32_EFER", "EFER is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_LOAD_EFER, "load IA32_EFER (exit)", "and the host's"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PREEMPTION_TIMER, "save VMX-preemption timer value",
+     "exits do not make a slice longer"},
+    {CONTROL_EXIT, WANT_0, EXIT_LOAD_PERF_GLOBAL, "load IA32_PERF_GLOBAL_CTRL (exit)", "not used"},
+
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_DEBUG, "load debug controls", "DR7 is the guest's own"},
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_PAT, "load IA32_PAT (entry)", "PAT is the guest's own"},
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_EFER, "load IA32_EFER (entry)", "EFER is the guest's own"},
+    {CONTROL_ENTRY, WANT_0, ENTRY_LOAD_PERF_GLOBAL, "load IA32_PERF_GLOBAL_CTRL (entry)",
+     "not used"},
+};
+
+/* Which MSR reports the word; the TRUE one knows default-1 controls that may be 0 after all. */
+static const struct {
+    uint32_t msr, true_msr;
+} word_msr[] = {
+    [CONTROL_PIN] = {MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS},
+    [CONTROL_PROC] = {MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS},
+    [CONTROL_PROC2] = {MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_PROCBASED_CTLS2},
+    [CONTROL_EXIT] = {MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS},
+    [CONTROL_ENTRY] = {MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS},
+};
+
+static uint64_t basic, ept_vpid_cap;
+static uint32_t words[ARRAY_COUNT(word_msr)];
+static bool single_step;
+
+uint32_t caps_control(enum control_word word) { return words[word]; }
+uint32_t caps_revision(void) { return (uint32_t)FIELD_GET(VMX_BASIC_REVISION, basic); }
+bool caps_single_step(void) { return single_step; }
+
+uint64_t caps_cr0_fixed(uint64_t cr0)
+{
+    return (cr0 | rdmsr(MSR_IA32_VMX_CR0_FIXED0)) & rdmsr(MSR_IA32_VMX_CR0_FIXED1);
+}
+
+uint64_t caps_cr4_fixed(uint64_t cr4)
+{
+    return (cr4 | rdmsr(MSR_IA32_VMX_CR4_FIXED0)) & rdmsr(MSR_IA32_VMX_CR4_FIXED1);
+}
+
+/* Low half: bits that must be 1. High half: bits that may be 1. */
+static uint64_t word_allowed(enum control_word word)
+{
+    bool has_secondary =
+        rdmsr(MSR_IA32_VMX_PROCBASED_CTLS) & FIELD_SET(BITS(63, 32), PROC_SECONDARY);
+    if (word == CONTROL_PROC2 && !has_secondary)
+        return 0;
+    return rdmsr(basic & VMX_BASIC_TRUE_CONTROLS ? word_msr[word].true_msr : word_msr[word].msr);
+}
+
+static int lacking(const char *name) { return FAIL(ENODEV, "this CPU lacks \"%s\"", name); }
+
+/* Build the five words. Every row that fails is named, not only the first. */
+static int controls_check(void)
+{
+    uint64_t allowed[ARRAY_COUNT(words)];
+    for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {
+        allowed[w] = word_allowed(w);
+        words[w] = LO32(allowed[w]);
+    }
+    int err = 0;
+    for (const struct control *c = controls; c < controls + ARRAY_COUNT(controls); c++) {
+        bool may_be_1 = HI32(allowed[c->word]) & c->bit;
+        bool must_be_1 = LO32(allowed[c->word]) & c->bit;
+        if (c->want == WANT_1 && !may_be_1)
+            err = lacking(c->name);
+        else if (c->want == WANT_0 && must_be_1)
+            err = FAIL(ENODEV, "this CPU cannot do without \"%s\"", c->name);
+        else if (c->want != WANT_0 && may_be_1)
+            words[c->word] |= c->bit;
+    }
+    single_step = HI32(allowed[CONTROL_PROC]) & PROC_MONITOR_TRAP;
+    return err;
+}
+
+static int ept_check(void)
+{
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } needed[] = {
+        {EPT_CAP_WALK_4, "EPT page-walk length 4"},
+        {EPT_CAP_WB, "EPT structures in write-back memory"},
+        {EPT_CAP_INVEPT, "INVEPT"},
+        {EPT_CAP_INVEPT_ALL, "all-context INVEPT"},
+        {EPT_CAP_INVVPID, "INVVPID"},
+        {EPT_CAP_INVVPID_ALL, "all-context INVVPID"},
+    };
+    if (!(words[CONTROL_PROC2] & PROC2_EPT))
+        return -ENODEV; /* said already; and this MSR need not exist then */
+    ept_vpid_cap = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+    int err = 0;
+    for (unsigned i = 0; i < ARRAY_COUNT(needed); i++)
+        if (!(ept_vpid_cap & needed[i].bit))
+            err = lacking(needed[i].name);
+    vmx_caps.ept_2m = ept_vpid_cap & EPT_CAP_2M;
+    vmx_caps.ept_1g = ept_vpid_cap & EPT_CAP_1G;
+    vmx_caps.ept_ad = ept_vpid_cap & EPT_CAP_ACCESSED_DIRTY;
+    vmx_caps.invept_single = ept_vpid_cap & EPT_CAP_INVEPT_SINGLE;
+    vmx_caps.invvpid_single = ept_vpid_cap & EPT_CAP_INVVPID_SINGLE;
+    return err;
+}
+
+/* All of APICv or nothing of it: half a virtual local APIC would need two sets of rules for EOI. */
+static void apicv_choose(void)
+{
+    const uint32_t all =
+        PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS;
+    vmx_caps.apicv = options.apicv && (words[CONTROL_PROC] & PROC_TPR_SHADOW) &&
+                     (words[CONTROL_PROC2] & all) == all;
+    vmx_caps.posting = vmx_caps.apicv && (words[CONTROL_PIN] & PIN_POSTED_INTERRUPTS);
+
+    /* The mode of each guest's APIC chooses between the first two (vmx/apicv.c). */
+    words[CONTROL_PROC2] &= ~(uint32_t)(PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE);
+    if (!vmx_caps.apicv) {
+        words[CONTROL_PROC2] &= ~(uint32_t)all;
+        words[CONTROL_PROC] &= ~(uint32_t)PROC_TPR_SHADOW;
+        words[CONTROL_PROC] |= PROC_CR8_LOAD | PROC_CR8_STORE;
+    } else {
+        words[CONTROL_PROC] &= ~(uint32_t)(PROC_CR8_LOAD | PROC_CR8_STORE);
+    }
+    if (!vmx_caps.posting)
+        words[CONTROL_PIN] &= ~(uint32_t)PIN_POSTED_INTERRUPTS;
+}
+
+/* IA32_FEATURE_CONTROL is each CPU's own, and keeps its value until reset once it is locked. */
+static int feature_control(void)
+{
+    const uint64_t on = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
+    uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL);
+    if ((value & on) == on)
+        return 0;
+    if (value & FEATURE_CONTROL_LOCK)
+        return FAIL(ENODEV,
+                    "the firmware has locked VMX off (IA32_FEATURE_CONTROL=0x%llx): "
+                    "switch it on in the firmware's setup",
+                    (unsigned long long)value);
+    wrmsr(MSR_IA32_FEATURE_CONTROL, value | on);
+    return 0;
+}
+
+/* "load IA32_PAT" and the rest are checked; what remains are facts, not conditions. */
+static void caps_note(void)
+{
+    vmx_caps.timer_shift = (uint8_t)FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC));
+    vmx_caps.invpcid = words[CONTROL_PROC2] & PROC2_INVPCID;
+    vmx_caps.rdtscp = words[CONTROL_PROC2] & PROC2_RDTSCP;
+    log_info("revision=0x%x apicv=%s posting=%s ept-1g=%s timer-shift=%u", caps_revision(),
+             vmx_caps.apicv ? "on" : "off", vmx_caps.posting ? "on" : "off",
+             vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift);
+}
+
+int vmx_init(void)
+{
+    if (!(cpuid(1, 0).ecx & BIT(5)))
+        return FAIL(ENODEV, "this CPU lacks \"VMX\"");
+    if (feature_control() < 0)
+        return -ENODEV;
+    basic = rdmsr(MSR_IA32_VMX_BASIC);
+    int controls_err = controls_check();
+    int ept_err = ept_check();
+    if (controls_err < 0 || ept_err < 0)
+        return -ENODEV;
+    apicv_choose();
+    caps_note();
+    context_init();
+    cpuid_init();
+    return 0;
+}
+
+void vmx_enable(void)
+{
+    struct cpu *cpu = this_cpu();
+    if (feature_control() < 0)
+        panic("CPU %u: VMX is off here, but not on the CPU that started", cpu->index);
+    context_enable();
+    write_cr0(caps_cr0_fixed(read_cr0()));
+    write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
+
+    struct vmcs *region = vmcs_alloc();
+    if (!region)
+        panic("CPU %u: no memory for the VMXON region", cpu->index);
+    cpu->vmxon_region = region;
+    uint64_t address = ptr_hpa(region).v;
+    bool failed;
+    asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address) : "memory");
+    if (failed)
+        vmcs_failed("VMXON", address);
+    /* Nothing may be left from whoever used VPIDs and EPTs here before. */
+    ept_flush_all();
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a change of an EPT becomes visible: every CPU that may have cached the old entry invalidates
+ * before it enters the guest again, and ept_unmap() waits for those that are in it now.
+ * From: vmx/ept.c (ept_unmap), vmx/run.c (before each entry).   To: guest/vm.c (the range is gone).
+ * Spec: SDM "Caching Translation Information", "Guidelines for Use of the INVEPT Instruction",
+ * "Guidelines for Use of the INVVPID Instruction".
+ *
+ * INVARIANT: a CPU announces the EPT (guest_ept) before it looks at the generation, and ept_unmap()
+ * raises the generation before it looks for announcements. So one of the two always sees the other.
+ */
+#include "vmx/internal.h"
+
+struct invalidation {
+    uint64_t target, reserved;
+} __attribute__((aligned(16)));
+
+static void invept(uint64_t type, uint64_t eptp)
+{
+    struct invalidation d = {eptp, 0};
+    bool failed;
+    asm volatile("invept %1, %2" : "=@ccbe"(failed) : "m"(d), "r"(type) : "memory");
+    if (failed)
+        vmcs_failed("INVEPT", eptp);
+}
+
+static void invvpid(uint64_t type, uint16_t vpid)
+{
+    struct invalidation d = {vpid, 0};
+    bool failed;
+    asm volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(d), "r"(type) : "memory");
+    if (failed)
+        vmcs_failed("INVVPID", vpid);
+}
+
+void vpid_flush(const struct vcpu *v)
+{
+    invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, v->vpid);
+}
+
+void ept_flush_all(void)
+{
+    invept(INVEPT_ALL, 0);
+    invvpid(INVVPID_ALL, 0);
+}
+
+static void flush_here(const struct ept *ept)
+{
+    invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(ept));
+}
+
+void ept_flush_before_entry(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+    atomic_store(&cpu->guest_ept, v->ept);
+    uint64_t generation = ept_generation(v->ept);
+    if (__builtin_expect(v->ept_generation == generation, 1))
+        return;
+    flush_here(v->ept);
+    v->ept_generation = generation;
+    atomic_store(&cpu->guest_generation, generation);
+}
+
+/* Is that CPU past the point where it could still use an entry older than `generation`? */
+static bool is_clean(struct cpu *cpu, struct ept *ept, uint64_t generation)
+{
+    return atomic_load(&cpu->guest_ept) != ept || atomic_load(&cpu->guest_generation) >= generation;
+}
+
+void ept_flush(struct ept *ept)
+{
+    uint64_t generation = ept_generation(ept);
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        struct cpu *cpu = cpu_get(i);
+        if (cpu == this_cpu() || is_clean(cpu, ept, generation))
+            continue;
+        cpu_kick(cpu);
+        while (!is_clean(cpu, ept, generation))
+            cpu_relax();
+    }
+}
