@@ -24,7 +24,7 @@ endif
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
-FOLDERS := boot arch pci vtd
+FOLDERS := boot arch pci vtd vmx guest
 SOURCES := $(foreach d,$(FOLDERS),$(sort $(wildcard $d/*.c $d/*.asm)))
 TESTS   := $(sort $(wildcard tests/kernel/*.c))
 OBJECTS := $(SOURCES:%=$O/%.o)

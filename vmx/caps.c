@@ -45,7 +45,7 @@ static const struct control {
     {CONTROL_PROC, WANT_0, PROC_RDTSC, "RDTSC exiting", "time costs no exit"},
     {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "CR3-load exiting", "EPT: CR3 is the guest's own"},
     {CONTROL_PROC, WANT_0, PROC_CR3_STORE, "CR3-store exiting", "EPT: CR3 is the guest's own"},
-    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "MOV-DR exiting", "context.c switches them"},
+    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "MOV-DR exiting", "registers.c switches them"},
     {CONTROL_PROC, WANT_0, PROC_UNCONDITIONAL_IO, "unconditional I/O exiting",
      "the bitmaps decide"},
     {CONTROL_PROC, WANT_0, PROC_PAUSE, "PAUSE exiting", "the time slice is short"},
@@ -242,7 +242,7 @@ int vmx_init(void)
         return -ENODEV;
     apicv_choose();
     caps_note();
-    context_init();
+    registers_init();
     cpuid_init();
     return 0;
 }
@@ -252,7 +252,7 @@ void vmx_enable(void)
     struct cpu *cpu = this_cpu();
     if (feature_control() < 0)
         panic("CPU %u: VMX is off here, but not on the CPU that started", cpu->index);
-    context_enable();
+    registers_enable();
     write_cr0(caps_cr0_fixed(read_cr0()));
     write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
 

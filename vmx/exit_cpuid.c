@@ -44,7 +44,7 @@ static const struct cpuid_row {
     {0x1, {0, 0, BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13), 0}, "SSE3 PCLMUL SSSE3 FMA CX16"},
     {0x1, {0, 0, BIT(17) | BIT(19) | BIT(20), 0}, "PCID SSE4.1 SSE4.2"},
     {0x1, {0, 0, BIT(22) | BIT(23) | BIT(25), 0}, "MOVBE POPCNT AES"},
-    {0x1, {0, 0, L1_ECX_XSAVE, 0}, "XSAVE: context.c switches the state"},
+    {0x1, {0, 0, L1_ECX_XSAVE, 0}, "XSAVE: registers.c switches the state"},
     {0x1, {0, 0, L1_ECX_AVX | BIT(29) | BIT(30), 0}, "AVX F16C RDRAND"},
     {0x1, {0, 0, 0, BITS(6, 0)}, "FPU VME DE PSE TSC MSR PAE"},
     {0x1, {0, 0, 0, BIT(8) | BIT(9) | BIT(11)}, "CX8, APIC, SYSENTER"},
@@ -57,7 +57,7 @@ static const struct cpuid_row {
     {0x7,
      {NONE, BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29), 0, 0},
      "RDSEED ADX CLFLUSHOPT CLWB SHA"},
-    {0x7, {NONE, L7_EBX_AVX512, 0, 0}, "AVX-512 F DQ CD BW VL: context.c switches the state"},
+    {0x7, {NONE, L7_EBX_AVX512, 0, 0}, "AVX-512 F DQ CD BW VL: registers.c switches the state"},
     {0x15, {ALL, ALL, ALL, NONE}, "TSC and crystal: the TSC is the real one"},
     {0x16, {ALL, ALL, ALL, NONE}, "frequencies"},
     {0x80000001, {ALL, NONE, BIT(0) | BIT(5) | BIT(8), 0}, "LAHF LZCNT PREFETCHW"},
@@ -247,6 +247,6 @@ enum exit_action exit_xsetbv(struct vcpu *v)
         vcpu_inject_error(v, VECTOR_GP, 0);
         return RESUME_SAME;
     }
-    context_set_xcr0(v, value);
+    registers_set_xcr0(v, value);
     return RESUME_NEXT;
 }

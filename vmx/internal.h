@@ -80,16 +80,16 @@ void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
 void vcpu_start_at_sipi(uint8_t vector); /* the current one */
 
-/* --- context.c: registers that the VMCS does not hold ------------------------------------------ */
+/* --- registers.c: registers that the VMCS does not hold ------------------------------------------ */
 
-void context_init(void);   /* which state components there are, once */
-void context_enable(void); /* each CPU: OSFXSR, OSXSAVE */
-MUST_CHECK int context_create(struct vcpu *v);
-void context_destroy(struct vcpu *v);
-void context_reset(struct vcpu *v);
-void context_save(struct vcpu *v);
-void context_restore(struct vcpu *v);
-void context_set_xcr0(struct vcpu *v, uint64_t xcr0);
+void registers_init(void);   /* which state components there are, once */
+void registers_enable(void); /* each CPU: OSFXSR, OSXSAVE */
+MUST_CHECK int registers_create(struct vcpu *v);
+void registers_destroy(struct vcpu *v);
+void registers_reset(struct vcpu *v);
+void registers_save(struct vcpu *v);
+void registers_restore(struct vcpu *v);
+void registers_set_xcr0(struct vcpu *v, uint64_t xcr0);
 
 /* --- ept.c, ept_flush.c ------------------------------------------------------------------------ */
 

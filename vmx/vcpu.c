@@ -3,7 +3,7 @@
  * A virtual CPU from its making to its end: its pages, its state after INIT, the ways to start a kernel,
  * and which vCPU's state is in this CPU.
  * From: guest/vm.c (vcpu_create), guest/load.c (vcpu_set_entry), vmx/sched.c (vcpu_load).
- * To: vmx/vmcs.c (first contents of the VMCS), vmx/context.c (what the VMCS does not hold).
+ * To: vmx/vmcs.c (first contents of the VMCS), vmx/registers.c (what the VMCS does not hold).
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT", "Software Use of
  * Virtual-Machine Control Structures".
  */
@@ -62,13 +62,13 @@ void vcpu_load(struct vcpu *v)
         v->ept_generation = UINT64_MAX;
     }
     atomic_store(&cpu->guest_generation, 0);
-    context_restore(v);
+    registers_restore(v);
 }
 
 void vcpu_unload(struct vcpu *v)
 {
     invariant(this_cpu()->vcpu == v);
-    context_save(v);
+    registers_save(v);
     vmcs_clear(v->vmcs);
     v->launched = false;
     this_cpu()->vcpu = NULL;
@@ -96,7 +96,7 @@ static int pages_create(struct vcpu *v)
     v->pid = page_alloc(); /* a page of its own: Bochs 3.0 wants it aligned so */
     v->vapic = page_alloc();
     v->vpid = vpid_take();
-    return v->vmcs && v->pid && v->vapic && v->vpid ? context_create(v) : -ENOMEM;
+    return v->vmcs && v->pid && v->vapic && v->vpid ? registers_create(v) : -ENOMEM;
 }
 
 struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct bitmaps *bitmaps)
@@ -117,7 +117,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
     }
     pid_init(v->pid);
     pid_to_ready(v->pid);
-    context_reset(v);
+    registers_reset(v);
     vmcs_clear(v->vmcs);
     vcpu_borrow(v);
     vmcs_setup_controls(v);
@@ -131,7 +131,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
 void vcpu_destroy(struct vcpu *v)
 {
     invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
-    context_destroy(v);
+    registers_destroy(v);
     if (v->vmcs)
         page_free(v->vmcs);
     if (v->pid)
@@ -245,6 +245,13 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
     vcpu_return(v);
 }
 
+void vcpu_set_rflags(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RFLAGS, value | RFLAGS_1);
+    vcpu_return(v);
+}
+
 int vcpu_single_step(struct vcpu *v, bool on)
 {
     if (!caps_single_step())
@@ -272,5 +279,7 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
         out->segment_base[s] = vmread(VMCS_BASE(s));
+    for (unsigned i = 0; i < ARRAY_COUNT(out->pdpte); i++)
+        out->pdpte[i] = vmread((enum vmcs_field)(GUEST_PDPTE0 + 2 * i));
     vcpu_return(v);
 }

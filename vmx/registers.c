@@ -36,7 +36,7 @@ static const uint32_t switched[VCPU_MSR_SWITCHED] = {
 
 static size_t area_size = FXSAVE_SIZE;
 
-void context_init(void)
+void registers_init(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE))
         return;
@@ -53,7 +53,7 @@ void context_init(void)
     }
 }
 
-void context_enable(void)
+void registers_enable(void)
 {
     uint64_t cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (vmx_caps.xcr0)
@@ -66,20 +66,20 @@ void context_enable(void)
 
 static size_t area_pages(void) { return ALIGN_UP(area_size, PAGE_SIZE) / PAGE_SIZE; }
 
-int context_create(struct vcpu *v)
+int registers_create(struct vcpu *v)
 {
     v->fpu = pages_alloc(area_pages(), PAGE_SIZE);
     return v->fpu ? 0 : -ENOMEM;
 }
 
-void context_destroy(struct vcpu *v)
+void registers_destroy(struct vcpu *v)
 {
     if (v->fpu)
         pages_free(v->fpu, area_pages());
 }
 
 /* After RESET; v is not loaded. An all-zero XSAVE header means: every component in its initial state. */
-void context_reset(struct vcpu *v)
+void registers_reset(struct vcpu *v)
 {
     uint16_t fcw = FCW_AFTER_INIT;
     uint32_t mxcsr = MXCSR_DEFAULT;
@@ -116,7 +116,7 @@ static void fpu_restore(struct vcpu *v)
         xsetbv(0, v->xcr0);
 }
 
-void context_set_xcr0(struct vcpu *v, uint64_t xcr0)
+void registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
 {
     v->xcr0 = xcr0;
     xsetbv(0, xcr0);
@@ -124,7 +124,7 @@ void context_set_xcr0(struct vcpu *v, uint64_t xcr0)
 
 static bool msr_is_there(unsigned i) { return switched[i] != MSR_IA32_TSC_AUX || vmx_caps.rdtscp; }
 
-void context_save(struct vcpu *v)
+void registers_save(struct vcpu *v)
 {
     uint64_t *dr = v->debug_registers;
     fpu_save(v);
@@ -138,7 +138,7 @@ void context_save(struct vcpu *v)
     asm volatile("mov %%dr6, %0" : "=r"(dr[4]));
 }
 
-void context_restore(struct vcpu *v)
+void registers_restore(struct vcpu *v)
 {
     const uint64_t *dr = v->debug_registers;
     fpu_restore(v);
