@@ -21,7 +21,9 @@
 #include "arch/trap.h"
 #include "arch/uart.h"
 #include "arch/x86.h"
+#include "guest/vm.h"
 #include "pci/pci.h"
+#include "vmx/vmx.h"
 #include "vtd/vtd.h"
 
 extern const uint64_t boot_entry_tsc; /* boot/header.asm: TSC at the first instruction */
@@ -63,11 +65,35 @@ static void init_console(int parse_error)
     need(parse_error, "a multiboot2 loader");
 }
 
+static bool has_vmx; /* constant after vmx_init() */
+
+static bool never(void) { return false; }
+
+/* What every CPU does before it can run a vCPU. */
+static void this_cpu_runs_guests(void)
+{
+    vmx_enable();
+    sched_init_cpu();
+}
+
 /* What every other CPU does. */
 static void other_cpu(void)
 {
+    if (has_vmx) {
+        this_cpu_runs_guests();
+        sched_run(never);
+    }
     for (;;)
         cpu_wait();
+}
+
+/* Without VMX everything else is still there, and tested. */
+static unsigned run_guests(unsigned *vms)
+{
+    if (!has_vmx)
+        return 0;
+    *vms = vm_create_all(&info);
+    return vm_run_all();
 }
 
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
@@ -84,7 +110,11 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
-    cpu_start_all(options.cpus, other_cpu);            /* the others wait for work */
-    unsigned failed = ktest_run_all();
-    end(0, failed);
+    has_vmx = vmx_init() == 0;                         /* what this CPU can is known */
+    if (has_vmx)
+        this_cpu_runs_guests();             /* this CPU is in VMX operation */
+    cpu_start_all(options.cpus, other_cpu); /* and so are the others; they wait for work */
+    unsigned vms = 0, failed = ktest_run_all();
+    failed += run_guests(&vms);
+    end(vms, failed);
 }
