@@ -11,7 +11,15 @@ _start:
         cld
         and     rsp, -16
         xor     ebp, ebp
+        lgdt    [gdtr]          ; segments are loaded as we want them, but an interrupt loads CS anew
         call    guest_start     ; runs main(), does not return
+
+align 8
+gdt:    dq      0
+        dq      0x00209b0000000000      ; 0x08: 64-bit code, as the loader has it
+        dq      0x00cf93000000ffff      ; 0x10: data
+gdtr:   dw      gdtr - gdt - 1
+        dq      gdt
 
 ; One stub per vector, 16 bytes apart: an error code or a zero, then the vector.
 global interrupt_stubs
