@@ -9,13 +9,6 @@ extern guest_start, guest_interrupt
 global _start
 _start:
         cld
-        lgdt    [gdt_pointer]   ; an interrupt loads CS: there must be a table
-        push    8
-        lea     rax, [rel .flat]
-        push    rax
-        retfq
-.flat:  mov     eax, 16
-        mov     ss, eax
         and     rsp, -16
         xor     ebp, ebp
         lgdt    [gdtr]          ; segments are loaded as we want them, but an interrupt loads CS anew
@@ -28,14 +21,6 @@ gdt:    dq      0
 gdtr:   dw      gdtr - gdt - 1
         dq      gdt
 
-section .rodata
-align 8
-gdt:    dq      0, 0x00af9b000000ffff, 0x00cf93000000ffff ; null, 64-bit code, data
-gdt_pointer:
-        dw      $ - gdt - 1
-        dq      gdt
-
-section .text
 ; One stub per vector, 16 bytes apart: an error code or a zero, then the vector.
 global interrupt_stubs
 align 16
