@@ -64,9 +64,7 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
 
 enum exit_action vm_hypercall(struct vcpu *v)
 {
-    struct vcpu_paging state;
-    vcpu_paging(v, &state);
-    if (state.cpl != 0) {
+    if (vcpu_cpl() != 0) {
         vcpu_inject(v, VECTOR_UD); /* as VMCALL without a hypervisor */
         return RESUME_SAME;
     }

@@ -29,13 +29,6 @@
 #define GPA_LIMIT   BIT(48)
 #define SPAN(level) (PAGE_SIZE << 9 * ((level)-1)) /* what one entry of that level covers */
 
-struct ept {
-    uint64_t *root; /* the level-4 table */
-    struct spinlock lock;
-    uint64_t generation; /* counts the times that something was taken out */
-    void *apic_page;
-};
-
 static bool is_present(uint64_t entry) { return entry & EPT_PRESENT; }
 
 static bool is_leaf(uint64_t entry, unsigned level) { return level == 1 || (entry & EPT_LEAF); }
@@ -233,8 +226,6 @@ uint64_t ept_pointer(const struct ept *ept)
     return FIELD_SET(EPTP_MEMTYPE, EPT_WB) | FIELD_SET(EPTP_WALK_LENGTH, LEVELS - 1) |
            ptr_hpa(ept->root).v;
 }
-
-uint64_t ept_generation(const struct ept *ept) { return atomic_load(&ept->generation); }
 
 int ept_apic_page(struct ept *ept, hpa_t *page)
 {

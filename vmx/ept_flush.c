@@ -44,21 +44,11 @@ void ept_flush_all(void)
     invvpid(INVVPID_ALL, 0);
 }
 
-static void flush_here(const struct ept *ept)
+void ept_flush_here(struct vcpu *v, uint64_t generation)
 {
-    invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(ept));
-}
-
-void ept_flush_before_entry(struct vcpu *v)
-{
-    struct cpu *cpu = this_cpu();
-    atomic_store(&cpu->guest_ept, v->ept);
-    uint64_t generation = ept_generation(v->ept);
-    if (__builtin_expect(v->ept_generation == generation, 1))
-        return;
-    flush_here(v->ept);
+    invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(v->ept));
     v->ept_generation = generation;
-    atomic_store(&cpu->guest_generation, generation);
+    atomic_store(&this_cpu()->guest_generation, generation);
 }
 
 /* Is that CPU past the point where it could still use an entry older than `generation`? */
@@ -69,7 +59,7 @@ static bool is_clean(struct cpu *cpu, struct ept *ept, uint64_t generation)
 
 void ept_flush(struct ept *ept)
 {
-    uint64_t generation = ept_generation(ept);
+    uint64_t generation = atomic_load(&ept->generation);
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
         if (cpu == this_cpu() || is_clean(cpu, ept, generation))

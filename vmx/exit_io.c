@@ -27,7 +27,7 @@ static enum exit_action one_access(struct vcpu *v, struct pio *pio)
 {
     uint64_t *rax = &v->regs.gpr[RAX];
     if (!pio->in)
-        pio->value = (uint32_t)part(*rax, pio->width);
+        pio->value = LO32(*rax) & (UINT32_MAX >> (32 - 8 * pio->width));
     enum exit_action action = vm_pio(v, pio);
     if (pio->in)
         *rax = merge(*rax, pio->value, pio->width);
@@ -52,7 +52,8 @@ static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t
 }
 
 /* RCX, RSI and RDI move on as the guest would see them if an interrupt came between two elements. */
-static enum exit_action string_access(struct vcpu *v, struct pio *pio, bool rep)
+static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, struct pio *pio,
+                                                                bool rep)
 {
     unsigned size = 2u << FIELD_GET(INFO_IO_ADDRESS_SIZE, vmread(VM_EXIT_INSTRUCTION_INFO));
     uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];

@@ -93,12 +93,29 @@ void registers_set_xcr0(struct vcpu *v, uint64_t xcr0);
 
 /* --- ept.c, ept_flush.c ------------------------------------------------------------------------ */
 
+struct ept {
+    uint64_t *root; /* the level-4 table */
+    struct spinlock lock;
+    uint64_t generation; /* counts the times that something was taken out */
+    void *apic_page;
+};
 uint64_t ept_pointer(const struct ept *ept); /* EPTP */
-uint64_t ept_generation(const struct ept *ept);
 /* The tables of `ept` lost an entry: no CPU goes on with what it had cached of it. */
 void ept_flush(struct ept *ept);
+void ept_flush_here(struct vcpu *v, uint64_t generation);
 /* Before each entry: tell others that this CPU uses v->ept, and drop what has become stale. */
-void ept_flush_before_entry(struct vcpu *v);
+static inline void ept_flush_before_entry(struct cpu *cpu, struct vcpu *v)
+{
+    atomic_store(&cpu->guest_ept, v->ept);
+    uint64_t generation = atomic_load(&v->ept->generation);
+    if (__builtin_expect(v->ept_generation != generation, 0))
+        ept_flush_here(v, generation);
+}
+/* After each exit. */
+static inline void ept_out_of_guest(struct cpu *cpu)
+{
+    __atomic_store_n(&cpu->guest_ept, NULL, __ATOMIC_RELEASE);
+}
 void ept_flush_all(void); /* this CPU, everything */
 void vpid_flush(const struct vcpu *v);
 /* The page that the APIC-access address names, made at the first call. -ENOMEM. */

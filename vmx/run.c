@@ -279,6 +279,7 @@ static inline bool has_something(const struct vcpu *v)
 
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
+    struct cpu *cpu = this_cpu();
     v->armed_deadline = UINT64_MAX; /* a new slice: attend() before the first entry */
     for (;;) {
         if (has_something(v)) {
@@ -286,9 +287,9 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             if (left >= 0)
                 return (enum vcpu_left)left;
         }
-        ept_flush_before_entry(v);
+        ept_flush_before_entry(cpu, v);
         int failed = vmx_enter(v);
-        __atomic_store_n(&this_cpu()->guest_ept, NULL, __ATOMIC_RELEASE);
+        ept_out_of_guest(cpu);
         if (__builtin_expect(failed, 0))
             entry_refused(v);
         v->launched = true;

@@ -262,6 +262,8 @@ int vcpu_single_step(struct vcpu *v, bool on)
     return 0;
 }
 
+unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)); }
+
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
 {
     vcpu_borrow(v);
@@ -273,7 +275,7 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
         .efer = vmread(GUEST_IA32_EFER),
         .rflags = vmread(GUEST_RFLAGS),
         .rip = vmread(GUEST_RIP),
-        .cpl = (uint8_t)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)),
+        .cpl = (uint8_t)vcpu_cpl(),
         .code32 = cs & SEG_AR_DB,
     };
     out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);

@@ -190,6 +190,8 @@ struct vcpu_paging {
     uint64_t pdpte[4];        /* the PDPTE registers; meaningful with PAE paging only */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
+/* The same, of all that only the privilege level; from an exit of this vCPU. */
+unsigned vcpu_cpl(void);
 
 /* --- Events: inject.c, apicv.c ----------------------------------------------------------------- */
 
