@@ -73,7 +73,14 @@ $(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
 	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $@
 	$(Q)$(OBJCOPY) --strip-debug $@
 
-all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS)
+# Programs that test the machine itself stand on tests/guests/bare.asm instead of on Hamlet.
+$O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm mends.c) tests/guests/bare.ld
+	$(say) LD $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LD) $(LDFLAGS) -T tests/guests/bare.ld $(filter %.o,$^) -o $@
+	$(Q)$(OBJCOPY) --strip-debug $@
+
+all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $O/tests/mends.elf
 
 # A unit test names the sources it tests in its first lines: "// sources: arch/pid.c arch/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))

@@ -67,6 +67,16 @@ MENDS = [
                "            BX_EVENT_VMX_VTPR_UPDATE |\n",
     ),
     Mend(
+        name="interrupts-exit-from-the-start",
+        file="cpu/vmx.cc",
+        spec="External-interrupt exiting",
+        rule="a guest that is entered with RFLAGS.IF = 0 is left for an external interrupt as well: which events are "
+             "masked is decided anew once the processor is in the guest",
+        anchor="  BX_CPU_THIS_PTR in_vmx_guest = true;\n\n  unmask_event(BX_EVENT_INIT);\n",
+        repair="  BX_CPU_THIS_PTR in_vmx_guest = true;\n\n  handleInterruptMaskChange();\n"
+               "  unmask_event(BX_EVENT_INIT);\n",
+    ),
+    Mend(
         name="posted-delivery-at-once",
         file="cpu/event.cc",
         spec="Posted-Interrupt Processing",

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""
+Is Bochs as the manual says, where it strays as shipped? tests/guests/mends.c looks, without Hamlet; one boot serves all.
+
+From: lab/bochs/mends.py
+With HAMLET_STOCK=1 in the environment the unmended Bochs is built too, and each check has to fail there: that is how we
+know that it can.
+"""
+
+import os
+import re
+
+import pytest
+from case import ROOT, Case
+
+CHECKS = ("descriptor-alignment", "virtual-interrupt-masked", "empty-request-array", "halted-guest-wakes",
+          "halted-guest-exits", "posted-delivery-at-once", "cr0-fixed-in-guest", "cr0-fixed-in-root",
+          "apic-enabled-again")
+PROGRAM = ROOT / "build/tests/mends.elf"
+_seen = {}
+
+
+def looked_at(boot, name, machine):
+    """check -> "ok" or "WRONG", and what was seen; one boot per machine."""
+    if name not in _seen:
+        got = boot(Case(name, kernel=PROGRAM, machine=machine, expect=[r"^mends: descriptor-alignment"]))
+        _seen[name] = dict(re.findall(r"^mends: (\S+) ((?:ok|WRONG) \S+)", got.text, re.M))
+    return _seen[name]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_mended(boot, check):
+    found = looked_at(boot, "mends", {"vtd": "off"})
+    assert found.get(check, "not reached").startswith("ok")
+
+
+@pytest.mark.skipif("HAMLET_STOCK" not in os.environ, reason="HAMLET_STOCK=1 builds Bochs as shipped, to see the checks fail")
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_check_can_fail(boot, check):
+    found = looked_at(boot, "mends-stock", {"vtd": "off", "stock": "1"})
+    assert not found.get(check, "not reached").startswith("ok")
