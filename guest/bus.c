@@ -49,9 +49,14 @@ void vm_bus_remove(struct vm_bus *bus, uint64_t base)
     memmove(&bus->ranges[at], &bus->ranges[at + 1], (bus->count - at) * sizeof(bus->ranges[0]));
 }
 
-const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address)
+const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
 {
+    const struct vm_range *r = &bus->ranges[bus->recent];
+    if (address - r->base < r->size && bus->recent < bus->count)
+        return r;
     size_t at = range_from(bus, address);
-
-    return at < bus->count && bus->ranges[at].base <= address ? &bus->ranges[at] : NULL;
+    if (at == bus->count || bus->ranges[at].base > address)
+        return NULL;
+    bus->recent = at;
+    return &bus->ranges[at];
 }

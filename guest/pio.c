@@ -13,7 +13,7 @@
 #define PORT_EXIT_SIZE 4
 
 /* A range that holds the access whole, or NULL. */
-static const struct vm_range *owner_of(const struct vm_bus *bus, uint64_t at, unsigned width)
+static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(bus, at);
     return r && width <= r->size - (at - r->base) ? r : NULL;
@@ -58,7 +58,7 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
     if (r)
         r->read(v, r->owner, at - r->base, width, value);
     else
-        answered = read_bytes(v, bus, at, width, value);
+        answered = width > 1 && read_bytes(v, bus, at, width, value);
     spin_unlock(&v->vm->lock);
     return answered;
 }
@@ -71,7 +71,7 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
     if (r)
         r->write(v, r->owner, at - r->base, width, value);
     else
-        answered = write_bytes(v, bus, at, width, value);
+        answered = width > 1 && write_bytes(v, bus, at, width, value);
     spin_unlock(&v->vm->lock);
     return answered;
 }

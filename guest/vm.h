@@ -49,11 +49,12 @@ struct vm_range {
 struct vm_bus { /* sorted by base; no two overlap */
     struct vm_range ranges[VM_RANGE_MAX];
     size_t count;
+    size_t recent; /* index of the range found last: the next access is often there too */
 };
 /* -EEXIST: overlaps another range; -ENOSPC; -EINVAL: empty, or wraps. */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
 void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* nothing there: nothing done */
-const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address); /* or NULL */
+const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address); /* or NULL */
 
 enum vm_state {
     VM_NEW,

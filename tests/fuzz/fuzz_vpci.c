@@ -33,7 +33,7 @@ struct step {
     uint32_t value;
 };
 
-static void through(const struct vm_bus *bus, uint64_t at, const struct step *s, bool write)
+static void through(struct vm_bus *bus, uint64_t at, const struct step *s, bool write)
 {
     const struct vm_range *r = vm_bus_find(bus, at);
     uint64_t value = (uint64_t)s->value << 32 | s->value;
