@@ -28,8 +28,18 @@ int intremap_init(void)
  * VT-d "Interrupt-Remapping Hardware Operation". */
 int intremap_enable(struct vtd_unit *u)
 {
+    /* A source-id does not say its segment: entries are for functions of segment 0. */
+    struct u128 *table = vtd.irt;
+    unsigned count = IRT_COUNT;
+    if (u->dmar->segment != 0) {
+        count = PAGE_SIZE / sizeof(*table);
+        table = page_alloc();
+        if (!table)
+            return FAIL(ENOMEM, "unit %u: no page for its interrupt table", u->index);
+        unit_publish(table, PAGE_SIZE);
+    }
     vtd_write64(u, VTD_IRTA,
-                ptr_hpa(vtd.irt).v | FIELD_SET(IRTA_S, __builtin_ctz(IRT_COUNT) - 1) |
+                ptr_hpa(table).v | FIELD_SET(IRTA_S, __builtin_ctz(count) - 1) |
                     (vtd.eime ? IRTA_EIME : 0));
     int err = unit_command(u, GCMD_SIRTP, true);
     if (err)

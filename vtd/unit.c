@@ -98,12 +98,45 @@ bool vtd_covers(bdf_t bdf)
     return u && u->usable;
 }
 
+/* Memory that the firmware reserves for devices */
+
+static bool rmrr_covers(const struct dmar_rmrr *r, bdf_t bdf)
+{
+    return r->segment == 0 && scopes_cover(r->scopes, bdf);
+}
+
 bool vtd_has_rmrr(bdf_t bdf)
 {
     for (unsigned i = 0; i < vtd.dmar.rmrr_count; i++)
-        if (vtd.dmar.rmrrs[i].segment == 0 && scopes_cover(vtd.dmar.rmrrs[i].scopes, bdf))
+        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
             return true;
     return false;
+}
+
+static int rmrr_map(struct vtd_domain *d, const struct dmar_rmrr *r)
+{
+    uint64_t size = ALIGN_UP(r->limit.v - r->base.v + 1, PAGE_SIZE);
+    hpa_t first, last;
+    unsigned perm;
+    /* Two functions of a VM may share a region. */
+    if (vtd_translate(d, gpa(r->base.v), &first, &perm) && first.v == r->base.v &&
+        vtd_translate(d, gpa(r->limit.v), &last, &perm) && last.v == r->limit.v)
+        return 0;
+    if (page_is_ram(r->base, size))
+        return FAIL(EPERM, "RMRR 0x%llx-0x%llx lies in RAM that is not reserved",
+                    (unsigned long long)r->base.v, (unsigned long long)r->limit.v);
+    log_info("RMRR 0x%llx-0x%llx mapped into domain %u: the firmware shares it with that VM",
+             (unsigned long long)r->base.v, (unsigned long long)r->limit.v, d->id);
+    return vtd_map(d, gpa(r->base.v), r->base, size, VTD_READ | VTD_WRITE);
+}
+
+int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
+{
+    int err = 0;
+    for (unsigned i = 0; i < vtd.dmar.rmrr_count && !err; i++)
+        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
+            err = rmrr_map(d, &vtd.dmar.rmrrs[i]);
+    return err;
 }
 
 bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id)
@@ -174,6 +207,7 @@ static void features_meet(const struct vtd_unit *u, unsigned *widths)
     vtd.domain_count = MIN(vtd.domain_count, 1u << (4 + 2 * FIELD_GET(CAP_ND, u->cap)));
     vtd.interrupt_remapping &= (u->ecap & ECAP_IR) && u->queued;
     vtd.eime &= !!(u->ecap & ECAP_EIM);
+    vtd.eime_required |= !!(u->ecap & ECAP_EIMER);
     vtd.can_post &= !!(u->cap & CAP_PI);
 }
 
@@ -182,8 +216,7 @@ static int features_choose(void)
 {
     unsigned widths = ~0u, usable = 0;
     vtd.coherent = vtd.snoop_control = vtd.pages_2m = vtd.pages_1g = true;
-    vtd.eime = apic_is_x2apic();
-    vtd.can_post = true;
+    vtd.eime = vtd.can_post = true;
     vtd.interrupt_remapping = options.ir && vtd.dmar.interrupt_remapping;
     vtd.address_bits = 64;
     vtd.domain_count = 1u << 16;
@@ -194,6 +227,7 @@ static int features_choose(void)
         }
     if (usable == 0 || widths == 0)
         return FAIL(ENODEV, usable ? "the units have no table width in common" : "no usable unit");
+    vtd.eime &= apic_is_x2apic() || vtd.eime_required;
     vtd.levels = widths & BIT(4) ? 4 : 3;
     vtd.address_bits = MIN(vtd.address_bits, 12 + 9 * vtd.levels);
     vtd.can_post &= vtd.interrupt_remapping && vtd.eime == apic_is_x2apic();
@@ -214,10 +248,40 @@ static int protected_memory_off(struct vtd_unit *u)
     return 0;
 }
 
+/* Hold back all DMA while translation is off. */
+static int protected_memory_on(struct vtd_unit *u)
+{
+    if (!(u->cap & CAP_PLMR) || !(u->cap & CAP_PHMR))
+        return FAIL(EPERM, "unit %u: the firmware's mode cannot be left without a gap", u->index);
+    vtd_write32(u, VTD_PLMBASE, 0);
+    vtd_write32(u, VTD_PLMLIMIT, UINT32_MAX);
+    vtd_write64(u, VTD_PHMBASE, BIT(32));
+    vtd_write64(u, VTD_PHMLIMIT, UINT64_MAX);
+    vtd_write32(u, VTD_PMEN, (uint32_t)PMEN_EPM);
+    if (!wait_until(vtd_read32(u, VTD_PMEN) & PMEN_PRS, VTD_TIMEOUT_US))
+        return FAIL(ETIMEDOUT, "unit %u: protected memory stays off", u->index);
+    return 0;
+}
+
+/* The firmware may have left translation on in another mode than ours, and older units change the
+ * mode only while it is off. VT-d "Root Table Address Register", CAP.ESRTPS. */
+static int other_mode_leave(struct vtd_unit *u)
+{
+    bool on = vtd_read32(u, VTD_GSTS) & GCMD_TE;
+    bool ours = (vtd_read64(u, VTD_RTADDR) & RTADDR_MODE) == 0;
+    if (!on || ours || (u->cap & CAP_ESRTPS))
+        return 0;
+    int err = protected_memory_on(u);
+    return err ? err : unit_command(u, GCMD_TE, false);
+}
+
 static int translation_on(struct vtd_unit *u)
 {
+    int left = other_mode_leave(u);
+    if (left)
+        return left;
     invalidate_write_buffer(u);
-    vtd_write64(u, VTD_RTADDR, ptr_hpa(u->root).v | FIELD_SET(RTADDR_TTM, RTADDR_TTM_LEGACY));
+    vtd_write64(u, VTD_RTADDR, ptr_hpa(u->root).v); /* legacy mode */
     int err = unit_command(u, GCMD_SRTP, true);
     if (err)
         return err;

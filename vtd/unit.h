@@ -60,9 +60,10 @@ struct fault_source {
 
 /* All units together. A second-stage table serves every unit, so it is made of what all of them have. */
 struct vtd_state {
-    bool active, interrupt_remapping, eime, can_post;
-    bool coherent;     /* every unit snoops our caches */
-    bool caching_mode; /* some unit caches what is not present */
+    bool active, interrupt_remapping, can_post;
+    bool eime, eime_required; /* 32-bit APIC ids in interrupt entries; some unit knows no others */
+    bool coherent;            /* every unit snoops our caches */
+    bool caching_mode;        /* some unit caches what is not present */
     bool snoop_control, pages_2m, pages_1g;
     unsigned levels;       /* of second-stage tables: 3 or 4 */
     unsigned address_bits; /* an IOVA is below 2^this */

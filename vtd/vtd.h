@@ -21,10 +21,14 @@ bool vtd_can_post(void);    /* every unit has CAP.PI, and EIM matches the host's
 bool vtd_covers(bdf_t bdf); /* some unit has the function in its scope */
 /* A function for which the firmware reserves memory (RMRR); it is refused unless rmrr=map. */
 bool vtd_has_rmrr(bdf_t bdf);
+struct vtd_domain;
+/* rmrr=map: let the domain reach what the firmware reserves for the function, at its own address; to be
+ * called before vtd_attach(), and stays until the domain is destroyed. -EEXIST: the VM has something
+ * else there; -EPERM: the region lies in RAM that the firmware did not reserve (both logged). */
+MUST_CHECK int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf);
 
 /* A domain: one second-stage table and one domain-id, shared by the devices of a VM.
  * NULL: no memory or no domain-id left (logged). */
-struct vtd_domain;
 MUST_CHECK struct vtd_domain *vtd_domain_create(void);
 /* Nothing may be attached any more. The domain-id is reused only after the flush in here. */
 void vtd_domain_destroy(struct vtd_domain *d);

@@ -55,6 +55,7 @@ enum vtd_reg {
 #define CAP_DWD         BIT(54)     /* writes can be drained */
 #define CAP_DRD         BIT(55)     /* reads can be drained */
 #define CAP_PI          BIT(59)     /* posted interrupts */
+#define CAP_ESRTPS      BIT(63)     /* SRTP may change the mode while translation is on */
 
 #define ECAP_C          BIT(0)      /* the unit snoops the caches when it walks our tables */
 #define ECAP_QI         BIT(1)
@@ -64,6 +65,7 @@ enum vtd_reg {
 #define ECAP_PT         BIT(6)
 #define ECAP_SC         BIT(7)      /* SNP in second-stage entries */
 #define ECAP_IRO        BITS(17, 8) /* offset of IVA and IOTLB, in 16 bytes */
+#define ECAP_EIMER      BIT(61)     /* ... and only those */
 #define ECAP_MHMV       BITS(23, 20)/* largest index mask of an interrupt-entry invalidation */
 
 /* Global Command; the bits of Global Status that answer stand at the same places. */
@@ -78,8 +80,7 @@ enum vtd_reg {
 #define GCMD_ONE_SHOT   (GCMD_SRTP | GCMD_SFL | GCMD_WBF | GCMD_SIRTP)
 
 #define RTADDR_RTA      BITS(63, 12)
-#define RTADDR_TTM      BITS(11, 10)
-#define     RTADDR_TTM_LEGACY   0
+#define RTADDR_MODE     (BITS(11, 10) | BIT(7)) /* TTM and SSIRWE; all 0: legacy mode, the one we use */
 
 #define CCMD_ICC        BIT(63)     /* go; reads 1 while busy */
 #define CCMD_CIRG       BITS(62, 61)

@@ -97,6 +97,70 @@ static void test_takeover(void **state)
     }
 }
 
+/* It left scalable mode on: newer units change the mode in flight; older ones go off for a moment,
+ * behind protected memory; without that, we leave the machine alone. */
+static void test_takeover_from_scalable_mode(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t cap;
+        bool ok, dropped;
+    } rows[] = {
+        {CAP_ESRTPS, true, false}, {CAP_PLMR | CAP_PHMR, true, true}, {CAP_PLMR, false, false}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        model_reset(1);
+        model[0].cap |= rows[i].cap;
+        model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP);
+        model[0].rtaddr = model[0].rtaddr_latched = RAM | BIT(10);
+        assert_int_equal(vtd_init(), rows[i].ok ? 0 : -ENODEV);
+        assert_int_equal(model[0].translation_dropped, rows[i].dropped);
+        assert_true(model[0].pmen == 0 && (model[0].gsts & GCMD_TE));
+        if (rows[i].dropped)
+            assert_true(model[0].plm[1] == UINT32_MAX && model[0].phm[1] == UINT64_MAX);
+    }
+}
+
+static void test_rmrr(void **state)
+{
+    (void)state;
+    model_start(MODEL_CAP, MODEL_ECAP);
+    bdf_t usb = BDF(0, 0x1d, 0);
+    struct vtd_domain *d = domain_for(NIC);
+    assert_int_equal(vtd_map_rmrr(d, NIC), 0); /* has none */
+    assert_false(reaches(0, NIC, 0x90000000));
+    assert_int_equal(vtd_map_rmrr(d, usb), 0);
+    assert_int_equal(vtd_map_rmrr(d, usb), 0); /* a second function, the same region */
+    assert_int_equal(vtd_attach(d, usb), 0);
+    uint64_t to;
+    assert_true(model_dma(0, usb, 0x9000ffff, true, &to) && to == 0x9000ffff);
+    assert_false(reaches(0, usb, 0x90010000));
+    struct vtd_domain *full = vtd_domain_create();
+    assert_int_equal(vtd_map(full, gpa(0x90008000), hpa(RAM), 0x1000, RW), 0);
+    assert_int_equal(vtd_map_rmrr(full, usb), -EEXIST);
+    vtd.dmar.rmrrs[0].base = hpa(0x70000000); /* RAM */
+    vtd.dmar.rmrrs[0].limit = hpa(0x7000ffff);
+    assert_int_equal(vtd_map_rmrr(vtd_domain_create(), usb), -EPERM);
+}
+
+/* A unit of another segment blocks its devices, whose ids mean nothing to us, and their messages. */
+static void test_other_segment(void **state)
+{
+    (void)state;
+    model_reset(2);
+    world.table[48 + 6] = 1; /* unit 1 stands first */
+    model[1].ecap &= ~ECAP_C;
+    assert_int_equal(vtd_init(), 0);
+    assert_true(model[1].gsts & GCMD_TE);
+    domain_for(NIC); /* of segment 0, so of unit 0 */
+    assert_true(reaches(0, NIC, 0));
+    assert_false(reaches(1, NIC, 0));
+    unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
+    vtd_irte_remap(index, 0, 0x40, false);
+    uint64_t address = vtd_msi_address(index, false);
+    assert_int_equal(model_interrupt(0, NIC, address, 0).outcome, MODEL_REMAPPED);
+    assert_int_equal(model_interrupt(1, NIC, address, 0).outcome, MODEL_BLOCKED);
+}
+
 static void test_widths(void **state)
 {
     (void)state;
@@ -244,11 +308,12 @@ static void test_queue(void **state)
     struct vtd_domain *d = domain_for(NIC);
     for (unsigned i = 0; i < 1000; i++) {
         model[0].refuse = i % 100 == 50 ? 1 + i % 2 : 0;
+        model[0].mute = i % 100 == 70;
         assert_int_equal(vtd_map(d, gpa(SIZE_1G), hpa(RAM), 0x1000, RW), 0);
         assert_true(reaches(0, NIC, SIZE_1G));
         vtd_unmap(d, gpa(SIZE_1G), 0x1000);
         assert_false(reaches(0, NIC, SIZE_1G));
-        assert_false(model[0].fsts & FSTS_IQE);
+        assert_false(model[0].fsts & (FSTS_IQE | FSTS_ITE));
         vtd_fault_poll();
     }
 }
@@ -345,6 +410,9 @@ int main(void)
         cmocka_unit_test(test_enable),
         cmocka_unit_test(test_event_in_x2apic_mode),
         cmocka_unit_test(test_takeover),
+        cmocka_unit_test(test_takeover_from_scalable_mode),
+        cmocka_unit_test(test_rmrr),
+        cmocka_unit_test(test_other_segment),
         cmocka_unit_test(test_widths),
         cmocka_unit_test(test_page_sizes),
         cmocka_unit_test(test_snoop_control),

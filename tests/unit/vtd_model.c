@@ -143,6 +143,12 @@ static void queue_run(struct model_unit *m)
         struct u128 *queue = hpa_ptr(hpa(ALIGN_DOWN(m->iqa, PAGE_SIZE)));
         struct u128 d = queue[m->iqh >> IQ_DESC_SHIFT]; /* always snooped */
         bool refused = m->refuse > 0 && FIELD_GET(DESC_TYPE, d.lo) != DESC_WAIT;
+        if (m->mute > 0 && FIELD_GET(DESC_TYPE, d.lo) == DESC_WAIT) {
+            m->mute--;
+            m->fsts |= (uint32_t)FSTS_ITE;
+            event(m);
+            return;
+        }
         m->refuse -= refused;
         if (refused || !descriptor_run(m, d)) {
             m->fsts |= (uint32_t)FSTS_IQE;
@@ -160,6 +166,8 @@ static void command(struct model_unit *m, uint32_t v)
     uint32_t on = v & (uint32_t)(GCMD_TE | GCMD_QIE | GCMD_IRE | GCMD_CFI);
     if ((m->gsts & GCMD_TE) && !(on & GCMD_TE))
         m->translation_dropped = true;
+    bool new_mode = (v & GCMD_SRTP) && ((m->rtaddr ^ m->rtaddr_latched) & RTADDR_MODE);
+    assert_false(new_mode && (m->gsts & GCMD_TE) && !(m->cap & CAP_ESRTPS));
     if (v & GCMD_SRTP) { /* from here on the table may be read */
         assert_true(model_read(hpa(m->rtaddr & RTADDR_RTA)) != MODEL_GARBAGE);
         m->rtaddr_latched = m->rtaddr;
@@ -224,6 +232,9 @@ static uint32_t *register_32(struct model_unit *m, unsigned at)
         return &m->feuaddr;
     case VTD_PMEN:
         return &m->pmen;
+    case VTD_PLMBASE:
+    case VTD_PLMLIMIT:
+        return &m->plm[(at - VTD_PLMBASE) / 4];
     }
     fail_msg("32-bit access to 0x%x", at);
     return NULL;
@@ -248,6 +259,9 @@ static uint64_t *register_64(struct model_unit *m, unsigned at)
         return &m->iqa;
     case VTD_IRTA:
         return &m->irta;
+    case VTD_PHMBASE:
+    case VTD_PHMLIMIT:
+        return &m->phm[(at - VTD_PHMBASE) / 8];
     case IVA_OFFSET:
         return &m->iva;
     case IOTLB_OFFSET:
@@ -296,6 +310,8 @@ void mmio_write32(void *p, uint32_t v)
         command(m, v);
     else if (at == VTD_FSTS) {
         m->fsts &= ~(v & (uint32_t)FSTS_CLEARABLE);
+        if (v & FSTS_ITE)
+            queue_run(m);
     } else if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 16 == FRCD_F_OFFSET) {
         if (v & FRCD_F_DWORD)
             record_clear(m, record);
@@ -416,8 +432,8 @@ bool model_dma(unsigned n, bdf_t source_id, uint64_t iova, bool write, uint64_t 
     struct model_unit *m = &model[n];
     struct model_translation t = {.iova = 0, .entry = PAGE_SIZE | SS_R | SS_W, .size = UINT64_MAX};
     *to = iova;
-    if (!(m->gsts & GCMD_TE))
-        return true;
+    if (!(m->gsts & GCMD_TE)) /* protected memory is all or nothing here */
+        return !(m->pmen & PMEN_PRS);
     uint8_t reason = translate(m, source_id, iova, &t);
     if (!reason && !(t.entry & (write ? SS_W : SS_R)))
         reason = write ? 5 : 6;

@@ -52,7 +52,8 @@ struct model_interrupt_entry {
 struct model_unit {
     uint64_t cap, ecap;
     uint32_t version;
-    uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen;
+    uint32_t gsts, fsts, fectl, fedata, feaddr, feuaddr, pmen, plm[2];
+    uint64_t phm[2];
     uint64_t rtaddr, rtaddr_latched, irta, irta_latched, iqa, iqh, iqt, ccmd, iva, iotlb;
     struct u128 records[MODEL_RECORDS];
     unsigned next_record;
@@ -71,6 +72,7 @@ struct model_unit {
 
     /* what the test asks for */
     unsigned refuse; /* so many descriptors from now on are refused */
+    unsigned mute;   /* so many are dropped, as by a device that does not answer (ITE) */
     bool dead;       /* takes commands, finishes none */
 };
 

@@ -177,8 +177,8 @@ static void table_build(unsigned units)
     static const uint8_t own[] = {1, 8, 0, 0, 0, 0,    4,    0,  /* endpoint 00:04.0 */
                                   2, 8, 0, 0, 0, 0,    0x1c, 0,  /* bridge 00:1c.0 */
                                   3, 8, 0, 0, 5, 0xf0, 0x1f, 7}; /* I/O APIC 5 at f0:1f.7 */
-    static const uint8_t rmrr[] = {1,    0,    32, 0,    0, 0, 0, 0, 0, 0, 0, 0x70, 0, 0, 0,    0,
-                                   0xff, 0xff, 0,  0x70, 0, 0, 0, 0, 1, 8, 0, 0,    0, 0, 0x1d, 0};
+    static const uint8_t rmrr[] = {1,    0,    32, 0,    0, 0, 0, 0, 0, 0, 0, 0x90, 0, 0, 0,    0,
+                                   0xff, 0xff, 0,  0x90, 0, 0, 0, 0, 1, 8, 0, 0,    0, 0, 0x1d, 0};
     struct acpi_header *t = (void *)world.table;
     t->length = 48;
     world.table[36] = 51; /* addresses of 52 bits */
