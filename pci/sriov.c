@@ -57,8 +57,8 @@ static int plan_ids(const struct pci_function *pf, struct vf_plan *plan)
     uint32_t last = pf->bdf + offset + (plan->count - 1) * stride;
     unsigned bus_end = pf->parent ? pf->parent->subordinate_bus : BDF_BUS(pf->bdf);
 
-    if (offset == 0 || (stride == 0 && plan->count > 1) || last > UINT16_MAX ||
-        BDF_BUS(last) > bus_end)
+    /* Offset 0 would be the PF itself, which is found as taken below. */
+    if ((stride == 0 && plan->count > 1) || BDF_BUS(last) > bus_end)
         return FAIL(ENOSPC,
                     BDF_FMT " vfs refused: offset=%u stride=%u need buses up to %02x, has %02x",
                     BDF_ARG(pf->bdf), offset, stride, last >> 8, bus_end);

@@ -123,6 +123,7 @@ static void conventional_functions_have_no_extended_list(void **state)
     (void)state;
     model_ext_cap(m, 0x100, PCI_EXT_ID_ACS, 0);
     assert_int_equal(scanned()->ext_acs, 0);
+    assert_int_equal(pci_ext_cap_find(m->bdf, PCI_EXT_ID_ACS), 0);
 }
 
 /* Where the MSI registers lie, for the four layouts. */

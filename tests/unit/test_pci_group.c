@@ -93,6 +93,19 @@ static void an_acs_port_isolates_what_is_below(void **state)
     assert_int_equal(group_of(BDF(1, 0, 0)), BDF(0, 1, 0));
 }
 
+/* Ports that are functions of one device, and nothing keeps them apart. */
+static void sibling_ports_share_what_is_below(void **state)
+{
+    (void)state;
+    bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 1)->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTI;
+    bridge(BDF(0, 1, 1), PCIE_ROOT_PORT, 2, 2);
+    endpoint(BDF(1, 0, 0));
+    endpoint(BDF(2, 0, 0));
+    pci_scan();
+    assert_int_equal(group_of(BDF(1, 0, 0)), BDF(0, 1, 0));
+    assert_int_equal(group_of(BDF(2, 0, 0)), BDF(0, 1, 0));
+}
+
 /* Root port - switch - two endpoints; each of the three kinds of port has its part in it. */
 static void switches(void **state)
 {
@@ -216,6 +229,7 @@ int main(void)
         TEST(alone_on_the_root_bus),
         TEST(siblings_belong_together_without_acs),
         TEST(an_acs_port_isolates_what_is_below),
+        TEST(sibling_ports_share_what_is_below),
         TEST(switches),
         TEST(a_pcie_to_pci_bridge_signs_as_its_secondary_bus),
         TEST(a_conventional_bridge_signs_with_its_own_id),

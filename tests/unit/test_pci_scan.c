@@ -241,6 +241,17 @@ static void hostile_bars_are_ignored(void **state)
     assert_int_equal(model_decode_while_sizing(), 0);
 }
 
+static void a_hole_in_the_upper_half(void **state)
+{
+    (void)state;
+    model_start(true);
+    struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
+    model_bar(m, PCI_BAR(0), 0xfffffff0fffff000, 4, 0);
+    pci_scan();
+    assert_int_equal(pci_find(m->bdf)->bars[0].kind, PCI_BAR_NONE);
+    assert_true(model_logged("00:04.0 bar0 ignored: writable bits 0xfffffff0fffff000"));
+}
+
 static void host_bridge_and_console_are_left_alone(void **state)
 {
     (void)state;
@@ -289,6 +300,7 @@ int main(void)
         cmocka_unit_test(sizes_bars_with_decode_off),
         cmocka_unit_test(a_bar_of_two_bytes),
         cmocka_unit_test(hostile_bars_are_ignored),
+        cmocka_unit_test(a_hole_in_the_upper_half),
         cmocka_unit_test(host_bridge_and_console_are_left_alone),
         cmocka_unit_test(a_device_that_vanishes_while_scanned),
     };

@@ -132,6 +132,15 @@ static void the_firmwares_places_are_kept(void **state)
     assert_int_equal(pci_find(BDF(1, 16, 2))->bars[0].base, 0xfe884000);
 }
 
+/* Four times 16 KiB behind the PF's own end at 0x14000, so the next border of 64 KiB is 0x20000. */
+static void bars_found_do_not_overlap(void **state)
+{
+    (void)state;
+    assert_int_equal(pci_sriov_enable(scanned(), 4), 0);
+    assert_int_equal(pci_find(BDF(1, 16, 0))->bars[0].base, WINDOW + 0x4000);
+    assert_int_equal(pci_find(BDF(1, 16, 0))->bars[3].base, WINDOW + 0x20000);
+}
+
 static void too_many_or_none(void **state)
 {
     (void)state;
@@ -181,6 +190,11 @@ static void no_room(void **state)
     start(NULL);
     model_bar(m, SRIOV + PCI_SRIOV_BAR(0), BIT(63), 4, 0);
     assert_int_equal(pci_sriov_enable(scanned(), 8), -ENOSPC);
+    start(NULL); /* 8 times 2^61 is 0 in 64 bits, and would fit anywhere */
+    model_set(port, PCI_BRIDGE_PREF_BASE, 4, 0xfff10001);
+    model_set(port, PCI_BRIDGE_PREF_LIMIT_HI, 4, INT32_MAX);
+    model_bar(m, SRIOV + PCI_SRIOV_BAR(0), -BIT(61), 0xc, 0);
+    assert_int_equal(pci_sriov_enable(scanned(), 8), -ENOSPC);
 }
 
 static void vfs_that_never_come(void **state)
@@ -203,6 +217,7 @@ int main(void)
         TEST(enables_them),
         TEST(a_vf_is_reset_without_touching_its_bars),
         TEST(the_firmwares_places_are_kept),
+        TEST(bars_found_do_not_overlap),
         TEST(too_many_or_none),
         TEST(hostile_ids),
         TEST(no_room),
