@@ -11,6 +11,7 @@
 #include "arch/string.h"
 #include "arch/time.h"
 #include "guest/assign.h"
+#include "guest/check.h"
 #include "guest/load.h"
 #include "guest/vioapic.h"
 #include "vmx/upcalls.h"
@@ -256,6 +257,7 @@ unsigned vm_create_all(const struct boot_info *info)
     struct vm_config *configs = pages_alloc(CONFIG_PAGES, PAGE_SIZE);
     if (!configs)
         panic("no memory for the configuration");
+    assign_init();
     if (info->module_count == 0)
         log_error("no modules: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
     size_t described = config_read(info, configs, VM_MAX, &refused);
@@ -263,6 +265,8 @@ unsigned vm_create_all(const struct boot_info *info)
         struct vm *vm = vm_create(&configs[i]);
         if (vm) {
             vms[count++] = vm;
+            if (check_all())
+                panic("vm=%s: a promise is broken before it runs", vm->name);
         } else {
             refused++;
             log_error("vm=%s is not started", configs[i].name);
@@ -339,6 +343,8 @@ static void look_after(struct vm *vm)
         report_vm(vm);
         give_back(vm);
         vm->state = VM_ENDED;
+        if (check_all())
+            panic("vm=%s left a broken promise behind", vm->name);
     }
 }
 

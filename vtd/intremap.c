@@ -175,6 +175,23 @@ struct u128 vtd_irte_read(unsigned index)
     return vtd.irt ? vtd.irt[index] : (struct u128){0};
 }
 
+int vtd_irte_unverified(unsigned index)
+{
+    for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)
+        if ((vtd.irt[index].lo & IRTE_P) && FIELD_GET(IRTE_SVT, vtd.irt[index].hi) == 0)
+            return (int)index;
+    return -ENOENT;
+}
+
+uint32_t vtd_compatibility_units(void)
+{
+    uint32_t units = 0;
+    for (unsigned i = 0; i < vtd.unit_count && vtd.interrupt_remapping; i++)
+        if (vtd.units[i].usable && (vtd_read32(&vtd.units[i], VTD_GSTS) & GCMD_CFI))
+            units |= (uint32_t)BIT(i);
+    return units;
+}
+
 uint64_t vtd_msi_address(unsigned index, bool subhandle)
 {
     return MSI_ADDRESS | FIELD_SET(MSI_INDEX_LOW, index) | MSI_REMAPPABLE |

@@ -257,3 +257,17 @@ bool vtd_translate(const struct vtd_domain *d, gpa_t iova, hpa_t *to, unsigned *
     *perm = (unsigned)(entry & PRESENT);
     return true;
 }
+
+void vtd_visit(const struct vtd_domain *d,
+               bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
+               void *ctx)
+{
+    for (uint64_t at = 0; at < BIT(vtd.address_bits);) {
+        unsigned level = 1;
+        uint64_t entry = *entry_find(d, at, &level);
+        if (is_present(entry) && !visit(ctx, gpa(at), hpa(entry & SS_ADDR), page_size(level),
+                                        (unsigned)(entry & PRESENT)))
+            return;
+        at += page_size(level);
+    }
+}

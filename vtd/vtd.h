@@ -46,6 +46,11 @@ void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size);
 /* Walk the live table as the unit does. False: not mapped. */
 bool vtd_translate(const struct vtd_domain *d, gpa_t iova, hpa_t *to, unsigned *perm);
 
+/* Call visit for each leaf of the live table, in order of iova, until it returns false. */
+void vtd_visit(const struct vtd_domain *d,
+               bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
+               void *ctx);
+
 /* Give the source-id this domain's view of memory, or take it away (blocked again, flushed). */
 MUST_CHECK int vtd_attach(struct vtd_domain *d, bdf_t source_id);
 void vtd_detach(bdf_t source_id);
@@ -60,6 +65,10 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
 void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent);
 void vtd_irte_block(unsigned index); /* P = 0, flush */
 struct u128 vtd_irte_read(unsigned index);
+/* The first present entry from `index` on whose source-id is not verified; -ENOENT: none. */
+int vtd_irte_unverified(unsigned index);
+/* Units that take interrupts in compatibility format although remapping is on, as a bit each. */
+uint32_t vtd_compatibility_units(void);
 /* Message that makes a function use entry `index` (remappable format; subhandle: the message number
  * of a multi-message MSI is added to the index). Data is 0. */
 uint64_t vtd_msi_address(unsigned index, bool subhandle);
