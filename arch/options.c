@@ -119,6 +119,15 @@ static int set_inv(struct text value)
     return n < 0 ? n : 0;
 }
 
+static int set_rmrr(struct text value)
+{
+    static const char *const words[] = {"refuse", "map"};
+    int n = choose(value, words, ARRAY_COUNT(words));
+    if (n >= 0)
+        options.rmrr_map = n == 1;
+    return n < 0 ? n : 0;
+}
+
 static int set_end(struct text value)
 {
     static const char *const words[] = {
@@ -158,7 +167,7 @@ static const struct {
 } keys[] = {
     {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
     {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
-    {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest},
+    {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest}, {"rmrr", set_rmrr},
 };
 
 static int parse_word(struct text word)

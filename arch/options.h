@@ -20,6 +20,7 @@ struct options {
     bool ir;                /* ir=on|off, interrupt remapping */
     enum post_mode post;    /* post=hw|sw|off: the best that may be used */
     enum inv_mode inv;      /* inv=qi|reg */
+    bool rmrr_map;          /* rmrr=refuse|map: devices for which the firmware reserves memory */
     bool apicv;             /* apicv=on|off: off shows the software local APIC */
     bool x2apic;            /* x2apic=on|off, the host's own local APICs */
     enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */

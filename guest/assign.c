@@ -8,6 +8,7 @@
 #define LOG "assign"
 #include "guest/assign.h"
 #include "arch/log.h"
+#include "arch/options.h"
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "arch/printf.h"
@@ -52,7 +53,7 @@ static const char *objection(const struct pci_function *fn)
         return "interrupt remapping is off, it could send any interrupt";
     if (!vtd_covers(fn->bdf))
         return "no VT-d unit has it in its scope";
-    if (vtd_has_rmrr(fn->bdf))
+    if (vtd_has_rmrr(fn->bdf) && !options.rmrr_map)
         return "the firmware reserves memory for it (RMRR)";
     if (!bars_placed(fn))
         return "the firmware left a BAR without an address";
@@ -76,8 +77,10 @@ static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
  * VM's memory. */
 static int attach(struct assignment *a)
 {
-    int err = vtd_attach(a->vm->domain, a->requester);
+    int err = options.rmrr_map ? vtd_map_rmrr(a->vm->domain, a->fn->bdf) : 0;
 
+    if (!err)
+        err = vtd_attach(a->vm->domain, a->requester);
     if (err || a->requester == a->fn->bdf)
         return err;
     err = vtd_attach(a->vm->domain, a->fn->bdf);

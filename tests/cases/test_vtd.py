@@ -33,7 +33,7 @@ UNITS = [
 
 @pytest.mark.parametrize("name,unit,options,says", UNITS, ids=[row[0] for row in UNITS])
 def test_unit(boot, name, unit, options, says):
-    got = boot(Case(f"vtd-{name}", on="tcg", append=f"console=com1 {options}", devices=[EDU, EDU],
+    got = boot(Case(f"vtd-{name}", on="tcg", append=f"console=com1 ktest=vtd {options}", devices=[EDU, EDU],
                     machine={"iommu": unit}, kernel=KERNEL, expect=[says, r"ktest: PASS vtd_", r"hamlet: end"],
                     forbid=[r"ktest: FAIL vtd_"]))
     skipped = set(re.findall(r"ktest: SKIP (vtd_\S+)", got.text))
@@ -45,7 +45,7 @@ def test_unit(boot, name, unit, options, says):
 
 
 def test_no_unit(boot):
-    boot(Case("vtd-none", on="tcg", machine={"iommu": "off"}, kernel=KERNEL,
+    boot(Case("vtd-none", on="tcg", append="console=com1 ktest=vtd", machine={"iommu": "off"}, kernel=KERNEL,
               expect=[r"vtd: no DMAR table", r"ktest: SKIP vtd_dma_goes_where_the_domain_says no VT-d here"],
               forbid=[r"ktest: FAIL vtd_"]))
 

@@ -195,6 +195,11 @@ bool vtd_ir_active(void) { return true; }
 bool vtd_can_post(void) { return false; }
 bool vtd_covers(bdf_t bdf) { return bdf == m.fn.bdf; }
 bool vtd_has_rmrr(bdf_t bdf) { return bdf != m.fn.bdf; }
+int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
+{
+    (void)d, (void)bdf;
+    return 0;
+}
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
     (void)d, (void)source_id;

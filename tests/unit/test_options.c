@@ -35,13 +35,14 @@ static void default_values(void **state)
     assert_int_equal(options.inv, INV_QI);
     assert_int_equal(options.end, END_POWEROFF);
     assert_int_equal(options.cpus, 0);
+    assert_false(options.rmrr_map);
 }
 
 static void every_key(void **state)
 {
     (void)state;
     assert_int_equal(options_parse("  console=com2,9600 log=trace vtd=off ir=off post=sw  inv=reg "
-                                   "apicv=off x2apic=off end=reboot cpus=3 "),
+                                   "apicv=off x2apic=off end=reboot cpus=3 rmrr=map "),
                      0);
     assert_int_equal(options.console_port, 0x2f8);
     assert_int_equal(options.console_speed, 9600);
@@ -51,6 +52,7 @@ static void every_key(void **state)
     assert_int_equal(options.inv, INV_REG);
     assert_int_equal(options.end, END_REBOOT);
     assert_int_equal(options.cpus, 3);
+    assert_true(options.rmrr_map);
     assert_string_equal(stub_log, "");
 }
 
