@@ -252,10 +252,8 @@ static int attend(struct vcpu *v)
     if (left >= 0)
         return left;
     uint64_t now = rdtsc();
-    if (v->timer_deadline && now >= v->timer_deadline) {
-        v->timer_deadline = 0;
+    if (v->timer_deadline && now >= v->timer_deadline)
         vm_timer(v);
-    }
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
     apicv_fold(v);

@@ -40,7 +40,7 @@ enum exit_action vm_dead_halt(struct vcpu *v);
 /* Trap-like exits of APIC virtualization. */
 void vm_apic_write(struct vcpu *v, uint32_t offset); /* the value is in v->vapic already */
 void vm_eoi(struct vcpu *v, uint8_t vector);         /* EOI of a vector with its EOI-exit bit set */
-void vm_timer(struct vcpu *v);                       /* v->timer_deadline has passed */
+void vm_timer(struct vcpu *v); /* v->timer_deadline has passed: set the next, or 0 */
 
 /* Without APICv: highest vector that the software local APIC lets through now, -1: none; and: it has
  * been injected (IRR -> ISR). PIR has been taken into v->irr before. */
