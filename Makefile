@@ -77,7 +77,7 @@ $(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
 $O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm mends.c) tests/guests/bare.ld
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LD) $(LDFLAGS) -T tests/guests/bare.ld $(filter %.o,$^) -o $@
+	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments -T tests/guests/bare.ld $(filter %.o,$^) -o $@
 	$(Q)$(OBJCOPY) --strip-debug $@
 
 all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $O/tests/mends.elf

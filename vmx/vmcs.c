@@ -189,7 +189,6 @@ void vmcs_setup_guest(struct vcpu *v)
     vmwrite(GUEST_INTERRUPTIBILITY, 0);
     vmwrite(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vmwrite(GUEST_PENDING_DEBUG, 0);
-    vmwrite(GUEST_SMBASE, 0);
     vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
     vmwrite(PREEMPTION_TIMER_VALUE, 0);
     if (vmx_caps.apicv)

@@ -21,6 +21,7 @@ from pathlib import Path
 from lab.bochs import build, dmar
 from lab.bochs.plugin import build as plugin
 from lab.machines.boot import WITH_US, Ended, stop, watch
+from lab.say import Unusable
 
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
@@ -61,6 +62,9 @@ def tables(options, cpus):
 
 
 def run(boot, console):
+    strange = [device for device in boot.devices if device.split(",")[0] != "edu"]
+    if strange:
+        raise Unusable(f"lab: no {strange[0]} there (--device is for QEMU; lab has its own 1234:11e8, docs/lab.md)")
     with tempfile.TemporaryDirectory(prefix="hamlet-lab-") as name:
         return _run(Path(name), boot, console)
 

@@ -34,8 +34,8 @@ def test_mended(boot, check):
     assert found.get(check, "not reached").startswith("ok")
 
 
-@pytest.mark.skipif("HAMLET_STOCK" not in os.environ, reason="HAMLET_STOCK=1 builds Bochs as shipped, to see the checks fail")
-@pytest.mark.parametrize("check", CHECKS)
-def test_the_check_can_fail(boot, check):
-    found = looked_at(boot, "mends-stock", {"vtd": "off", "stock": "1"})
-    assert not found.get(check, "not reached").startswith("ok")
+@pytest.mark.skipif("HAMLET_STOCK" not in os.environ, reason="HAMLET_STOCK=1 builds Bochs as shipped, to see each check fail")
+def test_every_check_can_fail(boot):
+    looked_at(boot, "mends-stock", {"vtd": "off", "stock": "1"})
+    found = _seen["mends-stock"]
+    assert [check for check in CHECKS if found.get(check, "").startswith("ok")] == []
