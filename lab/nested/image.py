@@ -129,13 +129,13 @@ def _initramfs(root, kernel):
     return cpio(root)
 
 
-def _iso(root, kernel, initramfs, target):
+def _iso(root, kernel, initramfs, target, words=COMMAND_LINE):
     (root / "boot/grub").mkdir(parents=True)
     (vmlinuz,) = (kernel / "boot").glob("vmlinuz-*")
     shutil.copy(vmlinuz, root / "boot/vmlinuz")
     (root / "boot/initramfs").write_bytes(initramfs)
     (root / "boot/grub/grub.cfg").write_text(
-        f"set timeout=0\nlinux /boot/vmlinuz {COMMAND_LINE}\ninitrd /boot/initramfs\nboot\n")
+        f"set timeout=0\nlinux /boot/vmlinuz {words}\ninitrd /boot/initramfs\nboot\n")
     done = subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--fonts=", "--themes=", "--locales=",
                            "--install-modules=normal linux iso9660 biosdisk configfile boot", "-o", target, root],
                           capture_output=True, text=True)
