@@ -7,6 +7,7 @@
  * "Interrupt 8-Double Fault Exception (#DF)", "Information for VM Exits That Occur During Event Delivery".
  */
 #include "vmx/internal.h"
+#include "arch/apic.h"
 
 static uint32_t event_of(unsigned type, uint8_t vector)
 {
@@ -130,6 +131,15 @@ static bool inject_interrupt(struct vcpu *v, uint64_t blocked)
     return true;
 }
 
+/* Any bit of IRR: it may become deliverable by whatever the guest does next to TPR, ISR or IF. */
+static bool irr_is_set(const struct vcpu *v)
+{
+    uint32_t any = 0;
+    for (unsigned reg = APIC_IRR; reg < APIC_IRR + 0x80; reg += 16)
+        any |= v->vapic[reg / 4];
+    return any;
+}
+
 void inject_pending(struct vcpu *v)
 {
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
@@ -143,8 +153,11 @@ void inject_pending(struct vcpu *v)
     uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
     if (nmi_waits(v))
         proc |= PROC_NMI_WINDOW;
-    if (!vmx_caps.apicv && vm_irq_next(v) >= 0)
-        proc |= PROC_INTERRUPT_WINDOW;
+    if (!vmx_caps.apicv) {
+        if (vm_irq_next(v) >= 0)
+            proc |= PROC_INTERRUPT_WINDOW;
+        v->irq_waits = irr_is_set(v);
+    }
     vmcs_set_proc(v, proc);
 }
 

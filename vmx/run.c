@@ -269,9 +269,8 @@ static int attend(struct vcpu *v)
 
 static inline bool has_something(const struct vcpu *v)
 {
-    uint64_t some = atomic_load(&v->requests) | v->event | v->halted |
-                    (atomic_load(&v->pid->control) & PID_ON) | v->irr[0] | v->irr[1] | v->irr[2] |
-                    v->irr[3];
+    uint64_t some = atomic_load(&v->requests) | v->event | v->halted | v->irq_waits |
+                    (atomic_load(&v->pid->control) & PID_ON);
     return some || v->armed_deadline != v->timer_deadline || alarm_is_due(v);
 }
 

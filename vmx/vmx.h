@@ -122,7 +122,8 @@ struct vcpu {
     uint32_t event_length;   /* of the INT instruction, if it was one */
     bool halted;             /* its last instruction was HLT, and nothing has ended that yet */
     bool halted_masked;      /* the same, with RFLAGS.IF = 0: only an NMI ends it */
-    uint64_t irr[4];         /* without APICv: taken from PIR, waiting to be injected */
+    bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
+    uint64_t irr[4];         /* without APICv: taken from PIR, on the way to IRR */
     uint64_t timer_deadline; /* TSC at which vm_timer() is due, 0: none; guest/ sets it at will */
     uint64_t apic_base;      /* the guest's IA32_APIC_BASE; after a change: apicv_mode_changed() */
     uint64_t xcr0;
