@@ -80,7 +80,14 @@ $O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm men
 	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments -T tests/guests/bare.ld $(filter %.o,$^) -o $@
 	$(Q)$(OBJCOPY) --strip-debug $@
 
-all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $O/tests/mends.elf
+# Kernels without a linker: the bytes of the file are the bytes in memory, or a multiboot header says.
+FLAT_GUESTS := $(patsubst guest/programs/flat/%.asm,$O/guests/%.bin,$(wildcard guest/programs/flat/*.asm))
+$O/guests/%.bin: guest/programs/flat/%.asm Makefile
+	$(say) NASM $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(AS) -f bin $< -o $@
+
+all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf
 
 # A unit test names the sources it tests in its first lines: "// sources: arch/pid.c arch/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))

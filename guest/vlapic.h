@@ -18,7 +18,8 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
 
 struct vlapic {
     struct vcpu *v;
-    uint64_t period;    /* of the timer in periodic mode, in TSC ticks */
+    uint64_t due;    /* TSC of the timer's next interrupt, 0: none; v->timer_deadline follows it */
+    uint64_t period; /* of the timer in periodic mode, in TSC ticks */
     uint32_t timer_lvt; /* LVT timer register as it was last seen */
 };
 

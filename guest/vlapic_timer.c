@@ -27,13 +27,24 @@ static uint64_t full_count(const struct vcpu *v)
     return (uint64_t)vlapic_get(v, APIC_TIMER_INITIAL) << divide_shift(v);
 }
 
+static void set_due(struct vcpu *v, uint64_t tsc)
+{
+    vlapic_of(v)->due = tsc;
+    v->timer_deadline = tsc;
+}
+
+static uint64_t period_of(const struct vcpu *v)
+{
+    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), (uint64_t)PERIOD_MIN) : 0;
+}
+
 void vlapic_timer_start(struct vcpu *v)
 {
     uint64_t ticks = full_count(v);
     if (mode(v) == APIC_TIMER_TSC_DEADLINE)
         return;
-    vlapic_of(v)->period = mode(v) == APIC_TIMER_PERIODIC ? MAX(ticks, (uint64_t)PERIOD_MIN) : 0;
-    v->timer_deadline = ticks ? rdtsc() + ticks : 0;
+    vlapic_of(v)->period = period_of(v);
+    set_due(v, ticks ? rdtsc() + ticks : 0);
 }
 
 void vlapic_timer_lvt(struct vcpu *v)
@@ -41,41 +52,36 @@ void vlapic_timer_lvt(struct vcpu *v)
     struct vlapic *apic = vlapic_of(v);
     bool was_deadline = mode_of(apic->timer_lvt) == APIC_TIMER_TSC_DEADLINE;
     if (was_deadline != (mode(v) == APIC_TIMER_TSC_DEADLINE))
-        v->timer_deadline = 0; /* SDM: changing to or from TSC-deadline mode disarms */
-    apic->period = mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), (uint64_t)PERIOD_MIN) : 0;
+        set_due(v, 0); /* SDM: changing to or from TSC-deadline mode disarms */
+    apic->period = period_of(v);
     apic->timer_lvt = vlapic_get(v, APIC_LVT_TIMER);
 }
 
 uint32_t vlapic_timer_current(const struct vcpu *v)
 {
-    uint64_t now = rdtsc();
-    if (mode(v) == APIC_TIMER_TSC_DEADLINE || v->timer_deadline <= now)
+    uint64_t now = rdtsc(), due = vlapic_of(v)->due;
+    if (mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
         return 0;
-    return (uint32_t)((v->timer_deadline - now) >> divide_shift(v));
+    return (uint32_t)((due - now) >> divide_shift(v));
 }
 
 uint64_t vlapic_deadline(const struct vcpu *v)
 {
-    return mode(v) == APIC_TIMER_TSC_DEADLINE ? v->timer_deadline : 0;
+    return mode(v) == APIC_TIMER_TSC_DEADLINE ? vlapic_of(v)->due : 0;
 }
 
 void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
 {
     if (mode(v) == APIC_TIMER_TSC_DEADLINE)
-        v->timer_deadline = tsc;
+        set_due(v, tsc);
 }
 
 void vm_timer(struct vcpu *v)
 {
     uint32_t lvt = vlapic_get(v, APIC_LVT_TIMER);
-    uint64_t period = vlapic_of(v)->period, now = rdtsc();
-    if (v->timer_deadline == 0 || now < v->timer_deadline)
-        return;
+    uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due;
     /* Periods that passed unnoticed are one interrupt, as a pending bit cannot count. */
-    if (period)
-        v->timer_deadline += ((now - v->timer_deadline) / period + 1) * period;
-    else
-        v->timer_deadline = 0;
+    set_due(v, period ? due + ((rdtsc() - due) / period + 1) * period : 0);
     if (!(lvt & APIC_LVT_MASKED))
         vlapic_deliver(v, (uint8_t)FIELD_GET(APIC_LVT_VECTOR, lvt));
 }

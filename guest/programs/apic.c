@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC, in xAPIC mode and then in x2APIC mode: registers, IPIs to itself with their priorities,
+ * and the timer in its three modes. With APIC virtualization the steady state has no exit; the counts
+ * are printed.
+ * To: guest/vlapic.c, guest/vlapic_irq.c, guest/vlapic_timer.c, vmx/apicv.c.
+ * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
+ */
+#include "arch/msr.h"
+#include "guest/programs/lib/guest.h"
+
+#define LOW      0x41
+#define HIGH     0x81
+#define TIMER    0x52
+#define IPIS     1000
+#define PATIENCE 100000000
+#define DELAY    100000 /* TSC ticks */
+
+static uint64_t count[256];
+static uint8_t order[4];
+static unsigned ordered;
+
+static void counted(struct interrupt_frame *frame)
+{
+    count[frame->vector]++;
+    if (ordered < sizeof(order))
+        order[ordered++] = (uint8_t)frame->vector;
+}
+
+static void self_ipi(uint8_t vector)
+{
+    apic_write(APIC_ICR, FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF) | vector);
+}
+
+static bool irr(uint8_t vector)
+{
+    return apic_read((enum apic_reg)(APIC_IRR + vector / 32 * 16)) & BIT(vector % 32);
+}
+
+static void registers(bool x2apic)
+{
+    check((apic_read(APIC_VERSION) & 0xff) >= 0x10);
+    check(apic_read(APIC_ID) == 0);
+    check(apic_read(APIC_SVR) == 0x1ff);
+    if (!x2apic) {
+        apic_write(APIC_LDR, 0x02000000);
+        check(apic_read(APIC_LDR) == 0x02000000);
+    } else {
+        check(apic_read(APIC_LDR) == 1);
+    }
+    apic_write(APIC_TPR, 0x20);
+    check(apic_read(APIC_TPR) == 0x20);
+    apic_write(APIC_TPR, 0);
+}
+
+/* Interrupts wait while IF is 0, and come by priority, not in the order in which they were sent. */
+static void priorities(void)
+{
+    ordered = 0;
+    asm volatile("cli");
+    self_ipi(LOW);
+    self_ipi(HIGH);
+    check(spin_until(irr(LOW) && irr(HIGH), PATIENCE));
+    check(ordered == 0);
+    interrupts_on();
+    check(spin_until(ordered == 2, PATIENCE));
+    check(order[0] == HIGH && order[1] == LOW);
+    check(!irr(LOW) && !irr(HIGH));
+    /* TPR holds back its class and those below */
+    apic_write(APIC_TPR, 0x40);
+    self_ipi(LOW);
+    check(spin_until(irr(LOW), PATIENCE));
+    self_ipi(HIGH);
+    check(spin_until(ordered == 3, PATIENCE) && order[2] == HIGH);
+    check(irr(LOW));
+    apic_write(APIC_TPR, 0);
+    check(spin_until(ordered == 4, PATIENCE) && order[3] == LOW);
+}
+
+static void many_ipis(const char *mode)
+{
+    uint64_t before = count[LOW], exits_before = exits_all();
+    for (unsigned i = 0; i < IPIS; i++) {
+        self_ipi(LOW);
+        check(spin_until(count[LOW] == before + i + 1, PATIENCE));
+    }
+    print("%s: self-ipi=%u exits=%lu", mode, IPIS, exits_all() - exits_before);
+}
+
+static void timer_one_shot(void)
+{
+    uint64_t before = count[TIMER], start = rdtsc();
+    apic_write(APIC_TIMER_DIVIDE, 0xb); /* by 1 */
+    apic_write(APIC_LVT_TIMER, TIMER);
+    apic_write(APIC_TIMER_INITIAL, DELAY);
+    check(apic_read(APIC_TIMER_CURRENT) <= DELAY);
+    check(spin_until(count[TIMER] == before + 1, PATIENCE));
+    check(rdtsc() - start >= DELAY);
+    check(apic_read(APIC_TIMER_CURRENT) == 0);
+}
+
+static void timer_periodic(void)
+{
+    uint64_t before = count[TIMER], start = rdtsc();
+    apic_write(APIC_LVT_TIMER,
+               TIMER | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, APIC_TIMER_PERIODIC));
+    apic_write(APIC_TIMER_INITIAL, DELAY);
+    while (count[TIMER] < before + 5)
+        halt(); /* the timer has to wake a halted processor */
+    check(rdtsc() - start >= 5 * DELAY);
+    apic_write(APIC_TIMER_INITIAL, 0);
+    before = count[TIMER];
+    check(!spin_until(count[TIMER] > before + 1, 10 * DELAY));
+}
+
+static void timer_deadline(void)
+{
+    uint64_t before = count[TIMER], at;
+    apic_write(APIC_LVT_TIMER,
+               TIMER | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE));
+    at = rdtsc() + DELAY;
+    wrmsr(MSR_IA32_TSC_DEADLINE, at);
+    check(rdmsr(MSR_IA32_TSC_DEADLINE) == at);
+    check(spin_until(count[TIMER] == before + 1, PATIENCE));
+    check(rdtsc() >= at);
+    check(rdmsr(MSR_IA32_TSC_DEADLINE) == 0);
+    wrmsr(MSR_IA32_TSC_DEADLINE, 1); /* in the past: at once */
+    check(spin_until(count[TIMER] == before + 2, PATIENCE));
+}
+
+static void in_mode(const char *mode, bool x2apic)
+{
+    apic_on(x2apic);
+    registers(x2apic);
+    priorities();
+    many_ipis(mode);
+    timer_one_shot();
+    timer_periodic();
+    timer_deadline();
+    print("%s: registers, priorities and timer are right", mode);
+}
+
+int main(void)
+{
+    on_interrupt(LOW, counted);
+    on_interrupt(HIGH, counted);
+    on_interrupt(TIMER, counted);
+    in_mode("xapic", false);
+    in_mode("x2apic", true);
+    return 0;
+}
