@@ -69,6 +69,9 @@ void on_interrupt(uint8_t vector, void (*handler)(struct interrupt_frame *frame)
 void apic_on(bool x2apic);
 uint32_t apic_read(enum apic_reg reg);
 void apic_write(enum apic_reg reg, uint32_t value);
+void send_ipi(uint32_t apic_id, uint32_t command); /* command: the low half of ICR */
+/* The IDT on this processor: others than the first have to ask for it. */
+void interrupts_load(void);
 
 static inline void interrupts_on(void) { asm volatile("sti" ::: "memory"); }
 static inline void halt(void) { asm volatile("sti; hlt; cli" ::: "memory"); }

@@ -21,7 +21,7 @@ static struct idt_gate {
 static void (*handlers[256])(struct interrupt_frame *frame);
 static bool x2apic_mode, apic_is_on;
 
-static void idt_load(void)
+void interrupts_load(void)
 {
     struct {
         uint16_t limit;
@@ -44,7 +44,7 @@ static void idt_load(void)
 void on_interrupt(uint8_t vector, void (*handler)(struct interrupt_frame *frame))
 {
     if (!idt[0].selector)
-        idt_load();
+        interrupts_load();
     handlers[vector] = handler;
 }
 
@@ -82,7 +82,7 @@ void apic_write(enum apic_reg reg, uint32_t value)
 void apic_on(bool x2apic)
 {
     if (!idt[0].selector)
-        idt_load();
+        interrupts_load();
     if (x2apic && (cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)) {
         wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);
         x2apic_mode = true;
@@ -90,4 +90,14 @@ void apic_on(bool x2apic)
     apic_is_on = true;
     apic_write(APIC_SVR, 0xff | (uint32_t)APIC_SVR_ENABLE);
     apic_write(APIC_TPR, 0);
+}
+
+void send_ipi(uint32_t apic_id, uint32_t command)
+{
+    if (x2apic_mode) {
+        wrmsr(MSR_X2APIC_FIRST + APIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+    } else {
+        apic_write(APIC_ICR_HIGH, apic_id << 24);
+        apic_write(APIC_ICR, command);
+    }
 }
