@@ -228,12 +228,13 @@ KTEST(vtd_beyond_the_width)
 {
     NEED_EDU(edu, 0);
     KEXPECT(setup());
-    uint64_t iova = BIT(50);
+    uint64_t iova = BIT(50) + 0x5000;
     KEXPECT(vtd_map(domain, gpa(iova), ptr_hpa(page_a), PAGE_SIZE, RW) == -EINVAL);
     KEXPECT(edu_read(&edu, iova, 64));
     vtd_fault_poll();
-    bool reached = faults == 1 && last.reason == 4 && last.address == iova;
-    bool masked = faults == 1 && last.reason == 6 && last.address == 0;
+    /* A record need not have room for bits that no address may have. */
+    bool reached = faults == 1 && last.reason == 4 && (last.address & BITS(47, 0)) == 0x5000;
+    bool masked = faults == 1 && last.reason == 6 && last.address == 0x5000;
     cleanup();
     KEXPECT(reached || masked);
     if (masked)

@@ -119,6 +119,47 @@ KTEST(vtd_message_forged_by_dma)
         KSKIP("this unit does not know who sent a message that comes by DMA (QEMU 7.2)");
 }
 
+static struct pid pid;
+
+/* A descriptor whose notifications come to vector `nv` of this CPU. */
+static void pid_for_us(uint8_t nv)
+{
+    pid_init(&pid);
+    pid_to_running(&pid, apic_id(), apic_is_x2apic());
+    atomic_store(&pid.control, (pid.control & ~PID_NV) | FIELD_SET(PID_NV, nv));
+}
+
+/* VT-d "Interrupt-Posting Hardware Operation": the vector goes into PIR; a notification is sent if none
+ * is outstanding and SN is clear, or the entry is urgent. */
+KTEST(vtd_msi_posted)
+{
+    struct edu edu;
+    NEED_EDU(edu);
+    if (!vtd_can_post())
+        KSKIP("no posting by hardware here");
+    int a = irq_alloc(take, &taken_a), index = vtd_irte_alloc(edu.f->bdf, 1);
+    KEXPECT(a > 0 && index >= 0);
+    taken_a = 0;
+    pid_for_us((uint8_t)a);
+    vtd_irte_post((unsigned)index, &pid, 0x91, false);
+    pci_msi_set(edu.f, vtd_msi_address((unsigned)index, false), 0, 0);
+    pci_msi_enable(edu.f, true);
+    raise(&edu);
+    KEXPECT(taken_a == 1 && (pid.control & PID_ON) && pid.pir[0x91 / 64] == BIT(0x91 % 64));
+    raise(&edu); /* ON is still set */
+    KEXPECT(taken_a == 1);
+    pid_for_us((uint8_t)a);
+    atomic_fetch_or(&pid.control, PID_SN);
+    raise(&edu);
+    KEXPECT(taken_a == 1 && !(pid.control & PID_ON) && pid_pending(&pid));
+    vtd_irte_post((unsigned)index, &pid, 0x92, true);
+    raise(&edu);
+    KEXPECT(taken_a == 2 && (pid.control & PID_ON) && pid.pir[0x92 / 64] & BIT(0x92 % 64));
+    pci_msi_enable(edu.f, false);
+    vtd_irte_free((unsigned)index, 1);
+    irq_free((uint8_t)a);
+}
+
 KTEST(vtd_fault_event_interrupts)
 {
     struct edu edu;
