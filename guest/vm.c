@@ -258,9 +258,10 @@ unsigned vm_create_all(const struct boot_info *info)
     if (!configs)
         panic("no memory for the configuration");
     assign_init();
-    if (info->module_count == 0)
-        log_error("no modules: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
+    log_info("free-pages=%zu", page_free_count() + CONFIG_PAGES);
     size_t described = config_read(info, configs, VM_MAX, &refused);
+    if (described + refused == 0)
+        log_error("no VM: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
     for (size_t i = 0; i < described; i++) {
         struct vm *vm = vm_create(&configs[i]);
         if (vm) {
@@ -376,7 +377,11 @@ unsigned vm_run_all(void)
     for (size_t i = 0; i < count; i++)
         start(vms[i]);
     sched_run(all_ended);
-    for (size_t i = 0; i < count; i++)
-        failed += vms[i]->exit_status > 1;
+    while (count > 0) {
+        struct vm *vm = vms[--count];
+        failed += vm->exit_status > 1;
+        pages_free(vm, VM_PAGES);
+    }
+    log_info("free-pages=%zu", page_free_count()); /* as many as before the first VM was made */
     return failed;
 }
