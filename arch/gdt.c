@@ -2,7 +2,7 @@
 /*
  * The GDT and the TSS of one CPU. The TSS only serves for the three exception stacks.
  * From: arch/cpu.c.   To: arch/trap.c (the IDT names the stacks).
- * Spec: SDM "Segment Descriptors", "64-Bit Mode TSS". A VM exit sets the limits of GDTR and IDTR to
+ * Spec: SDM "Segment Descriptors", "Task Management in 64-bit Mode". A VM exit sets the limits of GDTR and IDTR to
  * 0xFFFF; the tables do not get longer by it, and no selector of ours lies beyond their ends.
  */
 #include "arch/gdt.h"

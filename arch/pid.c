@@ -3,7 +3,7 @@
  * State changes of the posted-interrupt descriptor, and a poster in software that keeps the rules of
  * the remapping unit. arch/pid.h draws the states.
  * From: vmx/sched.c (running, ready, halted), vmx/apicv.c (take), guest/irq.c (post).
- * Spec: VT-d "Hardware Processing of Posted Interrupts"; SDM "Posted-Interrupt Processing".
+ * Spec: VT-d "Interrupt-Posting Hardware Operation"; SDM "Posted-Interrupt Processing".
  *
  * No wake-up is lost, because poster and taker cross: the poster sets PIR and then looks at SN and ON;
  * whoever clears SN or ON looks at PIR only afterwards.

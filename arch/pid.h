@@ -10,8 +10,8 @@
  *            whose wake list holds it
  *
  * The control word is only ever changed by one atomic replace.
- * Spec: SDM "Posted-Interrupt Processing"; VT-d "Posted Interrupt Descriptor", "Hardware Processing
- * of Posted Interrupts".
+ * Spec: SDM "Posted-Interrupt Processing"; VT-d "Posted Interrupt Descriptor", "Interrupt-Posting
+ * Hardware Operation".
  */
 #pragma once
 #include "arch/bits.h"

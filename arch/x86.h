@@ -2,7 +2,7 @@
 /*
  * Register bits and the instructions that C has no word for, each as a function of its own name.
  * From: everywhere below boot/.   To: arch/msr.h (MSR numbers), arch/io.h (ports, device memory).
- * Spec: SDM "Control Registers", "Extended Feature Enable Register", "RFLAGS".
+ * Spec: SDM "Control Registers", "Extended Feature Enable Register", "EFLAGS Register".
  */
 #pragma once
 #include "arch/bits.h"

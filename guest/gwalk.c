@@ -11,7 +11,7 @@
 
 #define LEVELS_MAX    5
 
-/* SDM "Formats of Paging-Structure Entries": alike at all levels of all ways of paging. */
+/* SDM "Formats of CR3 and Paging-Structure Entries": alike at all levels of all ways of paging. */
 #define PTE_P         BIT(0)
 #define PTE_RW        BIT(1)
 #define PTE_US        BIT(2)
@@ -90,7 +90,7 @@ static bool is_leaf(const struct walk *w)
     return w->level <= w->paging->largest_page && (w->entry & PTE_PS);
 }
 
-/* SDM "4-MByte pages": 32-bit paging has reserved bits only there, where the address goes on. */
+/* SDM "32-Bit Paging": it has reserved bits only there, where the address goes on. */
 static uint64_t reserved_bits_32(const struct walk *w)
 {
     if (w->level == 1 || !is_leaf(w))

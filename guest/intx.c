@@ -4,7 +4,7 @@
  * Which input of which I/O APIC a function's pin is wired to stands in AML, which Hamlet does not read;
  * the firmware has left the number of the line in the Interrupt Line register, and that input works too.
  * From: guest/assign.c.   To: guest/vioapic.c.
- * Spec: PCI Local Bus 3.0 "Interrupt Line", "Device Control", "Device Status"; VT-d "Programming in I/OxAPIC".
+ * Spec: PCI Local Bus 3.0 "Interrupt Line", "Device Control", "Device Status"; VT-d "I/OxAPIC Programming".
  */
 #define LOG "intx"
 #include "guest/intx.h"

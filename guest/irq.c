@@ -4,7 +4,7 @@
  * the interrupt-remapping table that makes it come true.
  * From: guest/vmsi.c, guest/vmsix.c.
  * To: vtd/intremap.c (the entry), vmx/inject.c vcpu_post() (where a remapped one ends).
- * Spec: VT-d "Interrupt-Remapping Table", "Programming MSI and MSI-X Messages"; SDM "Message Address
+ * Spec: VT-d "Interrupt Remapping Table", "MSI and MSI-X Register Programming"; SDM "Message Address
  * Register Format", "Message Data Register Format".
  */
 #define LOG "irq"

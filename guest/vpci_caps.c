@@ -4,7 +4,7 @@
  * anew over it, each capability where it is in the hardware, so that a driver finds what it knows.
  * From: guest/assign.c.   To: guest/vmsi.c, guest/vmsix.c; guest/assign.c for a reset.
  * Spec: PCI Local Bus 3.0 "Capabilities List"; PCI Express Base "PCI Express Capability Structure",
- * "PCI Power Management Capability Structure", "Advanced Features".
+ * "PCI Power Management Capability Structure", "Advanced Capabilities for Conventional PCI".
  */
 #include "guest/assign.h"
 #include "guest/vmsix.h"

@@ -155,7 +155,7 @@
 #define PCIE_DEVICE_CONTROL2      0x28
 #define PCIE_CONTROL2_ARI         BIT(5)
 
-/* PCI "Advanced Features for Conventional PCI" */
+/* PCI "Advanced Capabilities for Conventional PCI" */
 #define PCI_AF_CAPABILITIES       3
 #define PCI_AF_CAP_TP             BIT(0)
 #define PCI_AF_CAP_FLR            BIT(1)

@@ -18,7 +18,7 @@
 #define BUS_COUNT        256
 #define DEVICES_PER_BUS  32
 #define FUNCTIONS_PER    8
-#define RETRY_TIMEOUT_US 1000000 /* PCI Express Base "Configuration Request Retry Status" */
+#define RETRY_TIMEOUT_US 1000000 /* PCI Express Base "Configuration RRS Software Visibility" */
 
 /* Entries never move, as others point to them; by_bdf is the order in which they are handed out. */
 static struct pci_function functions[PCI_FUNCTION_MAX];

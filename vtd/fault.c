@@ -4,7 +4,7 @@
  * record is taken, cleared, put into words, counted for its source-id and handed to whoever knows
  * whose device it is.
  * From: arch/trap.c (VECTOR_VTD), guest/.   To: guest/ (the handler).
- * Spec: VT-d "Fault Logging", "Non-Recoverable Faults".
+ * Spec: VT-d "Primary Fault Logging", "Non-Recoverable Address Translation Faults".
  */
 #define LOG "vtd"
 #include "arch/apic.h"
@@ -13,7 +13,8 @@
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
-/* VT-d "Non-Recoverable Fault Reasons and Encodings"; numbers are printed in hex, as they stand there. */
+/* VT-d "Fault Conditions and Remapping Hardware Behavior for Various Requests"; numbers are printed
+ * in hex, as they stand there. */
 static const char *const reason_names[] = {
     [0x01] = "root entry not present",
     [0x02] = "context entry not present",

@@ -4,7 +4,7 @@
  * memory unless a domain says so. A unit that the firmware left on stays on throughout, so there is
  * no moment at which DMA is free.
  * From: boot/main.c.   To: vtd/dmar.c (the table), invalidate.c, context.c, intremap.c, fault.c.
- * Spec: VT-d "Setting Up Remapping Hardware", "Global Command Register".
+ * Spec: VT-d "Set Root Table Pointer Operation", "Global Command Register".
  */
 #include "vtd/unit.h"
 #define LOG "vtd"
@@ -237,7 +237,7 @@ static int features_choose(void)
 /* Taking over */
 
 /* Firmware may have walled off memory while it could not translate; now translation does it better.
- * VT-d "Handling of Protected Memory Regions". */
+ * VT-d "Protected Memory Enable Register". */
 static int protected_memory_off(struct vtd_unit *u)
 {
     if (!(u->cap & (CAP_PLMR | CAP_PHMR)))

@@ -80,7 +80,7 @@ bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id);
 /* Faults, decoded. The handler is called for each record, after it was cleared; set by guest/. */
 struct vtd_fault {
     bdf_t source_id;
-    uint8_t reason;    /* VT-d "Non-Recoverable Fault Reasons": vtd_reason_name() */
+    uint8_t reason;    /* VT-d "Primary Fault Logging": vtd_reason_name() */
     bool is_interrupt; /* reason 0x20 and up: address is the IRTE index */
     bool is_read;
     uint64_t address;

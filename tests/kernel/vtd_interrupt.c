@@ -83,7 +83,7 @@ static unsigned entry_of_another(int a)
     return (unsigned)index;
 }
 
-/* VT-d "Interrupt-Remapping Fault Conditions": an entry verifies who sends. */
+/* VT-d "Interrupt Remapping Fault Conditions": an entry verifies who sends. */
 KTEST(vtd_entry_of_somebody_else)
 {
     struct edu edu;

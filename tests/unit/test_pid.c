@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The posted-interrupt descriptor: bits, states, and that no wake-up is lost.
- * Spec: VT-d "Hardware Processing of Posted Interrupts".
+ * Spec: VT-d "Interrupt-Posting Hardware Operation".
  */
 // sources: arch/pid.c
 #include "arch/pid.h"

@@ -7,7 +7,7 @@
  *     one page; INTx on pins B and C; a reset by the Advanced Features capability.
  * From: glue.cc (config space, BARs)      To: device.cc registers, pci_function.cc config space
  * Spec: PCI "Configuration Space", "Message Signaled Interrupts", "MSI-X"; PCI Express "Function Level
- * Reset"; "Advanced Features" ECN for conventional PCI
+ * Reset"; "Advanced Capabilities for Conventional PCI"
  */
 #pragma once
 #include "host.h"

@@ -3,7 +3,7 @@
  * The lab machine put together: remapping units, I/O APIC, devices, and which unit serves whom. Knows
  * nothing of Bochs.
  * From: glue.cc      To: vtd_unit.h, ioapic.h, device.h
- * Spec: VT-d "DMA Remapping Hardware Unit Definition" (device scope)
+ * Spec: VT-d "DMA Remapping Hardware Unit Definition Structure" (device scope)
  */
 #pragma once
 #include "ioapic.h"
