@@ -156,7 +156,7 @@ enum vtd_reg {
 #define SS_ADDR         BITS(51, 12)
 
 /* Interrupt Remapping Table Entry. VT-d "Interrupt Remapping Table Entry (IRTE) for Remapped
- * Interrupts" and "... for Posted Interrupts". */
+ * Interrupts" and VT-d "Interrupt Remapping Table Entry (IRTE) for Posted Interrupts". */
 #define IRTE_P          BIT(0)
 #define IRTE_FPD        BIT(1)
 #define IRTE_DM         BIT(2)              /* logical destination */

@@ -14,7 +14,7 @@
 #define ROUNDS     10000
 #define STACK_SIZE 4096
 #define PING       0x60
-#define CPUS_MAX        8
+#define CPUS_MAX   8
 
 extern char ap_trampoline[], ap_trampoline_end[]; /* lib/ap.asm */
 extern uint64_t ap_stack;

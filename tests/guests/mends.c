@@ -12,11 +12,17 @@
 #include "vmx/vmcs_fields.h"
 #include "vmx/vmx_bits.h"
 
-#define PAGE __attribute__((aligned(4096)))
+#define PAGE      __attribute__((aligned(4096)))
 #define APIC_BASE UINT64_C(0xfee00000)
-#define SERIAL 0x3f8
+#define SERIAL    0x3f8
 
-enum { APIC_VERSION = 0x30, APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_TIMER = 0x320, APIC_DIVIDE = 0x3e0 };
+enum {
+    APIC_VERSION = 0x30,
+    APIC_EOI = 0xb0,
+    APIC_SPURIOUS = 0xf0,
+    APIC_TIMER = 0x320,
+    APIC_DIVIDE = 0x3e0
+};
 enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_CODE32 = 0x18, SELECTOR_TSS = 0x20 };
 enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
 enum { PATIENCE = 3000000 }; /* preemption timer: a guest that sleeps for ever ends then */
@@ -92,15 +98,9 @@ static uint64_t allowed(uint32_t msr, uint64_t wanted)
     return (wanted | LO32(cap)) & HI32(cap);
 }
 
-static uint32_t apic_read(unsigned reg)
-{
-    return *(volatile uint32_t *)(APIC_BASE + reg);
-}
+static uint32_t apic_read(unsigned reg) { return *(volatile uint32_t *)(APIC_BASE + reg); }
 
-static void apic_write(unsigned reg, uint32_t v)
-{
-    *(volatile uint32_t *)(APIC_BASE + reg) = v;
-}
+static void apic_write(unsigned reg, uint32_t v) { *(volatile uint32_t *)(APIC_BASE + reg) = v; }
 
 static void vmx_on(void)
 {
@@ -176,7 +176,8 @@ static void set_controls(bool unrestricted)
     vmwrite(PROC_BASED_CONTROLS,
             allowed(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, PROC_TPR_SHADOW | PROC_SECONDARY));
     vmwrite(PROC_BASED_CONTROLS_2, allowed(MSR_IA32_VMX_PROCBASED_CTLS2, second));
-    vmwrite(VM_EXIT_CONTROLS, allowed(MSR_IA32_VMX_EXIT_CTLS, EXIT_HOST_64BIT | EXIT_ACK_INTERRUPT));
+    vmwrite(VM_EXIT_CONTROLS,
+            allowed(MSR_IA32_VMX_EXIT_CTLS, EXIT_HOST_64BIT | EXIT_ACK_INTERRUPT));
     vmwrite(VM_ENTRY_CONTROLS, allowed(MSR_IA32_VMX_ENTRY_CTLS, ENTRY_GUEST_64BIT));
     vmwrite(EPT_POINTER, (uint64_t)ept_top | FIELD_SET(EPTP_WALK_LENGTH, 3) | 6);
     vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_GP));
@@ -201,7 +202,8 @@ static void prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrest
         virtual_apic[i] = 0;
     for (unsigned i = 0; i < 256; i++)
         taken[i] = taken_with_if[i] = 0;
-    descriptor.pir[0] = descriptor.pir[1] = descriptor.pir[2] = descriptor.pir[3] = descriptor.control = 0;
+    descriptor.pir[0] = descriptor.pir[1] = descriptor.pir[2] = descriptor.pir[3] =
+        descriptor.control = 0;
     set_controls(unrestricted);
     set_guest(rip, rflags, narrow);
     set_host();
@@ -231,8 +233,8 @@ static void virtual_interrupt_masked(void)
     prepare(guest_ipi_masked, 0, false, false);
     virtual_request(PENDING);
     uint64_t reason = run();
-    say("virtual-interrupt-masked", reason == EXIT_EXTERNAL_INTERRUPT && taken[PENDING] == 0, "exit",
-        reason);
+    say("virtual-interrupt-masked", reason == EXIT_EXTERNAL_INTERRUPT && taken[PENDING] == 0,
+        "exit", reason);
 }
 
 /* SDM "Posted-Interrupt Processing": RVI := max(RVI, highest bit of PIR). There is none. */
@@ -270,7 +272,8 @@ static void posted_delivery_at_once(void)
     descriptor.pir[POSTED / 64] = BIT(POSTED % 64);
     descriptor.control = BIT(0);
     uint64_t reason = run();
-    say("posted-delivery-at-once", reason == EXIT_VMCALL && taken_with_if[POSTED] == 1, "exit", reason);
+    say("posted-delivery-at-once", reason == EXIT_VMCALL && taken_with_if[POSTED] == 1, "exit",
+        reason);
 }
 
 /* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to the fixed bits. */
@@ -287,7 +290,8 @@ static void cr0_fixed_in_root(void)
     prepare(guest_nothing, 0, false, true);
     uint64_t reason = run();
     int vector = root_clears_paging();
-    say("cr0-fixed-in-root", reason == EXIT_VMCALL && vector == VECTOR_GP, "vector", (uint64_t)vector);
+    say("cr0-fixed-in-root", reason == EXIT_VMCALL && vector == VECTOR_GP, "vector",
+        (uint64_t)vector);
 }
 
 /* SDM "Enabling or Disabling the Local APIC": IA32_APIC_BASE[11] can be set again. */
@@ -297,8 +301,8 @@ static void apic_enabled_again(void)
     wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
     wrmsr(MSR_IA32_APIC_BASE, base);
     uint32_t version = apic_read(APIC_VERSION) & LO32(BITS(7, 0));
-    say("apic-enabled-again", rdmsr(MSR_IA32_APIC_BASE) == base && version >= 0x10 && version < 0x20,
-        "version", version);
+    say("apic-enabled-again",
+        rdmsr(MSR_IA32_APIC_BASE) == base && version >= 0x10 && version < 0x20, "version", version);
 }
 
 void bare_main(void)

@@ -84,7 +84,7 @@ def comments(text):
 def cited_titles(text):
     """What stands in quotes after the name of a manual: SDM "One", "Two"; VT-d "Three"."""
     for comment in comments(text):
-        for group in re.finditer(MANUAL + r'(?:[^".;]{0,40}?"[^"]+")+', comment):
+        for group in re.finditer(MANUAL + r'(?:[^".;:]{0,40}?"[^"]+")+', comment):
             yield from re.findall(r'"([^"]+)"', group.group(0))
 
 
@@ -148,6 +148,8 @@ def main():
             continue
         text = path.read_text()
         lines = text.splitlines()
+        if not lines: # what makes a folder a Python package
+            continue
         check_includes(path, lines)
         check_signpost(path, text, order)
         check_titles(path, text, references)
