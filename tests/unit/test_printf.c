@@ -49,6 +49,14 @@ static void width_precision_flags(void **state)
     SAME("100%% %p", (void *)0x1234);
 }
 
+/* ISO C: "if a precision is specified, the 0 flag is ignored". The compiler warns of a literal. */
+static void precision_beats_zero(void **state)
+{
+    (void)state;
+    const char *fmt = "[%08.3d]";
+    SAME(fmt, 7);
+}
+
 static void unterminated_text_with_precision(void **state)
 {
     (void)state;
@@ -74,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers),
         cmocka_unit_test(width_precision_flags),
+        cmocka_unit_test(precision_beats_zero),
         cmocka_unit_test(unterminated_text_with_precision),
         cmocka_unit_test(cut_off_and_terminated),
     };

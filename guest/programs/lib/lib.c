@@ -159,6 +159,7 @@ void guest_start(const uint8_t *info)
 /* The compiler may ask for these. */
 void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
 
 void *memcpy(void *to, const void *from, size_t size)
 {
@@ -172,4 +173,13 @@ void *memset(void *to, int byte, size_t size)
     void *start = to;
     asm volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(byte) : "memory");
     return start;
+}
+
+int memcmp(const void *a, const void *b, size_t size)
+{
+    const unsigned char *p = a, *q = b;
+    for (; size > 0; size--, p++, q++)
+        if (*p != *q)
+            return *p < *q ? -1 : 1;
+    return 0;
 }
