@@ -213,29 +213,25 @@ static void iotlb_register(struct model_unit *m, uint64_t v)
     m->iotlb = (v & ~(IOTLB_IVT | IOTLB_IAIG)) | FIELD_SET(IOTLB_IAIG, granularity);
 }
 
+#define FIELD(reg, field)                                                                          \
+    {                                                                                              \
+        reg, offsetof(struct model_unit, field)                                                    \
+    }
+static const struct {
+    unsigned at;
+    size_t field;
+} registers_32[] = {
+    FIELD(VTD_VER, version),     FIELD(VTD_GSTS, gsts),       FIELD(VTD_FSTS, fsts),
+    FIELD(VTD_FECTL, fectl),     FIELD(VTD_FEDATA, fedata),   FIELD(VTD_FEADDR, feaddr),
+    FIELD(VTD_PMEN, pmen),       FIELD(VTD_FEUADDR, feuaddr), FIELD(VTD_PLMBASE, plm[0]),
+    FIELD(VTD_PLMLIMIT, plm[1]),
+};
+
 static uint32_t *register_32(struct model_unit *m, unsigned at)
 {
-    switch (at) {
-    case VTD_VER:
-        return &m->version;
-    case VTD_GSTS:
-        return &m->gsts;
-    case VTD_FSTS:
-        return &m->fsts;
-    case VTD_FECTL:
-        return &m->fectl;
-    case VTD_FEDATA:
-        return &m->fedata;
-    case VTD_FEADDR:
-        return &m->feaddr;
-    case VTD_FEUADDR:
-        return &m->feuaddr;
-    case VTD_PMEN:
-        return &m->pmen;
-    case VTD_PLMBASE:
-    case VTD_PLMLIMIT:
-        return &m->plm[(at - VTD_PLMBASE) / 4];
-    }
+    for (size_t i = 0; i < ARRAY_COUNT(registers_32); i++)
+        if (registers_32[i].at == at)
+            return (uint32_t *)((char *)m + registers_32[i].field);
     fail_msg("32-bit access to 0x%x", at);
     return NULL;
 }
