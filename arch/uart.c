@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The host's 16550, polled: no interrupt, no buffer of our own, so that even a panic can print.
- * From: arch/log.c, monitor/console.c.
+ * From: arch/log.c, guest/vuart.c.
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
