@@ -358,7 +358,7 @@ static struct vcpu *pick(struct run_queue *q)
 }
 
 /* IF = 0 from the look at the queue to the HLT: whoever puts something in it later, kicks. */
-static void sleep(struct run_queue *q)
+static void sleep_for_work(struct run_queue *q)
 {
     spin_lock(&q->lock);
     bool nothing = !q->ready.first;
@@ -442,7 +442,7 @@ void sched_run(bool (*done)(void))
         if (v)
             v = run_slice(q, v);
         else
-            sleep(q);
+            sleep_for_work(q);
     }
     if (v)
         wait_for_cpu(v);

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler with CPUs that the test plays: states of a vCPU, its descriptor in each of them, turns,
+ * migration, stopping, INIT and STARTUP. And every order of short event sequences: nobody sleeps
+ * with an interrupt posted, and nobody is lost between two lists.
+ * Spec: SDM "Posted-Interrupt Processing"; arch/pid.h.
+ */
+// sources: arch/pid.c
+#include "vmx/sched.c"
+#include "tests/unit/stubs.h"
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define CPUS  2
+#define VCPUS 2
+
+/* All that a step changes, in one piece, so that a search can go back. */
+static struct world {
+    struct cpu cpus[CPUS];
+    struct vcpu vcpus[VCPUS];
+    struct pid pids[VCPUS];
+    struct vcpu *current[CPUS]; /* what sched_run() holds in its variable */
+    bool looked[CPUS];          /* attend() found nothing; HLT is being carried out */
+    uint32_t ipis[CPUS];        /* pending: bit 0 ANV, 1 WNV, 2 KICK */
+    unsigned posted[VCPUS], taken[VCPUS];
+} w;
+static struct cpu *here;
+
+#define IPI_ANV  BIT(0)
+#define IPI_WNV  BIT(1)
+#define IPI_KICK BIT(2)
+
+struct cpu *this_cpu(void) { return here; }
+unsigned cpu_count(void) { return CPUS; }
+struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
+void cpu_kick(struct cpu *cpu) { w.ipis[cpu->index] |= IPI_KICK; }
+void cpu_wait(void) {}
+bool apic_is_x2apic(void) { return true; }
+static uint64_t host_timer;
+void apic_timer_at(uint64_t tsc) { host_timer = tsc; }
+uint64_t time_deadline_us(uint64_t us) { return us; }
+void irq_register(uint8_t vector, irq_handler handler, void *ctx)
+{
+    (void)vector, (void)handler, (void)ctx;
+}
+
+void vcpu_load(struct vcpu *v)
+{
+    for (unsigned c = 0; c < CPUS; c++)
+        assert_true(&w.cpus[c] == here || w.cpus[c].vcpu != v); /* never in two CPUs */
+    here->vcpu = v;
+}
+void vcpu_unload(struct vcpu *v)
+{
+    assert_ptr_equal(here->vcpu, v);
+    here->vcpu = NULL;
+}
+enum vcpu_left vcpu_run(struct vcpu *v)
+{
+    (void)v;
+    return LEFT_PREEMPTED;
+}
+
+static void on(unsigned cpu) { here = &w.cpus[cpu]; }
+
+static int create(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof(w));
+    memset(queues, 0, sizeof(queues));
+    for (unsigned c = 0; c < CPUS; c++) {
+        w.cpus[c].index = w.cpus[c].apic_id = c;
+        on(c);
+        sched_init_cpu();
+    }
+    for (unsigned i = 0; i < VCPUS; i++) {
+        w.vcpus[i].pid = &w.pids[i];
+        w.vcpus[i].index = i;
+        w.vcpus[i].pinned = -1;
+        pid_init(&w.pids[i]);
+    }
+    on(0);
+    return 0;
+}
+
+/* --- What a CPU does in one step of its loop ------------------------------------------------------ */
+
+static void fold(struct vcpu *v)
+{
+    uint64_t irr[4] = {0};
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+    pid_take(v->pid, irr);
+    w.taken[v->index] += (unsigned)__builtin_popcountll(irr[0]);
+}
+
+static bool take_next(unsigned cpu)
+{
+    on(cpu);
+    if (!w.current[cpu])
+        w.current[cpu] = pick(here->run_queue);
+    atomic_store(&here->run_queue->idle, !w.current[cpu]);
+    w.looked[cpu] = false;
+    if (w.current[cpu])
+        vcpu_load(w.current[cpu]);
+    return w.current[cpu];
+}
+
+static void enter(unsigned cpu)
+{
+    if (take_next(cpu))
+        fold(w.current[cpu]);
+}
+
+static void slice_ends(unsigned cpu)
+{
+    on(cpu);
+    w.looked[cpu] = false;
+    w.current[cpu] = after_slice(here->run_queue, w.current[cpu]);
+}
+
+/* HLT in two halves: attend() finds nothing; then the vCPU goes to sleep. */
+static void looks_before_hlt(unsigned cpu)
+{
+    unsigned before = w.taken[w.current[cpu]->index];
+    on(cpu);
+    fold(w.current[cpu]);
+    w.looked[cpu] = w.taken[w.current[cpu]->index] == before;
+}
+
+static void goes_to_sleep(unsigned cpu)
+{
+    on(cpu);
+    w.looked[cpu] = false;
+    w.current[cpu] = after_hlt(here->run_queue, w.current[cpu]);
+}
+
+static void post(unsigned i)
+{
+    uint8_t nv;
+    uint32_t ndst;
+    if (!(w.pids[i].pir[0] & BIT(40)))
+        w.posted[i]++;
+    if (pid_post(&w.pids[i], 40, false, &nv, &ndst))
+        w.ipis[ndst] |= nv == VECTOR_ANV ? IPI_ANV : IPI_WNV;
+}
+
+static void interrupt(unsigned cpu)
+{
+    uint32_t ipis = w.ipis[cpu];
+    on(cpu);
+    w.ipis[cpu] = 0;
+    if (ipis & IPI_WNV)
+        sched_notified();
+    if ((ipis & IPI_ANV) && w.current[cpu] && !w.looked[cpu])
+        fold(w.current[cpu]); /* posted-interrupt processing by the CPU */
+}
+
+/* --- Rules that hold between any two steps -------------------------------------------------------- */
+
+static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
+{
+    unsigned n = 0;
+    for (const struct vcpu *at = list->first; at; at = at->next)
+        n += at == v;
+    return n;
+}
+
+static void assert_consistent(const struct vcpu *v)
+{
+    unsigned ready = 0, halted = 0, current = 0;
+    uint64_t control = v->pid->control;
+    for (unsigned c = 0; c < CPUS; c++) {
+        ready += count_on(&queues[c].ready, v);
+        halted += count_on(&queues[c].halted, v);
+        current += w.current[c] == v;
+    }
+    assert_int_equal(ready, v->state == VCPU_READY);
+    assert_int_equal(halted, v->state == VCPU_HALTED);
+    assert_int_equal(current, v->state == VCPU_RUNNING);
+    assert_int_equal(!!(control & PID_SN), v->state != VCPU_RUNNING && v->state != VCPU_HALTED);
+    if (control & PID_SN)
+        return;
+    assert_int_equal(FIELD_GET(PID_NDST, control), v->cpu->apic_id);
+    assert_int_equal(FIELD_GET(PID_NV, control),
+                     v->state == VCPU_RUNNING ? VECTOR_ANV : VECTOR_WNV);
+    /* Posted and not taken: ON says so, and if v sleeps a wake-up is under way to its home. */
+    if (!pid_pending(v->pid))
+        return;
+    assert_true(control & PID_ON || atomic_load(&v->requests) & VCPU_REQUEST_FOLD);
+    if (v->state == VCPU_HALTED)
+        assert_true(w.ipis[v->cpu->index] & IPI_WNV);
+}
+
+static void assert_rules(void)
+{
+    for (unsigned i = 0; i < VCPUS; i++)
+        assert_consistent(&w.vcpus[i]);
+}
+
+/* --- Every order of events ------------------------------------------------------------------------ */
+
+enum event { POST, INTERRUPT, ENTER, SLICE, LOOK, SLEEP, EVENT_COUNT };
+
+static bool happens(enum event e, unsigned n)
+{
+    switch (e) {
+    case POST:
+        post(n);
+        return true;
+    case INTERRUPT:
+        if (!w.ipis[n])
+            return false;
+        interrupt(n);
+        return true;
+    case ENTER:
+        enter(n);
+        return true;
+    case SLICE:
+        if (!w.current[n] || w.looked[n])
+            return false;
+        slice_ends(n);
+        return true;
+    case LOOK:
+        if (!w.current[n] || w.looked[n])
+            return false;
+        looks_before_hlt(n);
+        return true;
+    case SLEEP:
+        if (!w.looked[n])
+            return false;
+        goes_to_sleep(n);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *const event_names[] = {"post", "interrupt", "enter", "slice", "look", "sleep"};
+static char path[256];
+static unsigned long explored;
+
+/* Let everything that is under way arrive: then all that was posted has been taken. */
+static void assert_nothing_is_lost(void)
+{
+    for (unsigned turn = 0; turn < 8; turn++)
+        for (unsigned c = 0; c < CPUS; c++) {
+            if (w.looked[c])
+                goes_to_sleep(c);
+            if (w.ipis[c])
+                interrupt(c);
+            enter(c);
+            if (w.current[c] && turn % 2)
+                slice_ends(c);
+        }
+    for (unsigned i = 0; i < VCPUS; i++)
+        if (w.posted[i] != w.taken[i])
+            fail_msg("vcpu %u: posted %u, taken %u after%s", i, w.posted[i], w.taken[i], path);
+}
+
+static void explore(unsigned depth)
+{
+    struct world saved = w;
+    struct run_queue saved_queues[CPUS];
+    size_t length = strlen(path);
+    memcpy(saved_queues, queues, sizeof(saved_queues));
+    for (unsigned e = 0; e < EVENT_COUNT; e++)
+        for (unsigned n = 0; n < 2; n++) {
+            if (!happens((enum event)e, n))
+                continue;
+            snprintf(path + length, sizeof(path) - length, " %s(%u)", event_names[e], n);
+            assert_rules();
+            explored++;
+            if (depth > 1)
+                explore(depth - 1);
+            else
+                assert_nothing_is_lost();
+            w = saved;
+            memcpy(queues, saved_queues, sizeof(saved_queues));
+            path[length] = '\0';
+        }
+}
+
+static void every_order_of_events(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VCPUS; i++)
+        sched_start(&w.vcpus[i]);
+    explore(7);
+    assert_true(explored > 100000);
+}
+
+static void every_order_on_one_cpu(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VCPUS; i++) {
+        w.vcpus[i].pinned = 0;
+        sched_start(&w.vcpus[i]);
+    }
+    explore(7);
+}
+
+/* --- Single rules ---------------------------------------------------------------------------------- */
+
+static void least_loaded_cpu_first(void **state)
+{
+    (void)state;
+    sched_start(&w.vcpus[0]);
+    sched_start(&w.vcpus[1]);
+    assert_ptr_not_equal(w.vcpus[0].cpu, w.vcpus[1].cpu);
+    sched_start(&w.vcpus[1]); /* a second start is none */
+    assert_rules();
+}
+
+static void pinned_stays(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VCPUS; i++) {
+        w.vcpus[i].pinned = 1;
+        sched_start(&w.vcpus[i]);
+    }
+    enter(0); /* nothing for it: idle */
+    for (unsigned turn = 0; turn < 6; turn++) {
+        enter(1);
+        assert_int_equal(w.current[1]->index, turn % 2); /* fair: each in its turn */
+        slice_ends(1);
+        assert_ptr_equal(w.vcpus[turn % 2].cpu, &w.cpus[1]);
+        assert_rules();
+    }
+}
+
+static void an_idle_cpu_takes_over(void **state)
+{
+    (void)state;
+    w.vcpus[0].pinned = w.vcpus[1].pinned = 0;
+    sched_start(&w.vcpus[0]);
+    sched_start(&w.vcpus[1]);
+    enter(1);
+    enter(0);
+    w.vcpus[0].pinned = -1;
+    slice_ends(0);
+    assert_ptr_equal(w.vcpus[0].cpu, &w.cpus[1]);
+    assert_true(w.ipis[1] & IPI_KICK); /* it sleeps */
+    assert_null(w.cpus[0].vcpu);       /* its registers have left */
+    enter(1);
+    assert_int_equal(FIELD_GET(PID_NDST, w.pids[0].control), 1);
+    assert_int_equal(queues[0].load, 1);
+    assert_int_equal(queues[1].load, 1);
+}
+
+static void run_until_stopped(unsigned cpu)
+{
+    if (!take_next(cpu))
+        return;
+    if (atomic_load(&w.current[cpu]->requests) & VCPU_REQUEST_STOP) {
+        after_stop(w.current[cpu]);
+        w.current[cpu] = NULL;
+    }
+}
+
+static void stops_from_every_state(void **state)
+{
+    for (unsigned from = 0; from < 3; from++) {
+        create(state);
+        struct vcpu *v = &w.vcpus[0];
+        v->pinned = 1;
+        sched_start(v);
+        if (from > 0)
+            enter(1);
+        if (from > 1) {
+            looks_before_hlt(1);
+            goes_to_sleep(1);
+            assert_int_equal(v->state, VCPU_HALTED);
+        }
+        on(0);
+        sched_request_stop(v);
+        run_until_stopped(1);
+        assert_int_equal(v->state, VCPU_STOPPED);
+        assert_int_equal(v->requests & VCPU_REQUEST_STOP, 0);
+        assert_int_equal(queues[1].load, 0);
+        assert_null(w.cpus[1].vcpu);
+        assert_rules();
+        on(0);
+        sched_stop(v); /* stopped already: returns */
+        sched_start(v);
+        assert_int_equal(v->state, VCPU_READY);
+    }
+}
+
+static void stops_one_of_its_own_queue(void **state)
+{
+    (void)state;
+    w.vcpus[0].pinned = 0;
+    sched_start(&w.vcpus[0]);
+    sched_stop(&w.vcpus[0]); /* we are on CPU 0 ourselves */
+    assert_int_equal(w.vcpus[0].state, VCPU_STOPPED);
+    assert_rules();
+}
+
+static void init_and_startup(void **state)
+{
+    (void)state;
+    struct vcpu *v = &w.vcpus[0];
+    vcpu_sipi(v, 8);
+    assert_int_equal(v->state, VCPU_STOPPED); /* not waiting: ignored */
+    vcpu_init_signal(v);
+    assert_int_equal(v->state, VCPU_WAIT_SIPI);
+    vcpu_sipi(v, 9);
+    vcpu_sipi(v, 10); /* the second one of the usual two */
+    assert_int_equal(v->state, VCPU_READY);
+    assert_int_equal(v->sipi_vector, 9);
+    assert_int_equal(v->requests & VCPU_REQUEST_SIPI, VCPU_REQUEST_SIPI);
+    enter(0);
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);
+    vcpu_sipi(v, 11); /* it runs: ignored */
+    assert_int_equal(v->requests & VCPU_REQUEST_SIPI, 0);
+    vcpu_init_signal(v);
+    vcpu_sipi(v, 12); /* before its CPU has taken the INIT: counts */
+    after_init(v);
+    assert_int_equal(v->state, VCPU_READY);
+    assert_int_equal(v->requests & (VCPU_REQUEST_SIPI | VCPU_REQUEST_INIT), VCPU_REQUEST_SIPI);
+    assert_int_equal(v->sipi_vector, 12);
+}
+
+static void a_timer_wakes(void **state)
+{
+    (void)state;
+    struct vcpu *v = &w.vcpus[0];
+    sched_start(v);
+    enter(0);
+    v->timer_deadline = UINT64_MAX;
+    looks_before_hlt(0);
+    goes_to_sleep(0);
+    assert_true(host_timer == UINT64_MAX); /* the host's timer stands in */
+    on_timer(NULL);
+    assert_int_equal(v->state, VCPU_HALTED);
+    v->timer_deadline = 1;
+    on_timer(NULL);
+    assert_int_equal(v->state, VCPU_READY);
+    assert_true(host_timer == 0);
+}
+
+static void a_request_keeps_awake(void **state)
+{
+    (void)state;
+    struct vcpu *v = &w.vcpus[0];
+    sched_start(v);
+    enter(0);
+    looks_before_hlt(0);
+    sched_wake(v); /* between the look and the sleep */
+    goes_to_sleep(0);
+    assert_int_equal(v->state, VCPU_RUNNING);
+    assert_rules();
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, create)
+    const struct CMUnitTest tests[] = {
+        T(every_order_of_events), T(every_order_on_one_cpu),     T(least_loaded_cpu_first),
+        T(pinned_stays),          T(an_idle_cpu_takes_over),     T(stops_from_every_state),
+        T(init_and_startup),      T(stops_one_of_its_own_queue), T(a_timer_wakes),
+        T(a_request_keeps_awake),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
