@@ -236,33 +236,21 @@ static uint32_t *register_32(struct model_unit *m, unsigned at)
     return NULL;
 }
 
+static const struct {
+    unsigned at;
+    size_t field;
+} registers_64[] = {
+    FIELD(VTD_CAP, cap),        FIELD(VTD_ECAP, ecap),      FIELD(VTD_RTADDR, rtaddr),
+    FIELD(VTD_CCMD, ccmd),      FIELD(VTD_IQH, iqh),        FIELD(VTD_IQT, iqt),
+    FIELD(VTD_IQA, iqa),        FIELD(VTD_IRTA, irta),      FIELD(IVA_OFFSET, iva),
+    FIELD(IOTLB_OFFSET, iotlb), FIELD(VTD_PHMBASE, phm[0]), FIELD(VTD_PHMLIMIT, phm[1]),
+};
+
 static uint64_t *register_64(struct model_unit *m, unsigned at)
 {
-    switch (at) {
-    case VTD_CAP:
-        return &m->cap;
-    case VTD_ECAP:
-        return &m->ecap;
-    case VTD_RTADDR:
-        return &m->rtaddr;
-    case VTD_CCMD:
-        return &m->ccmd;
-    case VTD_IQH:
-        return &m->iqh;
-    case VTD_IQT:
-        return &m->iqt;
-    case VTD_IQA:
-        return &m->iqa;
-    case VTD_IRTA:
-        return &m->irta;
-    case VTD_PHMBASE:
-    case VTD_PHMLIMIT:
-        return &m->phm[(at - VTD_PHMBASE) / 8];
-    case IVA_OFFSET:
-        return &m->iva;
-    case IOTLB_OFFSET:
-        return &m->iotlb;
-    }
+    for (size_t i = 0; i < ARRAY_COUNT(registers_64); i++)
+        if (registers_64[i].at == at)
+            return (uint64_t *)((char *)m + registers_64[i].field);
     unsigned record = (at - FRCD_OFFSET) / FRCD_SIZE;
     if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 8 == 0)
         return at % 16 ? &m->records[record].hi : &m->records[record].lo;
