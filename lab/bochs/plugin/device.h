@@ -36,6 +36,8 @@ class Bus
   public:
     virtual ~Bus() = default;
     virtual bool dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write) = 0;
+    /* A processor read a register of the function: the answer pushes its writes before it. */
+    virtual void completion(uint16_t sid) = 0;
     virtual void intx(unsigned devfn, bool level) = 0;
     virtual void bars_changed() = 0; /* decoding or an address is not what it was */
 };
@@ -58,6 +60,12 @@ class PciFunction
     /* Base of a BAR that is decoded now, or NEVER. */
     uint64_t bar_base(unsigned index) const;
     const Bar &bar(unsigned index) const { return bar_of[index]; }
+    uint64_t register_access(unsigned index, unsigned offset, unsigned size)
+    {
+        uint64_t value = bar_read(index, offset, size);
+        bus.completion(sid());
+        return value;
+    }
     virtual uint64_t bar_read(unsigned index, unsigned offset, unsigned size) = 0;
     virtual void bar_write(unsigned index, unsigned offset, uint64_t value, unsigned size) = 0;
     virtual void reset();

@@ -76,6 +76,7 @@ class LabMachine : public bx_ioapic_stub_c, public lab::Host, public lab::Bus
 
     /* lab::Bus */
     bool dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write) override;
+    void completion(uint16_t sid) override { machine->completion(sid); }
     void intx(unsigned devfn, bool level) override;
     void bars_changed() override { bars_dirty = true; }
 
@@ -134,7 +135,7 @@ bool block_write(bx_phy_address address, unsigned len, void *data, void *param)
 Bit32u port_read(void *self, Bit32u address, unsigned len)
 {
     Function *function = static_cast<Function *>(self);
-    Bit32u value = Bit32u(function->model.bar_read(1, address - function->io_base, len));
+    Bit32u value = Bit32u(function->model.register_access(1, address - function->io_base, len));
     function->machine.arm_timer();
     return value;
 }
@@ -308,7 +309,7 @@ uint64_t LabMachine::memory_read(uint64_t address, unsigned size)
         return machine->unit_read(address - lab::UNIT_BASE, size);
     unsigned bar, offset;
     lab::PciFunction *function = owner(address, size, bar, offset);
-    return function ? function->bar_read(bar, offset, size) : ~UINT64_C(0);
+    return function ? function->register_access(bar, offset, size) : ~UINT64_C(0);
 }
 
 void LabMachine::memory_write(uint64_t address, uint64_t value, unsigned size)

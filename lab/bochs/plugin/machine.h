@@ -21,6 +21,7 @@ class Machine
 
     /* A request of requester sid, through the unit in whose scope it is, or straight to memory. */
     bool dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write);
+    void completion(uint16_t sid);
     uint64_t unit_read(uint64_t offset, unsigned size);
     void unit_write(uint64_t offset, uint64_t value, unsigned size);
     /* A processor wrote back the line that holds this address; ~0: all lines. */

@@ -57,6 +57,8 @@ class VtdUnit
     /* An interrupt request: a DWORD write to FEEx_xxxx. */
     bool interrupt(uint16_t sid, uint64_t address, uint32_t data);
 
+    /* A completion of this requester is on its way: its writes arrive before. */
+    void push(uint16_t sid);
     /* A processor wrote back the line at this address; ~0: every line. */
     void line_written_back(uint64_t address);
 

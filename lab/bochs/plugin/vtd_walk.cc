@@ -319,6 +319,18 @@ void VtdUnit::drain(const char *why)
     held.clear();
 }
 
+void VtdUnit::push(uint16_t sid)
+{
+    for (auto it = held.begin(); it != held.end();) {
+        if (it->sid != sid) {
+            ++it;
+            continue;
+        }
+        host.write(it->hpa, it->data.data(), it->data.size());
+        it = held.erase(it);
+    }
+}
+
 /* A cache may lose an entry at any time; software must never rely on one being there. */
 void VtdUnit::drop_some()
 {

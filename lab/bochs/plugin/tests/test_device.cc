@@ -33,6 +33,7 @@ struct Slot : World, Bus {
         }
         return open && (is_write ? write(address, buffer, n) : read(address, buffer, n));
     }
+    void completion(uint16_t) override {}
     void intx(unsigned, bool level) override { line = level; }
     void bars_changed() override {}
 

@@ -328,6 +328,20 @@ TEST(draining)
     CHECK(f.get64(DATA + 0x1000) == 3);
 }
 
+/* PCI "Transaction Ordering": a read completion of the device pushes its writes. */
+TEST(completions_push_writes)
+{
+    VtdOptions o;
+    o.hold = 1000;
+    Fixture f(o);
+    f.enable();
+    CHECK(f.write_to(0x1000, 3));
+    f.unit.push(SID + 1);
+    CHECK(f.get64(DATA + 0x1000) == 0);
+    f.unit.push(SID);
+    CHECK(f.get64(DATA + 0x1000) == 3);
+}
+
 /* A unit may drop an entry whenever it likes: the next access reads memory again. */
 TEST(random_drop)
 {
