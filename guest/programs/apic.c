@@ -141,11 +141,13 @@ static void in_mode(const char *mode, bool x2apic)
     x2apic_on = x2apic;
     registers(x2apic);
     priorities();
+    print("%s: registers and priorities are right", mode);
     many_ipis(mode);
     timer_one_shot();
     timer_periodic();
+    print("%s: the timer is right, once and periodic", mode);
     timer_deadline();
-    print("%s: registers, priorities and timer are right", mode);
+    print("%s: TSC-deadline is right", mode);
 }
 
 int main(void)
