@@ -41,6 +41,8 @@ static inline uint64_t hypercall(enum hypercall number, uint64_t argument)
 /* Exits of this vCPU with one reason (SDM Appendix C), or all; the asking itself is left out. */
 uint64_t exits(unsigned reason);
 uint64_t exits_all(void);
+/* All but those that came over us: the host's interrupts, and the end of our time slice. */
+uint64_t exits_caused(void);
 
 /* --- PCI: pci.c ---------------------------------------------------------------------------------- */
 

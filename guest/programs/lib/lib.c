@@ -132,7 +132,9 @@ uint64_t option(const char *key, uint64_t missing)
     return missing;
 }
 
-#define EXIT_REASON_VMCALL 18
+#define EXIT_REASON_EXTERNAL 1
+#define EXIT_REASON_VMCALL   18
+#define EXIT_REASON_TIMER    52
 
 uint64_t exits(unsigned reason)
 {
@@ -143,6 +145,11 @@ uint64_t exits(unsigned reason)
 }
 
 uint64_t exits_all(void) { return hypercall(HC_EXIT_TOTAL, 0) - asking++; }
+
+uint64_t exits_caused(void)
+{
+    return exits_all() - exits(EXIT_REASON_EXTERNAL) - exits(EXIT_REASON_TIMER);
+}
 
 void guest_start(const uint8_t *info)
 {
