@@ -125,9 +125,11 @@ static void timer_deadline(void)
     uint64_t before = count[TIMER], at;
     apic_write(APIC_LVT_TIMER,
                TIMER | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE));
-    at = rdtsc() + DELAY;
+    at = rdtsc() + 10000 * DELAY; /* far enough to be read back, however long an exit takes here */
     wrmsr(MSR_IA32_TSC_DEADLINE, at);
     check(rdmsr(MSR_IA32_TSC_DEADLINE) == at);
+    at = rdtsc() + DELAY;
+    wrmsr(MSR_IA32_TSC_DEADLINE, at);
     check(spin_until(count[TIMER] == before + 1, PATIENCE));
     check(rdtsc() >= at);
     check(rdmsr(MSR_IA32_TSC_DEADLINE) == 0);
