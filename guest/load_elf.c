@@ -126,7 +126,7 @@ static int put_segment(struct load *l, const struct elf64_segment *s)
 
 int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
 {
-    struct elf elf;
+    struct elf elf = {0};
     int err = read_header(l, &elf);
     if (!err)
         err = check_table(l, &elf);

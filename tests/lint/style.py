@@ -5,7 +5,7 @@ The style of CONTRIBUTING.md, executable. One line per finding: FILE:LINE: what 
 
 - includes go down only: boot, monitor -> guest -> {vmx, vtd} -> pci -> arch, by each folder's public header
 - every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt once
-- files below 500 lines, functions below 70 (lists excepted, marked "/* list */")
+- files below 500 lines (tests below 600), functions below 70 (lists excepted, marked "/* list */")
 - volatile only in arch/io.h, no bitfields, no postponed work, no trailing blanks
 - every title of a manual that a comment cites stands in docs/references.md
 """
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE_LINES, FUNCTION_LINES = 500, 70
+FILE_LINES, TEST_LINES, FUNCTION_LINES = 500, 600, 70
 RANK = {"arch": 0, "pci": 1, "vtd": 2, "vmx": 2, "guest": 3, "monitor": 4, "boot": 4}
 PUBLIC = {"pci": {"pci/pci.h", "pci/pci_regs.h"}, "vtd": {"vtd/vtd.h"},
           "vmx": {"vmx/vmx.h", "vmx/upcalls.h"}, "guest": {"guest/vm.h", "guest/assign.h"},
@@ -24,7 +24,7 @@ PUBLIC = {"pci": {"pci/pci.h", "pci/pci_regs.h"}, "vtd": {"vtd/vtd.h"},
 FORBIDDEN = {("vmx", "vtd"), ("vtd", "vmx"), ("vmx", "pci")}
 
 CITING = {*RANK, "lab", "tests"}
-MANUAL = r"\b(?:SDM|VT-d|ACPI|PCI|PCI [A-Z][\w/ .-]+|PCI-to-PCI Bridge|Multiboot2?|ELF(?:-64)?|82093AA|ISO C) "
+MANUAL = r"\b(SDM|VT-d|ACPI|PCI|Multiboot2?|ELF|82093AA|ISO C)\b"
 
 findings = []
 
@@ -82,10 +82,14 @@ def comments(text):
 
 
 def cited_titles(text):
-    """What stands in quotes after the name of a manual: SDM "One", "Two"; VT-d "Three"."""
+    """What stands in quotes after the name of a manual, in one sentence: SDM "One", "Two"; VT-d "Three"."""
     for comment in comments(text):
-        for group in re.finditer(MANUAL + r'(?:[^".;:]{0,40}?"[^"]+")+', comment):
-            yield from re.findall(r'"([^"]+)"', group.group(0))
+        manual = None
+        for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] [A-Z])', comment):
+            if title and manual:
+                yield title
+            elif not title:
+                manual = name
 
 
 def check_titles(path, text, references):
@@ -97,8 +101,9 @@ def check_titles(path, text, references):
 
 
 def check_lengths(path, lines):
-    if path.suffix in (".c", ".h", ".asm", ".cc", ".py") and len(lines) > FILE_LINES:
-        find(path, len(lines), f"{len(lines)} lines; {FILE_LINES} are enough for a file")
+    enough = TEST_LINES if path.relative_to(ROOT).parts[0] == "tests" else FILE_LINES
+    if path.suffix in (".c", ".h", ".asm", ".cc", ".py") and len(lines) > enough:
+        find(path, len(lines), f"{len(lines)} lines; {enough} are enough for a file")
     if path.suffix != ".c":
         return
     start = None
