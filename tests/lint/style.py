@@ -86,7 +86,7 @@ def cited_titles(text):
     for comment in comments(text):
         manual = None
         for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] [A-Z])', comment):
-            if title and manual:
+            if manual and (title[:1].isupper() or title[:1].isdigit()):
                 yield title
             elif not title:
                 manual = name

@@ -115,9 +115,11 @@ MMIO(64)
         m.config_writes++;                                                                         \
         memcpy(m.config + reg, &v, sizeof(v));                                                     \
     }
-    CONFIG(8) CONFIG(16) CONFIG(32)
+CONFIG(8)
+CONFIG(16)
+CONFIG(32)
 
-        uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
+uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
     uint16_t old = pci_read16(bdf, PCI_COMMAND);
     uint16_t now = (uint16_t)((old & ~clear) | set);
