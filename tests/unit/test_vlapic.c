@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC by software: what each register takes, priorities, destinations, IPIs, the timer.
+ */
+// sources: guest/vlapic.c guest/vlapic_irq.c guest/vlapic_timer.c guest/bus.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "arch/msr.h"
+#include "arch/page.h"
+#include "guest/vioapic.h"
+#include "guest/vlapic.h"
+#include "guest/vm.h"
+#include "tests/unit/stubs.h"
+#include "vmx/upcalls.h"
+
+#define VCPUS 3
+
+struct vmx_caps vmx_caps;
+static struct vm vm;
+static struct vcpu vcpus[VCPUS];
+
+/* What the APIC asked of vmx/ and of the I/O APIC. */
+static struct {
+    int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi;
+} seen;
+
+void vcpu_post(struct vcpu *v, uint8_t vector)
+{
+    seen.posted[v->index] = vector;
+    v->irr[vector / 64] |= BIT(vector % 64);
+}
+void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
+void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }
+void vcpu_sipi(struct vcpu *v, uint8_t vector) { seen.sipi[v->index] = vector; }
+void apicv_mode_changed(struct vcpu *v)
+{
+    (void)v;
+    seen.mode_changes++;
+}
+void vioapic_eoi(struct vioapic *io, uint8_t vector)
+{
+    (void)io;
+    seen.eoi = vector;
+}
+void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&vm, 0, sizeof(vm));
+    memset(vcpus, 0, sizeof(vcpus));
+    vm.vcpu_count = VCPUS;
+    for (unsigned i = 0; i < VCPUS; i++) {
+        vcpus[i].vm = &vm;
+        vcpus[i].index = i;
+        vcpus[i].vapic = page_alloc();
+        vm.vcpus[i] = &vcpus[i];
+    }
+    assert_int_equal(vlapic_create(&vm), 0);
+    for (unsigned i = 0; i < VCPUS; i++)
+        vlapic_set(&vcpus[i], APIC_SVR, 0x1ff);
+    memset(&seen, 0, sizeof(seen));
+    return 0;
+}
+
+static int done(void **state)
+{
+    (void)state;
+    vlapic_destroy(&vm);
+    assert_int_equal(vm.mmio.count, 0);
+    for (unsigned i = 0; i < VCPUS; i++)
+        page_free(vcpus[i].vapic);
+    return 0;
+}
+
+static uint64_t load(unsigned offset, unsigned width)
+{
+    const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
+    uint64_t value = UINT64_MAX;
+    r->read(&vcpus[0], r->owner, offset, width, &value);
+    return value;
+}
+
+static void store(unsigned offset, unsigned width, uint64_t value)
+{
+    const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
+    r->write(&vcpus[0], r->owner, offset, width, value);
+}
+
+static uint32_t msr_of(unsigned offset) { return MSR_X2APIC_FIRST + offset / 16; }
+static void to_x2apic(struct vcpu *v)
+{
+    assert_int_equal(
+        vm_msr_write(v, MSR_IA32_APIC_BASE, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_EXTD), 0);
+}
+
+/* SDM "Local APIC State After Power-Up or Reset" */
+static void after_reset(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[2];
+    vm_init(v);
+    assert_int_equal(vlapic_get(v, APIC_ID), 2 << 24);
+    assert_int_equal(vlapic_get(v, APIC_DFR), UINT32_MAX);
+    assert_int_equal(vlapic_get(v, APIC_SVR), 0xff);
+    assert_int_equal(vlapic_get(v, APIC_LVT_LINT0), 0x10000);
+    assert_int_equal(vlapic_get(v, APIC_LVT_TIMER), 0x10000);
+    assert_int_equal(v->apic_base, VM_APIC_BASE | APIC_BASE_EN);
+    assert_int_equal(vcpus[0].apic_base, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_BSP);
+}
+
+static void writable_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned offset;
+        uint32_t after_ones;
+    } rows[] = {
+        {APIC_ID, 0},
+        {APIC_VERSION, 0x50014},
+        {APIC_TPR, 0xff},
+        {APIC_LDR, 0xff000000},
+        {APIC_DFR, UINT32_MAX},
+        {APIC_SVR, 0x1ff},
+        {APIC_ESR, 0},
+        {APIC_ICR_HIGH, 0xff000000},
+        {APIC_LVT_TIMER, 0x700ff},
+        {APIC_LVT_THERMAL, 0x107ff},
+        {APIC_LVT_LINT1, 0x1a7ff},
+        {APIC_LVT_ERROR, 0x100ff},
+        {APIC_TIMER_DIVIDE, 0xb},
+        {APIC_ISR, 0},
+        {APIC_IRR, 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        store(rows[i].offset, 4, UINT32_MAX);
+        assert_int_equal(load(rows[i].offset, 4), rows[i].after_ones);
+    }
+}
+
+static void odd_accesses(void **state)
+{
+    (void)state;
+    store(APIC_LDR, 4, 0x12000000);
+    assert_int_equal(load(APIC_LDR + 3, 1), 0x12);
+    assert_int_equal(load(APIC_LDR + 2, 2), 0x1200);
+    assert_int_equal(load(APIC_LDR + 2, 4), 0); /* across the register's end */
+    assert_int_equal(load(APIC_LDR + 4, 4), 0);
+    assert_int_equal(load(0x40, 4), 0);
+    store(APIC_LDR, 1, 0xff);
+    store(APIC_LDR, 8, UINT64_MAX);
+    store(APIC_LDR + 4, 4, UINT32_MAX);
+    assert_int_equal(load(APIC_LDR, 4), 0x12000000);
+    store(APIC_SELF_IPI, 4, 0x40); /* not in this mode */
+    assert_int_equal(seen.posted[0], 0);
+}
+
+/* While disabled by SVR, LVT entries are masked and stay so, and nothing is accepted. */
+static void software_disable(void **state)
+{
+    (void)state;
+    store(APIC_LVT_ERROR, 4, 0x55);
+    store(APIC_SVR, 4, 0xff);
+    assert_int_equal(load(APIC_LVT_ERROR, 4), 0x10055);
+    store(APIC_LVT_ERROR, 4, 0x56);
+    assert_int_equal(load(APIC_LVT_ERROR, 4), 0x10056);
+    vlapic_deliver(&vcpus[0], 0x40);
+    assert_int_equal(seen.posted[0], 0);
+}
+
+/* SDM "x2APIC State Transitions" */
+static void modes(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[1];
+    uint64_t off = VM_APIC_BASE, on = off | APIC_BASE_EN, x2 = on | APIC_BASE_EXTD, value;
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, off | APIC_BASE_EXTD), -ENOENT);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on + PAGE_SIZE), -ENOENT);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on | BIT(9)), -ENOENT);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on | BIT(60)), -ENOENT);
+    assert_int_equal(seen.mode_changes, 0);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, x2), 0);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on), -ENOENT);
+    assert_int_equal(vm_msr_read(v, msr_of(APIC_ID), &value), 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(vm_msr_read(v, msr_of(APIC_LDR), &value), 0);
+    assert_int_equal(value, 2);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, off), 0);
+    assert_int_equal(vm_msr_read(v, msr_of(APIC_ID), &value), -ENOENT);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, x2), -ENOENT);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on), 0);
+    assert_int_equal(vlapic_get(v, APIC_ID), 1 << 24);
+    assert_int_equal(seen.mode_changes, 3);
+    assert_int_equal(vm_msr_read(v, MSR_IA32_APIC_BASE, &value), 0);
+    assert_int_equal(value, on);
+}
+
+/* SDM "x2APIC Register Address Space": what is #GP. */
+static void x2apic_faults(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    uint64_t value;
+    assert_int_equal(vm_msr_read(v, msr_of(APIC_TPR), &value), -ENOENT); /* in xAPIC mode */
+    to_x2apic(v);
+    static const unsigned no_read[] = {APIC_EOI,      APIC_SELF_IPI, APIC_DFR,
+                                       APIC_ICR_HIGH, 0x40,          0x3d0};
+    static const unsigned no_write[] = {APIC_ID,  APIC_VERSION, APIC_PPR, APIC_LDR,
+                                        APIC_DFR, APIC_ISR,     APIC_IRR, APIC_TIMER_CURRENT,
+                                        0x40,     APIC_ICR_HIGH};
+    for (size_t i = 0; i < ARRAY_COUNT(no_read); i++)
+        assert_int_equal(vm_msr_read(v, msr_of(no_read[i]), &value), -ENOENT);
+    for (size_t i = 0; i < ARRAY_COUNT(no_write); i++)
+        assert_int_equal(vm_msr_write(v, msr_of(no_write[i]), 0), -ENOENT);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_EOI), 1), -ENOENT);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_EOI), 0), 0);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_ESR), 1), -ENOENT);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_TPR), 0x100), -ENOENT);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_TPR), BIT(32)), -ENOENT);
+    assert_int_equal(vm_msr_write(v, msr_of(APIC_SVR), BIT(12)), -ENOENT);
+    assert_int_equal(vm_msr_write(v, 0x8ff, 0), -ENOENT);
+    assert_int_equal(vm_msr_read(v, 0x12345, &value), -ENOENT);
+}
+
+static void take(unsigned vector) { vcpu_post(&vcpus[0], (uint8_t)vector); }
+
+/* SDM "Task and Processor Priorities" */
+static void priorities(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    assert_int_equal(vm_irq_next(v), -1);
+    take(0x41);
+    take(0x83);
+    assert_int_equal(load(APIC_IRR + 0x20, 4), 2); /* seen before it is folded */
+    assert_int_equal(vm_irq_next(v), 0x83);
+    vm_irq_accepted(v, 0x83);
+    assert_int_equal(load(APIC_ISR + 0x40, 4), 8);
+    assert_int_equal(load(APIC_PPR, 4), 0x80);
+    assert_int_equal(vm_irq_next(v), -1);
+    take(0x8f); /* the same class waits */
+    assert_int_equal(vm_irq_next(v), -1);
+    take(0x90);
+    assert_int_equal(vm_irq_next(v), 0x90);
+    vm_irq_accepted(v, 0x90);
+    store(APIC_EOI, 4, 0); /* ends the highest */
+    assert_int_equal(load(APIC_ISR + 0x40, 4), 8);
+    assert_int_equal(vm_irq_next(v), -1);
+    store(APIC_EOI, 4, 0);
+    assert_int_equal(load(APIC_PPR, 4), 0);
+    assert_int_equal(vm_irq_next(v), 0x8f);
+    store(APIC_TPR, 4, 0x8a);
+    assert_int_equal(load(APIC_PPR, 4), 0x8a);
+    assert_int_equal(vm_irq_next(v), -1);
+    store(APIC_TPR, 4, 0x3f);
+    assert_int_equal(vm_irq_next(v), 0x8f);
+    store(APIC_EOI, 4, 0); /* nothing in service: nothing happens */
+    assert_int_equal(seen.eoi, 0);
+}
+
+static void level_eoi(void **state)
+{
+    (void)state;
+    vcpus[0].eoi_exit[1] = BIT(2); /* vector 0x42 */
+    for (unsigned vector = 0x41; vector <= 0x42; vector++) {
+        take(vector);
+        assert_int_equal(vm_irq_next(&vcpus[0]), vector);
+        vm_irq_accepted(&vcpus[0], (uint8_t)vector);
+        store(APIC_EOI, 4, 0);
+        assert_int_equal(seen.eoi, vector == 0x42 ? 0x42 : 0);
+    }
+}
+
+/* SDM "Determining IPI Destination" */
+static void destinations(void **state)
+{
+    (void)state;
+    assert_int_equal(vlapic_match(&vm, 1, false), 2);
+    assert_int_equal(vlapic_match(&vm, 7, false), 0);
+    assert_int_equal(vlapic_match(&vm, 0xff, false), 7);
+    assert_int_equal(vlapic_match(&vm, 0xff, true), 7);
+    vlapic_set(&vcpus[0], APIC_LDR, 0x01000000);
+    vlapic_set(&vcpus[1], APIC_LDR, 0x12000000);
+    vlapic_set(&vcpus[2], APIC_LDR, 0x84000000);
+    assert_int_equal(vlapic_match(&vm, 0x85, true), 5); /* flat */
+    for (unsigned i = 0; i < VCPUS; i++)
+        vlapic_set(&vcpus[i], APIC_DFR, 0x0fffffff); /* clusters */
+    assert_int_equal(vlapic_match(&vm, 0x12, true), 2);
+    assert_int_equal(vlapic_match(&vm, 0x8f, true), 4);
+    assert_int_equal(vlapic_match(&vm, 0x11, true), 0);
+    to_x2apic(&vcpus[1]);
+    assert_int_equal(vlapic_match(&vm, 0x2, true), 2);
+    assert_int_equal(vlapic_match(&vm, 0x10002, true), 0);
+    assert_int_equal(vlapic_match(&vm, UINT32_MAX, true), 7);
+    vcpus[2].apic_base = 0;
+    assert_int_equal(vlapic_match(&vm, 0xff, false), 3);
+}
+
+static void icr(uint32_t high, uint32_t low)
+{
+    memset(&seen, 0, sizeof(seen));
+    store(APIC_ICR_HIGH, 4, high << 24);
+    store(APIC_ICR, 4, low);
+}
+
+/* SDM "Interrupt Command Register (ICR)" */
+static void ipis(void **state)
+{
+    (void)state;
+    icr(2, 0x4055);
+    assert_int_equal(seen.posted[2], 0x55);
+    assert_int_equal(seen.posted[0] | seen.posted[1], 0);
+    icr(0, 0x44056); /* self */
+    assert_int_equal(seen.posted[0], 0x56);
+    assert_int_equal(seen.posted[1], 0);
+    icr(0, 0xc4057); /* all others */
+    assert_int_equal(seen.posted[0], 0);
+    assert_int_equal(seen.posted[1], 0x57);
+    assert_int_equal(seen.posted[2], 0x57);
+    icr(0, 0x84058); /* all */
+    assert_int_equal(seen.posted[0], 0x58);
+    assert_int_equal(seen.posted[2], 0x58);
+    icr(0xff, 0x4159); /* lowest priority: one of them */
+    assert_int_equal((seen.posted[0] == 0x59) + (seen.posted[1] == 0x59) + (seen.posted[2] == 0x59),
+                     1);
+    icr(1, 0x4400);
+    assert_int_equal(seen.nmis[1], 1);
+    icr(1, 0x4500);
+    assert_int_equal(seen.inits[1], 1);
+    icr(1, 0x8500); /* level de-assert */
+    assert_int_equal(seen.inits[1], 0);
+    icr(1, 0x4608);
+    assert_int_equal(seen.sipi[1], 8);
+    icr(1, 0x400f); /* no vector for an interrupt */
+    assert_int_equal(seen.posted[1], 0);
+    assert_int_equal(load(APIC_ESR, 4), 0x20);
+    store(APIC_ESR, 4, 0);
+    assert_int_equal(load(APIC_ESR, 4), 0);
+}
+
+static void x2apic_ipis(void **state)
+{
+    (void)state;
+    uint64_t value;
+    to_x2apic(&vcpus[0]);
+    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_ICR), UINT64_C(2) << 32 | 0x61), 0);
+    assert_int_equal(seen.posted[2], 0x61);
+    assert_int_equal(vm_msr_read(&vcpus[0], msr_of(APIC_ICR), &value), 0);
+    assert_int_equal(value, UINT64_C(2) << 32 | 0x61);
+    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_SELF_IPI), 0x62), 0);
+    assert_int_equal(seen.posted[0], 0x62);
+    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_ICR), BIT(20)), -ENOENT);
+}
+
+/* With APIC virtualization the value is in the page before anybody is asked. */
+static void trap_like_writes(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[1];
+    vmx_caps.apicv = true;
+    vlapic_set(v, APIC_ID, 0x77000000);
+    vm_apic_write(v, APIC_ID);
+    assert_int_equal(vlapic_get(v, APIC_ID), 1 << 24);
+    vlapic_set(v, APIC_DFR, 0);
+    vm_apic_write(v, APIC_DFR);
+    assert_int_equal(vlapic_get(v, APIC_DFR), 0x0fffffff);
+    vlapic_set(v, APIC_LVT_LINT0, UINT32_MAX);
+    vm_apic_write(v, APIC_LVT_LINT0);
+    assert_int_equal(vlapic_get(v, APIC_LVT_LINT0), 0x1a7ff);
+    vlapic_set(v, APIC_ICR_HIGH, 2 << 24);
+    vlapic_set(v, APIC_ICR, 0x4066);
+    vm_apic_write(v, APIC_ICR);
+    assert_int_equal(seen.posted[2], 0x66);
+    vmx_caps.apicv = false;
+}
+
+/* SDM "APIC Timer" */
+static void timer(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    uint64_t before = rdtsc();
+    store(APIC_LVT_TIMER, 4, 0x45);
+    store(APIC_TIMER_DIVIDE, 4, 0x3); /* by 16 */
+    store(APIC_TIMER_INITIAL, 4, 0x40000000);
+    assert_true(v->timer_deadline >= before + UINT64_C(0x400000000));
+    assert_true(v->timer_deadline <= rdtsc() + UINT64_C(0x400000000));
+    assert_in_range(load(APIC_TIMER_CURRENT, 4), 0x30000000, 0x40000000);
+    store(APIC_TIMER_INITIAL, 4, 0);
+    assert_int_equal(v->timer_deadline, 0);
+    assert_int_equal(load(APIC_TIMER_CURRENT, 4), 0);
+    store(APIC_TIMER_INITIAL, 4, 100);
+    v->timer_deadline = 0; /* as vmx/run.c leaves it */
+    vm_timer(v);
+    assert_int_equal(seen.posted[0], 0x45);
+    assert_int_equal(v->timer_deadline, 0);
+}
+
+static void timer_periodic(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    store(APIC_LVT_TIMER, 4, 0x20046);
+    store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
+    store(APIC_TIMER_INITIAL, 4, 1000000);
+    for (int i = 0; i < 3; i++) {
+        uint64_t due = v->timer_deadline;
+        while (rdtsc() < due)
+            cpu_relax();
+        seen.posted[0] = 0;
+        vm_timer(v);
+        assert_int_equal(seen.posted[0], 0x46);
+        assert_true(v->timer_deadline > rdtsc() - 1000000);
+        assert_true(v->timer_deadline > due);
+        assert_int_equal((v->timer_deadline - due) % 1000000, 0);
+    }
+    store(APIC_LVT_TIMER, 4, 0x30046); /* masked: it runs on, silently */
+    seen.posted[0] = 0;
+    vm_timer(v);
+    assert_int_equal(seen.posted[0], 0);
+    assert_int_not_equal(v->timer_deadline, 0);
+}
+
+static void timer_deadline(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    uint64_t value, at = rdtsc() + UINT64_C(1000000000000);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    assert_int_equal(v->timer_deadline, 0); /* in another mode the write is ignored */
+    store(APIC_LVT_TIMER, 4, 0x40047);
+    store(APIC_TIMER_INITIAL, 4, 1000);
+    assert_int_equal(v->timer_deadline, 0);
+    assert_int_equal(vm_msr_write(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    assert_int_equal(v->timer_deadline, at);
+    store(APIC_LVT_TIMER, 4, 0x40048); /* the same mode again: still armed */
+    assert_int_equal(vm_msr_read(v, MSR_IA32_TSC_DEADLINE, &value), 0);
+    assert_int_equal(value, at);
+    store(APIC_LVT_TIMER, 4, 0x48);
+    assert_int_equal(v->timer_deadline, 0);
+    assert_int_equal(vm_msr_read(v, MSR_IA32_TSC_DEADLINE, &value), 0);
+    assert_int_equal(value, 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(after_reset),
+        T(writable_bits),
+        T(odd_accesses),
+        T(software_disable),
+        T(modes),
+        T(x2apic_faults),
+        T(priorities),
+        T(level_eoi),
+        T(destinations),
+        T(ipis),
+        T(x2apic_ipis),
+        T(timer),
+        T(trap_like_writes),
+        T(timer_periodic),
+        T(timer_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
