@@ -28,7 +28,9 @@ FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "multiboot_dma
 FIRMWARE_FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
 EARLY = ("ata_piix", "sd_mod")              # to reach the disks; KVM's modules are loaded per case
 KVM = ("irqbypass", "kvm", "kvm-intel")
-COMMAND_LINE = "console=ttyS0 quiet nokaslr mitigations=off tsc=reliable lpj=1000000 8250.nr_uarts=2"
+# A tick of the TSC is an instruction, and ips=100000000 of them are a second, whatever CPUID says of the frequency.
+COMMAND_LINE = ("console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=100000 lpj=400000 "
+                "8250.nr_uarts=2")
 SECTOR_TRACK = 16 * 63 * 512                # a flat disk of Bochs is a whole number of cylinders
 
 

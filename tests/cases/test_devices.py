@@ -36,6 +36,11 @@ CASES = [
     edu("dma", "nested", expect=DMA),
     edu("fault", "nested", expect=FAULT),
     edu("msi", "nested", expect=MSI),
+    edu("msi", "nested", machine={"apicv": "off"}, expect=[r"posting=off", *MSI]),
+    # One unit, two domains: each device sees its own VM's memory.
+    Case("two-vms", on="nested", devices=["edu,addr=4", "edu,addr=5"],
+         vms=["kernel=edu-dma.elf,name=one,mem=16M,pci=1234:11e8", "kernel=edu-dma.elf,name=two,mem=16M,pci=1234:11e8#1"],
+         expect=[r"vm=one .*domain=1", r"vm=two .*domain=2"], exits={"one": 1, "two": 1}),
 ]
 
 
