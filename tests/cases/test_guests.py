@@ -35,6 +35,8 @@ CASES = [
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
          expect=[r"ports: answered in the right part of RAX", r"\| out of a string$", r"strings: both directions"],
          exits={"cpuid-port": 1}),
+    Case("console-input", vms=["kernel=echo.elf,mem=4M"], answers=[(r"echo\| who is there\? ", "Bernardo\r")],
+         expect=[r"^echo\| who is there\? ", r"^echo\| good day, Bernardo$"], exits={"echo": 1}),
     # Each is stopped or answered as hardware would, and the next one runs.
     Case("misbehaviour",
          vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M", "kernel=endless.bin,mem=4M,timeout=1",

@@ -228,7 +228,7 @@ static void x2apic_faults(void **state)
 
 static void take(unsigned vector) { vcpu_post(&vcpus[0], (uint8_t)vector); }
 
-/* SDM "Task and Processor Priorities" */
+/* SDM "Interrupt, Task, and Processor Priority" */
 static void priorities(void **state)
 {
     (void)state;
