@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * State of a CPU that exits and switches must not lose: single-stepping goes over an instruction that
+ * exits, breakpoints and DR6 are the guest's own, an NMI comes once and not into its own handler, vector
+ * registers and SYSCALL's MSRs belong to one virtual CPU.
+ * To: vmx/run.c (vcpu_advance_rip), vmx/exit_intr.c, vmx/inject.c, vmx/registers.c.
+ * Spec: SDM "Debug Exceptions", "Nonmaskable Interrupt (NMI)", "VM-Exit Interruption Information".
+ */
+#include "arch/msr.h"
+#include "guest/programs/lib/guest.h"
+
+#define DR6_B0 BIT(0)
+#define DR6_BS BIT(14)
+#define IPI    0x41
+
+static uint64_t steps, step_dr6, hits, nmis, nmis_inside, handled;
+
+static uint64_t dr6_read_and_clear(void)
+{
+    uint64_t dr6;
+    asm volatile("mov %%dr6, %0" : "=r"(dr6));
+    asm volatile("mov %0, %%dr6" ::"r"(UINT64_C(0xffff0ff0)));
+    return dr6;
+}
+
+static void on_debug(struct interrupt_frame *frame)
+{
+    step_dr6 = dr6_read_and_clear();
+    if (step_dr6 & DR6_BS)
+        steps++;
+    if (step_dr6 & DR6_B0) {
+        hits++;
+        frame->rflags |= BIT(16); /* RF: not the same breakpoint again at once */
+    }
+}
+
+/* Seven instructions, among them three that exit. */
+static void single_step(void)
+{
+    asm volatile("pushfq; orl $0x100, (%%rsp); popfq\n\t"
+                 "nop\n\t"
+                 "xor %%eax, %%eax\n\t"
+                 "cpuid\n\t"
+                 "mov $0x3fd, %%edx\n\t"
+                 "in %%dx, %%al\n\t"
+                 "pushfq\n\t"
+                 "andl $0xfffffeff, (%%rsp)\n\t"
+                 "popfq" ::
+                     : "rax", "rbx", "rcx", "rdx", "memory", "cc");
+    check(steps == 8);
+    print("single-step: steps=%lu", steps);
+}
+
+static void breakpoint(void)
+{
+    asm volatile("lea 1f(%%rip), %%rax; mov %%rax, %%dr0; mov $0x402, %%eax; mov %%rax, %%dr7\n\t"
+                 "1: nop; xor %%eax, %%eax; cpuid" ::
+                     : "rax", "rbx", "rcx", "rdx", "memory", "cc");
+    asm volatile("mov %0, %%dr7" ::"r"(UINT64_C(0x400)));
+    check(hits == 1);
+    print("breakpoint: hits=%lu", hits);
+}
+
+static void send_nmi(void)
+{
+    apic_write(APIC_ICR, (uint32_t)(FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_NMI) |
+                                    FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)));
+}
+
+/* A second NMI waits until the handler's IRET. */
+static void on_nmi(struct interrupt_frame *frame)
+{
+    (void)frame;
+    static bool inside;
+    nmis_inside += inside;
+    inside = true;
+    if (nmis++ == 0) {
+        send_nmi();
+        for (unsigned i = 0; i < 1000; i++)
+            cpu_relax();
+        cpuid(0, 0);
+    }
+    inside = false;
+}
+
+static void nmi(void)
+{
+    asm volatile("cli");
+    send_nmi();
+    check(spin_until(__atomic_load_n(&nmis, __ATOMIC_SEQ_CST) == 2, 1000000));
+    check(nmis_inside == 0);
+    print("nmi: count=%lu inside=%lu", nmis, nmis_inside);
+}
+
+static void on_ipi(struct interrupt_frame *frame)
+{
+    (void)frame;
+    handled++;
+}
+
+/* STI and MOV SS hold an interrupt back for one instruction, also if that instruction exits. */
+static void shadow(void)
+{
+    apic_write(APIC_TPR, 0);
+    asm volatile("cli");
+    apic_write(APIC_ICR, IPI | (uint32_t)FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF));
+    check(handled == 0);
+    uint64_t after_sti;
+    asm volatile("sti; mov %1, %0; nop; cli" : "=&r"(after_sti) : "m"(handled) : "memory");
+    check(after_sti == 0 && handled == 1);
+    uint32_t a = 0, c = 0;
+    apic_write(APIC_ICR, IPI | (uint32_t)FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF));
+    asm volatile("sti; cpuid; nop; cli" : "+a"(a), "+c"(c)::"rbx", "rdx", "memory");
+    check(handled == 2);
+    print("sti: handled=%lu", handled);
+}
+
+/* Values that differ from one virtual CPU to the next stay through many turns of others. */
+static void registers_are_mine(void)
+{
+    uint64_t mine = option("pattern", 1) * UINT64_C(0x0101010101010101), end;
+    uint64_t x, d;
+    asm volatile("mov %0, %%cr4" ::"r"(read_cr4() | CR4_OSFXSR));
+    asm volatile("mov %0, %%cr0" ::"r"(read_cr0() & ~(CR0_EM | CR0_TS)));
+    asm volatile("movq %0, %%xmm0; movq %0, %%xmm15; mov %0, %%dr3" ::"r"(mine));
+    wrmsr(MSR_IA32_LSTAR, mine & BITS(46, 0));
+    wrmsr(MSR_IA32_KERNEL_GS_BASE, mine & BITS(46, 0));
+    end = rdtsc() + option("ticks", 2000000);
+    while (rdtsc() < end) {
+        asm volatile("movq %%xmm0, %0; mov %%dr3, %1" : "=r"(x), "=r"(d));
+        check(x == mine && d == mine);
+        asm volatile("movq %%xmm15, %0" : "=r"(x));
+        check(x == mine && rdmsr(MSR_IA32_LSTAR) == (mine & BITS(46, 0)));
+        check(rdmsr(MSR_IA32_KERNEL_GS_BASE) == (mine & BITS(46, 0)));
+    }
+    print("registers: mine");
+}
+
+int main(void)
+{
+    apic_on(option("x2apic", 1));
+    on_interrupt(VECTOR_DB, on_debug);
+    on_interrupt(VECTOR_NMI, on_nmi);
+    on_interrupt(IPI, on_ipi);
+    dr6_read_and_clear();
+    single_step();
+    breakpoint();
+    nmi();
+    shadow();
+    registers_are_mine();
+    return 0;
+}
