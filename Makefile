@@ -179,12 +179,16 @@ fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a us
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
 	$(Q)sh lab/setup.sh
-run: setup # the whole path, on the best machine that is here (DEMO=... for other words of ./hamlet run)
+# A guest of one instruction, single-stepped three times, then one that drives the device it was given.
+DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 \
+	--vm kernel=$O/guests/edu-mmio.elf,name=alpha,mem=16M,pci=1234:11e8
+DEMO_DEVICES ?= --device edu
+run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)./hamlet run $(DEMO)
+	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)
 iso: setup # an ISO for a USB stick, build/hamlet.iso
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)./hamlet iso $O/hamlet.iso $(filter-out --device%,$(DEMO))
+	$(Q)./hamlet iso $O/hamlet.iso $(DEMO)
 test: setup # every test: units, checks, boot cases on every machine that is here
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/run.py
