@@ -77,6 +77,8 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
     uint64_t address = (irta & ~bits(11, 0)) + 16 * uint64_t(index);
     bool readable = fetch(address, fresh, true);
     drop_some();
+    if (iec_unflushed)
+        say(text("iec stale sid=%s not flushed since SIRTP", bdf_text(sid).c_str()));
     auto hit = iec.find(uint16_t(index));
     if (hit != iec.end()) {
         irte = hit->second;

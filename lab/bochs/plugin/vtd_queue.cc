@@ -159,6 +159,8 @@ void VtdUnit::context_invalidate(const Entry128 &d)
         bool device = ((item.first ^ sid) & keep) == 0;
         return granularity == GLOBAL || (domain && (granularity == DOMAIN_SELECTIVE || device));
     });
+    if (granularity == GLOBAL)
+        context_unflushed = false;
     static const char *const names[] = {"", "global", "domain", "device"};
     say(text("flush context %s did=%u sid=%s dropped=%zu", names[granularity], did,
              bdf_text(sid).c_str(), n));
@@ -201,6 +203,8 @@ void VtdUnit::iotlb_invalidate(const Entry128 &d)
     size_t n = erase_from(iotlb_by_sid, leaf_gone);
     erase_from(iotlb_by_did, leaf_gone);
     erase_from(paging_cache, table_gone);
+    if (granularity == GLOBAL && !context_unflushed) /* the context cache goes first */
+        iotlb_unflushed = false;
     static const char *const names[] = {"", "global", "domain", "page"};
     say(text("flush iotlb %s did=%u address=0x%llx mask=%u dropped=%zu", names[granularity], did,
              (unsigned long long)(d.hi & ~bits(11, 0)), unsigned(field(d.hi, 5, 0)), n));
@@ -215,6 +219,7 @@ void VtdUnit::iec_invalidate(const Entry128 &d)
     size_t n = erase_from(iec, [&](const auto &item) {
         return !selective || (item.first & ~mask) == (first & ~mask);
     });
+    iec_unflushed = iec_unflushed && selective;
     drain("interrupt entry cache invalidation");
     say(text("flush iec %s index=%u count=%u dropped=%zu", selective ? "index" : "global", first,
              mask + 1, n));

@@ -231,11 +231,13 @@ void VtdUnit::write_gcmd(uint32_t value)
     if (value & G_SRTP) {
         root = rtaddr;
         gsts |= G_SRTP;
+        context_unflushed = iotlb_unflushed = true;
         say(text("gcmd root-table=0x%llx", (unsigned long long)root));
     }
     if ((value & G_SIRTP) && opt.remap && opt.queue) {
         irta = irta_reg;
         gsts |= G_SIRTP;
+        iec_unflushed = true;
         say(text("gcmd interrupt-table=0x%llx", (unsigned long long)irta));
     }
     if ((value & G_WBF) && opt.write_buffer)
@@ -366,6 +368,8 @@ bool VtdUnit::table_read(uint64_t hpa, void *to, size_t n, bool snoop)
         if (!host.read(line, bytes.data(), bytes.size()))
             return false;
         seen = seen_lines.emplace(line, bytes).first;
+        if (!all_clean && clean_lines.insert(line).second)
+            say(text("line stale hpa=0x%llx never written back", (unsigned long long)line));
     }
     memcpy(to, seen->second.data() + (hpa - line), n);
     return true;
@@ -383,10 +387,13 @@ bool VtdUnit::fetch(uint64_t hpa, Entry128 &entry, bool snoop)
 
 void VtdUnit::line_written_back(uint64_t address)
 {
-    if (address == ~UINT64_C(0))
+    if (address == ~UINT64_C(0)) {
         seen_lines.clear();
-    else
+        all_clean = true;
+    } else {
         seen_lines.erase(address & ~bits(5, 0));
+        clean_lines.insert(address & ~bits(5, 0));
+    }
 }
 
 /* A reproducible die: the same run gives the same throws. */

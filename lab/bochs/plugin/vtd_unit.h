@@ -12,6 +12,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <unordered_set>
 #include <vector>
 
 namespace lab
@@ -202,6 +203,13 @@ class VtdUnit
     /* Lines of tables as this unit last saw them: without ECAP.C it does not snoop, and a processor's
      * write is invisible until the line is written back. */
     std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
+    /* Lines that were ever written back. A table line that never was may be anything in memory. */
+    std::unordered_set<uint64_t> clean_lines;
+    bool all_clean = false; /* a WBINVD: from then on nobody can tell */
+
+    /* Caches that may still hold what the former table said: set by SRTP and SIRTP, cleared by global
+     * invalidations. This unit, honestly, holds nothing from before, but it reports who relies on that. */
+    bool context_unflushed = false, iotlb_unflushed = false, iec_unflushed = false;
 
     std::deque<Command> commands;
     std::deque<HeldWrite> held;

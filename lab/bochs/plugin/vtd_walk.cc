@@ -195,6 +195,9 @@ void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf)
 VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
 {
     drop_some();
+    if (context_unflushed || iotlb_unflushed)
+        say(text("%s stale sid=%s not flushed since SRTP", context_unflushed ? "context" : "iotlb",
+                 bdf_text(sid).c_str()));
     if (Leaf *hit = iotlb_find(iotlb_by_sid, sid, iova)) {
         Leaf leaf = *hit;
         stale_check("iotlb", sid, iova, leaf);

@@ -328,6 +328,25 @@ TEST(draining)
     CHECK(f.get64(DATA + 0x1000) == 3);
 }
 
+/* "Set Root Table Pointer Operation": global context-cache invalidation, then global IOTLB invalidation */
+TEST(set_root_table_pointer_wants_flushes)
+{
+    Fixture f;
+    f.enable();
+    f.write_to(0x1000);
+    CHECK(!f.traced("flushed since"));
+    f.command(G_SRTP);
+    f.write_to(0x1000);
+    CHECK(f.traced("context stale sid=00:04.0 not flushed since SRTP") == 1);
+    f.out64(VTD_IOTLB, bit(63) | bit(60)); /* too early: the context cache comes first */
+    f.out64(VTD_CCMD, bit(63) | bit(61));
+    f.write_to(0x1000);
+    CHECK(f.traced("iotlb stale sid=00:04.0 not flushed since SRTP") == 1);
+    f.flush_by_register();
+    f.write_to(0x1000);
+    CHECK(f.traced("flushed since") == 2);
+}
+
 /* PCI "Transaction Ordering": a read completion of the device pushes its writes. */
 TEST(completions_push_writes)
 {
@@ -373,6 +392,18 @@ TEST(tables_need_a_write_back)
         f.unit.line_written_back(L1);
         CHECK(f.write_to(0x1000));
     }
+}
+
+/* ... and so is a line that was never written back since it was made */
+TEST(new_tables_need_a_write_back)
+{
+    Fixture f;
+    f.enable();
+    CHECK(f.write_to(0x1000) && !f.traced("line stale"));
+    f.World::set64(0x7000, L1 | 3);
+    f.set64(L3 + 8, 0x7000 | 3);
+    CHECK(f.write_to(0x40001000));
+    CHECK(f.traced("line stale hpa=0x7000 never written back") == 1);
 }
 
 /* "Capability Register", "Extended Capability Register" of the default unit, bit by bit */

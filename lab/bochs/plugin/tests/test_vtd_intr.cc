@@ -18,6 +18,7 @@ struct IrFixture : Fixture {
         out64(VTD_IRTA, irta);
         command(G_SIRTP);
         queue_enable();
+        submit(4, 0);
         command(G_IRE);
     }
     void irte(unsigned index, uint64_t lo, uint64_t hi = UINT64_C(1) << 18 | SID)

@@ -56,6 +56,7 @@ struct Fixture : World {
         tables();
         out64(lab::VTD_RTADDR, ROOT);
         command(lab::G_SRTP);
+        flush_by_register();
         command(lab::G_TE);
     }
     bool write_to(uint64_t iova, uint32_t value = 1, uint16_t sid = SID)
