@@ -22,9 +22,9 @@ from lab import iso, machines                    # noqa: E402
 from lab.machines.boot import Boot, Console      # noqa: E402
 from vtd_mutants import CALL, FILES              # noqa: E402
 
-# Units on which a mistake shows: one that keeps everything for ever, one that keeps absent entries too, one that is
-# commanded by registers, one whose writes linger.
-UNITS = [{}, {"caching_mode": "1"}, {"queue": "0"}, {"hold": "100000"}]
+# Units on which a mistake shows: one that keeps everything for ever, one that keeps absent entries too, one that knows no
+# single pages, one with a write buffer, one whose writes linger.
+UNITS = [{}, {"caching_mode": "1"}, {"page_selective": "0"}, {"write_buffer": "1"}, {"hold": "100000"}]
 
 
 def noticed(tree, scratch):
