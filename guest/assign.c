@@ -3,7 +3,8 @@
  * The way of a physical function to a VM and back.
  * From: guest/vm.c.
  * To: pci/reset.c (a clean start), vtd/context.c (its view of memory), guest/vpci_header.c and
- * guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its interrupts).
+ * guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its interrupts),
+ * guest/storm.c (its faults).
  */
 #define LOG "assign"
 #include "guest/assign.h"
@@ -12,6 +13,7 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "arch/printf.h"
+#include "guest/storm.h"
 #include "guest/vmsix.h"
 
 #define PAGES_OF(type) (ALIGN_UP(sizeof(type), PAGE_SIZE) / PAGE_SIZE)
@@ -135,6 +137,7 @@ static void release(struct assignment *a)
     enum pci_reset_kind used;
 
     hide(a);
+    storm_forget(a);
     if (pci_drain(fn))
         log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
     if (make_silent(fn, &used))
@@ -160,6 +163,7 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     a->requester = pci_requester(fn);
     a->fault_budget = LOG_GUEST_BUDGET;
     fn->owner = a;
+    storm_watch(a);
     err = make_silent(fn, &used);
     if (!err && !vm->domain)
         err = vm_dma_enable(vm);
@@ -167,6 +171,7 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
         err = attach(a);
     if (err) {
         fn->owner = NULL;
+        storm_forget(a);
         pages_free(a, PAGES_OF(struct assignment));
         return err;
     }
@@ -235,35 +240,10 @@ void assign_guest_reset(struct assignment *a)
     if (pci_reset(a->fn, &used))
         log_guest(&a->vm->log_budget, "vm=%s " BDF_FMT " did not come back from its reset",
                   a->vm->name, BDF_ARG(a->fn->bdf));
+    else
+        storm_end(a);
     pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
     vmsix_reset(&a->v); /* the device's entries have their masks again */
-}
-
-static struct assignment *by_source_id(bdf_t source_id)
-{
-    for (size_t i = 0; i < vm_count(); i++)
-        for (struct assignment *a = vm_get(i)->assignments; a; a = a->next)
-            if (a->requester == source_id || a->fn->bdf == source_id)
-                return a;
-    return NULL;
-}
-
-/* vtd/fault.c has logged the record itself; here it finds its VM. */
-static void fault_arrived(const struct vtd_fault *fault)
-{
-    struct assignment *a = by_source_id(fault->source_id);
-
-    if (!a)
-        return;
-    a->fault_count++;
-    a->vm->fault_count++;
-    log_guest(&a->fault_budget, "vm=%s " BDF_FMT " blocked: %s %s=0x%llx (%s)", a->vm->name,
-              BDF_ARG(fault->source_id),
-              fault->is_interrupt ? "interrupt"
-              : fault->is_read    ? "read"
-                                  : "write",
-              fault->is_interrupt ? "irte" : "address", (unsigned long long)fault->address,
-              vtd_reason_name(fault->reason));
 }
 
 void assign_silence(void)
@@ -275,6 +255,6 @@ void assign_silence(void)
 
 void assign_init(void)
 {
-    vtd_fault_handler_set(fault_arrived);
+    storm_init();
     panic_hook_add(assign_silence);
 }

@@ -21,6 +21,12 @@ struct assignment {
     bdf_t requester; /* source-id of its DMA, where a bridge stands in for it */
     uint64_t fault_count;
     int fault_budget; /* lines that its faults may still cause */
+
+    /* guest/storm.c */
+    struct assignment *watched_next;
+    uint64_t storm_began; /* TSC: faults are counted from here on */
+    unsigned storm_faults, storm_count;
+    bool parked; /* had too many faults: no bus mastering until a reset */
 };
 
 /* Give the VM every function that its configuration names. A function that is not there, is taken, or

@@ -38,6 +38,14 @@ static uint64_t faults_of(const struct vm *vm)
     return vm->fault_count;
 }
 
+static uint64_t parked(const struct vm *vm)
+{
+    uint64_t n = 0;
+    for (const struct assignment *a = vm->assignments; a; a = a->next)
+        n += a->parked;
+    return n;
+}
+
 static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     switch (number) {
@@ -57,6 +65,8 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
         return ptr_hpa(image_start).v;
     case HC_FAULTS:
         return faults_of(v->vm);
+    case HC_PARKED:
+        return parked(v->vm);
     default:
         return HC_UNKNOWN;
     }

@@ -16,6 +16,7 @@ enum hypercall {
     HC_HOST_ADDRESS = 5, /* RBX: guest-physical address of RAM; where it really is */
     HC_HAMLET = 6, /* where Hamlet itself lies: memory that no guest and no device may reach */
     HC_FAULTS = 7, /* DMA and interrupt faults of this VM's devices so far */
+    HC_PARKED = 8, /* devices of this VM that may not master the bus before they are reset */
 };
 #define HC_VERSION_1 UINT64_C(0x484d4c5400000001) /* "HMLT", number of this interface */
 #define HC_UNKNOWN   UINT64_MAX                   /* answer to everything else */

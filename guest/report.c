@@ -59,8 +59,8 @@ static void report_exits(const struct vm *vm)
 static void report_devices(const struct vm *vm)
 {
     for (const struct assignment *a = vm->assignments; a; a = a->next)
-        console_line("hamlet: vm=%s device=" BDF_FMT " device-faults=%lu", vm->name,
-                     BDF_ARG(a->fn->bdf), a->fault_count);
+        console_line("hamlet: vm=%s device=" BDF_FMT " device-faults=%lu storms=%u parked=%u",
+                     vm->name, BDF_ARG(a->fn->bdf), a->fault_count, a->storm_count, a->parked);
 }
 
 void report_vm(const struct vm *vm)

@@ -8,6 +8,7 @@
  */
 #include "arch/string.h"
 #include "guest/assign.h"
+#include "guest/storm.h"
 
 /* Command bits that the guest may have in its view. Memory, I/O and bus master are Hamlet's in
  * the hardware: see command_write. */
@@ -17,8 +18,8 @@
 
 /* Decode in the hardware stays on as long as the function is assigned: an access of the guest to a
  * mapping that decodes to nothing would be an error of the machine. What the guest switches
- * off is unmapped instead. Bus mastering is switched in the hardware; the function's
- * context entry is live before the guest runs, so there is nothing to wait for. */
+ * off is unmapped instead. Bus mastering is switched in the hardware, unless a storm of faults has ended
+ * it; the function's context entry is live before the guest runs, so there is nothing to wait for. */
 static void command_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     bool master = value & PCI_COMMAND_MASTER;
@@ -28,13 +29,17 @@ static void command_write(struct vpci_function *f, const struct vpci_reg *r, uin
     if (!f->of)
         return;
     intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);
-    pci_command(f->of->fn->bdf, master ? PCI_COMMAND_MASTER : 0, master ? 0 : PCI_COMMAND_MASTER);
+    storm_bus_master(f->of, master);
 }
 
 static const struct vpci_reg header[] = {
     {.offset = PCI_VENDOR_ID, .width = 2, .shadow = 0xffff},
     {.offset = PCI_DEVICE_ID, .width = 2, .shadow = 0xffff},
-    {.offset = PCI_COMMAND, .width = 2, .shadow = 0xffff, .write = command_write},
+    /* Bus master reads as it is: so a driver sees that its device has lost it. */
+    {.offset = PCI_COMMAND,
+     .width = 2,
+     .shadow = 0xffff & ~PCI_COMMAND_MASTER,
+     .write = command_write},
     {.offset = PCI_STATUS,
      .width = 2,
      .shadow = PCI_STATUS_CAP_LIST,

@@ -173,12 +173,16 @@ void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v)
     }
 }
 
-/* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. */
+/* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. Under a lock:
+ * a CPU that switches bus mastering off for good must not meet one that writes the old value back. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
+    static struct spinlock lock;
+    spin_lock(&lock);
     uint16_t old = pci_read16(bdf, PCI_COMMAND);
     uint16_t wanted = (old & ~clear) | set;
     if (wanted != old)
         pci_write16(bdf, PCI_COMMAND, wanted);
+    spin_unlock(&lock);
     return old;
 }

@@ -20,8 +20,9 @@ struct model {
     uint64_t irte_free, irte_next;
     void (*handler)(void *ctx); /* the last that irq_alloc() got */
     void *handler_ctx;
-    uint64_t rte;    /* of the I/O APIC pin that INTx is wired to */
-    unsigned posted; /* interrupts, and the last vector */
+    void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
+    uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
+    unsigned posted;                                 /* interrupts, and the last vector */
     uint8_t last_vector;
     unsigned table_writes;    /* to the device's MSI-X table */
     uint8_t bar_bytes[65536]; /* what mmio_map() of any BAR shows */

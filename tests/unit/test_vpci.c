@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/bus.c guest/intx.c guest/vioapic.c
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/bus.c guest/intx.c guest/vioapic.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include "guest/storm.h"
 #include "tests/unit/assign_model.h"
 
 static struct vpci_function *f;
@@ -300,6 +301,34 @@ static void a_storm_on_a_line_ends(void **state)
     assert_int_equal(m.posted, 0);
 }
 
+static void faults(unsigned count)
+{
+    const struct vtd_fault fault = {.source_id = m.fn.bdf, .reason = 5, .address = 0x1000};
+    while (count--)
+        m.fault_handler(&fault);
+}
+
+/* A device with too many faults cannot be made to master the bus, until its guest has reset it. */
+static void storm_parks_the_device(void **state)
+{
+    (void)state;
+    assign_init();
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    faults(STORM_FAULTS - 1);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    faults(1);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assert_int_equal(m.vm.fault_count, STORM_FAULTS);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assert_false(vpci_read(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+    assign_guest_reset(f->of);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    faults(STORM_FAULTS - 1);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -317,6 +346,7 @@ int main(void)
         CASE(msi_is_routed_by_what_the_guest_wrote),
         CASE(intx_is_silenced_until_the_guest_is_done),
         CASE(a_storm_on_a_line_ends),
+        CASE(storm_parks_the_device),
         CASE(a_lazy_bar_is_mapped_at_the_first_touch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""
+DMA of assigned devices, seen from guests: storms of faults, two VMs at the same address.
+
+From: make test      To: guest/storm.c, vtd/; guest/programs/storm.c, dma-pair.c (what runs)
+"""
+
+import re
+
+import pytest
+from case import Case
+
+PAIR = "kernel=dma-pair.elf,mem=16M,timeout=60"
+
+
+def test_storm(boot):
+    """100,000 DMAs into nothing: the device is parked and comes back by a reset; the other VM and the console go on."""
+    got = boot(Case("storm", machine={"devices": "2"}, timeout=120,
+                    vms=["kernel=storm.elf,mem=16M,pci=00:02.0,timeout=60",
+                         f"{PAIR},pci=00:03.0,cmdline=\"seed=2 rounds=2000\""],
+                    expect=[r"storm: vm=storm 00:02.0 had 256 faults in \d+ us: parked", r"^dma-pair\| round 1500",
+                            r"storm\| attempts=100000 faults=256 parked=1", r"storm: vm=storm 00:02.0 was reset: returned",
+                            r"storm\| reset, and of use again", r"vm=storm device=00:02.0 device-faults=256 storms=1 parked=0"],
+                    exits={"storm": 1, "dma-pair": 1}))
+    assert len(re.findall("fault|blocked", got.text)) < 100, "the console belongs to the faults"
+    assert re.search(r"vm=dma-pair exit=1 exits=\d+ faults=0", got.text)
+
+
+def pair(on, **more):
+    return Case("dma-pair", on=on, timeout=200, expect=[r"hamlet: end vms=2 failed=0"], exits={"one": 1, "two": 1}, **more)
+
+
+def check_pair(text):
+    """One guest-physical address, two places in memory; and the VMs took turns."""
+    places = re.findall(r"^(?:one|two)\| gpa=0x600000 is hpa=0x(\w+)", text, re.M)
+    assert len(places) == 2 and places[0] != places[1]
+    order = "".join(re.findall(r"^(o|t)(?:ne|wo)\| round", text, re.M))
+    assert "oto" in order or "tot" in order, f"one after the other: {order}"
+
+
+def test_pair_lab(boot):
+    got = boot(pair("lab", machine={"devices": "2"}, outputs=["trace"],
+                    vms=[f"{PAIR},name=one,pci=00:02.0,cmdline=seed=1", f"{PAIR},name=two,pci=00:03.0,cmdline=seed=2"]))
+    check_pair(got.text)
+    assert " stale " not in got.files["trace"].decode()
+
+
+@pytest.mark.nested
+def test_pair_nested(boot):
+    """The same with QEMU's unit and devices; each behind a root port, as devices of one group have one owner."""
+    edu = "edu,dma_mask=0xffffffffffffffff,bus=port{0}"
+    port = "pcie-root-port,id=port{0},chassis={0},slot={0}"
+    got = boot(pair("nested", devices=[port.format(1), edu.format(1), port.format(2), edu.format(2)],
+                    vms=[f"{PAIR},name=one,pci=1234:11e8#0,cmdline=\"seed=1 rounds=20\"",
+                         f"{PAIR},name=two,pci=1234:11e8#1,cmdline=\"seed=2 rounds=20\""]))
+    check_pair(got.text)
