@@ -176,12 +176,13 @@ $(FUZZ:%=fuzz-%): fuzz-%: $O/fuzz/%
 	@echo "fuzz: $*: $$(sed -n 's,^stat::number_of_executed_units: *,,p' $<.log) inputs, no finding"
 
 fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a user wrote
+
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
 	$(Q)sh lab/setup.sh
-# A guest of one instruction, single-stepped three times, then one that drives the device it was given.
-DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 \
-	--vm kernel=$O/guests/edu-mmio.elf,name=alpha,mem=16M,pci=1234:11e8
+# One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
+DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
+	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8
 DEMO_DEVICES ?= --device edu
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
