@@ -244,6 +244,7 @@ int vmx_init(void)
     caps_note();
     registers_init();
     cpuid_init();
+    panic_hook_add(vcpu_dump_loaded);
     return 0;
 }
 

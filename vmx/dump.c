@@ -75,6 +75,12 @@ static void dump_segments(void)
                  (unsigned long long)vmread(VMCS_ACCESS_RIGHTS(s)));
 }
 
+void vcpu_dump_loaded(void)
+{
+    if (this_cpu()->vcpu)
+        vcpu_dump(this_cpu()->vcpu);
+}
+
 void vcpu_dump(const struct vcpu *v)
 {
     vcpu_borrow(v);

@@ -8,7 +8,6 @@
  * Non-Register State".
  */
 #include "vmx/internal.h"
-#include "arch/msr.h"
 
 #define RFLAGS_ZERO (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 
@@ -22,9 +21,9 @@ static const char *check_control_registers(void)
     bool ia32e = vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE))
         return "CR0.PG without CR0.PE";
-    if ((cr0 & ~rdmsr(MSR_IA32_VMX_CR0_FIXED1)) || !(cr0 & CR0_NE))
+    if (caps_cr0_fixed(cr0 | CR0_PE | CR0_PG) != (cr0 | CR0_PE | CR0_PG)) /* unrestricted guest */
         return "CR0 has a bit that VMX operation does not support";
-    if ((cr4 & ~rdmsr(MSR_IA32_VMX_CR4_FIXED1)) || (~cr4 & rdmsr(MSR_IA32_VMX_CR4_FIXED0)))
+    if (caps_cr4_fixed(cr4) != cr4)
         return "CR4 has a bit that VMX operation does not support";
     if (ia32e && (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE)))
         return "IA-32e mode without CR0.PG and CR4.PAE";

@@ -17,6 +17,10 @@ struct vmcs {
 
 void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
 
+#ifdef HAMLET_UNIT /* host tests keep the fields in an array */
+uint64_t vmread(enum vmcs_field field);
+void vmwrite(enum vmcs_field field, uint64_t value);
+#else
 static inline uint64_t vmread(enum vmcs_field field)
 {
     uint64_t value;
@@ -40,6 +44,7 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
     if (__builtin_expect(failed, 0))
         vmcs_failed("VMWRITE", field);
 }
+#endif
 
 /* VMCLEAR writes back what the CPU keeps and forgets the launch; VMPTRLD makes it current here. */
 void vmcs_clear(struct vmcs *vmcs);
@@ -181,6 +186,7 @@ MUST_CHECK int apicv_create(struct vcpu *v);
 /* --- entry_check.c, dump.c --------------------------------------------------------------------- */
 
 const char *vm_instruction_error(uint32_t number);
+void vcpu_dump_loaded(void); /* for a panic: the vCPU whose state is in this CPU, if any */
 /* Which rule of "Checks on the Guest State Area" does the current VMCS break? "" if none is found. */
 const char *entry_check_guest(void);
 

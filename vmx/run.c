@@ -63,7 +63,6 @@ static enum exit_action exit_task_switch(struct vcpu *v)
 
 static enum exit_action exit_our_bug(struct vcpu *v)
 {
-    vcpu_dump(v);
     panic("%s at gpa=0x%llx", exit_reason_name(v->exit.reason),
           (unsigned long long)vmread(GUEST_PHYSICAL_ADDRESS));
 }
@@ -199,9 +198,8 @@ static enum exit_action dispatch(struct vcpu *v)
 /* Nothing of this is in the VMCS's power: the controls or the host state are wrong, and both are ours. */
 static __attribute__((cold, noreturn)) void entry_refused(struct vcpu *v)
 {
-    uint32_t number = (uint32_t)vmread(VM_INSTRUCTION_ERROR);
-    vcpu_dump(v);
-    panic("VM entry refused: %s", vm_instruction_error(number));
+    panic("VM entry of vcpu=%u refused: %s", v->index,
+          vm_instruction_error((uint32_t)vmread(VM_INSTRUCTION_ERROR)));
 }
 
 /* --- Before an entry --------------------------------------------------------------------------- */

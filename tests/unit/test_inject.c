@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events for the next VM entry: which exception comes of two, who waits for which window, what ends HLT;
+ * and the rules that name what is wrong with a guest state. The VMCS is an array here.
+ * Spec: SDM "Conditions for Generating a Double Fault", "Event Injection", "Checks on the Guest State
+ * Area".
+ */
+// sources: vmx/inject.c vmx/entry_check.c
+#include "arch/apic.h"
+#include "tests/unit/stubs.h"
+#include "vmx/internal.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct vmx_caps vmx_caps;
+static uint64_t fields[0x7000];
+static struct vcpu v;
+static uint32_t apic_page[1024];
+static const char *crashed;
+static int irq_next, irq_accepted;
+static bool deliverable;
+
+uint64_t vmread(enum vmcs_field field) { return fields[field]; }
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    assert_true(FIELD_GET(VMCS_FIELD_TYPE, field) != VMCS_TYPE_EXIT_INFO);
+    fields[field] = value;
+}
+void vmcs_set_proc(struct vcpu *vcpu, uint32_t proc) { vcpu->proc = proc; }
+void vm_crash(struct vcpu *vcpu, const char *why)
+{
+    assert_ptr_equal(vcpu, &v);
+    crashed = why;
+}
+void sched_wake(struct vcpu *vcpu) { (void)vcpu; }
+int vm_irq_next(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return irq_next;
+}
+void vm_irq_accepted(struct vcpu *vcpu, uint8_t vector)
+{
+    irq_accepted = vector;
+    irq_next = -1;
+    vcpu->vapic[(APIC_IRR + vector / 32 * 16) / 4] = 0;
+}
+bool apicv_deliverable(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return deliverable;
+}
+uint64_t caps_cr0_fixed(uint64_t cr0) { return (cr0 | CR0_PE | CR0_NE | CR0_PG) & UINT32_MAX; }
+uint64_t caps_cr4_fixed(uint64_t cr4) { return (cr4 | CR4_VMXE) & BITS(22, 0); }
+
+#define FLAT_DATA (SEG_TYPE_DATA | SEG_AR_S | SEG_AR_P | SEG_AR_G | SEG_AR_DB)
+#define FLAT_CODE (SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P | SEG_AR_G | SEG_AR_L)
+
+/* A 64-bit guest that may be entered. */
+static int create(void **state)
+{
+    (void)state;
+    memset(fields, 0, sizeof(fields));
+    memset(apic_page, 0, sizeof(apic_page));
+    v = (struct vcpu){.vapic = apic_page};
+    vmx_caps.apicv = false;
+    crashed = NULL;
+    irq_next = irq_accepted = -1;
+    deliverable = false;
+    fields[GUEST_CR0] = CR0_PE | CR0_NE | CR0_PG;
+    fields[GUEST_CR4] = CR4_PAE | CR4_VMXE;
+    fields[GUEST_IA32_EFER] = EFER_LME | EFER_LMA;
+    fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT;
+    fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_IF;
+    fields[VMCS_LINK_POINTER] = UINT64_MAX;
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++) {
+        fields[VMCS_ACCESS_RIGHTS(s)] = FLAT_DATA;
+        fields[VMCS_LIMIT(s)] = UINT32_MAX;
+    }
+    fields[GUEST_CS_ACCESS_RIGHTS] = FLAT_CODE;
+    fields[GUEST_TR_ACCESS_RIGHTS] = SEG_TYPE_TSS_BUSY | SEG_AR_P;
+    fields[GUEST_LDTR_ACCESS_RIGHTS] = SEG_AR_UNUSABLE;
+    return 0;
+}
+
+/* --- Two exceptions --------------------------------------------------------------------------------- */
+
+static uint32_t vector_now(void) { return (uint32_t)FIELD_GET(EVENT_VECTOR, v.event); }
+
+static void two_exceptions(void **state)
+{
+    /* Row: the first. Column: the second. SDM's table; '2': #DF, 'n': the second alone. */
+    static const uint8_t vectors[] = {VECTOR_DB, VECTOR_GP, VECTOR_PF};
+    static const char table[3][4] = {"nnn", "n2n", "n22"};
+    for (unsigned first = 0; first < 3; first++)
+        for (unsigned second = 0; second < 3; second++) {
+            create(state);
+            vcpu_inject_error(&v, vectors[first], 7);
+            vcpu_inject_error(&v, vectors[second], 9);
+            bool doubled = table[first][second] == '2';
+            assert_int_equal(vector_now(), doubled ? VECTOR_DF : vectors[second]);
+            assert_int_equal(v.event_error, doubled ? 0 : 9);
+            assert_true(v.event & EVENT_ERROR_CODE);
+            assert_null(crashed);
+        }
+}
+
+static void three_are_a_triple_fault(void **state)
+{
+    (void)state;
+    vcpu_inject_error(&v, VECTOR_GP, 0);
+    vcpu_inject_page_fault(&v, 0x1234, 2);
+    assert_int_equal(vector_now(),
+                     VECTOR_PF); /* a page fault after a contributory one is just that */
+    assert_int_equal(v.regs.cr2, 0x1234);
+    vcpu_inject_error(&v, VECTOR_NP, 0);
+    assert_int_equal(vector_now(), VECTOR_DF);
+    vcpu_inject(&v, VECTOR_DB); /* benign: no third one */
+    assert_null(crashed);
+    create(state);
+    vcpu_inject_error(&v, VECTOR_PF, 0);
+    vcpu_inject_error(&v, VECTOR_PF, 0);
+    vcpu_inject_error(&v, VECTOR_PF, 0);
+    assert_string_equal(crashed, "triple fault");
+    assert_true(v.requests & VCPU_REQUEST_STOP);
+}
+
+static void real_mode_pushes_no_error_code(void **state)
+{
+    (void)state;
+    fields[GUEST_CR0] = CR0_NE;
+    vcpu_inject_error(&v, VECTOR_GP, 5);
+    assert_false(v.event & EVENT_ERROR_CODE);
+}
+
+/* --- Again ------------------------------------------------------------------------------------------- */
+
+static void an_interrupted_delivery_comes_again(void **state)
+{
+    (void)state;
+    inject_again(&v);
+    assert_int_equal(v.event, 0);
+    fields[IDT_VECTORING_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_SOFT_INTERRUPT) | 0x80 |
+                                 BIT(12); /* undefined there: must not come back */
+    fields[VM_EXIT_INSTRUCTION_LENGTH] = 2;
+    inject_again(&v);
+    inject_pending(&v);
+    assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO],
+                     EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_SOFT_INTERRUPT) | 0x80);
+    assert_int_equal(fields[VM_ENTRY_INSTRUCTION_LENGTH], 2);
+    assert_int_equal(v.event, 0);
+}
+
+static void an_nmi_again_is_not_blocked_by_itself(void **state)
+{
+    (void)state;
+    fields[IDT_VECTORING_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | VECTOR_NMI;
+    fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    inject_again(&v);
+    assert_int_equal(fields[GUEST_INTERRUPTIBILITY], 0);
+}
+
+/* --- Windows ----------------------------------------------------------------------------------------- */
+
+static void offer(uint8_t vector)
+{
+    irq_next = vector;
+    apic_page[(APIC_IRR + vector / 32 * 16) / 4] |= (uint32_t)BIT(vector % 32);
+}
+
+static void an_interrupt_waits_for_its_window(void **state)
+{
+    static const struct {
+        uint64_t rflags, blocked;
+        bool taken;
+    } rows[] = {
+        {RFLAGS_IF, 0, true},
+        {0, 0, false},
+        {RFLAGS_IF, BLOCKED_BY_STI, false},
+        {RFLAGS_IF, BLOCKED_BY_MOV_SS, false},
+        {RFLAGS_IF, BLOCKED_BY_NMI, true},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        create(state);
+        fields[GUEST_RFLAGS] = RFLAGS_1 | rows[i].rflags;
+        fields[GUEST_INTERRUPTIBILITY] = rows[i].blocked;
+        offer(0x51);
+        inject_pending(&v);
+        assert_int_equal(irq_accepted, rows[i].taken ? 0x51 : -1);
+        assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO],
+                         rows[i].taken ? EVENT_VALID | 0x51 : 0);
+        assert_int_equal(!!(v.proc & PROC_INTERRUPT_WINDOW), !rows[i].taken);
+        assert_int_equal(v.irq_waits, !rows[i].taken);
+    }
+}
+
+/* Not deliverable now, but there: every exit looks again. */
+static void a_masked_interrupt_is_remembered(void **state)
+{
+    (void)state;
+    offer(0x51);
+    irq_next = -1;
+    inject_pending(&v);
+    assert_true(v.irq_waits);
+    assert_false(v.proc & PROC_INTERRUPT_WINDOW);
+}
+
+static void an_exception_goes_first(void **state)
+{
+    (void)state;
+    offer(0x51);
+    vcpu_nmi(&v);
+    vcpu_inject(&v, VECTOR_UD);
+    inject_pending(&v);
+    assert_int_equal(FIELD_GET(EVENT_VECTOR, fields[VM_ENTRY_INTERRUPTION_INFO]), VECTOR_UD);
+    assert_int_equal(irq_accepted, -1);
+    assert_true((v.proc & PROC_NMI_WINDOW) && (v.proc & PROC_INTERRUPT_WINDOW));
+    inject_pending(&v); /* then the NMI */
+    assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO],
+                     EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | VECTOR_NMI);
+    assert_false(v.proc & PROC_NMI_WINDOW);
+    assert_int_equal(irq_accepted, -1);
+    inject_pending(&v); /* then the interrupt */
+    assert_int_equal(irq_accepted, 0x51);
+    assert_false(v.proc & PROC_INTERRUPT_WINDOW);
+}
+
+static void what_ends_hlt(void **state)
+{
+    (void)state;
+    assert_false(inject_wakes(&v));
+    offer(0x51);
+    assert_true(inject_wakes(&v));
+    v.halted_masked = true; /* IF = 0 */
+    assert_false(inject_wakes(&v));
+    vcpu_nmi(&v);
+    assert_true(inject_wakes(&v));
+    fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    assert_false(inject_wakes(&v));
+    create(state);
+    vmx_caps.apicv = true;
+    offer(0x51); /* with APICv the page decides */
+    assert_false(inject_wakes(&v));
+    deliverable = true;
+    assert_true(inject_wakes(&v));
+}
+
+/* --- Guest state -------------------------------------------------------------------------------------- */
+
+static void a_good_state_has_no_complaint(void **state)
+{
+    (void)state;
+    assert_string_equal(entry_check_guest(), "");
+    fields[GUEST_CR0] = CR0_NE; /* real mode */
+    fields[GUEST_CR4] = CR4_VMXE;
+    fields[GUEST_IA32_EFER] = 0;
+    fields[VM_ENTRY_CONTROLS] = 0;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
+    fields[GUEST_CS_LIMIT] = 0xffff;
+    assert_string_equal(entry_check_guest(), "");
+}
+
+static void each_broken_rule_is_named(void **state)
+{
+    static const struct {
+        enum vmcs_field field;
+        uint64_t value;
+        const char *word; /* in the complaint */
+    } rows[] = {
+        {GUEST_CR0, CR0_PG | CR0_NE, "CR0.PG without CR0.PE"},
+        {GUEST_CR0, CR0_PE | CR0_PG, "CR0 has a bit"},
+        {GUEST_CR4, CR4_PAE, "CR4 has a bit"},
+        {GUEST_CR4, CR4_VMXE, "IA-32e mode without"},
+        {GUEST_IA32_EFER, EFER_LME, "EFER.LMA differs from \"IA-32e"},
+        {GUEST_IA32_EFER, EFER_LMA, "EFER.LMA differs from EFER.LME"},
+        {GUEST_IA32_SYSENTER_EIP, UINT64_C(1) << 47, "not canonical"},
+        {GUEST_RFLAGS, 0, "RFLAGS has a reserved bit"},
+        {GUEST_RFLAGS, RFLAGS_1 | BIT(15), "RFLAGS has a reserved bit"},
+        {GUEST_RIP, UINT64_C(1) << 47, "RIP is not canonical"},
+        {GUEST_CS_ACCESS_RIGHTS, FLAT_CODE | SEG_AR_DB, "CS.L and CS.D"},
+        {GUEST_CS_ACCESS_RIGHTS, FLAT_CODE & ~BIT(0), "not accessed code"},
+        {GUEST_SS_ACCESS_RIGHTS, FLAT_DATA & ~BIT(1), "SS is not"},
+        {GUEST_DS_ACCESS_RIGHTS, FLAT_DATA & ~SEG_AR_P, "not present"},
+        {GUEST_FS_LIMIT, 0x12345678, "granularity"},
+        {GUEST_TR_ACCESS_RIGHTS, SEG_AR_UNUSABLE, "TR is not a busy TSS"},
+        {GUEST_TR_ACCESS_RIGHTS, 9 | SEG_AR_P, "TR is not a busy TSS"},
+        {GUEST_LDTR_ACCESS_RIGHTS, 3 | SEG_AR_P, "LDTR"},
+        {GUEST_GDTR_LIMIT, 0x10000, "GDTR or IDTR"},
+        {GUEST_ACTIVITY_STATE, 4, "activity"},
+        {GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS, "at once"},
+        {VMCS_LINK_POINTER, 0, "link pointer"},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        create(state);
+        fields[rows[i].field] = rows[i].value;
+        if (!strstr(entry_check_guest(), rows[i].word))
+            fail_msg("row %u: \"%s\" instead of \"%s\"", i, entry_check_guest(), rows[i].word);
+    }
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, create)
+    const struct CMUnitTest tests[] = {
+        T(two_exceptions),
+        T(three_are_a_triple_fault),
+        T(real_mode_pushes_no_error_code),
+        T(an_interrupted_delivery_comes_again),
+        T(an_nmi_again_is_not_blocked_by_itself),
+        T(an_interrupt_waits_for_its_window),
+        T(a_masked_interrupt_is_remembered),
+        T(an_exception_goes_first),
+        T(what_ends_hlt),
+        T(a_good_state_has_no_complaint),
+        T(each_broken_rule_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
