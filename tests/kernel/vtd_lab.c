@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only the lab device can do to a remapping unit: ask for addresses far apart, and lie about who
+ * it is. The requests that are refused here also make the unit read lines of every table that nothing
+ * else reads; `lab` with its trace then tells whether each was written back.
+ * From: tests/cases/test_lab_vtd.py.   To: lab/bochs/plugin/device.cc (the device).
+ */
+#include "arch/ktest.h"
+#include "arch/page.h"
+#include "arch/string.h"
+#include "tests/kernel/edu.h"
+#include "vtd/vtd.h"
+
+#define FORGED_SID 0x208 /* BAR 0 of the lab device: requester id of all that it sends ... */
+#define FORGED_ON  UINT32_C(0x80000000) /* ... if this bit is set */
+#define IOVA       UINT64_C(0x345000)
+
+static struct vtd_fault last;
+static unsigned faults;
+
+static void remember(const struct vtd_fault *f)
+{
+    last = *f;
+    faults++;
+}
+
+#define NEED_LAB(e, nth)                                                                           \
+    do {                                                                                           \
+        if (!vtd_active())                                                                         \
+            KSKIP("no VT-d here");                                                                 \
+        if (!edu_find(&(e), nth) || !(e).f->bars[2].size)                                          \
+            KSKIP("no lab device number %u here", nth);                                            \
+    } while (0)
+
+/* True: a write of the device to this address is refused, with this reason and requester. */
+static bool refused(struct edu *e, uint64_t iova, bdf_t sid, uint8_t reason)
+{
+    vtd_fault_poll();
+    faults = 0;
+    if (!edu_write(e, iova, 8))
+        return false;
+    vtd_fault_poll();
+    return faults == 1 && last.source_id == sid && last.reason == reason && last.address == iova;
+}
+
+/* VT-d "Second-Stage Translation": of each table only the entries on the way to the page are present. */
+KTEST(vtd_lab_neighbours_are_absent)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    struct vtd_domain *domain = vtd_domain_create();
+    uint8_t *page = page_alloc();
+    KEXPECT(domain && page && vtd_attach(domain, edu.f->bdf) == 0);
+    KEXPECT(vtd_map(domain, gpa(IOVA), ptr_hpa(page), PAGE_SIZE, VTD_READ | VTD_WRITE) == 0);
+    vtd_fault_handler_set(remember);
+    bool good = true;
+    for (unsigned shift = 12; shift < 39; shift += 9) /* the last two entries of each table */
+        for (unsigned entry = 510; entry < 512; entry++)
+            good = good && refused(&edu, IOVA | (uint64_t)entry << shift, edu.f->bdf, 5);
+    KEXPECT(edu_read(&edu, IOVA, 64) && faults == 1);
+    vtd_fault_handler_set(NULL);
+    vtd_detach(edu.f->bdf);
+    vtd_domain_destroy(domain);
+    page_free(page);
+    KEXPECT(good);
+}
+
+/* VT-d "Source Identifier": the unit goes by the requester id and by nothing else. */
+KTEST(vtd_lab_forged_requesters_are_blocked)
+{
+    static const bdf_t others[] = {BDF(0, 0x1e, 3), BDF(0, 0x0a, 0), BDF(0, 0x1f, 7)};
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    struct vtd_domain *domain = vtd_domain_create();
+    uint8_t *page = page_alloc();
+    KEXPECT(domain && page && vtd_attach(domain, edu.f->bdf) == 0);
+    KEXPECT(vtd_map(domain, gpa(IOVA), ptr_hpa(page), PAGE_SIZE, VTD_READ | VTD_WRITE) == 0);
+    vtd_fault_handler_set(remember);
+    bool good = true;
+    for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
+        mmio_write32(edu.regs + FORGED_SID, FORGED_ON | others[i]);
+        good = good && refused(&edu, IOVA, others[i], 2);
+    }
+    mmio_write32(edu.regs + FORGED_SID, FORGED_ON | BDF(5, 0, 0));
+    good = good && refused(&edu, IOVA, BDF(5, 0, 0), 1);
+    mmio_write32(edu.regs + FORGED_SID, 0);
+    vtd_fault_handler_set(NULL);
+    vtd_detach(edu.f->bdf);
+    vtd_domain_destroy(domain);
+    page_free(page);
+    KEXPECT(good);
+}
