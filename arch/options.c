@@ -156,6 +156,32 @@ static int set_ktest(struct text value)
     return 0;
 }
 
+static int set_hide(struct text value)
+{
+    if (options.hidden_count == OPTIONS_DEVICE_MAX ||
+        parse_bdf(value.s, value.length, &options.hidden[options.hidden_count]) < 0)
+        return -EINVAL;
+    options.hidden_count++;
+    return 0;
+}
+
+static int set_vfs(struct text value)
+{
+    size_t comma = 0;
+    while (comma < value.length && value.s[comma] != ',')
+        comma++;
+    struct text number = {value.s + comma + 1, value.length - comma - 1};
+    unsigned n = options.vfs_count;
+    uint64_t count;
+    if (n == OPTIONS_DEVICE_MAX || comma == value.length ||
+        parse_bdf(value.s, comma, &options.vfs[n].bdf) < 0 ||
+        set_number(number, 1, 256, &count) < 0)
+        return -EINVAL;
+    options.vfs[n].count = (unsigned)count;
+    options.vfs_count++;
+    return 0;
+}
+
 static int set_vtd(struct text value) { return set_switch(value, &options.vtd); }
 static int set_ir(struct text value) { return set_switch(value, &options.ir); }
 static int set_apicv(struct text value) { return set_switch(value, &options.apicv); }
@@ -168,6 +194,7 @@ static const struct {
     {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
     {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
     {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest}, {"rmrr", set_rmrr},
+    {"hide", set_hide},       {"vfs", set_vfs},
 };
 
 static int parse_word(struct text word)

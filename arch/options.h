@@ -12,6 +12,8 @@ enum post_mode { POST_OFF, POST_SW, POST_HW };
 enum inv_mode { INV_QI, INV_REG };
 enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
 
+#define OPTIONS_DEVICE_MAX 8
+
 struct options {
     uint16_t console_port;  /* 0: none. console=com1|com2|0xPORT|off[,speed] */
     uint32_t console_speed; /* baud, 115200 */
@@ -25,7 +27,14 @@ struct options {
     bool x2apic;            /* x2apic=on|off, the host's own local APICs */
     enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */
     uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
-    char ktest[40];         /* ktest=NAME: of the test image, only tests whose names begin so */
+    bdf_t hidden[OPTIONS_DEVICE_MAX]; /* hide=BDF: not for guests; may stand several times */
+    unsigned hidden_count;
+    struct {
+        bdf_t bdf;
+        unsigned count;
+    } vfs[OPTIONS_DEVICE_MAX]; /* vfs=BDF,N: N virtual functions; may stand several times */
+    unsigned vfs_count;
+    char ktest[40]; /* ktest=NAME: of the test image, only tests whose names begin so */
 };
 
 extern struct options options;

@@ -57,3 +57,33 @@ int parse_u64(const char *s, size_t len, uint64_t *out)
     *out = v;
     return 0;
 }
+
+/* `max` digits at most, at least one; their number, or 0. */
+static size_t hex_digits(const char *s, size_t len, size_t max, unsigned *out)
+{
+    size_t n = 0;
+    for (*out = 0; n < len && n < max && digit_value(s[n]) < 16; n++)
+        *out = *out << 4 | digit_value(s[n]);
+    return n;
+}
+
+int parse_bdf(const char *s, size_t len, bdf_t *out)
+{
+    static const struct {
+        size_t digits;
+        unsigned max;
+        char end;
+    } parts[] = {{2, 0xff, ':'}, {2, 0x1f, '.'}, {1, 7, '\0'}};
+    unsigned v[ARRAY_COUNT(parts)];
+    size_t at = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        size_t n = hex_digits(s + at, len - at, parts[i].digits, &v[i]);
+        at += n;
+        if (n == 0 || v[i] > parts[i].max ||
+            (parts[i].end ? at == len || s[at] != parts[i].end : at != len))
+            return -EINVAL;
+        at += parts[i].end != '\0';
+    }
+    *out = BDF(v[0], v[1], v[2]);
+    return 0;
+}

@@ -96,6 +96,18 @@ static unsigned run_guests(unsigned *vms)
     return vm_run_all();
 }
 
+/* vfs=BDF,N: whoever wants them finds them in the table of functions; a refusal is logged there. */
+static void enable_vfs(void)
+{
+    for (unsigned i = 0; i < options.vfs_count; i++) {
+        struct pci_function *pf = pci_find(options.vfs[i].bdf);
+        if (!pf)
+            log_error("vfs=" BDF_FMT ": there is no such device", BDF_ARG(options.vfs[i].bdf));
+        else
+            (void)!pci_sriov_enable(pf, options.vfs[i].count);
+    }
+}
+
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
 {
     cpu_init_boot();                                   /* this CPU knows who it is */
@@ -109,6 +121,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     apic_init();                                       /* interrupts can come, none does */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
+    enable_vfs();                                      /* and they are functions as others */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
     has_vmx = vmx_init() == 0;                         /* what this CPU can is known */
     if (has_vmx)

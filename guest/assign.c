@@ -2,9 +2,9 @@
 /*
  * The way of a physical function to a VM and back.
  * From: guest/vm.c.
- * To: pci/reset.c (a clean start), vtd/context.c (its view of memory), guest/vpci_header.c and
- * guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its interrupts),
- * guest/storm.c (its faults).
+ * To: guest/audit.c (may it be given?), pci/reset.c (a clean start), vtd/context.c (its view of memory),
+ * guest/vpci_header.c and guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its
+ * interrupts), guest/storm.c (its faults).
  */
 #define LOG "assign"
 #include "guest/assign.h"
@@ -13,12 +13,13 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "arch/printf.h"
+#include "guest/audit.h"
 #include "guest/storm.h"
 #include "guest/vmsix.h"
 
 #define PAGES_OF(type) (ALIGN_UP(sizeof(type), PAGE_SIZE) / PAGE_SIZE)
 
-/* --- Which function, and may it be given? -------------------------------------------------------- */
+/* --- Which function? ----------------------------------------------------------------------------- */
 
 static struct pci_function *find(const struct device_config *c)
 {
@@ -32,34 +33,6 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
     else
         snprintf(out, size, BDF_FMT, BDF_ARG(c->bdf));
     return out;
-}
-
-static bool bars_placed(const struct pci_function *fn)
-{
-    for (size_t i = 0; i < PCI_BAR_COUNT; i++)
-        if (fn->bars[i].kind != PCI_BAR_NONE && fn->bars[i].base == 0)
-            return false;
-    return true;
-}
-
-/* Why this function cannot be given to a VM; NULL: it can. */
-static const char *objection(const struct pci_function *fn)
-{
-    if (fn->header_type != 0)
-        return "it is a bridge";
-    if (fn->owner)
-        return "another VM has it";
-    if (!vtd_active())
-        return "no VT-d unit translates, its DMA could go anywhere";
-    if (!vtd_ir_active())
-        return "interrupt remapping is off, it could send any interrupt";
-    if (!vtd_covers(fn->bdf))
-        return "no VT-d unit has it in its scope";
-    if (vtd_has_rmrr(fn->bdf) && !options.rmrr_map)
-        return "the firmware reserves memory for it (RMRR)";
-    if (!bars_placed(fn))
-        return "the firmware left a BAR without an address";
-    return NULL;
 }
 
 /* --- Giving -------------------------------------------------------------------------------------- */
@@ -131,17 +104,29 @@ static void hide(struct assignment *a)
         vpci_unplug(a->vm->pci, &a->v);
 }
 
+/* A device that could not be reset keeps what its owner left in it: nobody gets it unasked. */
+static void park(struct pci_function *fn)
+{
+    fn->parked = true;
+    log_info(BDF_FMT " is parked: bus master off, attached to nobody", BDF_ARG(fn->bdf));
+}
+
+/* INVARIANT: the function stays attached to its VM's memory until it was reset: what is still under way
+ * when bus mastering goes off lands where it may. Then its id leads nowhere, flushed, and only then is it
+ * free for another. */
 static void release(struct assignment *a)
 {
     struct pci_function *fn = a->fn;
     enum pci_reset_kind used;
 
+    spin_lock(&a->vm->lock);
     hide(a);
+    spin_unlock(&a->vm->lock);
     storm_forget(a);
     if (pci_drain(fn))
         log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
-    if (make_silent(fn, &used))
-        log_info(BDF_FMT " did not come back from its reset", BDF_ARG(fn->bdf));
+    if (make_silent(fn, &used) || used == PCI_RESET_NONE)
+        park(fn);
     pci_command(fn->bdf, fn->command_at_boot & (PCI_COMMAND_MEM | PCI_COMMAND_IO),
                 PCI_COMMAND_MEM | PCI_COMMAND_IO);
     detach(a);
@@ -149,39 +134,52 @@ static void release(struct assignment *a)
     pages_free(a, PAGES_OF(struct assignment));
 }
 
-static int give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
+static struct assignment *assignment_new(struct vm *vm, const struct device_config *c,
+                                         struct pci_function *fn)
 {
     struct assignment *a = pages_alloc(PAGES_OF(struct assignment), PAGE_SIZE);
-    enum pci_reset_kind used;
-    int err;
 
     if (!a)
-        return -ENOMEM;
+        return NULL;
     a->vm = vm;
     a->fn = fn;
     a->config = *c;
     a->requester = pci_requester(fn);
     a->fault_budget = LOG_GUEST_BUDGET;
-    fn->owner = a;
     storm_watch(a);
-    err = make_silent(fn, &used);
+    return a;
+}
+
+/* fn->owner is the VM already. */
+static int give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
+{
+    struct assignment *a = assignment_new(vm, c, fn);
+    enum pci_reset_kind used;
+    int err = a ? make_silent(fn, &used) : -ENOMEM;
+
     if (!err && !vm->domain)
         err = vm_dma_enable(vm);
     if (!err)
         err = attach(a);
     if (err) {
-        fn->owner = NULL;
-        storm_forget(a);
-        pages_free(a, PAGES_OF(struct assignment));
+        if (a) {
+            storm_forget(a);
+            pages_free(a, PAGES_OF(struct assignment));
+        }
         return err;
     }
+    spin_lock(&vm->lock);
     err = show(a);
+    if (!err) {
+        a->next = vm->assignments;
+        vm->assignments = a;
+    }
+    spin_unlock(&vm->lock);
     if (err) {
         release(a);
         return err;
     }
-    a->next = vm->assignments;
-    vm->assignments = a;
+    fn->parked = false;
     log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
              " domain=%u reset=%s",
              vm->name, BDF_ARG(fn->bdf), fn->vendor, fn->device, BDF_ARG(a->v.bdf),
@@ -189,17 +187,29 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     return 0;
 }
 
+int assign_hot(struct vm *vm, const struct device_config *c)
+{
+    struct pci_function *fn = find(c);
+    char name[24];
+    int err;
+
+    if (!fn || fn->owner)
+        return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
+                    fn ? "it is given away already" : "there is no such device");
+    fn->owner = vm;
+    err = audit_allows(vm->name, fn, c->unsafe);
+    if (!err)
+        err = give(vm, c, fn);
+    if (err)
+        fn->owner = NULL;
+    return err;
+}
+
 int assign_all(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->config.device_count; i++) {
-        const struct device_config *c = &vm->config.devices[i];
-        struct pci_function *fn = find(c);
-        const char *why = fn ? objection(fn) : "there is no such device";
-        char name[24];
-        int err = why ? -ENODEV : give(vm, c, fn);
+        int err = assign_hot(vm, &vm->config.devices[i]);
 
-        if (why)
-            log_error("vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)), why);
         if (err) {
             assign_release_all(vm);
             return err;
@@ -208,24 +218,44 @@ int assign_all(struct vm *vm)
     return 0;
 }
 
+static void take_back(struct vm *vm, struct assignment **at)
+{
+    struct assignment *a = *at;
+
+    spin_lock(&vm->lock);
+    *at = a->next;
+    spin_unlock(&vm->lock);
+    release(a);
+}
+
+int unassign_hot(struct vm *vm, bdf_t bdf)
+{
+    for (struct assignment **at = &vm->assignments; *at; at = &(*at)->next)
+        if ((*at)->fn->bdf == bdf) {
+            take_back(vm, at);
+            log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
+            return 0;
+        }
+    return -ENOENT;
+}
+
 void assign_release_all(struct vm *vm)
 {
-    while (vm->assignments) {
-        struct assignment *a = vm->assignments;
-
-        vm->assignments = a->next;
-        release(a);
-    }
+    while (vm->assignments)
+        take_back(vm, &vm->assignments);
 }
 
 /* --- While it runs ------------------------------------------------------------------------------- */
 
 bool assign_lazy(struct vm *vm, gpa_t at)
 {
-    for (struct assignment *a = vm->assignments; a; a = a->next)
-        if (a->config.bar == BAR_LAZY && vbar_lazy(&a->v, at.v))
-            return true;
-    return false;
+    bool mapped = false;
+
+    spin_lock(&vm->lock);
+    for (struct assignment *a = vm->assignments; a && !mapped; a = a->next)
+        mapped = a->config.bar == BAR_LAZY && vbar_lazy(&a->v, at.v);
+    spin_unlock(&vm->lock);
+    return mapped;
 }
 
 /* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays. */

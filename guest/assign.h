@@ -32,6 +32,11 @@ struct assignment {
 /* Give the VM every function that its configuration names. A function that is not there, is taken, or
  * must not be given: one line that says why, everything undone, the error. */
 MUST_CHECK int assign_all(struct vm *vm);
+/* The same for one function and a VM that may be running (its guest finds it by looking at its bus again).
+ * -ENODEV: not there, or given already; -EPERM: refused; each logged. Bootstrap processor only. */
+MUST_CHECK int assign_hot(struct vm *vm, const struct device_config *c);
+/* Take one back from a VM that may be running, in the middle of whatever it does. -ENOENT: not its. */
+MUST_CHECK int unassign_hot(struct vm *vm, bdf_t bdf);
 /* Take everything back. When it returns no device of this VM reaches its memory or its vCPUs. */
 void assign_release_all(struct vm *vm);
 /* The first violation in a BAR with bar=lazy maps it: true, enter again. */

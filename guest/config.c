@@ -160,16 +160,6 @@ static bool hex(const char **s, unsigned digits, unsigned *out)
     return n > 0;
 }
 
-/* bus:device.function */
-static bool parse_bdf(const char *s, struct device_config *d)
-{
-    unsigned bus, dev, fn;
-    if (!hex(&s, 2, &bus) || *s++ != ':' || !hex(&s, 2, &dev) || *s++ != '.' || !hex(&s, 1, &fn))
-        return false;
-    d->bdf = BDF(bus, dev, fn);
-    return *s == '\0' && dev <= 0x1f && fn <= 7;
-}
-
 /* vendor:device, and #n for the n-th of its kind, counted from 0 */
 static bool parse_id(const char *s, struct device_config *d)
 {
@@ -191,15 +181,21 @@ static bool parse_id(const char *s, struct device_config *d)
 }
 
 /* The words that follow the device's address: where each is stored, as the index in its list. */
+const char *const unsafe_names[UNSAFE_COUNT] = {
+    [UNSAFE_NO_RESET] = "no-reset", [UNSAFE_GROUP] = "group", [UNSAFE_RMRR] = "rmrr",
+    [UNSAFE_CONSOLE] = "console",   [UNSAFE_VFS] = "vfs",     [UNSAFE_HIDDEN] = "hidden",
+};
+
 static const struct {
     const char *key;
-    const char *values[5];
+    const char *values[UNSAFE_COUNT + 1];
 } device_options[] = {
     {"plan", {"A", "B", "C", "D"}},       /* enum plan */
     {"bar", {"eager", "lazy"}},           /* enum bar_mapping */
     {"dma", {"vtd", "pv", "identity"}},   /* enum dma_mode */
     {"irq", {"post", "remap", "inject"}}, /* enum irq_mode */
     {"rom", {"off", "on"}},
+    {"unsafe", {"no-reset", "group", "rmrr", "console", "vfs", "hidden"}}, /* enum unsafe */
 };
 
 static void set_device_option(struct device_config *d, size_t option, unsigned value)
@@ -217,8 +213,11 @@ static void set_device_option(struct device_config *d, size_t option, unsigned v
     case 3:
         d->irq = (enum irq_mode)value;
         break;
-    default:
+    case 4:
         d->rom = value;
+        break;
+    default:
+        d->unsafe |= 1u << value;
         break;
     }
 }
@@ -239,7 +238,7 @@ static const char *device_option(struct device_config *d, const char *text)
         }
         return "a word behind the device has an unknown value";
     }
-    return "an unknown word behind the device (plan, bar, dma, irq or rom)";
+    return "an unknown word behind the device (plan, bar, dma, irq, rom or unsafe)";
 }
 
 static bool same_device(const struct device_config *a, const struct device_config *b)
@@ -268,7 +267,7 @@ static const char *add_device(struct vm_config *vm, const char *value)
     char *rest = strchr(text, ',');
     if (rest)
         *rest++ = '\0';
-    if (!(strchr(text, '.') ? parse_bdf(text, &d) : parse_id(text, &d)))
+    if (!(strchr(text, '.') ? parse_bdf(text, strlen(text), &d.bdf) == 0 : parse_id(text, &d)))
         return "neither bus:device.function nor vendor:device[#n]";
     while (rest) {
         char *option = rest;

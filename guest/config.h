@@ -18,6 +18,18 @@ enum bar_mapping { BAR_EAGER, BAR_LAZY };
 enum dma_mode { DMA_VTD, DMA_PV, DMA_IDENTITY };
 enum irq_mode { IRQ_POST, IRQ_REMAP, IRQ_INJECT };
 
+/* Objections against giving a device away that the user may waive, each by its name. */
+enum unsafe {
+    UNSAFE_NO_RESET,
+    UNSAFE_GROUP,
+    UNSAFE_RMRR,
+    UNSAFE_CONSOLE,
+    UNSAFE_VFS,
+    UNSAFE_HIDDEN,
+    UNSAFE_COUNT
+};
+extern const char *const unsafe_names[UNSAFE_COUNT];
+
 struct device_config {
     bool by_id; /* vendor:device#nth instead of a bdf */
     bdf_t bdf;
@@ -28,6 +40,7 @@ struct device_config {
     enum dma_mode dma;
     enum irq_mode irq;
     bool rom;
+    unsigned unsafe; /* bits by enum unsafe; unsafe=no-reset may stand several times */
 };
 
 struct vm_config {

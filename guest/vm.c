@@ -11,6 +11,7 @@
 #include "arch/string.h"
 #include "arch/time.h"
 #include "guest/assign.h"
+#include "guest/audit.h"
 #include "guest/check.h"
 #include "guest/load.h"
 #include "guest/vioapic.h"
@@ -258,6 +259,7 @@ unsigned vm_create_all(const struct boot_info *info)
     if (!configs)
         panic("no memory for the configuration");
     assign_init();
+    audit_print();
     log_info("free-pages=%zu", page_free_count() + CONFIG_PAGES);
     size_t described = config_read(info, configs, VM_MAX, &refused);
     if (described + refused == 0)

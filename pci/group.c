@@ -142,7 +142,8 @@ static bool has_vfs(const struct pci_function *f)
            (pci_read16(f->bdf, f->ext_sriov + PCI_SRIOV_CONTROL) & PCI_SRIOV_VF_ENABLE);
 }
 
-const char *pci_not_assignable(const struct pci_function *f)
+/* What it is forbids it, whoever asks. */
+static const char *nature(const struct pci_function *f)
 {
     if (PCI_CLASS_SUB(f->class_code) == PCI_SUB_HOST_BRIDGE)
         return "it is the host bridge";
@@ -150,19 +151,58 @@ const char *pci_not_assignable(const struct pci_function *f)
         return "it is a bridge";
     if (f->header_type != PCI_HEADER_ENDPOINT)
         return "its header is of an unknown type";
-    if (PCI_CLASS_SUB(f->class_code) == PCI_SUB_IOMMU)
-        return "it is an IOMMU";
-    if (pci_is_console(f))
-        return "the console is in it";
-    if (has_vfs(f))
-        return "its virtual functions are in use";
-    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
-        const char *why = bar_conflict(f, &f->bars[i]);
-        if (why)
-            return why;
-    }
-    const char *why = group_conflict(f);
-    if (why)
-        return why;
+    return PCI_CLASS_SUB(f->class_code) == PCI_SUB_IOMMU ? "it is an IOMMU" : NULL;
+}
+
+static const char *console(const struct pci_function *f)
+{
+    return pci_is_console(f) ? "the console is in it" : NULL;
+}
+
+static const char *virtual_functions(const struct pci_function *f)
+{
+    return has_vfs(f) ? "its virtual functions are in use" : NULL;
+}
+
+static const char *bars(const struct pci_function *f)
+{
+    const char *why = NULL;
+    for (unsigned i = 0; i < PCI_BAR_COUNT && !why; i++)
+        why = bar_conflict(f, &f->bars[i]);
+    return why;
+}
+
+static const char *reset(const struct pci_function *f)
+{
+    if (f->parked)
+        return "its last owner's reset failed: it is parked";
     return pci_reset_best(f) == PCI_RESET_NONE ? "there is no way to reset it" : NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *(*check)(const struct pci_function *f);
+    bool final;
+} objections[PCI_OBJECTION_MAX] = {
+    {"bridge", nature, true}, {"console", console, false},      {"vfs", virtual_functions, false},
+    {"bar", bars, true},      {"group", group_conflict, false}, {"no-reset", reset, false},
+};
+
+size_t pci_objections(const struct pci_function *f, struct pci_objection *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PCI_OBJECTION_MAX; i++) {
+        const char *why = objections[i].check(f);
+        if (why)
+            out[count++] = (struct pci_objection){objections[i].name, why, objections[i].final};
+        if (why && objections[i].check == nature)
+            break; /* the rest makes no sense for it */
+    }
+    return count;
+}
+
+const char *pci_not_assignable(const struct pci_function *f)
+{
+    struct pci_objection all[PCI_OBJECTION_MAX];
+    return pci_objections(f, all) ? all[0].why : NULL;
 }

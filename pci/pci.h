@@ -44,7 +44,8 @@ struct pci_function {
     /* A virtual function: the physical one that it is made of, else NULL. Its own configuration space
      * reads all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
     struct pci_function *physical;
-    void *owner; /* the assignment that has it (guest/assign.c), NULL: nobody */
+    void *owner; /* whose it is (guest/assign.c: a VM), NULL: nobody's */
+    bool parked; /* it could not be reset after its last owner: in quarantine */
 };
 
 /* Find every function: all buses that the bridges name, bounded; BARs sized with decode off. */
@@ -112,8 +113,16 @@ bdf_t pci_requester(const struct pci_function *f);
 /* Two functions that cannot be told apart or isolated from each other are of one group (ACS, bridge
  * alias, multifunction siblings). The group's number is the bdf of its first function. */
 bdf_t pci_group(const struct pci_function *f);
-/* Why the hardware's side speaks against giving the function to its owner; NULL: nothing does. Reset,
- * bridge, BARs that collide, group members with another owner; RMRR and VT-d scopes: vtd/vtd.h. */
+/* What on the hardware's side speaks against giving the function to its owner (set `owner` before asking:
+ * what has the same owner does not count). RMRR and VT-d scopes: vtd/vtd.h. */
+struct pci_objection {
+    const char *name; /* short and stable: bridge, console, vfs, bar, group, no-reset */
+    const char *why;  /* in words */
+    bool final;       /* nobody may waive it */
+};
+#define PCI_OBJECTION_MAX 6
+size_t pci_objections(const struct pci_function *f, struct pci_objection *out);
+/* The first objection in words; NULL: there is none. */
 const char *pci_not_assignable(const struct pci_function *f);
 
 /* Make `count` virtual functions of a physical one appear, each a pci_function of its own behind

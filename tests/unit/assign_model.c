@@ -155,7 +155,7 @@ void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
 enum pci_reset_kind pci_reset_best(const struct pci_function *f)
 {
     (void)f;
-    return PCI_RESET_FLR;
+    return m.no_reset ? PCI_RESET_NONE : PCI_RESET_FLR;
 }
 int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
@@ -174,10 +174,12 @@ int pci_drain(const struct pci_function *f)
     return 0;
 }
 bdf_t pci_requester(const struct pci_function *f) { return f->bdf; }
-const char *pci_not_assignable(const struct pci_function *f)
+size_t pci_objections(const struct pci_function *f, struct pci_objection *out)
 {
-    (void)f;
-    return NULL;
+    size_t count = 0;
+    if (m.no_reset || f->parked)
+        out[count++] = (struct pci_objection){"no-reset", "there is no way to reset it", false};
+    return count;
 }
 struct pci_function *pci_find(bdf_t bdf) { return bdf == m.fn.bdf ? &m.fn : NULL; }
 struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)

@@ -18,6 +18,7 @@ struct model {
     unsigned map_count;
     uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
+    bool no_reset;
     void (*handler)(void *ctx); /* the last that irq_alloc() got */
     void *handler_ctx;
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */

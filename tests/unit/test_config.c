@@ -167,10 +167,10 @@ static void bad_devices(void **state)
                                      "an unknown value; this VM is not started");
     refuses(
         "vm=a pci=0:4.0,speed=1",
-        "module=0 vm=a pci=0:4.0,speed=1: an unknown word behind the device (plan, bar, dma, irq "
-        "or rom); this VM is not started");
+        "module=0 vm=a pci=0:4.0,speed=1: an unknown word behind the device (plan, bar, dma, irq, "
+        "rom or unsafe); this VM is not started");
     refuses("vm=a pci=0:4.0,", "module=0 vm=a pci=0:4.0,: an unknown word behind the device (plan, "
-                               "bar, dma, irq or rom); this VM is not started");
+                               "bar, dma, irq, rom or unsafe); this VM is not started");
     refuses("vm=a pci=00:04.0 pci=0:4.0",
             "module=0 vm=a pci=0:4.0: given twice; this VM is not started");
     refuses("vm=a pci=0:1.0 pci=0:2.0 pci=0:3.0 pci=0:4.0 pci=0:5.0 pci=0:6.0 pci=0:7.0 pci=0:8.0 "

@@ -3,6 +3,7 @@
  * The hypervisor's command line: every key, its bounds, and that what is wrong is named.
  */
 // sources: arch/options.c arch/parse.c
+#include "arch/bits.h"
 #include "arch/options.h"
 #include "arch/log.h"
 #include "tests/unit/stubs.h"
@@ -98,6 +99,21 @@ static void bad_values(void **state)
     }
 }
 
+static void devices_of_the_machine(void **state)
+{
+    (void)state;
+    unsigned hidden = options.hidden_count, vfs = options.vfs_count;
+    assert_int_equal(options_parse("hide=00:1f.2 vfs=06:00.0,4"), 0);
+    assert_int_equal(options.hidden[hidden], BDF(0, 0x1f, 2));
+    assert_int_equal(options.vfs[vfs].bdf, BDF(6, 0, 0));
+    assert_int_equal(options.vfs[vfs].count, 4);
+    static const char *const bad[] = {"hide=",        "hide=00:20.0",  "hide=0:1.8",
+                                      "hide=0:1.0x",  "hide=:1.0",     "vfs=06:00.0",
+                                      "vfs=06:00.0,", "vfs=06:00.0,0", "vfs=06:00.0,257"};
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_int_equal(options_parse(bad[i]), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +122,7 @@ int main(void)
         cmocka_unit_test_setup(consoles, fresh),
         cmocka_unit_test_setup(what_is_wrong_is_named, fresh),
         cmocka_unit_test_setup(bad_values, fresh),
+        cmocka_unit_test_setup(devices_of_the_machine, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/bus.c guest/intx.c guest/vioapic.c
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -10,7 +10,9 @@
 #include <cmocka.h>
 #include <string.h>
 #include "guest/storm.h"
+#include "arch/options.h"
 #include "tests/unit/assign_model.h"
+#include "tests/unit/stubs.h"
 
 static struct vpci_function *f;
 
@@ -327,6 +329,60 @@ static void storm_parks_the_device(void **state)
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     faults(STORM_FAULTS - 1);
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+/* --- Giving and taking back ---------------------------------------------------------------------- */
+
+static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state)
+{
+    const struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    for (unsigned turn = 0; turn < 10; turn++) {
+        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+        assert_null(m.vm.pci->functions[1]);
+        assert_int_equal(m.map_count, 0);
+        assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
+        assert_int_equal(m.irte_free, m.irte_next);
+        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), -ENOENT);
+        assert_int_equal(assign_hot(&m.vm, &c), 0);
+        assert_int_equal(assign_hot(&m.vm, &c), -ENODEV); /* it is given away already */
+        assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_VENDOR_ID, 4), 0x11e81234);
+    }
+}
+
+/* traps.md has it so: what cannot be reset stays parked, until somebody asks for it as it is. */
+static void what_cannot_be_reset_is_parked(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    m.no_reset = true;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_true(m.fn.parked);
+    m.no_reset = false; /* it has one, say, but that failed */
+    stub_log_clear();
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(stub_log, "refused: no-reset"));
+    assert_null(m.fn.owner);
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    stub_log_clear();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_non_null(strstr(stub_log, "unsafe=no-reset"));
+    assert_false(m.fn.parked);
+}
+
+static void one_waiver_waives_one_objection(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    m.no_reset = true;
+    options.hidden[0] = m.fn.bdf;
+    options.hidden_count = 1;
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    stub_log_clear();
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(stub_log, "refused: hidden (the command line hides it)"));
+    c.unsafe |= 1u << UNSAFE_HIDDEN;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    options.hidden_count = 0;
 }
 
 int main(void)
@@ -347,6 +403,9 @@ int main(void)
         CASE(intx_is_silenced_until_the_guest_is_done),
         CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),
+        CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
+        CASE(what_cannot_be_reset_is_parked),
+        CASE(one_waiver_waives_one_objection),
         CASE(a_lazy_bar_is_mapped_at_the_first_touch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
