@@ -19,6 +19,7 @@ struct model {
     uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
     bool no_reset;
+    char last_line[256];        /* of the log */
     void (*handler)(void *ctx); /* the last that irq_alloc() got */
     void *handler_ctx;
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
