@@ -16,7 +16,7 @@ static uint64_t pattern(uint64_t seed, uint64_t round, unsigned i)
 }
 
 /* Memory [0, WORDS/2) goes out, [WORDS/2, WORDS) comes back; the pages around stay as they are. */
-static void one_round(const struct edu *e, volatile uint64_t *memory, uint64_t seed, uint64_t round)
+static void one_round(const struct edu *e, uint64_t *memory, uint64_t seed, uint64_t round)
 {
     const unsigned half = WORDS / 4;
 
@@ -35,7 +35,7 @@ static void one_round(const struct edu *e, volatile uint64_t *memory, uint64_t s
 int main(void)
 {
     struct edu e = edu_open();
-    volatile uint64_t *memory = (volatile uint64_t *)GPA;
+    uint64_t *memory = (uint64_t *)GPA;
     uint64_t seed = option("seed", 1), rounds = option("rounds", 1000);
 
     for (unsigned i = 0; i < WORDS; i++)

@@ -4,6 +4,7 @@
  * Spec: QEMU "EDU device".
  */
 #pragma once
+#include "arch/atomic.h"
 #include "guest/programs/lib/guest.h"
 
 #define EDU_VENDOR           0x1234
@@ -49,12 +50,17 @@ static inline void edu_write(const struct edu *e, unsigned reg, uint32_t v)
 }
 
 #define EDU_PATIENCE UINT64_C(2000000000)
-/* Copy between memory at `iova` and the buffer; false: it never ended. */
+/* Copy between memory at `iova` and the buffer; false: it never ended. The device reads and writes what the
+ * program's variables hold, so the compiler must not keep them in registers over it. */
 static inline bool edu_dma(const struct edu *e, uint64_t iova, uint32_t count, bool out)
 {
+    bool done;
+    compiler_barrier();
     mmio_write64(e->regs + EDU_DMA_SOURCE, out ? EDU_BUFFER : iova);
     mmio_write64(e->regs + EDU_DMA_TARGET, out ? iova : EDU_BUFFER);
     mmio_write64(e->regs + EDU_DMA_COUNT, count);
     mmio_write64(e->regs + EDU_DMA_COMMAND, EDU_DMA_START | (out ? EDU_DMA_OUT : 0));
-    return spin_until(!(mmio_read64(e->regs + EDU_DMA_COMMAND) & EDU_DMA_START), EDU_PATIENCE);
+    done = spin_until(!(mmio_read64(e->regs + EDU_DMA_COMMAND) & EDU_DMA_START), EDU_PATIENCE);
+    compiler_barrier();
+    return done;
 }
