@@ -12,12 +12,31 @@
 #include "arch/string.h"
 #include "arch/uart.h"
 
-#define LINE_MAX  512
-#define EARLY_MAX 2048
+#define LINE_MAX   512
+#define EARLY_MAX  2048
+#define PROMPT_MAX 240
+
+#define LEVEL_MAX  16
+#define ERASE      "\r\033[K" /* the line under the cursor; ECMA-48 "Erase in Line" */
+
+static struct spinlock lock;
 
 enum log_level log_threshold = LOG_INFO;
 
-static struct spinlock lock;
+/* Subsystems with a level of their own. Changed by the monitor only; a reader that sees half of a change
+ * prints a line too many or too few. */
+static struct {
+    char name[12];
+    enum log_level level;
+} levels[LEVEL_MAX];
+static unsigned level_count;
+static enum log_level level_of_rest = LOG_INFO;
+
+/* What stands in the last line of the terminal: the line that somebody is typing. */
+static struct {
+    char text[PROMPT_MAX];
+    size_t length;
+} prompt;
 
 /* What is said before the console's port is known: complaints about the command line, mostly. */
 static struct {
@@ -45,7 +64,30 @@ static void write_locked(const char *text, size_t size)
         return;
     }
     spin_lock(&lock);
+    if (prompt.length)
+        emit(ERASE, sizeof(ERASE) - 1);
     emit(text, size);
+    emit(prompt.text, prompt.length);
+    spin_unlock(&lock);
+}
+
+void console_prompt(const char *text, size_t size)
+{
+    spin_lock(&lock);
+    if (prompt.length)
+        emit(ERASE, sizeof(ERASE) - 1);
+    prompt.length = MIN(size, (size_t)PROMPT_MAX);
+    memcpy(prompt.text, text, prompt.length);
+    emit(prompt.text, prompt.length);
+    spin_unlock(&lock);
+}
+
+void console_echo(char c)
+{
+    spin_lock(&lock);
+    if (prompt.length < PROMPT_MAX)
+        prompt.text[prompt.length++] = c;
+    emit(&c, 1);
     spin_unlock(&lock);
 }
 
@@ -75,9 +117,43 @@ void console_line(const char *fmt, ...)
     finish_line(line, (size_t)length);
 }
 
+static enum log_level *own_level(const char *subsystem)
+{
+    for (unsigned i = 0; i < level_count; i++)
+        if (strcmp(levels[i].name, subsystem) == 0)
+            return &levels[i].level;
+    return NULL;
+}
+
+enum log_level log_level_of(const char *subsystem)
+{
+    const enum log_level *own = subsystem ? own_level(subsystem) : NULL;
+    return own ? *own : level_of_rest;
+}
+
+int log_level_set(const char *subsystem, enum log_level level)
+{
+    enum log_level *own = subsystem ? own_level(subsystem) : NULL;
+    if (!subsystem) {
+        level_count = 0;
+        level_of_rest = level;
+    } else if (own) {
+        *own = level;
+    } else {
+        if (level_count == LEVEL_MAX || strlen(subsystem) >= sizeof(levels[0].name))
+            return -ENOSPC;
+        memcpy(levels[level_count].name, subsystem, strlen(subsystem) + 1);
+        levels[level_count++].level = level;
+    }
+    log_threshold = level_of_rest;
+    for (unsigned i = 0; i < level_count; i++)
+        log_threshold = MAX(log_threshold, levels[i].level);
+    return 0;
+}
+
 void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
 {
-    if (level > log_threshold)
+    if (level > log_threshold || level > log_level_of(subsystem))
         return;
     char line[LINE_MAX];
     int head = snprintf(line, LINE_MAX, "[%u] %s: ", this_cpu()->index, subsystem);

@@ -15,7 +15,11 @@
 
 enum log_level { LOG_ERROR, LOG_INFO, LOG_TRACE };
 
-extern enum log_level log_threshold; /* set by log= on the command line */
+extern enum log_level log_threshold; /* the highest of all levels: constant time to say no */
+/* Print up to `level` for one subsystem, or for all (NULL: forget what was said of single ones).
+ * -ENOSPC: too many subsystems, or a name that none has. */
+int log_level_set(const char *subsystem, enum log_level level);
+enum log_level log_level_of(const char *subsystem);
 
 void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -49,3 +53,7 @@ void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void console_write(const char *text, size_t size);
 /* The console's port is set up (or is none): print what was kept so far; from now on lines go out. */
 void console_start(void);
+/* What stands behind the last line, while somebody types: taken away before a line is printed, and put
+ * back after it. size 0: nothing. */
+void console_prompt(const char *text, size_t size);
+void console_echo(char c); /* one more character of it */

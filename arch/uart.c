@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's 16550, polled: no interrupt, no buffer of our own, so that even a panic can print.
- * From: arch/log.c, guest/vuart.c.
+ * The host's 16550, polled: no interrupt, and what is to be sent waits in no buffer, so that even a panic
+ * can print.
+ * From: arch/log.c, monitor/console.c.
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
+#include "arch/atomic.h"
 #include "arch/bits.h"
 #include "arch/io.h"
 
@@ -13,6 +15,7 @@
 #define MCR_DTR_RTS (BIT(0) | BIT(1))
 #define IIR_FIFOS   (BIT(6) | BIT(7)) /* both read 1: enabled */
 #define FIFO_SIZE   16
+#define TYPED_SIZE  256
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
 static uint16_t console_port;
@@ -43,12 +46,32 @@ bool uart_init(uint16_t port, uint32_t baud)
     return true;
 }
 
+/* What was typed and not asked for yet. Read while we wait to send, too: sixteen bytes of a FIFO are soon
+ * full, and a long report takes a while. Whoever finds it busy leaves the work to the other. */
+static struct {
+    uint8_t bytes[TYPED_SIZE];
+    unsigned head, count;
+    uint32_t busy;
+} typed;
+
+static void take_typed(void)
+{
+    while (typed.count < TYPED_SIZE && (in8(console_port + UART_LSR) & UART_LSR_DATA_READY))
+        typed.bytes[(typed.head + typed.count++) % TYPED_SIZE] = in8(console_port + UART_DATA);
+}
+
 /* A transmitter that never gets empty is broken hardware: we fall silent rather than hang. */
 static bool wait_for_room(void)
 {
-    for (int i = 0; i < WAIT_READS; i++)
-        if (in8(console_port + UART_LSR) & UART_LSR_THR_EMPTY)
+    for (int i = 0; i < WAIT_READS; i++) {
+        uint8_t status = in8(console_port + UART_LSR);
+        if (status & UART_LSR_THR_EMPTY)
             return true;
+        if ((status & UART_LSR_DATA_READY) && !atomic_exchange(&typed.busy, 1)) {
+            take_typed();
+            atomic_store(&typed.busy, 0);
+        }
+    }
     console_port = 0;
     return false;
 }
@@ -83,9 +106,17 @@ void uart_drain(void)
 
 int uart_read(void)
 {
-    if (console_port == 0 || !(in8(console_port + UART_LSR) & UART_LSR_DATA_READY))
+    int byte = -1;
+    if (console_port == 0 || atomic_exchange(&typed.busy, 1))
         return -1;
-    return in8(console_port + UART_DATA);
+    take_typed();
+    if (typed.count > 0) {
+        byte = typed.bytes[typed.head];
+        typed.head = (typed.head + 1) % TYPED_SIZE;
+        typed.count--;
+    }
+    atomic_store(&typed.busy, 0);
+    return byte;
 }
 
 uint16_t uart_port(void) { return console_port; }

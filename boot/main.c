@@ -22,6 +22,7 @@
 #include "arch/uart.h"
 #include "arch/x86.h"
 #include "guest/vm.h"
+#include "monitor/monitor.h"
 #include "pci/pci.h"
 #include "vmx/vmx.h"
 #include "vtd/vtd.h"
@@ -57,7 +58,7 @@ static void init_console(int parse_error)
 {
     int err = options_parse(info.cmdline);
     uart_init(options.console_port, options.console_speed);
-    log_threshold = (enum log_level)options.log;
+    (void)log_level_set(NULL, (enum log_level)options.log);
     console_start();
     console_line("hamlet: boot entry_tsc=%lu cmdline=\"%s\"", boot_entry_tsc, info.cmdline);
     if (err < 0)
@@ -92,6 +93,7 @@ static unsigned run_guests(unsigned *vms)
 {
     if (!has_vmx)
         return 0;
+    monitor_init();
     *vms = vm_create_all(&info);
     return vm_run_all();
 }

@@ -120,7 +120,7 @@ static void free_ram(struct vm *vm)
 
 /* --- Making one ---------------------------------------------------------------------------------- */
 
-static int load(struct vm *vm)
+int vm_load(struct vm *vm)
 {
     const struct vm_config *c = &vm->config;
     struct load l = {
@@ -220,7 +220,7 @@ static int make(struct vm *vm)
         return FAIL(ENOMEM, "vm=%s: no memory for its tables", vm->name);
     int err = make_ram(vm);
     if (!err)
-        err = load(vm);
+        err = vm_load(vm);
     if (!err)
         err = make_vcpus(vm);
     if (!err)
@@ -340,6 +340,7 @@ static void look_after(struct vm *vm)
 {
     if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
+    vm_follow_up(vm);
     if (vm->state == VM_RUNNING && all_dead(vm, NULL))
         vm_end(vm, VM_EXIT_SHUTDOWN); /* two that halted at once did not see each other */
     if (vm->state == VM_ENDING && all_stopped(vm)) {
@@ -354,6 +355,8 @@ static void look_after(struct vm *vm)
 static bool all_ended(void)
 {
     bool ended = true;
+    if (vm_hooks.poll)
+        vm_hooks.poll();
     for (size_t i = 0; i < count; i++) {
         look_after(vms[i]);
         ended = ended && vms[i]->state == VM_ENDED;

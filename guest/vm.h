@@ -96,6 +96,7 @@ struct vm {
         uint64_t rip, rsp, cr3, rax, rbx, rdi;
     } start;
     uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
+    bool reset_wanted; /* as soon as it is still */
 
     /* run=N: see guest/step.c */
     uint64_t steps_left, step_tsc; /* step_tsc: when the first was begun */
@@ -138,6 +139,32 @@ void vm_end(struct vm *vm, unsigned exit_status);
 /* The same with VM_EXIT_CRASH and a reason in words. */
 void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static inline bool vm_is_ending(const struct vm *vm) { return vm->state >= VM_ENDING; }
+
+/* control.c: what a person at the console does to a VM, from between two turns of the scheduler on the
+ * bootstrap processor (vm_hooks.poll). Each returns at once; the vCPUs follow within a time slice.
+ * -EBUSY: not in a state for that. */
+MUST_CHECK int vm_pause(struct vm *vm);
+MUST_CHECK int vm_resume(struct vm *vm);
+/* As a PC after its reset button: memory and kernel as loaded, devices reset, vCPU 0 at its entry. */
+MUST_CHECK int vm_reset(struct vm *vm);
+bool vm_is_still(const struct vm *vm); /* no vCPU of it is on a CPU, or waits for one */
+void vm_follow_up(struct vm *vm);      /* what vm_pause() and vm_reset() have left to do */
+/* Look at a vCPU whose state may be in another CPU: that one gives it away for the while. */
+void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx);
+/* Load the kernel into the VM's memory. */
+MUST_CHECK int vm_load(struct vm *vm);
+
+/* What the monitor, which nobody below it knows, wants to be told. All may be NULL. */
+struct vm_hooks {
+    void (*poll)(void); /* between two turns of the scheduler on the bootstrap processor */
+    /* A piece of a guest's output, the end of a line or not; true: kept back, do not print it. */
+    bool (*keep)(struct vm *vm, const char *text, bool line_ends);
+};
+extern struct vm_hooks vm_hooks;
+
+/* vuart.c: what is typed for a guest. vuart_type() only while there is room. */
+bool vuart_has_room(const struct vm *vm);
+void vuart_type(struct vm *vm, uint8_t byte);
 
 /* The virtual devices that every VM has; each puts itself on the buses. -ENOMEM, -ENOSPC. */
 MUST_CHECK int pio_create(struct vm *vm);    /* pio.c: the port that ends the VM */

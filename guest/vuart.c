@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's serial port, a 16550 at 0x3F8 that is always ready: what it sends is shown line by line,
- * each with the name of its VM in front; what is typed on Hamlet's console goes to the VM that has it.
- * From: guest/pio.c.   To: arch/log.c (console_line), arch/uart.c (what was typed).
+ * each with the name of its VM in front; what is typed for this VM waits here until the guest asks.
+ * From: guest/pio.c, monitor/console.c (vuart_type).   To: arch/log.c (console_line).
  * Spec: PC16550D data sheet.   Not handled: interrupts (a driver polls), modem lines, real speed.
  */
 #include "arch/page.h"
@@ -20,28 +20,25 @@
 #define VUART_MSR    0xb0 /* carrier, ready and clear to send */
 #define VUART_IDLE   16   /* polls for input after which an unfinished line is shown */
 #define VUART_LINE   200
+#define VUART_INPUT  512
 
 struct vuart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-    int input; /* a byte that waits, or -1 */
     unsigned idle;
+    /* one writer, the monitor, and one reader, the guest: each moves its own end */
+    unsigned typed, taken;
+    uint8_t input[VUART_INPUT];
     bool shown; /* the line has been begun on the console, as a prompt */
     size_t used;
     char line[VUART_LINE];
 };
 
-/* Who gets what is typed: the first VM that is running. */
-static bool has_console(const struct vm *vm)
-{
-    for (size_t i = 0; i < vm_count(); i++)
-        if (vm_get(i)->state == VM_RUNNING)
-            return vm_get(i) == vm;
-    return false;
-}
-
 static void show_prompt(struct vm *vm, struct vuart *u)
 {
     if (u->used == 0)
+        return;
+    u->line[u->used] = '\0';
+    if (vm_hooks.keep && vm_hooks.keep(vm, u->line, false))
         return;
     if (!u->shown) {
         console_write(vm->name, strlen(vm->name));
@@ -55,7 +52,9 @@ static void show_prompt(struct vm *vm, struct vuart *u)
 static void end_line(struct vm *vm, struct vuart *u)
 {
     u->line[u->used] = '\0';
-    if (u->shown)
+    if (vm_hooks.keep && vm_hooks.keep(vm, u->line, true))
+        u->shown = false;
+    else if (u->shown)
         console_line("%s", u->line);
     else
         console_line("%s| %s", vm->name, u->line);
@@ -80,20 +79,34 @@ static void send(struct vm *vm, struct vuart *u, uint8_t byte)
 /* Asked again and again for input, a guest waits for somebody who reads its unfinished line. */
 static bool input_waits(struct vm *vm, struct vuart *u)
 {
-    if (u->input < 0 && has_console(vm))
-        u->input = uart_read();
-    if (u->input >= 0)
+    bool waits = atomic_load(&u->typed) != u->taken;
+    if (waits)
         u->idle = 0;
     else if (u->idle < VUART_IDLE && ++u->idle == VUART_IDLE)
         show_prompt(vm, u);
-    return u->input >= 0;
+    return waits;
 }
 
 static uint8_t receive(struct vm *vm, struct vuart *u)
 {
-    int byte = input_waits(vm, u) ? u->input : 0;
-    u->input = -1;
-    return (uint8_t)byte;
+    if (!input_waits(vm, u))
+        return 0;
+    uint8_t byte = u->input[u->taken % VUART_INPUT];
+    atomic_store(&u->taken, u->taken + 1);
+    return byte;
+}
+
+bool vuart_has_room(const struct vm *vm)
+{
+    const struct vuart *u = vm->uart;
+    return u && u->typed - atomic_load(&u->taken) < VUART_INPUT;
+}
+
+void vuart_type(struct vm *vm, uint8_t byte)
+{
+    struct vuart *u = vm->uart;
+    u->input[u->typed % VUART_INPUT] = byte;
+    atomic_store(&u->typed, u->typed + 1);
 }
 
 static uint8_t read_register(struct vm *vm, struct vuart *u, unsigned reg)
@@ -172,7 +185,6 @@ int vuart_create(struct vm *vm)
     vm->uart = page_alloc();
     if (!vm->uart)
         return FAIL(ENOMEM, "vm=%s: no memory for its serial port", vm->name);
-    vm->uart->input = -1;
     return vm_bus_add(&vm->pio, &(struct vm_range){VUART_PORT, VUART_SIZE, "uart", vuart_read,
                                                    vuart_write, vm->uart});
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES, TEST_LINES, FUNCTION_LINES = 500, 600, 70
-RANK = {"arch": 0, "pci": 1, "vtd": 2, "vmx": 2, "guest": 3, "monitor": 4, "boot": 4}
+RANK = {"arch": 0, "pci": 1, "vtd": 2, "vmx": 2, "guest": 3, "monitor": 4, "boot": 5}
 PUBLIC = {"pci": {"pci/pci.h", "pci/pci_regs.h"}, "vtd": {"vtd/vtd.h"},
           "vmx": {"vmx/vmx.h", "vmx/upcalls.h"}, "guest": {"guest/vm.h", "guest/assign.h"},
           "monitor": {"monitor/monitor.h"}}

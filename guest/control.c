@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pause, go on, reset: what a person at the console does to a VM, and what a debugger needs.
+ * From: monitor/, guest/vm.c (vm_follow_up).   To: vmx/sched.c (sched_request_stop, sched_start).
+ *
+ * A paused vCPU is STOPPED as one that was never started: registers in memory, descriptor silent. What
+ * is posted to it meanwhile waits in its descriptor. An application processor that waits for its STARTUP
+ * goes on waiting.
+ */
+#include "arch/panic.h"
+#include "arch/string.h"
+#include "guest/assign.h"
+#include "guest/vioapic.h"
+#include "guest/vm.h"
+#include "vmx/upcalls.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define IOREGSEL         0
+#define IOWIN            0x10
+#define REDIRECTION(pin) (0x10 + 2 * (pin))
+#define RTE_MASKED       BIT(16)
+
+struct vm_hooks vm_hooks;
+
+static bool is_active(const struct vcpu *v)
+{
+    enum vcpu_state state = atomic_load(&v->state);
+    return state != VCPU_STOPPED && state != VCPU_WAIT_SIPI;
+}
+
+bool vm_is_still(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (is_active(vm->vcpus[i]))
+            return false;
+    return true;
+}
+
+/* One that is started while we ask the others is asked the next time: see vm_follow_up(). */
+static void ask_to_stop(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (is_active(vm->vcpus[i]))
+            sched_request_stop(vm->vcpus[i]);
+}
+
+static bool become(struct vm *vm, enum vm_state from, enum vm_state to)
+{
+    return atomic_replace(&vm->state, &from, to);
+}
+
+int vm_pause(struct vm *vm)
+{
+    if (!become(vm, VM_RUNNING, VM_PAUSED))
+        return -EBUSY;
+    ask_to_stop(vm);
+    return 0;
+}
+
+static void go_on(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (vm->vcpus[i]->state == VCPU_STOPPED)
+            sched_start(vm->vcpus[i]);
+    if (vm_is_ending(vm)) /* it was decided in between: its end waits for all of them */
+        ask_to_stop(vm);
+}
+
+int vm_resume(struct vm *vm)
+{
+    if (!vm_is_still(vm) || !become(vm, VM_PAUSED, VM_RUNNING))
+        return -EBUSY;
+    go_on(vm);
+    return 0;
+}
+
+int vm_reset(struct vm *vm)
+{
+    if (vm_is_ending(vm) || vm->config.run)
+        return -EBUSY;
+    vm->reset_wanted = true;
+    vm->state = VM_PAUSED;
+    ask_to_stop(vm);
+    return 0;
+}
+
+static void reset_ioapic(struct vm *vm)
+{
+    for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++) {
+        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOREGSEL, 4, REDIRECTION(pin));
+        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOWIN, 4, RTE_MASKED);
+    }
+}
+
+/* Devices first: none of them writes into the new kernel what the old one had asked for. */
+static void do_reset(struct vm *vm)
+{
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        assign_guest_reset(a);
+    reset_ioapic(vm);
+    memset(hpa_ptr(vm->ram), 0, vm->ram_size);
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        vcpu_reset(vm->vcpus[i]);
+        vm_init(vm->vcpus[i]);
+        vcpu_init_signal(vm->vcpus[i]);
+    }
+    vm->vcpus[0]->state = VCPU_STOPPED;
+    if (vm_load(vm)) {
+        vm_fail(vm, "reset: its kernel does not load any more");
+        return;
+    }
+    vm_start_state(vm, vm->vcpus[0]);
+    log_info("vm=%s reset", vm->name);
+    if (become(vm, VM_PAUSED, VM_RUNNING))
+        sched_start(vm->vcpus[0]);
+}
+
+void vm_follow_up(struct vm *vm)
+{
+    if (vm->state != VM_PAUSED)
+        return;
+    if (!vm_is_still(vm)) {
+        ask_to_stop(vm);
+    } else if (vm->reset_wanted) {
+        vm->reset_wanted = false;
+        do_reset(vm);
+    }
+}
+
+void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx)
+{
+    bool away = is_active(v) && atomic_load(&v->cpu) != this_cpu();
+    if (away)
+        sched_stop(v);
+    look(v, ctx);
+    if (!away)
+        return;
+    if (v->vm->state == VM_RUNNING)
+        sched_start(v);
+    if (vm_is_ending(v->vm)) /* decided in between: its end waits for this one too */
+        sched_request_stop(v);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log, mem, cpu: Hamlet itself.
+ * From: monitor/command.c.   To: arch/log.c, arch/page.c, arch/cpu.c.
+ */
+#include "arch/apic.h"
+#include "arch/page.h"
+#include "arch/string.h"
+#include "monitor/command.h"
+
+static const char *const level_names[] = {
+    [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
+
+static const char *const subsystems[] = {"acpi", "apic", "assign", "boot", "check", "config",
+                                         "cpu",  "ept",  "ioapic", "irq",  "load",  "page",
+                                         "pci",  "trap", "vm",     "vmx",  "vtd"};
+
+static bool is_subsystem(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++)
+        if (strcmp(subsystems[i], word) == 0)
+            return true;
+    return false;
+}
+
+static void list_levels(void)
+{
+    say("all=%s", level_names[log_level_of(NULL)]);
+    for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++)
+        if (log_level_of(subsystems[i]) != log_level_of(NULL))
+            say("%s=%s", subsystems[i], level_names[log_level_of(subsystems[i])]);
+}
+
+static void run_log(struct args *a)
+{
+    if (a->next == a->count) {
+        list_levels();
+        return;
+    }
+    const char *of = NULL, *word = args_word(a);
+    if (is_subsystem(word)) {
+        of = word;
+        word = args_word(a);
+    }
+    for (size_t i = 0; word && i < ARRAY_COUNT(level_names); i++)
+        if (strcmp(level_names[i], word) == 0 && args_end(a)) {
+            if (log_level_set(of, (enum log_level)i))
+                complain(a, "too many subsystems have a level of their own");
+            else
+                say("%s=%s", of ? of : "all", word);
+            return;
+        }
+    complain(a, "not a level or subsystem: %s; error, info or trace", word ? word : "nothing");
+}
+
+static void run_mem(struct args *a)
+{
+    if (!args_end(a))
+        return;
+    say("free=%luM pages=%lu", page_free_count() * PAGE_SIZE >> 20, page_free_count());
+    for (size_t i = 0; i < vm_count(); i++) {
+        const struct vm *vm = vm_get(i);
+        if (vm->ram_size)
+            say("vm=%s host=0x%lx-0x%lx size=%luM", vm->name, vm->ram.v,
+                vm->ram.v + vm->ram_size - 1, vm->ram_size >> 20);
+    }
+}
+
+static void run_cpu(struct args *a)
+{
+    if (!args_end(a))
+        return;
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        const struct cpu *cpu = cpu_get(i);
+        const struct vcpu *v = atomic_load(&cpu->vcpu);
+        say("cpu=%u apic-id=%u loaded=%s.%u%s", i, cpu->apic_id, v ? v->vm->name : "-",
+            v ? v->index : 0, cpu == this_cpu() ? " (this one)" : "");
+    }
+    for (size_t i = 0; i < vm_count(); i++)
+        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++) {
+            const struct vcpu *v = vm_get(i)->vcpus[n];
+            say("vcpu=%s.%u state=%s home=%d", v->vm->name, n, vcpu_state_name(v->state),
+                v->cpu ? (int)v->cpu->index : -1);
+        }
+}
+
+const struct command command_log = {"log", run_log, "[SUBSYSTEM] [error | info | trace]",
+                                    "how much Hamlet says", "log vtd trace"};
+const struct command command_mem = {"mem", run_mem, "", "free memory, and where the VMs lie",
+                                    "mem"};
+const struct command command_cpu = {"cpu", run_cpu, "", "who runs on which processor", "cpu"};

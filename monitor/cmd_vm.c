@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm: which VMs there are, and what one does to a whole one. reboot: the machine.
+ * From: monitor/command.c.   To: guest/control.c, guest/vm.c.
+ */
+#include "arch/acpi.h"
+#include "arch/string.h"
+#include "arch/uart.h"
+#include "guest/assign.h"
+#include "monitor/command.h"
+
+const char *vm_state_name(const struct vm *vm)
+{
+    static const char *const names[] = {
+        [VM_NEW] = "new",       [VM_RUNNING] = "running", [VM_PAUSED] = "paused",
+        [VM_ENDING] = "ending", [VM_ENDED] = "ended",
+    };
+    return vm->state == VM_PAUSED && !vm_is_still(vm) ? "pausing" : names[vm->state];
+}
+
+static uint64_t all_exits(const struct vm *vm)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+            n += vm->vcpus[i]->exit_count[reason];
+    return n;
+}
+
+static void list(void)
+{
+    if (vm_count() == 0)
+        say("no VM");
+    for (size_t i = 0; i < vm_count(); i++) {
+        const struct vm *vm = vm_get(i);
+        say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
+            vm_state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format,
+            all_exits(vm), vm->fault_count, vm == console_vm() ? " (console)" : "");
+    }
+}
+
+static int stop(struct vm *vm)
+{
+    vm_fail(vm, "stopped by the monitor");
+    return 0;
+}
+
+static const struct {
+    const char *word, *done;
+    int (*act)(struct vm *vm);
+} acts[] = {
+    {"pause", "pauses", vm_pause},
+    {"resume", "runs", vm_resume},
+    {"reset", "is reset", vm_reset},
+    {"stop", "ends", stop},
+};
+
+static void run_vm(struct args *a)
+{
+    if (a->next == a->count || args_is(a, "list")) {
+        if (args_end(a))
+            list();
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(acts); i++) {
+        struct vm *vm;
+        if (!args_is(a, acts[i].word))
+            continue;
+        if (!args_vm(a, &vm) || !args_end(a))
+            return;
+        if (acts[i].act(vm))
+            complain(a, "vm=%s is %s: it cannot %s now", vm->name, vm_state_name(vm), acts[i].word);
+        else
+            say("vm=%s %s", vm->name, acts[i].done);
+        return;
+    }
+    args_end(a);
+}
+
+static void run_reboot(struct args *a)
+{
+    bool off = args_is(a, "off");
+    if (!args_end(a))
+        return;
+    if (off) {
+        console_power_off();
+        return;
+    }
+    assign_silence();
+    say("hamlet: reboot by the monitor");
+    uart_drain();
+    acpi_reset();
+}
+
+const struct command command_vm = {"vm", run_vm, "[list | pause | resume | reset | stop] [NAME]",
+                                   "the VMs; pause, resume, reset or stop one", "vm pause alpha"};
+const struct command command_reboot = {"reboot", run_reboot, "[off]",
+                                       "reset the machine, or end all VMs and switch it off",
+                                       "reboot off"};

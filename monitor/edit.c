@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keys into a line: what a terminal sends for arrows and control keys, and what they do to the line.
+ * From: monitor/console.c.
+ * Spec: ECMA-48 control sequences, as xterm sends them.
+ */
+#include "monitor/edit.h"
+#include "arch/bits.h"
+#include "arch/string.h"
+
+#define CTRL(c) ((c)&0x1f)
+#define ESCAPE  0x1b
+#define DELETE  0x7f
+
+void edit_clear(struct edit *e)
+{
+    e->length = e->cursor = 0;
+    e->line[0] = '\0';
+    e->looking_at = 0;
+}
+
+void edit_keep(struct edit *e)
+{
+    const char *last = e->history[(e->kept + EDIT_HISTORY_MAX - 1) % EDIT_HISTORY_MAX];
+    if (e->length == 0 || (e->kept > 0 && strcmp(last, e->line) == 0))
+        return;
+    memcpy(e->history[e->kept++ % EDIT_HISTORY_MAX], e->line, e->length + 1);
+}
+
+void edit_insert(struct edit *e, const char *text, size_t size)
+{
+    size = MIN(size, EDIT_LINE_MAX - e->length);
+    memmove(e->line + e->cursor + size, e->line + e->cursor, e->length - e->cursor);
+    memcpy(e->line + e->cursor, text, size);
+    e->length += size;
+    e->cursor += size;
+    e->line[e->length] = '\0';
+}
+
+/* Take out [from, to). */
+static enum edit_event cut(struct edit *e, size_t from, size_t to)
+{
+    memmove(e->line + from, e->line + to, e->length - to);
+    e->length -= to - from;
+    e->cursor = from;
+    e->line[e->length] = '\0';
+    return EDIT_CHANGED;
+}
+
+static size_t word_before(const struct edit *e)
+{
+    size_t at = e->cursor;
+    while (at > 0 && e->line[at - 1] == ' ')
+        at--;
+    while (at > 0 && e->line[at - 1] != ' ')
+        at--;
+    return at;
+}
+
+/* One line further back in time (+1), or forth (-1); the newest of all is an empty one. */
+static enum edit_event look_back(struct edit *e, int by)
+{
+    unsigned most = MIN(e->kept, (unsigned)EDIT_HISTORY_MAX);
+    unsigned at = e->looking_at + (unsigned)by;
+    if (at > most) /* also: before 0 */
+        return EDIT_NOTHING;
+    edit_clear(e);
+    e->looking_at = at;
+    if (at > 0) {
+        const char *line = e->history[(e->kept - at) % EDIT_HISTORY_MAX];
+        edit_insert(e, line, strlen(line));
+    }
+    return EDIT_CHANGED;
+}
+
+static enum edit_event move_to(struct edit *e, size_t cursor)
+{
+    e->cursor = MIN(cursor, e->length);
+    return EDIT_CHANGED;
+}
+
+static enum edit_event control(struct edit *e, uint8_t byte)
+{
+    switch (byte) {
+    case CTRL('B'):
+        return e->cursor > 0 ? move_to(e, e->cursor - 1) : EDIT_NOTHING;
+    case CTRL('C'):
+        return EDIT_ABANDONED;
+    case CTRL('D'):
+        return e->cursor < e->length ? cut(e, e->cursor, e->cursor + 1) : EDIT_NOTHING;
+    case CTRL('E'):
+        return move_to(e, e->length);
+    case CTRL('F'):
+        return move_to(e, e->cursor + 1);
+    case CTRL('H'):
+    case DELETE:
+        return e->cursor > 0 ? cut(e, e->cursor - 1, e->cursor) : EDIT_NOTHING;
+    case '\t':
+        return EDIT_TAB;
+    case CTRL('K'):
+        return cut(e, e->cursor, e->length);
+    case CTRL('L'):
+        return EDIT_CHANGED;
+    case CTRL('N'):
+        return look_back(e, -1);
+    case CTRL('P'):
+        return look_back(e, 1);
+    case CTRL('U'):
+        return cut(e, 0, e->cursor);
+    case CTRL('W'):
+        return cut(e, word_before(e), e->cursor);
+    default:
+        return EDIT_NOTHING;
+    }
+}
+
+/* Behind ESC [ : the letter of an arrow, perhaps after parameters that we do not look at. */
+static enum edit_event sequence(struct edit *e, uint8_t byte)
+{
+    if ((byte >= '0' && byte <= '9') || byte == ';')
+        return EDIT_NOTHING;
+    e->escape = 0;
+    switch (byte) {
+    case 'A':
+        return look_back(e, 1);
+    case 'B':
+        return look_back(e, -1);
+    case 'C':
+        return move_to(e, e->cursor + 1);
+    case 'D':
+        return e->cursor > 0 ? move_to(e, e->cursor - 1) : EDIT_NOTHING;
+    case 'F':
+        return move_to(e, e->length);
+    case 'H':
+        return move_to(e, 0);
+    default:
+        return EDIT_NOTHING;
+    }
+}
+
+enum edit_event edit_key(struct edit *e, uint8_t byte)
+{
+    bool after_return = e->after_return;
+    e->after_return = byte == '\r';
+    if (e->escape == 2)
+        return sequence(e, byte);
+    if (e->escape == 1 || byte == ESCAPE) {
+        e->escape = byte == ESCAPE ? 1 : byte == '[' || byte == 'O' ? 2 : 0;
+        return EDIT_NOTHING;
+    }
+    if (byte == '\r' || byte == '\n')
+        return byte == '\n' && after_return ? EDIT_NOTHING : EDIT_DONE;
+    if (byte < ' ' || byte == DELETE)
+        return control(e, byte);
+    if (byte > '~' || e->length == EDIT_LINE_MAX)
+        return EDIT_NOTHING;
+    bool at_end = e->cursor == e->length;
+    edit_insert(e, (const char *)&byte, 1);
+    return at_end ? EDIT_APPENDED : EDIT_CHANGED;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A line that is being typed: editing, history. Pure: keys in, a line out.
+ * From: monitor/console.c, tests/unit/test_monitor.c.   To: monitor/edit.c.
+ */
+#pragma once
+#include "arch/types.h"
+
+#define EDIT_LINE_MAX    120
+#define EDIT_HISTORY_MAX 16
+
+struct edit {
+    char line[EDIT_LINE_MAX + 1];
+    size_t length, cursor;
+    unsigned escape; /* how much of an escape sequence has come: ESC, then [ */
+    char history[EDIT_HISTORY_MAX][EDIT_LINE_MAX + 1];
+    unsigned kept, looking_at; /* lines ever kept; how many back we look, 0: at none */
+    bool after_return;         /* a line feed now belongs to the return before it */
+};
+
+enum edit_event {
+    EDIT_NOTHING,
+    EDIT_APPENDED, /* the byte stands at the end of the line now */
+    EDIT_CHANGED,  /* draw the line anew */
+    EDIT_DONE,     /* edit.line is complete; call edit_clear() when it has been dealt with */
+    EDIT_TAB,
+    EDIT_ABANDONED, /* Ctrl-C */
+};
+
+enum edit_event edit_key(struct edit *e, uint8_t byte);
+void edit_clear(struct edit *e);
+/* Keep the line for later, unless it is empty or that of the last time. */
+void edit_keep(struct edit *e);
+/* Put `text` in at the cursor, as far as it fits. */
+void edit_insert(struct edit *e, const char *text, size_t size);
