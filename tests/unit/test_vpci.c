@@ -328,80 +328,82 @@ static void storm_parks_the_device(void **state)
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     faults(STORM_FAULTS - 1);
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
-    /* --- Giving and taking back ---------------------------------------------------------------------- */
+}
 
-    static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state)
-    {
-        const struct device_config c = m.vm.config.devices[0];
-        (void)state;
-        for (unsigned turn = 0; turn < 10; turn++) {
-            assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
-            assert_null(m.vm.pci->functions[1]);
-            assert_int_equal(m.map_count, 0);
-            assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
-            assert_int_equal(m.irte_free, m.irte_next);
-            assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), -ENOENT);
-            assert_int_equal(assign_hot(&m.vm, &c), 0);
-            assert_int_equal(assign_hot(&m.vm, &c), -ENODEV); /* it is given away already */
-            assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_VENDOR_ID, 4), 0x11e81234);
-        }
-    }
+/* --- Giving and taking back ---------------------------------------------------------------------- */
 
-    /* traps.md has it so: what cannot be reset stays parked, until somebody asks for it as it is. */
-    static void what_cannot_be_reset_is_parked(void **state)
-    {
-        struct device_config c = m.vm.config.devices[0];
-        (void)state;
-        m.no_reset = true;
+static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state)
+{
+    const struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    for (unsigned turn = 0; turn < 10; turn++) {
         assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
-        assert_true(m.fn.parked);
-        m.no_reset = false; /* it has one, say, but that failed */
-        assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
-        assert_non_null(strstr(m.last_line, "refused: no-reset"));
-        assert_null(m.fn.owner);
-        c.unsafe = 1u << UNSAFE_NO_RESET;
+        assert_null(m.vm.pci->functions[1]);
+        assert_int_equal(m.map_count, 0);
+        assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
+        assert_int_equal(m.irte_free, m.irte_next);
+        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), -ENOENT);
         assert_int_equal(assign_hot(&m.vm, &c), 0);
-        assert_false(m.fn.parked);
+        assert_int_equal(assign_hot(&m.vm, &c), -ENODEV); /* it is given away already */
+        assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_VENDOR_ID, 4), 0x11e81234);
     }
+}
 
-    static void one_waiver_waives_one_objection(void **state)
-    {
-        struct device_config c = m.vm.config.devices[0];
-        (void)state;
-        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
-        m.no_reset = true;
-        options.hidden[0] = m.fn.bdf;
-        options.hidden_count = 1;
-        c.unsafe = 1u << UNSAFE_NO_RESET;
-        assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
-        assert_non_null(strstr(m.last_line, "refused: hidden (the command line hides it)"));
-        c.unsafe |= 1u << UNSAFE_HIDDEN;
-        assert_int_equal(assign_hot(&m.vm, &c), 0);
-        options.hidden_count = 0;
-    }
+/* What cannot be reset stays parked, until somebody asks for it as it is. */
+static void what_cannot_be_reset_is_parked(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    m.no_reset = true;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_true(m.fn.parked);
+    m.no_reset = false; /* it has one, say, but that failed */
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: no-reset"));
+    assert_null(m.fn.owner);
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_false(m.fn.parked);
+}
 
-    int main(void)
-    {
+static void one_waiver_waives_one_objection(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    m.no_reset = true;
+    options.hidden[0] = m.fn.bdf;
+    options.hidden_count = 1;
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: hidden (the command line hides it)"));
+    c.unsafe |= 1u << UNSAFE_HIDDEN;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    options.hidden_count = 0;
+}
+
+int main(void)
+{
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        const struct CMUnitTest tests[] = {
-            CASE(both_doors_show_the_same),
-            CASE(bars_are_sized_and_moved),
-            CASE(a_bar_is_not_placed_over_ram_apics_or_another),
-            CASE(the_io_bitmap_follows_an_io_bar),
-            CASE(a_bar_below_a_page_is_forwarded),
-            CASE(the_msix_table_is_a_hole),
-            CASE(msix_entries_are_the_guests),
-            CASE(the_capability_list_is_relinked),
-            CASE(unlisted_registers_are_read_only),
-            CASE(bus_master_is_the_guests_while_it_is_attached),
-            CASE(msi_is_routed_by_what_the_guest_wrote),
-            CASE(intx_is_silenced_until_the_guest_is_done),
-            CASE(a_storm_on_a_line_ends),
-            CASE(storm_parks_the_device),
-            CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
-            CASE(what_cannot_be_reset_is_parked),
-            CASE(one_waiver_waives_one_objection),
-            CASE(a_lazy_bar_is_mapped_at_the_first_touch),
-        };
-        return cmocka_run_group_tests(tests, NULL, NULL);
-    }
+    const struct CMUnitTest tests[] = {
+        CASE(both_doors_show_the_same),
+        CASE(bars_are_sized_and_moved),
+        CASE(a_bar_is_not_placed_over_ram_apics_or_another),
+        CASE(the_io_bitmap_follows_an_io_bar),
+        CASE(a_bar_below_a_page_is_forwarded),
+        CASE(the_msix_table_is_a_hole),
+        CASE(msix_entries_are_the_guests),
+        CASE(the_capability_list_is_relinked),
+        CASE(unlisted_registers_are_read_only),
+        CASE(bus_master_is_the_guests_while_it_is_attached),
+        CASE(msi_is_routed_by_what_the_guest_wrote),
+        CASE(intx_is_silenced_until_the_guest_is_done),
+        CASE(a_storm_on_a_line_ends),
+        CASE(storm_parks_the_device),
+        CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
+        CASE(what_cannot_be_reset_is_parked),
+        CASE(one_waiver_waives_one_objection),
+        CASE(a_lazy_bar_is_mapped_at_the_first_touch),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
