@@ -30,14 +30,13 @@ TESTS   := $(sort $(wildcard tests/kernel/*.c))
 OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
-# What runs at an exit or for an interrupt is made to be fast, and guests are; the rest is made to be small.
-FAST := $(wildcard vmx/exit_*.c) $(addprefix vmx/,run.c inject.c apicv.c sched.c ept_flush.c registers.c) \
-	$(addprefix guest/,bus.c pio.c mmio.c insn.c insn_exec.c gwalk.c vuart.c vioapic.c vlapic.c vlapic_irq.c \
-	vlapic_timer.c irq.c intx.c vmsix.c hypercall.c) $(addprefix arch/,pid.c apic.c trap.c string.c)
+# What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
+FAST := $(addprefix vmx/,run.c exit_io.c exit_cpuid.c exit_msr.c exit_ept.c exit_intr.c inject.c apicv.c ept_flush.c) \
+	$(addprefix guest/,bus.c pio.c vuart.c hypercall.c irq.c vlapic_irq.c) arch/pid.c arch/string.c
 SMALL := $(filter-out $(FAST),$(SOURCES))
 
 # No FPU or vector register is touched: they belong to the guests. No red zone: interrupts use our stack.
-CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Os,-O2) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
+CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Os,-O2 -falign-functions=4) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
 	-fno-pic -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -ffunction-sections \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -MMD -MP $(EXTRA_CFLAGS)
