@@ -389,7 +389,7 @@ void VtdUnit::line_written_back(uint64_t address)
 {
     if (address == ~UINT64_C(0)) {
         seen_lines.clear();
-        all_clean = true;
+        all_clean = rtaddr || irta_reg; /* firmware's, before there was any table, proves nothing */
     } else {
         seen_lines.erase(address & ~bits(5, 0));
         clean_lines.insert(address & ~bits(5, 0));

@@ -205,7 +205,7 @@ class VtdUnit
     std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
     /* Lines that were ever written back. A table line that never was may be anything in memory. */
     std::unordered_set<uint64_t> clean_lines;
-    bool all_clean = false; /* a WBINVD: from then on nobody can tell */
+    bool all_clean = false; /* a WBINVD while in use: from then on nobody can tell */
 
     /* Caches that may still hold what the former table said: set by SRTP and SIRTP, cleared by global
      * invalidations. This unit, honestly, holds nothing from before, but it reports who relies on that. */
