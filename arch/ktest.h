@@ -25,6 +25,8 @@ struct ktest {
 #define KTEST(test)       KTEST_DEFINE(test, false)
 /* Ends in a panic: runs only with ktest=NAME, and whoever started the machine looks at the console. */
 #define KTEST_FATAL(test) KTEST_DEFINE(test, true)
+/* Takes long: only by name as well. */
+#define KTEST_LONG(test)  KTEST_DEFINE(test, true)
 
 #define KEXPECT(cond)                                                                              \
     do {                                                                                           \

@@ -42,6 +42,7 @@ static const char *const reason_names[] = {
     [0x29] = "malformed write to the interrupt addresses",
     [0x2a] = "extended interrupt mode required",
     [0x2b] = "interrupt remapping required",
+    [0x30] = "root table address register invalid",
 };
 
 const char *vtd_reason_name(uint8_t reason)

@@ -8,7 +8,7 @@ From: make test      To: guest/storm.c, vtd/; guest/programs/storm.c, dma-pair.c
 import re
 
 import pytest
-from case import Case
+from case import ROOT, Case
 
 PAIR = "kernel=dma-pair.elf,mem=16M,timeout=60"
 
@@ -54,3 +54,22 @@ def test_pair_nested(boot):
                     vms=[f"{PAIR},name=one,pci=1234:11e8#0,cmdline=\"seed=1 rounds=20\"",
                          f"{PAIR},name=two,pci=1234:11e8#1,cmdline=\"seed=2 rounds=20\""]))
     check_pair(got.text)
+
+
+RACES = [   # machine, its options, devices: pieces that come slowly; writes that stay in the root complex
+    ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400"}, 0),
+    ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400", "hold": "3000"}, 0),
+    ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400", "hold": "3000", "slow": "2000", "queue": "0"}, 0),
+    ("tcg", {}, 8),
+    pytest.param("nested", {}, 4, marks=pytest.mark.nested),
+]
+
+
+@pytest.mark.parametrize("on,machine,devices", RACES)
+def test_no_write_after_unmap(boot, on, machine, devices):
+    """10,000 times a page is unmapped under DMA; see tests/kernel/vtd_race.c."""
+    got = boot(Case(f"race-{'-'.join(machine)}", on=on, machine=machine, timeout=300, kernel=ROOT / "build/hamlet-test.elf",
+                    devices=["edu,dma_mask=0xffffffffffffffff"] * devices,
+                    append="console=com1 ktest=vtd_no_write_after_unmap",
+                    expect=[r"ktest: rounds=10000 ", r"ktest: PASS vtd_no_write_after_unmap"]))
+    assert int(re.search(r"with-arrivals=(\d+)", got.text).group(1)) > 20

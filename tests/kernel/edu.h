@@ -6,6 +6,7 @@
  * Spec: QEMU "EDU device".
  */
 #pragma once
+#include "arch/atomic.h"
 #include "arch/io.h"
 #include "arch/paging.h"
 #include "arch/time.h"
@@ -42,15 +43,25 @@ static inline bool edu_find(struct edu *e, unsigned nth)
     return e->regs != NULL;
 }
 
-/* The engine says that it is done whether or not the transfer was blocked. Takes a tenth of a second. */
-static inline bool edu_transfer(struct edu *e, uint64_t from, uint64_t to, uint64_t size,
-                                uint64_t direction)
+static inline void edu_start(struct edu *e, uint64_t from, uint64_t to, uint64_t size,
+                             uint64_t direction)
 {
     mmio_write64(e->regs + EDU_FROM, from);
     mmio_write64(e->regs + EDU_TO, to);
     mmio_write64(e->regs + EDU_COUNT, size);
+    compiler_barrier();
     mmio_write64(e->regs + EDU_COMMAND, EDU_RUN | direction);
-    return wait_until(!(mmio_read64(e->regs + EDU_COMMAND) & EDU_RUN), 2000000);
+}
+
+static inline bool edu_busy(struct edu *e) { return mmio_read64(e->regs + EDU_COMMAND) & EDU_RUN; }
+
+/* The engine says that it is done whether or not the transfer was blocked. QEMU's takes a tenth of a
+ * second. */
+static inline bool edu_transfer(struct edu *e, uint64_t from, uint64_t to, uint64_t size,
+                                uint64_t direction)
+{
+    edu_start(e, from, to, size, direction);
+    return wait_until(!edu_busy(e), 2000000);
 }
 
 /* Read from the device's view of memory into its buffer, or write its buffer there. */
