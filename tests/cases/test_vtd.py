@@ -61,3 +61,19 @@ def test_no_translation(boot):
     """A unit whose SAGAW is 0: one line, no hang."""
     boot(Case("vtd-no-translation", on="tcg", machine={"iommu": "dma-translation=off"}, kernel=KERNEL,
               expect=[r"neither 3- nor 4-level second stage", r"no usable unit", r"hamlet: end"]))
+
+
+def test_every_fault_reason(boot):
+    """Each reason that the lab's unit has (its own list is read here) is provoked and told by name."""
+    spec = (ROOT / "lab/bochs/plugin/vtd_spec.h").read_text()
+    reasons = {int(code, 16) for code in re.findall(r"FAULT_\w+ = 0x(\w+),", spec)}
+    got = boot(Case("vtd-reasons", append="console=com1 ktest=vtd_every_fault_reason", kernel=KERNEL,
+                    expect=[r"ktest: PASS vtd_every_fault_reason"], forbid=["NOT SEEN", "reason not known"]))
+    assert {int(code, 16) for code in re.findall(r"ktest: reason=(\w+) seen: \w", got.text)} == reasons
+
+
+def test_hundred_thousand_faults(boot):
+    """Polled for one by one, each is counted; the console has 32 lines of them, and one that says so."""
+    got = boot(Case("vtd-faults", append="console=com1 ktest=vtd_hundred_thousand_faults", kernel=KERNEL, timeout=120,
+                    expect=[r"further lines of this kind are kept back", r"ktest: PASS vtd_hundred_thousand_faults"]))
+    assert got.text.count("vtd: fault") < 40
