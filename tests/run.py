@@ -20,7 +20,7 @@ STAGES = [
     # a stage's name, its command, and where its programs leave their own words if not on the terminal
     ("unit tests", ["make", "--no-print-directory", "-s", "unit"], "build/unit/*.log"),
     ("checks", ["make", "--no-print-directory", "-s", "check"], None),
-    ("boot cases", [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--color=no", "tests/cases",
+    ("boot cases", [sys.executable, "-m", "pytest", "-v", "--no-header", "-rs", "--durations=10", "-p", "no:cacheprovider", "--color=no", "tests/cases",
                     *sys.argv[1:]], None),
 ]
 

@@ -32,7 +32,7 @@ from lab.say import Progress, Unusable
 
 MEGS = 1024
 EXCHANGE = 64 << 20        # bytes of the disk that carries a case
-START_LIMIT = 300          # seconds for Linux to come up
+START_LIMIT = 600          # seconds for Linux to come up
 
 CONFIG = """\
 megs: {megs}
