@@ -90,3 +90,51 @@ KTEST(vtd_lab_forged_requesters_are_blocked)
     page_free(page);
     KEXPECT(good);
 }
+
+/* VT-d "Second-Stage Paging Entries": a large page with a hole becomes a table; the rest of it stays. */
+KTEST(vtd_lab_rest_of_a_large_page)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    const uint64_t large = BIT(30), size = BIT(21), hole = 5 * PAGE_SIZE;
+    struct vtd_domain *domain = vtd_domain_create();
+    KEXPECT(domain && vtd_attach(domain, edu.f->bdf) == 0);
+    KEXPECT(vtd_map(domain, gpa(large), hpa(2 * size), size, VTD_READ) == 0);
+    vtd_fault_handler_set(remember);
+    vtd_fault_poll();
+    faults = 0;
+    bool good = edu_read(&edu, large + 0x100000, 8);
+    vtd_unmap(domain, gpa(large + hole), PAGE_SIZE);
+    for (uint64_t at = 0; at < size && good; at += 64 * PAGE_SIZE)
+        good = edu_read(&edu, large + at, 8);
+    vtd_fault_poll();
+    good = good && faults == 0;
+    good = good && edu_read(&edu, large + hole, 8);
+    vtd_fault_poll();
+    good = good && faults == 1 && last.reason == 6 && last.address == large + hole;
+    vtd_fault_handler_set(NULL);
+    vtd_detach(edu.f->bdf);
+    vtd_domain_destroy(domain);
+    KEXPECT(good);
+}
+
+/* VT-d "Interrupt Remapping Fault Conditions": entries that nobody has made are not present. */
+KTEST(vtd_lab_entries_are_absent)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    if (!vtd_ir_active())
+        KSKIP("no interrupt remapping here");
+    vtd_fault_handler_set(remember);
+    bool good = true;
+    for (unsigned index = 41; index < 256; index += 71) {
+        vtd_fault_poll();
+        faults = 0;
+        good = good && edu_write(&edu, vtd_msi_address(index, false), 4);
+        vtd_fault_poll();
+        good = good && faults == 1 && last.is_interrupt && last.reason == 0x22 &&
+               last.address == index;
+    }
+    vtd_fault_handler_set(NULL);
+    KEXPECT(good);
+}
