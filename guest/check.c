@@ -17,6 +17,8 @@
 #define LINES_MAX 8
 
 struct audit {
+    struct vm *const *vms; /* all of them, and the one looked at */
+    size_t count;
     struct vm *vm;
     unsigned breaches;
 };
@@ -96,8 +98,8 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
 
 static void check_pairs(struct audit *a)
 {
-    for (size_t i = 0; i < vm_count(); i++) {
-        const struct vm *o = vm_get(i);
+    for (size_t i = 0; i < a->count; i++) {
+        const struct vm *o = a->vms[i];
 
         if (o != a->vm && o->ram_size && a->vm->ram.v < o->ram.v + o->ram_size &&
             o->ram.v < a->vm->ram.v + a->vm->ram_size)
@@ -116,14 +118,14 @@ static void check_vm(struct audit *a)
             BREACH(a, "vm=%s reaches port 0x%x without an exit", a->vm->name, port);
 }
 
-unsigned check_all(void)
+unsigned check_vms(struct vm *const *vms, size_t count)
 {
-    struct audit a = {.vm = NULL};
+    struct audit a = {.vms = vms, .count = count};
     int index;
 
     budget = LINES_MAX;
-    for (size_t i = 0; i < vm_count(); i++) {
-        a.vm = vm_get(i);
+    for (size_t i = 0; i < count; i++) {
+        a.vm = vms[i];
         if (a.vm->ept)
             check_vm(&a);
     }
@@ -134,4 +136,13 @@ unsigned check_all(void)
         BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());
     log_trace("breaches=%u", a.breaches);
     return a.breaches;
+}
+
+unsigned check_all(void)
+{
+    struct vm *vms[VM_MAX];
+
+    for (size_t i = 0; i < vm_count(); i++)
+        vms[i] = vm_get(i);
+    return check_vms(vms, vm_count());
 }
