@@ -182,7 +182,7 @@ setup: # install what is missing of Debian's packages
 # One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
 DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
 	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8
-DEMO_DEVICES ?= --device edu
+DEMO_DEVICES ?= --device pcie-root-port,id=rp0,addr=5 --device edu,bus=rp0
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)

@@ -68,22 +68,30 @@ def _build(target):
 
 
 def _kernel():
-    """Debian's kernel package of this release, unpacked in the cache: its folder."""
+    """Debian's kernel package of this release, unpacked in the cache: its folder. Without network, one kept earlier."""
     out = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True).stdout
     names = re.findall(r"Depends: (linux-image-\d\S*)", out)
-    if not names:
+    target = cache.folder() / (names[0] if names else "linux-image")
+    if (target / "ready").exists():
+        return target
+    try:
+        if not names:
+            raise Unusable("apt knows no linux-image-amd64: run apt-get update")
+        return _unpack_kernel(names[0], target)
+    except Unusable:
         kept = sorted(cache.folder().glob("linux-image-*/ready"))
-        if kept:
-            return kept[-1].parent
-        raise Unusable("apt knows no linux-image-amd64: run apt-get update")
-    target = cache.folder() / names[0]
-    if not (target / "ready").exists():
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        package = debian.binary_package(names[0], target)
-        subprocess.run(["dpkg", "-x", str(package), str(target)], check=True)
-        package.unlink()
-        (target / "ready").write_text("")
+        if not kept:
+            raise
+        return kept[-1].parent
+
+
+def _unpack_kernel(name, target):
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    package = debian.binary_package(name, target)
+    subprocess.run(["dpkg", "-x", str(package), str(target)], check=True)
+    package.unlink()
+    (target / "ready").write_text("")
     return target
 
 

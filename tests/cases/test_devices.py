@@ -38,7 +38,7 @@ CASES = [
     edu("msi", "nested", expect=MSI),
     edu("msi", "nested", machine={"apicv": "off"}, expect=[r"posting=off", *MSI]),
     # One unit, two domains: each device sees its own VM's memory.
-    Case("two-vms", on="nested", devices=["edu,addr=4", "edu,addr=5"],
+    Case("two-vms", on="nested", devices=[*EDU, "pcie-root-port,id=rp1,addr=6,chassis=1", "edu,bus=rp1"],
          vms=["kernel=edu-dma.elf,name=one,mem=16M,pci=1234:11e8", "kernel=edu-dma.elf,name=two,mem=16M,pci=1234:11e8#1"],
          expect=[r"vm=one .*domain=1", r"vm=two .*domain=2"], exits={"one": 1, "two": 1}),
 ]
