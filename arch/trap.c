@@ -227,3 +227,15 @@ int wrmsr_safe(uint32_t msr, uint64_t v)
                  : "memory");
     return err;
 }
+
+int read8_safe(const void *at, uint8_t *out)
+{
+    uint8_t byte = 0;
+    int err = 0;
+    asm volatile("1: movb (%2), %1; jmp 3f; 2: mov %3, %0; 3: " EXTABLE("1b", "2b")
+                 : "+r"(err), "+q"(byte)
+                 : "r"(at), "i"(-EFAULT)
+                 : "memory");
+    *out = byte;
+    return err;
+}

@@ -65,12 +65,12 @@ static bool wait_for_room(void)
 {
     for (int i = 0; i < WAIT_READS; i++) {
         uint8_t status = in8(console_port + UART_LSR);
-        if (status & UART_LSR_THR_EMPTY)
-            return true;
         if ((status & UART_LSR_DATA_READY) && !atomic_exchange(&typed.busy, 1)) {
             take_typed();
             atomic_store(&typed.busy, 0);
         }
+        if (status & UART_LSR_THR_EMPTY)
+            return true;
     }
     console_port = 0;
     return false;

@@ -211,3 +211,9 @@ void vioapic_destroy(struct vioapic *io)
     vm_bus_remove(&io->vm->mmio, VM_IOAPIC_BASE);
     page_free(io);
 }
+
+uint64_t vioapic_rte(const struct vioapic *io, unsigned pin, bool *asserted)
+{
+    *asserted = io->pins[pin].asserted;
+    return io->pins[pin].rte;
+}

@@ -22,3 +22,5 @@ void vioapic_line(struct vioapic *io, unsigned pin, bool asserted);
 void vioapic_eoi(struct vioapic *io, uint8_t vector);
 /* Tell `ended` of each EOI for a level interrupt of this pin, before its line is looked at again. */
 void vioapic_on_eoi(struct vioapic *io, unsigned pin, void (*ended)(void *ctx), void *ctx);
+/* A pin's entry and line as they are. */
+uint64_t vioapic_rte(const struct vioapic *io, unsigned pin, bool *asserted);

@@ -257,3 +257,12 @@ void vmsix_release(struct vpci_function *f)
     pages_free(f->msix, f->msix->size_in_pages);
     f->msix = NULL;
 }
+
+const struct irq_route *vmsix_route(const struct vmsix *m, unsigned n, bool *guest_masked)
+{
+    if (!m || n >= m->info.count)
+        return NULL;
+    *guest_masked =
+        !m->enabled || m->mask_all || (m->slots[n].guest.control & PCI_MSIX_ENTRY_MASK);
+    return &m->slots[n].route;
+}

@@ -30,3 +30,6 @@ void vmsix_reset(struct vpci_function *f);
 /* Trap the table's pages at this guest-physical address. */
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
 void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at);
+
+/* The route of entry n, and what the guest wrote there; NULL: the function has no such entry. */
+const struct irq_route *vmsix_route(const struct vmsix *m, unsigned n, bool *guest_masked);

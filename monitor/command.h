@@ -65,8 +65,24 @@ void console_help(void);
 #define COMMANDS(F)                                                                                \
     F(help)                                                                                        \
     F(vm)                                                                                          \
-    F(log)                                                                                         \
+    F(vcpu)                                                                                        \
+    F(exits)                                                                                       \
+    F(x)                                                                                           \
+    F(walk)                                                                                        \
+    F(tlb)                                                                                         \
+    F(map)                                                                                         \
     F(mem)                                                                                         \
+    F(pci)                                                                                         \
+    F(assign)                                                                                      \
+    F(unassign)                                                                                    \
+    F(audit)                                                                                       \
+    F(vtd)                                                                                         \
+    F(irq)                                                                                         \
+    F(pid)                                                                                         \
+    F(check)                                                                                       \
+    F(inject)                                                                                      \
+    F(explain)                                                                                     \
+    F(log)                                                                                         \
     F(cpu)                                                                                         \
     F(reboot)
 #define COMMAND_DECLARE(name) extern const struct command command_##name;

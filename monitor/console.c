@@ -145,7 +145,8 @@ static void complete(void)
     draw();
 }
 
-static void to_monitor(uint8_t byte)
+/* True: a command has run. */
+static bool to_monitor(uint8_t byte)
 {
     switch (edit_key(&console.edit, byte)) {
     case EDIT_NOTHING:
@@ -165,8 +166,9 @@ static void to_monitor(uint8_t byte)
         break;
     case EDIT_DONE:
         answer();
-        break;
+        return true;
     }
+    return false;
 }
 
 /* --- Who has the focus ------------------------------------------------------------------------------ */
@@ -247,17 +249,19 @@ static bool key_of_escape(uint8_t byte)
 
 /* --- The line --------------------------------------------------------------------------------------- */
 
-static void typed(uint8_t byte)
+/* True: that is enough for now, the guests have their turn. */
+static bool typed(uint8_t byte)
 {
     bool escaped = console.escaped;
     console.escaped = byte == CTRL_A && !escaped;
     if (console.escaped || (escaped && key_of_escape(byte)))
-        return;
+        return !console.escaped;
     struct vm *vm = console_vm();
     if (console.monitor)
-        to_monitor(byte);
-    else if (vm)
+        return to_monitor(byte);
+    if (vm)
         vuart_type(vm, byte);
+    return false;
 }
 
 /* A guest that does not read would keep Ctrl-A from us: then its input is full, and the line goes on
@@ -270,7 +274,8 @@ static void poll(void)
             return;
         struct vm *vm = console_vm();
         if (console.monitor || console.escaped || byte == CTRL_A || (vm && vuart_has_room(vm)))
-            typed((uint8_t)byte);
+            if (typed((uint8_t)byte))
+                return;
     }
 }
 

@@ -236,3 +236,9 @@ const char *exit_reason_name(uint32_t reason);
 
 /* Registers, controls and the decoded last exit, for reports. */
 void vcpu_dump(const struct vcpu *v);
+
+/* look.c: for people who want to know. A field by its encoding, of a vCPU that is loaded here or nowhere
+ * (vm_visit() in guest/); false: this CPU has no such field. */
+bool vcpu_vmcs_field(const struct vcpu *v, uint32_t encoding, uint64_t *value);
+/* The entries of a walk, from level 4 down to the one where it ends; returns how many. */
+unsigned ept_walk(const struct ept *ept, gpa_t at, uint64_t entries[4]);

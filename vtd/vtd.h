@@ -91,3 +91,29 @@ void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *fault));
 void vtd_fault_poll(void);
 /* Faults counted for a source-id since boot. */
 uint64_t vtd_fault_count(bdf_t source_id);
+
+/* look.c: for people who want to know. */
+struct vtd_unit_state {
+    hpa_t base;
+    uint16_t segment;
+    bool usable, include_all;
+    uint64_t cap, ecap;
+    uint32_t version, status, fault_status; /* from here on 0 if it is not usable */
+    uint64_t root, irta;
+    unsigned queue_head, queue_tail; /* in descriptors */
+};
+bool vtd_unit_state(unsigned n, struct vtd_unit_state *out); /* false: no such unit */
+/* A request's way: root entry, context entry, then `count` second-stage entries from the highest level
+ * (`levels`) on. What is not reached is 0. */
+struct vtd_walk {
+    unsigned unit, levels, count;
+    struct u128 root, context;
+    uint64_t entries[5];
+    bool mapped;
+    hpa_t to;
+};
+bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out); /* false: no unit serves it */
+/* Whose is the entry? False: nobody's, or there is none. */
+bool vtd_irte_user(unsigned index, bdf_t *source_id);
+/* The n-th source-id that had a fault; false: no more. */
+bool vtd_fault_source(unsigned n, bdf_t *source_id, uint64_t *count);

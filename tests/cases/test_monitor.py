@@ -8,8 +8,9 @@ From: make test      To: monitor/
 import pytest
 from case import Case
 
-PROMPT = r"\(hamlet\) $"
+PROMPT = r"\n\(hamlet\) $"
 LOOP = "kernel=endless.bin,name=loop,mem=4M"
+EDU = 'kernel=edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8,cmdline="count=100000000"'
 TO_MONITOR, NEXT, OFF = "\x01c", "\x01n", "\x01x"
 
 
@@ -36,6 +37,47 @@ CASES = [
                       ("cpu", [r"^cpu=0 apic-id=0 loaded=loop\.0", r"^vcpu=loop\.0 state=running home=0"]),
                       ("log vtd trace", [r"^vtd=trace"]), ("log", [r"^all=info", r"^vtd=trace"]),
                       ("log loud", [r"^log: not a level"])]),
+    dialogue("vcpu", [("vcpu", [r"^vcpu=loop\.0 state=running", r"rip=0x100001 .* cr0=0x80010031"]),
+                      ("vcpu loop.0 vmcs guest_rip", [r"^681e GUEST_RIP +0x100001"]),
+                      ("vcpu vmcs pin_based_controls", [r"^4000 PIN_BASED_CONTROLS .* EXTINT NMI VNMI TIMER POST"]),
+                      ("exits", [r"VMX-preemption timer expired +\d+  \+[1-9]", r"^vm=loop exits=\d+ since-last="]),
+                      ("x gpa 0x100000 2", [r"^0000000000100000  fa eb  "]), ("x 0x100000 2", [r"^0000000000100000  fa eb  "]),
+                      ("walk 0x100000", [r"guest +level 4 .* P W", r"^gva=0x100000 -> gpa=0x100000", r"EPT +level 4 .* R W X",
+                                         r"^gpa=0x100000 -> hpa=0x\w+ rwx WB"]),
+                      ("map", [r"^0000000000000000-00000000003fffff ram rwx WB -> 0x", r"^0000000000400000-00000000bfffffff hole",
+                               r"^00000000fec00000-00000000fec00fff trapped ioapic", r"^port 03f8-03ff trapped uart"]),
+                      ("pid", [r"^vcpu=loop\.0 state=running pid=0x\w+ ON=0 SN=0 NV=0xf0 NDST=0x0"]),
+                      ("check", [r"^breaches=0: every promise holds"])]),
+    dialogue("explain", [("explain vmcs.exit_qualification 30 0x3f80008",
+                          [r'^vmcs.*"Exit Qualification for I/O Instructions"', r"3 IN +0x1 +direction: IN", r"31:16 PORT +0x3f8"]),
+                         ("explain vtd.context 0x2ff7001 0x102",
+                          [r'VT-d "Context Entry"', r"0 P +0x1", r"63:12 SSPTPTR +0x2ff7", r"66:64 AW +0x2 .*48 bits", r"87:72 DID +0x1"]),
+                         ("explain vtd.irte 0x0000000000518001 0x40010", [r"23:16 V +0x51", r"79:64 SID +0x10", r"source-id$"]),
+                         ("explain cr0 0x80000031", [r"31 PG +0x1"]), ("explain", [r"vtd\.root", r"vmcs\.pin"])]),
+    # One device, seen from all sides; taken away and given back while its guest runs.
+    dialogue("device", vms=[EDU], asked=[
+        ("pci", [r"^00:02\.0 1234:11e8 device 00ff00 vm=alpha"]),
+        ("pci 00:02.0", [r"^00:02\.0 1234:11e8", r"vm=alpha there=00:01\.0 source-id=00:02\.0 domain=1", r"vendor +0x00001234 +0x00001234",
+                         r"command .* MASTER", r"bar0 +0xc0000000 +0xd0000000", r"msi-data +0x00000000 +0x00000051"]),
+        ("map", [r"^00000000d0000000-00000000d00fffff direct 00:02\.0 bar0 UC -> 0xc0000000",
+                 r"^00000000d0100000-00000000d0100fff trapped msix-table", r"^port c040-c05f direct"]),
+        ("vtd", [r"^unit=0 at=0xfed90000", r"PI=yes", r"gsts=0x\w+ TES", r"^translation=on interrupt-remapping=on posting=by hardware"]),
+        ("vtd 00:02.0 0x1000", [r"root .* P CTP", r"context .* P TT=untranslated .* DID=0x1", r"second level 4", r"^iova=0x1000 -> hpa=0x\w+1000"]),
+        ("walk 00:02.0 0x80000000", [r"^iova=0x80000000 is blocked: not mapped"]),
+        ("irq 00:02.0", [r"^00:02\.0 msi=0 irte=0 posted vcpu=0 vector=0x51 count=0$", r"P IM=posted V=0x51 .* SVT=source-id",
+                         r"of the entry: 00:02\.0, of the device: 00:02\.0"]),
+        ("audit", [r"00:02\.0 1234:11e8 assignable reset=flr"]), ("vtd faults", [r"^no faults"]),
+        ("unassign 00:02.0", [r"^00:02\.0 is taken back"]), ("irq", [r"^no VM has a device"]),
+        ("walk 00:02.0 0x1000", [r"^iova=0x1000 is blocked: context entry not present"]),
+        ("assign 00:02.0", [r"^00:02\.0 is given to vm=alpha"]), ("check", [r"^breaches=0"])]),
+    # Each of these is a line, and nothing else happens.
+    dialogue("nonsense", [("walk zz 0x1000", [r"^walk: address: no number: zz"]), ("x", [r"^x: address is missing"]),
+                          ("x 0xffff800000000000", [r"^x: no memory"]), ("x hpa 0xfed90000", [r"^x: no memory"]),
+                          ("x 0 99999", [r"^x: count"]), ("x 0xffffffffffffffff 64", [r"^x: count"]), ("vcpu loop.9", [r"^vcpu: vm=loop has 1"]),
+                          ("irq 99:99.9", [r"^irq: no device"]), ("pci 1f:1f.7", [r"^pci: nothing at"]), ("assign 00:00.0", [r"^assign: 00:00\.0 is not given"]),
+                          ("unassign 00:00.0", [r"^unassign: no VM has"]), ("inject 9", [r"^inject: vector"]), ("explain vtd.foo 1", [r"^explain: no register"]),
+                          ("a b c d e f g h i j k l m n o p q r", [r"^monitor: too many words"]), ("vm", [r"vm=loop state=running"])]),
+    dialogue("inject", [("inject nmi", [r"^vcpu=loop\.0 gets an NMI", r'why="triple fault"'])], end="", vms=[LOOP]),
     # Arrows, erasing, completion, an abandoned line: what is run is "cpu", three times.
     Case("editing", vms=[LOOP], answers=[("entry=0x", TO_MONITOR), (PROMPT, "cxpu\x1b[D\x1b[D\x7f\r"), (PROMPT, "\x1b[A\r"),
                                          (PROMPT, "vm stop\x03c\tu\x15cp\t\r"), (PROMPT, OFF)],

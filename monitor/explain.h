@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registers and table entries in words: a table per register, one row per field, with the manual's
+ * names and bits. Whoever shows an entry shows it through these, so a field has one name everywhere.
+ * From: monitor/cmd_*.c.   To: monitor/explain.c, explain_vtd.c, explain_vmx.c, explain_pc.c (the tables).
+ */
+#pragma once
+#include "arch/types.h"
+
+struct explain_field {
+    uint64_t mask; /* of its word; the table ends with mask 0 */
+    const char *name, *text;
+    const char *values; /* "0:word|1:word": what its values mean; NULL: a number */
+    uint8_t word;       /* 64-bit word of the entry, from the lowest */
+};
+
+struct explain_register {
+    const char *name;
+    const char *title; /* manual and section */
+    uint8_t words;     /* how many values it takes */
+    const struct explain_field *fields;
+};
+
+extern const struct explain_register explain_vtd[], explain_vmx[],
+    explain_pc[]; /* name NULL: end */
+
+const struct explain_register *explain_find(const char *name); /* NULL: there is none */
+/* One line per field that is not 0 (all: every field), and one for bits of no field. */
+void explain_say(const struct explain_register *r, const uint64_t *words, bool all);
+/* The same in one line: NAME=value NAME NAME ..., fields that are 0 left out. */
+void explain_line(const char *name, const uint64_t *words, char *out, size_t size);

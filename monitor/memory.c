@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory as a guest's program, a guest's CPU or Hamlet sees it.
+ * From: monitor/cmd_memory.c, cmd_walk.c, gdb.c.   To: guest/gwalk.c, guest/vm.c (vm_ram).
+ */
+#include "monitor/memory.h"
+#include "arch/page.h"
+#include "arch/string.h"
+#include "arch/trap.h"
+#include "arch/msr.h"
+#include "arch/x86.h"
+
+struct reader {
+    struct vcpu *v;
+    struct memory_walk *walk;
+};
+
+static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
+{
+    struct reader *r = ctx;
+    const void *p = vm_ram(r->v->vm, at, size);
+    if (!p)
+        return -ENOENT;
+    *value = 0;
+    memcpy(value, p, size);
+    if (r->walk->count < WALK_STEP_MAX) {
+        r->walk->steps[r->walk->count].at = at;
+        r->walk->steps[r->walk->count++].entry = *value;
+    }
+    return 0;
+}
+
+static void walk_loaded(struct vcpu *v, void *ctx) { vcpu_paging(v, ctx); }
+
+/* As the supervisor reads, SMAP left aside: what a debugger wants to see is not what a program may. */
+int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
+{
+    struct vcpu_paging s;
+    struct reader r = {v, out};
+    struct gwalk_bus bus = {table_read, NULL, &r};
+    *out = (struct memory_walk){0};
+    vm_visit(v, walk_loaded, &s);
+    struct gwalk_cpu cpu = {.cr0 = s.cr0,
+                            .cr3 = s.cr3,
+                            .cr4 = s.cr4 & ~CR4_SMAP,
+                            .efer = s.efer,
+                            .rflags = s.rflags,
+                            .maxphyaddr = 52};
+    memcpy(cpu.pdpte, s.pdpte, sizeof(cpu.pdpte));
+    out->paging = s.cr0 & CR0_PG;
+    out->levels = !(s.efer & EFER_LMA) ? 2 : s.cr4 & CR4_LA57 ? 5 : 4;
+    return gwalk(&cpu, gva, GWALK_READ, &bus, &out->end);
+}
+
+static uint8_t *guest_byte(struct vcpu *v, enum memory_space space, uint64_t at)
+{
+    struct memory_walk w;
+    if (space == MEMORY_GVA) {
+        if (memory_walk(v, at, &w))
+            return NULL;
+        at = w.end.gpa.v;
+    }
+    return vm_ram(v->vm, gpa(at), 1);
+}
+
+int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out)
+{
+    if (space ==
+        MEMORY_HPA) /* registers of devices are not looked at: reading them does something */
+        return page_is_ram(hpa(at), 1) ? read8_safe(hpa_ptr(hpa(at)), out) : -EFAULT;
+    const uint8_t *byte = guest_byte(v, space, at);
+    if (!byte)
+        return -EFAULT;
+    *out = *byte;
+    return 0;
+}
+
+int memory_write8(struct vcpu *v, uint64_t gva, uint8_t byte)
+{
+    uint8_t *at = guest_byte(v, MEMORY_GVA, gva);
+    if (!at)
+        return -EFAULT;
+    *at = byte;
+    return 0;
+}

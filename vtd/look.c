@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only a person asks for: the state of a unit, a request's way through the live tables with every
+ * entry on it, and who has an interrupt-remapping entry.
+ * From: monitor/.   To: vtd/unit.c (registers).
+ * Spec: VT-d "Legacy Mode Address Translation".
+ */
+#include "vtd/unit.h"
+#include "vtd/vtd_regs.h"
+
+#define SHIFT_OF(level) (12 + 9 * ((level)-1))
+
+bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
+{
+    if (n >= vtd.unit_count)
+        return false;
+    const struct vtd_unit *u = &vtd.units[n];
+    *out = (struct vtd_unit_state){.base = u->dmar->base,
+                                   .segment = u->dmar->segment,
+                                   .usable = u->usable,
+                                   .include_all = u->dmar->include_all,
+                                   .cap = u->cap,
+                                   .ecap = u->ecap};
+    if (!u->usable)
+        return true;
+    out->version = vtd_read32(u, VTD_VER);
+    out->status = vtd_read32(u, VTD_GSTS);
+    out->fault_status = vtd_read32(u, VTD_FSTS);
+    out->root = vtd_read64(u, VTD_RTADDR);
+    out->irta = vtd_read64(u, VTD_IRTA);
+    out->queue_head = (unsigned)(vtd_read64(u, VTD_IQH) >> IQ_DESC_SHIFT);
+    out->queue_tail = (unsigned)(vtd_read64(u, VTD_IQT) >> IQ_DESC_SHIFT);
+    return true;
+}
+
+static void walk_second_stage(struct vtd_walk *w, gpa_t iova)
+{
+    const uint64_t *table = hpa_ptr(hpa(w->context.lo & CTX_SSPTPTR));
+    for (unsigned level = w->levels; level > 0; level--) {
+        uint64_t entry = table[iova.v >> SHIFT_OF(level) & BITS(8, 0)];
+        w->entries[w->count++] = entry;
+        if (!(entry & (SS_R | SS_W)))
+            return;
+        if (level == 1 || (entry & SS_PS)) {
+            w->mapped = true;
+            w->to = hpa((entry & SS_ADDR & ~(BIT(SHIFT_OF(level)) - 1)) |
+                        (iova.v & (BIT(SHIFT_OF(level)) - 1)));
+            return;
+        }
+        table = hpa_ptr(hpa(entry & SS_ADDR));
+    }
+}
+
+bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)
+{
+    const struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
+    *out = (struct vtd_walk){.levels = vtd.levels};
+    if (!u || !u->usable)
+        return false;
+    out->unit = u->index;
+    out->root = u->root[BDF_BUS(source_id)];
+    if (!(out->root.lo & ROOT_P))
+        return true;
+    const struct u128 *contexts = hpa_ptr(hpa(out->root.lo & ROOT_CTP));
+    out->context = contexts[BDF_DEVFN(source_id)];
+    if ((out->context.lo & CTX_P) && iova.v < BIT(vtd.address_bits))
+        walk_second_stage(out, iova);
+    return true;
+}
+
+bool vtd_irte_user(unsigned index, bdf_t *source_id)
+{
+    if (index >= IRT_COUNT || !vtd.slots[index].used)
+        return false;
+    *source_id = vtd.slots[index].source_id;
+    return true;
+}
+
+bool vtd_fault_source(unsigned n, bdf_t *source_id, uint64_t *count)
+{
+    if (n >= FAULT_SOURCES || !vtd.fault_sources[n].used)
+        return false;
+    *source_id = vtd.fault_sources[n].source_id;
+    *count = vtd.fault_sources[n].count;
+    return true;
+}
