@@ -153,6 +153,10 @@ TEST(rights_are_the_and_of_all_levels)
     f.set64(L3, L2 | 1);
     CHECK(f.fault_of(0, false) == FAULT_NONE);
     CHECK(f.fault_of(0, true) == FAULT_WRITE);
+    f.set64(L3, L2 | 2);
+    f.flush_by_register();
+    CHECK(f.fault_of(0, false) == FAULT_READ);
+    CHECK(f.fault_of(0, true) == FAULT_NONE);
 }
 
 /* "Pass-through Translation": SSPTPTR is ignored, the address stands, up to the host address width. */
