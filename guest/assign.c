@@ -180,10 +180,13 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
         return err;
     }
     fn->parked = false;
+    const char *why;
+    const char *delivery = irq_delivery_name(irq_best_delivery(a, &why));
     log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
-             " domain=%u reset=%s",
+             " domain=%u reset=%s irq=%s%s%s",
              vm->name, BDF_ARG(fn->bdf), fn->vendor, fn->device, BDF_ARG(a->v.bdf),
-             BDF_ARG(a->requester), vtd_domain_id(vm->domain), pci_reset_name(used));
+             BDF_ARG(a->requester), vtd_domain_id(vm->domain), pci_reset_name(used), delivery,
+             *why ? " because: " : "", why);
     return 0;
 }
 

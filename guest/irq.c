@@ -26,21 +26,48 @@
 
 static const char *const delivery_names[] = {
     [IRQ_UNROUTED] = "unrouted",
-    [IRQ_REMAPPED] = "remapped",
     [IRQ_POSTED] = "posted",
+    [IRQ_SOFTWARE] = "software",
+    [IRQ_INJECTED] = "injected",
 };
 
 const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 
-/* A remapped interrupt has arrived on its host vector; the same descriptor takes it. */
+enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
+{
+    *why = "";
+    if (!vmx_caps.posting || a->config.irq == IRQ_INJECT) {
+        *why = a->config.irq == IRQ_INJECT ? "irq=inject"
+               : options.post == POST_OFF  ? "post=off"
+                                           : "this CPU processes no posted interrupts";
+        return IRQ_INJECTED;
+    }
+    if (a->config.irq == IRQ_REMAP)
+        *why = "irq=remap";
+    else if (options.post == POST_SW)
+        *why = "post=sw";
+    else if (a->config.plan != PLAN_D)
+        *why = "not plan D";
+    else if (!vtd_can_post())
+        *why = "VT-d unit without CAP.PI";
+    return **why ? IRQ_SOFTWARE : IRQ_POSTED;
+}
+
+/* A remapped interrupt has arrived on its host vector; the same descriptors take it. */
 static void remapped_arrived(void *ctx)
 {
     struct irq_route *route = ctx;
+    struct vm *vm = route->owner->vm;
 
     route->count++;
-    route->owner->vm->irq_count++;
-    if (route->target)
-        vcpu_post(route->target, route->vector);
+    vm->irq_count++;
+    for (uint64_t set = route->targets; set; set &= set - 1) {
+        struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
+        if (route->delivery == IRQ_INJECTED)
+            vcpu_post_by_exit(v, route->vector);
+        else
+            vcpu_post(v, route->vector);
+    }
 }
 
 int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
@@ -77,54 +104,60 @@ void irq_route_block(struct irq_route *route)
         return;
     vtd_irte_block(route->irte);
     route->delivery = IRQ_UNROUTED;
-    route->target = NULL;
+    route->targets = 0;
 }
 
-/* Whom the message names; NULL: nobody. Of several, the first: said once, as it is not what was asked. */
-static struct vcpu *target_of(struct vm *vm, uint64_t address)
+/* Whom the message names, a bit each; 0: nobody. Lowest priority: any one of them is right. */
+static uint64_t targets_of(struct vm *vm, uint64_t address, uint32_t data)
 {
+    uint64_t delivery = FIELD_GET(MSI_DATA_DELIVERY, data);
+    bool known = delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST;
+
+    if (FIELD_GET(MSI_ADDRESS_BASE, address) != MSI_ADDRESS_FEE || !known ||
+        FIELD_GET(MSI_DATA_VECTOR, data) < VECTOR_FIRST_LEGAL)
+        return 0;
     uint64_t set = vlapic_match(vm, (uint32_t)FIELD_GET(MSI_ADDRESS_DEST, address),
                                 address & MSI_ADDRESS_LOGICAL);
-
-    if (set & (set - 1))
-        log_guest(&vm->log_budget, "vm=%s message to several vCPUs: remapped to the first",
-                  vm->name);
-    return set ? vm->vcpus[__builtin_ctzll(set)] : NULL;
+    return delivery == APIC_DELIVERY_LOWEST ? set & -set : set;
 }
 
-/* VT-d can post to a vCPU with a descriptor, unless the configuration wants to see it done otherwise. */
-static bool may_post(const struct irq_route *route)
+/* VT-d posts to the one descriptor that the entry names: it can neither send to several nor choose. */
+static enum irq_delivery choose(const struct irq_route *route, uint64_t targets, uint32_t data)
 {
-    return options.post == POST_HW && route->owner->config.irq == IRQ_POST &&
-           route->owner->config.plan == PLAN_D && vtd_can_post() &&
-           vcpu_descriptor(route->target) != NULL;
+    const char *why;
+    enum irq_delivery best = irq_best_delivery(route->owner, &why);
+    bool lowest = FIELD_GET(MSI_DATA_DELIVERY, data) == APIC_DELIVERY_LOWEST;
+
+    if (best != IRQ_POSTED || (!lowest && !(targets & (targets - 1))))
+        return best;
+    log_guest(&route->owner->vm->log_budget,
+              "vm=%s " BDF_FMT " vector=0x%02x: %s, cannot be posted by VT-d: remapped",
+              route->owner->vm->name, BDF_ARG(route->owner->fn->bdf), route->vector,
+              lowest ? "lowest priority" : "several vCPUs");
+    return IRQ_SOFTWARE;
 }
 
 void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
 {
-    uint64_t delivery = FIELD_GET(MSI_DATA_DELIVERY, data);
+    struct vm *vm = route->owner->vm;
     uint8_t vector = (uint8_t)FIELD_GET(MSI_DATA_VECTOR, data);
-    struct vcpu *target = NULL;
+    uint64_t targets = targets_of(vm, address, data);
 
-    if (FIELD_GET(MSI_ADDRESS_BASE, address) == MSI_ADDRESS_FEE && vector >= VECTOR_FIRST_LEGAL &&
-        (delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST))
-        target = target_of(route->owner->vm, address);
-    if (!target) {
+    if (!targets) {
         irq_route_block(route);
         return;
     }
-    if (route->delivery != IRQ_UNROUTED && route->target == target && route->vector == vector)
+    if (route->delivery != IRQ_UNROUTED && route->targets == targets && route->vector == vector)
         return;
-    route->target = target;
+    route->targets = targets;
     route->vector = vector;
-    if (may_post(route)) {
-        vtd_irte_post(route->irte, vcpu_descriptor(target), vector, false);
-        route->delivery = IRQ_POSTED;
-    } else {
+    route->delivery = choose(route, targets, data);
+    if (route->delivery == IRQ_POSTED)
+        vtd_irte_post(route->irte, vcpu_descriptor(vm->vcpus[__builtin_ctzll(targets)]), vector,
+                      false);
+    else
         vtd_irte_remap(route->irte, cpu_get(0)->apic_id, (uint8_t)route->host_vector, false);
-        route->delivery = IRQ_REMAPPED;
-    }
-    log_trace("vm=%s " BDF_FMT " irte=%u vector=0x%02x vcpu=%u %s", route->owner->vm->name,
-              BDF_ARG(route->owner->fn->bdf), route->irte, vector, target->index,
+    log_trace("vm=%s " BDF_FMT " irte=%u vector=0x%02x vcpus=0x%lx %s", vm->name,
+              BDF_ARG(route->owner->fn->bdf), route->irte, vector, targets,
               delivery_names[route->delivery]);
 }

@@ -125,7 +125,8 @@ bool apicv_deliverable(const struct vcpu *v)
     return (rvi & PRIORITY_CLASS) > (v->vapic[APIC_PPR / 4] & PRIORITY_CLASS);
 }
 
-void vcpu_post(struct vcpu *v, uint8_t vector)
+/* `active` is sent where the descriptor says ANV. */
+static void post(struct vcpu *v, uint8_t vector, uint8_t active)
 {
     uint8_t nv;
     uint32_t ndst;
@@ -133,10 +134,13 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
         return;
     uint32_t id = apic_is_x2apic() ? ndst : (uint32_t)FIELD_GET(BITS(15, 8), ndst);
     if (id != this_cpu()->apic_id)
-        apic_ipi(id, nv);
+        apic_ipi(id, nv == VECTOR_ANV ? active : nv);
     else if (nv == VECTOR_WNV)
         sched_notified();
     /* else v runs here: we are in one of its exits, and its next entry looks at ON. */
 }
+
+void vcpu_post(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_ANV); }
+void vcpu_post_by_exit(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_KICK); }
 
 const struct pid *vcpu_descriptor(const struct vcpu *v) { return vmx_caps.posting ? v->pid : NULL; }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which vCPU runs where. Each CPU has a queue of vCPUs that are READY, first come, first served, a slice
- * of a millisecond each, and a wake list of those that are HALTED; a CPU with nothing to run sleeps.
+ * of a millisecond each, and a wake list of those that are HALTED; a CPU with nothing to run sleeps. A
+ * vCPU that has a CPU for itself is left alone: its slice is long, and cut short when another comes.
  * From: guest/vm.c (sched_start), boot/main.c (sched_run).   To: vmx/run.c (vcpu_run).
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: arch/pid.h.
  *
@@ -84,6 +85,17 @@ static void to_running(struct vcpu *v)
     atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
 }
 
+/* Somebody waits behind what runs on `cpu`, whose queue's lock is held. True: it has to be kicked, so that
+ * it notices. What is loaded there cannot go away without that lock. */
+static bool share(struct cpu *cpu)
+{
+    struct vcpu *v = atomic_load(&cpu->vcpu);
+    if (!v || v->state != VCPU_RUNNING)
+        return false;
+    atomic_fetch_or(&v->requests, VCPU_REQUEST_SHARE);
+    return cpu != this_cpu();
+}
+
 static void halted_to_ready(struct run_queue *q, struct vcpu *v)
 {
     list_remove(&q->halted, v);
@@ -147,9 +159,9 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
     atomic_store(&v->cpu, cpu);
     q->load++;
     to_ready(q, v);
-    bool idle = q->idle;
+    bool kick = share(cpu) || (q->idle && cpu != this_cpu());
     spin_unlock(&q->lock);
-    if (idle && cpu != this_cpu())
+    if (kick)
         cpu_kick(cpu);
 }
 
@@ -194,9 +206,11 @@ void sched_wake(struct vcpu *v)
         return;
     struct cpu *home = v->cpu;
     atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
-    if (v->state == VCPU_HALTED)
-        halted_to_ready(q, v);
     bool kick = home != this_cpu() && (v->state == VCPU_RUNNING || q->idle);
+    if (v->state == VCPU_HALTED) {
+        halted_to_ready(q, v);
+        kick |= share(home);
+    }
     spin_unlock(&q->lock);
     if (kick)
         cpu_kick(home);
@@ -295,8 +309,10 @@ static void wake_those(bool (*due)(const struct vcpu *))
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
-        if (due(v))
-            halted_to_ready(q, v);
+        if (!due(v))
+            continue;
+        halted_to_ready(q, v);
+        (void)share(this_cpu());
     }
     spin_unlock(&q->lock);
 }
@@ -412,11 +428,21 @@ static void after_stop(struct vcpu *v)
     spin_unlock(&start_lock);
 }
 
+/* Whoever comes into the queue after this look finds v loaded here, and makes it share. */
+static uint64_t slice_end(struct run_queue *q)
+{
+    bool first = this_cpu()->index == 0;
+    spin_lock(&q->lock);
+    bool others = q->ready.first;
+    spin_unlock(&q->lock);
+    return time_deadline_us(others ? SCHED_SLICE_US : first ? SCHED_TICK_US : SCHED_ALONE_US);
+}
+
 /* One slice. Returns v if it keeps this CPU. */
 static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
 {
     vcpu_load(v);
-    v->slice_end = time_deadline_us(SCHED_SLICE_US);
+    v->slice_end = slice_end(q);
     switch (vcpu_run(v)) {
     case LEFT_PREEMPTED:
         return after_slice(q, v);

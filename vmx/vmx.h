@@ -26,7 +26,7 @@ void vmx_enable(void);
 struct vmx_caps {
     bool apicv; /* the virtual-APIC page is served by the CPU in xAPIC and x2APIC mode, and virtual
                      interrupts are delivered without an exit; false with apicv=off as well */
-    bool posting;                /* "process posted interrupts" */
+    bool posting;                /* "process posted interrupts"; false with post=off as well */
     bool ept_2m, ept_1g, ept_ad; /* large pages; accessed and dirty flags */
     bool invept_single, invvpid_single;
     uint8_t timer_shift; /* the preemption timer counts TSC >> shift */
@@ -154,6 +154,7 @@ struct vcpu {
 #define VCPU_REQUEST_INIT   BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
 #define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
 #define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
+#define VCPU_REQUEST_SHARE  BIT(6) /* another waits for this CPU: the slice ends soon */
 
 /* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"), STOPPED.
  * NULL: no memory or no VPID. */
@@ -205,6 +206,9 @@ void vcpu_nmi(struct vcpu *v);
 /* Post an interrupt to v from anywhere, and notify as the remapping unit would: nothing while READY,
  * ANV while RUNNING elsewhere, a wake-up while HALTED. Every sender but VT-d comes through here. */
 void vcpu_post(struct vcpu *v, uint8_t vector);
+/* The same for those who want to see what posting saves: a RUNNING vCPU is made to exit, and gets the
+ * interrupt at its next entry. */
+void vcpu_post_by_exit(struct vcpu *v, uint8_t vector);
 /* Which way VT-d may post to this vCPU; NULL without APICv. */
 const struct pid *vcpu_descriptor(const struct vcpu *v);
 
@@ -225,9 +229,10 @@ void sched_request_stop(struct vcpu *v);
  * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is called
- * each time a vCPU leaves, and at least every SCHED_TICK_US while this CPU is idle or runs one vCPU. */
+ * each time a vCPU leaves, and on the first CPU at least every SCHED_TICK_US. */
 #define SCHED_TICK_US  10000
-#define SCHED_SLICE_US 1000
+#define SCHED_SLICE_US 1000    /* while another waits */
+#define SCHED_ALONE_US 1000000 /* on the other CPUs, for a vCPU that has one for itself */
 void sched_run(bool (*done)(void));
 /* A halted vCPU has something to do. */
 void sched_wake(struct vcpu *v);

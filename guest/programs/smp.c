@@ -6,21 +6,12 @@
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
 #include "arch/atomic.h"
-#include "arch/string.h"
 #include "guest/programs/lib/guest.h"
 
-#define TRAMPOLINE 0x8000 /* the page that a STARTUP IPI names as 0x08 */
-#define PATIENCE   200000000
-#define ROUNDS     10000
-#define STACK_SIZE 4096
-#define PING       0x60
-#define CPUS_MAX   8
+#define PATIENCE 200000000
+#define ROUNDS   10000
+#define PING     0x60
 
-extern char ap_trampoline[], ap_trampoline_end[]; /* lib/ap.asm */
-extern uint64_t ap_stack;
-extern void (*ap_entry)(void);
-
-static uint8_t stacks[CPUS_MAX][STACK_SIZE] __attribute__((aligned(16)));
 static uint64_t online, total, pings, go;
 
 static void ping(struct interrupt_frame *frame)
@@ -31,40 +22,24 @@ static void ping(struct interrupt_frame *frame)
 
 static void ap_main(void)
 {
-    interrupts_load();
-    apic_on(true);
-    atomic_fetch_add(&online, 1);
     while (!atomic_load(&go))
         cpu_relax();
     for (unsigned i = 0; i < ROUNDS; i++)
         atomic_fetch_add(&total, 1);
-    atomic_fetch_add(&online, UINT64_MAX); /* one less */
+    atomic_fetch_add(&online, UINT64_MAX); /* one less that counts */
     for (;;)
         halt(); /* a ping wakes it up */
-}
-
-static void start(unsigned id)
-{
-    uint64_t before = atomic_load(&online);
-    ap_stack = (uint64_t)stacks[id] + STACK_SIZE;
-    ap_entry = ap_main;
-    send_ipi(id, (uint32_t)(FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_INIT) | APIC_ICR_ASSERT));
-    for (unsigned i = 0; i < 2; i++)
-        send_ipi(id,
-                 (uint32_t)FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_STARTUP) | TRAMPOLINE >> 12);
-    check(spin_until(atomic_load(&online) == before + 1, PATIENCE));
 }
 
 int main(void)
 {
     unsigned cpus = (unsigned)option("cpus", 2);
-    check(cpus <= CPUS_MAX);
-    memcpy((void *)TRAMPOLINE, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
     on_interrupt(PING, ping);
     apic_on(true);
     for (unsigned id = 1; id < cpus; id++)
-        start(id);
-    print("%u processors", (unsigned)online + 1);
+        processor_start(id, ap_main);
+    atomic_store(&online, cpus - 1);
+    print("%u processors", cpus);
     atomic_store(&go, 1);
     for (unsigned i = 0; i < ROUNDS; i++)
         atomic_fetch_add(&total, 1);

@@ -204,7 +204,7 @@ struct pci_function *pci_get(size_t n)
 
 bool vtd_active(void) { return true; }
 bool vtd_ir_active(void) { return true; }
-bool vtd_can_post(void) { return false; }
+bool vtd_can_post(void) { return true; }
 bool vtd_covers(bdf_t bdf) { return bdf == m.fn.bdf; }
 bool vtd_has_rmrr(bdf_t bdf) { return bdf != m.fn.bdf; }
 int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
@@ -270,6 +270,8 @@ const struct pid *vcpu_descriptor(const struct vcpu *v)
     (void)v;
     return NULL;
 }
+struct vmx_caps vmx_caps = {.apicv = true, .posting = true};
+void vcpu_post_by_exit(struct vcpu *v, uint8_t vector) { vcpu_post(v, vector); }
 void vcpu_post(struct vcpu *v, uint8_t vector)
 {
     (void)v;

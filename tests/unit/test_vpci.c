@@ -230,12 +230,59 @@ static void msi_is_routed_by_what_the_guest_wrote(void **state)
     vpci_write(f, 0x52, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 1));
     assert_int_equal(f->msi[0].vector, 0x42);
     assert_int_equal(f->msi[1].vector, 0x43);
-    assert_ptr_equal(f->msi[0].target, m.vm.vcpus[1]);
+    assert_int_equal(f->msi[0].targets, BIT(1));
+    assert_int_equal(f->msi[0].delivery, IRQ_POSTED);
     assert_int_equal(f->msi[2].delivery, IRQ_UNROUTED);
     vpci_write(f, 0x54, 4, 0xfee09000); /* no such vCPU */
     assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED);
     vpci_write(f, 0x52, 2, 0);
     assert_int_equal(m.config[0x52], 0);
+}
+
+static enum irq_delivery delivery_of(uint32_t address, uint32_t data)
+{
+    vpci_write(f, 0x52, 2, 0);
+    vpci_write(f, 0x54, 4, address);
+    vpci_write(f, 0x5c, 2, data);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    return f->msi[0].delivery;
+}
+
+/* An entry for posting names one descriptor: several vCPUs, or a choice among them, are for software. */
+static void what_vtd_cannot_post_is_remapped(void **state)
+{
+    (void)state;
+    assert_int_equal(delivery_of(0xfee01000, 0x44), IRQ_POSTED);
+    assert_int_equal(delivery_of(0xfee01000, 0x144), IRQ_SOFTWARE); /* lowest priority */
+    assert_int_equal(f->msi[0].targets, BIT(1));
+    assert_int_equal(delivery_of(0xfee03004, 0x44), IRQ_SOFTWARE); /* logical: both */
+    assert_int_equal(f->msi[0].targets, BIT(1) | BIT(0));
+    assert_int_equal(delivery_of(0xfee03004, 0x144), IRQ_SOFTWARE);
+    assert_int_equal(f->msi[0].targets, BIT(0)); /* either is right */
+    assert_int_equal(delivery_of(0xfee01000, 0x444),
+                     IRQ_UNROUTED); /* an NMI: not shown to guests */
+}
+
+static void the_best_delivery_that_is_allowed(void **state)
+{
+    const char *why;
+    struct assignment *a = f->of;
+    (void)state;
+    assert_int_equal(irq_best_delivery(a, &why), IRQ_POSTED);
+    assert_string_equal(why, "");
+    a->config.irq = IRQ_REMAP;
+    assert_int_equal(irq_best_delivery(a, &why), IRQ_SOFTWARE);
+    assert_string_equal(why, "irq=remap");
+    a->config.irq = IRQ_INJECT;
+    assert_int_equal(irq_best_delivery(a, &why), IRQ_INJECTED);
+    a->config.irq = IRQ_POST;
+    options.post = POST_SW;
+    assert_int_equal(irq_best_delivery(a, &why), IRQ_SOFTWARE);
+    assert_string_equal(why, "post=sw");
+    options.post = POST_HW;
+    vmx_caps.posting = false;
+    assert_int_equal(irq_best_delivery(a, &why), IRQ_INJECTED);
+    vmx_caps.posting = true;
 }
 
 static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
@@ -397,6 +444,8 @@ int main(void)
         CASE(unlisted_registers_are_read_only),
         CASE(bus_master_is_the_guests_while_it_is_attached),
         CASE(msi_is_routed_by_what_the_guest_wrote),
+        CASE(what_vtd_cannot_post_is_remapped),
+        CASE(the_best_delivery_that_is_allowed),
         CASE(intx_is_silenced_until_the_guest_is_done),
         CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),

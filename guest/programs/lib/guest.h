@@ -2,7 +2,7 @@
 /*
  * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own exits.
  * No libc, no allocator; one vCPU unless it starts more.
- * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/interrupt.c.
+ * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/interrupt.c, lib/processor.c.
  */
 #pragma once
 #include "arch/apic.h"
@@ -55,8 +55,11 @@ uint64_t pci_bar(bdf_t bdf, unsigned n);
 uint8_t pci_capability(bdf_t bdf, uint8_t id); /* 0: none */
 /* Memory, I/O and bus master on. */
 void pci_enable(bdf_t bdf);
-/* MSI on, one message: vector to vCPU 0. */
+/* MSI on, one message: vector to vCPU 0, or to another one. */
 void pci_msi_on(bdf_t bdf, uint8_t vector);
+void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu);
+/* The same for entry n of the MSI-X table, which is unmasked; false: there is no such entry. */
+bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu);
 
 /* --- Interrupts: interrupt.c --------------------------------------------------------------------- */
 
@@ -74,6 +77,10 @@ void apic_write(enum apic_reg reg, uint32_t value);
 void send_ipi(uint32_t apic_id, uint32_t command); /* command: the low half of ICR */
 /* The IDT on this processor: others than the first have to ask for it. */
 void interrupts_load(void);
+
+/* Start processor `id`: local APIC on, interrupts still off, then run(); when that returns, it sleeps. */
+#define PROCESSORS_MAX 8
+void processor_start(unsigned id, void (*run)(void));
 
 static inline void interrupts_on(void) { asm volatile("sti" ::: "memory"); }
 static inline void halt(void) { asm volatile("sti; hlt; cli" ::: "memory"); }

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""
+Interrupts of a device for a vCPU that runs, that waits for its turn, that sleeps, and at random: posted by VT-d, posted
+by software, injected. The guest counts: each interrupt once, and its own exits. The unit's trace says what was sent.
+
+From: make test      To: guest/programs/posting.c, docs/posting.md
+"""
+
+import re
+
+import pytest
+from case import Case
+
+WAYS = {"hw": "posted", "sw": "software", "off": "injected"}
+ALL = r"\| {0}: raised=(\d+) handled=\1 double=0$"
+
+
+def posting(state, count, post="hw", on="lab", cpus=1, vcpus=1, words="", device="pci=1234:11e8", **more):
+    vm = (f"kernel=posting.elf,name=alpha,mem=16M,vcpus={vcpus},{device},"
+          f'cmdline="{state}={count} vcpus={vcpus} {words}"')
+    more.setdefault("append", f"console=com1 post={post}")
+    more.setdefault("expect", []).insert(0, rf"vm=alpha .* irq={WAYS[post]}\b")
+    more["expect"].append(ALL.format(state))
+    return Case(f"{state}-{post}", on=on, cpus=cpus, vms=[vm], exits={"alpha": 1}, **more)
+
+
+# pin=1: the other CPU looks after the VMs and takes the remapped interrupts; this one is the vCPU's alone.
+RUNNING = {"cpus": 2, "device": "pin=1,pci=1234:11e8"}
+SHAPES = {"running": RUNNING, "ready": {"vcpus": 2}, "halted": {"cpus": 2, "vcpus": 2}, "mixed": {"cpus": 2, "vcpus": 4}}
+
+
+def posts(trace):
+    """(SN, ON, notified) before and with each post of the unit."""
+    found = re.findall(rb"post sid=\S+ vector=\S+ pid=\S+ on=(\d) sn=(\d) urg=0 notify=(\d)", trace)
+    return [(int(sn), int(on), int(notify)) for on, sn, notify in found]
+
+
+def notifications(trace, vector):
+    return len(re.findall(rb"notify vector=0x%02x " % vector, trace))
+
+
+def test_running_takes_10000_without_an_exit(boot):
+    got = boot(posting("running", 10000, outputs=["trace"], **RUNNING,
+                       expect=[r"\| running: interrupts=10000 exits=0 slices=0$"]))
+    assert posts(got.files["trace"]).count((0, 0, 1)) == 10000
+    assert notifications(got.files["trace"], 0xf0) == 10000
+
+
+def test_ready_is_sent_nothing(boot):
+    got = boot(posting("ready", 10000, outputs=["trace"], vcpus=2))
+    assert posts(got.files["trace"]) == [(1, 0, 0)] * 10000
+
+
+def test_halted_is_woken_once_for_each(boot):
+    got = boot(posting("halted", 10000, outputs=["trace"], cpus=2, vcpus=2))
+    assert posts(got.files["trace"]) == [(0, 0, 1)] * 10000
+    assert notifications(got.files["trace"], 0xf1) == 10000
+
+
+def test_a_million_at_random(boot):
+    boot(posting("mixed", 1000000, cpus=2, vcpus=4, timeout=240))
+
+
+@pytest.mark.parametrize("state", SHAPES)
+@pytest.mark.parametrize("post", ["sw", "off"])
+def test_without_hardware_posting(boot, state, post):
+    more = {"expect": [r"\| running: interrupts=1000 exits=0 slices=0$"]} if (state, post) == ("running", "sw") else {}
+    count = {"running": 1000, "mixed": 100000}.get(state, 500)
+    got = boot(posting(state, count, post, outputs=["trace"], **SHAPES[state], **more))
+    assert not posts(got.files["trace"])
+    assert len(re.findall(rb"interrupt remapped sid=00:02.0", got.files["trace"])) >= count
+
+
+@pytest.mark.parametrize("state", SHAPES)
+def test_without_apicv(boot, state):
+    boot(posting(state, 50000 if state == "mixed" else 500, "off", **SHAPES[state], append="console=com1 apicv=off"))
+
+
+# Chosen for one device, whatever the others have.
+@pytest.mark.parametrize("irq, way", [("remap", "software"), ("inject", "injected")])
+def test_chosen_for_a_device(boot, irq, way):
+    case = posting("running", 1000, **{**RUNNING, "device": f"pin=1,pci=1234:11e8,irq={irq}"})
+    case.expect[0] = rf"vm=alpha .* irq={way} because: irq={irq}$"
+    got = boot(case)
+    exits = int(re.search(r"interrupts=1000 exits=(\d+)", got.text).group(1))
+    assert exits == 0 if irq == "remap" else exits >= 1000
+
+
+EDU = ["pcie-root-port,id=rp0,addr=5", "edu,bus=rp0"]
+NESTED = {"running": 200, "ready": 16, "halted": 30, "mixed": 500}
+@pytest.mark.nested
+@pytest.mark.parametrize("apicv", ["on", "off"])
+@pytest.mark.parametrize("state", SHAPES)
+def test_nested(boot, state, apicv):
+    shape = SHAPES[state]
+    devices = [f"edu,addr={4 + n}" for n in range(shape.get("vcpus", 1) if state == "mixed" else 1)]
+    pci = ",".join(f"pci=1234:11e8#{n}" for n in range(len(devices)))
+    shape = {**shape, "device": ("pin=1," if state == "running" else "") + pci}
+    case = posting(state, NESTED[state], "sw" if apicv == "on" else "off", "nested", words="delay=400000", **shape,
+                   devices=devices, machine={"apicv": apicv} if apicv == "off" else {}, timeout=240,
+                   append="console=com1 post=hw")
+    if state == "running" and apicv == "on":
+        case.expect.insert(1, r"\| running: interrupts=\d+ exits=0 ")
+    boot(case)
