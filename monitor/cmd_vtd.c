@@ -97,7 +97,7 @@ static void show_route(const struct assignment *a, const char *kind, unsigned n,
     char text[160];
     const char *why = obstacle(a, r, e, guest_masked);
     say(BDF_FMT " %s=%u irte=%u %s vcpu=%d vector=0x%02x count=%lu%s%s", BDF_ARG(a->fn->bdf), kind,
-        n, r->irte, irq_delivery_name(r->delivery), r->target ? (int)r->target->index : -1,
+        n, r->irte, irq_delivery_name(r->delivery), r->targets ? __builtin_ctzll(r->targets) : -1,
         r->vector, r->count, why ? " " : "", why ? why : "");
     explain_line(e.lo & IRTE_IM ? "vtd.irte_posted" : "vtd.irte", words, text, sizeof(text));
     say("  irte 0x%016lx%016lx %s", e.hi, e.lo, text);
