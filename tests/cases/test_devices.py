@@ -63,7 +63,7 @@ def test_forged_message_is_blocked_by_qemu(boot):
 
 
 def test_bytes_through_an_io_bar(boot):
-    case = Case("pci-serial", on="nested", vms=["kernel=pci-serial.elf,name=alpha,mem=16M,pci=1b36:0002"],
+    case = Case("pci-serial", on="nested", vms=["kernel=pci-serial.elf,name=alpha,mem=16M,pci=1b36:0002,unsafe=no-reset"],
                 devices=["pci-serial,chardev=line,bus=pcie.0,addr=6"], outputs=["line"],
                 expect=[r"alpha\| bytes=10000 port=0x\w+ exits=0", r"alpha\| neighbours exits=2"], exits={"alpha": 1},
                 timeout=180)
