@@ -4,7 +4,8 @@
  * From: guest/vm.c.
  * To: guest/audit.c (may it be given?), pci/reset.c (a clean start), vtd/context.c (its view of memory),
  * guest/vpci_header.c and guest/vpci_caps.c (its registers), guest/vbar.c (its memory), guest/irq.c (its
- * interrupts), guest/storm.c (its faults).
+ * interrupts), guest/dma.c (which addresses it
+ * uses), guest/storm.c (its faults).
  */
 #define LOG "assign"
 #include "guest/assign.h"
@@ -14,6 +15,7 @@
 #include "arch/panic.h"
 #include "arch/printf.h"
 #include "guest/audit.h"
+#include "guest/dma.h"
 #include "guest/storm.h"
 #include "guest/vmsix.h"
 
@@ -52,13 +54,16 @@ static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
  * VM's memory. */
 static int attach(struct assignment *a)
 {
-    int err = options.rmrr_map ? vtd_map_rmrr(a->vm->domain, a->fn->bdf) : 0;
+    struct vtd_domain *domain = dma_domain(a);
+    int err = 0;
 
+    if (options.rmrr_map && domain == a->vm->domain)
+        err = vtd_map_rmrr(domain, a->fn->bdf);
     if (!err)
-        err = vtd_attach(a->vm->domain, a->requester);
+        err = vtd_attach(domain, a->requester);
     if (err || a->requester == a->fn->bdf)
         return err;
-    err = vtd_attach(a->vm->domain, a->fn->bdf);
+    err = vtd_attach(domain, a->fn->bdf);
     if (err)
         vtd_detach(a->requester);
     return err;
@@ -157,8 +162,8 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     enum pci_reset_kind used;
     int err = a ? make_silent(fn, &used) : -ENOMEM;
 
-    if (!err && !vm->domain)
-        err = vm_dma_enable(vm);
+    if (!err)
+        err = dma_enable(a);
     if (!err)
         err = attach(a);
     if (err) {
@@ -185,7 +190,7 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
              " domain=%u reset=%s irq=%s%s%s",
              vm->name, BDF_ARG(fn->bdf), fn->vendor, fn->device, BDF_ARG(a->v.bdf),
-             BDF_ARG(a->requester), vtd_domain_id(vm->domain), pci_reset_name(used), delivery,
+             BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), pci_reset_name(used), delivery,
              *why ? " because: " : "", why);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "guest/hypercall.h"
 #include "arch/layout.h"
 #include "guest/assign.h"
+#include "guest/dma.h"
 #include "guest/vm.h"
 #include "vmx/upcalls.h"
 
@@ -65,6 +66,12 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
         return ptr_hpa(image_start).v;
     case HC_FAULTS:
         return faults_of(v->vm);
+    case HC_DMA_MAP:
+        return dma_pin(v->vm, argument);
+    case HC_DMA_UNMAP:
+        return dma_unpin(v->vm, argument);
+    case HC_DMA_PINNED:
+        return v->vm->pinned_count;
     case HC_PARKED:
         return parked(v->vm);
     default:

@@ -58,6 +58,8 @@ static void report_exits(const struct vm *vm)
 
 static void report_devices(const struct vm *vm)
 {
+    if (vm->pins)
+        console_line("hamlet: vm=%s dma=pv pinned=%lu", vm->name, vm->pinned_count);
     for (const struct assignment *a = vm->assignments; a; a = a->next)
         console_line("hamlet: vm=%s device=" BDF_FMT " device-faults=%lu storms=%u parked=%u",
                      vm->name, BDF_ARG(a->fn->bdf), a->fault_count, a->storm_count, a->parked);

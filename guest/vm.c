@@ -13,6 +13,7 @@
 #include "guest/assign.h"
 #include "guest/audit.h"
 #include "guest/check.h"
+#include "guest/dma.h"
 #include "guest/load.h"
 #include "guest/vioapic.h"
 #include "vmx/upcalls.h"
@@ -200,6 +201,7 @@ static void give_back(struct vm *vm)
     vm->vcpu_count = 0;
     if (vm->domain)
         vtd_domain_destroy(vm->domain);
+    dma_release(vm);
     if (vm->bitmaps)
         bitmaps_destroy(vm->bitmaps);
     if (vm->ept)

@@ -76,6 +76,13 @@ struct vm {
     uint64_t ram_size;
     struct ept *ept;
     struct vtd_domain *domain; /* NULL until the first device */
+
+    /* guest/dma.c: devices that go untranslated */
+    struct vtd_domain *untranslated; /* NULL until the first */
+    uint16_t *pins;                  /* dma=pv: by page of RAM, how often it is pinned; or NULL */
+    uint64_t pinned_count;           /* pages with any pin */
+    hpa_t
+        first_mib; /* dma=identity: where GPA 0 to 1 MiB is; all other RAM is where its GPA says */
     struct bitmaps *bitmaps;
 
     struct vcpu *vcpus[VM_VCPU_MAX];

@@ -9,6 +9,7 @@
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
+#include "pci/pci.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
@@ -64,8 +65,18 @@ static struct u128 *context_entry(struct vtd_unit *u, bdf_t source_id, bool crea
     return table ? &table[BDF_DEVFN(source_id)] : NULL;
 }
 
-static struct u128 entry_for(const struct vtd_domain *d)
+/* VT-d "Context Entry": for pass-through AW names the widest table that the unit could walk. */
+static struct u128 entry_untranslated(const struct vtd_unit *u, unsigned did)
 {
+    unsigned widest = 31 - (unsigned)__builtin_clz((unsigned)FIELD_GET(CAP_SAGAW, u->cap));
+    return (struct u128){.lo = CTX_P | FIELD_SET(CTX_TT, CTX_TT_PASS_THROUGH),
+                         .hi = FIELD_SET(CTX_AW, widest) | FIELD_SET(CTX_DID, did)};
+}
+
+static struct u128 entry_for(const struct vtd_unit *u, const struct vtd_domain *d)
+{
+    if (!d->table)
+        return entry_untranslated(u, d->id);
     return (struct u128){.lo = CTX_P | FIELD_SET(CTX_TT, CTX_TT_UNTRANSLATED) |
                                (ptr_hpa(d->table).v & CTX_SSPTPTR),
                          .hi = FIELD_SET(CTX_AW, vtd.levels - 2) | FIELD_SET(CTX_DID, d->id)};
@@ -88,7 +99,7 @@ static int attach_locked(struct vtd_domain *d, struct vtd_unit *u, bdf_t source_
     struct u128 old = *entry;
     d->unit_mask |= (uint32_t)BIT(u->index); /* before it can cache anything */
     d->device_count++;
-    entry_publish(entry, entry_for(d));
+    entry_publish(entry, entry_for(u, d));
     if (old.lo & CTX_P)
         entry_retire(u, old, source_id);
     else if (vtd.caching_mode)
@@ -128,6 +139,16 @@ void vtd_detach(bdf_t source_id)
     spin_unlock(&vtd.context_lock);
 }
 
+void context_prepare(void)
+{
+    for (size_t i = 0; i < pci_count(); i++) {
+        bdf_t source_id = pci_requester(pci_get(i));
+        struct vtd_unit *u = unit_of(source_id);
+        if (u && u->usable && !context_entry(u, source_id, true))
+            log_error("no page for the context table of bus %02x", BDF_BUS(source_id));
+    }
+}
+
 /* Domains */
 
 static struct vtd_domain *domain_take(void)
@@ -159,6 +180,21 @@ struct vtd_domain *vtd_domain_create(void)
     return d;
 }
 
+struct vtd_domain *vtd_domain_create_untranslated(void)
+{
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.units[i].usable && !(vtd.units[i].ecap & ECAP_PT)) {
+            log_error("unit %u has no pass-through: no device can go untranslated", i);
+            return NULL;
+        }
+    spin_lock(&vtd.context_lock);
+    struct vtd_domain *d = vtd.active ? domain_take() : NULL;
+    spin_unlock(&vtd.context_lock);
+    if (!d)
+        log_error("no domain: no unit, or all domain-ids are taken");
+    return d;
+}
+
 void vtd_domain_destroy(struct vtd_domain *d)
 {
     spin_lock(&vtd.context_lock);
@@ -168,7 +204,8 @@ void vtd_domain_destroy(struct vtd_domain *d)
             invalidate_context_domain(&vtd.units[i], d->id);
             invalidate_iotlb_domain(&vtd.units[i], d->id);
         }
-    sspt_free(d->table, vtd.levels);
+    if (d->table)
+        sspt_free(d->table, vtd.levels);
     d->used = false;
     spin_unlock(&vtd.context_lock);
 }

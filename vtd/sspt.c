@@ -125,8 +125,9 @@ static uint64_t map_page(struct vtd_domain *d, uint64_t iova, uint64_t to, uint6
     }
 }
 
-static int map_check(gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
+static int map_check(const struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
+    invariant(d->table);
     uint64_t iova_limit = BIT(vtd.address_bits);
     uint64_t to_limit = vtd.dmar.address_width < 52 ? BIT(vtd.dmar.address_width) : BIT(52);
     if (size == 0 || !IS_ALIGNED(iova.v | to.v | size, PAGE_SIZE) || !perm || perm & ~PRESENT)
@@ -225,7 +226,7 @@ static int map_locked(struct vtd_domain *d, uint64_t iova, uint64_t to, uint64_t
 
 int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
-    int err = map_check(iova, to, size, perm);
+    int err = map_check(d, iova, to, size, perm);
     if (err)
         return err;
     spin_lock(&d->lock);
@@ -238,7 +239,7 @@ void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size)
 {
     invariant(IS_ALIGNED(iova.v | size, PAGE_SIZE));
     uint64_t limit = BIT(vtd.address_bits);
-    if (size == 0 || iova.v >= limit)
+    if (size == 0 || iova.v >= limit || !d->table)
         return;
     spin_lock(&d->lock);
     unmap_locked(d, iova.v, MIN(size, limit - iova.v));
@@ -247,7 +248,7 @@ void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size)
 
 bool vtd_translate(const struct vtd_domain *d, gpa_t iova, hpa_t *to, unsigned *perm)
 {
-    if (iova.v >= BIT(vtd.address_bits))
+    if (iova.v >= BIT(vtd.address_bits) || !d->table)
         return false;
     unsigned level = 1;
     uint64_t entry = *entry_find(d, iova.v, &level);
@@ -262,7 +263,7 @@ void vtd_visit(const struct vtd_domain *d,
                bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
                void *ctx)
 {
-    for (uint64_t at = 0; at < BIT(vtd.address_bits);) {
+    for (uint64_t at = 0; d->table && at < BIT(vtd.address_bits);) {
         unsigned level = 1;
         uint64_t entry = *entry_find(d, at, &level);
         if (is_present(entry) && !visit(ctx, gpa(at), hpa(entry & SS_ADDR), page_size(level),

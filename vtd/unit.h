@@ -37,7 +37,7 @@ struct vtd_domain {
     unsigned device_count;
     uint32_t unit_mask; /* units that may have cached something of this domain */
     struct spinlock lock;
-    uint64_t *table;
+    uint64_t *table; /* NULL: untranslated */
 };
 
 /* Who may use an interrupt remapping table entry. */
@@ -115,6 +115,8 @@ void invalidate_write_buffer(struct vtd_unit *u);
 
 /* context.c */
 MUST_CHECK int context_init(struct vtd_unit *u);
+/* The tables of all buses that have functions, empty; so attaching one takes no page that stays taken. */
+void context_prepare(void);
 
 /* sspt.c */
 uint64_t *sspt_new(void); /* an empty table, NULL: no memory */

@@ -30,6 +30,10 @@ MUST_CHECK int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf);
 /* A domain: one second-stage table and one domain-id, shared by the devices of a VM.
  * NULL: no memory or no domain-id left (logged). */
 MUST_CHECK struct vtd_domain *vtd_domain_create(void);
+/* A domain without a table: its devices reach all memory, Hamlet's too, at host-physical addresses. For
+ * those only that the user gives away so by name. Nothing can be mapped into it. NULL also: a unit has no
+ * pass-through (ECAP.PT). */
+MUST_CHECK struct vtd_domain *vtd_domain_create_untranslated(void);
 /* Nothing may be attached any more. The domain-id is reused only after the flush in here. */
 void vtd_domain_destroy(struct vtd_domain *d);
 unsigned vtd_domain_id(const struct vtd_domain *d);

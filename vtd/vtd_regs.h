@@ -144,6 +144,7 @@ enum vtd_reg {
 #define CTX_FPD         BIT(1)              /* faults are not recorded */
 #define CTX_TT          BITS(3, 2)
 #define     CTX_TT_UNTRANSLATED 0           /* requests of devices without ATS; all others are blocked */
+#define     CTX_TT_PASS_THROUGH 2           /* not translated at all; needs ECAP.PT */
 #define CTX_SSPTPTR     BITS(63, 12)
 #define CTX_AW          BITS_HI(66, 64)     /* levels - 2 */
 #define CTX_DID         BITS_HI(87, 72)

@@ -73,3 +73,31 @@ def test_no_write_after_unmap(boot, on, machine, devices):
                     append="console=com1 ktest=vtd_no_write_after_unmap",
                     expect=[r"ktest: rounds=10000 ", r"ktest: PASS vtd_no_write_after_unmap"]))
     assert int(re.search(r"with-arrivals=(\d+)", got.text).group(1)) > 20
+
+
+MODES = "kernel=dma-modes.elf,mem=16M,timeout=60,pci=00:02.0"
+
+
+def test_pv(boot):
+    """dma=pv: host addresses by hypercall, pins counted, said to be unsafe, and no trace of it at the end."""
+    got = boot(Case("dma-pv", vms=[f"{MODES},dma=pv,cmdline=mode=1"], outputs=["trace"],
+                    expect=[r"vm=dma-modes 00:02.0 UNSAFE dma=pv: ", r"dma=pv: gpa=0x600000 is hpa=0x(?!600000)",
+                            r"pins are counted", r"bench dma_pv_transfer=\d+", r"vm=dma-modes dma=pv pinned=0"],
+                    exits={"dma-modes": 1}))
+    free = re.findall(r"vm: free-pages=(\d+)", got.text)
+    assert len(free) == 2 and free[0] == free[1], free
+    host = re.search(r"gpa=0x600000 is hpa=0x(\w+)", got.text).group(1)
+    assert re.search(rf"dma read sid=00:02.0 did=\d+ iova=0x{host} hpa=0x{host} ", got.files["trace"].decode())
+
+
+def test_vtd_mode(boot):
+    """The same program with translation: nothing to ask for, the device uses what the guest sees."""
+    got = boot(Case("dma-vtd", vms=[f"{MODES},dma=vtd,cmdline=mode=0"], outputs=["trace"], forbid=["UNSAFE"],
+                    expect=[r"dma=vtd: gpa=0x600000", r"bench dma_vtd_transfer=\d+"], exits={"dma-modes": 1}))
+    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x600000 hpa=0x(?!600000)", got.files["trace"].decode())
+
+
+def test_no_pass_through(boot):
+    """A unit that must translate everything: the VM is refused, with a line that says why."""
+    boot(Case("dma-no-pt", vms=[f"{MODES},dma=pv,cmdline=mode=1"], machine={"pass_through": "0"},
+              expect=[r"vtd: unit 0 has no pass-through", r"vm=dma-modes is not started"]))

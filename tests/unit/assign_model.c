@@ -259,6 +259,13 @@ uint64_t vtd_msi_address(unsigned index, bool subhandle)
 }
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
 void vtd_fault_poll(void) {}
+struct vtd_domain *vtd_domain_create_untranslated(void) { return NULL; }
+void vtd_domain_destroy(struct vtd_domain *d) { (void)d; }
+void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
+{
+    (void)vm, (void)at, (void)size;
+    return NULL;
+}
 uint64_t time_tsc_khz(void) { return 1000000000; } /* a second of it never passes */
 const char *vtd_reason_name(uint8_t reason)
 {
