@@ -47,3 +47,5 @@ void assign_guest_reset(struct assignment *a);
 void assign_init(void);
 /* Stop all bus mastering of all assigned functions at once; on a panic. */
 void assign_silence(void);
+/* dma.c: the domain that the function's requests belong to. */
+struct vtd_domain *dma_domain(const struct assignment *a);

@@ -9,7 +9,6 @@
 
 /* Make what the assignment's dma= needs, for the first device of its kind in the VM. -ENODEV, -ENOMEM. */
 MUST_CHECK int dma_enable(struct assignment *a);
-struct vtd_domain *dma_domain(const struct assignment *a); /* after dma_enable() */
 /* Devices are gone: give back what dma_enable() made of this, and every pin. */
 void dma_release(struct vm *vm);
 

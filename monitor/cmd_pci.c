@@ -147,7 +147,7 @@ static void show_function(const struct pci_function *f)
         BDF_ARG(pci_group(f)));
     if (a)
         say("  vm=%s there=" BDF_FMT " source-id=" BDF_FMT " domain=%u faults=%lu%s", a->vm->name,
-            BDF_ARG(a->v.bdf), BDF_ARG(a->requester), vtd_domain_id(a->vm->domain), a->fault_count,
+            BDF_ARG(a->v.bdf), BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), a->fault_count,
             a->parked ? " parked" : "");
     say("  %-12s %-12s %-12s", "register", "host", a ? "guest" : "");
     show_header(f, a ? &a->v : NULL);
