@@ -43,11 +43,13 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
  * state; it is silent all the same, as bus master is off. */
 static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
 {
+    int err = 0;
+
     pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     *used = PCI_RESET_NONE;
-    if (pci_reset_best(fn) == PCI_RESET_NONE)
-        return 0;
-    return pci_reset(fn, used);
+    if (pci_reset_best(fn) != PCI_RESET_NONE)
+        err = pci_reset(fn, used);
+    return err;
 }
 
 /* Requests arrive under the function's own id, or under that of a bridge before it: both lead to the
@@ -162,6 +164,11 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     enum pci_reset_kind used;
     int err = a ? make_silent(fn, &used) : -ENOMEM;
 
+    if (a && err && (c->unsafe & BIT(UNSAFE_NO_RESET))) {
+        log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works", vm->name,
+                 BDF_ARG(fn->bdf));
+        err = 0;
+    }
     if (!err)
         err = dma_enable(a);
     if (!err)

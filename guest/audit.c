@@ -105,10 +105,12 @@ static bool has_small_bar(const struct pci_function *fn)
 }
 
 /* From here on Hamlet can reach the registers of everything that may be given away, in case they must be
- * forwarded; so giving a function costs no host page tables, and all that it costs comes back. */
+ * forwarded, and VT-d has room for its entry; so all that giving a function costs comes back. */
 #define FORWARD_MAX (UINT64_C(16) << 20)
-static void map_registers(const struct pci_function *fn)
+static void prepare(const struct pci_function *fn)
 {
+    vtd_prepare(fn->bdf);
+    vtd_prepare(pci_requester(fn));
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
         const struct pci_bar *b = &fn->bars[i];
         if (b->kind == PCI_BAR_MEM && b->base && b->size <= FORWARD_MAX &&
@@ -125,7 +127,7 @@ void audit_print(void)
         size_t count = objections(fn, all);
 
         if (count == 0 || !all[0].final)
-            map_registers(fn);
+            prepare(fn);
         if (count == 0)
             log_info(BDF_FMT " %04x:%04x assignable reset=%s%s", BDF_ARG(fn->bdf), fn->vendor,
                      fn->device, pci_reset_name(pci_reset_best(fn)),

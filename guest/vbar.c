@@ -29,6 +29,17 @@ static unsigned bar_index(const struct vpci_function *f, const struct vbar *b)
     return (unsigned)(b - f->bars);
 }
 
+/* What a BAR register can tell apart; a device may claim even less (QEMU's pvpanic has two bytes). */
+#define MEM_GRAIN UINT64_C(16)
+#define IO_GRAIN  UINT64_C(4)
+static uint64_t grain(const struct vbar *b)
+{
+    return MAX(b->host.size, b->host.kind == PCI_BAR_IO ? IO_GRAIN : MEM_GRAIN);
+}
+
+/* All ones are in it: the guest asks for the size. */
+static bool is_sizing(const struct vbar *b) { return (uint32_t)(b->guest + grain(b)) == 0; }
+
 /* --- Forwarding, where a direct mapping would show more than the function's own bytes ------------ */
 
 static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -193,7 +204,7 @@ static void bar_unmap(struct vpci_function *f, struct vbar *b)
 static void bar_map(struct vpci_function *f, struct vbar *b)
 {
     if (!place_ok(b) || overlaps(f->of->vm->pci, b, true)) {
-        if (b->guest != ALIGN_DOWN(~UINT64_C(0), b->host.size) && (uint32_t)b->guest + b->host.size)
+        if (!is_sizing(b))
             log_guest(&b->place_budget,
                       "vm=%s " BDF_FMT " bar%u at 0x%llx is no place for a BAR: not mapped",
                       f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b),
@@ -208,8 +219,18 @@ static void bar_map(struct vpci_function *f, struct vbar *b)
     }
 }
 
+/* A device may decode either its ROM or its BARs, so the hardware's enable bit is the guest's. */
+static void rom_decode(const struct vpci_function *f, bool on)
+{
+    const struct pci_bar *rom = &f->bars[VPCI_ROM].host;
+
+    if (rom->kind != PCI_BAR_NONE)
+        pci_write32(f->of->fn->bdf, PCI_ROM, LO32(rom->base) | (on ? (uint32_t)PCI_ROM_ENABLE : 0));
+}
+
 void vbar_unmap_all(struct vpci_function *f)
 {
+    rom_decode(f, false);
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         bar_unmap(f, &f->bars[i]);
 }
@@ -289,7 +310,7 @@ void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t valu
 
     if (b->host.kind == PCI_BAR_NONE)
         return;
-    b->guest = ALIGN_DOWN(want, b->host.size);
+    b->guest = ALIGN_DOWN(want, grain(b));
     show(f, upper ? i - 1 : i);
     vbar_update(f);
 }
@@ -300,6 +321,7 @@ void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t 
 
     b->guest = ALIGN_DOWN(value & PCI_ROM_ADDRESS, b->host.size);
     b->enabled = value & PCI_ROM_ENABLE;
+    rom_decode(f, b->enabled);
     vpci_set_shadow(f, r->offset, 4, LO32(b->guest) | (value & PCI_ROM_ENABLE));
     vbar_update(f);
 }

@@ -39,3 +39,12 @@ void pci_acs_enable(const struct pci_function *f);
 
 /* reset.c: wait until configuration space answers again after a reset, at most a second. */
 bool pci_wait_ready(const struct pci_function *f);
+
+/* What a reset of a physical function takes from its virtual ones. */
+struct sriov_saved {
+    uint16_t control, vf_count;
+    uint32_t page_size, bars[PCI_BAR_COUNT];
+};
+void pci_sriov_save(const struct pci_function *pf, struct sriov_saved *s);
+/* The VFs come back where they were, as after power-on. */
+void pci_sriov_restore(const struct pci_function *pf, const struct sriov_saved *s);

@@ -101,6 +101,7 @@ bool pci_wait_ready(const struct pci_function *f)
 struct saved {
     uint16_t command, device_control, device_control2;
     uint8_t cache_line, latency, interrupt_line;
+    struct sriov_saved sriov;
 };
 
 static bool has_control2(const struct pci_function *f)
@@ -121,6 +122,7 @@ static void quiesce(const struct pci_function *f, struct saved *s)
         if (has_control2(f))
             s->device_control2 = pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2);
     }
+    pci_sriov_save(f, &s->sriov);
     s->command = pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     pci_msi_enable(f, false);
     pci_msix_enable(f, false, false);
@@ -145,6 +147,7 @@ static void restore(const struct pci_function *f, const struct saved *s)
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
     pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);
+    pci_sriov_restore(f, &s->sriov);
     pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
 }
 

@@ -259,3 +259,29 @@ int pci_sriov_enable(struct pci_function *pf, unsigned count)
         err = vfs_add(pf, &plan);
     return err;
 }
+
+void pci_sriov_save(const struct pci_function *pf, struct sriov_saved *s)
+{
+    uint16_t cap = pf->ext_sriov;
+    s->control = cap ? pci_read16(pf->bdf, cap + PCI_SRIOV_CONTROL) : 0;
+    if (!(s->control & PCI_SRIOV_VF_ENABLE))
+        return;
+    s->vf_count = pci_read16(pf->bdf, cap + PCI_SRIOV_NUM_VFS);
+    s->page_size = pci_read32(pf->bdf, cap + PCI_SRIOV_PAGE_SIZE);
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+        s->bars[i] = pci_read32(pf->bdf, cap + PCI_SRIOV_BAR(i));
+}
+
+void pci_sriov_restore(const struct pci_function *pf, const struct sriov_saved *s)
+{
+    uint16_t cap = pf->ext_sriov;
+    if (!(s->control & PCI_SRIOV_VF_ENABLE))
+        return;
+    pci_write16(pf->bdf, cap + PCI_SRIOV_CONTROL, s->control & PCI_SRIOV_ARI);
+    pci_write16(pf->bdf, cap + PCI_SRIOV_NUM_VFS, s->vf_count);
+    pci_write32(pf->bdf, cap + PCI_SRIOV_PAGE_SIZE, s->page_size);
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+        pci_write32(pf->bdf, cap + PCI_SRIOV_BAR(i), s->bars[i]);
+    pci_write16(pf->bdf, cap + PCI_SRIOV_CONTROL, s->control);
+    time_delay_us(VF_ENABLE_TIME_US);
+}

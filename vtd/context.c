@@ -109,6 +109,16 @@ static int attach_locked(struct vtd_domain *d, struct vtd_unit *u, bdf_t source_
     return 0;
 }
 
+void vtd_prepare(bdf_t source_id)
+{
+    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
+    if (!u || !u->usable)
+        return;
+    spin_lock(&vtd.context_lock);
+    (void)context_entry(u, source_id, true);
+    spin_unlock(&vtd.context_lock);
+}
+
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
     struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;

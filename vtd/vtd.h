@@ -55,6 +55,9 @@ void vtd_visit(const struct vtd_domain *d,
                bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
                void *ctx);
 
+/* Make the table that the source-id's entry will stand in, once and for good: attaching then costs no
+ * memory. No memory for it: vtd_attach() will say so. */
+void vtd_prepare(bdf_t source_id);
 /* Give the source-id this domain's view of memory, or take it away (blocked again, flushed). */
 MUST_CHECK int vtd_attach(struct vtd_domain *d, bdf_t source_id);
 void vtd_detach(bdf_t source_id);

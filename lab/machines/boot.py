@@ -31,6 +31,8 @@ class Boot:
     timeout: float = 60
     gdb: int = 0                                   # port, 0: none
     options: dict = field(default_factory=dict)    # of one machine, e.g. model=, vmx=off, apicv=off, firmware=uefi
+    files: dict = field(default_factory=dict)      # name -> bytes, before the start; {folder}/NAME in devices and extras
+    extras: list = field(default_factory=list)     # more of QEMU's options, "-netdev hubport,id=net,hubid=0"
 
 
 @dataclass

@@ -139,6 +139,8 @@ class Server:
         folder = self.scratch / "case"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "out").mkdir(parents=True)
+        for name, data in boot.files.items():
+            (folder / "out" / name).write_bytes(data)
         shutil.copy(boot.iso, folder / "hamlet.iso")
         line = qemu.arguments(boot, "kvm", "hamlet.iso", "out")
         (folder / "start").write_text(f"exec {shlex.join(line)} -L /programs\n")

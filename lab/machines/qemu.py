@@ -52,8 +52,8 @@ def arguments(boot, accel, iso, folder):
              "-drive", f"file={iso},media=cdrom,if=ide,readonly=on,format=raw"]
     for name in boot.outputs:
         line += ["-chardev", f"file,id={name},path={folder}/{name}"]
-    for device in boot.devices:
-        line += ["-device", device]
+    for words in [*boot.extras, *(f"-device {device}" for device in boot.devices)]:
+        line += words.replace("{folder}", str(folder)).split(" ", 1)
     return line
 
 
@@ -64,6 +64,8 @@ def run(boot, console, accel):
 
 def _run(scratch, boot, console, accel):
     line = arguments(boot, accel, boot.iso, scratch)
+    for name, data in boot.files.items():
+        (scratch / name).write_bytes(data)
     if boot.options.get("firmware") == "uefi":
         line += _uefi(scratch)
     if boot.gdb:
@@ -79,7 +81,7 @@ def _run(scratch, boot, console, accel):
     detail = log.read_text(errors="replace").strip()
     if how == "off" and child.returncode:
         how = "broken"
-    files = {name: (scratch / name).read_bytes() for name in boot.outputs if (scratch / name).exists()}
+    files = {name: (scratch / name).read_bytes() for name in [*boot.outputs, *boot.files] if (scratch / name).exists()}
     return Ended(how, console.text(), detail or f"{QEMU} ended with status {child.returncode}", files)
 
 

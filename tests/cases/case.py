@@ -39,6 +39,8 @@ class Case:
     append: str = "console=com1"                      # Hamlet's command line
     devices: list = field(default_factory=list)       # QEMU -device values
     outputs: list = field(default_factory=list)       # chardev names; their bytes come back in Got.files
+    files: dict = field(default_factory=dict)         # name -> bytes: {folder}/NAME for QEMU; as they end, in Got.files
+    extras: list = field(default_factory=list)        # more of QEMU's options
     acpi: list = field(default_factory=list)          # paths of tables given as modules
     modules: list = field(default_factory=list)       # (path, words): a module as it is, right or wrong
     machine: dict = field(default_factory=dict)       # options of the machine: model=, vmx=, apicv=, firmware=
@@ -79,7 +81,8 @@ def run(case, scratch, server=None):
     iso.build(medium, iso.Menu(case.kernel, case.append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)
-    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, options=case.machine)
+    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, options=case.machine,
+                files=case.files, extras=case.extras)
     console = Console(expect=case.stop_at or None, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
     _keep(case, ended)

@@ -212,6 +212,7 @@ int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
     (void)d, (void)bdf;
     return 0;
 }
+void vtd_prepare(bdf_t source_id) { (void)source_id; }
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
     (void)d, (void)source_id;

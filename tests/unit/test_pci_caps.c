@@ -1,4 +1,4 @@
-// sources: tests/unit/pci_model.c pci/config.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/group.c
+// sources: tests/unit/pci_model.c pci/config.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/group.c pci/sriov.c
 /* SPDX-License-Identifier: MIT */
 /*
  * Capability lists, MSI and MSI-X, as good and as hostile devices show them.

@@ -2,7 +2,7 @@
 /*
  * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own exits.
  * No libc, no allocator; one vCPU unless it starts more.
- * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/interrupt.c, lib/processor.c.
+ * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/device.c, lib/interrupt.c, lib/processor.c.
  */
 #pragma once
 #include "arch/apic.h"
@@ -27,6 +27,10 @@ void __attribute__((noreturn)) quit(unsigned status); /* port 0xF4 */
             quit(1);                                                                               \
         }                                                                                          \
     } while (0)
+
+void *memcpy(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
 
 /* "key=123" on the VM's command line, or the default. */
 uint64_t option(const char *key, uint64_t missing);
@@ -60,6 +64,15 @@ void pci_msi_on(bdf_t bdf, uint8_t vector);
 void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu);
 /* The same for entry n of the MSI-X table, which is unmasked; false: there is no such entry. */
 bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu);
+
+/* --- Drivers of real devices: device.c ------------------------------------------------------------- */
+
+/* The function's pin at the I/O APIC: level, active low, vector to vCPU 0. */
+void pci_intx_on(bdf_t bdf, uint8_t vector);
+/* A row of operations, and a line with the exits that they cost, by reason. */
+#define STEADY_OPERATIONS 1000
+void steady_begin(void);
+void steady_end(const char *what, unsigned operations);
 
 /* --- Interrupts: interrupt.c --------------------------------------------------------------------- */
 

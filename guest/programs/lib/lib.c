@@ -163,11 +163,7 @@ void guest_start(const uint8_t *info)
     quit((unsigned)main());
 }
 
-/* The compiler may ask for these. */
-void *memcpy(void *to, const void *from, size_t size);
-void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
-
+/* The compiler may ask for these as well. */
 void *memcpy(void *to, const void *from, size_t size)
 {
     void *start = to;
