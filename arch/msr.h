@@ -32,6 +32,8 @@
 #define MSR_IA32_MTRR_PHYSBASE0 0x200
 #define MSR_IA32_PAT           0x277
 #define MSR_IA32_MTRR_DEF_TYPE 0x2ff
+#define     MTRR_ENABLED           BIT(11)
+#define     MTRR_WB                6
 #define MSR_IA32_PERF_GLOBAL_CTRL 0x38f
 #define MSR_IA32_VMX_BASIC     0x480
 #define MSR_IA32_VMX_PINBASED_CTLS 0x481

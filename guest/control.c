@@ -77,10 +77,9 @@ int vm_resume(struct vm *vm)
 
 int vm_reset(struct vm *vm)
 {
-    if (vm_is_ending(vm) || vm->config.run)
+    if (vm->config.run || !(become(vm, VM_RUNNING, VM_PAUSED) || vm->state == VM_PAUSED))
         return -EBUSY;
     vm->reset_wanted = true;
-    vm->state = VM_PAUSED;
     ask_to_stop(vm);
     return 0;
 }

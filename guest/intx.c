@@ -13,13 +13,12 @@
 #include "arch/log.h"
 #include "arch/trap.h"
 #include "guest/assign.h"
+#include "guest/vacpi.h"
 #include "guest/vioapic.h"
 
 #define LINE_MAX      24
 #define LINE_NONE     0xff /* what firmware writes where there is no line */
 #define UNCLAIMED_MAX 1000 /* in a row, before the line is masked for good */
-#define VIRTUAL_FIRST 16   /* pins 16 to 23 of the VM's I/O APIC are for PCI */
-#define VIRTUAL_COUNT 8
 #define RTE_MASKED    BIT(16)
 
 struct intx_line {
@@ -158,7 +157,7 @@ void intx_init(struct assignment *a)
         return;
     }
     x->a = a;
-    x->pin = VIRTUAL_FIRST + (BDF_DEV(a->v.bdf) - 1) % VIRTUAL_COUNT;
+    x->pin = VACPI_PCI_PIN(BDF_DEV(a->v.bdf));
     x->next = x->on->users;
     x->on->users = x;
     vioapic_on_eoi(a->vm->ioapic, x->pin, guest_ended, x);

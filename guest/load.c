@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which kind of kernel is it, and the parts that all kinds need.
- * From: guest/vm.c.   To: guest/load_multiboot.c, load_elf.c, load_flat.c, load_info.c.
+ * From: guest/vm.c.   To: guest/load_linux.c, load_multiboot.c, load_elf.c, load_flat.c, load_info.c.
  * Spec: SDM "4-Level Paging".
  */
 #include "guest/load.h"
@@ -47,7 +47,8 @@ static int put_initrd(struct load *l)
         return 0;
     if (l->initrd_size > l->low)
         return LOAD_FAIL(l, "initrd of 0x%lx bytes; the VM has 0x%lx", l->initrd_size, l->low);
-    l->initrd_at = ALIGN_DOWN(l->low - l->initrd_size, PAGE_SIZE);
+    uint64_t end = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
+    l->initrd_at = l->initrd_size < end ? ALIGN_DOWN(end - l->initrd_size, PAGE_SIZE) : 0;
     if (l->initrd_at < LOAD_AREA_END ||
         overlaps(l->initrd_at, l->initrd_size, l->image_start, l->image_end - l->image_start))
         return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", l->initrd_size);
@@ -86,7 +87,9 @@ size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX])
 
 int load_kernel(struct load *l)
 {
-    int done = load_multiboot2(l);
+    int done = load_linux(l);
+    if (done == 0)
+        done = load_multiboot2(l);
     if (done == 0)
         done = load_multiboot1(l);
     if (done == 0)
@@ -96,7 +99,9 @@ int load_kernel(struct load *l)
     int err = put_initrd(l);
     if (err)
         return err;
-    if (l->rax == MULTIBOOT1_MAGIC)
+    if (l->rsi)
+        load_linux_info(l);
+    else if (l->rax == MULTIBOOT1_MAGIC)
         load_info1(l);
     else
         load_info2(l);

@@ -4,6 +4,7 @@
  * fuzzer run it; a kernel file is as hostile as its guest.
  *
  * Formats are recognised by content, in this order:
+ *   Linux        "HdrS" at 0x202                64-bit or 32-bit, RSI = its "zero page"
  *   multiboot2   header in the first 32 KiB     32-bit, EAX = its magic, EBX = its information
  *   multiboot1   header in the first 8 KiB      32-bit, likewise
  *   ELF          7f 45 4c 46                    64-bit: as flat; 32-bit: as multiboot2
@@ -13,10 +14,10 @@
  *
  *   0x00000  free for the guest, the stack grows down from LOAD_AREA
  *   0x90000  LOAD_AREA: page tables, boot information         reserved in the memory map
- *   0xa0000  where a PC has its ROMs                          reserved
+ *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables    reserved
  *   1 MiB    kernel ...  initrd at the end of low memory
  *
- * From: guest/vm.c.   To: load.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
+ * From: guest/vm.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
  * Spec: "Multiboot Specification", "Multiboot2 Specification", ELF "Program Header".
  */
 #pragma once
@@ -41,15 +42,17 @@ struct load {
     const char *cmdline;
     uint8_t *ram;       /* the guest's, zeroed; low part at 0, the rest at 4 GiB */
     uint64_t low, high; /* bytes of each */
+    uint64_t rsdp;      /* guest-physical, of the VM's ACPI tables; 0: none */
 
     /* found while loading */
     uint64_t image_start, image_end; /* guest-physical: all that the kernel occupies */
     uint64_t initrd_at;
+    uint64_t initrd_max; /* the highest address that the kernel takes it at; 0: any */
 
     /* how to start it */
     const char *format;
     enum vcpu_mode mode;
-    uint64_t rip, rsp, cr3, rax, rbx, rdi;
+    uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
 };
 
 /* Load l->file. -EINVAL, after one line that names VM and reason: no kernel, or one that cannot be
@@ -71,6 +74,7 @@ bool load_is_elf(const struct load *l);
 MUST_CHECK int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64);
 MUST_CHECK int load_elf(struct load *l);
 /* 0: there is no such header; 1: loaded; -EINVAL. */
+MUST_CHECK int load_linux(struct load *l);
 MUST_CHECK int load_multiboot1(struct load *l);
 MUST_CHECK int load_multiboot2(struct load *l);
 
@@ -80,6 +84,7 @@ void load_start_long(struct load *l, uint64_t entry);
 /* Boot information at LOAD_INFO; l->initrd_at is set. */
 void load_info1(struct load *l);
 void load_info2(struct load *l);
+void load_linux_info(struct load *l);
 
 struct load_range {
     uint64_t base, size;

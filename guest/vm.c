@@ -15,6 +15,7 @@
 #include "guest/check.h"
 #include "guest/dma.h"
 #include "guest/load.h"
+#include "guest/vacpi.h"
 #include "guest/vioapic.h"
 #include "vmx/upcalls.h"
 #define LOG "vm"
@@ -134,7 +135,9 @@ int vm_load(struct vm *vm)
         .ram = hpa_ptr(vm->ram),
         .low = low_ram(vm),
         .high = vm->ram_size - low_ram(vm),
+        .rsdp = VACPI_BASE,
     };
+    vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
     int err = load_kernel(&l);
     vm->start.format = l.format;
     vm->start.mode = l.mode;
@@ -143,6 +146,7 @@ int vm_load(struct vm *vm)
     vm->start.cr3 = l.cr3;
     vm->start.rax = l.rax;
     vm->start.rbx = l.rbx;
+    vm->start.rsi = l.rsi;
     vm->start.rdi = l.rdi;
     return err;
 }
@@ -152,6 +156,7 @@ void vm_start_state(struct vm *vm, struct vcpu *v)
     vcpu_set_entry(v, vm->start.mode, vm->start.rip, vm->start.rsp, vm->start.cr3);
     vcpu_set_gpr(v, RAX, vm->start.rax);
     vcpu_set_gpr(v, RBX, vm->start.rbx);
+    vcpu_set_gpr(v, RSI, vm->start.rsi);
     vcpu_set_gpr(v, RDI, vm->start.rdi);
 }
 
@@ -173,6 +178,10 @@ static int make_devices(struct vm *vm)
     int err = pio_create(vm);
     if (!err)
         err = vuart_create(vm);
+    if (!err)
+        err = vrtc_create(vm);
+    if (!err)
+        err = vpower_create(vm);
     if (!err)
         err = vlapic_create(vm);
     if (!err) {

@@ -91,6 +91,7 @@ struct vm {
     struct vm_bus pio, mmio;
     struct spinlock lock; /* of the virtual devices: held while one of them is asked */
     struct vuart *uart;
+    uint8_t rtc_index; /* which register of the clock port 0x71 is */
     struct vlapic *apics[VM_VCPU_MAX];
     struct vioapic *ioapic;
     struct vpci *pci;
@@ -100,7 +101,7 @@ struct vm {
     struct {
         const char *format;
         enum vcpu_mode mode;
-        uint64_t rip, rsp, cr3, rax, rbx, rdi;
+        uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
     } start;
     uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
     bool reset_wanted; /* as soon as it is still */
@@ -174,9 +175,12 @@ bool vuart_has_room(const struct vm *vm);
 void vuart_type(struct vm *vm, uint8_t byte);
 
 /* The virtual devices that every VM has; each puts itself on the buses. -ENOMEM, -ENOSPC. */
-MUST_CHECK int pio_create(struct vm *vm);    /* pio.c: the port that ends the VM */
-MUST_CHECK int vuart_create(struct vm *vm);  /* vuart.c */
-MUST_CHECK int vlapic_create(struct vm *vm); /* vlapic.c: one per vCPU */
+MUST_CHECK int pio_create(struct vm *vm);              /* pio.c: the port that ends the VM */
+MUST_CHECK int vuart_create(struct vm *vm);            /* vuart.c */
+MUST_CHECK int vrtc_create(struct vm *vm);             /* vrtc.c: the time of day */
+MUST_CHECK int vpower_create(struct vm *vm);           /* vpower.c: power-off and reset */
+void vpower_reset_write(struct vm *vm, uint8_t value); /* port 0xCF9 */
+MUST_CHECK int vlapic_create(struct vm *vm);           /* vlapic.c: one per vCPU */
 void vuart_destroy(struct vm *vm);
 void vlapic_destroy(struct vm *vm);
 

@@ -200,14 +200,15 @@ static void cf8_read(struct vcpu *v, void *owner, uint64_t offset, unsigned widt
     *value = offset == 0 && width == 4 ? bus->address : WIDTH_MASK(width);
 }
 
-/* Only a 32-bit write reaches the latch; 0xCF9 is the reset register of the chipset, and nobody's here. */
+/* Only a 32-bit write reaches the latch; 0xCF9 is the reset register of the chipset. */
 static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vpci *bus = owner;
 
-    (void)v;
     if (offset == 0 && width == 4)
         bus->address = (uint32_t)value;
+    else if (offset == 1 && width == 1)
+        vpower_reset_write(v->vm, (uint8_t)value);
 }
 
 static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)

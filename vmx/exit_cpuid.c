@@ -8,6 +8,7 @@
  */
 #include "vmx/internal.h"
 #include "arch/msr.h"
+#include "arch/time.h"
 
 #define ALL                 UINT32_MAX
 #define NONE                0
@@ -32,6 +33,7 @@
 /* Leaf 7 */
 #define L7_EBX_AVX512       (BITS(17, 16) | BIT(28) | BITS(31, 30))
 #define L7_EBX_INVPCID      BIT(10)
+#define L7_EBX_TSC_ADJUST   BIT(1)
 
 /* One row per thing that a guest may see; rows of the same leaf add up. */
 static const struct cpuid_row {
@@ -52,14 +54,13 @@ static const struct cpuid_row {
     {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
     {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
     {0x7, {NONE, BIT(0) | BIT(3) | BIT(5) | BIT(8), 0, 0}, "FSGSBASE BMI1 AVX2 BMI2"},
+    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "tells kernels that nobody has moved the TSC"},
     {0x7, {NONE, BIT(7) | BIT(20), 0, 0}, "SMEP SMAP: their bits of CR4 are the guest's"},
     {0x7, {NONE, BIT(9) | L7_EBX_INVPCID | BIT(13), 0, 0}, "REP MOVSB, INVPCID, no FPU CS/DS"},
     {0x7,
      {NONE, BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29), 0, 0},
      "RDSEED ADX CLFLUSHOPT CLWB SHA"},
     {0x7, {NONE, L7_EBX_AVX512, 0, 0}, "AVX-512 F DQ CD BW VL: registers.c switches the state"},
-    {0x15, {ALL, ALL, ALL, NONE}, "TSC and crystal: the TSC is the real one"},
-    {0x16, {ALL, ALL, ALL, NONE}, "frequencies"},
     {0x80000001, {ALL, NONE, BIT(0) | BIT(5) | BIT(8), 0}, "LAHF LZCNT PREFETCHW"},
     {0x80000001,
      {0, 0, 0, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29)},
@@ -85,13 +86,22 @@ static struct cpuid_regs *answer_of(uint32_t leaf)
     return NULL;
 }
 
+/* A kernel without a PIT has nothing to measure its TSC with. What the CPU itself says may be wrong (if
+ * this is an emulator), so the answer is what Hamlet measured. The "crystal" is the clock of the local
+ * APIC's timer: here that is the TSC, too. */
+static void frequencies_fill(void)
+{
+    uint32_t mhz = (uint32_t)(time_tsc_khz() / 1000);
+    basic[0x15] = (struct cpuid_regs){.eax = 1, .ebx = 1, .ecx = (uint32_t)(time_tsc_khz() * 1000)};
+    basic[0x16] = (struct cpuid_regs){.eax = mhz, .ebx = mhz, .ecx = 0};
+}
+
 /* Features that depend on more than the CPU. */
 static void cpuid_adjust(void)
 {
     bool avx = vmx_caps.xcr0 & XCR0_AVX;
-    basic[0].eax = MIN(cpuid(0, 0).eax, (uint32_t)BASIC_COUNT - 1);
-    basic[1].ecx |= L1_ECX_X2APIC | L1_ECX_HYPERVISOR;
-    basic[1].ecx |= cpuid(1, 0).ecx & L1_ECX_TSC_DEADLINE;
+    basic[0].eax = BASIC_COUNT - 1;
+    basic[1].ecx |= L1_ECX_X2APIC | L1_ECX_HYPERVISOR | L1_ECX_TSC_DEADLINE;
     basic[1].ebx |= FIELD_SET(L1_EBX_CPU_COUNT, 1);
     if (!vmx_caps.xcr0)
         basic[1].ecx &= ~(uint32_t)L1_ECX_XSAVE;
@@ -105,8 +115,8 @@ static void cpuid_adjust(void)
         basic[7].ebx &= ~(uint32_t)L7_EBX_INVPCID;
     if (!vmx_caps.rdtscp)
         extended[1].edx &= ~(uint32_t)BIT(27);
-    if (basic[0].eax >= 6)
-        basic[6].eax = (uint32_t)BIT(2); /* the APIC timer never stops */
+    basic[6].eax = (uint32_t)BIT(2); /* the APIC timer never stops */
+    frequencies_fill();
     extended[0].eax = MIN(cpuid(LEAF_EXTENDED, 0).eax, LEAF_EXTENDED + EXTENDED_COUNT - 1);
 }
 

@@ -45,6 +45,7 @@ static const struct msr_row {
     {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_TSC_ADJUST, CONSTANT, 0, "nobody has moved it, and nobody can"},
     {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
     {MSR_IA32_MISC_ENABLE, CONSTANT,
      MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, "nothing to switch"},

@@ -8,6 +8,7 @@
  * Virtual-Machine Control Structures".
  */
 #include "vmx/internal.h"
+#include "arch/msr.h"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
@@ -111,6 +112,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
     v->pinned = -1;
     v->state = VCPU_STOPPED;
     v->log_budget = LOG_GUEST_BUDGET;
+    v->mtrr_def_type =
+        MTRR_ENABLED | MTRR_WB; /* as firmware leaves it; an INIT does not change it */
     if (pages_create(v) < 0 || apicv_create(v) < 0) {
         vcpu_destroy(v);
         return NULL;

@@ -127,7 +127,7 @@ struct vcpu {
     uint64_t timer_deadline; /* TSC at which vm_timer() is due, 0: none; guest/ sets it at will */
     uint64_t apic_base;      /* the guest's IA32_APIC_BASE; after a change: apicv_mode_changed() */
     uint64_t xcr0;
-    uint64_t mtrr_def_type;
+    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT decides */
     uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/registers.c */
     uint64_t debug_registers[5];              /* the same: DR0-DR3, DR6 */
     uint32_t pin, proc, proc2;                /* controls, as last written to the VMCS */

@@ -4,7 +4,7 @@
  * outside of the guest's memory (both by the address sanitizer), nothing of the kernel lies in the
  * reserved area, and a file that is refused is refused in words.
  */
-// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c
+// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
 #include <stdlib.h>
 #include <string.h>
 #include "guest/load.h"

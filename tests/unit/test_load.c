@@ -2,7 +2,7 @@
 /*
  * Kernels of each format into a small guest memory, and files that are none or that lie.
  */
-// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c
+// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

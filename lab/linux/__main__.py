@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+"""
+python3 -m lab.linux FOLDER: what `make linux` boots, written to FOLDER.
+
+From: Makefile      To: lab/linux/__init__.py
+"""
+
+import sys
+
+from lab.linux import build
+from lab.say import Unusable
+
+try:
+    build(sys.argv[1])
+except Unusable as problem:
+    sys.exit(f"make linux: {problem}")
