@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit check diff fuzz setup run test iso bench clean help
+.PHONY: all unit check diff fuzz setup run linux test iso bench clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -186,6 +186,13 @@ DEMO_DEVICES ?= --device pcie-root-port,id=rp0,addr=5 --device edu,bus=rp0
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)
+# What Linux gets: on lab its device.
+LINUX ?= 'name=linux,kernel=$O/linux/vmlinuz,initrd=$O/linux/initrd,mem=256M,cmdline="console=ttyS0"'
+LINUX_MACHINE ?=
+linux: setup # Debian's kernel and busybox in a VM with a device, a shell on the console
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 -m lab.linux $O/linux
+	$(Q)./hamlet run $(LINUX_MACHINE) --megs 512 --vm $(LINUX)
 iso: setup # an ISO for a USB stick, build/hamlet.iso
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet iso $O/hamlet.iso $(DEMO)

@@ -262,7 +262,6 @@ const struct irq_route *vmsix_route(const struct vmsix *m, unsigned n, bool *gue
 {
     if (!m || n >= m->info.count)
         return NULL;
-    *guest_masked =
-        !m->enabled || m->mask_all || (m->slots[n].guest.control & PCI_MSIX_ENTRY_MASK);
+    *guest_masked = !m->enabled || m->mask_all || (m->slots[n].guest.control & PCI_MSIX_ENTRY_MASK);
     return &m->slots[n].route;
 }

@@ -50,6 +50,7 @@ static const struct cpuid_row {
     {0x1, {0, 0, L1_ECX_AVX | BIT(29) | BIT(30), 0}, "AVX F16C RDRAND"},
     {0x1, {0, 0, 0, BITS(6, 0)}, "FPU VME DE PSE TSC MSR PAE"},
     {0x1, {0, 0, 0, BIT(8) | BIT(9) | BIT(11)}, "CX8, APIC, SYSENTER"},
+    {0x1, {0, 0, 0, BIT(7) | BIT(14)}, "MCE, MCA: machine checks, from no bank at all"},
     {0x1, {0, 0, 0, BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17)}, "MTRR PGE CMOV PAT PSE-36"},
     {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
     {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
@@ -130,13 +131,13 @@ static void cr4_derive(void)
     } needs[] = {
         {BITS(1, 0), &basic[1].edx, BIT(1)}, /* VME, PVI */
         {BIT(2), &basic[1].edx, BIT(4)},     /* TSD */
-        {CR4_DE, &basic[1].edx, BIT(2)},       {CR4_PSE, &basic[1].edx, BIT(3)},
-        {CR4_PAE, &basic[1].edx, BIT(6)},      {CR4_PGE, &basic[1].edx, BIT(13)},
+        {CR4_DE, &basic[1].edx, BIT(2)},          {CR4_PSE, &basic[1].edx, BIT(3)},
+        {CR4_PAE, &basic[1].edx, BIT(6)},         {CR4_PGE, &basic[1].edx, BIT(13)},
         {BIT(8), &basic[1].edx, BIT(0)}, /* PCE: RDPMC is #GP anyway */
-        {CR4_OSFXSR, &basic[1].edx, BIT(24)},  {CR4_OSXMMEXCPT, &basic[1].edx, BIT(25)},
-        {CR4_FSGSBASE, &basic[7].ebx, BIT(0)}, {CR4_PCIDE, &basic[1].ecx, BIT(17)},
-        {CR4_OSXSAVE, &basic[1].ecx, BIT(26)}, {CR4_SMEP, &basic[7].ebx, BIT(7)},
-        {CR4_SMAP, &basic[7].ebx, BIT(20)},
+        {CR4_MCE, &basic[1].edx, BIT(7)},         {CR4_OSFXSR, &basic[1].edx, BIT(24)},
+        {CR4_OSXMMEXCPT, &basic[1].edx, BIT(25)}, {CR4_FSGSBASE, &basic[7].ebx, BIT(0)},
+        {CR4_PCIDE, &basic[1].ecx, BIT(17)},      {CR4_OSXSAVE, &basic[1].ecx, BIT(26)},
+        {CR4_SMEP, &basic[7].ebx, BIT(7)},        {CR4_SMAP, &basic[7].ebx, BIT(20)},
     };
     for (unsigned i = 0; i < ARRAY_COUNT(needs); i++)
         if (*needs[i].reg & needs[i].feature)
@@ -174,8 +175,8 @@ static struct cpuid_regs leaf_xsave(uint32_t subleaf)
         host.eax = LO32(vmx_caps.xcr0);
         host.edx = HI32(vmx_caps.xcr0);
     } else if (subleaf == 1) {
-        host = (struct cpuid_regs){.eax = host.eax &
-                                          (uint32_t)BITS(2, 0)}; /* no XSAVES: no IA32_XSS */
+        /* XSAVEC, so EBX says the size; no XSAVES: no IA32_XSS */
+        host = (struct cpuid_regs){.eax = host.eax & (uint32_t)BITS(2, 0), .ebx = host.ebx};
     }
     return host;
 }

@@ -14,6 +14,14 @@
 #define MSR_PLATFORM_ID          0x17
 #define MSR_MISC_FEATURES        0x140
 
+#define MSR_SMI_COUNT            0x34
+#define MSR_OC_MAILBOX           0x150
+#define MSR_IA32_MCG_CAP         0x179
+#define MSR_IA32_MCG_STATUS      0x17a
+#define MSR_MISC_FEATURE_CONTROL 0x1a4
+#define MSR_PPERF                0x64e
+#define MSR_AMD_DE_CFG           0xc0011029
+
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 #define MISC_ENABLE_NO_BTS       BIT(11)
 #define MISC_ENABLE_NO_PEBS      BIT(12)
@@ -23,6 +31,7 @@ enum msr_kind {
     READ_PASSES, /* reads pass, writes are dropped */
     CONSTANT,    /* reads as `value`, writes are dropped */
     READ_ONLY,   /* reads as `value`, writes are #GP */
+    ABSENT,      /* #GP: known to be asked for, and rightly not there */
 };
 
 static const struct msr_row {
@@ -53,6 +62,13 @@ static const struct msr_row {
     {MSR_IA32_DEBUGCTL, CONSTANT, 0, "no branch records"},
     {MSR_PLATFORM_ID, READ_ONLY, 0, "kernels read it beside the microcode revision"},
     {MSR_MISC_FEATURES, CONSTANT, 0, "no features to enable"},
+    {MSR_IA32_MCG_CAP, READ_ONLY, 0, "no bank of machine checks"},
+    {MSR_IA32_MCG_STATUS, CONSTANT, 0, "no machine check has happened"},
+    {MSR_SMI_COUNT, ABSENT, 0, "Linux looks whether a perf event of this CPU works: it has no PMU"},
+    {MSR_PPERF, ABSENT, 0, "likewise"},
+    {MSR_OC_MAILBOX, ABSENT, 0, "Linux looks whether voltage can be changed: it cannot"},
+    {MSR_AMD_DE_CFG, ABSENT, 0, "Linux looks for it on every CPU; it is AMD's"},
+    {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "prefetchers are everybody's"},
 };
 
 void msr_open_bitmap(struct bitmaps *b)
@@ -88,6 +104,8 @@ static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
     if (!row || row->kind == PASSES)
         return vm_msr_read(v, msr, value);
+    if (row->kind == ABSENT)
+        return -ENOENT;
     *value = row->kind == READ_PASSES ? rdmsr(msr) : row->value;
     return 0;
 }
@@ -103,12 +121,13 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     }
     if (!row || row->kind == PASSES)
         return vm_msr_write(v, msr, value);
-    return row->kind == READ_ONLY ? -EPERM : 0;
+    return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;
 }
 
 static enum exit_action refuse(struct vcpu *v, const char *what, uint32_t msr)
 {
-    log_guest(&v->log_budget, "vcpu=%u %s msr=0x%x: #GP", v->index, what, msr);
+    if (!row_of(msr))
+        log_guest(&v->log_budget, "vcpu=%u %s msr=0x%x: #GP", v->index, what, msr);
     vcpu_inject_error(v, VECTOR_GP, 0);
     return RESUME_SAME;
 }

@@ -6,6 +6,8 @@ From: make test      To: lab/linux/ (kernel and initrd), guest/load_linux.c, vac
 """
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from case import Case, Skip, run
@@ -31,13 +33,57 @@ def boot(tmp_path, name, *, words="", linux_words="", modules=(), programs=(), s
         pytest.skip(str(reason))
 
 
+# What Linux warns of where Hamlet cannot help: the lab machine's CPU has no microcode against these.
+OF_THE_CPU = r"RETBleed|MDS:|MMIO Stale Data|GDS:|Spectre|TAA:|L1TF|SRBDS|Speculative Store"
+
+
+def no_warnings(got):
+    """dmesg -r was shown: nothing of warning level or above is there but what stands above."""
+    warnings = [text for text in re.findall(r"^linux\| <[0-4]>\[[ 0-9.]*\] (.*)$", got.text, re.M)
+                if not re.match(OF_THE_CPU, text)]
+    assert not warnings, warnings
+
+
 def test_shell(tmp_path):
     """To a shell that answers what is typed; then off, by ACPI."""
     got = boot(tmp_path, "linux-shell", exits={"linux": 0},
-               answers=[(r"/ # ", "dmesg -l emerg,alert,crit,err,warn | sed s/^/warning:/\r"),
+               answers=[(r"/ # ", "dmesg -r | grep '^<[0-4]>'\r"),
                         (r"/ # ", "cat /proc/interrupts; hwclock -u -f /dev/rtc0\r"),
                         (r"hwclock(?s:.*)/ # ", "echo 6 times 7 is $((6 * 7))\r"),
                         (r"7 is 42", "poweroff -f\r")],
                expect=[r"Run /init as init process", r"IO-APIC +4-edge +ttyS0", r"6 times 7 is 42"])
-    warnings = re.findall(r"^linux\| warning:\[[ 0-9.]*\] (.*)$", got.text, re.M)
-    assert not warnings, warnings
+    no_warnings(got)
+
+
+DRIVE = """
+linux_device 0000:00:01.0 100
+dmesg -r | grep '^<[0-4]>'
+"""
+
+
+def test_device(tmp_path):
+    """The lab device, driven from user space in the guest: DMA into its memory, interrupts posted by hardware."""
+    source = Path(__file__).with_name("linux_device.c")
+    program = tmp_path / "linux_device"
+    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", source, "-o", program], check=True)
+    got = boot(tmp_path, "linux-device", words=",pci=1234:11e8,irq=post", programs=[program], script=DRIVE,
+               exits={"linux": 0}, expect=[r"device: moved 409600 bytes in 200 transfers, 200 interrupts"])
+    no_warnings(got)
+
+
+def test_two_vcpus(tmp_path):
+    """Both start, take interrupts of each other, and share the work of eight processes."""
+    got = boot(tmp_path, "linux-smp", words=",vcpus=2", cpus=2, script=SMP, exits={"linux": 0},
+               expect=[r"cpus=2", r"all 8 have ended"],
+               forbid=[r"soft lockup", r"rcu.*stall", r"rcu.*detected"])
+    no_warnings(got)
+
+
+SMP = """
+echo cpus=$(grep -c ^processor /proc/cpuinfo)
+for n in 1 2 3 4 5 6 7 8; do (i=0; while [ $i -lt 300 ]; do i=$((i + 1)); x=$(echo $i); done; echo $n ended) & done
+wait
+echo all 8 have ended
+grep -E 'LOC|RES|CAL|TLB' /proc/interrupts
+dmesg -r | grep '^<[0-4]>'
+"""
