@@ -104,7 +104,7 @@ static void name_number(struct aml *a, const char *text, uint32_t value)
     number(a, value);
 }
 
-/* ACPI "EISAID": three letters of five bits, four digits, the bytes in the other order. */
+/* An identifier of plug and play: three letters of five bits, four digits, the bytes in the other order. */
 static void name_eisa(struct aml *a, const char *text, unsigned digits)
 {
     uint32_t id = (uint32_t)('P' - '@') << 26 | (uint32_t)('N' - '@') << 21 |

@@ -230,7 +230,7 @@ void sched_request_stop(struct vcpu *v);
 void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is called
  * each time a vCPU leaves, and on the first CPU at least every SCHED_TICK_US. */
-#define SCHED_TICK_US  1000 /* whoever types must not overrun the 16 bytes of the UART */
+#define SCHED_TICK_US  1000    /* whoever types must not overrun the 16 bytes of the UART */
 #define SCHED_SLICE_US 1000    /* while another waits */
 #define SCHED_ALONE_US 1000000 /* on the other CPUs, for a vCPU that has one for itself */
 void sched_run(bool (*done)(void));

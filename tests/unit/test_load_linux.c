@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The form of kernel that Linux distributions ship: where its parts go, what its zero page says, and files
+ * that lie.
+ */
+// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include "guest/load.h"
+#include "tests/unit/stubs.h"
+
+#define LOW (4u << 20)
+
+static uint8_t *ram;
+static uint8_t file[0x9000];
+static struct load l;
+
+static int fresh(void **state)
+{
+    (void)state;
+    ram = calloc(1, LOW);
+    memset(file, 0, sizeof(file));
+    l = (struct load){.vm = "a", .file = file, .cmdline = "one two", .ram = ram, .low = LOW};
+    stub_log_clear();
+    return 0;
+}
+
+static int done(void **state)
+{
+    (void)state;
+    free(ram);
+    return 0;
+}
+
+static void put32(size_t at, uint32_t v) { memcpy(file + at, &v, 4); }
+static void put64(size_t at, uint64_t v) { memcpy(file + at, &v, 8); }
+static void put16(size_t at, uint16_t v) { memcpy(file + at, &v, 2); }
+static uint32_t get32(uint64_t at)
+{
+    uint32_t v;
+    memcpy(&v, ram + at, 4);
+    return v;
+}
+static uint64_t get64(uint64_t at)
+{
+    uint64_t v;
+    memcpy(&v, ram + at, 8);
+    return v;
+}
+
+static void refused(const char *why)
+{
+    char line[200];
+    snprintf(line, sizeof(line), "load: vm=a kernel: %s\n", why);
+    assert_int_equal(load_kernel(&l), -EINVAL);
+    assert_string_equal(stub_log, line);
+    stub_log_clear();
+}
+
+/* A Linux of protocol 2.15, loaded to 0x200000, that needs 0x80000 bytes; four sectors of setup. */
+#define LINUX_SETUP (5 * 512)
+static void bzimage(uint16_t version, uint16_t xloadflags)
+{
+    file[0x1f1] = 4;
+    put16(0x1fe, 0xaa55);
+    put32(0x202, 0x53726448);
+    put16(0x206, version);
+    file[0x211] = 1;
+    put32(0x214, 0x100000);
+    put32(0x22c, 0x37ffff);
+    put16(0x236, xloadflags);
+    put32(0x238, 2047);
+    put64(0x258, 0x200000);
+    put32(0x260, 0x80000);
+    memset(file + LINUX_SETUP, 0xcd, 0x100);
+    l.size = LINUX_SETUP + 0x100;
+    l.rsdp = 0xe0000;
+}
+
+static void linux_64(void **state)
+{
+    static const uint8_t initrd[5000] = {7};
+    (void)state;
+    bzimage(0x20f, 1);
+    l.initrd = initrd;
+    l.initrd_size = sizeof(initrd);
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.format, "linux-64");
+    assert_int_equal(l.mode, VCPU_LONG64);
+    assert_int_equal(l.rip, 0x200200);
+    assert_int_equal(l.rsi, LOAD_INFO);
+    assert_int_equal(l.image_end, 0x280000);
+    assert_int_equal(ram[0x2000ff], 0xcd);
+    assert_int_equal(ram[0x200100], 0);
+    assert_int_equal(get64(LOAD_INFO + 0x70), 0xe0000);     /* acpi_rsdp_addr */
+    assert_int_equal(get32(LOAD_INFO + 0x202), 0x53726448); /* the header, as it was */
+    assert_int_equal(ram[LOAD_INFO + 0x210], 0xff);         /* type_of_loader */
+    assert_int_equal(get32(LOAD_INFO + 0x218), 0x37e000);   /* below initrd_addr_max */
+    assert_int_equal(get32(LOAD_INFO + 0x21c), sizeof(initrd));
+    assert_string_equal((char *)ram + get32(LOAD_INFO + 0x228), "one two");
+    assert_int_equal(ram[LOAD_INFO + 0x1e8], 6); /* e820_entries */
+    assert_int_equal(get64(LOAD_INFO + 0x2d0 + 8), LOAD_AREA);
+    assert_int_equal(get32(LOAD_INFO + 0x2d0 + 16), 1);
+    assert_int_equal(get64(LOAD_INFO + 0x2d0 + 20), LOAD_AREA);
+    assert_int_equal(get32(LOAD_INFO + 0x2d0 + 36), 2);
+}
+
+static void linux_32(void **state)
+{
+    (void)state;
+    bzimage(0x20b, 0);
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.format, "linux-32");
+    assert_int_equal(l.mode, VCPU_PROTECTED32);
+    assert_int_equal(l.rip, 0x200000);
+    bzimage(0x209, 1); /* too old for a place of its own, or a 64-bit entry */
+    assert_int_equal(load_kernel(&l), 0);
+    assert_int_equal(l.rip, 0x100000);
+}
+
+static void linux_that_lies(void **state)
+{
+    (void)state;
+    bzimage(0x205, 1);
+    refused("a Linux of boot protocol 2.05; 2.06 is the least");
+    bzimage(0x20f, 1);
+    file[0x211] = 0;
+    refused("a Linux that wants to be loaded below 1 MiB (zImage)");
+    bzimage(0x20f, 1);
+    l.size = LINUX_SETUP;
+    refused("a Linux that is cut off");
+    bzimage(0x20f, 1);
+    put32(0x238, 6);
+    refused("takes a command line of at most 6 characters");
+    bzimage(0x20f, 1);
+    put32(0x260, 0xffffffff);
+    refused("needs memory at 0x200000, size 0xffffffff; the VM has 0x400000");
+    bzimage(0x20f, 1);
+    put64(0x258, 0xfffffffffffff000);
+    refused("needs memory at 0xfffffffffffff000, size 0x80000; the VM has 0x400000");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {T(linux_64), T(linux_32), T(linux_that_lies)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
