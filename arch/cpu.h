@@ -29,6 +29,10 @@ struct cpu {
     struct tss tss;
     bool online;
 
+    /* arch/trace.c */
+    struct trace_event *trace; /* TRACE_RING of them; NULL: never asked for */
+    uint64_t trace_count;      /* events ever written */
+
     /* Owned by vmx/: the VMXON region, the vCPU whose VMCS is current here, the run queue. */
     void *vmxon_region;
     struct vcpu *vcpu;

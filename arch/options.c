@@ -182,6 +182,7 @@ static int set_vfs(struct text value)
     return 0;
 }
 
+static int set_trace(struct text value) { return set_switch(value, &options.trace); }
 static int set_vtd(struct text value) { return set_switch(value, &options.vtd); }
 static int set_ir(struct text value) { return set_switch(value, &options.ir); }
 static int set_apicv(struct text value) { return set_switch(value, &options.apicv); }
@@ -194,7 +195,7 @@ static const struct {
     {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
     {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
     {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest}, {"rmrr", set_rmrr},
-    {"hide", set_hide},       {"vfs", set_vfs},
+    {"trace", set_trace},     {"hide", set_hide}, {"vfs", set_vfs},
 };
 
 static int parse_word(struct text word)

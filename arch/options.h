@@ -26,6 +26,7 @@ struct options {
     bool apicv;             /* apicv=on|off: off shows the software local APIC */
     bool x2apic;            /* x2apic=on|off, the host's own local APICs */
     enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */
+    bool trace;             /* trace=on|off: from the first VM on (arch/trace.h) */
     uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
     bdf_t hidden[OPTIONS_DEVICE_MAX]; /* hide=BDF: not for guests; may stand several times */
     unsigned hidden_count;

@@ -10,6 +10,7 @@
  */
 #include "arch/pid.h"
 #include "arch/atomic.h"
+#include "arch/trace.h"
 #include "arch/trap.h"
 
 #define NDST_XAPIC BITS(15, 8) /* of the 32-bit NDST */
@@ -39,15 +40,21 @@ static uint64_t notify(struct pid *pid, uint8_t vector, uint32_t apic_id, bool x
 void pid_to_running(struct pid *pid, uint32_t apic_id, bool x2apic)
 {
     notify(pid, VECTOR_ANV, apic_id, x2apic);
+    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_RUNNING, 0, (uintptr_t)pid, pid->control);
     if (pid_pending(pid)) /* posted while SN was set: nobody set ON for these */
         change(pid, 0, PID_ON);
 }
 
-void pid_to_ready(struct pid *pid) { change(pid, 0, PID_SN); }
+void pid_to_ready(struct pid *pid)
+{
+    change(pid, 0, PID_SN);
+    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_READY, 0, (uintptr_t)pid, pid->control);
+}
 
 bool pid_to_halted(struct pid *pid, uint32_t apic_id, bool x2apic)
 {
     uint64_t old = notify(pid, VECTOR_WNV, apic_id, x2apic);
+    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_HALTED, 0, (uintptr_t)pid, pid->control);
     return !(old & PID_ON) && !pid_pending(pid);
 }
 

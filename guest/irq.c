@@ -12,6 +12,7 @@
 #include "arch/apic.h"
 #include "arch/log.h"
 #include "arch/options.h"
+#include "arch/trace.h"
 #include "arch/trap.h"
 #include "guest/assign.h"
 #include "guest/vlapic.h"
@@ -63,6 +64,7 @@ static void remapped_arrived(void *ctx)
     vm->irq_count++;
     for (uint64_t set = route->targets; set; set &= set - 1) {
         struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
+        TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
         if (route->delivery == IRQ_INJECTED)
             vcpu_post_by_exit(v, route->vector);
         else

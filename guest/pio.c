@@ -59,6 +59,8 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
         r->read(v, r->owner, at - r->base, width, value);
     else
         answered = width > 1 && read_bytes(v, bus, at, width, value);
+    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        vm_note_mmio(v, false, width, at, *value);
     spin_unlock(&v->vm->lock);
     return answered;
 }
@@ -72,6 +74,8 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
         r->write(v, r->owner, at - r->base, width, value);
     else
         answered = width > 1 && write_bytes(v, bus, at, width, value);
+    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);
     return answered;
 }
@@ -86,6 +90,8 @@ enum exit_action vm_pio(struct vcpu *v, struct pio *pio)
     } else if (!vm_bus_write(v, &v->vm->pio, pio->port, pio->width, pio->value)) {
         log_trace("vm=%s out port=0x%x: nobody", v->vm->name, pio->port);
     }
+    TRACE(TRACE_PIO, v->trace_id, pio->width | (pio->in ? 0 : TRACE_WRITE), pio->port, pio->value,
+          0);
     return vm_is_ending(v->vm) ? STOP_VM : RESUME_NEXT;
 }
 

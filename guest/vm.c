@@ -8,6 +8,7 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "arch/printf.h"
+#include "arch/trace.h"
 #include "arch/string.h"
 #include "arch/time.h"
 #include "guest/assign.h"
@@ -168,6 +169,7 @@ static int make_vcpus(struct vm *vm)
             return FAIL(ENOMEM, "vm=%s vcpus=%u: no memory for vCPU %u", vm->name, vm->config.vcpus,
                         i);
         v->pinned = vm->config.pin;
+        v->trace_id = TRACE_ID(vm->index, i);
         vm->vcpus[vm->vcpu_count++] = v;
     }
     return 0;

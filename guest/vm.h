@@ -10,6 +10,7 @@
 #include "arch/boot_info.h"
 #include "guest/config.h"
 #include "arch/spinlock.h"
+#include "arch/trace.h"
 #include "vmx/vmx.h"
 #include "vtd/vtd.h"
 
@@ -64,6 +65,14 @@ enum vm_state {
     VM_ENDED,  /* reported; memory and devices are given back, struct vm stays for the report */
 };
 
+/* One access to configuration space or to trapped MMIO: what a guest did last, for its death report. */
+struct vm_access {
+    uint64_t at, value; /* at: address; or source-id 31:16, register 15:0 */
+    bool config, write;
+    uint8_t width, vcpu;
+};
+#define VM_ACCESS_MAX 8
+
 struct assignment; /* guest/assign.h: one per function that was handed over */
 
 struct vm {
@@ -113,6 +122,8 @@ struct vm {
     /* How it ended: VM_EXIT_..., or what was written to port 0xF4 (value << 1 | 1), and in words. */
     unsigned exit_status;
     char why[112];
+    struct vm_access accesses[VM_ACCESS_MAX]; /* the last ones; number n at n % VM_ACCESS_MAX */
+    uint64_t access_count;
     uint64_t fault_count; /* of its devices */
     uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
     int log_budget;       /* lines that this guest may still cause (log_guest) */
@@ -188,6 +199,23 @@ void vlapic_destroy(struct vm *vm);
  * somebody was there. Takes vm->lock. */
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value);
 bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value);
+
+/* Keep an access, and trace it; vm->lock is held. */
+static inline void vm_note_config(struct vcpu *v, bool write, unsigned width, bdf_t bdf,
+                                  unsigned reg, uint64_t value)
+{
+    uint32_t at = (uint32_t)bdf << 16 | reg;
+    v->vm->accesses[v->vm->access_count++ % VM_ACCESS_MAX] =
+        (struct vm_access){at, value, true, write, (uint8_t)width, (uint8_t)v->index};
+    TRACE(TRACE_CONFIG, v->trace_id, width | (write ? TRACE_WRITE : 0), at, value, 0);
+}
+static inline void vm_note_mmio(struct vcpu *v, bool write, unsigned width, uint64_t at,
+                                uint64_t value)
+{
+    v->vm->accesses[v->vm->access_count++ % VM_ACCESS_MAX] =
+        (struct vm_access){at, value, false, write, (uint8_t)width, (uint8_t)v->index};
+    TRACE(TRACE_MMIO, v->trace_id, width | (write ? TRACE_WRITE : 0), 0, at, value);
+}
 
 /* Put v into the state in which the loader starts it. */
 void vm_start_state(struct vm *vm, struct vcpu *v);

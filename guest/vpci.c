@@ -18,6 +18,7 @@
 
 #define ECAM_BUS          BITS(27, 20)
 #define ECAM_DEVFN        BITS(19, 12)
+#define ECAM_BDF          BITS(27, 12)
 #define ECAM_REGISTER     BITS(11, 0)
 #define ECAM_SIZE         BIT(28)
 
@@ -216,7 +217,6 @@ static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned widt
     struct vpci *bus = owner;
     uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
 
-    (void)v;
     if (!(bus->address & PCI_ADDRESS_ENABLE)) {
         *value = WIDTH_MASK(width);
         return;
@@ -224,6 +224,7 @@ static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned widt
     *value = vpci_read(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
                                    (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
                        reg, width);
+    vm_note_config(v, false, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, *value);
 }
 
 static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
@@ -231,11 +232,12 @@ static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
     struct vpci *bus = owner;
     uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
 
-    (void)v;
-    if (bus->address & PCI_ADDRESS_ENABLE)
-        vpci_write(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
-                               (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
-                   reg, width, (uint32_t)value);
+    if (!(bus->address & PCI_ADDRESS_ENABLE))
+        return;
+    vm_note_config(v, true, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, value);
+    vpci_write(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
+                           (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
+               reg, width, (uint32_t)value);
 }
 
 /* An 8-byte ECAM access is two of 4: the specification asks no more of a root complex. */
@@ -246,10 +248,10 @@ static void ecam_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
                                           (unsigned)FIELD_GET(ECAM_DEVFN, offset));
     uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
 
-    (void)v;
     *value = vpci_read(f, reg, MIN(width, 4u));
     if (width == 8)
         *value |= (uint64_t)vpci_read(f, (uint16_t)(reg + 4), 4) << 32;
+    vm_note_config(v, false, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, *value);
 }
 
 static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
@@ -259,7 +261,7 @@ static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
                                           (unsigned)FIELD_GET(ECAM_DEVFN, offset));
     uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
 
-    (void)v;
+    vm_note_config(v, true, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, value);
     vpci_write(f, reg, MIN(width, 4u), LO32(value));
     if (width == 8)
         vpci_write(f, (uint16_t)(reg + 4), 4, HI32(value));

@@ -8,6 +8,7 @@
  * INVARIANT: a byte is taken from the line only when there is room for it where it goes.
  */
 #include "arch/acpi.h"
+#include "arch/options.h"
 #include "arch/string.h"
 #include "arch/uart.h"
 #include "guest/assign.h"
@@ -281,6 +282,8 @@ static void poll(void)
 
 void monitor_init(void)
 {
+    if (options.trace && trace_start())
+        say("hamlet: no memory for a trace");
     vm_hooks.poll = poll;
     vm_hooks.keep = keep;
 }

@@ -15,6 +15,7 @@
 #include "arch/apic.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
+#include "arch/trace.h"
 
 #define APIC_PAGE_DEFAULT UINT64_C(0xfee00000)
 #define PRIORITY_CLASS    BITS(7, 4)
@@ -130,7 +131,9 @@ static void post(struct vcpu *v, uint8_t vector, uint8_t active)
 {
     uint8_t nv;
     uint32_t ndst;
-    if (!pid_post(v->pid, vector, false, &nv, &ndst))
+    bool notify = pid_post(v->pid, vector, false, &nv, &ndst);
+    TRACE(TRACE_POST, v->trace_id, notify, vector, 0, 0);
+    if (!notify)
         return;
     uint32_t id = apic_is_x2apic() ? ndst : (uint32_t)FIELD_GET(BITS(15, 8), ndst);
     if (id != this_cpu()->apic_id)

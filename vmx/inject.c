@@ -8,6 +8,7 @@
  */
 #include "vmx/internal.h"
 #include "arch/apic.h"
+#include "arch/trace.h"
 
 static uint32_t event_of(unsigned type, uint8_t vector)
 {
@@ -101,6 +102,7 @@ void inject_again(struct vcpu *v)
 
 static void inject_now(struct vcpu *v, uint32_t event)
 {
+    TRACE(TRACE_INJECT, v->trace_id, 0, event, v->event_error, 0);
     vmwrite(VM_ENTRY_INTERRUPTION_INFO, event);
     if (event & EVENT_ERROR_CODE)
         vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, v->event_error);

@@ -12,6 +12,7 @@
 #include "arch/log.h"
 #include "arch/panic.h"
 #include "arch/time.h"
+#include "arch/trace.h"
 
 static enum exit_action exit_triple_fault(struct vcpu *v)
 {
@@ -189,6 +190,7 @@ static enum exit_action dispatch(struct vcpu *v)
         return exit_unexpected(v, reason);
     const struct exit_row *row = &exit_table[reason];
     v->exit.reason = reason;
+    v->exit.reasons = v->exit.reasons << 8 | reason;
     v->exit_count[reason]++;
     if (row->during_event)
         inject_again(v);
@@ -276,10 +278,29 @@ static inline bool has_something(const struct vcpu *v)
     return some || v->armed_deadline != v->timer_deadline || alarm_is_due(v);
 }
 
+static __attribute__((noinline)) void trace_exit(struct cpu *cpu, struct vcpu *v)
+{
+    struct trace_event *e = trace_slot(cpu);
+    e->tsc = rdtsc();
+    e->head = TRACE_HEAD(TRACE_EXIT, v->trace_id, vmread(EXIT_REASON), 0);
+    e->b = vmread(GUEST_RIP);
+    e->c = vmread(EXIT_QUALIFICATION);
+    v->exit.traced = e;
+}
+
+/* The same event learns what it cost, unless v has left the CPU since: see vcpu_run(). */
+static __attribute__((noinline)) void trace_entry(struct vcpu *v)
+{
+    struct trace_event *e = v->exit.traced;
+    if (e)
+        e->head |= (rdtsc() - e->tsc) << 32;
+}
+
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
     v->armed_deadline = UINT64_MAX; /* a new slice: attend() before the first entry */
+    v->exit.traced = NULL;
     for (;;) {
         if (has_something(v)) {
             int left = attend(v);
@@ -287,11 +308,15 @@ enum vcpu_left vcpu_run(struct vcpu *v)
                 return (enum vcpu_left)left;
         }
         ept_flush_before_entry(cpu, v);
+        if (__builtin_expect(trace_on, 0))
+            trace_entry(v);
         int failed = vmx_enter(v);
         ept_out_of_guest(cpu);
         if (__builtin_expect(failed, 0))
             entry_refused(v);
         v->launched = true;
+        if (__builtin_expect(trace_on, 0))
+            trace_exit(cpu, v);
         switch (dispatch(v)) {
         case RESUME_NEXT:
             vcpu_advance_rip(v);

@@ -18,6 +18,7 @@
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/time.h"
+#include "arch/trace.h"
 #include "arch/trap.h"
 
 struct vcpu_list {
@@ -443,7 +444,10 @@ static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
 {
     vcpu_load(v);
     v->slice_end = slice_end(q);
-    switch (vcpu_run(v)) {
+    TRACE(TRACE_SCHED, v->trace_id, 0, 0, 0, 0);
+    enum vcpu_left left = vcpu_run(v);
+    TRACE(TRACE_SCHED, v->trace_id, 0, 1 + (unsigned)left, 0, 0);
+    switch (left) {
     case LEFT_PREEMPTED:
         return after_slice(q, v);
     case LEFT_HALTED:

@@ -107,14 +107,17 @@ struct vcpu {
     struct bitmaps *bitmaps;
     struct vmcs *vmcs;
     uint16_t vpid;
-    struct pid *pid; /* every interrupt for this vCPU is posted here */
-    uint32_t *vapic; /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
-    void *fpu;       /* XSAVE area, of the guest while it does not run */
+    uint16_t trace_id; /* arch/trace.h TRACE_ID(); set by guest/ */
+    struct pid *pid;   /* every interrupt for this vCPU is posted here */
+    uint32_t *vapic;   /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
+    void *fpu;         /* XSAVE area, of the guest while it does not run */
 
     /* touched only by whoever runs this vCPU */
     struct {
         uint32_t reason; /* basic exit reason */
         uint64_t qualification;
+        struct trace_event *traced; /* the exit that waits to be told its cost; NULL: none */
+        uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
     uint64_t exit_count[EXIT_REASON_COUNT];
     uint32_t event;          /* VM-entry interruption information of an event to inject, 0: none */

@@ -9,6 +9,7 @@
 #define LOG "vtd"
 #include "arch/apic.h"
 #include "arch/log.h"
+#include "arch/trace.h"
 #include "arch/trap.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
@@ -80,6 +81,7 @@ static struct fault_source *source_find(bdf_t source_id)
 
 static void report(const struct vtd_fault *f)
 {
+    TRACE(TRACE_FAULT, TRACE_NO_ID, f->reason, f->source_id, f->address, 0);
     spin_lock(&vtd.fault_lock);
     struct fault_source *s = source_find(f->source_id);
     s->count++;

@@ -5,8 +5,15 @@ A person at the serial console: who gets what is typed, and every command of the
 From: make test      To: monitor/
 """
 
+import json
+import re
+import shutil
+import subprocess
+
 import pytest
-from case import Case
+from case import ROOT, Case
+
+from lab import trace as traces
 
 PROMPT = r"\n\(hamlet\) $"
 LOOP = "kernel=endless.bin,name=loop,mem=4M"
@@ -88,3 +95,47 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_monitor(boot, case):
     boot(case)
+
+
+# --- The trace -----------------------------------------------------------------------------------------------------------
+
+BENCHES = [f"kernel=bench.elf,name=b{n},mem=4M" for n in range(3)]
+
+
+def traced(boot, count):
+    """Wrap the rings by the exits of the benchmark, then read the last `count` events."""
+    asked = [("trace", [r"^trace=on kept=\d+ dropped="]), ("trace off", [r"^trace=off"]), ("trace show 3", []),
+             (f"trace dump {count}", [r"^trace: begin", r"^trace: end"])]
+    got = boot(dialogue(f"trace-{count}", asked, vms=[LOOP, *BENCHES], append="console=com1 trace=on",
+                        begin=r"(vm=b\d exit=[\s\S]*){3}", timeout=120))
+    return got.text, traces.read(got.text)
+
+
+def test_trace(boot, tmp_path):
+    text, trace = traced(boot, 700)
+    assert trace.complete and len(trace.events) == 700
+    assert int(re.search(r"trace=off kept=8192 dropped=(\d+)", text).group(1)) > 1000, "the ring did not wrap"
+    assert [e.tsc for e in trace.events] == sorted(e.tsc for e in trace.events)
+    assert {"exit", "sched"} <= {e.type for e in trace.events}
+    log = tmp_path / "console.log"
+    log.write_text(text)
+    run = subprocess.run([ROOT / "hamlet", "trace", log], capture_output=True, text=True, check=True)
+    assert re.search(r"loop\.0 +exit +VMX-preemption timer expired cost=", run.stdout)
+    subprocess.run([ROOT / "hamlet", "trace", log, "--json", tmp_path / "t.json", "--html", tmp_path / "t.html"], check=True)
+    chrome = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    assert any(e["ph"] == "X" and e["cat"] == "exit" and e["dur"] > 0 for e in chrome)
+    page = (tmp_path / "t.html").read_text()
+    assert "src=" not in page and "http" not in page, "the page asks for something from outside"
+    open_in_browser(tmp_path / "t.html", trace)
+
+
+def open_in_browser(page, trace):
+    """A real browser runs the page's script and says how many timelines it has drawn."""
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("chromium is not installed; the page was made, but no browser has opened it")
+    run = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom",
+                          page.as_uri()], capture_output=True, text=True, timeout=60)
+    drawn = re.search(r'data-drawn="(\d+)"', run.stdout)
+    assert drawn, run.stderr[-500:]
+    assert int(drawn.group(1)) == len({trace.owner(e) for e in trace.events})

@@ -6,6 +6,7 @@
 #include "arch/log.h"
 #include "arch/options.h"
 #include "arch/panic.h"
+#include "arch/trace.h"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>
 #include <stdio.h>
@@ -70,6 +71,9 @@ WEAK void panic_at(const char *file, int line, const char *fmt, ...)
     fprintf(stderr, "%s:%d: unexpected panic\n%s", file, line, stub_log);
     abort();
 }
+
+WEAK bool trace_on;
+WEAK void trace_write(uint64_t head, uint64_t b, uint64_t c) { (void)head, (void)b, (void)c; }
 
 WEAK void panic_hook_add(void (*hook)(void)) { (void)hook; }
 WEAK bool panic_is_on(void) { return false; }

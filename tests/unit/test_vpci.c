@@ -36,13 +36,15 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct vcpu asking = {.vm = &m.vm}; /* who accesses */
+
 /* A guest's port access, as guest/pio.c would bring it. */
 static uint32_t port_in(uint16_t port, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.pio, port);
     uint64_t value = 0;
     assert_non_null(r);
-    r->read(NULL, r->owner, port - r->base, width, &value);
+    r->read(&asking, r->owner, port - r->base, width, &value);
     return (uint32_t)value;
 }
 
@@ -50,7 +52,7 @@ static void port_out(uint16_t port, unsigned width, uint32_t value)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.pio, port);
     assert_non_null(r);
-    r->write(NULL, r->owner, port - r->base, width, value);
+    r->write(&asking, r->owner, port - r->base, width, value);
 }
 
 /* PCI "Configuration Mechanism #1": bytes and words of the dword that the latch names. */
@@ -63,7 +65,7 @@ static void both_doors_show_the_same(void **state)
     assert_int_equal(port_in(0xcfd, 1), 0x12);
     const struct vm_range *ecam = vm_bus_find(&m.vm.mmio, VM_ECAM_BASE + 0x8000);
     uint64_t value;
-    ecam->read(NULL, ecam->owner, 0x8000, 8, &value);
+    ecam->read(&asking, ecam->owner, 0x8000, 8, &value);
     assert_int_equal(value & 0xffffffff, 0x11e81234);
     port_out(0xcf8, 4, 0x00000800); /* not enabled */
     assert_int_equal(port_in(0xcfc, 4), 0xffffffff);
@@ -146,14 +148,14 @@ static void the_msix_table_is_a_hole(void **state)
 static void table(unsigned offset, unsigned width, uint64_t value)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
-    r->write(NULL, r->owner, offset, width, value);
+    r->write(&asking, r->owner, offset, width, value);
 }
 
 static uint64_t table_in(unsigned offset, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
     uint64_t value = 0;
-    r->read(NULL, r->owner, offset, width, &value);
+    r->read(&asking, r->owner, offset, width, &value);
     return value;
 }
 
@@ -302,14 +304,14 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
 static void ioapic_write(uint32_t index, uint32_t value)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
-    r->write(NULL, r->owner, 0, 4, index);
-    r->write(NULL, r->owner, 0x10, 4, value);
+    r->write(&asking, r->owner, 0, 4, index);
+    r->write(&asking, r->owner, 0x10, 4, value);
 }
 
 static void end_of_interrupt(uint8_t vector)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
-    r->write(NULL, r->owner, 0x40, 4, vector);
+    r->write(&asking, r->owner, 0x40, 4, vector);
 }
 
 /* PCI "Device Control", "Device Status": one interrupt per service, as long as the device drives the line. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happened, in the order in which it happened: a ring of events per CPU, in memory. Off, an event
+ * costs the look at one flag. On, it is stored whole; the oldest ones make room, and are counted.
+ * From: vmx/, vtd/, guest/ (events), monitor/cmd_trace.c (readers).   To: arch/trace.c, lab/trace.py.
+ */
+#pragma once
+#include "arch/bits.h"
+#include "arch/cpu.h"
+#include "arch/errno.h"
+
+/* Names, and what a, b and c are: trace_names[] and lab/trace.py have the same in words. */
+enum trace_type {
+    TRACE_EXIT =
+        1,        /* info: basic reason, a: TSC ticks to the next entry, b: RIP, c: qualification */
+    TRACE_INJECT, /* a: VM-entry interruption information */
+    TRACE_POST,   /* a: vector, info: 1 if a notification is due */
+    TRACE_PID,    /* info: enum trace_pid, b: address of the descriptor, c: control word */
+    TRACE_CONFIG, /* info: width, bit 7: write; a: source-id 31:16, register 15:0; b: value */
+    TRACE_MMIO,   /* info: the same; b: address, c: value */
+    TRACE_PIO,    /* info: the same; a: port, b: value */
+    TRACE_FAULT,  /* info: reason, a: source-id, b: address or index of the entry */
+    TRACE_SCHED,  /* a: 0 begins a slice; else 1 + why it left its CPU */
+    TRACE_IRQ,    /* a: vector of the guest: a remapped interrupt came through Hamlet */
+    TRACE_TYPE_COUNT
+};
+enum trace_pid { TRACE_PID_RUNNING = 1, TRACE_PID_READY, TRACE_PID_HALTED };
+#define TRACE_WRITE BIT(7)
+
+struct trace_event {
+    uint64_t tsc;
+    uint64_t head; /* TRACE_HEAD */
+    uint64_t b, c;
+};
+static_assert(sizeof(struct trace_event) == 32, "two to a cache line");
+
+#define TRACE_HEAD_TYPE BITS(7, 0)
+#define TRACE_HEAD_ID   BITS(23, 8) /* of the vCPU: struct vcpu.trace_id */
+#define TRACE_HEAD_INFO BITS(31, 24)
+#define TRACE_HEAD_A    BITS(63, 32)
+#define TRACE_HEAD(type, id, info, a)                                                              \
+    ((uint64_t)(type) | (uint64_t)(uint16_t)(id) << 8 | (uint64_t)(uint8_t)(info) << 24 |          \
+     (uint64_t)(uint32_t)(a) << 32)
+#define TRACE_ID(vm, vcpu) ((uint16_t)((vm) | (vcpu) << 8))
+#define TRACE_NO_ID        0xffff
+
+#define TRACE_RING         8192 /* events per CPU */
+
+#ifdef TRACE_NEVER /* to see what the flag costs: make bench */
+#define trace_on false
+#else
+extern bool trace_on; /* implies that every CPU has its ring */
+#endif
+
+/* Where the next event of this CPU goes. */
+static inline struct trace_event *trace_slot(struct cpu *cpu)
+{
+    return &cpu->trace[cpu->trace_count++ % TRACE_RING];
+}
+void trace_write(uint64_t head, uint64_t b, uint64_t c);
+#define TRACE(type, id, info, a, b, c)                                                             \
+    do {                                                                                           \
+        if (__builtin_expect(trace_on, 0))                                                         \
+            trace_write(TRACE_HEAD(type, id, info, a), b, c);                                      \
+    } while (0)
+
+/* Make the rings, once, and begin. -ENOMEM. */
+MUST_CHECK int trace_start(void);
+void trace_stop(void);
+void trace_clear(void); /* only while it is off */
+/* The n-th oldest event of a CPU that is still there; false: no more. Only while it is off. */
+bool trace_get(unsigned cpu, uint64_t n, struct trace_event *out);
+uint64_t trace_dropped(unsigned cpu); /* how many had to make room */
+uint64_t trace_kept(unsigned cpu);
+extern const char *const trace_names[TRACE_TYPE_COUNT];
