@@ -147,6 +147,15 @@ static int set_cpus(struct text value)
     return 0;
 }
 
+static int set_identity(struct text value)
+{
+    uint64_t size;
+    if (set_number(value, 18 << 20, UINT64_C(2) << 30, &size) < 0 || size % (2 << 20))
+        return -EINVAL;
+    options.identity = size;
+    return 0;
+}
+
 static int set_ktest(struct text value)
 {
     if (value.length == 0 || value.length >= sizeof(options.ktest))
@@ -192,10 +201,12 @@ static const struct {
     const char *key;
     int (*set)(struct text value);
 } keys[] = {
-    {"console", set_console}, {"log", set_log},   {"vtd", set_vtd},     {"ir", set_ir},
-    {"post", set_post},       {"inv", set_inv},   {"apicv", set_apicv}, {"x2apic", set_x2apic},
-    {"end", set_end},         {"cpus", set_cpus}, {"ktest", set_ktest}, {"rmrr", set_rmrr},
-    {"trace", set_trace},     {"hide", set_hide}, {"vfs", set_vfs},
+    {"console", set_console}, {"log", set_log},       {"vtd", set_vtd},
+    {"ir", set_ir},           {"post", set_post},     {"inv", set_inv},
+    {"apicv", set_apicv},     {"x2apic", set_x2apic}, {"end", set_end},
+    {"cpus", set_cpus},       {"ktest", set_ktest},   {"rmrr", set_rmrr},
+    {"hide", set_hide},       {"vfs", set_vfs},       {"identity", set_identity},
+    {"trace", set_trace},
 };
 
 static int parse_word(struct text word)

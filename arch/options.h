@@ -35,7 +35,8 @@ struct options {
         unsigned count;
     } vfs[OPTIONS_DEVICE_MAX]; /* vfs=BDF,N: N virtual functions; may stand several times */
     unsigned vfs_count;
-    char ktest[40]; /* ktest=NAME: of the test image, only tests whose names begin so */
+    uint64_t identity; /* identity=SIZE: RAM kept for a VM with dma=identity, up to this address */
+    char ktest[40];    /* ktest=NAME: of the test image, only tests whose names begin so */
 };
 
 extern struct options options;

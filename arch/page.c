@@ -25,6 +25,17 @@ static struct pages {
     struct spinlock lock;
 } pages;
 
+struct span {
+    uint64_t base, size;
+};
+
+static struct {
+    struct span span;
+    bool taken;
+} kept;
+
+void page_keep(hpa_t base, uint64_t size) { kept.span = (struct span){base.v, size}; }
+
 static bool map_get(const uint64_t *map, uint64_t n) { return map[n / 64] & BIT(n % 64); }
 
 static void map_set(uint64_t *map, uint64_t n, bool on)
@@ -59,10 +70,6 @@ static void withhold(uint64_t base, uint64_t size)
         }
 }
 
-struct span {
-    uint64_t base, size;
-};
-
 /* What lies in RAM that the map calls usable, although it is used. The n-th one; false: no more. */
 static bool used_span(const struct boot_info *info, size_t n, struct span *out)
 {
@@ -72,6 +79,7 @@ static bool used_span(const struct boot_info *info, size_t n, struct span *out)
         {info->info_base.v, info->info_size},
         {(uintptr_t)info->symtab, info->symtab_size},
         {(uintptr_t)info->strtab, info->strtab_size},
+        {kept.span.base, kept.span.size},
     };
     if (n < ARRAY_COUNT(fixed)) {
         *out = fixed[n];
@@ -143,6 +151,42 @@ int page_init(const struct boot_info *info)
              pages.free_count * PAGE_SIZE >> 20);
     return 0;
 }
+
+static bool overlaps(struct span a, struct span b)
+{
+    return a.size > 0 && b.size > 0 && a.base < b.base + b.size && b.base < a.base + a.size;
+}
+
+static bool is_one_usable_range(struct span s)
+{
+    for (size_t i = 0; i < pages.info->range_count; i++) {
+        const struct boot_range *r = &pages.info->ranges[i];
+        if (r->usable && s.base >= r->base.v && s.base + s.size <= r->base.v + r->size)
+            return true;
+    }
+    return false;
+}
+
+int page_claim(hpa_t base, uint64_t size)
+{
+    struct span s, wanted = {base.v, size};
+    if (base.v < kept.span.base || base.v + size > kept.span.base + kept.span.size ||
+        !is_one_usable_range(wanted))
+        return -EINVAL;
+    for (size_t n = 0; used_span(pages.info, n, &s); n++)
+        if (overlaps(s, wanted) && (s.base != kept.span.base || s.size != kept.span.size))
+            return -EBUSY;
+    spin_lock(&pages.lock);
+    bool was_taken = kept.taken;
+    kept.taken = true;
+    spin_unlock(&pages.lock);
+    if (was_taken)
+        return -EBUSY;
+    memset(hpa_ptr(base), 0, size);
+    return 0;
+}
+
+void page_unclaim(void) { kept.taken = false; }
 
 /* The first run of `count` free pages on an aligned border, or 0. */
 static uint64_t find(size_t count, uint64_t align_pages)

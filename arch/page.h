@@ -8,6 +8,8 @@
 #include "arch/boot_info.h"
 #include "arch/errno.h"
 
+/* Before page_init(): nobody gets a page of [base, base + size) but by page_claim(). */
+void page_keep(hpa_t base, uint64_t size);
 /* Take over the usable ranges of `info`, less the first MiB, the image, the boot information and the modules. */
 MUST_CHECK int page_init(const struct boot_info *info);
 
@@ -15,6 +17,10 @@ MUST_CHECK int page_init(const struct boot_info *info);
 void *page_alloc(void);
 /* `count` zeroed pages in one piece, aligned to `align` bytes (power of two, >= PAGE_SIZE), or NULL. */
 void *pages_alloc(size_t count, uint64_t align);
+/* [base, base + size) of what was kept, zeroed, for one caller at a time; page_unclaim() keeps it again.
+ * -EBUSY: it is taken, or something that the boot loader brought lies there; -EINVAL: not kept, or no RAM. */
+MUST_CHECK int page_claim(hpa_t base, uint64_t size);
+void page_unclaim(void);
 /* Give back what page_alloc or pages_alloc gave. Freeing a free page is our bug: panic. */
 void page_free(void *page);
 void pages_free(void *first, size_t count);

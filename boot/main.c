@@ -116,6 +116,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     trap_init();                                       /* faults are reported, not triple */
     init_console(multiboot2_parse(magic, mb2, &info)); /* we can talk */
     symbol_init(&info);                                /* backtraces have names */
+    identity_keep();                                   /* memory for a VM with dma=identity */
     need(page_init(&info), "memory");                  /* there is memory */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */

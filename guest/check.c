@@ -6,6 +6,8 @@
  *   - guest RAM of two VMs does not overlap, and is marked as given away
  *   - no present interrupt-remapping entry goes unverified, and no unit takes the old message format
  *   - ports 0xCF8 to 0xCFF exit
+ * A device with dma=pv or dma=identity goes untranslated and is in no table: for it nothing is promised,
+ * and guest/dma.c says so.
  * From: guest/assign.c, monitor/.   To: vmx/ept.c ept_visit(), vtd/sspt.c vtd_visit().
  */
 #define LOG "check"
@@ -51,7 +53,10 @@ static bool is_own_bar(const struct vm *vm, uint64_t to, uint64_t size)
 
 static bool is_own_ram(const struct vm *vm, uint64_t to, uint64_t size)
 {
-    return inside(to, size, vm->ram.v, vm->ram_size);
+    if (vm->low_part.v && inside(to, size, vm->low_part.v, IDENTITY_FIRST))
+        return true;
+    uint64_t skip = vm->low_part.v ? IDENTITY_FIRST : 0;
+    return inside(to, size, vm->ram.v + skip, vm->ram_size - skip);
 }
 
 static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,

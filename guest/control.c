@@ -98,7 +98,7 @@ static void do_reset(struct vm *vm)
     for (struct assignment *a = vm->assignments; a; a = a->next)
         assign_guest_reset(a);
     reset_ioapic(vm);
-    memset(hpa_ptr(vm->ram), 0, vm->ram_size);
+    vm_clear_ram(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         vcpu_reset(vm->vcpus[i]);
         vm_init(vm->vcpus[i]);

@@ -40,8 +40,10 @@ int dma_enable(struct assignment *a)
 
     if (a->config.dma == DMA_VTD)
         return vm->domain ? 0 : vm_dma_enable(vm);
-    if (a->config.dma == DMA_IDENTITY && !vm->first_mib.v)
+    if (a->config.dma == DMA_IDENTITY && !vm->low_part.v)
         return FAIL(EPERM, "vm=%s dma=identity: its RAM does not lie where it sees it", vm->name);
+    if (a->config.dma == DMA_PV && vm->low_part.v)
+        return FAIL(EPERM, "vm=%s dma=pv: not beside dma=identity", vm->name);
     int err = enable_untranslated(vm, a->config.dma);
     if (!err)
         log_info("vm=%s " BDF_FMT

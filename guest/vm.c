@@ -86,6 +86,8 @@ int vm_dma_enable(struct vm *vm)
 void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
 {
     uint64_t low = low_ram(vm), offset = at.v, end = low;
+    if (vm->low_part.v && at.v < IDENTITY_FIRST)
+        return size <= IDENTITY_FIRST - at.v ? hpa_ptr(hpa(vm->low_part.v + at.v)) : NULL;
     if (at.v >= GPA_HIGH_RAM) {
         offset = at.v - GPA_HIGH_RAM + low;
         end = vm->ram_size;
@@ -97,6 +99,8 @@ void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
 
 static int make_ram(struct vm *vm)
 {
+    if (identity_wanted(vm))
+        return identity_make_ram(vm);
     uint64_t size = vm->config.mem, low = MIN(size, VM_LOW_RAM_MAX);
     void *ram = pages_alloc(size / PAGE_SIZE, SIZE_2M);
     if (!ram)
@@ -112,10 +116,22 @@ static int make_ram(struct vm *vm)
     return err;
 }
 
+void vm_clear_ram(struct vm *vm)
+{
+    uint64_t skip = vm->low_part.v ? IDENTITY_FIRST : 0;
+    if (skip)
+        memset(hpa_ptr(vm->low_part), 0, skip);
+    memset(hpa_ptr(hpa(vm->ram.v + skip)), 0, vm->ram_size - skip);
+}
+
 static void free_ram(struct vm *vm)
 {
     if (!vm->ram_size)
         return;
+    if (vm->low_part.v) {
+        identity_free_ram(vm);
+        return;
+    }
     page_mark_guest(vm->ram, vm->ram_size, false);
     pages_free(hpa_ptr(vm->ram), vm->ram_size / PAGE_SIZE);
     vm->ram_size = 0;
@@ -133,13 +149,17 @@ int vm_load(struct vm *vm)
         .initrd = c->initrd ? c->initrd->data : NULL,
         .initrd_size = c->initrd ? c->initrd->size : 0,
         .cmdline = c->cmdline,
-        .ram = hpa_ptr(vm->ram),
+        .ram = vm->low_part.v ? identity_stage(vm) : hpa_ptr(vm->ram),
         .low = low_ram(vm),
         .high = vm->ram_size - low_ram(vm),
         .rsdp = VACPI_BASE,
     };
+    if (!l.ram)
+        return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);
     vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
     int err = load_kernel(&l);
+    if (vm->low_part.v)
+        identity_unstage(vm, l.ram);
     vm->start.format = l.format;
     vm->start.mode = l.mode;
     vm->start.rip = l.rip;

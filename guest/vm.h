@@ -20,6 +20,7 @@
 
 /* The guest-physical map of every VM. RAM from 0; what exceeds VM_LOW_RAM_MAX goes on at 4 GiB. */
 #define VM_LOW_RAM_MAX   UINT64_C(0xc0000000)
+#define IDENTITY_FIRST   UINT64_C(0x1000000)  /* dma=identity: from here on GPA = HPA */
 #define VM_ECAM_BASE     UINT64_C(0xc0000000) /* 256 buses */
 #define VM_MMIO_BASE     UINT64_C(0xd0000000) /* 32-bit BARs */
 #define VM_MMIO_END      UINT64_C(0xfec00000)
@@ -90,8 +91,7 @@ struct vm {
     struct vtd_domain *untranslated; /* NULL until the first */
     uint16_t *pins;                  /* dma=pv: by page of RAM, how often it is pinned; or NULL */
     uint64_t pinned_count;           /* pages with any pin */
-    hpa_t
-        first_mib; /* dma=identity: where GPA 0 to 1 MiB is; all other RAM is where its GPA says */
+    hpa_t low_part; /* dma=identity: GPA 0 to IDENTITY_FIRST is there; above, GPA = HPA */
     struct bitmaps *bitmaps;
 
     struct vcpu *vcpus[VM_VCPU_MAX];
@@ -148,6 +148,18 @@ void vm_unmap(struct vm *vm, gpa_t at, uint64_t size);
 
 /* Make a domain that has the RAM as the EPT has it, for the VM's first device. */
 MUST_CHECK int vm_dma_enable(struct vm *vm);
+
+/* identity.c: RAM of a VM with dma=identity. -ENOMEM (logged). */
+/* At boot, before memory is given out: keep what identity=SIZE asks for. */
+void identity_keep(void);
+bool identity_wanted(const struct vm *vm);
+MUST_CHECK int identity_make_ram(struct vm *vm);
+void identity_free_ram(struct vm *vm);
+/* A copy of RAM in one piece for the loader, and, after that, into its place. NULL: no memory. */
+void *identity_stage(const struct vm *vm);
+void identity_unstage(struct vm *vm, void *stage);
+/* All of RAM to zero, as at the start. */
+void vm_clear_ram(struct vm *vm);
 
 /* Guest RAM as Hamlet sees it: NULL unless [at, at + size) is RAM of this VM in one piece. */
 void *vm_ram(struct vm *vm, gpa_t at, uint64_t size);

@@ -11,7 +11,7 @@
 #define ROUNDS 500
 #define MEGA   UINT64_C(0x100000)
 #define BATCH  16
-#define AT     UINT64_C(0x600000)
+#define AT     UINT64_C(0x1200000) /* above 16 MiB: there identity begins */
 #define TO     (AT + 16 * 4096)
 
 enum mode { MODE_VTD, MODE_PV, MODE_IDENTITY };
@@ -121,7 +121,7 @@ int main(void)
     if (mode == MODE_PV)
         check_pins();
     if (mode == MODE_IDENTITY)
-        for (uint64_t at = MEGA; at < 8 * MEGA; at += 4096)
+        for (uint64_t at = 16 * MEGA; at < 24 * MEGA; at += 4096)
             check(hypercall(HC_HOST_ADDRESS, at) == at);
     if (mode != MODE_PV) /* there is nothing to ask for */
         check(hypercall(HC_DMA_MAP, (uint64_t)&list) == HC_UNKNOWN);

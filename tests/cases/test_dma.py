@@ -75,29 +75,47 @@ def test_no_write_after_unmap(boot, on, machine, devices):
     assert int(re.search(r"with-arrivals=(\d+)", got.text).group(1)) > 20
 
 
-MODES = "kernel=dma-modes.elf,mem=16M,timeout=60,pci=00:02.0"
+MODES = "kernel=dma-modes.elf,mem=24M,timeout=60,pci=00:02.0"
 
 
 def test_pv(boot):
     """dma=pv: host addresses by hypercall, pins counted, said to be unsafe, and no trace of it at the end."""
     got = boot(Case("dma-pv", vms=[f"{MODES},dma=pv,cmdline=mode=1"], outputs=["trace"],
-                    expect=[r"vm=dma-modes 00:02.0 UNSAFE dma=pv: ", r"dma=pv: gpa=0x600000 is hpa=0x(?!600000)",
+                    expect=[r"vm=dma-modes 00:02.0 UNSAFE dma=pv: ", r"dma=pv: gpa=0x1200000 is hpa=0x(?!1200000)",
                             r"pins are counted", r"bench dma_pv_transfer=\d+", r"vm=dma-modes dma=pv pinned=0"],
                     exits={"dma-modes": 1}))
     free = re.findall(r"vm: free-pages=(\d+)", got.text)
     assert len(free) == 2 and free[0] == free[1], free
-    host = re.search(r"gpa=0x600000 is hpa=0x(\w+)", got.text).group(1)
+    host = re.search(r"gpa=0x1200000 is hpa=0x(\w+)", got.text).group(1)
     assert re.search(rf"dma read sid=00:02.0 did=\d+ iova=0x{host} hpa=0x{host} ", got.files["trace"].decode())
 
 
 def test_vtd_mode(boot):
     """The same program with translation: nothing to ask for, the device uses what the guest sees."""
     got = boot(Case("dma-vtd", vms=[f"{MODES},dma=vtd,cmdline=mode=0"], outputs=["trace"], forbid=["UNSAFE"],
-                    expect=[r"dma=vtd: gpa=0x600000", r"bench dma_vtd_transfer=\d+"], exits={"dma-modes": 1}))
-    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x600000 hpa=0x(?!600000)", got.files["trace"].decode())
+                    expect=[r"dma=vtd: gpa=0x1200000", r"bench dma_vtd_transfer=\d+"], exits={"dma-modes": 1}))
+    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x(?!1200000)", got.files["trace"].decode())
 
 
 def test_no_pass_through(boot):
     """A unit that must translate everything: the VM is refused, with a line that says why."""
     boot(Case("dma-no-pt", vms=[f"{MODES},dma=pv,cmdline=mode=1"], machine={"pass_through": "0"},
               expect=[r"vtd: unit 0 has no pass-through", r"vm=dma-modes is not started"]))
+
+
+def test_identity(boot):
+    """dma=identity: one VM has its RAM where it sees it, if Hamlet kept the memory; a second one is refused."""
+    got = boot(Case("dma-identity", append="console=com1 identity=64M", outputs=["trace"], machine={"devices": "2"},
+                    vms=[f"{MODES},dma=identity,cmdline=mode=2",
+                         "kernel=dma-modes.elf,name=second,mem=24M,pci=00:03.0,dma=identity,cmdline=mode=2"],
+                    expect=[r"vm=dma-modes gpa=hpa from 0x1000000 to 0x1800000", r"vm=dma-modes 00:02.0 UNSAFE dma=identity: ",
+                            r"vm=second dma=identity: another VM has it", r"vm=second is not started",
+                            r"dma=identity: gpa=0x1200000 is hpa=0x1200000, the pattern came back"], exits={"dma-modes": 1}))
+    free = re.findall(r"vm: free-pages=(\d+)", got.text)
+    assert len(free) == 2 and free[0] == free[1], free
+    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x1200000 ", got.files["trace"].decode())
+
+
+def test_identity_not_kept(boot):
+    boot(Case("dma-identity-none", vms=[f"{MODES},dma=identity,cmdline=mode=2"],
+              expect=[r"vm=dma-modes dma=identity mem=24M: not above 16M and within identity=0M", r"vm=dma-modes is not started"]))
