@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What drivers of real devices need besides: INTx, and the exits that a row of operations cost.
- * Spec: PCI Local Bus 3.0 "Interrupt Line"; Intel 82093AA "I/O Redirection Table
- * Registers".
+ * Spec: PCI Local Bus 3.0 "Interrupt Line"; Intel 82093AA
+ * "Redirection Table".
  */
 #include "guest/programs/lib/guest.h"
 
