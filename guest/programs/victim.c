@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The neighbour of an attacker. All the while it checks its memory, its device, its time, and that nobody
+ * sends it an interrupt that it did not ask for. It ends well if it noticed nothing.
+ * To: guest/programs/attacker.c (the neighbour).
+ */
+#include "arch/msr.h"
+#include "guest/programs/edu.h"
+
+#define MEMORY UINT64_C(0x400000)
+#define WORDS  0x80000 /* 4 MiB */
+#define BYTES  1024
+#define VECTOR 0x50
+
+static uint32_t source[BYTES / 4], target[BYTES / 4];
+static uint64_t ticks, unexpected;
+
+static void on_tick(struct interrupt_frame *frame)
+{
+    (void)frame;
+    ticks++;
+}
+
+static void on_other(struct interrupt_frame *frame)
+{
+    print("vector %lu came, error 0x%lx", frame->vector, frame->error);
+    unexpected++;
+}
+
+static uint64_t word(uint64_t i) { return (i + 1) * UINT64_C(0x9e3779b97f4a7c15); }
+
+static void check_memory(uint64_t from, uint64_t count)
+{
+    const uint64_t *memory = (const uint64_t *)MEMORY;
+    for (uint64_t i = from; i < from + count; i++)
+        check(memory[i % WORDS] == word(i % WORDS));
+}
+
+static void check_device(const struct edu *e, uint32_t round)
+{
+    for (unsigned i = 0; i < BYTES / 4; i++) {
+        source[i] = round * 0x01000193 + i;
+        target[i] = 0;
+    }
+    check(edu_dma(e, (uint64_t)source, BYTES, false));
+    check(edu_dma(e, (uint64_t)target, BYTES, true));
+    for (unsigned i = 0; i < BYTES / 4; i++)
+        check(target[i] == source[i]);
+    edu_write(e, EDU_LIVENESS, round);
+    check(edu_read(e, EDU_LIVENESS) == ~round);
+}
+
+/* One round with a timer: how much later than asked for did its interrupt come? */
+static uint64_t lateness(uint64_t wait)
+{
+    uint64_t due = rdtsc() + wait, before = ticks;
+    wrmsr(MSR_IA32_TSC_DEADLINE, due);
+    while (ticks == before)
+        halt();
+    return rdtsc() - due;
+}
+
+int main(void)
+{
+    struct edu e = edu_open();
+    uint64_t mhz = option("mhz", 100), until = rdtsc() + option("seconds", 10) * mhz * 1000000;
+    uint64_t worst = 0, rounds = 0;
+    for (unsigned v = 32; v < 256; v++)
+        on_interrupt((uint8_t)v, v == VECTOR ? on_tick : on_other);
+    on_interrupt(2, on_other);
+    apic_on(true);
+    apic_write(APIC_LVT_TIMER, VECTOR | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, 2));
+    for (uint64_t i = 0; i < WORDS; i++)
+        ((uint64_t *)MEMORY)[i] = word(i);
+    for (; rdtsc() < until; rounds++) {
+        check_memory(rounds * 4096, 4096);
+        check_device(&e, (uint32_t)rounds);
+        worst = MAX(worst, lateness(1000 * mhz));
+    }
+    check_memory(0, WORDS);
+    print("rounds=%lu latest-tick=%lu us unexpected=%lu faults=%lu", rounds, worst / mhz,
+          unexpected, hypercall(HC_FAULTS, 0));
+    check(unexpected == 0 && hypercall(HC_FAULTS, 0) == 0);
+    return 0;
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""
+A guest that tries everything it can, and its neighbour, who must not notice.
+
+From: make test      To: guest/programs/attacker.c, attack_cpu.h, victim.c (what runs)
+"""
+
+import re
+
+from case import Case
+
+
+def judge(got, least):
+    lines = re.findall(r"^attacker\| attempt=(\d+) (.*) n=(\d+) (BLOCKED|THROUGH): (.*)$", got.text, re.M)
+    assert len(lines) >= least, f"only {len(lines)} kinds of attempt"
+    assert [int(line[0]) for line in lines] == list(range(1, len(lines) + 1))
+    assert not [line for line in lines if line[3] != "BLOCKED"]
+    assert "left a broken promise" not in got.text
+    assert re.search(r"^victim\| rounds=\d+ latest-tick=\d+ us unexpected=0 faults=0", got.text, re.M)
+
+
+def test_attacker_lab(boot):
+    """Side by side on two CPUs, each with a device. The victim goes on for longer than the attacker."""
+    got = boot(Case("attacker", cpus=2, machine={"devices": "2"}, timeout=200,
+                    vms=["kernel=attacker.elf,mem=2M,pci=00:02.0,timeout=120",
+                         "kernel=victim.elf,mem=16M,pci=00:03.0,timeout=120,cmdline=seconds=8"],
+                    expect=[r"attempts=\d+ through=0", r"victim\| rounds=", r"hamlet: end vms=2 failed=0"],
+                    exits={"attacker": 1, "victim": 1}))
+    judge(got, 90)
