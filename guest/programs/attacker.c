@@ -205,6 +205,9 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
     uint32_t who = identity(edu.bdf), n = 0;
     char *window = (char *)ECAM + ((uint64_t)edu.bdf << 12);
     uint64_t came = interrupts;
+    uint32_t places[6];
+    for (unsigned i = 0; i < ARRAY_COUNT(places); i++)
+        places[i] = pci_config_read(edu.bdf, (uint16_t)PCI_BAR(i), 4);
     for (unsigned ones = 2; ones-- > 0;)
         for (unsigned reg = 0; reg < end; reg += width, n++) {
             uint32_t value = ones ? ~0u : 0;
@@ -219,7 +222,8 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
         }
     bool same = identity(edu.bdf) == who;
     reset_device();
-    pci_config_write(edu.bdf, PCI_BAR(0), 4, (uint32_t)(uint64_t)edu.regs);
+    for (unsigned i = 0; i < ARRAY_COUNT(places); i++)
+        pci_config_write(edu.bdf, (uint16_t)PCI_BAR(i), 4, places[i]);
     report(what, n, same && edu_read(&edu, EDU_ID) == 0x010000ed, "identity kept, interrupts+%lu",
            interrupts - came);
 }

@@ -73,7 +73,7 @@ def test_device(tmp_path):
 
 def test_two_vcpus(tmp_path):
     """Both start, take interrupts of each other, and share the work of eight processes."""
-    got = boot(tmp_path, "linux-smp", words=",vcpus=2", cpus=2, script=SMP, exits={"linux": 0},
+    got = boot(tmp_path, "linux-smp", words=",vcpus=2", cpus=2, script=SMP, timeout=900, exits={"linux": 0},
                expect=[r"cpus=2", r"all 8 have ended"],
                forbid=[r"soft lockup", r"rcu.*stall", r"rcu.*detected"])
     no_warnings(got)
