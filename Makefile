@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit check diff fuzz setup run linux test iso bench clean help
+.PHONY: all unit check diff fuzz setup run linux test iso bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -201,6 +201,8 @@ test: setup # every test: units, checks, boot cases on every machine that is her
 	$(Q)/usr/bin/python3 tests/run.py
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
+plans: all # one device by plans A, B, C and D: what each mechanism buys
+	$(Q)/usr/bin/python3 tests/bench/plans.py
 clean: # remove what was built
 	$(Q)rm -rf $O
 help: # this list

@@ -36,9 +36,12 @@ const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 
 enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
 {
+    bool early_plan = a->config.plan == PLAN_A || a->config.plan == PLAN_B;
+
     *why = "";
-    if (!vmx_caps.posting || a->config.irq == IRQ_INJECT) {
+    if (!vmx_caps.posting || a->config.irq == IRQ_INJECT || early_plan) {
         *why = a->config.irq == IRQ_INJECT ? "irq=inject"
+               : early_plan                ? "plan A or B"
                : options.post == POST_OFF  ? "post=off"
                                            : "this CPU processes no posted interrupts";
         return IRQ_INJECTED;
