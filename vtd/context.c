@@ -3,13 +3,16 @@
  * Which domain a request belongs to: its source-id picks a root entry by bus, then a context entry
  * by device and function, and that names the second-stage table. An entry that is not present blocks.
  * From: guest/assign.c, vtd/unit.c.   To: vtd/sspt.c (the table), invalidate.c.
+ * A device with a translation cache of its own (ATS) cannot use it: entries say "untranslated requests only",
+ * so the unit refuses to translate for the device's cache and blocks what comes out of one. A device that
+ * kept translations would have to be trusted to forget them, and to answer when it is told to; nobody here
+ * trusts a device. So there is no device-TLB to invalidate, whatever firmware or guest wrote into it.
  * Spec: VT-d "Mapping Devices to Domains", "Context-Entry Programming Considerations".
  */
 #define LOG "vtd"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "pci/pci.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
@@ -147,16 +150,6 @@ void vtd_detach(bdf_t source_id)
         log_trace("detached sid=" BDF_FMT, BDF_ARG(source_id));
     }
     spin_unlock(&vtd.context_lock);
-}
-
-void context_prepare(void)
-{
-    for (size_t i = 0; i < pci_count(); i++) {
-        bdf_t source_id = pci_requester(pci_get(i));
-        struct vtd_unit *u = unit_of(source_id);
-        if (u && u->usable && !context_entry(u, source_id, true))
-            log_error("no page for the context table of bus %02x", BDF_BUS(source_id));
-    }
 }
 
 /* Domains */

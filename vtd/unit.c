@@ -351,7 +351,6 @@ int vtd_init(void)
         err = units_enable();
     if (err)
         return -ENODEV;
-    context_prepare();
     vtd.active = true;
     log_info("on: units=%u levels=%u iova-bits=%u pages=4K%s%s caching-mode=%u coherent=%u",
              vtd.unit_count, vtd.levels, vtd.address_bits, vtd.pages_2m ? ",2M" : "",

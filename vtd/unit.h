@@ -115,8 +115,6 @@ void invalidate_write_buffer(struct vtd_unit *u);
 
 /* context.c */
 MUST_CHECK int context_init(struct vtd_unit *u);
-/* The tables of all buses that have functions, empty; so attaching one takes no page that stays taken. */
-void context_prepare(void);
 
 /* sspt.c */
 uint64_t *sspt_new(void); /* an empty table, NULL: no memory */

@@ -101,7 +101,8 @@ SCENARIO(attach_gives_the_view)
     struct vtd_domain *d = domain_with(RAM, 4 * SIZE_2M);
     unsigned flushed = model[0].iotlb_flushes[IIRG_GLOBAL];
     assert_int_equal(vtd_attach(d, NIC), 0);
-    assert_int_equal(model[0].iotlb_flushes[IIRG_GLOBAL] - flushed, 0);
+    /* The bus got its context table: a change of a root entry asks for global invalidation. */
+    assert_int_equal(model[0].iotlb_flushes[IIRG_GLOBAL] - flushed, vtd.caching_mode);
     assert_reaches(NIC, 0x5123, RAM + 0x5123);
     assert_blocked(NIC, 4 * SIZE_2M);
     assert_blocked(DISK, 0x5000);
@@ -120,6 +121,20 @@ SCENARIO(attach_on_a_new_bus)
     assert_int_equal(vtd_attach(d, late), 0);
     assert_int_equal(model[0].iotlb_flushes[IIRG_GLOBAL] - flushed, vtd.caching_mode);
     assert_reaches(late, 0x5123, RAM + 0x5123);
+}
+
+/* A device may have a cache of translations, and the unit may be able to fill it: it is not let. */
+static void no_translation_leaves_the_unit(void **state)
+{
+    (void)state;
+    model_reset(1);
+    model[0].ecap |= ECAP_DT | ECAP_PT;
+    assert_int_equal(vtd_init(), 0);
+    assert_int_equal(vtd_attach(domain_with(RAM, SIZE_2M), NIC), 0);
+    uint64_t table = vtd.units[0].root[BDF_BUS(NIC)].lo & ROOT_CTP;
+    const struct u128 *entry = (const struct u128 *)hpa_ptr(hpa(table)) + BDF_DEVFN(NIC);
+    assert_true(entry->lo & CTX_P);
+    assert_int_equal(FIELD_GET(CTX_TT, entry->lo), CTX_TT_UNTRANSLATED);
 }
 
 /* Pass-through is for those that ask for it, ends with the flush, and leaves the others translated. */
@@ -352,6 +367,7 @@ int main(void)
         cmocka_unit_test(attach_gives_the_view),
         cmocka_unit_test(attach_on_a_new_bus),
         cmocka_unit_test(untranslated_only_if_asked),
+        cmocka_unit_test(no_translation_leaves_the_unit),
         cmocka_unit_test(map_after_attach),
         cmocka_unit_test(unmap_is_final),
         cmocka_unit_test(unmap_splits_large_pages),
