@@ -204,6 +204,14 @@ int irq_alloc(irq_handler handler, void *ctx)
     return found;
 }
 
+unsigned irq_count(void)
+{
+    unsigned n = 0;
+    for (int v = VECTOR_DEVICE_FIRST; v <= VECTOR_DEVICE_LAST; v++)
+        n += irqs[v].handler != NULL;
+    return n;
+}
+
 void irq_free(uint8_t vector) { atomic_store(&irqs[vector].handler, NULL); }
 
 int rdmsr_safe(uint32_t msr, uint64_t *out)

@@ -45,6 +45,7 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx);
 /* A free device vector with this handler, the same on every CPU; -ENOSPC if all are taken. */
 MUST_CHECK int irq_alloc(irq_handler handler, void *ctx);
 void irq_free(uint8_t vector);
+unsigned irq_count(void); /* vectors that were allocated */
 
 /* Run the handler of `vector` and send the EOI. Called with interrupts off. */
 void irq_dispatch(uint8_t vector);

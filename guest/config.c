@@ -19,6 +19,7 @@
 #define VCPU_LIMIT  8
 #define PIN_LIMIT   63
 #define TIMEOUT_MAX 86400
+#define KILLS_MAX   100000
 
 /* What one module's line says; `vm` is meaningful for a kernel only. */
 struct line {
@@ -127,6 +128,14 @@ static const char *set_timeout(struct vm_config *vm, const char *value)
     uint64_t v = 0;
     const char *why = number(value, 1, TIMEOUT_MAX, &v);
     vm->timeout = (unsigned)v;
+    return why;
+}
+
+static const char *set_kills(struct vm_config *vm, const char *value)
+{
+    uint64_t v = 0;
+    const char *why = number(value, 1, KILLS_MAX, &v);
+    vm->kills = (unsigned)v;
     return why;
 }
 
@@ -292,8 +301,9 @@ static const struct {
     const char *name;
     const char *(*set)(struct vm_config *vm, const char *value);
 } keys[] = {
-    {"vm", set_name}, {"mem", set_mem},         {"vcpus", set_vcpus},     {"pin", set_pin},
-    {"run", set_run}, {"timeout", set_timeout}, {"cmdline", set_cmdline}, {"pci", add_device},
+    {"vm", set_name},     {"mem", set_mem},         {"vcpus", set_vcpus},
+    {"pin", set_pin},     {"run", set_run},         {"timeout", set_timeout},
+    {"kills", set_kills}, {"cmdline", set_cmdline}, {"pci", add_device},
 };
 #define KEY_VM  0
 #define KEY_PCI (ARRAY_COUNT(keys) - 1) /* the only one that may stand more than once */

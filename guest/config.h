@@ -51,6 +51,7 @@ struct vm_config {
     unsigned vcpus;
     int pin;          /* CPU index, -1: anywhere */
     uint64_t run;     /* run=N: only the first instruction, N times (guest/step.c); 0: run freely */
+    unsigned kills;   /* kills=N: kill and restart it N times (guest/kills.c) */
     unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
     size_t module;    /* index of the kernel's module, for messages */
     struct device_config devices[CONFIG_DEVICE_MAX];

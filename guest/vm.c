@@ -267,15 +267,22 @@ static int make(struct vm *vm)
     return err;
 }
 
+static void name(struct vm *vm, const struct vm_config *config, unsigned index)
+{
+    memset(vm, 0, sizeof(*vm));
+    vm->config = *config;
+    memcpy(vm->name, config->name, sizeof(vm->name));
+    vm->index = index;
+    vm->log_budget = LOG_GUEST_BUDGET;
+}
+
 static struct vm *vm_create(const struct vm_config *config)
 {
     struct vm *vm = pages_alloc(VM_PAGES, PAGE_SIZE);
     if (!vm)
         return NULL;
-    vm->config = *config;
-    memcpy(vm->name, config->name, sizeof(vm->name));
-    vm->index = (unsigned)count;
-    vm->log_budget = LOG_GUEST_BUDGET;
+    name(vm, config, (unsigned)count);
+    vm->kills.left = config->kills;
     if (make(vm)) {
         give_back(vm);
         pages_free(vm, VM_PAGES);
@@ -368,6 +375,52 @@ static bool all_stopped(const struct vm *vm)
     return true;
 }
 
+static void start(struct vm *vm)
+{
+    uint64_t seconds = vm->config.timeout;
+    vm->state = VM_RUNNING;
+    if (seconds)
+        vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
+    kills_plan(vm);
+    vm->step_tsc = rdtsc();
+    for (unsigned i = 1; i < vm->vcpu_count; i++)
+        vcpu_init_signal(vm->vcpus[i]);
+    sched_start(vm->vcpus[0]);
+}
+
+/* All of it anew, but for who it is and how often it was killed. */
+static void live_again(struct vm *vm)
+{
+    struct vm_config config = vm->config;
+    unsigned index = vm->index;
+    typeof(vm->kills) kills = vm->kills;
+    name(vm, &config, index);
+    vm->kills = kills;
+    if (make(vm)) {
+        give_back(vm);
+        vm->exit_status = VM_EXIT_CRASH;
+        vm->state = VM_ENDED;
+        log_error("vm=%s is not started again", vm->name);
+        return;
+    }
+    start(vm);
+}
+
+/* Its vCPUs have left their CPUs: tell, give back, look whether every promise holds. */
+static void bury(struct vm *vm)
+{
+    bool again = vm->kills.left;
+    if (!again)
+        report_vm(vm);
+    give_back(vm);
+    vm->state = VM_ENDED;
+    if (check_all())
+        panic("vm=%s left a broken promise behind", vm->name);
+    kills_count(vm);
+    if (again)
+        live_again(vm);
+}
+
 /* Called between two turns of the scheduler on the bootstrap processor. */
 static void look_after(struct vm *vm)
 {
@@ -376,13 +429,10 @@ static void look_after(struct vm *vm)
     vm_follow_up(vm);
     if (vm->state == VM_RUNNING && all_dead(vm, NULL))
         vm_end(vm, VM_EXIT_SHUTDOWN); /* two that halted at once did not see each other */
-    if (vm->state == VM_ENDING && all_stopped(vm)) {
-        report_vm(vm);
-        give_back(vm);
-        vm->state = VM_ENDED;
-        if (check_all())
-            panic("vm=%s left a broken promise behind", vm->name);
-    }
+    if (vm->state == VM_RUNNING && kills_due(vm))
+        vm_fail(vm, "killed");
+    if (vm->state == VM_ENDING && all_stopped(vm))
+        bury(vm);
 }
 
 static bool all_ended(void)
@@ -395,18 +445,6 @@ static bool all_ended(void)
         ended = ended && vms[i]->state == VM_ENDED;
     }
     return ended;
-}
-
-static void start(struct vm *vm)
-{
-    uint64_t seconds = vm->config.timeout;
-    vm->state = VM_RUNNING;
-    if (seconds)
-        vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
-    vm->step_tsc = rdtsc();
-    for (unsigned i = 1; i < vm->vcpu_count; i++)
-        vcpu_init_signal(vm->vcpus[i]);
-    sched_start(vm->vcpus[0]);
 }
 
 unsigned vm_run_all(void)

@@ -74,6 +74,12 @@ struct vm_access {
 };
 #define VM_ACCESS_MAX 8
 
+/* What VMs take and give back (guest/kills.c). */
+struct vm_census {
+    size_t pages;
+    unsigned irtes, domains, vectors, vpids, vcpus;
+};
+
 struct assignment; /* guest/assign.h: one per function that was handed over */
 
 struct vm {
@@ -112,6 +118,11 @@ struct vm {
         enum vcpu_mode mode;
         uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
     } start;
+    struct {
+        unsigned left, done, lost;
+        uint64_t at; /* TSC of the next */
+        struct vm_census first;
+    } kills;
     uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
     bool reset_wanted; /* as soon as it is still */
 
@@ -231,6 +242,11 @@ static inline void vm_note_mmio(struct vcpu *v, bool write, unsigned width, uint
 
 /* Put v into the state in which the loader starts it. */
 void vm_start_state(struct vm *vm, struct vcpu *v);
+
+/* kills.c: decide when this life ends; is it time; the VM is gone: count. */
+void kills_plan(struct vm *vm);
+bool kills_due(const struct vm *vm);
+void kills_count(struct vm *vm);
 
 /* step.c */
 MUST_CHECK int step_prepare(struct vm *vm);

@@ -181,6 +181,14 @@ static void wait_for_cpu(struct vcpu *v)
 
 /* --- Starting, waking, stopping ---------------------------------------------------------------- */
 
+unsigned sched_load(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < cpu_count(); i++)
+        n += atomic_load(&queues[i].load) + (queues[i].halted.first && !queues[i].load);
+    return n;
+}
+
 static void start_locked(struct vcpu *v)
 {
     struct cpu *cpu = v->pinned >= 0 ? cpu_get((unsigned)v->pinned % cpu_count()) : least_loaded();

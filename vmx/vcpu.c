@@ -39,6 +39,14 @@ static uint16_t vpid_take(void)
     return found;
 }
 
+unsigned vpid_count(void)
+{
+    unsigned n = 0;
+    for (uint16_t i = 1; i < VPID_COUNT; i++)
+        n += (vpids_used[i / 64] & BIT(i % 64)) != 0;
+    return n;
+}
+
 static void vpid_give_back(uint16_t vpid)
 {
     spin_lock(&vpid_lock);

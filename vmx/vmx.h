@@ -239,6 +239,9 @@ void sched_stop(struct vcpu *v);
 void sched_run(bool (*done)(void));
 /* A halted vCPU has something to do. */
 void sched_wake(struct vcpu *v);
+/* For whoever counts: vCPUs that some CPU has, running, ready or in its wake list; VPIDs in use. */
+unsigned sched_load(void);
+unsigned vpid_count(void);
 const char *vcpu_state_name(enum vcpu_state state);
 const char *exit_reason_name(uint32_t reason);
 

@@ -154,6 +154,14 @@ void vtd_detach(bdf_t source_id)
 
 /* Domains */
 
+unsigned vtd_domains_used(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < VTD_DOMAIN_MAX; i++)
+        n += vtd.domains[i].used;
+    return n;
+}
+
 static struct vtd_domain *domain_take(void)
 {
     unsigned count = MIN((unsigned)VTD_DOMAIN_MAX, vtd.domain_count - 1);

@@ -97,6 +97,14 @@ static bool slots_free(unsigned first, unsigned count)
     return true;
 }
 
+unsigned vtd_irte_count(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < IRT_COUNT; i++)
+        n += vtd.slots[i].used;
+    return n;
+}
+
 int vtd_irte_alloc(bdf_t source_id, unsigned count)
 {
     invariant(count > 0 && (count & (count - 1)) == 0);

@@ -66,6 +66,8 @@ void vtd_detach(bdf_t source_id);
  * MSI) that only `source_id` may use. Returns the first index, -ENOSPC. Not present until set. */
 MUST_CHECK int vtd_irte_alloc(bdf_t source_id, unsigned count);
 void vtd_irte_free(unsigned index, unsigned count); /* P = 0, flush, then reusable */
+unsigned vtd_irte_count(void);                      /* entries that somebody has */
+unsigned vtd_domains_used(void);
 /* Remapped: to the host vector on one CPU (plain APIC id). */
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level);
 /* Posted: into the descriptor. Needs vtd_can_post(). One 16-byte atomic store, then the flush. */

@@ -27,3 +27,16 @@ def test_attacker_lab(boot):
                     expect=[r"attempts=\d+ through=0", r"victim\| rounds=", r"hamlet: end vms=2 failed=0"],
                     exits={"attacker": 1, "victim": 1}))
     judge(got, 90)
+
+
+def test_kills(boot):
+    """Killed at 200 random moments and made anew each time: whatever it took is there again, each time and at the end."""
+    got = boot(Case("kills", cpus=2, machine={"devices": "2"}, timeout=400,
+                    vms=["kernel=victim.elf,name=mortal,mem=16M,pci=00:02.0,kills=200,cmdline=seconds=1",
+                         "kernel=hello.elf,mem=4M"],
+                    expect=[r"hamlet: vm=mortal kills=200 lost=0", r"hamlet: end vms=2 failed=0"],
+                    exits={"mortal": 1}))
+    free = re.findall(r"vm: free-pages=(\d+)", got.text)
+    assert len(free) == 2 and free[0] == free[1], free
+    first, last = (re.search(rf"vm=mortal {when} (.*)", got.text).group(1) for when in ("first", "last"))
+    assert first == last
