@@ -99,7 +99,7 @@ static void count_interrupt(struct interrupt_frame *frame)
     interrupts++;
 }
 
-/* VT-d "Interrupt Request Format": bit 4 says remappable. */
+/* Bit 4 of the address says: remappable. */
 static void messages(const char *what, uint64_t address, uint32_t address_step, uint32_t data,
                      uint32_t data_step, unsigned count)
 {

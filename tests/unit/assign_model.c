@@ -212,10 +212,7 @@ int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
     (void)d, (void)bdf;
     return 0;
 }
-void vpower_reset_write(struct vm *vm, uint8_t value)
-{
-    (void)vm, (void)value;
-}
+void vpower_reset_write(struct vm *vm, uint8_t value) { (void)vm, (void)value; }
 void vtd_prepare(bdf_t source_id) { (void)source_id; }
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
