@@ -41,7 +41,7 @@ def test_unit(boot, name, unit, options, says):
     may_skip = {"vtd_message_forged_by_dma", "vtd_msi_posted"}
     if "interrupt remapping off" in got.text:
         may_skip |= {"vtd_msi_through_an_entry", "vtd_entry_of_somebody_else"}
-    assert skipped <= may_skip
+    assert {name for name in skipped if not name.startswith("vtd_lab_")} <= may_skip   # those want the lab's device
 
 
 def test_lab(boot):
