@@ -14,15 +14,23 @@
 #include "arch/log.h"
 #include "arch/printf.h"
 #include "arch/symbol.h"
+#include "arch/time.h"
 #include "arch/x86.h"
 
-#define HOOK_MAX  4
-#define FRAME_MAX 32
-#define DEPTH_MAX 4
+#define HOOK_MAX       4
+#define FRAME_MAX      32
+#define DEPTH_MAX      4
+#define OTHERS_WAIT_US 10000
 
 static void (*hooks[HOOK_MAX])(void);
 static unsigned hook_count;
 static uint32_t panic_owner; /* index + 1 of the first CPU that panicked; 0: all is well */
+
+/* Where each of the others was when the NMI came. */
+static struct {
+    uint64_t rip, rbp;
+    bool there;
+} stopped[CPU_MAX];
 
 bool panic_is_on(void) { return atomic_load(&panic_owner) != 0; }
 
@@ -32,16 +40,42 @@ static void __attribute__((noreturn)) stop(void)
         asm volatile("cli; hlt");
 }
 
-void panic_stop_if_on(void)
+void panic_stop_if_on(uint64_t rip, uint64_t rbp)
 {
-    if (panic_is_on())
-        stop();
+    if (!panic_is_on())
+        return;
+    stopped[this_cpu()->index].rip = rip;
+    stopped[this_cpu()->index].rbp = rbp;
+    atomic_store(&stopped[this_cpu()->index].there, true);
+    stop();
 }
 
 void panic_hook_add(void (*hook)(void))
 {
     invariant(hook_count < HOOK_MAX);
     hooks[hook_count++] = hook;
+}
+
+/* Each once, even if it panics itself. */
+static void call_hooks(void)
+{
+    while (hook_count > 0)
+        hooks[--hook_count]();
+}
+
+/* An exception in the middle of a backtrace ends the panic; so the others come last. */
+static void backtrace_others(void)
+{
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        if (i == this_cpu()->index)
+            continue;
+        if (!wait_until(atomic_load(&stopped[i].there), OTHERS_WAIT_US)) {
+            log_error("cpu=%u does not answer", i);
+            continue;
+        }
+        log_error("cpu=%u was here:", i);
+        backtrace(stopped[i].rip, stopped[i].rbp);
+    }
 }
 
 void panic_begin(void)
@@ -52,6 +86,7 @@ void panic_begin(void)
         apic_nmi_others();
     else if (owner != me || ++depth > DEPTH_MAX)
         stop(); /* somebody else is printing, or we only get deeper into trouble */
+    call_hooks();
 }
 
 static void __attribute__((noreturn))
@@ -60,14 +95,13 @@ die(uint64_t rip, uint64_t rbp, const char *file, int line, const char *fmt, va_
     char text[256];
     vsnprintf(text, sizeof(text), fmt, args);
     panic_begin();
-    while (hook_count > 0) /* each once, even if it panics itself */
-        hooks[--hook_count]();
     if (file)
         log_error("%s:%d: %s", file, line, text);
     else
         log_error("%s", text);
     backtrace(rip, rbp);
-    console_line("hamlet: panic cpu=%u", this_cpu()->index);
+    backtrace_others();
+    console_line("hamlet: panic cpu=%u rip=0x%lx text=\"%s\"", this_cpu()->index, rip, text);
     stop();
 }
 

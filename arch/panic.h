@@ -21,13 +21,14 @@ void panic_begin(void);
             panic("broken invariant: %s", #cond);                                                  \
     } while (0)
 
-/* Called once before anything is printed: silence devices (guest/), dump the VMCS (vmx/). */
+/* Called once, as soon as panic_begin() has told the other CPUs to stop, the last added first: silence
+ * devices (guest/), then dump the VMCS (vmx/). */
 void panic_hook_add(void (*hook)(void));
 
 /* Some CPU has panicked. The others are stopped by an NMI: whoever gets one, be it as a VM exit, calls
- * panic_stop_if_on(), which then does not return. */
+ * panic_stop_if_on() with where it was, which then does not return. */
 bool panic_is_on(void);
-void panic_stop_if_on(void);
+void panic_stop_if_on(uint64_t rip, uint64_t rbp);
 
 /* Print the call chain from this frame pointer on, by symbol name, at most 32 frames. */
 void backtrace(uint64_t rip, uint64_t rbp);

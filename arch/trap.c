@@ -147,7 +147,7 @@ static void exception(struct trap_frame *f)
 void trap_dispatch(struct trap_frame *f)
 {
     if (f->vector == VECTOR_NMI) {
-        panic_stop_if_on();
+        panic_stop_if_on(f->rip, f->rbp);
         log_error("NMI: the platform reports an error that we cannot name");
     } else if (f->vector < EXCEPTION_COUNT) {
         exception(f);

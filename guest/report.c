@@ -4,6 +4,7 @@
  * lab/report.py. Their form is an interface.
  * From: guest/vm.c.
  */
+#include "arch/apic.h"
 #include "arch/printf.h"
 #include "guest/assign.h"
 #include "guest/vm.h"
@@ -65,8 +66,92 @@ static void report_devices(const struct vm *vm)
                      vm->name, BDF_ARG(a->fn->bdf), a->fault_count, a->storm_count, a->parked);
 }
 
+/* The last eight exits of a vCPU, the newest first, as words. */
+static void report_last_exits(const struct vm *vm, const struct vcpu *v)
+{
+    char line[8 * 48] = "", key[48];
+    size_t used = 0;
+    uint64_t count = 0;
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        count += v->exit_count[reason];
+    for (unsigned i = 0; i < MIN(count, UINT64_C(8)); i++) {
+        key_of((unsigned)(v->exit.reasons >> 8 * i & 0xff), key, sizeof(key));
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i ? "," : "", key);
+    }
+    console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line);
+}
+
+/* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */
+static void vectors_of(const uint64_t set[4], char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "-");
+    bool any = false;
+    for (unsigned vector = 0; vector < 256 && used + 6 < size; vector++)
+        if (set[vector / 64] & BIT(vector % 64)) {
+            used = any ? used : 0;
+            used += (size_t)snprintf(out + used, size - used, "%s0x%02x", any ? "," : "", vector);
+            any = true;
+        }
+}
+
+/* Eight words of 32 bits each, 16 bytes apart, as the APIC has them. */
+static void apic_set(const struct vcpu *v, unsigned offset, uint64_t set[4])
+{
+    for (unsigned i = 0; i < 4; i++)
+        set[i] = v->vapic[(offset + 32 * i) / 4] | (uint64_t)v->vapic[(offset + 32 * i + 16) / 4]
+                                                       << 32;
+}
+
+static void report_vcpu(const struct vm *vm, const struct vcpu *v)
+{
+    struct vcpu_paging p;
+    uint64_t set[4];
+    char posted[48], requested[48], served[48];
+    vcpu_paging(v, &p);
+    console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rsp=0x%lx rflags=0x%lx cr0=0x%lx cr3=0x%lx",
+                 vm->name, v->index, p.rip, vcpu_gpr(v, RSP), p.rflags, p.cr0, p.cr3);
+    report_last_exits(vm, v);
+    for (unsigned i = 0; i < 4; i++)
+        set[i] = atomic_load(&v->pid->pir[i]);
+    vectors_of(set, posted, sizeof(posted));
+    apic_set(v, APIC_IRR, set);
+    vectors_of(set, requested, sizeof(requested));
+    apic_set(v, APIC_ISR, set);
+    vectors_of(set, served, sizeof(served));
+    console_line("hamlet: vm=%s vcpu=%u posted=%s requested=%s in-service=%s halted=%u", vm->name,
+                 v->index, posted, requested, served, v->halted);
+}
+
+static void report_access(const struct vm *vm, const struct vm_access *a)
+{
+    bdf_t bdf = (bdf_t)(a->at >> 16);
+    if (a->config)
+        console_line("hamlet: vm=%s vcpu=%u last-access=config device=" BDF_FMT
+                     " register=0x%lx width=%u %s=0x%lx",
+                     vm->name, a->vcpu, BDF_ARG(bdf), a->at & 0xffff, a->width,
+                     a->write ? "wrote" : "read", a->value);
+    else
+        console_line("hamlet: vm=%s vcpu=%u last-access=mmio address=0x%lx width=%u %s=0x%lx",
+                     vm->name, a->vcpu, a->at, a->width, a->write ? "wrote" : "read", a->value);
+}
+
+/* A guest that did not end by itself: all that helps to see why. */
+static void report_death(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        if (!vm->dumped)
+            vcpu_dump(vm->vcpus[i]);
+        report_vcpu(vm, vm->vcpus[i]);
+    }
+    uint64_t first = vm->access_count - MIN(vm->access_count, (uint64_t)VM_ACCESS_MAX);
+    for (uint64_t n = first; n < vm->access_count; n++)
+        report_access(vm, &vm->accesses[n % VM_ACCESS_MAX]);
+}
+
 void report_vm(const struct vm *vm)
 {
+    if (vm->exit_status == VM_EXIT_CRASH)
+        report_death(vm);
     uint64_t exits = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
         exits += exits_by_reason(vm, reason);

@@ -345,6 +345,7 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
 void vm_crash(struct vcpu *v, const char *why)
 {
     vcpu_dump(v);
+    v->vm->dumped = true;
     vm_fail(v->vm, "%s", why);
 }
 

@@ -4,6 +4,7 @@
  * From: monitor/command.c.   To: guest/control.c, guest/vm.c.
  */
 #include "arch/acpi.h"
+#include "arch/panic.h"
 #include "arch/string.h"
 #include "arch/uart.h"
 #include "guest/assign.h"
@@ -79,13 +80,15 @@ static void run_vm(struct args *a)
 
 static void run_reboot(struct args *a)
 {
-    bool off = args_is(a, "off");
+    bool off = args_is(a, "off"), stop = !off && args_is(a, "panic");
     if (!args_end(a))
         return;
     if (off) {
         console_power_off();
         return;
     }
+    if (stop)
+        panic("asked for at the console");
     assign_silence();
     say("hamlet: reboot by the monitor");
     uart_drain();
@@ -94,6 +97,7 @@ static void run_reboot(struct args *a)
 
 const struct command command_vm = {"vm", run_vm, "[list | pause | resume | reset | stop] [NAME]",
                                    "the VMs; pause, resume, reset or stop one", "vm pause alpha"};
-const struct command command_reboot = {"reboot", run_reboot, "[off]",
-                                       "reset the machine, or end all VMs and switch it off",
-                                       "reboot off"};
+const struct command command_reboot = {
+    "reboot", run_reboot, "[off | panic]",
+    "reset the machine; end all VMs and switch it off; or stop it and say where everybody was",
+    "reboot off"};

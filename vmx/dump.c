@@ -58,7 +58,7 @@ static void dump_registers(const struct vcpu *v)
     for (unsigned i = 0; i < 16; i += 4) {
         unsigned long long r[4];
         for (unsigned k = 0; k < 4; k++)
-            r[k] = vcpu_gpr(v, (enum gpr)(i + k));
+            r[k] = i + k == RSP ? vmread(GUEST_RSP) : v->regs.gpr[i + k];
         log_info("  %s=%016llx %s=%016llx %s=%016llx %s=%016llx", names[i], r[0], names[i + 1],
                  r[1], names[i + 2], r[2], names[i + 3], r[3]);
     }

@@ -59,7 +59,8 @@ class Console:
         self.seen = False
 
     def text(self):
-        return self.bytes.decode("utf-8", "replace").replace("\r", "")
+        """As a terminal shows it: what the monitor has taken back of its prompt is gone."""
+        return re.sub(r"[^\n]*\x1b\[K", "", self.bytes.decode("utf-8", "replace").replace("\r", ""))
 
     def take(self, data):
         """Bytes from the machine; returns what is to be typed in answer."""

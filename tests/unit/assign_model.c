@@ -38,6 +38,7 @@ void panic_at(const char *file, int line, const char *fmt, ...)
     (void)file, (void)line, (void)fmt;
     abort();
 }
+void vpower_reset_write(struct vm *vm, uint8_t value) { (void)vm, (void)value; }
 void panic_hook_add(void (*hook)(void)) { (void)hook; }
 void *pages_alloc(size_t count, uint64_t align)
 {
