@@ -186,9 +186,8 @@ DEMO_DEVICES ?= --device pcie-root-port,id=rp0,addr=5 --device edu,bus=rp0
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)
-# What Linux gets: on lab its device.
-LINUX ?= 'name=linux,kernel=$O/linux/vmlinuz,initrd=$O/linux/initrd,mem=256M,cmdline="console=ttyS0"'
-LINUX_MACHINE ?=
+LINUX ?= 'name=linux,kernel=$O/linux/vmlinuz,initrd=$O/linux/initrd,mem=256M,pci=1234:11e8,cmdline="console=ttyS0"'
+LINUX_MACHINE ?= $(DEMO_DEVICES)
 linux: setup # Debian's kernel and busybox in a VM with a device, a shell on the console
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m lab.linux $O/linux

@@ -81,7 +81,7 @@ def test_two_vcpus(tmp_path):
 
 SMP = """
 echo cpus=$(grep -c ^processor /proc/cpuinfo)
-for n in 1 2 3 4 5 6 7 8; do (i=0; while [ $i -lt 300 ]; do i=$((i + 1)); x=$(echo $i); done; echo $n ended) & done
+for n in 1 2 3 4 5 6 7 8; do (i=0; while [ $i -lt 25 ]; do i=$((i + 1)); x=$(echo $i); done; echo $n ended) & done
 wait
 echo all 8 have ended
 grep -E 'LOC|RES|CAL|TLB' /proc/interrupts

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's serial port as a driver uses it: interrupts as edges of its line, both causes, the loop of
+ * the modem lines, and what is kept of a terminal's escape sequences.
+ */
+// sources: guest/bus.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "guest/vuart.c"
+#include "tests/unit/stubs.h"
+
+static struct vm vm;
+static struct vcpu vcpu;
+static unsigned edges;
+static bool line;
+struct vm_hooks vm_hooks;
+
+void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
+void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
+{
+    (void)io;
+    assert_int_equal(pin, VACPI_UART_PIN);
+    edges += asserted && !line;
+    line = asserted;
+}
+
+static void out(unsigned reg, uint8_t value) { vuart_write(&vcpu, vm.uart, reg, 1, value); }
+static uint8_t in(unsigned reg)
+{
+    uint64_t value;
+    vuart_read(&vcpu, vm.uart, reg, 1, &value);
+    return (uint8_t)value;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&vm, 0, sizeof(vm));
+    strcpy(vm.name, "a");
+    vcpu.vm = &vm;
+    vm.ioapic = (struct vioapic *)&vm; /* only there or not */
+    edges = 0;
+    line = false;
+    stub_log_clear();
+    return vuart_create(&vm);
+}
+
+static int done(void **state)
+{
+    (void)state;
+    vuart_destroy(&vm);
+    return 0;
+}
+
+static void transmitter(void **state)
+{
+    (void)state;
+    out(UART_MCR, VUART_MCR_OUT2);
+    out(UART_IER, VUART_IER_TX); /* to enable it is to be told: Linux tests that */
+    assert_int_equal(edges, 1);
+    assert_int_equal(in(UART_IIR), VUART_IIR_TX);
+    assert_false(line); /* reading IIR was the answer */
+    assert_int_equal(in(UART_IIR), VUART_IIR);
+    out(UART_DATA, 'x');
+    assert_int_equal(edges, 2);
+    out(UART_DATA, 'y'); /* not read in between: an edge all the same */
+    assert_int_equal(edges, 3);
+    out(UART_IER, 0);
+    assert_false(line);
+    out(UART_IER, VUART_IER_TX);
+    assert_int_equal(edges, 4);
+}
+
+static void receiver(void **state)
+{
+    (void)state;
+    out(UART_MCR, VUART_MCR_OUT2);
+    vuart_type(&vm, 'a');
+    assert_int_equal(edges, 0); /* nobody has asked for it */
+    out(UART_IER, VUART_IER_RX | VUART_IER_TX);
+    assert_int_equal(in(UART_IIR), VUART_IIR_RX); /* before the transmitter */
+    assert_int_equal(in(UART_DATA), 'a');
+    assert_int_equal(in(UART_IIR), VUART_IIR_TX);
+    assert_false(line);
+    vuart_type(&vm, 'b');
+    assert_true(line);
+    out(UART_MCR, 0); /* not connected */
+    assert_false(line);
+}
+
+static void what_a_driver_probes(void **state)
+{
+    (void)state;
+    out(UART_IER, 0xff);
+    assert_int_equal(in(UART_IER), 0x0f);
+    out(UART_MCR, VUART_MCR_LOOP | 0x0a);
+    assert_int_equal(in(UART_MSR)&0xf0, 0x90);
+    out(UART_MCR, VUART_MCR_LOOP | 0x05);
+    assert_int_equal(in(UART_MSR)&0xf0, 0x60);
+    out(UART_IIR, VUART_FCR_ON);
+    assert_int_equal(in(UART_IIR)&0xc0, 0xc0);
+}
+
+static void escape_sequences(void **state)
+{
+    (void)state;
+    for (const char *s = "\x1b[1;31mred\x1b[0m \x1b[6n\x1b"
+                         "Mup\x1b[2J.\n";
+         *s; s++)
+        out(UART_DATA, (uint8_t)*s);
+    assert_string_equal(stub_log, "a| red up.\n");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {T(transmitter), T(receiver), T(what_a_driver_probes),
+                                       T(escape_sequences)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
