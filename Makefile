@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit check diff fuzz setup run linux test iso bench plans clean help
+.PHONY: mutants all unit check diff fuzz setup run linux test iso bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -198,6 +198,9 @@ iso: setup # an ISO for a USB stick, build/hamlet.iso
 test: setup # every test: units, checks, boot cases on every machine that is here
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/run.py
+mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; half an hour
+	$(Q)tests/unit/vtd_mutants.py
+	$(Q)tests/cases/lab_mutants.py
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 plans: all # one device by plans A, B, C and D: what each mechanism buys

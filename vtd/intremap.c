@@ -37,6 +37,7 @@ int intremap_enable(struct vtd_unit *u)
         if (!table)
             return FAIL(ENOMEM, "unit %u: no page for its interrupt table", u->index);
         unit_publish(table, PAGE_SIZE);
+        invalidate_write_buffer(u);
     }
     vtd_write64(u, VTD_IRTA,
                 ptr_hpa(table).v | FIELD_SET(IRTA_S, __builtin_ctz(count) - 1) |

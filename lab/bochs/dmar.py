@@ -8,7 +8,8 @@ To:   lab/bochs/plugin/options.h (the same description, the same addresses)
 Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it
 
 Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides what the machine needs it
-can say things that firmware says elsewhere: rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1.
+can say things that firmware says elsewhere: rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1, second_segment=1 (the
+second unit has all of PCI segment 1, which Bochs does not have).
 """
 
 import struct
@@ -22,7 +23,7 @@ FUNCTIONS = 3
 
 DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
 ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
-ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id")   # keys that the machine itself does not know
+ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id", "second_segment")   # keys that the machine itself does not know
 
 INTR_REMAP = 1                                  # flags of the table
 INCLUDE_PCI_ALL = 1                             # flags of a DRHD
@@ -44,8 +45,8 @@ def structure(kind, body):
     return struct.pack("<HH", kind, 4 + len(body)) + body
 
 
-def drhd(base, flags, scopes):
-    return structure(DRHD, struct.pack("<BBHQ", flags, 0, 0, base) + b"".join(scopes))
+def drhd(base, flags, scopes, segment=0):
+    return structure(DRHD, struct.pack("<BBHQ", flags, 0, segment, base) + b"".join(scopes))
 
 
 def rmrr(where, first, last):
@@ -70,7 +71,9 @@ def table(words="", cpus=1):
     address_width = min(number("haw", "40"), width)
     remapping = number("remap", "1") and number("queue", "1")
     body = b""
-    if units > 1:
+    if units > 1 and number("second_segment", "0"):
+        body += drhd(UNIT_BASE + UNIT_SIZE, INCLUDE_PCI_ALL, [], segment=1)
+    elif units > 1:
         second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}") for function in range(FUNCTIONS)]
         body += drhd(UNIT_BASE + UNIT_SIZE, 0, second)
     scopes = [scope(IOAPIC, IOAPIC_BDF, enumeration=number("ioapic_id", str(cpus)))]

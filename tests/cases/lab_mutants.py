@@ -3,7 +3,8 @@
 """
 Prove that the lab machine notices a forgotten flush: leave one flush, write-back or drain out of Hamlet's VT-d driver, for
 each that there is, and look for a stale hit in the unit's trace, or a kernel test that fails. By hand, from the root, after
-make: tests/cases/lab_mutants.py [WORD]... (only lines that contain a WORD); some four seconds each.
+make: tests/cases/lab_mutants.py [WORD]...; only mutants whose text ("vtd/sspt.c:205: flush_range(...") contains a WORD;
+some four seconds for each unit that it is tried on. `make mutants` runs all of them, and those of the model on this machine.
 
 From: -      To: tests/unit/vtd_mutants.py (which lines), tests/cases/test_lab_vtd.py (the same run, unharmed)
 """
@@ -23,8 +24,23 @@ from lab.machines.boot import Boot, Console      # noqa: E402
 from vtd_mutants import CALL, FILES              # noqa: E402
 
 # Units on which a mistake shows: one that keeps everything for ever, one that keeps absent entries too, one that knows no
-# single pages, one with a write buffer, one whose writes linger.
-UNITS = [{}, {"caching_mode": "1"}, {"page_selective": "0"}, {"write_buffer": "1"}, {"hold": "100000"}]
+# single pages, one with a write buffer beside another segment's, one whose interrupt entries go one by one, one whose writes
+# linger.
+UNITS = [{}, {"caching_mode": "1"}, {"page_selective": "0"},
+         {"write_buffer": "1", "units": "2", "second_segment": "1", "devices": "1"}, {"index_mask": "0"}, {"hold": "100000"}]
+
+# Mutants that no run on this machine can tell from the driver, by file, line and the line before: why, and which test notices
+# them all the same (tests/unit/vtd_mutants.py).
+BEYOND = {
+    ("context", "invalidate_iotlb_all(u);", "invalidate_context_all(u);"):
+        "the flush of domain 0 at attach, an instant later, drops the same; attach_on_a_new_bus in tests/unit/test_vtd_dma.c",
+}
+
+
+def beyond_reach(name, lines, number):
+    """Why lab cannot notice that this line is gone; None: it has to."""
+    return next((why for (file, text, before), why in BEYOND.items()
+                 if file == name and lines[number].strip() == text and lines[number - 1].strip() == before), None)
 
 
 def noticed(tree, scratch):
@@ -46,29 +62,43 @@ def noticed(tree, scratch):
     return None
 
 
+def mutants(words):
+    """(file, its lines, index of the line to leave out), for each that contains a word."""
+    for name in FILES:
+        lines = (ROOT / f"vtd/{name}.c").read_text().splitlines()
+        for number, line in enumerate(lines):
+            if CALL.match(line) and (not words or any(word in title(name, lines, number) for word in words)):
+                yield name, lines, number
+
+
+def title(name, lines, number):
+    return f"vtd/{name}.c:{number + 1}: {lines[number].strip()}"
+
+
+def leave_out(tree, name, lines, number):
+    """Build Hamlet without that line and run it; what gave it away, or None."""
+    path = tree / f"vtd/{name}.c"
+    path.write_text("\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n")
+    built = subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree, capture_output=True)
+    how = noticed(tree, tree.parent) if built.returncode == 0 else "does not build"
+    path.write_text("\n".join(lines) + "\n")
+    return how
+
+
 def main():
-    words = sys.argv[1:]
-    lines = [(name, number, line.strip()) for name in FILES
-             for number, line in enumerate((ROOT / f"vtd/{name}.c").read_text().splitlines())
-             if CALL.match(line) and (not words or any(word in line for word in words))]
-    survivors = 0
+    count = {"noticed": 0, "beyond": 0, "UNNOTICED": 0}
     with tempfile.TemporaryDirectory(prefix="hamlet-mutants-") as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "guests", "cases", "unit", "fuzz"))
-        for name, number, line in lines:
-            path = tree / f"vtd/{name}.c"
-            whole = path.read_text()
-            kept = whole.splitlines()
-            kept[number] = ";"
-            path.write_text("\n".join(kept) + "\n")
-            built = subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree,
-                                   capture_output=True, text=True)
-            how = noticed(tree, Path(folder)) if built.returncode == 0 else "does not build"
-            path.write_text(whole)
-            print(f"{'noticed' if how else 'SURVIVED':9} vtd/{name}.c:{number + 1}: {line}  <- {how}", flush=True)
-            survivors += how is None
-    print(f"{len(lines)} mutants, {survivors} survived")
-    return survivors > 0
+        for name, lines, number in mutants(sys.argv[1:]):
+            why = beyond_reach(name, lines, number)
+            how = why or leave_out(tree, name, lines, number)
+            verdict = "beyond" if why else "noticed" if how else "UNNOTICED"
+            print(f"{verdict:9} {title(name, lines, number)}  <- {how}", flush=True)
+            count[verdict] += 1
+    print(f"{sum(count.values())} mutants: {count['noticed']} noticed in lab, {count['beyond']} beyond its reach (named), "
+          f"{count['UNNOTICED']} unnoticed")
+    return count["UNNOTICED"] > 0 or not sum(count.values())
 
 
 if __name__ == "__main__":

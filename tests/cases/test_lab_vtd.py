@@ -14,7 +14,8 @@ from case import ROOT, Case
 UNITS = [
     "", "caching_mode=1", "width=39,haw=36", "only_width=1", "queue=0", "remap=0", "page_selective=0,large_pages=0",
     "slow=2000", "hold=3000", "drop=50", "x2apic=0", "posting=0", "coherent=1,write_buffer=1", "queue_error=7",
-    "domain_bits=4,records=1", "units=2", "device_tlb=1,timeout_error=2,snoop_control=1",
+    "domain_bits=4,records=1", "units=2", "index_mask=1", "units=2,second_segment=1,devices=1,write_buffer=1",
+    "device_tlb=1,timeout_error=2,snoop_control=1",
 ]
 
 

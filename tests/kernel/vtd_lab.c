@@ -5,9 +5,11 @@
  * else reads; `lab` with its trace then tells whether each was written back.
  * From: tests/cases/test_lab_vtd.py.   To: lab/bochs/plugin/device.cc (the device).
  */
+#include "arch/apic.h"
 #include "arch/ktest.h"
 #include "arch/page.h"
 #include "arch/string.h"
+#include "arch/trap.h"
 #include "tests/kernel/edu.h"
 #include "vtd/vtd.h"
 
@@ -91,6 +93,57 @@ KTEST(vtd_lab_forged_requesters_are_blocked)
     KEXPECT(good);
 }
 
+/* A domain's tables lie where another's were: nothing that stood there may be seen through the new ones.
+ * VT-d "Page-walk Coherency", and "Re-use Domain-ID" in "Guidance to Software for Invalidations". */
+KTEST(vtd_lab_recycled_tables)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    const uint64_t elsewhere = IOVA + (UINT64_C(40) << 30) + (40 << 21) + (40 << 12);
+    uint8_t *page = page_alloc(), *between = NULL;
+    vtd_fault_handler_set(remember);
+    bool good = page != NULL;
+    for (unsigned round = 0; round < 4 && good; round++) {
+        struct vtd_domain *domain = vtd_domain_create();
+        uint64_t ours = round % 2 ? elsewhere : IOVA, former = round % 2 ? IOVA : elsewhere;
+        good = domain && vtd_attach(domain, edu.f->bdf) == 0 &&
+               vtd_map(domain, gpa(ours), ptr_hpa(page), PAGE_SIZE, VTD_READ | VTD_WRITE) == 0 &&
+               edu_read(&edu, ours, 64) && refused(&edu, former, edu.f->bdf, 5);
+        vtd_detach(edu.f->bdf);
+        vtd_domain_destroy(domain);
+        if (round == 1)
+            between = page_alloc(); /* from here on the tables lie elsewhere, the domain-id stays */
+    }
+    vtd_fault_handler_set(NULL);
+    page_free(between);
+    page_free(page);
+    KEXPECT(good);
+}
+
+/* VT-d "Caching Mode": what the unit remembers of a bus without functions is void when it gets a table. */
+KTEST(vtd_lab_new_bus)
+{
+    const bdf_t first = BDF(6, 0, 0), second = BDF(6, 0, 1);
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    struct vtd_domain *domain = vtd_domain_create();
+    KEXPECT(domain);
+    vtd_fault_handler_set(remember);
+    mmio_write32(edu.regs + FORGED_SID, FORGED_ON | first);
+    bool good = refused(&edu, IOVA, first, 1);
+    mmio_write32(edu.regs + FORGED_SID, FORGED_ON | second);
+    good = good && refused(&edu, IOVA, second, 1);
+    good = good && vtd_attach(domain, first) == 0;
+    good = good && refused(&edu, IOVA, second, 2);
+    mmio_write32(edu.regs + FORGED_SID, FORGED_ON | first);
+    good = good && refused(&edu, IOVA, first, 5);
+    mmio_write32(edu.regs + FORGED_SID, 0);
+    vtd_fault_handler_set(NULL);
+    vtd_detach(first);
+    vtd_domain_destroy(domain);
+    KEXPECT(good);
+}
+
 /* VT-d "Second-Stage Paging Entries": a large page with a hole becomes a table; the rest of it stays. */
 KTEST(vtd_lab_rest_of_a_large_page)
 {
@@ -118,7 +171,8 @@ KTEST(vtd_lab_rest_of_a_large_page)
     KEXPECT(good);
 }
 
-/* VT-d "Interrupt Remapping Fault Conditions": entries that nobody has made are not present. */
+/* VT-d "Interrupt Remapping Fault Conditions": entries that nobody has made are not present; the
+ * neighbour's messages may go through another unit, which has a table of its own. */
 KTEST(vtd_lab_entries_are_absent)
 {
     struct edu edu;
@@ -128,12 +182,44 @@ KTEST(vtd_lab_entries_are_absent)
     vtd_fault_handler_set(remember);
     bool good = true;
     for (unsigned index = 41; index < 256; index += 71) {
+        bdf_t sid = index % 2 ? edu.f->bdf : (bdf_t)(edu.f->bdf + 8);
+        mmio_write32(edu.regs + FORGED_SID, FORGED_ON | sid);
         vtd_fault_poll();
         faults = 0;
         good = good && edu_write(&edu, vtd_msi_address(index, false), 4);
         vtd_fault_poll();
         good = good && faults == 1 && last.is_interrupt && last.reason == 0x22 &&
-               last.address == index;
+               last.address == index && last.source_id == sid;
+    }
+    mmio_write32(edu.regs + FORGED_SID, 0);
+    vtd_fault_handler_set(NULL);
+    KEXPECT(good);
+}
+
+/* VT-d "Interrupt Entry Cache Invalidate Descriptor": four entries that were used leave in one flush, as
+ * many indices as the unit can name at once, or all. */
+KTEST(vtd_lab_entries_leave_together)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    if (!vtd_ir_active())
+        KSKIP("no interrupt remapping here");
+    int first = vtd_irte_alloc(edu.f->bdf, 4);
+    KEXPECT(first >= 0);
+    unsigned index = (unsigned)first;
+    vtd_fault_handler_set(remember);
+    bool good = true;
+    for (unsigned i = 0; i < 4; i++)
+        vtd_irte_remap(index + i, apic_id(), VECTOR_VTD, false); /* one that somebody handles */
+    for (unsigned i = 0; i < 4; i++)
+        good = good && edu_write(&edu, vtd_msi_address(index + i, false), 4);
+    vtd_irte_free(index, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        vtd_fault_poll();
+        faults = 0;
+        good = good && edu_write(&edu, vtd_msi_address(index + i, false), 4);
+        vtd_fault_poll();
+        good = good && faults == 1 && last.reason == 0x22 && last.address == index + i;
     }
     vtd_fault_handler_set(NULL);
     KEXPECT(good);

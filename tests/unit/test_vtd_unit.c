@@ -143,10 +143,11 @@ static void test_rmrr(void **state)
 }
 
 /* A unit of another segment blocks its devices, whose ids mean nothing to us, and their messages. */
-static void test_other_segment(void **state)
+static void other_segment_on(uint64_t cap_add)
 {
-    (void)state;
     model_reset(2);
+    model[0].cap |= cap_add;
+    model[1].cap |= cap_add;
     world.table[48 + 6] = 1; /* unit 1 stands first */
     model[1].ecap &= ~ECAP_C;
     assert_int_equal(vtd_init(), 0);
@@ -159,6 +160,13 @@ static void test_other_segment(void **state)
     uint64_t address = vtd_msi_address(index, false);
     assert_int_equal(model_interrupt(0, NIC, address, 0).outcome, MODEL_REMAPPED);
     assert_int_equal(model_interrupt(1, NIC, address, 0).outcome, MODEL_BLOCKED);
+}
+
+static void test_other_segment(void **state)
+{
+    (void)state;
+    other_segment_on(0);
+    other_segment_on(CAP_RWBF);
 }
 
 static void test_widths(void **state)

@@ -42,6 +42,7 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("snoop_control", unit.snoop_control),
         NUMBER("coherent", unit.coherent),
         NUMBER("device_tlb", unit.device_tlb),
+        NUMBER("index_mask", unit.index_mask),
         NUMBER("slow", unit.slow),
         NUMBER("hold", unit.hold),
         NUMBER("drop", unit.drop),
@@ -66,7 +67,7 @@ static bool in_range(const LabOptions &o)
     return o.units <= 2 && o.devices <= 8 && (u.width == 39 || u.width == 48) && u.haw >= 32 &&
            u.haw <= 46 && u.haw <= u.width && u.domain_bits >= 4 && u.domain_bits <= 16 &&
            u.domain_bits % 2 == 0 && u.records >= 1 && u.records <= 16 && u.large_pages <= 2 &&
-           u.drop <= 100;
+           u.drop <= 100 && u.index_mask <= 15;
 }
 
 bool options_parse(const std::string &words, LabOptions &options, std::string &error)

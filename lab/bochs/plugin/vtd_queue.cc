@@ -53,7 +53,7 @@ uint8_t VtdUnit::descriptor_check(const Entry128 &d) const
         if (!opt.remap)
             return IQEI_TYPE;
         reserved_lo = bits(8, 5) | bits(26, 12) | bits(63, 48);
-        if (field(d.lo, 31, 27) > 15)
+        if (field(d.lo, 31, 27) > opt.index_mask)
             return IQEI_RESERVED;
         break;
     case INV_WAIT:
@@ -120,7 +120,7 @@ void VtdUnit::command_accept(const Entry128 &d, unsigned from_register)
 void VtdUnit::command_finish(const Command &command)
 {
     if (opt.write_buffer)
-        forget_absent(); /* "must implicitly perform a write buffer flushing" */
+        write_buffer_flush(); /* "must implicitly perform a write buffer flushing" */
     switch (type_of(command.d.lo)) {
     case INV_CONTEXT:
         context_invalidate(command.d);
@@ -161,6 +161,9 @@ void VtdUnit::context_invalidate(const Entry128 &d)
     });
     if (granularity == GLOBAL)
         context_unflushed = false;
+    for (auto &[id, domain] : domains)
+        if (granularity == GLOBAL || (granularity == DOMAIN_SELECTIVE && id == did))
+            domain.context_flushed = true, domain.iotlb_flushed = false;
     static const char *const names[] = {"", "global", "domain", "device"};
     say(text("flush context %s did=%u sid=%s dropped=%zu", names[granularity], did,
              bdf_text(sid).c_str(), n));
@@ -205,6 +208,9 @@ void VtdUnit::iotlb_invalidate(const Entry128 &d)
     erase_from(paging_cache, table_gone);
     if (granularity == GLOBAL && !context_unflushed) /* the context cache goes first */
         iotlb_unflushed = false;
+    for (auto &[id, domain] : domains)
+        if (granularity == GLOBAL || (granularity == DOMAIN_SELECTIVE && id == did))
+            domain.iotlb_flushed = domain.context_flushed;
     static const char *const names[] = {"", "global", "domain", "page"};
     say(text("flush iotlb %s did=%u address=0x%llx mask=%u dropped=%zu", names[granularity], did,
              (unsigned long long)(d.hi & ~bits(11, 0)), unsigned(field(d.hi, 5, 0)), n));
@@ -271,9 +277,10 @@ void VtdUnit::iotlb_start()
     command_accept(d, VTD_IOTLB);
 }
 
-/* What was cached as absent because an update still sat in a write buffer. */
-void VtdUnit::forget_absent()
+/* The updates that sat in the write buffer arrive: what was cached as absent for their sake goes. */
+void VtdUnit::write_buffer_flush()
 {
+    buffered_lines.clear();
     auto absent = [](const auto &item) {
         return item.second.reason || (!item.second.r && !item.second.w);
     };

@@ -51,7 +51,7 @@ uint64_t VtdUnit::ecap() const
     value |= uint64_t(opt.pass_through) << 6;
     value |= uint64_t(opt.snoop_control) << 7;
     value |= uint64_t(VTD_IVA / 16) << 8;
-    value |= uint64_t(remap ? 15 : 0) << 20; /* MHMV */
+    value |= uint64_t(remap ? opt.index_mask : 0) << 20; /* MHMV */
     return value;
 }
 
@@ -231,17 +231,19 @@ void VtdUnit::write_gcmd(uint32_t value)
     if (value & G_SRTP) {
         root = rtaddr;
         gsts |= G_SRTP;
+        table_set_check("root-table", root & ~bits(11, 0), 4096);
         context_unflushed = iotlb_unflushed = true;
         say(text("gcmd root-table=0x%llx", (unsigned long long)root));
     }
     if ((value & G_SIRTP) && opt.remap && opt.queue) {
         irta = irta_reg;
         gsts |= G_SIRTP;
+        table_set_check("interrupt-table", irta & ~bits(11, 0), UINT64_C(32) << field(irta, 3, 0));
         iec_unflushed = true;
         say(text("gcmd interrupt-table=0x%llx", (unsigned long long)irta));
     }
     if ((value & G_WBF) && opt.write_buffer)
-        forget_absent();
+        write_buffer_flush();
     if (!(opt.remap && opt.queue))
         changed &= ~(G_IRE | G_CFI);
     if (!opt.queue)
@@ -390,10 +392,25 @@ void VtdUnit::line_written_back(uint64_t address)
     if (address == ~UINT64_C(0)) {
         seen_lines.clear();
         all_clean = rtaddr || irta_reg; /* firmware's, before there was any table, proves nothing */
-    } else {
-        seen_lines.erase(address & ~bits(5, 0));
-        clean_lines.insert(address & ~bits(5, 0));
+        return;
     }
+    uint64_t line = address & ~bits(5, 0);
+    std::array<uint8_t, 64> bytes;
+    clean_lines.insert(line);
+    if (opt.write_buffer)
+        buffered_lines.insert(line);
+    if (host.read(line, bytes.data(), bytes.size()))
+        seen_lines[line] = bytes;
+}
+
+/* "Write Buffer Flushing": a table is handed to the unit; has it reached memory? A unit that is already
+ * on could walk it at once. */
+void VtdUnit::table_set_check(const char *table, uint64_t first, uint64_t size)
+{
+    for (uint64_t line = first; line < first + size; line += 64)
+        if (buffered_lines.count(line))
+            return say(text("%s stale hpa=0x%llx still in the write buffer", table,
+                            (unsigned long long)line));
 }
 
 /* A reproducible die: the same run gives the same throws. */

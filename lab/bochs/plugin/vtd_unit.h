@@ -37,6 +37,7 @@ struct VtdOptions {
     bool snoop_control = false; /* ECAP.SC */
     bool coherent = false;      /* ECAP.C */
     bool device_tlb = false;    /* ECAP.DT */
+    unsigned index_mask = 15;   /* ECAP.MHMV */
     unsigned slow = 0;          /* ticks from an invalidation command to its effect */
     unsigned hold = 0;          /* ticks that a translated write waits in the root complex */
     unsigned drop = 0;          /* percent of look-ups before which one cached entry is dropped */
@@ -141,6 +142,7 @@ class VtdUnit
     /* vtd_walk.cc */
     Context context_read(uint16_t sid, bool snoop);
     Context context_lookup(uint16_t sid);
+    void domain_seen(uint16_t sid, const Context &context);
     uint8_t context_check(const Entry128 &entry) const;
     unsigned context_width(const Entry128 &entry) const;
     uint8_t entry_reserved(uint64_t entry, unsigned shift, bool leaf) const;
@@ -166,7 +168,8 @@ class VtdUnit
     void wait_complete(const Entry128 &d);
     void ccmd_start();
     void iotlb_start();
-    void forget_absent();
+    void write_buffer_flush();
+    void table_set_check(const char *table, uint64_t first, uint64_t size);
     bool covers(const Entry128 &d, uint64_t base, unsigned shift, bool any_overlap) const;
 
     /* vtd_intr.cc */
@@ -200,12 +203,23 @@ class VtdUnit
     std::map<Key, Table> paging_cache;
     std::map<uint16_t, Entry128> iec;
 
-    /* Lines of tables as this unit last saw them: without ECAP.C it does not snoop, and a processor's
-     * write is invisible until the line is written back. */
+    /* Lines of tables as memory has them: without ECAP.C the unit does not snoop, and a processor's
+     * write is invisible until the line is written back. A page that was a table before keeps what it
+     * was, until then. */
     std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
     /* Lines that were ever written back. A table line that never was may be anything in memory. */
     std::unordered_set<uint64_t> clean_lines;
     bool all_clean = false; /* a WBINVD while in use: from then on nobody can tell */
+    /* With CAP.RWBF: lines that were written back and have got as far as the write buffer. */
+    std::unordered_set<uint64_t> buffered_lines;
+
+    /* What a domain-id stood for when it was last seen, and whether software has flushed it since: first
+     * the context-cache, then the IOTLB. */
+    struct Domain {
+        uint64_t table = 0;
+        bool context_flushed = false, iotlb_flushed = false;
+    };
+    std::map<uint16_t, Domain> domains;
 
     /* Caches that may still hold what the former table said: set by SRTP and SIRTP, cleared by global
      * invalidations. This unit, honestly, holds nothing from before, but it reports who relies on that. */

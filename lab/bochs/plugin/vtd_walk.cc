@@ -78,6 +78,18 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
     return fail(context_check(context.entry));
 }
 
+/* "Guidance to Software for Invalidations": a domain-id that gets another table is flushed before. The
+ * caches of this unit may have nothing of it any more, but it reports who relies on that. */
+void VtdUnit::domain_seen(uint16_t sid, const Context &context)
+{
+    Domain &domain = domains[context.did()];
+    uint64_t table = context.entry.lo & ~bits(11, 4);
+    if (domain.table && domain.table != table && !domain.iotlb_flushed)
+        say(text("context stale sid=%s did=%u reused, not flushed since", bdf_text(sid).c_str(),
+                 context.did()));
+    domain = {table, false, false};
+}
+
 /* "Context-Cache": a faulting entry is kept only with Caching Mode, and then under domain 0. Where
  * the write buffer has to be flushed, an absent entry is remembered until it is. */
 VtdUnit::Context VtdUnit::context_lookup(uint16_t sid)
@@ -93,6 +105,8 @@ VtdUnit::Context VtdUnit::context_lookup(uint16_t sid)
                      (unsigned long long)kept.entry.hi, (unsigned long long)kept.entry.lo,
                      (unsigned long long)fresh.entry.hi, (unsigned long long)fresh.entry.lo));
     }
+    if (!cached && !kept.reason)
+        domain_seen(sid, kept);
     if (!cached && (!kept.reason || opt.caching_mode || opt.write_buffer))
         context_cache[sid] = kept;
     return kept;

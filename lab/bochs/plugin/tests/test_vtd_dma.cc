@@ -318,6 +318,22 @@ TEST(write_buffer_flush)
     CHECK(!(f.in(VTD_GSTS)&G_WBF));
 }
 
+/* ... and a table has to be in memory before the unit is told of it */
+TEST(write_buffer_before_a_table_is_set)
+{
+    for (bool flushed : {false, true}) {
+        VtdOptions o;
+        o.write_buffer = true;
+        Fixture f(o);
+        f.tables();
+        f.out64(VTD_RTADDR, ROOT);
+        if (flushed)
+            f.command(G_WBF);
+        f.command(G_SRTP);
+        CHECK(f.traced("root-table stale hpa=0x1000 still in the write buffer") == !flushed);
+    }
+}
+
 /* "DMA Draining": a translated write may still be on its way when an IOTLB flush without DW returns. */
 TEST(draining)
 {
@@ -408,6 +424,41 @@ TEST(new_tables_need_a_write_back)
     f.set64(L3 + 8, 0x7000 | 3);
     CHECK(f.write_to(0x40001000));
     CHECK(f.traced("line stale hpa=0x7000 never written back") == 1);
+}
+
+/* ... or since its page became a table once more: memory still has the former one */
+TEST(recycled_tables_need_a_write_back)
+{
+    Fixture f;
+    f.enable();
+    f.set64(0x7000, 0x200083); /* a table of somebody who never used it */
+    f.World::set64(0x7000, 0);
+    f.set64(L3 + 8, 0x7000 | 3);
+    CHECK(!f.traced("stale"));
+    f.read_from(0x40000000);
+    CHECK(f.traced("walk stale") == 1);
+}
+
+/* "Guidance to Software for Invalidations": "Re-use Domain-ID in a context-table entry" */
+TEST(domain_id_reused)
+{
+    for (int flushes = 0; flushes < 3; ++flushes) {
+        Fixture f;
+        f.enable();
+        f.queue_enable();
+        CHECK(f.write_to(0x1000));
+        f.context(0, 0);
+        f.submit(1 | 3 << 4 | 1 << 16 | uint64_t(SID) << 32, 0); /* context-cache, of the device */
+        f.submit(2 | 2 << 4 | 3 << 6 | 1 << 16, 0);              /* IOTLB, of the domain */
+        if (flushes > 0)
+            f.submit(1 | 2 << 4 | 1 << 16, 0); /* context-cache, of the domain ... */
+        if (flushes > 1)
+            f.submit(2 | 2 << 4 | 3 << 6 | 1 << 16, 0); /* ... and after it the IOTLB again */
+        f.set64(0xb000, L3 | 3);
+        f.context(0xb000 | 1, 2 | 1 << 8);
+        CHECK(f.write_to(0x1000));
+        CHECK(f.traced("did=1 reused, not flushed since") == (flushes < 2));
+    }
 }
 
 /* "Capability Register", "Extended Capability Register" of the default unit, bit by bit */
