@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: mutants all unit check diff fuzz setup run linux test iso bench plans clean help
+.PHONY: all unit check diff fuzz setup run linux test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
