@@ -24,6 +24,6 @@ int main(void)
     for (unsigned i = 0; i < STEADY_OPERATIONS; i++)
         check(mmio_read8(regs) == EVENTS);
     steady_end("sub-page", STEADY_OPERATIONS);
-    print("pvpanic: events=%u", mmio_read8(regs));
+    print("events=%u", mmio_read8(regs));
     return 0;
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All that a guest may do to a device's header while it uses it: every memory BAR moved a hundred times,
+ * sized while it is mapped, decode switched off and on, the function reset from inside; and in the end the
+ * VM goes while the device is in the middle of a DMA.
+ * To: guest/vbar.c, guest/vpci_header.c, guest/assign.c assign_guest_reset() and release().
+ */
+#include "guest/programs/edu.h"
+
+#define MOVES 100
+#define PLACE UINT32_C(0xe0000000)
+#define STEP  UINT32_C(0x00400000)
+
+static void move_bars(struct edu *e)
+{
+    uint32_t home = (uint32_t)(uint64_t)e->regs;
+
+    for (uint32_t i = 0; i < MOVES; i++)
+        for (unsigned n = 0; n < 3; n++) {
+            uint32_t old = pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4), at = PLACE + i * STEP;
+            if (!old || (old & PCI_BAR_IS_IO))
+                continue;
+            pci_config_write(e->bdf, (uint16_t)PCI_BAR(n), 4, at);
+            check(pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4) == at);
+            if (n == 0) {
+                e->regs = (char *)(uint64_t)at;
+                check(edu_read(e, EDU_ID) == 0x010000ed);
+            }
+            pci_config_write(e->bdf, (uint16_t)PCI_BAR(n), 4, old);
+        }
+    e->regs = (char *)(uint64_t)home;
+    check(edu_read(e, EDU_ID) == 0x010000ed);
+}
+
+static void size_and_toggle(struct edu *e)
+{
+    uint32_t home = (uint32_t)(uint64_t)e->regs;
+
+    for (unsigned i = 0; i < MOVES; i++) {
+        pci_config_write(e->bdf, PCI_BAR(0), 4, 0xffffffff);
+        check(pci_config_read(e->bdf, PCI_BAR(0), 4) == 0xfff00000);
+        pci_config_write(e->bdf, PCI_BAR(0), 4, home);
+        check(edu_read(e, EDU_ID) == 0x010000ed);
+        pci_config_write(e->bdf, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+        check(edu_read(e, EDU_ID) == 0xffffffff); /* nobody decodes it */
+        pci_enable(e->bdf);
+        check(edu_read(e, EDU_ID) == 0x010000ed);
+    }
+}
+
+static void reset(struct edu *e)
+{
+    uint8_t at = pci_capability(e->bdf, PCI_CAP_ID_PCIE);
+
+    edu_write(e, EDU_LIVENESS, 1);
+    pci_config_write(e->bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
+    check(!(pci_config_read(e->bdf, PCI_COMMAND, 2) & (PCI_COMMAND_MEM | PCI_COMMAND_MASTER)));
+    pci_enable(e->bdf);
+    check(edu_read(e, EDU_ID) == 0x010000ed && edu_read(e, EDU_LIVENESS) != ~1u);
+}
+
+/* Pulled out: from one access to the next everything reads as ones. */
+#define LAB_DEAD 0x220
+static int die(struct edu *e)
+{
+    edu_write(e, LAB_DEAD, 1);
+    check(edu_read(e, EDU_ID) == 0xffffffff);
+    check(pci_config_read(e->bdf, PCI_VENDOR_ID, 4) == (EDU_DEVICE << 16 | EDU_VENDOR));
+    pci_config_write(e->bdf, PCI_COMMAND, 2, 0);
+    pci_enable(e->bdf);
+    pci_msi_on(e->bdf, 0x55);
+    print("the device is gone, its guest is not");
+    return 0;
+}
+
+int main(void)
+{
+    static uint32_t data[2][256];
+    struct edu e = edu_open();
+
+    if (option("dead", 0))
+        return die(&e);
+    move_bars(&e);
+    size_and_toggle(&e);
+    for (unsigned i = 0; i < 10; i++)
+        reset(&e);
+    for (unsigned i = 0; i < 256; i++)
+        data[0][i] = i * 3;
+    check(edu_dma(&e, (uint64_t)data[0], sizeof(data[0]), false));
+    check(edu_dma(&e, (uint64_t)data[1], sizeof(data[1]), true));
+    check(memcmp(data[0], data[1], sizeof(data[0])) == 0);
+    print("moved, sized, switched and reset: still at work");
+    mmio_write64(e.regs + EDU_DMA_TARGET, (uint64_t)data[1]);
+    mmio_write64(e.regs + EDU_DMA_COMMAND, EDU_DMA_START | EDU_DMA_OUT);
+    return 0;
+}
