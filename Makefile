@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit check diff fuzz setup run linux test iso mutants bench plans clean help
+.PHONY: all unit explore check diff fuzz setup run linux test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -119,8 +119,19 @@ $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plug
 	$(Q)$(HOSTCXX) -std=c++17 -O0 -g1 -Wall -Wextra -Werror -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(LAB_MODELS) -o $@
 
-unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed # tests of everything pure, on this machine
-	@echo "unit: $(words $(UNIT) lab_models) programs passed"
+# Every interleaving of posting and scheduling, of the real code, to a first depth; tests/explore/posting.c.
+$O/unit/explore_posting: $(wildcard tests/explore/*.[ch] arch/*.h vmx/*.h) arch/pid.c $(addprefix vmx/,sched.c apicv.c run.c) Makefile
+	$(say) UNIT tests/explore
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16 -Wall -Wextra -Werror \
+		tests/explore/posting.c tests/explore/explore.c -o $@
+
+explore: $O/unit/explore_posting # the same deeper, and with every rule broken on purpose; minutes
+	$(Q)$< deep
+	$(Q)/usr/bin/python3 tests/explore/mutants.py
+
+unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed $O/unit/explore_posting.passed # tests of everything pure, on this machine
+	@echo "unit: $(words $(UNIT) lab_models explore) programs passed"
 
 # The same sources through two compilers, a formatter, an analyser, and rules of our own. The analyser
 # knows neither that a linker script names the two ends of one table, nor what inline assembly writes.

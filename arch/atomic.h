@@ -7,16 +7,25 @@
 #pragma once
 #include "arch/types.h"
 
-#define atomic_load(p)         __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define atomic_store(p, v)     __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
-#define atomic_exchange(p, v)  __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_or(p, v)  __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
-#define atomic_fetch_and(p, v) __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST)
+/* The explorer of interleavings (tests/explore/) lets another CPU or the device go first, before each. */
+#ifdef HAMLET_EXPLORE
+void explore_step(const void *p, const char *function, int line);
+#define ATOMIC_STEP(p) explore_step(p, __func__, __LINE__)
+#else
+#define ATOMIC_STEP(p) ((void)0)
+#endif
+
+#define atomic_load(p)         (ATOMIC_STEP(p), __atomic_load_n(p, __ATOMIC_SEQ_CST))
+#define atomic_store(p, v)     (ATOMIC_STEP(p), __atomic_store_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_exchange(p, v)  (ATOMIC_STEP(p), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_add(p, v) (ATOMIC_STEP(p), __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_or(p, v)  (ATOMIC_STEP(p), __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_and(p, v) (ATOMIC_STEP(p), __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST))
 
 /* *p == *expected: *p = desired, true. Otherwise *expected = *p, false. */
 #define atomic_replace(p, expected, desired)                                                       \
-    __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+    (ATOMIC_STEP(p),                                                                               \
+     __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 
 /* A 128-bit record that hardware reads in one go (context entry, IRTE). */
 struct u128 {

@@ -48,9 +48,12 @@ static struct idt_entry idt[VECTOR_COUNT] __attribute__((aligned(16)));
 static struct {
     irq_handler handler;
     void *ctx;
+    bool was_used;        /* its last owner is gone; what that one had sent may still come */
     uint64_t stray_count; /* came while nobody was registered */
 } irqs[VECTOR_COUNT];
 static struct spinlock irqs_lock;
+static unsigned next_device; /* counted from VECTOR_DEVICE_FIRST */
+#define DEVICE_VECTORS (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
 
 static const char *const exception_names[EXCEPTION_COUNT] = {
     "#DE divide error",
@@ -174,7 +177,7 @@ void irq_dispatch(uint8_t vector)
     irq_handler handler = atomic_load(&irqs[vector].handler);
     if (handler)
         handler(irqs[vector].ctx);
-    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS)
+    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used)
         stray(vector);
     if (apic_in_service(vector)) /* spurious ones are not, and an EOI would end another's service */
         apic_eoi();
@@ -190,16 +193,20 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx)
     spin_unlock(&irqs_lock);
 }
 
+/* The vector that has been free for longest: what its former owner sent last has arrived by then. */
 int irq_alloc(irq_handler handler, void *ctx)
 {
     int found = -ENOSPC;
     spin_lock(&irqs_lock);
-    for (int v = VECTOR_DEVICE_FIRST; v <= VECTOR_DEVICE_LAST && found < 0; v++)
-        if (!irqs[v].handler) {
-            irqs[v].ctx = ctx;
-            atomic_store(&irqs[v].handler, handler);
-            found = v;
-        }
+    for (unsigned i = 0; i < DEVICE_VECTORS && found < 0; i++) {
+        unsigned v = VECTOR_DEVICE_FIRST + (next_device + i) % DEVICE_VECTORS;
+        if (irqs[v].handler)
+            continue;
+        irqs[v].ctx = ctx;
+        atomic_store(&irqs[v].handler, handler);
+        next_device = v + 1 - VECTOR_DEVICE_FIRST;
+        found = (int)v;
+    }
     spin_unlock(&irqs_lock);
     return found;
 }
@@ -212,7 +219,11 @@ unsigned irq_count(void)
     return n;
 }
 
-void irq_free(uint8_t vector) { atomic_store(&irqs[vector].handler, NULL); }
+void irq_free(uint8_t vector)
+{
+    irqs[vector].was_used = true;
+    atomic_store(&irqs[vector].handler, NULL);
+}
 
 int rdmsr_safe(uint32_t msr, uint64_t *out)
 {

@@ -123,6 +123,22 @@ static void check_vm(struct audit *a)
             BREACH(a, "vm=%s reaches port 0x%x without an exit", a->vm->name, port);
 }
 
+/* An entry that posts into memory which is no living vCPU's descriptor would let a device write there. */
+static void check_descriptors(struct audit *a)
+{
+    for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
+        const struct pid *pid = vtd_irte_descriptor((unsigned)index);
+        bool known = false;
+
+        for (size_t i = 0; i < a->count && !known; i++)
+            for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
+                known = vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
+        if (!known)
+            BREACH(a, "irte=%d posts to 0x%lx, which is no vCPU's descriptor", index,
+                   ptr_hpa((void *)pid).v);
+    }
+}
+
 unsigned check_vms(struct vm *const *vms, size_t count)
 {
     struct audit a = {.vms = vms, .count = count};
@@ -137,6 +153,7 @@ unsigned check_vms(struct vm *const *vms, size_t count)
     for (index = vtd_irte_unverified(0); index >= 0;
          index = vtd_irte_unverified((unsigned)index + 1))
         BREACH(&a, "irte=%d accepts any source-id", index);
+    check_descriptors(&a);
     if (vtd_compatibility_units())
         BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());
     log_trace("breaches=%u", a.breaches);

@@ -194,3 +194,5 @@ const char *entry_check_guest(void);
 
 /* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
 void sched_notified(void);
+/* Is v on any CPU's queue or wake list? */
+bool sched_knows(const struct vcpu *v);

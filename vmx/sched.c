@@ -299,6 +299,25 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_unlock(&start_lock);
 }
 
+static bool is_on(const struct vcpu_list *list, const struct vcpu *v)
+{
+    for (const struct vcpu *at = list->first; at; at = at->next)
+        if (at == v)
+            return true;
+    return false;
+}
+
+bool sched_knows(const struct vcpu *v)
+{
+    bool known = false;
+    for (unsigned i = 0; i < CPU_MAX; i++) {
+        spin_lock(&queues[i].lock);
+        known |= is_on(&queues[i].ready, v) || is_on(&queues[i].halted, v);
+        spin_unlock(&queues[i].lock);
+    }
+    return known;
+}
+
 /* --- Host interrupts --------------------------------------------------------------------------- */
 
 static bool has_notification(const struct vcpu *v)

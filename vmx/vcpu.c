@@ -142,6 +142,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
 void vcpu_destroy(struct vcpu *v)
 {
     invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
+    invariant(!v->pid || (v->pid->control & PID_SN)); /* it is notified of nothing, */
+    invariant(!sched_knows(v));                       /* and nobody will wake it up */
     registers_destroy(v);
     if (v->vmcs)
         page_free(v->vmcs);

@@ -184,6 +184,22 @@ struct u128 vtd_irte_read(unsigned index)
     return vtd.irt ? vtd.irt[index] : (struct u128){0};
 }
 
+const struct pid *vtd_irte_descriptor(unsigned index)
+{
+    struct u128 e = vtd_irte_read(index);
+    if (!(e.lo & IRTE_P) || !(e.lo & IRTE_IM))
+        return NULL;
+    return hpa_ptr(hpa(FIELD_GET(IRTE_PDA_HIGH, e.hi) << 32 | FIELD_GET(IRTE_PDA_LOW, e.lo) << 6));
+}
+
+int vtd_irte_posted(unsigned index)
+{
+    for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)
+        if (vtd_irte_descriptor(index))
+            return (int)index;
+    return -ENOENT;
+}
+
 int vtd_irte_unverified(unsigned index)
 {
     for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)

@@ -74,6 +74,10 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
 void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent);
 void vtd_irte_block(unsigned index); /* P = 0, flush */
 struct u128 vtd_irte_read(unsigned index);
+/* Into which descriptor the entry posts, if it is present and does; NULL: it does not. */
+const struct pid *vtd_irte_descriptor(unsigned index);
+/* The first entry from `index` on that posts; -ENOENT. */
+int vtd_irte_posted(unsigned index);
 /* The first present entry from `index` on whose source-id is not verified; -ENOENT: none. */
 int vtd_irte_unverified(unsigned index);
 /* Units that take interrupts in compatibility format although remapping is on, as a bit each. */

@@ -86,15 +86,22 @@ def test_chosen_for_a_device(boot, irq, way):
     assert exits == 0 if irq == "remap" else exits >= 1000
 
 
-EDU = ["pcie-root-port,id=rp0,addr=5", "edu,bus=rp0"]
-NESTED = {"running": 200, "ready": 16, "halted": 30, "mixed": 500}
+def edu(n):
+    """One of QEMU's, behind a port of its own by which it can be reset."""
+    return [f"pcie-root-port,id=rp{n},chassis={n + 1},addr={4 + n}", f"edu,bus=rp{n}"]
+
+
+NESTED = {"running": 100, "ready": 8, "halted": 10, "mixed": 200}
+
+
 @pytest.mark.nested
 @pytest.mark.parametrize("apicv", ["on", "off"])
 @pytest.mark.parametrize("state", SHAPES)
 def test_nested(boot, state, apicv):
     shape = SHAPES[state]
-    devices = [f"edu,addr={4 + n}" for n in range(shape.get("vcpus", 1) if state == "mixed" else 1)]
-    pci = ",".join(f"pci=1234:11e8#{n}" for n in range(len(devices)))
+    count = shape.get("vcpus", 1) if state == "mixed" else 1
+    devices = [word for n in range(count) for word in edu(n)]
+    pci = ",".join(f"pci=1234:11e8#{n}" for n in range(count))
     shape = {**shape, "device": ("pin=1," if state == "running" else "") + pci}
     case = posting(state, NESTED[state], "sw" if apicv == "on" else "off", "nested", words="delay=400000", **shape,
                    devices=devices, machine={"apicv": apicv} if apicv == "off" else {}, timeout=240,

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing is lost and nobody sleeps with work: proved for a few interrupts by going through every
+ * interleaving, one atomic operation at a time, of a device that posts, vCPUs that run, are preempted,
+ * halt, are woken, migrate, send IPIs, and one that is stopped. The descriptor, the scheduler, the fold and the
+ * loop around a VM entry are the real ones; the guest, the local APICs and the clock are played.
+ * From: make unit (a first depth), make explore (deeper, and with every rule broken on purpose).
+ * Spec: SDM "Posted-Interrupt Processing"; VT-d "Interrupt-Posting Hardware Operation".
+ */
+#define rdtsc rdtsc_of_this_machine
+#include "arch/x86.h"
+#undef rdtsc
+#define rdtsc model_clock
+#include <stdint.h>
+static uint64_t model_clock(void);
+#include "arch/pid.c"
+#include "vmx/sched.c"
+#include "vmx/apicv.c"
+#include "vmx/run.c"
+#include "tests/explore/explore.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CPUS_MAX     2
+#define VCPUS_MAX    2
+#define FIRST_VECTOR 40
+
+/* What a search is about; each number is how often it may happen. */
+struct shape {
+    const char *name;
+    unsigned cpus, vcpus, posts, slices, halts, ipis, wakes;
+    bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
+};
+static const struct shape quick[] = {
+    {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .wakes = 1},
+    {"an IPI to itself", .cpus = 1, .vcpus = 1, .posts = 1, .slices = 1, .halts = 1, .ipis = 1},
+    {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 1},
+    {"migration", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .migrate = true},
+    {"stopped", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .stop = true},
+};
+static const struct shape deep[] = {
+    {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 4, .slices = 2, .halts = 3, .wakes = 1},
+    {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 3, .slices = 2, .halts = 2},
+    {"IPIs", .cpus = 1, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .ipis = 2},
+    {"migration", .cpus = 2, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .migrate = true},
+    {"stopped", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .stop = true},
+};
+
+enum { IPI_ANV, IPI_WNV, IPI_KICK, GUEST_HLT, GUEST_SLICE, GUEST_SENDS };
+#define IPIS ((uint32_t)(BIT(IPI_ANV) | BIT(IPI_WNV) | BIT(IPI_KICK)))
+
+static struct world {
+    struct cpu
+        cpus[CPUS_MAX + 3]; /* the last are those of the device and of who looks on from outside */
+    struct vcpu vcpus[VCPUS_MAX];
+    struct pid pids[VCPUS_MAX];
+    struct ept ept;
+    uint32_t pending[CPUS_MAX];        /* IPIs, and what the guest may do */
+    uint64_t clock[CPUS_MAX];          /* 1: the slice is over */
+    uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
+    uint64_t reason[CPUS_MAX];
+    unsigned slices, halts, ipis;
+} w;
+static struct shape shape; /* of this search */
+
+/* --- The machine around the code ----------------------------------------------------------------- */
+
+struct cpu *this_cpu(void) { return &w.cpus[explore_current() % ACTORS_MAX]; }
+unsigned cpu_count(void) { return shape.cpus; }
+struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
+void cpu_kick(struct cpu *cpu) { w.pending[cpu->index] |= BIT(IPI_KICK); }
+void apic_ipi(uint32_t apic_id, uint8_t vector)
+{
+    w.pending[apic_id] |= vector == VECTOR_ANV   ? BIT(IPI_ANV)
+                          : vector == VECTOR_WNV ? BIT(IPI_WNV)
+                                                 : BIT(IPI_KICK);
+}
+bool apic_is_x2apic(void) { return true; }
+void apic_timer_at(uint64_t tsc) { (void)tsc; }
+static uint64_t model_clock(void) { return w.clock[this_cpu()->index]; }
+uint64_t time_deadline_us(uint64_t us)
+{
+    (void)us;
+    w.clock[this_cpu()->index] = 0;
+    return 1;
+}
+void irq_register(uint8_t vector, irq_handler handler, void *ctx)
+{
+    (void)vector, (void)handler, (void)ctx;
+}
+
+static const char in_guest[] = "in the guest", in_wait[] = "cpu_wait";
+
+static void dispatch_ipi(unsigned ipi)
+{
+    w.pending[this_cpu()->index] &= ~(uint32_t)BIT(ipi);
+    if (ipi == IPI_WNV)
+        on_wake_up(NULL);
+}
+
+/* No timer ends this sleep: what is forgotten stays forgotten. */
+void cpu_wait(void) { dispatch_ipi(explore_choose(&w.pending[this_cpu()->index], IPIS, in_wait)); }
+
+void vcpu_load(struct vcpu *v)
+{
+    for (unsigned c = 0; c < shape.cpus; c++)
+        if (&w.cpus[c] != this_cpu() && w.cpus[c].vcpu == v)
+            explore_failed("vCPU %u is in two CPUs", v->index);
+    this_cpu()->vcpu = v;
+}
+void vcpu_unload(struct vcpu *v)
+{
+    (void)v;
+    this_cpu()->vcpu = NULL;
+}
+
+/* --- The guest ----------------------------------------------------------------------------------- */
+
+static void handle(struct vcpu *v, uint64_t irr[4])
+{
+    uint64_t vectors = irr[0] >> FIRST_VECTOR;
+    if (w.taken[v->index] & vectors)
+        explore_failed("vCPU %u got an interrupt twice", v->index);
+    w.taken[v->index] |= vectors;
+    irr[0] = 0;
+}
+
+bool inject_wakes(struct vcpu *v) { return v->irr[0] != 0; }
+void inject_pending(struct vcpu *v) { handle(v, v->irr); }
+
+static int exits_with(uint64_t reason)
+{
+    w.reason[this_cpu()->index] = reason;
+    return 0;
+}
+
+/* SDM "Posted-Interrupt Processing": the CPU does what software does in pid_take(). */
+static void processes_posted_interrupts(struct vcpu *v)
+{
+    uint64_t irr[4] = {0};
+    w.pending[this_cpu()->index] &= ~(uint32_t)BIT(IPI_ANV);
+    pid_take(v->pid, irr);
+    handle(v, irr);
+}
+
+/* A guest does what it still may; then it only computes. */
+int vmx_enter(struct vcpu *v)
+{
+    unsigned cpu = this_cpu()->index;
+    for (;;) {
+        uint32_t can =
+            (uint32_t)((w.halts ? BIT(GUEST_HLT) : 0) | (w.slices ? BIT(GUEST_SLICE) : 0) |
+                       (w.ipis ? BIT(GUEST_SENDS) : 0));
+        w.pending[cpu] = (w.pending[cpu] & IPIS) | can;
+        unsigned way = explore_choose(&w.pending[cpu], UINT32_MAX, in_guest);
+        w.pending[cpu] &= IPIS;
+        switch (way) {
+        case IPI_ANV:
+            processes_posted_interrupts(v);
+            break;
+        case GUEST_HLT:
+            if (!w.halts)
+                break;
+            w.halts--;
+            return exits_with(EXIT_HLT);
+        case GUEST_SLICE:
+            if (!w.slices)
+                break; /* somebody else has had the last */
+            w.slices--;
+            w.clock[cpu] = 1;
+            return exits_with(EXIT_PREEMPTION_TIMER);
+        case GUEST_SENDS:
+            if (!w.ipis)
+                break;
+            w.ipis--;
+            return exits_with(EXIT_VMCALL);
+        default:
+            return exits_with(EXIT_EXTERNAL_INTERRUPT);
+        }
+    }
+}
+
+enum exit_action exit_external_interrupt(struct vcpu *v)
+{
+    (void)v;
+    uint32_t pending = w.pending[this_cpu()->index] & (uint32_t)(BIT(IPI_WNV) | BIT(IPI_KICK));
+    if (pending)
+        dispatch_ipi((unsigned)__builtin_ctz(pending));
+    return RESUME_SAME;
+}
+
+static uint8_t next_vector(void)
+{
+    unsigned n = (unsigned)__builtin_popcountll(w.posted);
+    w.posted |= BIT(n);
+    return (uint8_t)(FIRST_VECTOR + n);
+}
+
+/* An IPI to the other vCPU, or to itself. */
+enum exit_action vm_hypercall(struct vcpu *v)
+{
+    vcpu_post(&w.vcpus[shape.vcpus - 1 - v->index], next_vector());
+    return RESUME_SAME;
+}
+
+uint64_t vmread(enum vmcs_field field)
+{
+    return field == EXIT_REASON    ? w.reason[this_cpu()->index]
+           : field == GUEST_RFLAGS ? RFLAGS_IF
+                                   : 0;
+}
+void vmwrite(enum vmcs_field field, uint64_t value) { (void)field, (void)value; }
+
+/* --- Never reached here -------------------------------------------------------------------------- */
+
+#define UNUSED_EXIT(name)                                                                          \
+    enum exit_action name(struct vcpu *v)                                                          \
+    {                                                                                              \
+        (void)v;                                                                                   \
+        abort();                                                                                   \
+    }
+UNUSED_EXIT(exit_cpuid)
+UNUSED_EXIT(exit_xsetbv)
+UNUSED_EXIT(exit_rdmsr)
+UNUSED_EXIT(exit_wrmsr)
+UNUSED_EXIT(exit_cr_access)
+UNUSED_EXIT(exit_io_instruction)
+UNUSED_EXIT(exit_ept_violation)
+UNUSED_EXIT(exit_exception_nmi)
+UNUSED_EXIT(exit_interrupt_window)
+UNUSED_EXIT(exit_nmi_window)
+UNUSED_EXIT(exit_apic_access)
+UNUSED_EXIT(exit_apic_write)
+UNUSED_EXIT(exit_virtualized_eoi)
+UNUSED_EXIT(vm_step)
+UNUSED_EXIT(vm_dead_halt)
+struct vmx_caps vmx_caps;
+void vm_crash(struct vcpu *v, const char *why) { explore_failed("vCPU %u: %s", v->index, why); }
+void vm_timer(struct vcpu *v) { (void)v; }
+void vm_init(struct vcpu *v) { (void)v; }
+void vcpu_reset(struct vcpu *v) { (void)v; }
+void vcpu_dump(const struct vcpu *v) { (void)v; }
+void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
+void vcpu_inject(struct vcpu *v, uint8_t vector) { (void)v, (void)vector; }
+void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t code)
+{
+    (void)v, (void)vector, (void)code;
+}
+void inject_again(struct vcpu *v) { (void)v; }
+void ept_flush_here(struct vcpu *v, uint64_t generation) { v->ept_generation = generation; }
+void vpid_flush(const struct vcpu *v) { (void)v; }
+hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2) { return (void)b, (void)x2, hpa(0); }
+int ept_apic_page(struct ept *ept, hpa_t *page) { return (void)ept, (void)page, -ENOMEM; }
+int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type)
+{
+    return (void)e, (void)at, (void)to, (void)size, (void)perm, (void)type, 0;
+}
+const char *vm_instruction_error(uint32_t number) { return (void)number, ""; }
+const char *entry_check_guest(void) { return ""; }
+enum log_level log_threshold;
+void log_write(enum log_level level, const char *s, const char *fmt, ...)
+{
+    (void)level, (void)s, (void)fmt;
+}
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    explore_failed("panic at %s:%d: %s", file, line, fmt);
+}
+
+/* --- Actors -------------------------------------------------------------------------------------- */
+
+static bool never(void) { return false; }
+static void cpu_actor(void) { sched_run(never); }
+
+/* As the unit does it; in two steps, which gives the others more ways between them than hardware does. */
+static void device_actor(void)
+{
+    for (unsigned i = 0; i < shape.posts; i++) {
+        uint8_t nv;
+        uint32_t ndst;
+        if (pid_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
+            apic_ipi(ndst, nv);
+    }
+}
+
+static void outside_actor(void)
+{
+    for (unsigned i = 0; i < shape.wakes; i++)
+        sched_wake(&w.vcpus[0]);
+    if (shape.stop)
+        sched_request_stop(&w.vcpus[0]);
+}
+
+/* --- What has to hold when nobody can go on ------------------------------------------------------ */
+
+static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
+{
+    unsigned n = 0;
+    for (const struct vcpu *at = list->first; at; at = at->next)
+        n += at == v;
+    return n;
+}
+
+static bool in_the_guest(unsigned cpu) { return explore_waits_for(cpu) == in_guest; }
+
+/* READY is right only while another vCPU computes on that CPU, and then nobody is to notify it. To be
+ * stopped is for its turn, too. */
+static bool may_be(const struct vcpu *v)
+{
+    bool stopped = shape.stop && v->index == 0, sn = v->pid->control & PID_SN;
+    bool computes = in_the_guest(v->cpu->index), here = v->cpu->vcpu == v;
+    switch (v->state) {
+    case VCPU_STOPPED:
+        return stopped && sn;
+    case VCPU_RUNNING:
+        return computes && here && !stopped && !sn;
+    case VCPU_READY:
+        return computes && !here && sn;
+    case VCPU_HALTED:
+        return !stopped && !sn;
+    default:
+        return false;
+    }
+}
+
+static void check_vcpu(const struct vcpu *v)
+{
+    if (!may_be(v))
+        explore_failed("vCPU %u is left in state %d", v->index, v->state);
+    for (unsigned c = 0; c < shape.cpus; c++) {
+        bool here = v->cpu == &w.cpus[c];
+        if (count_on(&queues[c].ready, v) != (here && v->state == VCPU_READY) ||
+            count_on(&queues[c].halted, v) != (here && v->state == VCPU_HALTED))
+            explore_failed("vCPU %u is on a list too many or too few", v->index);
+    }
+    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && pid_pending(v->pid))
+        explore_failed("vCPU %u %s with an interrupt posted", v->index,
+                       v->state == VCPU_HALTED ? "sleeps" : "computes");
+}
+
+static void at_end(void)
+{
+    uint64_t found = w.taken[0] | w.taken[1];
+    for (unsigned n = 0; n < shape.cpus; n++)
+        if (!in_the_guest(n) && explore_waits_for(n) != in_wait)
+            explore_failed("CPU %u waits for ever in %s", n, explore_waits_for(n));
+    for (unsigned n = shape.cpus; n < shape.cpus + 2; n++)
+        if (!explore_has_ended(n))
+            explore_failed("an actor waits for ever in %s", explore_waits_for(n));
+    for (unsigned i = 0; i < shape.vcpus; i++) {
+        check_vcpu(&w.vcpus[i]);
+        found |= w.pids[i].pir[0] >> FIRST_VECTOR; /* of one that is READY, or STOPPED */
+    }
+    if (found != w.posted)
+        explore_failed("posted 0x%lx, found 0x%lx: lost", w.posted, found);
+}
+
+/* --- One search ---------------------------------------------------------------------------------- */
+
+static void build(void)
+{
+    static const char *const names[] = {"cpu0", "cpu1"};
+    for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++)
+        w.cpus[c].index = w.cpus[c].apic_id = c;
+    for (unsigned c = 0; c < shape.cpus; c++) {
+        w.cpus[c].run_queue = &queues[c];
+        explore_actor(names[c], cpu_actor);
+        explore_watch(&queues[c].idle, sizeof(queues[c].idle));
+        explore_watch(&w.cpus[c].vcpu, sizeof(w.cpus[c].vcpu));
+    }
+    explore_actor("device", device_actor);
+    explore_actor("outside", outside_actor);
+    explore_optional(~IPIS);
+    w.slices = shape.slices;
+    w.halts = shape.halts;
+    w.ipis = shape.ipis;
+    for (unsigned i = 0; i < shape.vcpus; i++) {
+        struct vcpu *v = &w.vcpus[i];
+        *v = (struct vcpu){.pid = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept};
+        pid_init(v->pid);
+        explore_watch(&v->pid->pir[0], 8); /* no vector is in the other words */
+        explore_watch(&v->pid->control, 8);
+        explore_watch(&v->requests, sizeof(v->requests));
+        explore_watch(&v->cpu, sizeof(v->cpu));
+        sched_start(v);
+        v->pinned = shape.migrate ? -1 : 0;
+    }
+    explore_keep(&w, sizeof(w));
+    explore_keep(queues, shape.cpus * sizeof(queues[0]));
+    explore_keep(&start_lock, sizeof(start_lock));
+}
+
+int main(int argc, char **argv)
+{
+    bool all = argc > 1 && strcmp(argv[1], "deep") == 0;
+    const struct shape *shapes = all ? deep : quick;
+    unsigned count = all ? ARRAY_COUNT(deep) : ARRAY_COUNT(quick);
+    if (argc <= 2) { /* each search in a process of its own: a clean world */
+        for (unsigned i = 0; i < count; i++) {
+            char command[512];
+            snprintf(command, sizeof(command), "%s %s %u", argv[0], all ? "deep" : "quick", i);
+            if (system(command))
+                return 1;
+        }
+        return 0;
+    }
+    shape = shapes[atoi(argv[2])];
+    build();
+    struct explore_result r = explore_all(at_end);
+    printf("explore: %s: posts=%u slices=%u halts=%u ipis=%u wakes=%u: states=%lu steps=%lu "
+           "longest=%u "
+           "ends=%lu, "
+           "nothing lost\n",
+           shape.name, shape.posts, shape.slices, shape.halts, shape.ipis, shape.wakes, r.states,
+           r.steps, r.longest, r.ends);
+    return 0;
+}
