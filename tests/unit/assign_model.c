@@ -213,7 +213,6 @@ int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
     (void)d, (void)bdf;
     return 0;
 }
-void vpower_reset_write(struct vm *vm, uint8_t value) { (void)vm, (void)value; }
 void vtd_prepare(bdf_t source_id) { (void)source_id; }
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
@@ -262,7 +261,6 @@ uint64_t vtd_msi_address(unsigned index, bool subhandle)
 }
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
 void vtd_fault_poll(void) {}
-void vpower_reset_write(struct vm *vm, uint8_t value) { (void)vm, (void)value; }
 struct vtd_domain *vtd_domain_create_untranslated(void) { return NULL; }
 void vtd_domain_destroy(struct vtd_domain *d) { (void)d; }
 void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
