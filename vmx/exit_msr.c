@@ -15,6 +15,8 @@
 #define MSR_MISC_FEATURES        0x140
 
 #define MSR_SMI_COUNT            0x34
+#define MSR_PPIN_CTL             0x4e
+#define MSR_PLATFORM_INFO        0xce
 #define MSR_OC_MAILBOX           0x150
 #define MSR_IA32_MCG_CAP         0x179
 #define MSR_IA32_MCG_STATUS      0x17a
@@ -64,6 +66,9 @@ static const struct msr_row {
     {MSR_MISC_FEATURES, CONSTANT, 0, "no features to enable"},
     {MSR_IA32_MCG_CAP, READ_ONLY, 0, "no bank of machine checks"},
     {MSR_IA32_MCG_STATUS, CONSTANT, 0, "no machine check has happened"},
+    {MSR_IA32_FEATURE_CONTROL, ABSENT, 0, "neither VMX nor SGX is there to be allowed"},
+    {MSR_PPIN_CTL, ABSENT, 0, "which processor this is, is not a guest's business"},
+    {MSR_PLATFORM_INFO, ABSENT, 0, "no ratios to choose, no CPUID faulting"},
     {MSR_SMI_COUNT, ABSENT, 0, "Linux looks whether a perf event of this CPU works: it has no PMU"},
     {MSR_PPERF, ABSENT, 0, "likewise"},
     {MSR_OC_MAILBOX, ABSENT, 0, "Linux looks whether voltage can be changed: it cannot"},
