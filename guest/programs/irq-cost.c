@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a device's interrupt to the first instruction of its handler, in TSC ticks; in the lab a tick is an
+ * instruction. Three states of the vCPU that gets it, one per run: state=1 it runs, state=2 it is ready and
+ * who raises it gives the CPU away by HLT (two vCPUs, one CPU), state=3 it is halted (two CPUs).
+ * From: tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
+ */
+#include "arch/atomic.h"
+#include "guest/programs/interrupts.h"
+
+#define ROUNDS   50
+#define WAKE     0x60
+#define PATIENCE UINT64_C(200000000)
+#define SETTLED  20000 /* ticks: the exit of HLT is over */
+
+static struct source source;
+static uint64_t raised_at, total, handled, asleep;
+
+static void handler(struct interrupt_frame *frame)
+{
+    (void)frame;
+    total += rdtsc() - atomic_load(&raised_at);
+    atomic_fetch_add(&handled, 1);
+}
+
+static void wake(struct interrupt_frame *frame) { (void)frame; }
+
+static void raise(void)
+{
+    atomic_store(&raised_at, rdtsc());
+    source_raise(&source);
+}
+
+static void running(void)
+{
+    interrupts_on();
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        raise();
+        check(spin_until(atomic_load(&handled) > i, PATIENCE));
+    }
+}
+
+static void raise_and_sleep(void)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        raise();
+        halt();
+    }
+}
+
+static void ready(void)
+{
+    interrupts_on();
+    processor_start(1, raise_and_sleep);
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        check(spin_until(atomic_load(&handled) > i, PATIENCE));
+        send_ipi(1, WAKE);
+    }
+}
+
+static void raise_when_it_sleeps(void)
+{
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        check(spin_until(atomic_load(&asleep), PATIENCE));
+        for (uint64_t until = rdtsc() + SETTLED; rdtsc() < until;)
+            cpu_relax();
+        atomic_store(&asleep, 0);
+        raise();
+    }
+}
+
+static void halted(void)
+{
+    processor_start(1, raise_when_it_sleeps);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        atomic_store(&asleep, 1);
+        halt();
+    }
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } states[] = {{"running", running}, {"ready", ready}, {"halted", halted}};
+    uint64_t state = option("state", 1) - 1;
+
+    check(state < ARRAY_COUNT(states));
+    apic_on(true);
+    on_interrupt(FIRST_VECTOR, handler);
+    on_interrupt(WAKE, wake);
+    check(source_open(&source, 0, 0));
+    uint64_t exits = exits_all();
+    states[state].run();
+    exits = exits_all() - exits;
+    check(handled == ROUNDS);
+    print("bench irq_%s=%lu", states[state].name, total / ROUNDS);
+    if (state == 0)
+        print("bench irq_running_exits=%lu", exits);
+    return 0;
+}
