@@ -209,7 +209,7 @@ iso: setup # an ISO for a USB stick, build/hamlet.iso
 test: setup # every test: units, checks, boot cases on every machine that is here
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/run.py
-mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; half an hour
+mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; ten minutes
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
 bench: all # what an operation costs, build/bench.json
