@@ -250,6 +250,13 @@ static void go_away(struct vcpu *v, enum vcpu_state state)
     atomic_store(&v->state, state);
 }
 
+static void after_stop(struct vcpu *v)
+{
+    spin_lock(&start_lock);
+    go_away(v, VCPU_STOPPED);
+    spin_unlock(&start_lock);
+}
+
 /* v waits in the queue of this very CPU, whose turn does not come while we wait. */
 static void stop_here(struct vcpu *v)
 {
@@ -259,11 +266,8 @@ static void stop_here(struct vcpu *v)
     if (waits)
         list_remove(&q->ready, v);
     spin_unlock(&q->lock);
-    if (!waits)
-        return;
-    spin_lock(&start_lock);
-    go_away(v, VCPU_STOPPED);
-    spin_unlock(&start_lock);
+    if (waits)
+        after_stop(v);
 }
 
 void sched_stop(struct vcpu *v)
@@ -299,23 +303,18 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_unlock(&start_lock);
 }
 
-static bool is_on(const struct vcpu_list *list, const struct vcpu *v)
-{
-    for (const struct vcpu *at = list->first; at; at = at->next)
-        if (at == v)
-            return true;
-    return false;
-}
-
 bool sched_knows(const struct vcpu *v)
 {
-    bool known = false;
-    for (unsigned i = 0; i < CPU_MAX; i++) {
+    const struct vcpu *at = NULL;
+    for (unsigned i = 0; i < CPU_MAX && !at; i++) {
         spin_lock(&queues[i].lock);
-        known |= is_on(&queues[i].ready, v) || is_on(&queues[i].halted, v);
+        for (at = queues[i].ready.first; at && at != v; at = at->next)
+            ;
+        for (at = at ? at : queues[i].halted.first; at && at != v; at = at->next)
+            ;
         spin_unlock(&queues[i].lock);
     }
-    return known;
+    return at;
 }
 
 /* --- Host interrupts --------------------------------------------------------------------------- */
@@ -449,21 +448,14 @@ static void after_init(struct vcpu *v)
     spin_unlock(&start_lock);
 }
 
-static void after_stop(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    go_away(v, VCPU_STOPPED);
-    spin_unlock(&start_lock);
-}
-
 /* Whoever comes into the queue after this look finds v loaded here, and makes it share. */
 static uint64_t slice_end(struct run_queue *q)
 {
-    bool first = this_cpu()->index == 0;
+    uint64_t alone = this_cpu()->index == 0 ? SCHED_TICK_US : SCHED_ALONE_US;
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    return time_deadline_us(others ? SCHED_SLICE_US : first ? SCHED_TICK_US : SCHED_ALONE_US);
+    return time_deadline_us(others ? SCHED_SLICE_US : alone);
 }
 
 /* One slice. Returns v if it keeps this CPU. */

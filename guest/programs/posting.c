@@ -7,12 +7,14 @@
  *   running=N   by the vCPU itself (pin=1 on a machine with two CPUs: nobody else is there)
  *   ready=N     four vectors at a time, by a vCPU that shares the CPU (vcpus=2, one CPU)
  *   halted=N    one for each HLT, by a vCPU of another CPU (vcpus=2, two CPUs)
+ *   storm=N     that many of a device that sends without being asked and goes on when the program ends
  *   mixed=N     everybody to everybody, who sleeps now and then (vcpus=4, two CPUs)
  * From: tests/cases/test_posting.py.   To: docs/posting.md, arch/pid.h (the states).
  */
 #include "arch/atomic.h"
 #include "guest/programs/interrupts.h"
 
+#define LAB_STORM    0x21c              /* of the lab's device: a message every so many ticks */
 #define PATIENCE     UINT64_C(20000000) /* turns of a loop that does nothing */
 #define PHASE        BIT(13)            /* in the count of interrupts */
 #define REASON_TIMER 52                 /* SDM Appendix C: VMX-preemption timer expired */
@@ -208,13 +210,28 @@ static void mixed(uint64_t count)
     print("mixed: vcpus=%u sleeps=%lu", vcpus, sleeps);
 }
 
+/* --- Storm --------------------------------------------------------------------------------------- */
+
+/* The vCPU halts and is woken up all the time; its last instruction comes in the middle of that. */
+static void storm(uint64_t count)
+{
+    open_lines(1, true);
+    edu_write(&lines[0].source.device, LAB_STORM, (uint32_t)option("period", 3000));
+    while (lines[0].handled < count)
+        halt();
+    print("storm: handled=%lu, and it goes on", lines[0].handled);
+}
+
 int main(void)
 {
     struct {
         const char *name;
         void (*run)(uint64_t count);
-    } const states[] = {
-        {"running", running}, {"ready", ready}, {"halted", halted}, {"mixed", mixed}};
+    } const states[] = {{"running", running},
+                        {"ready", ready},
+                        {"halted", halted},
+                        {"mixed", mixed},
+                        {"storm", storm}};
 
     vcpus = (unsigned)option("vcpus", 1);
     apic_on(option("x2apic", 1));

@@ -76,6 +76,21 @@ def test_without_apicv(boot, state):
     boot(posting(state, 50000 if state == "mixed" else 500, "off", **SHAPES[state], append="console=com1 apicv=off"))
 
 
+@pytest.mark.parametrize("post, cpus", [("hw", 1), ("hw", 2), ("sw", 2), ("off", 1)])
+def test_torn_down_in_a_storm(boot, post, cpus):
+    """The VM ends while its device sends on; its neighbour on the same CPU is not disturbed. (Hamlet stops with a panic if
+    a vCPU is left on a list or an entry leads to a descriptor that is gone.)"""
+    case = posting("storm", 500, post, cpus=cpus, outputs=["trace"], forbid=["for which nobody waits", r"promise"])
+    case.expect[-1] = r"\| storm: handled=\d+, and it goes on$"
+    case.vms.append("kernel=apic.elf,name=beta,mem=16M")
+    case.exits["beta"] = 1
+    trace = boot(case).files["trace"]
+    sent, gone = rb"unit0 (post|interrupt remapped) sid=00:02\.0", rb"unit0 flush iec "
+    last = max(match.start() for match in re.finditer(sent, trace))
+    assert last < max(match.start() for match in re.finditer(gone, trace))
+    assert b" stale " not in trace and b" fault " not in trace
+
+
 # Chosen for one device, whatever the others have.
 @pytest.mark.parametrize("irq, way", [("remap", "software"), ("inject", "injected")])
 def test_chosen_for_a_device(boot, irq, way):
