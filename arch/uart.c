@@ -15,7 +15,7 @@
 #define MCR_DTR_RTS (BIT(0) | BIT(1))
 #define IIR_FIFOS   (BIT(6) | BIT(7)) /* both read 1: enabled */
 #define FIFO_SIZE   16
-#define TYPED_SIZE  256
+#define TYPED_SIZE  4096
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
 static uint16_t console_port;

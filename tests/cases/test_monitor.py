@@ -6,6 +6,7 @@ From: make test      To: monitor/
 """
 
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -147,3 +148,39 @@ def open_in_browser(page, trace):
     drawn = re.search(r'data-drawn="(\d+)"', run.stdout)
     assert drawn, run.stderr[-500:]
     assert int(drawn.group(1)) == len({trace.owner(e) for e in trace.events})
+
+
+def test_noise(boot):
+    """Random lines and binary noise on the line: each gets an answer of one line, and the VM goes on."""
+    chance = random.Random(7)
+    lines = ["".join(chr(chance.choice([*range(2, 127), 0x1b, 0x5b])) for _ in range(chance.randrange(1, 60))).replace("\r", " ")
+             .replace("\n", " ") for _ in range(60)]
+    asked = [(PROMPT, line + "\x1b[Z\x03" + "zz\r") for line in lines]
+    got = boot(Case("noise", vms=[LOOP], timeout=120, answers=[("entry=0x", TO_MONITOR), *asked, (PROMPT, "vm\r"), (PROMPT, OFF)],
+                    expect=[r"^vm=loop state=running"]))
+    assert len(re.findall(r"^zz: no such command", got.text, re.M)) == len(lines)
+
+
+# --- A planted bug, found with the monitor alone -------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A Hamlet that writes another function's source-id into each interrupt-remapping entry."""
+    tree = tmp_path_factory.mktemp("planted") / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "guests", "cases", "unit", "fuzz", "clang", "no-trace", "docs"))
+    source = tree / "vtd/intremap.c"
+    right = "FIELD_SET(IRTE_SID, source_id)"
+    assert right in source.read_text()
+    source.write_text(source.read_text().replace(right, "FIELD_SET(IRTE_SID, source_id ^ 1)"))
+    subprocess.run(["make", "-s", "build/hamlet.elf"], cwd=tree, check=True, capture_output=True)
+    return tree / "build/hamlet.elf"
+
+
+def test_planted_bug_is_found(boot, planted):
+    """The dialogue of docs/debugging.md: a guest waits for interrupts that never come. Why?"""
+    boot(dialogue("planted-bug", kernel=planted, vms=[EDU], asked=[
+        ("vm", [r"^vm=alpha state=running"]),
+        ("pid alpha.0", [r"ON=0 SN=0"]),
+        ("pci 00:02.0", [r"command .* MASTER", r"msi-control .* ENABLE"]),
+        ("vtd faults", [r"^source-id=00:02\.0 faults=[1-9]"]),
+        ("irq 00:02.0", [r"BLOCKED: the entry is for another source-id", r"of the entry: 00:02\.1, of the device: 00:02\.0"])]))

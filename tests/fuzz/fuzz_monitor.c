@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever comes over the line: keys into lines, lines into words, words into commands.
+ */
+// sources: monitor/edit.c monitor/command.c monitor/explain.c monitor/explain_vtd.c monitor/explain_vmx.c monitor/explain_pc.c arch/parse.c
+#include <stdlib.h>
+#include <string.h>
+#include "tests/unit/monitor_stubs.h"
+#include "tests/unit/stubs.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct edit e;
+    memset(&e, 0, sizeof(e));
+    for (size_t i = 0; i < size; i++) {
+        enum edit_event event = edit_key(&e, data[i]);
+        if (e.length > EDIT_LINE_MAX || e.cursor > e.length || strlen(e.line) != e.length)
+            abort();
+        if (event == EDIT_DONE) {
+            char line[EDIT_LINE_MAX + 1];
+            memcpy(line, e.line, sizeof(line));
+            edit_keep(&e);
+            edit_clear(&e);
+            stub_log_clear();
+            command_run(line);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor's parser without its commands: every command takes all the words that it can get, by every
+ * way there is to take one.
+ * From: tests/unit/test_monitor.c, tests/fuzz/fuzz_monitor.c.
+ */
+#pragma once
+#include "monitor/command.h"
+#include "monitor/edit.h"
+#include "monitor/explain.h"
+
+struct vm *console_vm(void);
+struct vm *vm_find(const char *name);
+const char *exit_reason_name(uint32_t reason);
+
+struct vm *console_vm(void) { return NULL; }
+struct vm *vm_find(const char *name) { return (void)name, NULL; }
+const char *exit_reason_name(uint32_t reason) { return (void)reason, "a reason"; }
+
+static unsigned runs;
+
+static void take_all(struct args *a)
+{
+    struct vcpu *v;
+    struct vm *vm;
+    uint64_t n;
+    bdf_t bdf;
+    struct args copy;
+    runs++;
+    do {
+        copy = *a;
+        (void)args_has_number(&copy);
+        if (args_number(&copy, "number", &n))
+            (void)n;
+        copy = *a;
+        (void)args_bdf(&copy, &bdf);
+        (void)args_end(a);
+        (void)args_is(a, "nmi");
+        (void)args_vm(a, &vm);
+        (void)args_vcpu(a, &v);
+    } while (args_word(a));
+}
+
+#define STUB(name) const struct command command_##name = {#name, take_all, "", "", ""};
+STUB(vm)
+STUB(vcpu)
+STUB(exits)
+STUB(x)
+STUB(walk)
+STUB(tlb)
+STUB(map)
+STUB(mem)
+STUB(pci)
+STUB(assign)
+STUB(unassign)
+STUB(audit)
+STUB(vtd)
+STUB(irq)
+STUB(pid)
+STUB(check)
+STUB(inject)
+STUB(trace)
+STUB(log)
+STUB(cpu)
+STUB(reboot)

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor's line, its words and its tables: keys that make a line, ten thousand lines of nonsense of
+ * which each gets its answer, and every field of every register that explain knows.
+ */
+// sources: monitor/edit.c monitor/command.c monitor/explain.c monitor/explain_vtd.c monitor/explain_vmx.c monitor/explain_pc.c arch/parse.c
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tests/unit/monitor_stubs.h"
+#include "tests/unit/stubs.h"
+
+static const char *typed(const char *keys)
+{
+    static struct edit e;
+    edit_clear(&e);
+    e.escape = 0;
+    e.after_return = false;
+    for (; *keys; keys++)
+        if (edit_key(&e, (uint8_t)*keys) == EDIT_DONE) {
+            edit_keep(&e);
+            static char line[EDIT_LINE_MAX + 1];
+            strcpy(line, e.line);
+            edit_clear(&e);
+            if (!keys[1])
+                return line;
+        }
+    return e.line;
+}
+
+static void keys_make_a_line(void **state)
+{
+    (void)state;
+    assert_string_equal(typed("vm list\r"), "vm list");
+    assert_string_equal(typed("vmm\x7f list\b\b\b\bstop\x17\x15pid"), "pid");
+    assert_string_equal(typed("ab\x1b[Dx"), "axb");
+    assert_string_equal(typed("ab\x1b[Hx\x1b[Fy"), "xaby");
+    assert_string_equal(typed("abc\x1b[D\x1b[D\x0b"), "a");
+    assert_string_equal(typed("first\rsecond\r\n\x1b[A\x1b[A"), "first");
+    assert_string_equal(typed("first\rsecond\r\x10\x10\x0e"), "second");
+    assert_string_equal(typed("a\x1b[99;99Zb"), "ab");
+    assert_string_equal(typed("\xc3\xa4\x01\x02\x1f"), "");
+}
+
+static void a_line_has_an_end(void **state)
+{
+    struct edit e = {0};
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        (void)edit_key(&e, 'x');
+    assert_int_equal(e.length, EDIT_LINE_MAX);
+    assert_int_equal(strlen(e.line), EDIT_LINE_MAX);
+}
+
+static void numbers_and_devices_are_read(void **state)
+{
+    uint64_t n;
+    bdf_t bdf;
+    (void)state;
+    assert_true(text_number("0x1000", &n) && n == 0x1000);
+    assert_true(text_number("4K", &n) && n == 4096);
+    assert_false(text_number("", &n) || text_number("0x", &n) || text_number("12z", &n) ||
+                 text_number("99999999999999999999999", &n));
+    assert_true(text_bdf("00:1f.7", &bdf) && bdf == BDF(0, 0x1f, 7));
+    assert_true(text_bdf("ff:0.0", &bdf) && bdf == BDF(0xff, 0, 0));
+    assert_false(text_bdf("", &bdf) || text_bdf("0:20.0", &bdf) || text_bdf("0:0.8", &bdf) ||
+                 text_bdf("0:0", &bdf) || text_bdf("0:0.0x", &bdf) || text_bdf("000:0.0", &bdf));
+}
+
+/* Each names no bit twice, and lies in words that the register has. */
+static void tables_are_sound(void **state)
+{
+    const struct explain_register *const all[] = {explain_vtd, explain_vmx, explain_pc};
+    (void)state;
+    for (unsigned t = 0; t < 3; t++)
+        for (const struct explain_register *r = all[t]; r->name; r++) {
+            uint64_t seen[2] = {0};
+            assert_ptr_equal(explain_find(r->name), r);
+            for (const struct explain_field *f = r->fields; f->mask; f++) {
+                assert_true(f->word < r->words);
+                assert_int_equal(seen[f->word] & f->mask, 0);
+                seen[f->word] |= f->mask;
+            }
+        }
+}
+
+static void a_register_in_words(void **state)
+{
+    char line[] = "explain vtd.context 0x2ff7003 0x102", text[200];
+    uint64_t words[2] = {0x518001, 0x40010};
+    (void)state;
+    stub_log_clear();
+    command_run(line);
+    assert_non_null(strstr(stub_log, "Context Entry"));
+    assert_non_null(strstr(stub_log, "48 bits, 4 levels"));
+    assert_non_null(strstr(stub_log, "faults of this device are not recorded"));
+    explain_line("vtd.irte", words, text, sizeof(text));
+    assert_non_null(strstr(text, "IM=posted V=0x51"));
+    assert_non_null(strstr(text, "SID=0x10"));
+    explain_line("vtd.irte", words, text, 10); /* no room: cut, and not beyond */
+    assert_true(strlen(text) < 10);
+}
+
+static void nonsense_is_answered(void **state)
+{
+    static const char *const words[] = {
+        "help", "explain", "vcpu",     "x",       "walk",
+        "pci",  "irq",     "vtd.irte", "0x1000",  "-1",
+        ".",    "..",      "a.9",      "00:02.0", "vmcs.exit_qualification"};
+    (void)state;
+    srand(1);
+    for (int i = 0; i < 10000; i++) {
+        char line[EDIT_LINE_MAX + 1];
+        size_t size = (size_t)(rand() % EDIT_LINE_MAX), used = 0;
+        bool empty = true;
+        if (i & 1)
+            used = (size_t)snprintf(line, sizeof(line), "%s ",
+                                    words[rand() % (int)ARRAY_COUNT(words)]);
+        for (; used < size; used++)
+            line[used] = (char)(rand() % 3 ? ' ' + rand() % 95 : ' ');
+        line[used] = '\0';
+        for (size_t k = 0; line[k]; k++)
+            empty = empty && line[k] == ' ';
+        stub_log_clear();
+        command_run(line);
+        assert_true(empty || stub_log[0]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_make_a_line),
+        cmocka_unit_test(a_line_has_an_end),
+        cmocka_unit_test(numbers_and_devices_are_read),
+        cmocka_unit_test(tables_are_sound),
+        cmocka_unit_test(a_register_in_words),
+        cmocka_unit_test(nonsense_is_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
