@@ -15,15 +15,12 @@
  * Host interrupts are taken in two places (arch/trap.h), where no lock of this file is held.
  */
 #include "vmx/internal.h"
+#include "vmx/vcpu_list.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/time.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
-
-struct vcpu_list {
-    struct vcpu *first, *last;
-};
 
 struct run_queue {
     struct spinlock lock;
@@ -40,34 +37,6 @@ static struct spinlock start_lock;
 #define REQUESTS_UNSEEN                                                                            \
     (VCPU_REQUEST_STOP | VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI | VCPU_REQUEST_RELOAD |             \
      VCPU_REQUEST_FOLD)
-
-/* --- Lists ------------------------------------------------------------------------------------- */
-
-static void list_append(struct vcpu_list *list, struct vcpu *v)
-{
-    v->next = NULL;
-    if (list->last)
-        list->last->next = v;
-    else
-        list->first = v;
-    list->last = v;
-}
-
-static void list_remove(struct vcpu_list *list, struct vcpu *v)
-{
-    struct vcpu *before = NULL;
-    for (struct vcpu *at = list->first; at != v; at = at->next) {
-        invariant(at != NULL);
-        before = at;
-    }
-    if (before)
-        before->next = v->next;
-    else
-        list->first = v->next;
-    if (list->last == v)
-        list->last = before;
-    v->next = NULL;
-}
 
 /* --- State changes; the queue's lock is held --------------------------------------------------- */
 
