@@ -135,7 +135,7 @@ struct vm {
     char why[112];
     struct vm_access accesses[VM_ACCESS_MAX]; /* the last ones; number n at n % VM_ACCESS_MAX */
     uint64_t access_count;
-    bool dumped; /* its registers were printed where it crashed */
+    bool dumped;          /* its registers were printed where it crashed */
     uint64_t fault_count; /* of its devices */
     uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
     int log_budget;       /* lines that this guest may still cause (log_guest) */

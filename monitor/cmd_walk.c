@@ -37,7 +37,7 @@ static void walk_ept(struct vcpu *v, gpa_t at)
 
 static void walk_vcpu(struct vcpu *v, uint64_t gva)
 {
-    struct memory_walk w;
+    struct memory_walk w = {0};
     char words[120];
     int err = memory_walk(v, gva, &w);
     if (!w.paging)

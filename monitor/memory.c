@@ -54,7 +54,7 @@ int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
 
 static uint8_t *guest_byte(struct vcpu *v, enum memory_space space, uint64_t at)
 {
-    struct memory_walk w;
+    struct memory_walk w = {0};
     if (space == MEMORY_GVA) {
         if (memory_walk(v, at, &w))
             return NULL;
