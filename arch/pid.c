@@ -22,6 +22,12 @@ static uint64_t destination(uint32_t apic_id, bool x2apic)
     return FIELD_SET(PID_NDST, x2apic ? apic_id : FIELD_SET(NDST_XAPIC, apic_id));
 }
 
+/* The recorder: each change with the control word as it was put there. `a`: the vector, of an interrupt. */
+static void record(const struct pid *pid, enum trace_pid what, unsigned a, uint64_t control)
+{
+    TRACE(TRACE_PID, TRACE_NO_ID, what, a, (uintptr_t)pid, control);
+}
+
 /* One atomic replace: bits of `mask` become `value`. Returns the control word that was replaced. */
 static uint64_t change(struct pid *pid, uint64_t mask, uint64_t value)
 {
@@ -31,30 +37,33 @@ static uint64_t change(struct pid *pid, uint64_t mask, uint64_t value)
     return old;
 }
 
-static uint64_t notify(struct pid *pid, uint8_t vector, uint32_t apic_id, bool x2apic)
+/* Where the notifications of this state go. */
+static uint64_t notify(struct pid *pid, enum trace_pid state, uint32_t apic_id, bool x2apic)
 {
-    return change(pid, PID_SN | PID_NV | PID_NDST,
-                  FIELD_SET(PID_NV, vector) | destination(apic_id, x2apic));
+    uint8_t vector = state == TRACE_PID_RUNNING ? VECTOR_ANV : VECTOR_WNV;
+    uint64_t mask = PID_SN | PID_NV | PID_NDST;
+    uint64_t value = FIELD_SET(PID_NV, vector) | destination(apic_id, x2apic);
+    uint64_t old = change(pid, mask, value);
+    record(pid, state, 0, (old & ~mask) | value);
+    return old;
 }
 
 void pid_to_running(struct pid *pid, uint32_t apic_id, bool x2apic)
 {
-    notify(pid, VECTOR_ANV, apic_id, x2apic);
-    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_RUNNING, 0, (uintptr_t)pid, pid->control);
+    notify(pid, TRACE_PID_RUNNING, apic_id, x2apic);
     if (pid_pending(pid)) /* posted while SN was set: nobody set ON for these */
         change(pid, 0, PID_ON);
 }
 
 void pid_to_ready(struct pid *pid)
 {
-    change(pid, 0, PID_SN);
-    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_READY, 0, (uintptr_t)pid, pid->control);
+    uint64_t old = change(pid, 0, PID_SN);
+    record(pid, TRACE_PID_READY, 0, old | PID_SN);
 }
 
 bool pid_to_halted(struct pid *pid, uint32_t apic_id, bool x2apic)
 {
-    uint64_t old = notify(pid, VECTOR_WNV, apic_id, x2apic);
-    TRACE(TRACE_PID, TRACE_NO_ID, TRACE_PID_HALTED, 0, (uintptr_t)pid, pid->control);
+    uint64_t old = notify(pid, TRACE_PID_HALTED, apic_id, x2apic);
     return !(old & PID_ON) && !pid_pending(pid);
 }
 
@@ -63,9 +72,12 @@ bool pid_post(struct pid *pid, uint8_t vector, bool urgent, uint8_t *nv, uint32_
     atomic_fetch_or(&pid->pir[vector / 64], BIT(vector % 64));
     uint64_t old = atomic_load(&pid->control);
     do {
-        if ((old & PID_ON) || ((old & PID_SN) && !urgent))
+        if ((old & PID_ON) || ((old & PID_SN) && !urgent)) {
+            record(pid, TRACE_PID_POSTED, vector, old);
             return false;
+        }
     } while (!atomic_replace(&pid->control, &old, old | PID_ON));
+    record(pid, TRACE_PID_POSTED, vector, old | PID_ON);
     *nv = (uint8_t)FIELD_GET(PID_NV, old);
     *ndst = (uint32_t)FIELD_GET(PID_NDST, old);
     return true;
@@ -73,14 +85,17 @@ bool pid_post(struct pid *pid, uint8_t vector, bool urgent, uint8_t *nv, uint32_
 
 bool pid_take(struct pid *pid, uint64_t irr[4])
 {
-    bool any = false;
-    change(pid, PID_ON, 0); /* first: a post after this one notifies again */
+    int lowest = -1;
+    uint64_t old = change(pid, PID_ON, 0); /* first: a post after this one notifies again */
     for (int i = 0; i < 4; i++) {
         uint64_t posted = atomic_exchange(&pid->pir[i], 0);
         irr[i] |= posted;
-        any |= posted != 0;
+        if (posted && lowest < 0)
+            lowest = 64 * i + __builtin_ctzll(posted);
     }
-    return any;
+    if (lowest >= 0)
+        record(pid, TRACE_PID_TAKEN, (unsigned)lowest, old & ~PID_ON);
+    return lowest >= 0;
 }
 
 bool pid_pending(const struct pid *pid)

@@ -15,7 +15,7 @@ enum trace_type {
         1,        /* info: basic reason, a: TSC ticks to the next entry, b: RIP, c: qualification */
     TRACE_INJECT, /* a: VM-entry interruption information */
     TRACE_POST,   /* a: vector, info: 1 if a notification is due */
-    TRACE_PID,    /* info: enum trace_pid, b: address of the descriptor, c: control word */
+    TRACE_PID, /* info: enum trace_pid, a: vector of the last two, b: descriptor, c: control word */
     TRACE_CONFIG, /* info: width, bit 7: write; a: source-id 31:16, register 15:0; b: value */
     TRACE_MMIO,   /* info: the same; b: address, c: value */
     TRACE_PIO,    /* info: the same; a: port, b: value */
@@ -24,7 +24,13 @@ enum trace_type {
     TRACE_IRQ,    /* a: vector of the guest: a remapped interrupt came through Hamlet */
     TRACE_TYPE_COUNT
 };
-enum trace_pid { TRACE_PID_RUNNING = 1, TRACE_PID_READY, TRACE_PID_HALTED };
+enum trace_pid {
+    TRACE_PID_RUNNING = 1,
+    TRACE_PID_READY,
+    TRACE_PID_HALTED,
+    TRACE_PID_POSTED, /* by software; what VT-d posts nobody here sees */
+    TRACE_PID_TAKEN,  /* PIR by software; a running vCPU's CPU does it unseen */
+};
 #define TRACE_WRITE BIT(7)
 
 struct trace_event {

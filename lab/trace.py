@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 NOBODY = 0xFFFF
 WRITE = 0x80
-PID_STATES = {1: "running", 2: "ready", 3: "halted"}
+PID_STATES = {1: "running", 2: "ready", 3: "halted", 4: "posted", 5: "taken"}
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
 
 

@@ -13,8 +13,11 @@
 
 #define SHOW_DEFAULT 20
 
-static const char *const pid_states[] = {
-    [TRACE_PID_RUNNING] = "running", [TRACE_PID_READY] = "ready", [TRACE_PID_HALTED] = "halted"};
+static const char *const pid_states[] = {[TRACE_PID_RUNNING] = "running",
+                                         [TRACE_PID_READY] = "ready",
+                                         [TRACE_PID_HALTED] = "halted",
+                                         [TRACE_PID_POSTED] = "posted",
+                                         [TRACE_PID_TAKEN] = "taken"};
 
 /* --- In order of time, over all CPUs ------------------------------------------------------------- */
 
@@ -98,7 +101,7 @@ static void words(const struct trace_event *e, char *out, size_t size)
         return;
     case TRACE_PID:
         snprintf(out, size, "0x%lx %s control=0x%lx", e->b,
-                 info <= TRACE_PID_HALTED ? pid_states[info] : "", e->c);
+                 info <= TRACE_PID_TAKEN ? pid_states[info] : "", e->c);
         return;
     case TRACE_CONFIG:
         snprintf(out, size, BDF_FMT " reg=0x%x width=%lu %s 0x%lx", BDF_ARG((bdf_t)(a >> 16)),

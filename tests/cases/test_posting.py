@@ -10,6 +10,9 @@ import re
 
 import pytest
 from case import Case
+from lab import trace as traces
+
+PROMPT = r"\n\(hamlet\) $"
 
 WAYS = {"hw": "posted", "sw": "software", "off": "injected"}
 ALL = r"\| {0}: raised=(\d+) handled=\1 double=0$"
@@ -89,6 +92,38 @@ def test_torn_down_in_a_storm(boot, post, cpus):
     last = max(match.start() for match in re.finditer(sent, trace))
     assert last < max(match.start() for match in re.finditer(gone, trace))
     assert b" stale " not in trace and b" fault " not in trace
+
+
+def recorded(boot, post):
+    """Every change of vCPU 0's descriptor, as (what, vector, control word): by Hamlet's recorder and by the unit's."""
+    case = posting("halted", 30, post, cpus=3, vcpus=2, outputs=["trace"], append=f"console=com1 trace=on post={post}")
+    case.vms.append("kernel=endless.bin,name=loop,mem=4M,pin=2")       # so that somebody is left to be asked
+    case.answers = [(r"vm=alpha exit=", "\x01c"), (PROMPT, "trace dump\r"), (PROMPT, "\x01x")]
+    got = boot(case)
+    dump = traces.read(got.text)
+    unit = re.findall(rb"^ *(\d+) unit0 post .* vector=0x(\w+) pid=0x(\w+) on=\d sn=\d urg=0 notify=(\d)", got.files["trace"], re.M)
+    changes = [e for e in dump.events if e.type == "pid"]
+    posted = [int(pid, 16) for _, _, pid, _ in unit] or [e.b for e in changes if e.info == 4 and e.a == 0x51]
+    sequence = [(e.tsc, traces.PID_STATES[e.info], e.a, e.c) for e in changes if e.b == posted[0]]
+    sequence += [(int(tsc), "posted", int(vector, 16), int(notify)) for tsc, vector, _, notify in unit]
+    states, control = [], 0
+    for tsc, what, vector, word in sorted(sequence):
+        control = control | word if unit and what == "posted" else word        # the unit says whether it set ON
+        states.append((what, vector, control))
+    return states
+
+
+def test_hardware_and_software_leave_the_same_states(boot):
+    """Bit for bit, ON, SN, NV and NDST: what the unit did to the descriptor, and what its likeness in software did."""
+    hardware, software = recorded(boot, "hw"), recorded(boot, "sw")
+    steps = [what for what, _, _ in hardware]
+    turn = ["halted", "posted", "ready", "running", "taken"]
+    assert "".join(steps).count("".join(turn)) == 30, steps
+    assert hardware == software
+    at = steps.index("halted")
+    cpu = hardware[at][2] >> 32 << 32
+    assert [word for _, _, word in hardware[at:at + 5]] == [cpu | 0xF1 << 16, cpu | 0xF1 << 16 | 1, cpu | 0xF1 << 16 | 3,
+                                                           cpu | 0xF0 << 16 | 1, cpu | 0xF0 << 16]
 
 
 # Chosen for one device, whatever the others have.
