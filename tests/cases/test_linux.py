@@ -69,21 +69,3 @@ def test_device(tmp_path):
     got = boot(tmp_path, "linux-device", words=",pci=1234:11e8,irq=post", programs=[program], script=DRIVE,
                exits={"linux": 0}, expect=[r"device: moved 409600 bytes in 200 transfers, 200 interrupts"])
     no_warnings(got)
-
-
-def test_two_vcpus(tmp_path):
-    """Both start, take interrupts of each other, and share the work of eight processes."""
-    got = boot(tmp_path, "linux-smp", words=",vcpus=2", cpus=2, script=SMP, timeout=900, exits={"linux": 0},
-               expect=[r"cpus=2", r"all 8 have ended"],
-               forbid=[r"soft lockup", r"rcu.*stall", r"rcu.*detected"])
-    no_warnings(got)
-
-
-SMP = """
-echo cpus=$(grep -c ^processor /proc/cpuinfo)
-for n in 1 2 3 4 5 6 7 8; do (i=0; while [ $i -lt 25 ]; do i=$((i + 1)); x=$(echo $i); done; echo $n ended) & done
-wait
-echo all 8 have ended
-grep -E 'LOC|RES|CAL|TLB' /proc/interrupts
-dmesg -r | grep '^<[0-4]>'
-"""
