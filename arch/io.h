@@ -79,3 +79,25 @@ static inline void cache_write_back(const void *p, size_t size)
     asm volatile("mfence" ::: "memory");
 }
 #endif
+
+/* The same with the width as a number, for accesses that are passed on as somebody made them.
+ * width: 1, 2, 4 or 8 bytes. */
+static inline uint64_t mmio_read(const void *p, unsigned width)
+{
+    return width == 1   ? mmio_read8(p)
+           : width == 2 ? mmio_read16(p)
+           : width == 4 ? mmio_read32(p)
+                        : mmio_read64(p);
+}
+
+static inline void mmio_write(void *p, unsigned width, uint64_t v)
+{
+    if (width == 1)
+        mmio_write8(p, (uint8_t)v);
+    else if (width == 2)
+        mmio_write16(p, (uint16_t)v);
+    else if (width == 4)
+        mmio_write32(p, (uint32_t)v);
+    else
+        mmio_write64(p, v);
+}

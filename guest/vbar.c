@@ -49,10 +49,7 @@ static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned 
     const char *at = (const char *)(uintptr_t)b->host.base + offset;
 
     (void)v;
-    *value = width == 1   ? mmio_read8(at)
-             : width == 2 ? mmio_read16(at)
-             : width == 4 ? mmio_read32(at)
-                          : mmio_read64(at);
+    *value = mmio_read(at, width);
 }
 
 static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -62,14 +59,7 @@ static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned
     char *at = (char *)(uintptr_t)b->host.base + offset;
 
     (void)v;
-    if (width == 1)
-        mmio_write8(at, (uint8_t)value);
-    else if (width == 2)
-        mmio_write16(at, (uint16_t)value);
-    else if (width == 4)
-        mmio_write32(at, (uint32_t)value);
-    else
-        mmio_write64(at, value);
+    mmio_write(at, width, value);
 }
 
 static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width,

@@ -112,11 +112,7 @@ static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 
     (void)v;
     if (!in_table(m, at)) {
-        const char *p = m->pages + offset;
-        *value = width == 1   ? mmio_read8(p)
-                 : width == 2 ? mmio_read16(p)
-                 : width == 4 ? mmio_read32(p)
-                              : mmio_read64(p);
+        *value = mmio_read(m->pages + offset, width);
         return;
     }
     *value = 0;
@@ -143,17 +139,9 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
     if (in_pba(m, at))
         return; /* read-only */
     if (!in_table(m, at)) {
-        char *p = m->pages + offset;
         if (in_table(m, at + width - 1))
             return; /* begins before the table and reaches into it: no driver does that */
-        if (width == 1)
-            mmio_write8(p, (uint8_t)value);
-        else if (width == 2)
-            mmio_write16(p, (uint16_t)value);
-        else if (width == 4)
-            mmio_write32(p, (uint32_t)value);
-        else
-            mmio_write64(p, value);
+        mmio_write(m->pages + offset, width, value);
         return;
     }
     at -= m->info.table_offset;
