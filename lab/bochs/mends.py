@@ -89,6 +89,16 @@ MENDS = [
                "    }\n",
     ),
     Mend(
+        name="virtual-interrupt-vectoring",
+        file="cpu/vapic.cc",
+        spec="Information for VM Exits That Occur During Event Delivery",
+        rule="a VM exit during the delivery of a virtual interrupt reports that interrupt as the event under way, not "
+             "whatever was delivered before it",
+        anchor="  clear_event(BX_EVENT_PENDING_VMX_VIRTUAL_INTR);\n\n  BX_CPU_THIS_PTR EXT = 1; /* external event */\n",
+        repair="  clear_event(BX_EVENT_PENDING_VMX_VIRTUAL_INTR);\n\n  BX_CPU_THIS_PTR EXT = 1; /* external event */\n"
+               "  vm->idt_vector_info = vector | (BX_EXTERNAL_INTERRUPT << 8);\n  vm->idt_vector_error_code = 0;\n",
+    ),
+    Mend(
         name="cr0-fixed-in-guest",
         file="cpu/crregs.cc",
         spec="Changes to Instruction Behavior in VMX Non-Root Operation",

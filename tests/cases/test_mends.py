@@ -14,8 +14,8 @@ import pytest
 from case import ROOT, Case
 
 CHECKS = ("descriptor-alignment", "virtual-interrupt-masked", "empty-request-array", "halted-guest-wakes",
-          "halted-guest-exits", "posted-delivery-at-once", "cr0-fixed-in-guest", "cr0-fixed-in-root",
-          "apic-enabled-again")
+          "halted-guest-exits", "posted-delivery-at-once", "virtual-interrupt-vectoring", "cr0-fixed-in-guest",
+          "cr0-fixed-in-root", "apic-enabled-again")
 PROGRAM = ROOT / "build/tests/mends.elf"
 _seen = {}
 

@@ -275,6 +275,23 @@ static void posted_delivery_at_once(void)
         reason);
 }
 
+/* SDM "Information for VM Exits That Occur During Event Delivery": the stack is not mapped, the delivery exits, and the
+ * event under way is the virtual interrupt. */
+static void virtual_interrupt_vectoring(void)
+{
+    prepare(guest_sti_hlt, 0, false, true);
+    virtual_request(PENDING);
+    vmwrite(GUEST_RSP, UINT64_C(2) << 30);
+    uint64_t mapped = ept_giga[1];
+    ept_giga[1] = 0;
+    uint64_t reason = run(), event = vmread(IDT_VECTORING_INFO);
+    ept_giga[1] = mapped;
+    say("virtual-interrupt-vectoring",
+        reason == EXIT_EPT_VIOLATION &&
+            event == (EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_EXTERNAL) | PENDING),
+        "event", event);
+}
+
 /* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to the fixed bits. */
 static void cr0_fixed_in_guest(void)
 {
@@ -313,6 +330,7 @@ void bare_main(void)
     halted_guest_wakes();
     halted_guest_exits();
     posted_delivery_at_once();
+    virtual_interrupt_vectoring();
     cr0_fixed_in_guest();
     cr0_fixed_in_root();
     apic_enabled_again();
