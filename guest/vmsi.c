@@ -21,8 +21,23 @@ static void silence(struct vpci_function *f)
         irq_route_block(&f->msi[i]);
 }
 
-/* Entries first, then the device: it never sends what leads nowhere. Messages that the guest does not
- * use lead nowhere. */
+/* The device's message: the same as long as it has the function, so it is written when the guest enables
+ * MSI or asks for another number of messages. Where they go stands in the entries alone. */
+static void program(struct vpci_function *f, unsigned count_log2)
+{
+    bool subhandle = f->msi_info.message_count_log2 > 0;
+
+    if (f->msi_live && f->msi_count_log2 == count_log2)
+        return;
+    pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, subhandle), 0, count_log2);
+    if (!f->msi_live)
+        pci_msi_enable(f->of->fn, true);
+    f->msi_live = true;
+    f->msi_count_log2 = (uint8_t)count_log2;
+}
+
+/* In this order the device never sends what leads nowhere. Messages that the guest does not use lead
+ * nowhere. */
 static void update(struct vpci_function *f)
 {
     uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
@@ -38,17 +53,11 @@ static void update(struct vpci_function *f)
     }
     if (f->msi_info.is_64bit)
         address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HI, 4) << 32;
-    for (unsigned i = 0; i < all; i++) {
-        if (i < used)
-            irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
-        else
-            irq_route_block(&f->msi[i]);
-    }
-    pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, all > 1), 0,
-                (unsigned)__builtin_ctz(used));
-    if (!f->msi_live)
-        pci_msi_enable(f->of->fn, true);
-    f->msi_live = true;
+    for (unsigned i = 0; i < used; i++)
+        irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
+    program(f, (unsigned)__builtin_ctz(used));
+    for (unsigned i = used; i < all; i++)
+        irq_route_block(&f->msi[i]);
 }
 
 static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)

@@ -53,7 +53,8 @@ struct vpci_function {
     uint8_t cap_msi, cap_msix;
     struct pci_msi_info msi_info;
     struct irq_route msi[VPCI_MSI_MAX];
-    bool msi_live; /* the physical MSI is programmed and enabled */
+    bool msi_live;          /* the physical MSI is programmed and enabled, ... */
+    uint8_t msi_count_log2; /* ... for that many messages */
     struct vmsix *msix;
 };
 #define VPCI_ROM PCI_BAR_COUNT

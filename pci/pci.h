@@ -28,7 +28,8 @@ struct pci_function {
     uint32_t class_code;           /* 23:16 class, 15:8 subclass, 7:0 interface */
     uint8_t revision, header_type; /* without the multifunction bit */
     bool multifunction;
-    uint8_t interrupt_pin; /* 0: none, 1: INTA ... */
+    uint8_t interrupt_pin;  /* 0: none, 1: INTA ... */
+    uint8_t interrupt_line; /* as the firmware left it; 0xff: none */
     struct pci_bar bars[PCI_BAR_COUNT];
     struct pci_bar rom; /* kind MEM if there is one */
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */

@@ -100,6 +100,7 @@ static void header_read(struct pci_function *f)
     f->header_type = FIELD_GET(PCI_HEADER_LAYOUT, type);
     f->multifunction = type & PCI_HEADER_MULTI;
     f->interrupt_pin = pci_read8(f->bdf, PCI_INTERRUPT_PIN);
+    f->interrupt_line = pci_read8(f->bdf, PCI_INTERRUPT_LINE);
 }
 
 /* Take the bridge's word for the buses behind it, unless it would lead in a circle or into the buses

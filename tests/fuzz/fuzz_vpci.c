@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c pci/caps.c pci/msi.c
 /*
  * Any sequence of config, port and table accesses by a guest, against the model of a device whose own
  * config space is made of the input too. After each step: nothing is mapped where the virtual PC has
@@ -78,14 +78,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct step s;
 
-    if (size < 1)
+    if (size < 2)
         return 0;
-    model_init(data[0] & 1 ? PLAN_D : PLAN_A, data[0] & 2 ? BAR_LAZY : BAR_EAGER);
-    for (size_t at = 1; at + sizeof(s) <= size; at += sizeof(s)) {
-        memcpy(&s, data + at, sizeof(s));
-        step(m.vm.pci->functions[1], &s);
-        check();
-    }
+    model_device();
+    size_t at = 2;
+    for (unsigned patches = data[1] % 64; patches && at + 2 <= size; patches--, at += 2)
+        m.config[0x34 + data[at] % (256 - 0x34)] = data[at + 1];
+    if (model_assign(data[0] & 1 ? PLAN_D : PLAN_A, data[0] & 2 ? BAR_LAZY : BAR_EAGER) == 0)
+        for (; at + sizeof(s) <= size; at += sizeof(s)) {
+            memcpy(&s, data + at, sizeof(s));
+            step(m.vm.pci->functions[1], &s);
+            check();
+        }
     model_end();
     must(m.map_count == 0 && m.vm.pio.count == 0 && m.vm.mmio.count == 0);
     must(m.irte_free == m.irte_next);

@@ -15,6 +15,7 @@
 #include "arch/trap.h"
 #include "guest/vioapic.h"
 #include "guest/vlapic.h"
+#include "pci/pci_private.h"
 
 struct model m;
 struct options options = {.post = POST_HW, .ir = true, .vtd = true};
@@ -134,32 +135,7 @@ uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
     memcpy(m.config + PCI_COMMAND, &now, 2);
     return old;
 }
-struct pci_msi_info pci_msi_info(const struct pci_function *f)
-{
-    (void)f;
-    return (struct pci_msi_info){.is_64bit = true, .message_count_log2 = 2};
-}
-void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data, unsigned log2)
-{
-    (void)f, (void)address, (void)data, (void)log2;
-}
-void pci_msi_enable(const struct pci_function *f, bool on)
-{
-    (void)f;
-    m.config[0x52] = on;
-}
-int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out)
-{
-    (void)f;
-    *out = (struct pci_msix_info){
-        .count = 5, .table_bar = 1, .pba_bar = 1, .table_offset = 0x1010, .pba_offset = 0x1800};
-    return 0;
-}
-void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
-{
-    (void)f, (void)mask_all;
-    m.config[0x73] = on ? 0x80 : 0;
-}
+bool pci_has_ecam(bdf_t bdf) { return bdf != m.fn.bdf; }
 enum pci_reset_kind pci_reset_best(const struct pci_function *f)
 {
     (void)f;
@@ -169,6 +145,8 @@ int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
     (void)f;
     *used = PCI_RESET_FLR;
+    m.resets++;
+    pci_command(m.fn.bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     return 0;
 }
 const char *pci_reset_name(enum pci_reset_kind kind)
@@ -366,8 +344,11 @@ static void device_init(void)
         {PCI_BAR_IO, false, false, 0xc040, 0x20},
         {PCI_BAR_NONE, false, false, 0, 0},
     };
-    m.fn = (struct pci_function){
-        .bdf = BDF(0, 4, 0), .vendor = 0x1234, .device = 0x11e8, .interrupt_pin = 1};
+    m.fn = (struct pci_function){.bdf = BDF(0, 4, 0),
+                                 .vendor = 0x1234,
+                                 .device = 0x11e8,
+                                 .interrupt_pin = 1,
+                                 .interrupt_line = 11};
     memcpy(m.fn.bars, bars, sizeof(bars));
     for (unsigned i = 0; i < sizeof(m.config); i++)
         m.config[i] = (uint8_t)(i * 7); /* so that a read of the hardware is recognised */
@@ -375,15 +356,25 @@ static void device_init(void)
     m.config[PCI_CAP_POINTER] = 0x40;
     m.config[PCI_INTERRUPT_LINE] = 11;
     memcpy(m.config + 0x40, (uint8_t[]){PCI_CAP_ID_PM, 0x48}, 2);
-    memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2); /* VPD: not understood */
-    memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70}, 2);
-    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0x40}, 2); /* a loop */
+    memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2);                 /* VPD: not understood */
+    memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70, 0x84}, 3); /* 64 bits, 4 messages */
+    memset(m.config + 0x53, 0, 11);
+    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0xc0, 4, 0, 1, 0x10, 0, 0, 1, 0x18}, 10);
+    memset(m.config + 0x7a, 0, 2);
+    memcpy(m.config + 0xc0, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8); /* FLR */
+    memset(m.config + 0xc8, 0, 4);
 }
 
-void model_init(enum plan plan, enum bar_mapping bar)
+void model_device(void)
 {
     memset(&m, 0, sizeof(m));
     device_init();
+}
+
+int model_assign(enum plan plan, enum bar_mapping bar)
+{
+    pci_caps_read(&m.fn);
+    vcpu0.vm = vcpu1.vm = &m.vm;
     m.vm.vcpus[0] = &vcpu0;
     m.vm.vcpus[1] = &vcpu1;
     m.vm.vcpu_count = 2;
@@ -391,7 +382,15 @@ void model_init(enum plan plan, enum bar_mapping bar)
     m.vm.config.device_count = 1;
     m.vm.ioapic = vioapic_create(&m.vm);
     m.vm.pci = vpci_create(&m.vm);
-    assert(m.vm.ioapic && m.vm.pci && assign_all(&m.vm) == 0);
+    assert(m.vm.ioapic && m.vm.pci);
+    return assign_all(&m.vm);
+}
+
+void model_init(enum plan plan, enum bar_mapping bar)
+{
+    model_device();
+    int err = model_assign(plan, bar);
+    assert(err == 0);
 }
 
 void model_end(void)

@@ -19,6 +19,7 @@ struct model {
     uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
     bool no_reset;
+    unsigned resets;            /* of the device */
     char last_line[256];        /* of the log */
     void (*handler)(void *ctx); /* the last that irq_alloc() got */
     void *handler_ctx;
@@ -32,8 +33,11 @@ struct model {
 extern struct model m;
 
 /* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1000 in 16 KiB, BAR 2: 256 bytes of memory,
- * BAR 4: 32 ports, BAR 5 none; capabilities PM 0x40, VPD 0x48, MSI 0x50, MSI-X 0x70. */
+ * BAR 4: 32 ports, BAR 5 none; capabilities PM 0x40, VPD 0x48, MSI 0x50, MSI-X 0x70, PCIe 0xc0. */
 void model_init(enum plan plan, enum bar_mapping bar);
+/* The same in two steps: in between m.config, m.fn can be made what they should not be. */
+void model_device(void);
+int model_assign(enum plan plan, enum bar_mapping bar);
 void model_end(void);
 /* Does the EPT map all of [at, at + size)? Any byte of it? */
 bool model_maps(uint64_t at, uint64_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c pci/caps.c pci/msi.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -184,15 +184,74 @@ static void msix_entries_are_the_guests(void **state)
     assert_int_equal(table_in(0x60, 4), 0xabcd);
 }
 
-/* PCI "Capabilities List": what is not understood is skipped, a loop ends. */
+/* PCI "Capabilities List": what is not understood is skipped. */
 static void the_capability_list_is_relinked(void **state)
 {
     (void)state;
     assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), 0x40);
     assert_int_equal(vpci_read(f, 0x40, 2), 0x5001);
     assert_int_equal(vpci_read(f, 0x50, 2), 0x7005);
-    assert_int_equal(vpci_read(f, 0x70, 2), 0x0011);
+    assert_int_equal(vpci_read(f, 0x70, 2), 0xc011);
+    assert_int_equal(vpci_read(f, 0xc0, 2), 0x0010);
     assert_int_equal(vpci_read(f, 0x100, 4), 0);
+}
+
+static void again(void)
+{
+    model_end();
+    model_device();
+}
+
+static void link_capability(uint8_t at, uint8_t id, uint8_t next)
+{
+    m.config[at] = id;
+    m.config[at + 1] = next;
+}
+
+/* The list is the device's: it has two MSI capabilities, it has more than fit anywhere, it is another one
+ * than the scan saw, it runs in a circle. What Hamlet acts on is shown once, or not at all. */
+static void a_hostile_capability_list_shows_no_more(void **state)
+{
+    (void)state;
+    again();
+    link_capability(0xc0, PCI_CAP_ID_MSI, 0xd0);
+    link_capability(0xd0, PCI_CAP_ID_MSIX, 0);
+    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+    assert_int_equal(vpci_read(f, 0x70, 2), 0x0011); /* the second of each is hidden */
+    again();
+    for (unsigned at = 0x80; at < 0xc0; at += 4)
+        link_capability((uint8_t)at, PCI_CAP_ID_VENDOR, (uint8_t)(at + 4));
+    link_capability(0x70, PCI_CAP_ID_MSIX, 0x80);
+    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+    assert_int_equal(vpci_read(f, 0x9c, 2) >> 8, 0xc0); /* 8 of 16, then PCIe */
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    link_capability(0x40, PCI_CAP_ID_MSI, 0x50);
+    link_capability(0x50, PCI_CAP_ID_PM, 0x40);
+    assert_int_equal(assign_hot(&m.vm, &m.vm.config.devices[0]), 0);
+    assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_CAP_POINTER, 1), 0);
+    f = m.vm.pci->functions[1];
+    again();
+    link_capability(0xc0, PCI_CAP_ID_PCIE, 0x40); /* a circle: the scan notes nothing of it */
+    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_CAP_POINTER, 1), 0);
+    f = m.vm.pci->functions[1];
+}
+
+/* PCI Express "Function Level Reset (FLR)": the bit does nothing where the device says that it has none. */
+static void a_reset_that_is_not_there_cannot_be_started(void **state)
+{
+    (void)state;
+    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(m.resets, 2); /* when it was given, and now */
+    assert_int_equal(vpci_read(f, 0xc8, 2), 0);
+    again();
+    m.config[0xc7] = 0;
+    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(m.resets, 1);
 }
 
 /* XSA-128: a wide write across registers must reach each one's own rule. */
@@ -200,7 +259,7 @@ static void unlisted_registers_are_read_only(void **state)
 {
     (void)state;
     unsigned before = m.config_writes;
-    for (uint16_t at = 0x80; at < 0x100; at += 4)
+    for (uint16_t at = 0x80; at < 0xc0; at += 4)
         vpci_write(f, at, 4, 0xffffffff);
     vpci_write(f, PCI_VENDOR_ID, 4, 0xffffffff);
     vpci_write(f, 0x50, 1, 0xff);
@@ -238,7 +297,28 @@ static void msi_is_routed_by_what_the_guest_wrote(void **state)
     vpci_write(f, 0x54, 4, 0xfee09000); /* no such vCPU */
     assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED);
     vpci_write(f, 0x52, 2, 0);
-    assert_int_equal(m.config[0x52], 0);
+    assert_false(m.config[0x52] & PCI_MSI_ENABLE);
+}
+
+/* PCI "MSI Capability Structure": a new vector, or another vCPU, ends in the entry; the device is written when
+ * MSI is enabled, and for another number of messages. */
+static void a_new_vector_does_not_reach_the_device(void **state)
+{
+    (void)state;
+    vpci_write(f, 0x54, 4, 0xfee01000);
+    vpci_write(f, 0x5c, 2, 0x42);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    assert_int_equal(*(uint32_t *)(m.config + 0x54), 0xfee00018 | f->msi[0].irte << 5);
+    unsigned before = m.config_writes;
+    vpci_write(f, 0x5c, 2, 0x66);
+    vpci_write(f, 0x54, 4, 0xfee00000);
+    assert_int_equal(f->msi[0].vector, 0x66);
+    assert_int_equal(f->msi[0].targets, BIT(0));
+    assert_int_equal(m.config_writes, before);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 2));
+    assert_true(m.config_writes > before);
+    assert_int_equal(FIELD_GET(PCI_MSI_COUNT, m.config[0x52]), 2);
+    assert_int_equal(f->msi[3].delivery, IRQ_POSTED);
 }
 
 static enum irq_delivery delivery_of(uint32_t address, uint32_t data)
@@ -445,7 +525,10 @@ int main(void)
         CASE(the_capability_list_is_relinked),
         CASE(unlisted_registers_are_read_only),
         CASE(bus_master_is_the_guests_while_it_is_attached),
+        CASE(a_hostile_capability_list_shows_no_more),
+        CASE(a_reset_that_is_not_there_cannot_be_started),
         CASE(msi_is_routed_by_what_the_guest_wrote),
+        CASE(a_new_vector_does_not_reach_the_device),
         CASE(what_vtd_cannot_post_is_remapped),
         CASE(the_best_delivery_that_is_allowed),
         CASE(intx_is_silenced_until_the_guest_is_done),
