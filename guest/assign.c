@@ -14,6 +14,7 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "arch/printf.h"
+#include "arch/string.h"
 #include "guest/audit.h"
 #include "guest/dma.h"
 #include "guest/storm.h"
@@ -79,14 +80,10 @@ static void detach(struct assignment *a)
 }
 
 /* What the guest sees, and the routes of its interrupts. */
-static int show(struct assignment *a)
+static int show_registers(struct assignment *a)
 {
     int err;
 
-    a->v.of = a;
-    err = vpci_plug(a->vm->pci, &a->v);
-    if (err)
-        return err;
     vpci_header_init(&a->v);
     err = vbar_init(&a->v);
     if (!err)
@@ -100,13 +97,28 @@ static int show(struct assignment *a)
     return 0;
 }
 
-static void hide(struct assignment *a)
+static int show(struct assignment *a)
+{
+    int err;
+
+    a->v.of = a;
+    err = vpci_plug(a->vm->pci, &a->v);
+    return err ? err : show_registers(a);
+}
+
+/* From here on nothing of the function reaches the guest, nor the guest it. */
+static void hide_registers(struct assignment *a)
 {
     pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     intx_release(a);
     vbar_unmap_all(&a->v);
     vmsi_release(&a->v);
     vmsix_release(&a->v);
+}
+
+static void hide(struct assignment *a)
+{
+    hide_registers(a);
     if (a->v.bdf)
         vpci_unplug(a->vm->pci, &a->v);
 }
@@ -157,6 +169,16 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
     return a;
 }
 
+/* In the order in which they were given: assign_restart_all() shows them again in this order. */
+static void append(struct vm *vm, struct assignment *a)
+{
+    struct assignment **at = &vm->assignments;
+
+    while (*at)
+        at = &(*at)->next;
+    *at = a;
+}
+
 /* fn->owner is the VM already. */
 static int give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
 {
@@ -182,10 +204,8 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     }
     spin_lock(&vm->lock);
     err = show(a);
-    if (!err) {
-        a->next = vm->assignments;
-        vm->assignments = a;
-    }
+    if (!err)
+        append(vm, a);
     spin_unlock(&vm->lock);
     if (err) {
         release(a);
@@ -273,22 +293,58 @@ bool assign_lazy(struct vm *vm, gpa_t at)
     return mapped;
 }
 
-/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays. */
-void assign_guest_reset(struct assignment *a)
+static void reset_in_use(struct assignment *a)
 {
     enum pci_reset_kind used;
 
+    if (a->lost)
+        return;
+    if (pci_reset(a->fn, &used) == 0) {
+        storm_end(a);
+        return;
+    }
+    a->lost = true;
+    log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
+             BDF_ARG(a->fn->bdf));
+}
+
+/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays, and its BARs are
+ * where they were. */
+void assign_guest_reset(struct assignment *a)
+{
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);
-    vbar_update(&a->v);
+    vbar_reset(&a->v);
     vmsi_reset(&a->v);
     vmsix_reset(&a->v);
-    if (pci_reset(a->fn, &used))
-        log_guest(&a->vm->log_budget, "vm=%s " BDF_FMT " did not come back from its reset",
-                  a->vm->name, BDF_ARG(a->fn->bdf));
-    else
-        storm_end(a);
+    reset_in_use(a);
     pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
     vmsix_reset(&a->v); /* the device's entries have their masks again */
+    intx_reset(a);
+}
+
+static void begin_anew(struct assignment *a)
+{
+    bdf_t place = a->v.bdf;
+
+    hide_registers(a);
+    reset_in_use(a);
+    memset(&a->v, 0, sizeof(a->v));
+    a->v.bdf = place;
+    a->v.of = a;
+}
+
+/* All are hidden before the first is shown: so each gets the place that it had at first. */
+int assign_restart_all(struct vm *vm)
+{
+    int err = 0;
+
+    spin_lock(&vm->lock);
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        begin_anew(a);
+    for (struct assignment *a = vm->assignments; a && !err; a = a->next)
+        err = show_registers(a);
+    spin_unlock(&vm->lock);
+    return err;
 }
 
 void assign_silence(void)

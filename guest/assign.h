@@ -27,6 +27,7 @@ struct assignment {
     uint64_t storm_began; /* TSC: faults are counted from here on */
     unsigned storm_faults, storm_count;
     bool parked; /* had too many faults: no bus mastering until a reset */
+    bool lost;   /* did not come back from a reset: its guest starts no other */
 };
 
 /* Give the VM every function that its configuration names. A function that is not there, is taken, or
@@ -43,6 +44,9 @@ void assign_release_all(struct vm *vm);
 bool assign_lazy(struct vm *vm, gpa_t at);
 /* The guest started a function level reset. */
 void assign_guest_reset(struct assignment *a);
+/* The VM begins anew: each of its functions is reset and shown as at first, at the places that the virtual
+ * firmware gave it. -ENOMEM, -ENOSPC (logged). Bootstrap processor, while no vCPU of it runs. */
+MUST_CHECK int assign_restart_all(struct vm *vm);
 /* Once, at boot: faults of devices are told to their VMs. */
 void assign_init(void);
 /* Stop all bus mastering of all assigned functions at once; on a panic. */

@@ -95,8 +95,10 @@ static void reset_ioapic(struct vm *vm)
 /* Devices first: none of them writes into the new kernel what the old one had asked for. */
 static void do_reset(struct vm *vm)
 {
-    for (struct assignment *a = vm->assignments; a; a = a->next)
-        assign_guest_reset(a);
+    if (assign_restart_all(vm)) {
+        vm_fail(vm, "reset: one of its devices cannot be shown again");
+        return;
+    }
     reset_ioapic(vm);
     vm_clear_ram(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {

@@ -30,6 +30,8 @@ struct intx_line {
     unsigned unclaimed;
 };
 static struct intx_line lines[LINE_MAX];
+static struct spinlock
+    lock; /* of all lines and their users: a line may have users in several VMs */
 
 static void hardware_disable(const struct intx *x, bool disable)
 {
@@ -55,6 +57,7 @@ static void line_arrived(void *ctx)
     struct intx_line *l = ctx;
     bool claimed = false;
 
+    spin_lock(&lock);
     for (struct intx *x = l->users; x; x = x->next) {
         if (x->asserted || x->guest_disable ||
             !(pci_read16(x->a->fn->bdf, PCI_STATUS) & PCI_STATUS_INTX))
@@ -70,6 +73,7 @@ static void line_arrived(void *ctx)
         log_info("line %u: %u interrupts that nobody claims: masked for good", l->gsi,
                  UNCLAIMED_MAX);
     }
+    spin_unlock(&lock);
 }
 
 /* The guest has ended its service: the line falls, and rises again if the device still drives it. */
@@ -77,22 +81,38 @@ static void guest_ended(void *ctx)
 {
     struct intx *x = ctx;
 
-    if (!x->asserted)
-        return;
-    x->asserted = false;
-    vioapic_line(x->a->vm->ioapic, x->pin, false);
-    if (!x->guest_disable)
-        hardware_disable(x, false);
+    spin_lock(&lock);
+    if (x->asserted) {
+        x->asserted = false;
+        vioapic_line(x->a->vm->ioapic, x->pin, false);
+        hardware_disable(x, x->guest_disable);
+    }
+    spin_unlock(&lock);
 }
 
 void intx_guest_disable(struct assignment *a, bool disable)
 {
     struct intx *x = &a->intx;
 
-    if (!x->on || x->guest_disable == disable)
+    spin_lock(&lock);
+    if (x->on && x->guest_disable != disable) {
+        x->guest_disable = disable;
+        hardware_disable(x, disable || x->asserted);
+    }
+    spin_unlock(&lock);
+}
+
+void intx_reset(struct assignment *a)
+{
+    struct intx *x = &a->intx;
+
+    if (!x->on)
         return;
-    x->guest_disable = disable;
-    hardware_disable(x, disable || x->asserted);
+    spin_lock(&lock);
+    x->asserted = x->guest_disable = false;
+    vioapic_line(a->vm->ioapic, x->pin, false);
+    hardware_disable(x, false);
+    spin_unlock(&lock);
 }
 
 /* --- A line, from its first user to its last ------------------------------------------------------ */
@@ -143,23 +163,46 @@ static struct intx_line *line_of(uint32_t gsi)
     return free && line_open(free, gsi) == 0 ? free : NULL;
 }
 
+static void line_join(struct intx *x, uint8_t gsi)
+{
+    spin_lock(&lock);
+    x->on = line_of(gsi);
+    if (x->on) {
+        x->next = x->on->users;
+        x->on->users = x;
+    }
+    spin_unlock(&lock);
+}
+
+static void line_leave(struct intx *x)
+{
+    spin_lock(&lock);
+    for (struct intx **at = &x->on->users; *at; at = &(*at)->next)
+        if (*at == x) {
+            *at = x->next;
+            break;
+        }
+    if (!x->on->users)
+        line_close(x->on);
+    x->on = NULL;
+    spin_unlock(&lock);
+}
+
 void intx_init(struct assignment *a)
 {
-    uint8_t gsi = pci_read8(a->fn->bdf, PCI_INTERRUPT_LINE);
+    uint8_t gsi = a->fn->interrupt_line;
     struct intx *x = &a->intx;
 
+    *x = (struct intx){.a = a, .pin = VACPI_PCI_PIN(BDF_DEV(a->v.bdf))};
     if (a->fn->interrupt_pin == 0)
         return;
-    x->on = gsi != LINE_NONE && gsi != 0 && can_be_silenced(a->fn) ? line_of(gsi) : NULL;
+    if (gsi != LINE_NONE && gsi != 0 && can_be_silenced(a->fn))
+        line_join(x, gsi);
     if (!x->on) {
         log_info("vm=%s " BDF_FMT " has no INTx that could be led to a guest", a->vm->name,
                  BDF_ARG(a->fn->bdf));
         return;
     }
-    x->a = a;
-    x->pin = VACPI_PCI_PIN(BDF_DEV(a->v.bdf));
-    x->next = x->on->users;
-    x->on->users = x;
     vioapic_on_eoi(a->vm->ioapic, x->pin, guest_ended, x);
     vpci_set_shadow(&a->v, PCI_INTERRUPT_PIN, 1, 1); /* INTA: it is a function of its own there */
     vpci_set_shadow(&a->v, PCI_INTERRUPT_LINE, 1, x->pin);
@@ -174,12 +217,6 @@ void intx_release(struct assignment *a)
         return;
     hardware_disable(x, true);
     vioapic_on_eoi(a->vm->ioapic, x->pin, NULL, NULL);
-    for (struct intx **at = &x->on->users; *at; at = &(*at)->next)
-        if (*at == x) {
-            *at = x->next;
-            break;
-        }
-    if (!x->on->users)
-        line_close(x->on);
-    x->on = NULL;
+    line_leave(x);
+    vioapic_line(a->vm->ioapic, x->pin, false);
 }

@@ -26,3 +26,5 @@ struct intx {
 void intx_init(struct assignment *a);
 void intx_release(struct assignment *a);
 void intx_guest_disable(struct assignment *a, bool disable);
+/* The function was reset: it drives nothing, and may be heard again. */
+void intx_reset(struct assignment *a);

@@ -18,7 +18,8 @@
 #define VACPI_RESET_VALUE     6
 #define VACPI_S5              5 /* SLP_TYP that means "off" */
 #define VACPI_UART_PIN        4
-#define VACPI_PCI_PIN(device) (16 + ((device)-1) % 8) /* of the I/O APIC, for INTA of 00:device.0 */
+/* Of the I/O APIC, for INTA of 00:device.0: a pin for each, so that no line of a VM is shared. */
+#define VACPI_PCI_PIN(device) (15 + (device))
 
 /* Write RSDP, XSDT, FADT, MADT, MCFG and DSDT for a VM of that many vCPUs into `to`, VACPI_SIZE bytes
  * that the guest has at VACPI_BASE. Returns how many bytes were used. */

@@ -225,6 +225,15 @@ void vbar_unmap_all(struct vpci_function *f)
         bar_unmap(f, &f->bars[i]);
 }
 
+void vbar_reset(struct vpci_function *f)
+{
+    struct vbar *rom = &f->bars[VPCI_ROM];
+
+    vbar_unmap_all(f);
+    rom->enabled = false;
+    vpci_set_shadow(f, PCI_ROM, 4, LO32(rom->guest));
+}
+
 static bool decoded(const struct vpci_function *f, const struct vbar *b)
 {
     uint32_t command = vpci_shadow(f, PCI_COMMAND, 2);

@@ -40,7 +40,8 @@ struct pin {
 
 struct vioapic {
     struct vm *vm;
-    struct spinlock lock; /* vCPUs on several CPUs, and the handlers of physical interrupts */
+    struct spinlock lock;   /* vCPUs on several CPUs, and the handlers of physical interrupts */
+    struct spinlock ending; /* while `ended` of a pin is called: nobody takes it away meanwhile */
     uint32_t index, id;
     struct pin pins[VIOAPIC_PINS];
 };
@@ -89,8 +90,10 @@ void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
  * and without the lock. */
 static void end_pin(struct vioapic *io, struct pin *p)
 {
+    spin_lock(&io->ending);
     if (p->ended)
         p->ended(p->ctx);
+    spin_unlock(&io->ending);
     spin_lock(&io->lock);
     if (wants_service(p))
         deliver(io, p);
@@ -115,10 +118,10 @@ void vioapic_eoi(struct vioapic *io, uint8_t vector)
 
 void vioapic_on_eoi(struct vioapic *io, unsigned pin, void (*ended)(void *ctx), void *ctx)
 {
-    spin_lock(&io->lock);
+    spin_lock(&io->ending);
     io->pins[pin].ended = ended;
     io->pins[pin].ctx = ctx;
-    spin_unlock(&io->lock);
+    spin_unlock(&io->ending);
 }
 
 /* --- Registers ----------------------------------------------------------------------------------- */

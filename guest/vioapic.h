@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VM's I/O APIC: 24 pins, level-correct, with an EOI register.
+ * The VM's I/O APIC: 47 pins (16, and one for each PCI device), level-correct, with an EOI register.
  * From: guest/intx.c and virtual devices (lines), guest/mmio.c (registers), guest/vlapic.c (EOI).
  * Spec: Intel 82093AA "I/O APIC Registers"; ICH "IOAPIC: EOI Register".
  */
@@ -8,7 +8,7 @@
 #include "arch/errno.h"
 #include "arch/types.h"
 
-#define VIOAPIC_PINS 24
+#define VIOAPIC_PINS 47
 
 struct vm;
 struct vioapic;

@@ -94,6 +94,8 @@ void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t 
 /* Map and unmap so that what is reachable equals what the registers say. */
 void vbar_update(struct vpci_function *f);
 void vbar_unmap_all(struct vpci_function *f);
+/* As a reset leaves them, but where they are: not decoded. Command is 0 already. */
+void vbar_reset(struct vpci_function *f);
 /* Map a lazy BAR that holds `at`; false: none does. */
 bool vbar_lazy(struct vpci_function *f, uint64_t at);
 

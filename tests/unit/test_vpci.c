@@ -418,6 +418,56 @@ static void intx_is_silenced_until_the_guest_is_done(void **state)
                 PCI_COMMAND_INTX_OFF); /* as the guest wants it */
 }
 
+/* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is heard again; the ROM
+ * is not decoded, the BARs are where they were. */
+static void a_guests_reset_leaves_a_device_that_works(void **state)
+{
+    (void)state;
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
+    assert_false(model_maps_any(at, 0x100000));
+    end_of_interrupt(0x33);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+    assert_true(model_maps(at, 0x100000));
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.posted, 2);
+}
+
+/* As a PC after its reset button: nothing that the guest had set is left, in its view or in the device. */
+static void a_restarted_vm_finds_its_device_as_at_first(void **state)
+{
+    uint8_t first[256];
+    unsigned before;
+    (void)state;
+    for (unsigned i = 0; i < sizeof(first); i++)
+        first[i] = (uint8_t)vpci_read(f, (uint16_t)i, 1);
+    before = m.resets;
+    vpci_write(f, PCI_BAR(0), 4, 0xd8000000);
+    vpci_write(f, PCI_BAR(4), 4, 0xffffffff); /* in the middle of sizing it */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+    vpci_write(f, 0x54, 4, 0xfee01000);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    table(0x18, 4, 0x55);
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    f = m.vm.pci->functions[1];
+    assert_int_equal(m.resets, before + 1);
+    for (unsigned i = 0; i < sizeof(first); i++)
+        assert_int_equal(first[i], vpci_read(f, (uint16_t)i, 1));
+    assert_true(model_maps(0xd0000000, 0x100000) && m.port_passes[0xc040]);
+    assert_int_equal(table_in(0x18, 8), UINT64_C(1) << 32);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+}
+
 /* A line that nobody claims is masked, not served for ever. */
 static void a_storm_on_a_line_ends(void **state)
 {
@@ -532,6 +582,8 @@ int main(void)
         CASE(what_vtd_cannot_post_is_remapped),
         CASE(the_best_delivery_that_is_allowed),
         CASE(intx_is_silenced_until_the_guest_is_done),
+        CASE(a_guests_reset_leaves_a_device_that_works),
+        CASE(a_restarted_vm_finds_its_device_as_at_first),
         CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),
         CASE(hot_unassign_takes_everything_and_assign_gives_it_again),

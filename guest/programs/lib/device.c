@@ -22,7 +22,7 @@ void pci_intx_on(bdf_t bdf, uint8_t vector)
 {
     unsigned pin = pci_config_read(bdf, PCI_INTERRUPT_LINE, 1);
 
-    check(pci_config_read(bdf, PCI_INTERRUPT_PIN, 1) != 0 && pin < 24);
+    check(pci_config_read(bdf, PCI_INTERRUPT_PIN, 1) != 0 && pin != 0xff);
     ioapic_write(IOAPIC_RTE(pin) + 1, 0);
     ioapic_write(IOAPIC_RTE(pin), (uint32_t)RTE_LEVEL_LOW | vector);
 }
