@@ -8,6 +8,7 @@
  *   multiboot2   header in the first 32 KiB     32-bit, EAX = its magic, EBX = its information
  *   multiboot1   header in the first 8 KiB      32-bit, likewise
  *   ELF          7f 45 4c 46                    64-bit: as flat; 32-bit: as multiboot2
+ *   boot sector  55 AA at 0x1fe                 real mode at 0x7c00, its segments 0
  *   flat         everything that is left, from one byte on, unless it is known to be something else
  *                or is nothing but text: at 1 MiB, 64-bit mode, RDI = multiboot2 information
  * In 64-bit mode the low 4 GiB are mapped where they are, RSP is the top of some hundred KiB.

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A flat binary: the bytes of the file are the bytes in memory, from 1 MiB on, and the first one is the
- * first instruction. It has no mark to know it by, so every file is one that is not plainly something
- * else: another format, packed, or text.
+ * A flat binary: the bytes of the file are the bytes in memory, and the first one is the first
+ * instruction. With the mark of a boot sector it starts in real mode where a BIOS puts those. Else it has
+ * no mark to know it by, so every file is one that is not plainly something else: another format, packed,
+ * or text; it starts at 1 MiB in 64-bit mode.
  * From: guest/load.c.
  */
 #include "guest/load.h"
 #include "arch/string.h"
 #define LOG "load"
 #include "arch/log.h"
+
+#define SECTOR         512
+#define SECTOR_MARK    0xaa55 /* its last two bytes */
+#define SECTOR_ADDRESS UINT64_C(0x7c00)
 
 static const struct {
     const char *bytes;
@@ -44,6 +49,21 @@ static bool is_text(const struct load *l)
     return true;
 }
 
+static bool is_boot_sector(const struct load *l)
+{
+    return l->size >= SECTOR && l->size % SECTOR == 0 &&
+           (l->file[SECTOR - 2] | l->file[SECTOR - 1] << 8) == SECTOR_MARK;
+}
+
+static int load_boot_sector(struct load *l)
+{
+    l->format = "boot-sector";
+    l->mode = VCPU_REAL;
+    l->rip = SECTOR_ADDRESS;
+    l->rsp = SECTOR_ADDRESS;
+    return load_put(l, SECTOR_ADDRESS, l->file, l->size, l->size);
+}
+
 int load_flat(struct load *l)
 {
     if (l->size == 0)
@@ -53,6 +73,8 @@ int load_flat(struct load *l)
         return LOAD_FAIL(l, "is no kernel: %s", what);
     if (is_text(l))
         return LOAD_FAIL(l, "is no kernel: a text file");
+    if (is_boot_sector(l))
+        return load_boot_sector(l);
     int err = load_put(l, LOAD_KERNEL, l->file, l->size, l->size);
     if (err)
         return err;

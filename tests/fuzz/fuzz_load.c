@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(err == 0 || (err == -EINVAL && strstr(stub_log, "vm=fuzz kernel: ")));
     if (err == 0) {
         must(l.format != NULL && l.image_end <= LOW);
-        must(l.mode == VCPU_LONG64 || l.mode == VCPU_PROTECTED32);
+        must(l.mode == VCPU_LONG64 || l.mode == VCPU_PROTECTED32 || l.mode == VCPU_REAL);
     }
     free(file);
     free(ram);

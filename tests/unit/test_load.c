@@ -158,6 +158,22 @@ static void no_kernels(void **state)
     refused("an ELF file that is cut off");
 }
 
+static void boot_sector(void **state)
+{
+    (void)state;
+    put16(510, 0xaa55);
+    file[0] = 0xfa;
+    l.size = 1024;
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.format, "boot-sector");
+    assert_int_equal(l.mode, VCPU_REAL);
+    assert_int_equal(l.rip, 0x7c00);
+    assert_memory_equal(ram + 0x7c00, file, 1024);
+    l.size = 1023; /* whole sectors only */
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.format, "flat");
+}
+
 static void flat_too_big(void **state)
 {
     (void)state;
@@ -500,6 +516,7 @@ int main(void)
         T(flat_of_one_instruction),
         T(identity_paging),
         T(no_kernels),
+        T(boot_sector),
         T(flat_too_big),
         T(elf_both_classes),
         T(elf_that_lies),
