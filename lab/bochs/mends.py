@@ -99,6 +99,18 @@ MENDS = [
                "  vm->idt_vector_info = vector | (BX_EXTERNAL_INTERRUPT << 8);\n  vm->idt_vector_error_code = 0;\n",
     ),
     Mend(
+        name="exception-commits-rip",
+        file="main.cc",
+        spec="Saving RIP, RSP, RFLAGS, and SSP",
+        rule="an exit for an external interrupt that comes before the first instruction of an exception's handler saves "
+             "RIP of that instruction (with several processors it saved RIP of the one that had faulted, with the stack "
+             "and the privilege of the handler)",
+        anchor="          BX_CPU(processor)->icount++;\n          run = false;\n",
+        repair="          BX_CPU(processor)->icount++;\n          run = false;\n"
+               "          BX_CPU(processor)->prev_rip = BX_CPU(processor)->gen_reg[BX_64BIT_REG_RIP].rrx;\n"
+               "          BX_CPU(processor)->speculative_rsp = false;\n",
+    ),
+    Mend(
         name="cr0-fixed-in-guest",
         file="cpu/crregs.cc",
         spec="Changes to Instruction Behavior in VMX Non-Root Operation",

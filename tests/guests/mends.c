@@ -20,9 +20,11 @@ enum {
     APIC_VERSION = 0x30,
     APIC_EOI = 0xb0,
     APIC_SPURIOUS = 0xf0,
+    APIC_ICR = 0x300,
     APIC_TIMER = 0x320,
     APIC_DIVIDE = 0x3e0
 };
+enum { APIC_TO_SELF = 0x44000 };
 enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_CODE32 = 0x18, SELECTOR_TSS = 0x20 };
 enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
 enum { PATIENCE = 3000000 }; /* preemption timer: a guest that sleeps for ever ends then */
@@ -30,7 +32,8 @@ enum { PATIENCE = 3000000 }; /* preemption timer: a guest that sleeps for ever e
 extern uint8_t gdt[], gdt_end[], idt[], idt_end[], tss[];
 extern uint32_t taken[256], taken_with_if[256];
 extern void guest_nothing(void), guest_ipi_masked(void), guest_notify(void), guest_sti_hlt(void);
-extern void guest_cli_hlt(void), guest_hlt_cli(void), guest_clears_paging(void);
+extern void guest_cli_hlt(void), guest_hlt_cli(void), guest_undefined(void),
+    guest_clears_paging(void);
 int vm_launch(void);
 int root_clears_paging(void);
 void bare_main(void);
@@ -292,6 +295,17 @@ static void virtual_interrupt_vectoring(void)
         "event", event);
 }
 
+/* SDM "Saving RIP, RSP, RFLAGS, and SSP": the first instruction faults in the shadow of STI, so the interrupt that waits
+ * exits before the first instruction of the handler, which is where the guest goes on. */
+static void exception_commits_rip(void)
+{
+    prepare(guest_undefined, RFLAGS_IF, false, false);
+    vmwrite(GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI);
+    apic_write(APIC_ICR, APIC_TO_SELF | OTHER);
+    uint64_t reason = run(), rip = vmread(GUEST_RIP) - (uint64_t)guest_undefined;
+    say("exception-commits-rip", reason == EXIT_EXTERNAL_INTERRUPT && rip != 0, "exit", reason);
+}
+
 /* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to the fixed bits. */
 static void cr0_fixed_in_guest(void)
 {
@@ -331,6 +345,7 @@ void bare_main(void)
     halted_guest_exits();
     posted_delivery_at_once();
     virtual_interrupt_vectoring();
+    exception_commits_rip();
     cr0_fixed_in_guest();
     cr0_fixed_in_root();
     apic_enabled_again();

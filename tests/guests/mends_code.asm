@@ -3,7 +3,7 @@
 ; From: tests/guests/mends.c (which says what each has to show)
 
 global vm_launch, root_clears_paging
-global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli, guest_clears_paging
+global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli, guest_undefined, guest_clears_paging
 extern fault, recover_rip, recover_rsp
 
 APIC    equ 0xfee00000
@@ -77,6 +77,9 @@ guest_hlt_cli:                          ; the timer brings the notification; CLI
     hlt
     cli
     vmcall
+
+guest_undefined:                        ; entered with an interrupt pending that may come after this one
+    ud2
 
 bits 32
 guest_clears_paging:
