@@ -88,12 +88,24 @@ static bool fits_large(uint64_t address, uint64_t end)
     return entry && (!(*entry & PTE_P) || (*entry & PTE_PS));
 }
 
+/* Is `address` in a page of 2 MiB with these very rights? Then a part of it needs no table. */
+static bool is_so(uint64_t address, uint64_t rights)
+{
+    const uint64_t all = PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_PS | PTE_NX;
+    const uint64_t *entry = entry_for(address, 2);
+    return rights && entry && (*entry & all) == (rights | PTE_PS);
+}
+
 /* Pages that [base, base + size) touches; `rights` 0 takes them out. */
 static int set_range(uint64_t base, uint64_t size, uint64_t rights)
 {
     uint64_t end = ALIGN_UP(base + size, PAGE_SIZE);
     for (uint64_t at = ALIGN_DOWN(base, PAGE_SIZE); at < end;) {
         bool large = fits_large(at, end);
+        if (!large && is_so(at, rights)) {
+            at += PAGE_SIZE;
+            continue;
+        }
         uint64_t *entry = entry_for(at, large ? 2 : 1);
         if (!entry)
             return -ENOMEM;

@@ -7,6 +7,9 @@
  * To: guest/gwalk.c, guest/insn.c, guest/insn_exec.c, then the ranges on vm->mmio (guest/pio.c).
  * Spec: SDM "EPT Violations".
  */
+#include "arch/io.h"
+#include "arch/page.h"
+#include "arch/paging.h"
 #include "arch/string.h"
 #include "guest/assign.h"
 #include "guest/gwalk.h"
@@ -134,11 +137,59 @@ static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwa
 {
     uint64_t left;
     int err = translate(a, linear, access, &s->at[0], &left);
+    if (!err) /* a large page of the guest may hold what is trapped beside what is not */
+        left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
     s->width[0] = err || left >= width ? width : (unsigned)left;
     s->width[1] = width - s->width[0];
     if (!err && s->width[1])
         err = translate(a, linear + s->width[0], access, &s->at[1], &left);
     return err;
+}
+
+/* Only one operand of a string instruction was the reason for the exit. The other may be in a BAR that the
+ * guest reaches by itself: then it is done as the guest would have done it, under the lock, so that nobody
+ * takes the mapping away meanwhile. False: nothing is mapped there. */
+static bool direct(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint64_t *value)
+{
+    unsigned has;
+    enum ept_type type;
+    hpa_t to;
+    char *p = NULL;
+    (void)assign_lazy(vm, at);
+    spin_lock(&vm->lock);
+    if (ept_translate(vm->ept, at, &to, &has, &type) && (has & perm))
+        p = mmio_map(to, width);
+    if (p && perm == EPT_PERM_READ)
+        *value = mmio_read(p, width);
+    else if (p)
+        mmio_write(p, width, *value);
+    spin_unlock(&vm->lock);
+    return p;
+}
+
+static uint64_t read_device(struct vcpu *v, gpa_t at, unsigned width)
+{
+    uint64_t value;
+    if (!vm_bus_read(v, &v->vm->mmio, at.v, width, &value))
+        (void)direct(v->vm, at, width, EPT_PERM_READ, &value);
+    return value;
+}
+
+static void write_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t value)
+{
+    if (!vm_bus_write(v, &v->vm->mmio, at.v, width, value))
+        (void)direct(v->vm, at, width, EPT_PERM_WRITE, &value);
+}
+
+/* A part of an operand that crosses a page may have 3, 5, 6 or 7 bytes, which no device is ever asked for: it
+ * goes in naturally aligned pieces. */
+static unsigned piece(uint64_t at, unsigned left)
+{
+    unsigned width = left;
+    if (left & (left - 1))
+        for (width = 4; width > left || (at & (width - 1)); width /= 2)
+            ;
+    return width;
 }
 
 static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
@@ -147,8 +198,10 @@ static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
     const void *ram = vm_ram(a->v->vm, at, width);
     if (ram)
         memcpy(&value, ram, width);
-    else
-        vm_bus_read(a->v, &a->v->vm->mmio, at.v, width, &value);
+    for (unsigned done = 0, n; !ram && done < width; done += n) {
+        n = piece(at.v + done, width - done);
+        value |= read_device(a->v, gpa(at.v + done), n) << (8 * done);
+    }
     return value;
 }
 
@@ -157,8 +210,10 @@ static void write_physical(struct access *a, gpa_t at, unsigned width, uint64_t 
     void *ram = vm_ram(a->v->vm, at, width);
     if (ram)
         memcpy(ram, &value, width);
-    else
-        vm_bus_write(a->v, &a->v->vm->mmio, at.v, width, value);
+    for (unsigned done = 0, n; !ram && done < width; done += n) {
+        n = piece(at.v + done, width - done);
+        write_device(a->v, gpa(at.v + done), n, value >> (8 * done) & BITS(8 * n - 1, 0));
+    }
 }
 
 static int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)

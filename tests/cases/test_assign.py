@@ -43,6 +43,10 @@ CASES = [
          vms=['kernel=lab-intx.elf,name=one,mem=8M,pci=00:02.2,pin=1,cmdline="count=5000 stubborn=1"',
               "kernel=lab-intx.elf,name=two,mem=8M,pci=00:03.1,cmdline=count=1000"],
          expect=[r"(?s)(?=.*one\| intx=5000 spurious=0)(?=.*two\| intx=1000 spurious=0)"], exits={"one": 1, "two": 1}),
+    *(Case(f"trapped-{bar}", exits={"alpha": 1}, expect=[r"alpha\| strings exits=", r"alpha\| an operand over the border"],
+           vms=[f"kernel=trapped.elf,name=alpha,mem=8M,{EDU},bar={bar},pci=00:02.1,pci=00:02.2"]) for bar in ("eager", "lazy")),
+    Case("msix-plan-a", vms=[f"kernel=posting.elf,name=alpha,mem=8M,{EDU},plan=A,cmdline=running=100"], exits={"alpha": 1},
+         expect=[r"running: raised=100 handled=100 double=0"]),
     # What a reset from inside leaves of INTx.
     Case("intx-after-a-reset", vms=["kernel=lab-intx.elf,name=alpha,mem=8M,pci=00:02.1,cmdline=resets=1"],
          expect=[r"alpha\| intx=1000 spurious=0"] * 2, exits={"alpha": 1}),
