@@ -49,7 +49,10 @@ static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned 
     const char *at = (const char *)(uintptr_t)b->host.base + offset;
 
     (void)v;
-    *value = mmio_read(at, width);
+    if (vmsix_holds(b->msix, offset))
+        vmsix_read(b->msix, offset, width, value);
+    else
+        *value = mmio_read(at, width);
 }
 
 static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -59,7 +62,10 @@ static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned
     char *at = (char *)(uintptr_t)b->host.base + offset;
 
     (void)v;
-    mmio_write(at, width, value);
+    if (vmsix_holds(b->msix, offset))
+        vmsix_write(b->msix, offset, width, value);
+    else
+        mmio_write(at, width, value);
 }
 
 static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -142,7 +148,7 @@ static void unmap_io(struct vm *vm, struct vbar *b)
     }
 }
 
-static bool map_direct(struct vm *vm, struct vbar *b, uint64_t offset, uint64_t size)
+static bool map_direct(struct vm *vm, const struct vbar *b, uint64_t offset, uint64_t size)
 {
     unsigned perm = EPT_PERM_READ | (b->enabled ? 0 : EPT_PERM_WRITE); /* a ROM is only read */
 
@@ -150,20 +156,29 @@ static bool map_direct(struct vm *vm, struct vbar *b, uint64_t offset, uint64_t 
                                EPT_UC, false) == 0;
 }
 
-/* The pages before and behind the MSI-X table directly, the table's own pages by vmsix.c. */
-static bool map_memory(struct vpci_function *f, struct vbar *b)
+/* The pages before and behind the MSI-X table directly, the table's own pages by vmsix.c; last, so that
+ * what failed has only direct mappings to be undone. */
+static bool map_pages(struct vpci_function *f, const struct vbar *b)
 {
     struct vm *vm = f->of->vm;
     struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
+    uint64_t behind = hole.offset + hole.size;
+
+    return map_direct(vm, b, 0, hole.offset) && map_direct(vm, b, behind, b->host.size - behind) &&
+           (!hole.size || vmsix_map(f->msix, vm, b->guest + hole.offset) == 0);
+}
+
+static bool map_memory(struct vpci_function *f, struct vbar *b)
+{
+    struct vm *vm = f->of->vm;
 
     if (trapped(f, b))
         return vm_bus_add(&vm->mmio, &(struct vm_range){b->guest, b->host.size, "bar-mem",
                                                         forward_read, forward_write, b}) == 0;
-    if (!hole.size)
-        return map_direct(vm, b, 0, b->host.size);
-    uint64_t behind = hole.offset + hole.size;
-    return map_direct(vm, b, 0, hole.offset) && map_direct(vm, b, behind, b->host.size - behind) &&
-           vmsix_map(f->msix, vm, b->guest + hole.offset) == 0;
+    if (map_pages(f, b))
+        return true;
+    vm_unmap(vm, gpa(b->guest), b->host.size);
+    return false;
 }
 
 static void unmap_memory(struct vpci_function *f, struct vbar *b)
@@ -203,10 +218,9 @@ static void bar_map(struct vpci_function *f, struct vbar *b)
     }
     b->mapped_at = b->guest;
     b->mapped = b->host.kind == PCI_BAR_IO ? map_io(f, b) : map_memory(f, b);
-    if (!b->mapped) { /* no memory for tables: undo what came through */
-        b->mapped = true;
-        bar_unmap(f, b);
-    }
+    if (!b->mapped) /* a table, or the list of ranges, is full */
+        log_guest(&b->place_budget, "vm=%s " BDF_FMT " bar%u at 0x%llx: no room: not mapped",
+                  f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), (unsigned long long)b->guest);
 }
 
 /* A device may decode either its ROM or its BARs, so the hardware's enable bit is the guest's. */
@@ -348,6 +362,19 @@ static int place(struct vpci_function *f, struct vbar *b)
     return 0;
 }
 
+/* Firmware often leaves a ROM without an address, and what it says then is anything. */
+static void rom_init(struct vpci_function *f)
+{
+    const struct pci_function *fn = f->of->fn;
+    const char *why = fn->rom.kind == PCI_BAR_NONE ? NULL : pci_rom_objection(fn);
+
+    if (why)
+        log_info("vm=%s " BDF_FMT " its ROM is not shown: %s", f->of->vm->name, BDF_ARG(fn->bdf),
+                 why);
+    else
+        f->bars[VPCI_ROM].host = fn->rom;
+}
+
 int vbar_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
@@ -361,7 +388,7 @@ int vbar_init(struct vpci_function *f)
                                       .write = vbar_write});
     }
     if (f->of->config.rom)
-        f->bars[VPCI_ROM].host = fn->rom;
+        rom_init(f);
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         if (f->bars[i].host.kind != PCI_BAR_NONE) {
             int err = place(f, &f->bars[i]);

@@ -104,15 +104,24 @@ static bool in_table(const struct vmsix *m, uint64_t bar_offset)
            bar_offset - m->info.table_offset < m->info.count * (uint64_t)PCI_MSIX_ENTRY_SIZE;
 }
 
-/* An access that reaches out of the table at its end is answered for the part that lies in it. */
-static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+/* Begins before the table and reaches into it: no driver does that, and the device's entries are not the
+ * guest's to see. */
+static bool reaches_in(const struct vmsix *m, uint64_t bar_offset, unsigned width)
 {
-    struct vmsix *m = owner;
-    uint64_t at = m->hole.offset + offset;
+    return !in_table(m, bar_offset) && in_table(m, bar_offset + width - 1);
+}
 
-    (void)v;
+bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
+{
+    return m && bar_offset >= m->hole.offset && bar_offset - m->hole.offset < m->hole.size;
+}
+
+/* An access that reaches out of the table at its end is answered for the part that lies in it. */
+void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
+{
     if (!in_table(m, at)) {
-        *value = mmio_read(m->pages + offset, width);
+        *value = reaches_in(m, at, width) ? BITS(8 * width - 1, 0)
+                                          : mmio_read(m->pages + (at - m->hole.offset), width);
         return;
     }
     *value = 0;
@@ -130,18 +139,12 @@ static bool in_pba(const struct vmsix *m, uint64_t bar_offset)
            bar_offset - m->info.pba_offset < size;
 }
 
-static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+void vmsix_write(struct vmsix *m, uint64_t at, unsigned width, uint64_t value)
 {
-    struct vmsix *m = owner;
-    uint64_t at = m->hole.offset + offset;
-
-    (void)v;
-    if (in_pba(m, at))
-        return; /* read-only */
+    if (in_pba(m, at) || in_pba(m, at + width - 1) || reaches_in(m, at, width))
+        return; /* the PBA is read-only */
     if (!in_table(m, at)) {
-        if (in_table(m, at + width - 1))
-            return; /* begins before the table and reaches into it: no driver does that */
-        mmio_write(m->pages + offset, width, value);
+        mmio_write(m->pages + (at - m->hole.offset), width, value);
         return;
     }
     at -= m->info.table_offset;
@@ -151,6 +154,22 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
     memcpy((char *)e + in_entry, &value, MIN(width, PCI_MSIX_ENTRY_SIZE - in_entry));
     e->control &= PCI_MSIX_ENTRY_MASK;
     entry_update(m, i);
+}
+
+static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    const struct vmsix *m = owner;
+
+    (void)v;
+    vmsix_read(m, m->hole.offset + offset, width, value);
+}
+
+static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vmsix *m = owner;
+
+    (void)v;
+    vmsix_write(m, m->hole.offset + offset, width, value);
 }
 
 int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at)
@@ -184,6 +203,15 @@ static void control_write(struct vpci_function *f, const struct vpci_reg *r, uin
 
 /* --- Life --------------------------------------------------------------------------------------- */
 
+/* Whole pages, but nothing behind the end of a BAR that is smaller than one. */
+static struct vmsix_hole hole_of(const struct pci_msix_info *info, const struct pci_bar *bar)
+{
+    uint64_t first = ALIGN_DOWN(info->table_offset, PAGE_SIZE);
+    uint64_t end = ALIGN_UP(info->table_offset + info->count * PCI_MSIX_ENTRY_SIZE, PAGE_SIZE);
+
+    return (struct vmsix_hole){first, MIN(end, bar->size) - first};
+}
+
 int vmsix_init(struct vpci_function *f)
 {
     struct pci_msix_info info;
@@ -199,15 +227,14 @@ int vmsix_init(struct vpci_function *f)
     m->f = f;
     m->info = info;
     m->size_in_pages = pages;
-    m->hole.offset = ALIGN_DOWN(info.table_offset, PAGE_SIZE);
-    m->hole.size =
-        ALIGN_UP(info.table_offset + info.count * PCI_MSIX_ENTRY_SIZE, PAGE_SIZE) - m->hole.offset;
+    m->hole = hole_of(&info, &f->of->fn->bars[info.table_bar]);
     m->pages = mmio_map(hpa(f->of->fn->bars[info.table_bar].base + m->hole.offset), m->hole.size);
     if (!m->pages) {
         pages_free(m, pages);
         return -ENOMEM;
     }
     f->msix = m;
+    f->bars[info.table_bar].msix = m;
     vmsix_reset(f);
     vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msix + PCI_MSIX_CONTROL),
                                   .width = 2,
@@ -242,6 +269,7 @@ void vmsix_release(struct vpci_function *f)
     if (!f->msix)
         return;
     vmsix_reset(f);
+    f->bars[f->msix->info.table_bar].msix = NULL;
     pages_free(f->msix, f->msix->size_in_pages);
     f->msix = NULL;
 }

@@ -30,6 +30,10 @@ void vmsix_reset(struct vpci_function *f);
 /* Trap the table's pages at this guest-physical address. */
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
 void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at);
+/* The same for a BAR of which every access is trapped: is this one (offset in the BAR) ours? m may be NULL. */
+bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset);
+void vmsix_read(const struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t *value);
+void vmsix_write(struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t value);
 
 /* The route of entry n, and what the guest wrote there; NULL: the function has no such entry. */
 const struct irq_route *vmsix_route(const struct vmsix *m, unsigned n, bool *guest_masked);

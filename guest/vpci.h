@@ -38,8 +38,9 @@ struct vbar {
     uint64_t guest;      /* where the guest put it; meaningful while decode is on */
     uint64_t mapped_at;  /* where it really is now; valid if `mapped` */
     bool mapped;
-    bool enabled;     /* ROM BAR: its own enable bit */
-    int place_budget; /* lines about impossible places */
+    bool enabled;       /* ROM BAR: its own enable bit */
+    int place_budget;   /* lines about impossible places */
+    struct vmsix *msix; /* whose table is in it, or NULL */
 };
 
 struct vpci_function {

@@ -136,6 +136,17 @@ static const char *bar_conflict(const struct pci_function *f, const struct pci_b
     return NULL;
 }
 
+/* Only if it is used does a ROM claim addresses; so it is compared with the other ROMs here, not above. */
+const char *pci_rom_objection(const struct pci_function *f)
+{
+    if (!f->rom.base)
+        return "the firmware left it without an address";
+    for (size_t i = 0; i < pci_count(); i++)
+        if (pci_get(i) != f && pci_bar_overlap(&f->rom, &pci_get(i)->rom))
+            return "a ROM lies over another function's";
+    return bar_conflict(f, &f->rom);
+}
+
 static bool has_vfs(const struct pci_function *f)
 {
     return f->ext_sriov &&

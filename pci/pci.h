@@ -123,6 +123,8 @@ struct pci_objection {
 };
 #define PCI_OBJECTION_MAX 6
 size_t pci_objections(const struct pci_function *f, struct pci_objection *out);
+/* The same about its ROM alone, which not everybody wants; NULL: it may be shown. */
+const char *pci_rom_objection(const struct pci_function *f);
 /* The first objection in words; NULL: there is none. */
 const char *pci_not_assignable(const struct pci_function *f);
 

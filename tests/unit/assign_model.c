@@ -167,6 +167,10 @@ size_t pci_objections(const struct pci_function *f, struct pci_objection *out)
         out[count++] = (struct pci_objection){"no-reset", "there is no way to reset it", false};
     return count;
 }
+const char *pci_rom_objection(const struct pci_function *f)
+{
+    return f->rom.base ? NULL : "the firmware left it without an address";
+}
 struct pci_function *pci_find(bdf_t bdf) { return bdf == m.fn.bdf ? &m.fn : NULL; }
 struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)
 {
@@ -359,7 +363,8 @@ static void device_init(void)
     memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2);                 /* VPD: not understood */
     memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70, 0x84}, 3); /* 64 bits, 4 messages */
     memset(m.config + 0x53, 0, 11);
-    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0xc0, 4, 0, 1, 0x10, 0, 0, 1, 0x18}, 10);
+    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0xc0, 4, 0, 0x11, 0x10, 0, 0, 1, 0x18},
+           10);
     memset(m.config + 0x7a, 0, 2);
     memcpy(m.config + 0xc0, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8); /* FLR */
     memset(m.config + 0xc8, 0, 4);
@@ -378,7 +383,8 @@ int model_assign(enum plan plan, enum bar_mapping bar)
     m.vm.vcpus[0] = &vcpu0;
     m.vm.vcpus[1] = &vcpu1;
     m.vm.vcpu_count = 2;
-    m.vm.config.devices[0] = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar};
+    struct device_config *c = &m.vm.config.devices[0];
+    *c = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar, .rom = c->rom};
     m.vm.config.device_count = 1;
     m.vm.ioapic = vioapic_create(&m.vm);
     m.vm.pci = vpci_create(&m.vm);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c pci/caps.c pci/msi.c
+/*
+ * The life of an assignment: given, used, reset, in trouble, taken back; and its INTx.
+ */
+#include "arch/options.h"
+#include "guest/storm.h"
+#include "tests/unit/vpci_fixture.h"
+
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
+    r->write(&asking, r->owner, 0, 4, index);
+    r->write(&asking, r->owner, 0x10, 4, value);
+}
+
+static void end_of_interrupt(uint8_t vector)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
+    r->write(&asking, r->owner, 0x40, 4, vector);
+}
+
+/* PCI "Device Control", "Device Status": one interrupt per service, as long as the device drives the line. */
+static void intx_is_silenced_until_the_guest_is_done(void **state)
+{
+    (void)state;
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33); /* level, unmasked */
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.posted, 1);
+    assert_int_equal(m.last_vector, 0x33);
+    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    m.handler(m.handler_ctx); /* somebody else on the line: not ours a second time */
+    assert_int_equal(m.posted, 1);
+    end_of_interrupt(0x33);
+    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    m.handler(m.handler_ctx); /* still driven: it comes again */
+    assert_int_equal(m.posted, 2);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    end_of_interrupt(0x33);
+    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) &
+                PCI_COMMAND_INTX_OFF); /* as the guest wants it */
+}
+
+/* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is heard again; the ROM
+ * is not decoded, the BARs are where they were. */
+static void a_guests_reset_leaves_a_device_that_works(void **state)
+{
+    (void)state;
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
+    assert_false(model_maps_any(at, 0x100000));
+    end_of_interrupt(0x33);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+    assert_true(model_maps(at, 0x100000));
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.posted, 2);
+}
+
+/* As a PC after its reset button: nothing that the guest had set is left, in its view or in the device. */
+static void a_restarted_vm_finds_its_device_as_at_first(void **state)
+{
+    uint8_t first[256];
+    unsigned before;
+    (void)state;
+    for (unsigned i = 0; i < sizeof(first); i++)
+        first[i] = (uint8_t)vpci_read(f, (uint16_t)i, 1);
+    before = m.resets;
+    vpci_write(f, PCI_BAR(0), 4, 0xd8000000);
+    vpci_write(f, PCI_BAR(4), 4, 0xffffffff); /* in the middle of sizing it */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+    vpci_write(f, 0x54, 4, 0xfee01000);
+    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    table(0x18, 4, 0x55);
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    f = m.vm.pci->functions[1];
+    assert_int_equal(m.resets, before + 1);
+    for (unsigned i = 0; i < sizeof(first); i++)
+        assert_int_equal(first[i], vpci_read(f, (uint16_t)i, 1));
+    assert_true(model_maps(0xd0000000, 0x100000) && m.port_passes[0xc040]);
+    assert_int_equal(table_in(0x18, 8), UINT64_C(1) << 32);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+}
+
+/* A line that nobody claims is masked, not served for ever. */
+static void a_storm_on_a_line_ends(void **state)
+{
+    (void)state;
+    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+    for (unsigned i = 0; i < 999; i++)
+        m.handler(m.handler_ctx);
+    assert_false(m.rte & BIT(16));
+    m.handler(m.handler_ctx);
+    assert_true(m.rte & BIT(16));
+    assert_int_equal(m.posted, 0);
+}
+
+static void faults(unsigned count)
+{
+    const struct vtd_fault fault = {.source_id = m.fn.bdf, .reason = 5, .address = 0x1000};
+    while (count--)
+        m.fault_handler(&fault);
+}
+
+/* A device with too many faults cannot be made to master the bus, until its guest has reset it. */
+static void storm_parks_the_device(void **state)
+{
+    (void)state;
+    assign_init();
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    faults(STORM_FAULTS - 1);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    faults(1);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assert_int_equal(m.vm.fault_count, STORM_FAULTS);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assert_false(vpci_read(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+    assign_guest_reset(f->of);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    faults(STORM_FAULTS - 1);
+    assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+}
+
+static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state)
+{
+    const struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    for (unsigned turn = 0; turn < 10; turn++) {
+        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+        assert_null(m.vm.pci->functions[1]);
+        assert_int_equal(m.map_count, 0);
+        assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
+        assert_int_equal(m.irte_free, m.irte_next);
+        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), -ENOENT);
+        assert_int_equal(assign_hot(&m.vm, &c), 0);
+        assert_int_equal(assign_hot(&m.vm, &c), -ENODEV); /* it is given away already */
+        assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_VENDOR_ID, 4), 0x11e81234);
+    }
+}
+
+/* What cannot be reset stays parked, until somebody asks for it as it is. */
+static void what_cannot_be_reset_is_parked(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    m.no_reset = true;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_true(m.fn.parked);
+    m.no_reset = false; /* it has one, say, but that failed */
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: no-reset"));
+    assert_null(m.fn.owner);
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_false(m.fn.parked);
+}
+
+static void one_waiver_waives_one_objection(void **state)
+{
+    struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    m.no_reset = true;
+    options.hidden[0] = m.fn.bdf;
+    options.hidden_count = 1;
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: hidden (the command line hides it)"));
+    c.unsafe |= 1u << UNSAFE_HIDDEN;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    options.hidden_count = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(intx_is_silenced_until_the_guest_is_done),
+        CASE(a_guests_reset_leaves_a_device_that_works),
+        CASE(a_restarted_vm_finds_its_device_as_at_first),
+        CASE(a_storm_on_a_line_ends),
+        CASE(storm_parks_the_device),
+        CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
+        CASE(what_cannot_be_reset_is_parked),
+        CASE(one_waiver_waives_one_objection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

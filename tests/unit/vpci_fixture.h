@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Around each test of an assigned function: the model of a device, given to a VM before and taken back after.
+ * From: tests/unit/test_vpci.c, tests/unit/test_assign.c.   To: tests/unit/assign_model.h.
+ */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+#include "tests/unit/assign_model.h"
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static struct vpci_function *f;
+static struct vcpu asking = {.vm = &m.vm}; /* who accesses */
+
+static int setup(void **state)
+{
+    (void)state;
+    model_init(PLAN_D, BAR_EAGER);
+    f = m.vm.pci->functions[1];
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    model_end();
+    assert_int_equal(m.map_count, 0);
+    for (unsigned p = 0; p < 65536; p++)
+        assert_false(m.port_passes[p]);
+    assert_int_equal(m.vm.pio.count, 0);
+    assert_int_equal(m.vm.mmio.count, 0);
+    assert_int_equal(m.irte_free, m.irte_next); /* every entry came back */
+    return 0;
+}
+
+static inline void again(void)
+{
+    model_end();
+    model_device();
+}
+
+static inline void table(unsigned offset, unsigned width, uint64_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
+    r->write(&asking, r->owner, offset, width, value);
+}
+
+static inline uint64_t table_in(unsigned offset, unsigned width)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
+    uint64_t value = 0;
+    r->read(&asking, r->owner, offset, width, &value);
+    return value;
+}
