@@ -111,6 +111,14 @@ MENDS = [
                "          BX_CPU(processor)->speculative_rsp = false;\n",
     ),
     Mend(
+        name="exception-commits-rip-2",
+        file="main.cc",
+        spec="Saving RIP, RSP, RFLAGS, and SSP",
+        rule="(the other half of the edit above: after longjmp it is still known which processor took the exception)",
+        anchor="        Bit32u executed = 0, processor = 0;\n",
+        repair="        volatile Bit32u executed = 0, processor = 0;\n",
+    ),
+    Mend(
         name="cr0-fixed-in-guest",
         file="cpu/crregs.cc",
         spec="Changes to Instruction Behavior in VMX Non-Root Operation",
