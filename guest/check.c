@@ -4,7 +4,8 @@
  *   - no entry of an EPT or a second-stage table leads to memory of Hamlet or of another VM
  *   - what a device reaches, the CPU of its VM reaches at the same address, with no less permission
  *   - guest RAM of two VMs does not overlap, and is marked as given away
- *   - no present interrupt-remapping entry goes unverified, and no unit takes the old message format
+ *   - no present interrupt-remapping entry goes unverified or posts to what is no vCPU's descriptor, and no
+ *     unit takes the old message format
  *   - ports 0xCF8 to 0xCFF exit
  * A device with dma=pv or dma=identity goes untranslated and is in no table: for it nothing is promised,
  * and guest/dma.c says so.
@@ -132,7 +133,7 @@ static void check_descriptors(struct audit *a)
 
         for (size_t i = 0; i < a->count && !known; i++)
             for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
-                known = vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
+                known = pid && vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
         if (!known)
             BREACH(a, "irte=%d posts to 0x%lx, which is no vCPU's descriptor", index,
                    ptr_hpa((void *)pid).v);

@@ -195,7 +195,7 @@ const struct pid *vtd_irte_descriptor(unsigned index)
 int vtd_irte_posted(unsigned index)
 {
     for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)
-        if (vtd_irte_descriptor(index))
+        if ((vtd.irt[index].lo & IRTE_P) && (vtd.irt[index].lo & IRTE_IM))
             return (int)index;
     return -ENOENT;
 }
