@@ -9,11 +9,12 @@
 #include "arch/msr.h"
 #include "guest/programs/lib/guest.h"
 
-#define LOW      0x41
-#define HIGH     0x81
-#define TIMER    0x52
-#define IPIS     1000
-#define PATIENCE 100000000
+#define LOW       0x41
+#define HIGH      0x81
+#define TIMER     0x52
+#define IPIS      1000
+#define DEADLINES 100
+#define PATIENCE  100000000
 
 static uint64_t count[256];
 static uint32_t delay; /* TSC ticks; long beside an exit, whatever machine this is */
@@ -93,6 +94,29 @@ static void many_ipis(const char *mode)
     print("%s: self-ipi=%u exits=%lu", mode, IPIS, exits_all() - exits_before);
 }
 
+static void many_priorities(const char *mode)
+{
+    uint64_t exits_before = exits_all();
+    for (unsigned i = 0; i < IPIS; i++) {
+        apic_write(APIC_TPR, i % 16 << 4);
+        check(apic_read(APIC_TPR) == i % 16 << 4);
+    }
+    apic_write(APIC_TPR, 0);
+    print("%s: tpr=%u exits=%lu", mode, IPIS, exits_all() - exits_before);
+}
+
+/* Two exits each: the deadline is written, the deadline has come. */
+static void many_deadlines(const char *mode)
+{
+    uint64_t exits_before = exits_all();
+    for (unsigned i = 0; i < DEADLINES; i++) {
+        uint64_t before = count[TIMER];
+        wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + delay / 16);
+        check(spin_until(count[TIMER] == before + 1, PATIENCE));
+    }
+    print("%s: deadlines=%u exits=%lu", mode, DEADLINES, exits_all() - exits_before);
+}
+
 static void timer_one_shot(void)
 {
     uint64_t before = count[TIMER], start = rdtsc();
@@ -149,10 +173,12 @@ static void in_mode(const char *mode, bool x2apic)
     priorities();
     print("%s: registers and priorities are right", mode);
     many_ipis(mode);
+    many_priorities(mode);
     timer_one_shot();
     timer_periodic();
     print("%s: the timer is right, once and periodic", mode);
     timer_deadline();
+    many_deadlines(mode);
     print("%s: TSC-deadline is right", mode);
 }
 

@@ -2,6 +2,8 @@
 /*
  * A guest with two processors or more: each of the others is started by INIT and STARTUP IPIs in real
  * mode, finds its way to 64-bit mode, and answers IPIs; all of them count together.
+ *   computing=N  N pings to one that does not sleep, and its exits (cpus=2)
+ *   fair=TICKS   how far each one comes in that time
  * To: guest/vlapic_irq.c (ICR), vmx/sched.c vcpu_sipi(), vmx/run.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
@@ -12,7 +14,8 @@
 #define ROUNDS   10000
 #define PING     0x60
 
-static uint64_t online, total, pings, go;
+static uint64_t online, total, pings, go, done;
+static uint64_t computing_exits, turns[PROCESSORS_MAX];
 
 static void ping(struct interrupt_frame *frame)
 {
@@ -29,6 +32,56 @@ static void ap_main(void)
     atomic_fetch_add(&online, UINT64_MAX); /* one less that counts */
     for (;;)
         halt(); /* a ping wakes it up */
+}
+
+static void computes(void)
+{
+    interrupts_on();
+    uint64_t before = exits_all();
+    atomic_store(&online, 1);
+    while (!atomic_load(&done))
+        cpu_relax();
+    computing_exits = exits_all() - before;
+    atomic_store(&online, 0);
+}
+
+/* With posting the CPU of the receiver takes it by itself. */
+static void ping_one_that_computes(uint64_t count)
+{
+    processor_start(1, computes);
+    check(spin_until(atomic_load(&online) == 1, PATIENCE));
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t before = atomic_load(&pings);
+        send_ipi(1, PING);
+        check(spin_until(atomic_load(&pings) == before + 1, PATIENCE));
+    }
+    atomic_store(&done, 1);
+    check(spin_until(atomic_load(&online) == 0, PATIENCE));
+    print("computing: pings=%lu exits=%lu", count, computing_exits);
+}
+
+static void takes_turns(void)
+{
+    uint64_t *mine = &turns[apic_read(APIC_ID)];
+    while (!atomic_load(&go))
+        cpu_relax();
+    while (atomic_load(&go))
+        ++*mine;
+}
+
+static void see_who_is_fair(unsigned cpus, uint64_t ticks)
+{
+    atomic_store(&go, 0);
+    for (unsigned id = 1; id < cpus; id++)
+        processor_start(id, takes_turns);
+    uint64_t end = rdtsc() + ticks;
+    atomic_store(&go, 1);
+    while (rdtsc() < end)
+        for (unsigned i = 0; i < 1000; i++)
+            turns[0] += atomic_load(&go); /* as much work as theirs */
+    atomic_store(&go, 0);
+    for (unsigned id = 0; id < cpus; id++)
+        print("fair: processor=%u turns=%lu", id, turns[id]);
 }
 
 int main(void)
@@ -53,5 +106,9 @@ int main(void)
         check(spin_until(atomic_load(&pings) == before + cpus - 1, PATIENCE));
     }
     print("each of the others answered 100 pings");
+    if (option("computing", 0))
+        ping_one_that_computes(option("computing", 0));
+    if (option("fair", 0))
+        see_who_is_fair(cpus, option("fair", 0));
     return 0;
 }
