@@ -37,6 +37,7 @@ struct cpu {
     void *vmxon_region;
     struct vcpu *vcpu;
     struct run_queue *run_queue;
+    uint64_t sleeps;           /* how often there was nothing to run */
     struct ept *guest_ept;     /* set while this CPU is in a guest, or about to enter it */
     uint64_t guest_generation; /* of that EPT, when this CPU last invalidated */
 };

@@ -73,8 +73,8 @@ static void run_cpu(struct args *a)
     for (unsigned i = 0; i < cpu_count(); i++) {
         const struct cpu *cpu = cpu_get(i);
         const struct vcpu *v = atomic_load(&cpu->vcpu);
-        say("cpu=%u apic-id=%u loaded=%s.%u%s", i, cpu->apic_id, v ? v->vm->name : "-",
-            v ? v->index : 0, cpu == this_cpu() ? " (this one)" : "");
+        say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
+            v ? v->index : 0, cpu->sleeps, cpu == this_cpu() ? " (this one)" : "");
     }
     for (size_t i = 0; i < vm_count(); i++)
         for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++) {
