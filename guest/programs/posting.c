@@ -7,8 +7,11 @@
  *   running=N   by the vCPU itself (pin=1 on a machine with two CPUs: nobody else is there)
  *   ready=N     four vectors at a time, by a vCPU that shares the CPU (vcpus=2, one CPU)
  *   halted=N    one for each HLT, by a vCPU of another CPU (vcpus=2, two CPUs)
- *   storm=N     that many of a device that sends without being asked and goes on when the program ends
  *   mixed=N     everybody to everybody, who sleeps now and then (vcpus=4, two CPUs)
+ *   moved=N     while the device sends, vector and vCPU change under it (vcpus=2)
+ *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs)
+ *   storm=N     that many of a device that sends without being asked and goes on when the program ends
+ *   detached=1  it sends until it is taken away; busy=1: meanwhile the vCPU computes, else it sleeps
  * From: tests/cases/test_posting.py.   To: docs/posting.md, arch/pid.h (the states).
  */
 #include "arch/atomic.h"
@@ -44,6 +47,12 @@ static bool raise(unsigned n)
     atomic_fetch_add(&lines[n].raised, 1);
     source_raise(&lines[n].source);
     return true;
+}
+
+static void wait_ticks(uint64_t ticks)
+{
+    for (uint64_t until = rdtsc() + ticks; rdtsc() < until;)
+        cpu_relax();
 }
 
 static bool is_free(unsigned n) { return !atomic_load(&lines[n].claimed); }
@@ -116,12 +125,6 @@ static void ready(uint64_t count)
 }
 
 /* --- Halted -------------------------------------------------------------------------------------- */
-
-static void wait_ticks(uint64_t ticks)
-{
-    for (uint64_t until = rdtsc() + ticks; rdtsc() < until;)
-        cpu_relax();
-}
 
 static void wake_each_time(void)
 {
@@ -210,6 +213,103 @@ static void mixed(uint64_t count)
     print("mixed: vcpus=%u sleeps=%lu", vcpus, sleeps);
 }
 
+/* --- Moved ---------------------------------------------------------------------------------------- */
+
+static void moved_handler(struct interrupt_frame *frame)
+{
+    (void)frame; /* whichever of the two vectors, on whichever of the two vCPUs */
+    atomic_fetch_add(&lines[0].handled, 1);
+    if (!atomic_exchange(&lines[0].claimed, 0))
+        atomic_fetch_add(&lines[0].doubles, 1);
+}
+
+/* Not at once: whoever gets one interrupt upon another comes to nothing else. */
+static void raise_one_by_one(void)
+{
+    interrupts_on();
+    for (uint64_t i = 0; i < rounds; i++) {
+        check(raise(0));
+        check(spin_until(is_free(0), PATIENCE));
+        wait_ticks(i % 64 * 64);
+    }
+    atomic_store(&done, 1);
+}
+
+/* One field of the entry at a time, unmasked: what is raised comes as it was said before or after, once. */
+static void moved(uint64_t count)
+{
+    uint64_t changes;
+
+    open_lines(1, true);
+    char *entry = pci_msix_entry(lines[0].source.device.bdf, 0);
+    check(entry != NULL);
+    on_interrupt(FIRST_VECTOR, moved_handler);
+    on_interrupt(FIRST_VECTOR + 1, moved_handler);
+    rounds = count;
+    interrupts_on();
+    processor_start(1, raise_one_by_one);
+    for (changes = 0; !atomic_load(&done); changes++) {
+        unsigned to = changes / 2 % 2;
+        if (changes % 2)
+            mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, MESSAGE_ADDRESS(to));
+        else
+            mmio_write32(entry + PCI_MSIX_ENTRY_DATA, FIRST_VECTOR + to);
+    }
+    report("moved");
+    print("moved: changes=%lu", changes);
+}
+
+/* --- Several --------------------------------------------------------------------------------------- */
+
+static uint64_t mine[2]; /* by vCPU */
+
+static void count_mine(struct interrupt_frame *frame)
+{
+    (void)frame;
+    atomic_fetch_add(&mine[apic_read(APIC_ID)], 1);
+}
+
+static void listen(void)
+{
+    interrupts_on();
+    while (!atomic_load(&done))
+        cpu_relax();
+}
+
+/* `each` of the two get it. */
+static void send_to(const char *whom, uint32_t address, uint32_t data, uint64_t count,
+                    unsigned each)
+{
+    char *entry = pci_msix_entry(lines[0].source.device.bdf, 0);
+
+    check(entry != NULL);
+    mmio_write32(entry + PCI_MSIX_ENTRY_CONTROL, PCI_MSIX_ENTRY_MASK);
+    mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, address);
+    mmio_write32(entry + PCI_MSIX_ENTRY_DATA, data);
+    mmio_write32(entry + PCI_MSIX_ENTRY_CONTROL, 0);
+    mine[0] = mine[1] = 0;
+    for (uint64_t i = 1; i <= count; i++) {
+        source_raise(&lines[0].source);
+        check(spin_until(atomic_load(&mine[0]) + atomic_load(&mine[1]) >= i * each, PATIENCE));
+    }
+    print("%s: raised=%lu vcpu0=%lu vcpu1=%lu", whom, count, mine[0], mine[1]);
+}
+
+static void several(uint64_t count)
+{
+    const uint32_t both = MESSAGE_ADDRESS(3) | (uint32_t)MESSAGE_LOGICAL; /* a bit each */
+    const uint32_t lowest = (uint32_t)FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_LOWEST);
+
+    open_lines(1, true);
+    on_interrupt(FIRST_VECTOR, count_mine);
+    interrupts_on();
+    processor_start(1, listen);
+    send_to("both", both, FIRST_VECTOR, count, 2);
+    send_to("any", both, lowest | FIRST_VECTOR, count, 1);
+    send_to("one", MESSAGE_ADDRESS(1), FIRST_VECTOR, count, 1);
+    atomic_store(&done, 1);
+}
+
 /* --- Storm --------------------------------------------------------------------------------------- */
 
 /* The vCPU halts and is woken up all the time; its last instruction comes in the middle of that. */
@@ -222,16 +322,54 @@ static void storm(uint64_t count)
     print("storm: handled=%lu, and it goes on", lines[0].handled);
 }
 
+/* --- Detached ------------------------------------------------------------------------------------- */
+
+#define TICK 0x61
+
+static void tick(struct interrupt_frame *frame) { (void)frame; } /* look again */
+
+static bool is_there(void) { return edu_read(&lines[0].source.device, EDU_ID) != UINT32_MAX; }
+
+static void wait_for_nothing(bool busy, uint64_t ticks)
+{
+    for (uint64_t until = rdtsc() + ticks; rdtsc() < until;) {
+        if (!busy)
+            halt();
+        interrupts_on();
+    }
+}
+
+static void detached(uint64_t yes)
+{
+    bool busy = option("busy", 0);
+    uint32_t period = (uint32_t)option("period", 3000);
+
+    (void)yes;
+    open_lines(1, true);
+    if (vcpus > 1)
+        processor_start(1, listen); /* somebody else for this CPU */
+    on_interrupt(TICK, tick);
+    apic_write(APIC_LVT_TIMER,
+               TICK | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, APIC_TIMER_PERIODIC));
+    apic_write(APIC_TIMER_INITIAL, 50 * period);
+    edu_write(&lines[0].source.device, LAB_STORM, period);
+    print("detached: it sends");
+    while (is_there())
+        wait_for_nothing(busy, period);
+    uint64_t handled = lines[0].handled;
+    wait_for_nothing(busy, UINT64_C(100) * period);
+    check(handled > 0);
+    print("detached: handled=%lu, %lu of them later", handled, lines[0].handled - handled);
+}
+
 int main(void)
 {
     struct {
         const char *name;
         void (*run)(uint64_t count);
-    } const states[] = {{"running", running},
-                        {"ready", ready},
-                        {"halted", halted},
-                        {"mixed", mixed},
-                        {"storm", storm}};
+    } const states[] = {{"running", running}, {"ready", ready},      {"halted", halted},
+                        {"mixed", mixed},     {"moved", moved},      {"several", several},
+                        {"storm", storm},     {"detached", detached}};
 
     vcpus = (unsigned)option("vcpus", 1);
     apic_on(option("x2apic", 1));

@@ -79,6 +79,14 @@ def test_without_apicv(boot, state):
     boot(posting(state, 50000 if state == "mixed" else 500, "off", **SHAPES[state], append="console=com1 apicv=off"))
 
 
+def assert_nothing_sent_afterwards(trace):
+    """Not one message after its entry was flushed for the last time."""
+    sent, gone = rb"unit0 (post|interrupt remapped) sid=00:02\.0", rb"unit0 flush iec "
+    last = max(match.start() for match in re.finditer(sent, trace))
+    assert last < max(match.start() for match in re.finditer(gone, trace))
+    assert b" stale " not in trace and b" fault " not in trace
+
+
 @pytest.mark.parametrize("post, cpus", [("hw", 1), ("hw", 2), ("sw", 2), ("off", 1)])
 def test_torn_down_in_a_storm(boot, post, cpus):
     """The VM ends while its device sends on; its neighbour on the same CPU is not disturbed. (Hamlet stops with a panic if
@@ -87,11 +95,7 @@ def test_torn_down_in_a_storm(boot, post, cpus):
     case.expect[-1] = r"\| storm: handled=\d+, and it goes on$"
     case.vms.append("kernel=apic.elf,name=beta,mem=16M")
     case.exits["beta"] = 1
-    trace = boot(case).files["trace"]
-    sent, gone = rb"unit0 (post|interrupt remapped) sid=00:02\.0", rb"unit0 flush iec "
-    last = max(match.start() for match in re.finditer(sent, trace))
-    assert last < max(match.start() for match in re.finditer(gone, trace))
-    assert b" stale " not in trace and b" fault " not in trace
+    assert_nothing_sent_afterwards(boot(case).files["trace"])
 
 
 def recorded(boot, post):
@@ -124,6 +128,62 @@ def test_hardware_and_software_leave_the_same_states(boot):
     cpu = hardware[at][2] >> 32 << 32
     assert [word for _, _, word in hardware[at:at + 5]] == [cpu | 0xF1 << 16, cpu | 0xF1 << 16 | 1, cpu | 0xF1 << 16 | 3,
                                                            cpu | 0xF0 << 16 | 1, cpu | 0xF0 << 16]
+
+
+@pytest.mark.parametrize("post", ["hw", "sw"])
+def test_moved_while_it_sends(boot, post):
+    """The guest changes vector and vCPU of a message, unmasked, while the device sends it; the entry follows, whole."""
+    trace = boot(posting("moved", 2000, post, cpus=2, vcpus=2, outputs=["trace"])).files["trace"]
+    assert b" fault " not in trace
+    if post == "hw":
+        found = re.findall(rb"post sid=\S+ vector=0x(\w+) pid=0x(\w+)", trace)
+        assert len(found) == 2000
+        assert len({pid for _, pid in found}) == 2 and len(set(found)) == 4 and {v for v, _ in found} == {b"51", b"52"}
+
+
+def test_three_on_one_cpu_come_equally_far(boot):
+    case = Case("fair", vms=['kernel=smp.elf,name=alpha,mem=4M,vcpus=3,cmdline="cpus=3 fair=10000000"'], exits={"alpha": 1})
+    turns = [int(n) for n in re.findall(r"\| fair: processor=\d turns=(\d+)", boot(case).text)]
+    assert len(turns) == 3 and max(turns) - min(turns) < max(turns) / 50, turns
+
+
+def test_an_idle_cpu_is_left_asleep(boot):
+    """CPU 1 has nothing to run. It sleeps once, however long CPU 0 computes: no tick, no turn of a loop."""
+    case = Case("idle", cpus=2, vms=["kernel=endless.bin,name=loop,mem=4M,pin=0"])
+    case.answers = [(r"vm=loop kernel", "\x01c"), *[(PROMPT, "cpu\r")] * 3, (PROMPT, "\x01x")]
+    assert re.findall(r"^cpu=1 apic-id=1 loaded=\S+ sleeps=(\d+)", boot(case).text, re.M) == ["1"] * 3
+
+
+def test_several_cannot_be_posted_by_the_unit(boot):
+    """An entry names one descriptor: a message for several, or for any of them, is remapped; Hamlet posts it, and says so."""
+    case = posting("several", 50, cpus=2, vcpus=2, outputs=["trace"])
+    case.expect[1:] = [r"vector=0x51: several vCPUs, cannot be posted by VT-d: remapped$",
+                       r"\| both: raised=50 vcpu0=50 vcpu1=50$",
+                       r"vector=0x51: lowest priority, cannot be posted by VT-d: remapped$",
+                       r"\| any: raised=50 vcpu0=50 vcpu1=0$", r"\| one: raised=50 vcpu0=0 vcpu1=50$"]
+    trace = boot(case).files["trace"]
+    assert len(posts(trace)) == 50 and len(re.findall(rb"interrupt remapped sid=00:02\.0", trace)) == 100
+
+
+# The monitor takes the device away while the vCPU is ... A second VM, which only computes, has CPU 0 besides.
+DETACHED = {"running": (RUNNING, "busy=1"), "ready": ({}, "busy=1"), "halted": (RUNNING, "period=50000")}
+
+
+@pytest.mark.parametrize("post", ["hw", "sw"])
+@pytest.mark.parametrize("state", DETACHED)
+def test_detached_in_a_storm(boot, state, post):
+    """Nothing comes any more; the vCPU is on no list that it should not be on, and its timer still finds it."""
+    shape, words = DETACHED[state]
+    case = posting("detached", 1, post, words=words, outputs=["trace"], **shape,
+                   forbid=["for which nobody waits", r"promise is broken"])
+    case.vms.append("kernel=endless.bin,name=loop,mem=4M,pin=0")
+    case.expect[1:] = [rf"^vcpu=alpha\.0 state={state} ", r"^00:02\.0 is taken back"]
+    case.answers = [(r"it sends", "\x01c"), (PROMPT, "pid alpha.0\r"), (PROMPT, "unassign 00:02.0\rcheck\r"),
+                    (r"vm=alpha exit=", "cpu\r"), (r"cpu=0 .*", "\x01x")]
+    got = boot(case)
+    assert re.search(r"^breaches=0", got.text, re.M)
+    assert re.search(r"\| detached: handled=\d+, 0 of them later$", got.text, re.M)
+    assert_nothing_sent_afterwards(got.files["trace"])
 
 
 # Chosen for one device, whatever the others have.

@@ -64,6 +64,11 @@ void pci_msi_on(bdf_t bdf, uint8_t vector);
 void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu);
 /* The same for entry n of the MSI-X table, which is unmasked; false: there is no such entry. */
 bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu);
+/* The entry itself; NULL: there is none. */
+char *pci_msix_entry(bdf_t bdf, unsigned n);
+/* SDM "Message Address Register Format": fixed, physical. */
+#define MESSAGE_ADDRESS(vcpu) (0xfee00000 | (uint32_t)(vcpu) << 12)
+#define MESSAGE_LOGICAL       BIT(2)
 
 /* --- Drivers of real devices: device.c ------------------------------------------------------------- */
 

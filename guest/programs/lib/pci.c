@@ -66,9 +66,6 @@ void pci_enable(bdf_t bdf)
     pci_config_write(bdf, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 }
 
-/* SDM "Message Address Register Format": fixed, physical. */
-static uint32_t message_address(unsigned vcpu) { return 0xfee00000 | vcpu << 12; }
-
 void pci_msi_on(bdf_t bdf, uint8_t vector) { pci_msi_to(bdf, vector, 0); }
 
 void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu)
@@ -78,28 +75,36 @@ void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu)
 
     check(at != 0);
     control = pci_config_read(bdf, (uint16_t)(at + PCI_MSI_CONTROL), 2);
-    pci_config_write(bdf, (uint16_t)(at + PCI_MSI_ADDRESS), 4, message_address(vcpu));
+    pci_config_write(bdf, (uint16_t)(at + PCI_MSI_ADDRESS), 4, MESSAGE_ADDRESS(vcpu));
     if (control & PCI_MSI_64)
         pci_config_write(bdf, (uint16_t)(at + PCI_MSI_ADDRESS_HI), 4, 0);
     pci_config_write(bdf, (uint16_t)(at + PCI_MSI_DATA(control & PCI_MSI_64)), 2, vector);
     pci_config_write(bdf, (uint16_t)(at + PCI_MSI_CONTROL), 2, control | PCI_MSI_ENABLE);
 }
 
-bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu)
+char *pci_msix_entry(bdf_t bdf, unsigned n)
 {
     uint8_t at = pci_capability(bdf, PCI_CAP_ID_MSIX);
-    uint16_t control =
-        at ? (uint16_t)pci_config_read(bdf, (uint16_t)(at + PCI_MSIX_CONTROL), 2) : 0;
 
-    if (!at || n > FIELD_GET(PCI_MSIX_TABLE_SIZE, control))
-        return false;
+    if (!at || n > FIELD_GET(PCI_MSIX_TABLE_SIZE,
+                             pci_config_read(bdf, (uint16_t)(at + PCI_MSIX_CONTROL), 2)))
+        return NULL;
     uint32_t table = pci_config_read(bdf, (uint16_t)(at + PCI_MSIX_TABLE), 4);
-    char *entry = (char *)pci_bar(bdf, table & PCI_MSIX_BIR) + (table & ~(uint32_t)PCI_MSIX_BIR) +
-                  n * PCI_MSIX_ENTRY_SIZE;
-    mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, message_address(vcpu));
+    return (char *)pci_bar(bdf, table & PCI_MSIX_BIR) + (table & ~(uint32_t)PCI_MSIX_BIR) +
+           n * PCI_MSIX_ENTRY_SIZE;
+}
+
+bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu)
+{
+    char *entry = pci_msix_entry(bdf, n);
+
+    if (!entry)
+        return false;
+    uint16_t control = (uint16_t)(pci_capability(bdf, PCI_CAP_ID_MSIX) + PCI_MSIX_CONTROL);
+    mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, MESSAGE_ADDRESS(vcpu));
     mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS + 4, 0);
     mmio_write32(entry + PCI_MSIX_ENTRY_DATA, vector);
     mmio_write32(entry + PCI_MSIX_ENTRY_CONTROL, 0);
-    pci_config_write(bdf, (uint16_t)(at + PCI_MSIX_CONTROL), 2, control | PCI_MSIX_ENABLE);
+    pci_config_write(bdf, control, 2, pci_config_read(bdf, control, 2) | PCI_MSIX_ENABLE);
     return true;
 }
