@@ -56,16 +56,22 @@ def test_shell(tmp_path):
 
 
 DRIVE = """
+for n in 1 2 3 4; do
+    (head -c 200000 /dev/urandom | gzip | gunzip | md5sum; ls -lR /sys/bus | sort | md5sum) >/dev/null &
+done
 linux_device 0000:00:01.0 100
+wait
+echo cpus $(grep -c ^processor /proc/cpuinfo), load done
 dmesg -r | grep '^<[0-4]>'
 """
 
 
 def test_device(tmp_path):
-    """The lab device, driven from user space in the guest: DMA into its memory, interrupts posted by hardware."""
+    """The lab device, driven from user space in the guest: DMA into its memory, interrupts posted by hardware. Two vCPUs on
+    two CPUs, and other processes that want them."""
     source = Path(__file__).with_name("linux_device.c")
     program = tmp_path / "linux_device"
     subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", source, "-o", program], check=True)
-    got = boot(tmp_path, "linux-device", words=",pci=1234:11e8,irq=post", programs=[program], script=DRIVE,
-               exits={"linux": 0}, expect=[r"device: moved 409600 bytes in 200 transfers, 200 interrupts"])
+    got = boot(tmp_path, "linux-device", words=",vcpus=2,pci=1234:11e8,irq=post", programs=[program], script=DRIVE, cpus=2,
+               exits={"linux": 0}, expect=[r"device: moved 409600 bytes in 200 transfers, 200 interrupts", r"cpus 2, load done"])
     no_warnings(got)
