@@ -22,6 +22,7 @@
 static struct spinlock lock;
 
 enum log_level log_threshold = LOG_INFO;
+void (*console_copy)(const char *line, size_t length);
 
 /* Subsystems with a level of their own. Changed by the monitor only; a reader that sees half of a change
  * prints a line too many or too few. */
@@ -114,6 +115,8 @@ void console_line(const char *fmt, ...)
     va_start(args, fmt);
     int length = vsnprintf(line, LINE_MAX, fmt, args);
     va_end(args);
+    if (console_copy && this_cpu()->index == 0)
+        console_copy(line, MIN((size_t)length, (size_t)LINE_MAX - 1));
     finish_line(line, (size_t)length);
 }
 

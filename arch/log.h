@@ -49,6 +49,8 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
 /* A whole line, without the "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and what guests
  * print. Lines of different CPUs never mix. */
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Who gets a copy of what the bootstrap processor says there, a line without its end; NULL: nobody. */
+extern void (*console_copy)(const char *line, size_t length);
 /* The same bytes as they are, e.g. the unfinished prompt of a guest. */
 void console_write(const char *text, size_t size);
 /* The console's port is set up (or is none): print what was kept so far; from now on lines go out. */

@@ -71,23 +71,48 @@ static int console_port(struct text name, uint64_t *port)
     return set_number(name, 1, 0xfff8, port);
 }
 
+/* Takes the text up to the next comma, and the comma, off `rest`; false: there is none. */
+static bool next_part(struct text *rest, struct text *part)
+{
+    if (!rest->s)
+        return false;
+    *part = (struct text){rest->s, 0};
+    while (part->length < rest->length && part->s[part->length] != ',')
+        part->length++;
+    bool last = part->length == rest->length;
+    *rest = (struct text){last ? NULL : part->s + part->length + 1,
+                          rest->length - part->length - !last};
+    return true;
+}
+
 static int set_console(struct text value)
 {
-    const char *comma = NULL;
-    for (size_t i = 0; i < value.length && !comma; i++)
-        if (value.s[i] == ',')
-            comma = value.s + i;
     uint64_t port, speed = DEFAULT_SPEED;
-    struct text name = {value.s, comma ? (size_t)(comma - value.s) : value.length};
-    if (console_port(name, &port) < 0)
+    struct text part;
+    if (!next_part(&value, &part) || console_port(part, &port) < 0)
         return -EINVAL;
-    if (comma) {
-        struct text number = {comma + 1, value.length - name.length - 1};
-        if (set_number(number, 50, DEFAULT_SPEED, &speed) < 0)
-            return -EINVAL;
-    }
+    if (next_part(&value, &part) && (value.s || set_number(part, 50, DEFAULT_SPEED, &speed) < 0))
+        return -EINVAL;
     options.console_port = (uint16_t)port;
     options.console_speed = (uint32_t)speed;
+    return 0;
+}
+
+static int set_gdb(struct text value)
+{
+    uint64_t port;
+    struct text part;
+    if (!next_part(&value, &part) || console_port(part, &port) < 0)
+        return -EINVAL;
+    bool more = next_part(&value, &part), wait = more && is(part, "wait");
+    if (wait)
+        more = next_part(&value, &part);
+    if (more && (value.s || !part.length || part.length >= sizeof(options.gdb_vm)))
+        return -EINVAL;
+    memset(options.gdb_vm, 0, sizeof(options.gdb_vm));
+    memcpy(options.gdb_vm, part.s, more ? part.length : 0);
+    options.gdb_port = (uint16_t)port;
+    options.gdb_wait = wait;
     return 0;
 }
 
@@ -206,7 +231,7 @@ static const struct {
     {"apicv", set_apicv},     {"x2apic", set_x2apic}, {"end", set_end},
     {"cpus", set_cpus},       {"ktest", set_ktest},   {"rmrr", set_rmrr},
     {"hide", set_hide},       {"vfs", set_vfs},       {"identity", set_identity},
-    {"trace", set_trace},
+    {"trace", set_trace},     {"gdb", set_gdb},
 };
 
 static int parse_word(struct text word)

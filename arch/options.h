@@ -17,6 +17,9 @@ enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
 struct options {
     uint16_t console_port;  /* 0: none. console=com1|com2|0xPORT|off[,speed] */
     uint32_t console_speed; /* baud, 115200 */
+    uint16_t gdb_port;      /* 0: none. gdb=com2|com1|0xPORT|off[,wait][,VM], at 115200 baud */
+    bool gdb_wait;          /* the VM that is debugged waits for the debugger before it begins */
+    char gdb_vm[16];        /* its name; "": the first */
     uint8_t log;            /* enum log_level. log=error|info|trace */
     bool vtd;               /* vtd=on|off */
     bool ir;                /* ir=on|off, interrupt remapping */

@@ -6,7 +6,7 @@
 #include "arch/bits.h"
 #include "arch/string.h"
 
-static unsigned digit_value(char c)
+unsigned digit_value(char c)
 {
     if (c >= '0' && c <= '9')
         return (unsigned)(c - '0');
@@ -14,7 +14,7 @@ static unsigned digit_value(char c)
         return (unsigned)(c - 'a') + 10;
     if (c >= 'A' && c <= 'F')
         return (unsigned)(c - 'A') + 10;
-    return 16; /* no digit in any base */
+    return 16;
 }
 
 static uint64_t suffix_factor(char c)

@@ -20,4 +20,5 @@ char *strchr(const char *s, int c);
  * -EINVAL: empty, another character, or over 64 bits; *out is then untouched. */
 /* A function's address, bus:device.function in hexadecimal ("00:1f.2"). -EINVAL: it is none. */
 MUST_CHECK int parse_bdf(const char *s, size_t len, bdf_t *out);
+unsigned digit_value(char c); /* of a hex digit, 16: it is none, in any base */
 MUST_CHECK int parse_u64(const char *s, size_t len, uint64_t *out);

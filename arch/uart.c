@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's 16550, polled: no interrupt, and what is to be sent waits in no buffer, so that even a panic
- * can print.
- * From: arch/log.c, monitor/console.c.
+ * The host's 16550s, polled, without an interrupt. What the console has to send waits in no buffer, so that
+ * even a panic can print; a line to a program never makes anybody wait.
+ * From: arch/log.c, monitor/console.c; monitor/gdb.c (uart_line).
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
@@ -28,11 +28,11 @@ static bool scratch_keeps(uint16_t port, uint8_t v)
     return in8(port + UART_SCR) == v;
 }
 
-bool uart_init(uint16_t port, uint32_t baud)
+/* 0: nothing answers there; else how many bytes its FIFO takes. */
+static unsigned set_up(uint16_t port, uint32_t baud)
 {
-    console_port = 0;
     if (port == 0 || baud == 0 || !scratch_keeps(port, 0x5a) || !scratch_keeps(port, 0xa5))
-        return false;
+        return 0;
     uint16_t divisor = (uint16_t)MAX(UART_CLOCK / baud, 1u);
     out8(port + UART_IER, 0);
     out8(port + UART_LCR, UART_LCR_DLAB);
@@ -40,10 +40,16 @@ bool uart_init(uint16_t port, uint32_t baud)
     out8(port + UART_IER, (uint8_t)(divisor >> 8));
     out8(port + UART_LCR, UART_LCR_8N1);
     out8(port + UART_IIR, FCR_ENABLE);
-    fifo_size = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
+    unsigned fifo = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
     out8(port + UART_MCR, MCR_DTR_RTS);
-    console_port = port;
-    return true;
+    return fifo;
+}
+
+bool uart_init(uint16_t port, uint32_t baud)
+{
+    fifo_size = set_up(port, baud);
+    console_port = fifo_size ? port : 0;
+    return console_port != 0;
 }
 
 /* What was typed and not asked for yet. Read while we wait to send, too: sixteen bytes of a FIFO are soon
@@ -120,3 +126,27 @@ int uart_read(void)
 }
 
 uint16_t uart_port(void) { return console_port; }
+
+/* --- A line to a program ------------------------------------------------------------------------------ */
+
+bool uart_line_open(struct uart_line *line, uint16_t port, uint32_t baud)
+{
+    line->fifo = set_up(port, baud);
+    line->port = line->fifo ? port : 0;
+    return line->port != 0;
+}
+
+int uart_line_read(const struct uart_line *line)
+{
+    bool waits = in8(line->port + UART_LSR) & UART_LSR_DATA_READY;
+    return waits ? in8(line->port + UART_DATA) : -1;
+}
+
+size_t uart_line_write(const struct uart_line *line, const uint8_t *bytes, size_t size)
+{
+    size_t n = 0;
+    if (in8(line->port + UART_LSR) & UART_LSR_THR_EMPTY)
+        for (; n < MIN(size, (size_t)line->fifo); n++)
+            out8(line->port + UART_DATA, bytes[n]);
+    return n;
+}

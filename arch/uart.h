@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's serial console, a 16550 at an I/O port, polled. A machine without one stays silent:
- * writes are dropped, nothing hangs.
+ * The host's serial console, a 16550 at an I/O port, polled; and a second one, to a program. A machine
+ * without one stays silent: writes are dropped, nothing hangs.
  * Spec: PC16550D data sheet.
  */
 #pragma once
@@ -29,3 +29,13 @@ void uart_write(const char *text, size_t size); /* \n becomes \r\n */
 void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
 uint16_t uart_port(void);                       /* 0: none */
+
+/* A line to a program, a debugger: its protocol repeats what gets lost, so nobody waits for a byte. */
+struct uart_line {
+    uint16_t port; /* 0: none; then the functions below are not called */
+    unsigned fifo;
+};
+bool uart_line_open(struct uart_line *line, uint16_t port, uint32_t baud); /* false: nobody there */
+int uart_line_read(const struct uart_line *line);                          /* -1: none waits */
+/* As many as the FIFO takes at once, 0 while it is not empty; returns how many. */
+size_t uart_line_write(const struct uart_line *line, const uint8_t *bytes, size_t size);

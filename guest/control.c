@@ -58,21 +58,31 @@ int vm_pause(struct vm *vm)
     return 0;
 }
 
-static void go_on(struct vm *vm)
+static void go_on(struct vm *vm, uint32_t vcpus)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (vm->vcpus[i]->state == VCPU_STOPPED)
+        if ((vcpus & BIT(i)) && vm->vcpus[i]->state == VCPU_STOPPED)
             sched_start(vm->vcpus[i]);
     if (vm_is_ending(vm)) /* it was decided in between: its end waits for all of them */
         ask_to_stop(vm);
 }
 
-int vm_resume(struct vm *vm)
+int vm_resume_some(struct vm *vm, uint32_t vcpus)
 {
     if (!vm_is_still(vm) || !become(vm, VM_PAUSED, VM_RUNNING))
         return -EBUSY;
-    go_on(vm);
+    go_on(vm, vcpus);
     return 0;
+}
+
+int vm_resume(struct vm *vm) { return vm_resume_some(vm, UINT32_MAX); }
+
+enum exit_action vm_debug(struct vcpu *v, enum debug_event event, unsigned n)
+{
+    if (!vm_hooks.debug || !vm_hooks.debug(v, event, n))
+        return RESUME_SAME;
+    (void)!vm_pause(v->vm); /* another vCPU may have been first */
+    return STOP_VM;
 }
 
 int vm_reset(struct vm *vm)

@@ -4,7 +4,7 @@
  * in which its loader starts it, and leaves after it by the monitor trap flag. Nothing of the guest
  * is needed to come back, so a program of one instruction is a program; and as the instruction does
  * next to nothing, the time of one run is the price of a VM entry and a VM exit.
- * From: guest/vm.c (step_prepare), vmx/run.c (vm_step).   To: guest/report.c.
+ * From: guest/vm.c (step_prepare), vmx/run.c (vm_step).   To: vmx/debug.c, guest/report.c.
  * Spec: SDM "Monitor Trap Flag".
  */
 #include "guest/vm.h"
@@ -15,13 +15,15 @@
 int step_prepare(struct vm *vm)
 {
     vm->steps_left = vm->config.run;
-    return vcpu_single_step(vm->vcpus[0], true);
+    return vcpu_debug_arm(vm->vcpus[0], &(struct vcpu_debug){.step = true});
 }
 
 enum exit_action vm_step(struct vcpu *v)
 {
     struct vm *vm = v->vm;
     struct vcpu_paging state;
+    if (!vm->config.run)
+        return vm_debug(v, DEBUG_STEP, 0);
     if (--vm->steps_left > 0) {
         vm_start_state(vm, v);
         return RESUME_SAME;

@@ -344,9 +344,13 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
 
 void vm_crash(struct vcpu *v, const char *why)
 {
+    struct vm *vm = v->vm;
     vcpu_dump(v);
-    v->vm->dumped = true;
-    vm_fail(v->vm, "%s", why);
+    vm->dumped = true;
+    if (vm_debug(v, DEBUG_CRASH, 0) != STOP_VM)
+        vm_fail(vm, "%s", why);
+    else /* a debugger looks at it first, and ends it */
+        snprintf(vm->why, sizeof(vm->why), "%s", why);
 }
 
 /* A PC whose processors are all in HLT with interrupts off has been left by its system: its end. */
@@ -379,14 +383,16 @@ static bool all_stopped(const struct vm *vm)
 static void start(struct vm *vm)
 {
     uint64_t seconds = vm->config.timeout;
-    vm->state = VM_RUNNING;
+    bool held = vm_hooks.hold && vm_hooks.hold(vm);
+    vm->state = held ? VM_PAUSED : VM_RUNNING;
     if (seconds)
         vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
     kills_plan(vm);
     vm->step_tsc = rdtsc();
     for (unsigned i = 1; i < vm->vcpu_count; i++)
         vcpu_init_signal(vm->vcpus[i]);
-    sched_start(vm->vcpus[0]);
+    if (!held)
+        sched_start(vm->vcpus[0]);
 }
 
 /* All of it anew, but for who it is and how often it was killed. */

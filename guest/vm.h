@@ -11,7 +11,7 @@
 #include "guest/config.h"
 #include "arch/spinlock.h"
 #include "arch/trace.h"
-#include "vmx/vmx.h"
+#include "vmx/upcalls.h"
 #include "vtd/vtd.h"
 
 #define VM_MAX           16
@@ -188,6 +188,8 @@ static inline bool vm_is_ending(const struct vm *vm) { return vm->state >= VM_EN
  * -EBUSY: not in a state for that. */
 MUST_CHECK int vm_pause(struct vm *vm);
 MUST_CHECK int vm_resume(struct vm *vm);
+/* The same for those of its vCPUs whose bit, by index, is set: the others stay where they are. */
+MUST_CHECK int vm_resume_some(struct vm *vm, uint32_t vcpus);
 /* As a PC after its reset button: memory and kernel as loaded, devices reset, vCPU 0 at its entry. */
 MUST_CHECK int vm_reset(struct vm *vm);
 bool vm_is_still(const struct vm *vm); /* no vCPU of it is on a CPU, or waits for one */
@@ -202,6 +204,10 @@ struct vm_hooks {
     void (*poll)(void); /* between two turns of the scheduler on the bootstrap processor */
     /* A piece of a guest's output, the end of a line or not; true: kept back, do not print it. */
     bool (*keep)(struct vm *vm, const char *text, bool line_ends);
+    /* It is about to start; true: as a paused one, before its first instruction. */
+    bool (*hold)(struct vm *vm);
+    /* On the CPU of v, from its exit. True: the debugger's; the VM pauses, and v goes no further. */
+    bool (*debug)(struct vcpu *v, enum debug_event event, unsigned n);
 };
 extern struct vm_hooks vm_hooks;
 

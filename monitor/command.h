@@ -81,6 +81,7 @@ void console_help(void);
     F(pid)                                                                                         \
     F(check)                                                                                       \
     F(inject)                                                                                      \
+    F(gdb)                                                                                         \
     F(explain) F(trace) F(log) F(cpu) F(reboot)
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMANDS(COMMAND_DECLARE)

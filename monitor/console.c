@@ -14,6 +14,7 @@
 #include "guest/assign.h"
 #include "monitor/command.h"
 #include "monitor/edit.h"
+#include "monitor/gdb.h"
 #include "monitor/monitor.h"
 
 #define CTRL_A     0x01
@@ -269,6 +270,7 @@ static bool typed(uint8_t byte)
  * without it. */
 static void poll(void)
 {
+    gdb_poll();
     for (unsigned i = 0; i < POLL_BYTES; i++) {
         int byte = uart_read();
         if (byte < 0)
@@ -284,6 +286,7 @@ void monitor_init(void)
 {
     if (options.trace && trace_start())
         say("hamlet: no memory for a trace");
+    gdb_init();
     vm_hooks.poll = poll;
     vm_hooks.keep = keep;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory as a guest's program, a guest's CPU or Hamlet sees it.
- * From: monitor/cmd_memory.c, cmd_walk.c, gdb.c.   To: guest/gwalk.c, guest/vm.c (vm_ram).
+ * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/gwalk.c, guest/vm.c (vm_ram).
  */
 #include "monitor/memory.h"
 #include "arch/page.h"
@@ -75,11 +75,17 @@ int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *
     return 0;
 }
 
-int memory_write8(struct vcpu *v, uint64_t gva, uint8_t byte)
+size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest)
 {
-    uint8_t *at = guest_byte(v, MEMORY_GVA, gva);
-    if (!at)
-        return -EFAULT;
-    *at = byte;
-    return 0;
+    size_t done = 0;
+    while (done < size) {
+        struct memory_walk w = {0};
+        uint64_t at = gva + done, piece = MIN(size - done, PAGE_SIZE - at % PAGE_SIZE);
+        uint8_t *page = memory_walk(v, at, &w) ? NULL : vm_ram(v->vm, w.end.gpa, piece);
+        if (!page)
+            break;
+        memcpy(to_guest ? page : bytes + done, to_guest ? bytes + done : page, piece);
+        done += piece;
+    }
+    return done;
 }

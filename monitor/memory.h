@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory as somebody sees it, for looking only: what cannot be read is told, nothing faults, nothing changes.
- * From: monitor/cmd_memory.c, cmd_walk.c.   To: monitor/memory.c.
+ * Memory as somebody sees it, what cannot be read is told, nothing faults, and only a debugger changes it.
+ * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: monitor/memory.c.
  */
 #pragma once
 #include "guest/gwalk.h"
@@ -25,5 +25,6 @@ MUST_CHECK int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out
 enum memory_space { MEMORY_GVA, MEMORY_GPA, MEMORY_HPA };
 /* One byte; -EFAULT: there is no memory at that address. */
 MUST_CHECK int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out);
-/* Into guest memory, for a debugger. */
-MUST_CHECK int memory_write8(struct vcpu *v, uint64_t gva, uint8_t byte);
+/* Out of guest memory or into it, for a debugger: a page that is mapped is read and written whatever its
+ * rights. Returns how many bytes, up to the first that is not there. */
+size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest);

@@ -101,11 +101,11 @@ static const struct {
 
 static uint64_t basic, ept_vpid_cap;
 static uint32_t words[ARRAY_COUNT(word_msr)];
-static bool single_step;
+static uint32_t proc_may_be_1;
 
 uint32_t caps_control(enum control_word word) { return words[word]; }
 uint32_t caps_revision(void) { return (uint32_t)FIELD_GET(VMX_BASIC_REVISION, basic); }
-bool caps_single_step(void) { return single_step; }
+bool caps_proc_may_be_1(uint32_t bits) { return (proc_may_be_1 & bits) == bits; }
 
 uint64_t caps_cr0_fixed(uint64_t cr0)
 {
@@ -148,7 +148,7 @@ static int controls_check(void)
         else if (c->want != WANT_0 && may_be_1)
             words[c->word] |= c->bit;
     }
-    single_step = HI32(allowed[CONTROL_PROC]) & PROC_MONITOR_TRAP;
+    proc_may_be_1 = HI32(allowed[CONTROL_PROC]);
     return err;
 }
 

@@ -8,10 +8,6 @@
 #include "vmx/internal.h"
 #include "arch/trap.h"
 
-#define DR6_TRIGGERS (BITS(3, 0) | BITS(14, 13) | BIT(16))
-#define DR6_RTM      BIT(16) /* 0 in DR6 where the qualification has a 1 */
-#define DR7_GD       BIT(13)
-
 /* "Acknowledge interrupt on exit": the vector is out of the local APIC already, its EOI is ours. */
 enum exit_action exit_external_interrupt(struct vcpu *v)
 {
@@ -33,19 +29,6 @@ enum exit_action exit_nmi_window(struct vcpu *v)
     return RESUME_SAME;
 }
 
-/* SDM "Exit Qualification for Debug Exceptions": a #DB that exits has changed neither DR6 nor DR7. */
-static void debug_exception(struct vcpu *v, uint32_t info)
-{
-    uint64_t triggers = vmread(EXIT_QUALIFICATION) & QUAL_DB_TRIGGERS;
-    uint64_t dr6;
-    asm volatile("mov %%dr6, %0" : "=r"(dr6));
-    dr6 = ((dr6 & ~BITS(3, 0)) | triggers) ^ (triggers & DR6_RTM);
-    asm volatile("mov %0, %%dr6" ::"r"(dr6));
-    vmwrite(GUEST_DR7, vmread(GUEST_DR7) & ~DR7_GD);
-    v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));
-    v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
-}
-
 enum exit_action exit_exception_nmi(struct vcpu *v)
 {
     uint32_t info = (uint32_t)vmread(VM_EXIT_INTERRUPTION_INFO);
@@ -60,8 +43,9 @@ enum exit_action exit_exception_nmi(struct vcpu *v)
         asm volatile("int $18" ::: "memory");
         break;
     case VECTOR_DB:
-        debug_exception(v, info);
-        break;
+        return debug_exception(v, info);
+    case VECTOR_BP:
+        return debug_int3(v, info);
     case VECTOR_AC:
         vcpu_inject_error(v, VECTOR_AC, (uint32_t)vmread(VM_EXIT_INTERRUPTION_ERROR_CODE));
         break;

@@ -65,7 +65,7 @@ uint32_t caps_control(enum control_word word);
 uint32_t caps_revision(void);
 uint64_t caps_cr0_fixed(uint64_t cr0); /* with the bits that VMX operation asks for */
 uint64_t caps_cr4_fixed(uint64_t cr4);
-bool caps_single_step(void);
+bool caps_proc_may_be_1(uint32_t bits); /* all of these primary controls */
 
 /* --- enter.asm --------------------------------------------------------------------------------- */
 
@@ -158,6 +158,13 @@ enum exit_action exit_nmi_window(struct vcpu *v);
 enum exit_action exit_apic_access(struct vcpu *v);
 enum exit_action exit_apic_write(struct vcpu *v);
 enum exit_action exit_virtualized_eoi(struct vcpu *v);
+
+/* debug.c: exceptions that a debugger, or the guest itself, has set; one step; DRs that are not the guest's */
+enum exit_action debug_exception(struct vcpu *v, uint32_t info);
+enum exit_action debug_int3(struct vcpu *v, uint32_t info);
+enum exit_action debug_step(struct vcpu *v);
+enum exit_action debug_mov_dr(struct vcpu *v);
+void debug_write_dr7(struct vcpu *v, uint64_t value); /* the guest's, wherever it is now */
 
 void cpuid_init(void);          /* prepare the answers, once */
 uint64_t cpuid_guest_cr4(void); /* the bits of CR4 whose features the guest is offered */

@@ -102,14 +102,14 @@ static const struct exit_row {
     [EXIT_VMXOFF] = {"VMXOFF", exit_undefined, false},
     [EXIT_VMXON] = {"VMXON", exit_undefined, false},
     [EXIT_CR_ACCESS] = {"control-register access", exit_cr_access, false},
-    [EXIT_MOV_DR] = {"MOV DR", NULL, false},
+    [EXIT_MOV_DR] = {"MOV DR", debug_mov_dr, false},
     [EXIT_IO_INSTRUCTION] = {"I/O instruction", exit_io_instruction, false},
     [EXIT_RDMSR] = {"RDMSR", exit_rdmsr, false},
     [EXIT_WRMSR] = {"WRMSR", exit_wrmsr, false},
     [EXIT_ENTRY_GUEST_STATE] = {"VM-entry failure: invalid guest state", NULL, false},
     [EXIT_ENTRY_MSR_LOADING] = {"VM-entry failure: MSR loading", NULL, false},
     [EXIT_MWAIT] = {"MWAIT", exit_undefined, false},
-    [EXIT_MONITOR_TRAP] = {"monitor trap flag", vm_step, false},
+    [EXIT_MONITOR_TRAP] = {"monitor trap flag", debug_step, false},
     [EXIT_MONITOR] = {"MONITOR", exit_undefined, false},
     [EXIT_PAUSE] = {"PAUSE", NULL, false},
     [EXIT_ENTRY_MACHINE_CHECK] = {"VM-entry failure: machine-check event", NULL, false},
@@ -320,6 +320,8 @@ enum vcpu_left vcpu_run(struct vcpu *v)
         switch (dispatch(v)) {
         case RESUME_NEXT:
             vcpu_advance_rip(v);
+            if (__builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM)
+                return LEFT_STOPPED; /* it was done for the guest: no trap comes of it */
             break;
         case RESUME_SAME:
             break;

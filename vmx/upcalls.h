@@ -30,8 +30,16 @@ MUST_CHECK int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 enum exit_action vm_hypercall(struct vcpu *v); /* VMCALL */
 
-/* One instruction was executed under vcpu_single_step(); RIP is behind it already. */
+/* One instruction was executed under vcpu_debug_arm(); RIP is behind it already. */
 enum exit_action vm_step(struct vcpu *v);
+/* v has come to something that a debugger may have asked for. RESUME_SAME: nobody did. */
+enum debug_event {
+    DEBUG_STEP,
+    DEBUG_INT3,     /* RIP is at it */
+    DEBUG_REGISTER, /* DR n; behind a data access, before an instruction */
+    DEBUG_CRASH,    /* the next would be the end of its VM */
+};
+enum exit_action vm_debug(struct vcpu *v, enum debug_event event, unsigned n);
 
 /* HLT with RFLAGS.IF = 0: only an NMI or an INIT will ever end it. RESUME_NEXT: halt; STOP_VM: nobody is
  * left who could send one. */

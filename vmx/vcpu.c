@@ -258,21 +258,20 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
     vcpu_return(v);
 }
 
+/* Somewhere else it is not halted any more. */
+void vcpu_set_rip(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RIP, value);
+    vcpu_return(v);
+    v->halted = v->halted_masked = false;
+}
+
 void vcpu_set_rflags(struct vcpu *v, uint64_t value)
 {
     vcpu_borrow(v);
     vmwrite(GUEST_RFLAGS, value | RFLAGS_1);
     vcpu_return(v);
-}
-
-int vcpu_single_step(struct vcpu *v, bool on)
-{
-    if (!caps_single_step())
-        return -ENODEV;
-    vcpu_borrow(v);
-    vmcs_set_proc(v, on ? v->proc | PROC_MONITOR_TRAP : v->proc & ~PROC_MONITOR_TRAP);
-    vcpu_return(v);
-    return 0;
 }
 
 unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)); }

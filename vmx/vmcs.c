@@ -181,7 +181,7 @@ void vmcs_setup_guest(struct vcpu *v)
     vmwrite(GUEST_RIP, 0xfff0);
     vmwrite(GUEST_RSP, 0);
     vmwrite(GUEST_RFLAGS, RFLAGS_1);
-    vmwrite(GUEST_DR7, DR7_AFTER_RESET);
+    debug_write_dr7(v, DR7_AFTER_RESET);
     vmwrite(GUEST_IA32_DEBUGCTL, 0);
     vmwrite(GUEST_IA32_SYSENTER_CS, 0);
     vmwrite(GUEST_IA32_SYSENTER_ESP, 0);

@@ -133,12 +133,16 @@ struct vcpu {
     uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT decides */
     uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/registers.c */
     uint64_t debug_registers[5];              /* the same: DR0-DR3, DR6 */
-    uint32_t pin, proc, proc2;                /* controls, as last written to the VMCS */
-    struct cpu *host_cpu;                     /* whose tables the host-state area points to */
-    uint64_t armed_deadline;                  /* what the preemption timer was set for */
-    uint64_t slice_end;                       /* TSC */
-    uint64_t ept_generation;                  /* of the EPT when this CPU last invalidated */
-    int log_budget;                           /* lines that this guest may still cause */
+    struct {
+        bool lent;      /* the debug registers are a debugger's, */
+        uint64_t dr[6]; /* and these the guest's: DR0-DR3, DR6, DR7 */
+    } debug;
+    uint32_t pin, proc, proc2; /* controls, as last written to the VMCS */
+    struct cpu *host_cpu;      /* whose tables the host-state area points to */
+    uint64_t armed_deadline;   /* what the preemption timer was set for */
+    uint64_t slice_end;        /* TSC */
+    uint64_t ept_generation;   /* of the EPT when this CPU last invalidated */
+    int log_budget;            /* lines that this guest may still cause */
 
     /* the scheduler's; hold the run queue's lock */
     enum vcpu_state state;
@@ -182,9 +186,19 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector);
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 void vcpu_set_rflags(struct vcpu *v, uint64_t value);
-/* Exit after each instruction, to vm_step() (SDM "Monitor Trap Flag"). Only while STOPPED, or by the
- * vCPU's own exit. -ENODEV: this CPU cannot. */
-MUST_CHECK int vcpu_single_step(struct vcpu *v, bool on);
+void vcpu_set_rip(struct vcpu *v, uint64_t value);
+
+/* debug.c: what v comes back for, while a debugger has it. Both only while STOPPED. */
+struct vcpu_debug {
+    bool step;      /* after each instruction, to vm_step() */
+    bool int3;      /* at each INT3, to vm_debug() */
+    uint64_t dr[4]; /* linear addresses */
+    uint64_t
+        dr7; /* local enable bits, kinds and lengths, as SDM "Debug Control Register (DR7)"; 0: none */
+};
+MUST_CHECK int vcpu_debug_arm(struct vcpu *v,
+                              const struct vcpu_debug *want); /* -ENODEV: this CPU cannot */
+void vcpu_debug_disarm(struct vcpu *v);
 
 /* Guest state for instruction decoders and page walks; only from an exit of this vCPU, or STOPPED. */
 struct vcpu_paging {

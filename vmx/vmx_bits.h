@@ -163,6 +163,10 @@
 
 /* SDM "Exit Qualification for Debug Exceptions" */
 #define QUAL_DB_TRIGGERS            (BITS(3, 0) | BITS(14, 13) | BIT(16))
+/* SDM "Exit Qualification for MOV DR" */
+#define QUAL_DR_NUMBER              BITS(2, 0)
+#define QUAL_DR_FROM                BIT(4)
+#define QUAL_DR_GPR                 BITS(11, 8)
 /* SDM "Exit Qualification for Control-Register Accesses" */
 #define QUAL_CR_NUMBER              BITS(3, 0)
 #define QUAL_CR_ACCESS              BITS(5, 4)

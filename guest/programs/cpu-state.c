@@ -13,7 +13,7 @@
 #define DR6_BS BIT(14)
 #define IPI    0x41
 
-static uint64_t steps, step_dr6, hits, nmis, nmis_inside, handled;
+static uint64_t steps, step_dr6, hits, int3s, nmis, nmis_inside, handled;
 
 static uint64_t dr6_read_and_clear(void)
 {
@@ -59,6 +59,19 @@ static void breakpoint(void)
     asm volatile("mov %0, %%dr7" ::"r"(UINT64_C(0x400)));
     check(hits == 1);
     print("breakpoint: hits=%lu", hits);
+}
+
+static void on_int3(struct interrupt_frame *frame)
+{
+    (void)frame;
+    int3s++;
+}
+
+static void int3(void)
+{
+    asm volatile("int3");
+    check(int3s == 1);
+    print("int3: hits=%lu", int3s);
 }
 
 static void send_nmi(void)
@@ -140,11 +153,13 @@ int main(void)
 {
     apic_on(option("x2apic", 1));
     on_interrupt(VECTOR_DB, on_debug);
+    on_interrupt(VECTOR_BP, on_int3);
     on_interrupt(VECTOR_NMI, on_nmi);
     on_interrupt(IPI, on_ipi);
     dr6_read_and_clear();
     single_step();
     breakpoint();
+    int3();
     nmi();
     shadow();
     registers_are_mine();

@@ -233,7 +233,8 @@ UNUSED_EXIT(exit_nmi_window)
 UNUSED_EXIT(exit_apic_access)
 UNUSED_EXIT(exit_apic_write)
 UNUSED_EXIT(exit_virtualized_eoi)
-UNUSED_EXIT(vm_step)
+UNUSED_EXIT(debug_step)
+UNUSED_EXIT(debug_mov_dr)
 UNUSED_EXIT(vm_dead_halt)
 struct vmx_caps vmx_caps;
 void vm_crash(struct vcpu *v, const char *why) { explore_failed("vCPU %u: %s", v->index, why); }

@@ -66,6 +66,21 @@ static void consoles(void **state)
     assert_int_equal(options.console_port, 0);
 }
 
+static void a_port_for_a_debugger(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse("gdb=com2"), 0);
+    assert_true(options.gdb_port == 0x2f8 && !options.gdb_wait && !*options.gdb_vm);
+    assert_int_equal(options_parse("gdb=0xe010,wait,alpha"), 0);
+    assert_true(options.gdb_port == 0xe010 && options.gdb_wait);
+    assert_string_equal(options.gdb_vm, "alpha");
+    assert_int_equal(options_parse("gdb=com1,b"), 0);
+    assert_true(options.gdb_port == 0x3f8 && !options.gdb_wait);
+    assert_string_equal(options.gdb_vm, "b");
+    assert_int_equal(options_parse("gdb=off"), 0);
+    assert_int_equal(options.gdb_port, 0);
+}
+
 static void what_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -90,6 +105,9 @@ static void bad_values(void **state)
         "vtd=",          "post=soft",
         "end=later",     "=on",
         "vtdx=on",       "cpus=0x100000000",
+        "gdb=",          "gdb=com2,",
+        "gdb=com2,a,b",  "gdb=com2,wait,",
+        "gdb=com9",      "gdb=com2,sixteen-letters!",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         stub_log_clear();
@@ -120,6 +138,7 @@ int main(void)
         cmocka_unit_test_setup(default_values, fresh),
         cmocka_unit_test_setup(every_key, fresh),
         cmocka_unit_test_setup(consoles, fresh),
+        cmocka_unit_test_setup(a_port_for_a_debugger, fresh),
         cmocka_unit_test_setup(what_is_wrong_is_named, fresh),
         cmocka_unit_test_setup(bad_values, fresh),
         cmocka_unit_test_setup(devices_of_the_machine, fresh),

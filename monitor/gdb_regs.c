@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
+ * description, and where each is kept while the vCPU is stopped.
+ * From: monitor/gdb.c.   To: vmx/look.c, vmx/vcpu.c.
+ * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
+ */
+#include "arch/printf.h"
+#include "arch/string.h"
+#include "arch/x86.h"
+#include "monitor/gdb.h"
+#include "vmx/vmcs_fields.h"
+
+#define MXCSR         24
+#define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP, for us, when the vCPU is loaded */
+#define XSTATE_BV     512 /* behind the FXSAVE area: which components are not in their initial state */
+#define XSTATE_LEGACY (BIT(0) | BIT(1))
+/* What a debugger may change of RFLAGS: the flags that POPF knows. */
+#define RFLAGS_EDITED                                                                              \
+    (BITS(21, 18) | BIT(16) | BIT(14) | RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF |            \
+     RFLAGS_SF | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_OF | BITS(13, 12))
+
+enum place {
+    GPR,
+    FIELD, /* of the VMCS */
+    FPU,   /* at that offset of the FXSAVE area */
+    NOWHERE,
+};
+
+static const struct row {
+    const char *
+        name; /* with size 0 it begins with an e in a 32-bit guest; of several it ends with a number */
+    uint8_t count, count32;
+    uint8_t size; /* bytes; 0: 8, or 4 in a 32-bit guest */
+    enum place place;
+    uint32_t at;
+    uint8_t step;     /* from one to the next */
+    uint8_t kept;     /* bytes at that place, if it is less */
+    const char *type; /* NULL: int */
+    const char *head; /* of the description, before it: the feature, and its types */
+} rows[] = {
+    {"rax", 1, 1, 0, GPR, RAX, 0, 0, NULL,
+     "<feature name=\"org.gnu.gdb.i386.core\"><flags id=\"i386_eflags\" size=\"4\">"
+     "<field name=\"CF\" start=\"0\" end=\"0\"/><field name=\"PF\" start=\"2\" end=\"2\"/>"
+     "<field name=\"AF\" start=\"4\" end=\"4\"/><field name=\"ZF\" start=\"6\" end=\"6\"/>"
+     "<field name=\"SF\" start=\"7\" end=\"7\"/><field name=\"TF\" start=\"8\" end=\"8\"/>"
+     "<field name=\"IF\" start=\"9\" end=\"9\"/><field name=\"DF\" start=\"10\" end=\"10\"/>"
+     "<field name=\"OF\" start=\"11\" end=\"11\"/><field name=\"NT\" start=\"14\" end=\"14\"/>"
+     "<field name=\"RF\" start=\"16\" end=\"16\"/><field name=\"VM\" start=\"17\" end=\"17\"/>"
+     "<field name=\"AC\" start=\"18\" end=\"18\"/><field name=\"ID\" start=\"21\" "
+     "end=\"21\"/></flags>"},
+    {"rcx", 1, 1, 0, GPR, RCX, 0, 0, NULL, NULL},
+    {"rdx", 1, 1, 0, GPR, RDX, 0, 0, NULL, NULL},
+    {"rbx", 1, 1, 0, GPR, RBX, 0, 0, NULL, NULL},
+    {"rsp", 1, 1, 0, GPR, RSP, 0, 0, "data_ptr", NULL},
+    {"rbp", 1, 1, 0, GPR, RBP, 0, 0, "data_ptr", NULL},
+    {"rsi", 1, 1, 0, GPR, RSI, 0, 0, NULL, NULL},
+    {"rdi", 1, 1, 0, GPR, RDI, 0, 0, NULL, NULL},
+    {"r", 8, 0, 8, GPR, R8, 1, 0, NULL, NULL},
+    {"rip", 1, 1, 0, FIELD, GUEST_RIP, 0, 0, "code_ptr", NULL},
+    {"eflags", 1, 1, 4, FIELD, GUEST_RFLAGS, 0, 0, "i386_eflags", NULL},
+    {"cs", 1, 1, 4, FIELD, GUEST_CS_SELECTOR, 0, 0, NULL, NULL},
+    {"ss", 1, 1, 4, FIELD, GUEST_SS_SELECTOR, 0, 0, NULL, NULL},
+    {"ds", 1, 1, 4, FIELD, GUEST_DS_SELECTOR, 0, 0, NULL, NULL},
+    {"es", 1, 1, 4, FIELD, GUEST_ES_SELECTOR, 0, 0, NULL, NULL},
+    {"fs", 1, 1, 4, FIELD, GUEST_FS_SELECTOR, 0, 0, NULL, NULL},
+    {"gs", 1, 1, 4, FIELD, GUEST_GS_SELECTOR, 0, 0, NULL, NULL},
+    {"st", 8, 8, 10, FPU, 32, 16, 0, "i387_ext", NULL},
+    {"fctrl", 1, 1, 4, FPU, 0, 0, 2, NULL, NULL},
+    {"fstat", 1, 1, 4, FPU, 2, 0, 2, NULL, NULL},
+    {"ftag", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL}, /* FXSAVE keeps half of it */
+    {"fiseg", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL},
+    {"fioff", 1, 1, 4, FPU, 8, 0, 0, NULL, NULL},
+    {"foseg", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL},
+    {"fooff", 1, 1, 4, FPU, 16, 0, 0, NULL, NULL},
+    {"fop", 1, 1, 4, FPU, 6, 0, 2, NULL, NULL},
+    {"xmm", 16, 8, 16, FPU, 160, 16, 0, "vec128",
+     "</feature><feature name=\"org.gnu.gdb.i386.sse\"><vector id=\"v4f\" type=\"ieee_single\" "
+     "count=\"4\"/><vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/><vector id=\"v4i32\" "
+     "type=\"int32\" count=\"4\"/><vector id=\"v2i64\" type=\"int64\" count=\"2\"/><union "
+     "id=\"vec128\">"
+     "<field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
+     "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
+     "<field name=\"uint128\" type=\"uint128\"/></union>"},
+    {"mxcsr", 1, 1, 4, FPU, MXCSR, 0, 0, NULL, NULL},
+    {"fs_base", 1, 0, 8, FIELD, GUEST_FS_BASE, 0, 0, NULL,
+     "</feature><feature name=\"org.gnu.gdb.i386.segments\">"},
+    {"gs_base", 1, 0, 8, FIELD, GUEST_GS_BASE, 0, 0, NULL, NULL},
+};
+
+/* Register n is the nth of a row, if *nth is its place in it; NULL: there is none. */
+static const struct row *find(bool wide, unsigned n, unsigned *nth)
+{
+    for (const struct row *r = rows; r < rows + ARRAY_COUNT(rows); r++) {
+        unsigned count = wide ? r->count : r->count32;
+        *nth = n;
+        if (n < count)
+            return r;
+        n -= count;
+    }
+    return NULL;
+}
+
+static size_t size_of(const struct row *r, bool wide) { return r->size ? r->size : wide ? 8 : 4; }
+
+/* --- The description -------------------------------------------------------------------------------- */
+
+/* The text is made from its beginning each time, and only the part that was asked for is sent. */
+struct part {
+    struct gdb_line *line;
+    size_t skip, left;
+};
+
+static void put(struct part *p, const char *text)
+{
+    size_t length = strlen(text), skip = MIN(p->skip, length), n = MIN(length - skip, p->left);
+    gdb_answer_text(p->line, "%.*s", (int)n, text + skip);
+    p->skip -= skip;
+    p->left -= n;
+}
+
+static void put_register(struct part *p, const struct row *r, unsigned nth, bool wide)
+{
+    char name[16], text[96];
+    unsigned bits = 8 * (unsigned)size_of(r, wide), first = r->place == GPR ? r->at : 0;
+    if (r->count > 1)
+        snprintf(name, sizeof(name), "%s%u", r->name, first + nth);
+    else
+        snprintf(name, sizeof(name), "%c%s", r->size || wide ? *r->name : 'e', r->name + 1);
+    snprintf(text, sizeof(text), "<reg name=\"%s\" bitsize=\"%u\" type=\"", name, bits);
+    put(p, text);
+    snprintf(text, sizeof(text), "int%u", bits);
+    put(p, r->type ? r->type : text);
+    put(p, "\"/>");
+}
+
+void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size)
+{
+    struct part p = {l, offset, size};
+    size_t mark = l->out_length; /* m: there may be more, l: that was the last */
+    gdb_answer_text(l, "m");
+    const struct row *r;
+    unsigned nth;
+    put(&p, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
+    put(&p,
+        wide ? "<architecture>i386:x86-64</architecture>" : "<architecture>i386</architecture>");
+    for (unsigned n = 0; (r = find(wide, n, &nth)); n++) {
+        if (r->head && nth == 0)
+            put(&p, r->head);
+        put_register(&p, r, nth, wide);
+    }
+    put(&p, "</feature></target>");
+    if (p.left == size)
+        l->out[mark] = 'l';
+}
+
+/* --- Their values ----------------------------------------------------------------------------------- */
+
+static uint8_t *fpu_at(struct vcpu *v, const struct row *r, unsigned nth)
+{
+    return (uint8_t *)v->fpu + r->at + nth * r->step;
+}
+
+size_t gdb_reg_read(struct vcpu *v, bool wide, unsigned n, uint8_t bytes[GDB_REG_MAX], bool *known)
+{
+    unsigned nth;
+    const struct row *r = find(wide, n, &nth);
+    uint64_t value = 0;
+    *known = r && r->place != NOWHERE;
+    if (!r)
+        return 0;
+    size_t size = size_of(r, wide);
+    memset(bytes, 0, GDB_REG_MAX);
+    if (r->place == GPR)
+        value = vcpu_gpr(v, (enum gpr)(r->at + nth));
+    if (r->place == FIELD)
+        *known = vcpu_vmcs_field(v, r->at, &value);
+    if (r->place == FPU)
+        memcpy(bytes, fpu_at(v, r, nth), r->kept ? r->kept : size);
+    else
+        memcpy(bytes, &value, MIN(size, sizeof(value)));
+    return size;
+}
+
+static bool write_field(struct vcpu *v, uint32_t field, uint64_t value)
+{
+    uint64_t old;
+    if (!vcpu_vmcs_field(v, field, &old))
+        return false;
+    if (field == GUEST_RIP)
+        vcpu_set_rip(v, value);
+    else if (field == GUEST_RFLAGS)
+        vcpu_set_rflags(v, (old & ~RFLAGS_EDITED) | (value & RFLAGS_EDITED));
+    else /* a segment is more than its selector, and a VM entry wants it whole */
+        return value == old;
+    return true;
+}
+
+static bool write_fpu(struct vcpu *v, const struct row *r, unsigned nth, const uint8_t *bytes)
+{
+    uint32_t mxcsr;
+    memcpy(&mxcsr, bytes, sizeof(mxcsr));
+    if (r->at == MXCSR && (mxcsr & ~MXCSR_DEFINED))
+        return false;
+    memcpy(fpu_at(v, r, nth), bytes, r->kept ? r->kept : r->size);
+    if (vmx_caps.xcr0)
+        *(uint64_t *)((char *)v->fpu + XSTATE_BV) |= XSTATE_LEGACY;
+    return true;
+}
+
+bool gdb_reg_write(struct vcpu *v, bool wide, unsigned n, const uint8_t bytes[GDB_REG_MAX])
+{
+    unsigned nth;
+    const struct row *r = find(wide, n, &nth);
+    uint64_t value = 0;
+    if (!r || r->place == NOWHERE)
+        return false;
+    memcpy(&value, bytes, MIN(size_of(r, wide), sizeof(value)));
+    if (r->place == FIELD)
+        return write_field(v, r->at, value);
+    if (r->place == FPU)
+        return write_fpu(v, r, nth, bytes);
+    vcpu_set_gpr(v, (enum gpr)(r->at + nth), value);
+    return true;
+}

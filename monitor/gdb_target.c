@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VM that a debugger looks at: which one, stopping it whole, letting some of its vCPUs go on, and what they
+ * are to stop for. All of that is armed just before they go on, and out of the way again when they rest: a
+ * guest at rest holds nothing of ours, neither in its memory nor in its registers.
+ * From: monitor/gdb.c; guest/control.c (on_event).   To: guest/control.c, vmx/debug.c, monitor/memory.c.
+ * Spec: SDM "Debug Control Register (DR7)", "Breakpoint Exception (#BP)".
+ *
+ * INVARIANT: `breaks` and the registers change only while the VM is at rest; its vCPUs read them.
+ */
+#include "arch/options.h"
+#include "arch/string.h"
+#include "monitor/gdb.h"
+#include "monitor/memory.h"
+#define LOG "gdb"
+#include "arch/log.h"
+
+#define INT3          0xcc
+#define BREAK_MAX     32
+#define DR_COUNT      4
+#define DR7_ENABLE(n) BIT(2 * (n))
+#define DR7_ALL(n)    (DR7_ENABLE(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
+
+/* GDB's numbers of signals */
+#define SIGNAL_TRAP   5
+#define SIGNAL_KILL   9
+#define SIGNAL_SEGV   11
+
+enum happened { NOTHING, STEPPED, AT_INT3, AT_REGISTER, CRASHED };
+
+static struct {
+    struct vm *vm;
+    bool armed;   /* it goes, or has gone, with what is below */
+    bool crashed; /* when it goes on, it ends */
+    struct {
+        enum happened what;
+        unsigned n;          /* which register */
+    } happened[VM_VCPU_MAX]; /* not told yet */
+    struct {
+        bool used;
+        gpa_t at; /* found where it was set, so it holds in every address space */
+        uint8_t byte;
+    } breaks[BREAK_MAX];
+    struct vcpu_debug registers;
+    char kinds[DR_COUNT]; /* of `registers`, as GDB numbers them */
+} target;
+
+/* --- Which VM --------------------------------------------------------------------------------------- */
+
+void target_choose(struct vm *vm)
+{
+    memset(&target, 0, sizeof(target));
+    target.vm = vm;
+}
+
+struct vm *target_vm(void) { return target.vm; }
+
+static bool is_alive(void)
+{
+    return target.vm && (target.vm->state == VM_RUNNING || target.vm->state == VM_PAUSED);
+}
+
+/* One that runs a single instruction has the monitor trap flag for that already. */
+static bool on_start(struct vm *vm)
+{
+    bool wanted = !*options.gdb_vm || strcmp(vm->name, options.gdb_vm) == 0;
+    if (target.vm || !wanted || vm->config.run)
+        return target.vm == vm && options.gdb_wait;
+    target_choose(vm);
+    log_info("vm=%s %s", vm->name, options.gdb_wait ? "waits for the debugger" : "can be debugged");
+    return options.gdb_wait;
+}
+
+struct vcpu *target_thread(uint64_t id)
+{
+    return is_alive() && id >= 1 && id <= target.vm->vcpu_count ? target.vm->vcpus[id - 1] : NULL;
+}
+
+/* What GDB takes for the same: the kernel's file is a 64-bit one, or its CPU has come there. */
+bool target_is_wide(void)
+{
+    struct vcpu_paging s;
+    const struct vcpu *v = target_thread(1);
+    if (!v || target.vm->start.mode == VCPU_LONG64)
+        return true;
+    vcpu_paging(v, &s);
+    return s.efer & EFER_LMA;
+}
+
+/* --- Breakpoints ------------------------------------------------------------------------------------ */
+
+static int break_find(gpa_t at)
+{
+    for (int i = 0; i < BREAK_MAX; i++)
+        if (target.breaks[i].used && target.breaks[i].at.v == at.v)
+            return i;
+    return -1;
+}
+
+static bool break_set(gpa_t at)
+{
+    unsigned i = 0;
+    if (break_find(at) >= 0)
+        return true;
+    while (i < BREAK_MAX && target.breaks[i].used)
+        i++;
+    if (i == BREAK_MAX || !vm_ram(target.vm, at, 1))
+        return false;
+    target.breaks[i].used = true;
+    target.breaks[i].at = at;
+    return true;
+}
+
+static bool break_clear(gpa_t at)
+{
+    int i = break_find(at);
+    if (i >= 0)
+        target.breaks[i].used = false;
+    return i >= 0;
+}
+
+/* Enable, R/W and LEN of register n; 0: the CPU does not watch that. */
+static uint64_t dr7_of(unsigned n, char kind, uint64_t at, uint64_t size)
+{
+    static const uint8_t rw[] = {['1'] = 0, ['2'] = 1, ['3'] = 3, ['4'] = 3};
+    static const uint8_t lengths[] = {[1] = 0, [2] = 1, [4] = 3, [8] = 2};
+    size = kind == '1' ? 1 : size;
+    if (size > 8 || size & (size - 1) || !size || at % size)
+        return 0;
+    return DR7_ENABLE(n) | (uint64_t)(rw[(int)kind] | lengths[size] << 2) << (16 + 4 * n);
+}
+
+/* What register n has met, and nobody has been told yet, is of no interest any more. */
+static void forget(unsigned n)
+{
+    for (unsigned i = 0; i < VM_VCPU_MAX; i++)
+        if (target.happened[i].what == AT_REGISTER && target.happened[i].n == n)
+            target.happened[i].what = NOTHING;
+}
+
+static bool register_change(bool set, char kind, uint64_t at, uint64_t size)
+{
+    struct vcpu_debug *r = &target.registers;
+    for (unsigned n = 0; n < DR_COUNT; n++) {
+        uint64_t bits = dr7_of(n, kind, at, size);
+        bool same = target.kinds[n] == kind && r->dr[n] == at && (r->dr7 & DR7_ALL(n)) == bits;
+        if (!bits || (set ? target.kinds[n] != 0 : !same))
+            continue;
+        target.kinds[n] = set ? kind : 0;
+        r->dr[n] = at;
+        forget(n);
+        r->dr7 = (r->dr7 & ~DR7_ALL(n)) | (set ? bits : 0);
+        return true;
+    }
+    return false;
+}
+
+bool target_break(struct vcpu *v, bool set, char kind, uint64_t at, uint64_t size)
+{
+    struct memory_walk w = {0};
+    if (kind != '0')
+        return register_change(set, kind, at, size);
+    if (memory_walk(v, at, &w))
+        return false;
+    return set ? break_set(w.end.gpa) : break_clear(w.end.gpa);
+}
+
+void target_forget_breaks(void)
+{
+    memset(target.breaks, 0, sizeof(target.breaks));
+    memset(target.kinds, 0, sizeof(target.kinds));
+    target.registers = (struct vcpu_debug){0};
+}
+
+/* --- Rest and motion -------------------------------------------------------------------------------- */
+
+static void put_int3(void)
+{
+    target.registers.int3 = false;
+    for (unsigned i = 0; i < BREAK_MAX; i++) {
+        uint8_t *byte = target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
+        if (!byte)
+            continue;
+        target.registers.int3 = true;
+        target.breaks[i].byte = *byte;
+        *byte = INT3;
+    }
+}
+
+/* Backwards. What the guest has written there itself stays. */
+static void take_int3(void)
+{
+    for (unsigned i = 0; i < BREAK_MAX; i++) {
+        uint8_t *byte = target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
+        if (byte && *byte == INT3)
+            *byte = target.breaks[i].byte;
+    }
+}
+
+static void disarm(void)
+{
+    target.armed = false;
+    if (!is_alive())
+        return;
+    take_int3();
+    for (unsigned i = 0; i < target.vm->vcpu_count; i++)
+        vcpu_debug_disarm(target.vm->vcpus[i]);
+}
+
+/* False: this CPU cannot. */
+static bool arm(const char actions[VM_VCPU_MAX])
+{
+    bool able = true;
+    target.armed = true;
+    put_int3();
+    for (unsigned i = 0; i < target.vm->vcpu_count && able; i++) {
+        struct vcpu_debug want = target.registers;
+        want.step = actions[i] == 's';
+        able = !actions[i] || vcpu_debug_arm(target.vm->vcpus[i], &want) == 0;
+    }
+    if (!able)
+        disarm();
+    return able;
+}
+
+/* A reset that somebody at the console has asked for comes first. */
+bool target_at_rest(void)
+{
+    const struct vm *vm = target.vm;
+    if (vm && vm->state != VM_ENDED &&
+        (vm->state != VM_PAUSED || vm->reset_wanted || !vm_is_still(vm)))
+        return false;
+    if (target.armed)
+        disarm();
+    return true;
+}
+
+void target_pause(void)
+{
+    if (target.vm)
+        (void)!vm_pause(target.vm);
+}
+
+static bool anything_happened(void)
+{
+    for (unsigned i = 0; i < VM_VCPU_MAX; i++)
+        if (target.happened[i].what)
+            return true;
+    return false;
+}
+
+bool target_go(const char actions[VM_VCPU_MAX])
+{
+    uint32_t vcpus = 0;
+    if (!is_alive())
+        return false;
+    if (target.crashed) {
+        vm_end(target.vm, VM_EXIT_CRASH);
+        return true;
+    }
+    if (anything_happened()) /* two vCPUs at once: the other has its turn before anybody goes on */
+        return true;
+    for (unsigned i = 0; i < VM_VCPU_MAX; i++)
+        vcpus |= actions[i] ? (uint32_t)BIT(i) : 0;
+    return arm(actions) && vm_resume_some(target.vm, vcpus) == 0;
+}
+
+void target_detach(void)
+{
+    target_forget_breaks();
+    memset(target.happened, 0, sizeof(target.happened));
+    if (is_alive() && target.crashed)
+        vm_end(target.vm, VM_EXIT_CRASH);
+    else if (is_alive())
+        (void)!vm_resume(target.vm);
+}
+
+void target_end(const char *why)
+{
+    if (target.vm)
+        vm_fail(target.vm, "%s", why);
+}
+
+/* --- What happened ---------------------------------------------------------------------------------- */
+
+/* Is the INT3 at which v stands one of ours? The guest may use it, too. */
+static bool is_ours(struct vcpu *v)
+{
+    struct vcpu_paging s;
+    struct memory_walk w = {0};
+    vcpu_paging(v, &s);
+    return !memory_walk(v, s.segment_base[1] + s.rip, &w) && break_find(w.end.gpa) >= 0;
+}
+
+/* On the CPU of v, while others of the VM may still run. */
+static bool on_event(struct vcpu *v, enum debug_event event, unsigned n)
+{
+    static const enum happened of[] = {[DEBUG_STEP] = STEPPED,
+                                       [DEBUG_INT3] = AT_INT3,
+                                       [DEBUG_REGISTER] = AT_REGISTER,
+                                       [DEBUG_CRASH] = CRASHED};
+    if (v->vm != target.vm || !target.armed || (event == DEBUG_INT3 && !is_ours(v)))
+        return false;
+    target.happened[v->index].what = of[event];
+    target.happened[v->index].n = n;
+    target.crashed |= event == DEBUG_CRASH;
+    return true;
+}
+
+static void tell_end(struct gdb_line *l)
+{
+    unsigned status = target.vm ? target.vm->exit_status : 0;
+    if (status == VM_EXIT_CRASH)
+        gdb_answer_text(l, "X%02x", target.crashed ? SIGNAL_SEGV : SIGNAL_KILL);
+    else
+        gdb_answer_text(l, "W%02x", (status >> 1) & 0xff); /* port 0xF4: value << 1 | 1 */
+}
+
+uint64_t target_why(struct gdb_line *l, unsigned signal)
+{
+    static const char *const watched[] = {"watch", "rwatch", "awatch"};
+    unsigned i = 0;
+    if (!is_alive()) {
+        tell_end(l);
+        return 1;
+    }
+    while (i < target.vm->vcpu_count && !target.happened[i].what)
+        i++;
+    if (i == target.vm->vcpu_count) {
+        gdb_answer_text(l, "T%02xthread:1;", signal);
+        return 1;
+    }
+    unsigned n = target.happened[i].n;
+    bool data = target.happened[i].what == AT_REGISTER && target.kinds[n] >= '2';
+    gdb_answer_text(l, "T%02x", target.happened[i].what == CRASHED ? SIGNAL_SEGV : SIGNAL_TRAP);
+    if (data)
+        gdb_answer_text(l, "%s:%lx;", watched[target.kinds[n] - '2'], target.registers.dr[n]);
+    gdb_answer_text(l, "thread:%x;", i + 1);
+    target.happened[i].what = NOTHING;
+    for (unsigned k = 0; k < VM_VCPU_MAX; k++) /* those are met again */
+        if (target.happened[k].what == AT_INT3)
+            target.happened[k].what = NOTHING;
+    return i + 1;
+}
+
+void target_init(void)
+{
+    vm_hooks.hold = on_start;
+    vm_hooks.debug = on_event;
+}

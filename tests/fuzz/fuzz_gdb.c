@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whatever comes over the debugger's line, with its sums put right or as it is; and whatever the guest comes
+ * to meanwhile.
+ */
+// sources: monitor/gdb_line.c monitor/gdb_regs.c monitor/gdb_target.c monitor/memory.c guest/gwalk.c arch/parse.c
+#include "tests/unit/gdb_stubs.h"
+#include "tests/unit/stubs.h"
+
+/* Most inputs would never be a packet: every # gets the sum that belongs to it. */
+static size_t with_sums(const uint8_t *data, size_t size, uint8_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++) {
+        out[n++] = data[i];
+        if (data[i] == '#') {
+            out[n++] = (uint8_t)digits[sum >> 4];
+            out[n++] = (uint8_t)digits[sum & 15];
+        }
+        sum = data[i] == '$' ? 0 : (uint8_t)(sum + data[i]);
+    }
+    return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t hello[] = "$qSupported#37", bye[] = "$D#44";
+    static uint8_t line[3 * 4096 + 16];
+    if (size < 2 || size > 4096)
+        return 0;
+    world_begin(data[0] & 1 ? VCPU_LONG64 : VCPU_PROTECTED32);
+    world_type(hello, sizeof(hello) - 1);
+    size_t length = data[0] & 2 ? size - 1 : with_sums(data + 1, size - 1, line);
+    if (data[0] & 2)
+        memcpy(line, data + 1, size - 1);
+    for (size_t at = 0, piece; at < length; at += piece) {
+        piece = MIN(length - at, (size_t)(data[1] % 64) + 1);
+        world_type(line + at, piece);
+        if (world.vm.state == VM_RUNNING)
+            (void)world_happens(line[at] & 1, (enum debug_event)(line[at] >> 1 & 3),
+                                line[at] >> 3 & 3);
+    }
+    bool alive = world.vm.state == VM_PAUSED || world.vm.state == VM_RUNNING;
+    world_type(bye, sizeof(bye) - 1);
+    world_type(hello, sizeof(hello) - 1);
+    world_type(bye, sizeof(bye) - 1);
+    if (alive && world.vm.state != VM_RUNNING && world.vm.state != VM_ENDED)
+        abort(); /* a debugger that has gone leaves a VM that runs */
+    for (unsigned i = 0; i < 2; i++)
+        if (world.armed[i].step || world.armed[i].int3 || world.armed[i].dr7)
+            abort(); /* and nothing behind */
+    return 0;
+}
