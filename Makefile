@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore check diff fuzz setup run linux test iso mutants bench plans clean help
+.PHONY: all unit explore check diff fuzz setup run debug linux test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -197,6 +197,15 @@ DEMO_DEVICES ?= --device pcie-root-port,id=rp0,addr=5 --device edu,bus=rp0
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)
+# Bochs for VMX (a build of its own, some minutes the first time), tcg for all the rest.
+DEBUG_ON ?= lab
+DEBUG_PORT ?= 1234
+GDB ?= gdb -q
+debug: setup # Hamlet itself under gdb, its console in build/debug.log (DEBUG_ON=tcg: no guests, but at once)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)setsid ./hamlet run --on $(DEBUG_ON) --debug $(DEBUG_PORT) --timeout 86400 $(DEMO) </dev/null >$O/debug.log 2>&1 & \
+	child=$$!; trap "kill $$child 2>/dev/null" EXIT; \
+	$(GDB) -ex 'set tcp connect-timeout 600' -ex 'target remote :$(DEBUG_PORT)' -x lab/debug.gdb $(DEBUG_MORE) $O/hamlet.sym
 LINUX ?= 'name=linux,kernel=$O/linux/vmlinuz,initrd=$O/linux/initrd,mem=256M,pci=1234:11e8,cmdline="console=ttyS0"'
 LINUX_MACHINE ?= $(DEMO_DEVICES)
 linux: setup # Debian's kernel and busybox in a VM with a device, a shell on the console

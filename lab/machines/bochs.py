@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lab.bochs import build, dmar
 from lab.bochs.plugin import build as plugin
-from lab.machines.boot import WITH_US, Ended, stop, watch
+from lab.machines.boot import WITH_US, Ended, Line, stop, watch
 from lab.say import Unusable
 
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
@@ -71,21 +71,24 @@ def run(boot, console):
 
 
 def _run(scratch, boot, console):
-    home = build.ensure("gdb" if boot.gdb else "stock" if boot.options.get("stock") else "mended")
+    home = build.ensure("gdb" if boot.debug else "stock" if boot.options.get("stock") else "mended")
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     log = scratch / "bochs.log"
     text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus, rom=ROM,
                          vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs), log=log)
-    if boot.gdb:
-        text += f"gdbstub: enabled=1, port={boot.gdb}, text_base=0, data_base=0, bss_base=0\n"
-    child = start(home, scratch, text, boot.options.get("vmx") == "off", plugin.ensure(home), _description(boot, scratch))
-    try:
-        how = watch(child, ours, ours, console, boot.timeout)
-    finally:
-        stop(child)
-        os.close(ours)
-        os.close(theirs)
+    if boot.debug:
+        text += f"gdbstub: enabled=1, port={boot.debug}, text_base=0, data_base=0, bss_base=0\n"
+    with Line(boot.gdb) as line:
+        if boot.gdb:
+            text += f"com2: enabled=1, mode=term, dev={line.name}\n"
+        child = start(home, scratch, text, boot.options.get("vmx") == "off", plugin.ensure(home), _description(boot, scratch))
+        try:
+            how = watch(child, ours, ours, console, boot.timeout, line)
+        finally:
+            stop(child)
+            os.close(ours)
+            os.close(theirs)
     if boot.options.get("serial") == "off":
         console.take((scratch / "bochs.out").read_bytes())
     result = ended(how, console, log)

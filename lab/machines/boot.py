@@ -6,8 +6,10 @@ From: lab/machines/*.py, the launcher `hamlet`, tests/cases/conftest.py
 """
 
 import os
+import pty
 import re
 import select
+import socket
 import sys
 import termios
 import time
@@ -15,6 +17,7 @@ import tty
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.say import Unusable
 
 # An emulator ends when we do, however we end.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
@@ -29,7 +32,8 @@ class Boot:
     devices: list = field(default_factory=list)    # QEMU -device values
     outputs: list = field(default_factory=list)    # names of files the machine writes: chardev=NAME in a device
     timeout: float = 60
-    gdb: int = 0                                   # port, 0: none
+    gdb: int = 0                                   # TCP port of the second serial line, for a guest's debugger; 0: none
+    debug: int = 0                                 # TCP port of the emulator's own stub, for Hamlet's; 0: none
     options: dict = field(default_factory=dict)    # of one machine, e.g. model=, vmx=off, apicv=off, firmware=uefi
     files: dict = field(default_factory=dict)      # name -> bytes, before the start; {folder}/NAME in devices and extras
     extras: list = field(default_factory=list)     # more of QEMU's options, "-netdev hubport,id=net,hubid=0"
@@ -97,7 +101,82 @@ class Keyboard:
             termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
 
 
-def watch(child, source, sink, console, timeout):
+class Line:
+    """
+    The machine's second serial port as a TCP port of this host, for one debugger at a time. Nobody is let in before
+    Hamlet listens: a port that is not set up yet loses what it is sent. Without a port, nothing.
+    """
+    READY = re.compile(rb"^\[\d+\] gdb: ", re.M)
+
+    def __init__(self, port):
+        self.port, self.client, self.listens = port, None, False
+        if not port:
+            return
+        self.server = socket.socket()
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self.server.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise Unusable(f"--gdb {port}: {problem.strerror}") from None
+        self.ours, self.theirs = pty.openpty()
+        tty.setraw(self.theirs)
+        self.name = os.ttyname(self.theirs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.port:
+            self._hang_up()
+            self.server.close()
+            os.close(self.ours)
+            os.close(self.theirs)
+
+    def sources(self, console):
+        """What to wait for."""
+        if not self.port:
+            return []
+        if not self.listens and self.READY.search(console.bytes):
+            self.server.listen(1)
+            self.listens = True
+        if self.client:
+            return [self.client, self.ours]
+        return [self.server] if self.listens else []
+
+    def serve(self, ready):
+        if not self.port:
+            return
+        if self.server in ready:
+            self.client = self.server.accept()[0]
+            termios.tcflush(self.ours, termios.TCIOFLUSH)      # of the last one
+        if self.client in ready:
+            data = self._received()
+            if data:
+                os.write(self.ours, data)
+            else:
+                self._hang_up()
+        if self.client and self.ours in ready:
+            self._send(_read(self.ours))
+
+    def _received(self):
+        try:
+            return self.client.recv(4096)
+        except OSError:
+            return b""
+
+    def _send(self, data):
+        try:
+            self.client.sendall(data)
+        except OSError:
+            self._hang_up()
+
+    def _hang_up(self):
+        if self.client:
+            self.client.close()
+            self.client = None
+
+
+def watch(child, source, sink, console, timeout, line):
     """
     Pass bytes between a running emulator and the console until one of: the child ends and its line is drained, the
     expected text is seen, the time is over. Returns Ended.how ("off" for a child that ended; the caller looks why).
@@ -106,8 +185,9 @@ def watch(child, source, sink, console, timeout):
     with Keyboard(console.show) as keyboard:
         while time.monotonic() < end:
             ended = child.poll() is not None
-            sources = [source] + ([keyboard.fd] if keyboard.fd is not None else [])
+            sources = [source] + ([keyboard.fd] if keyboard.fd is not None else []) + line.sources(console)
             ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
+            line.serve(ready)
             if source in ready:
                 data = _read(source)
                 if data:

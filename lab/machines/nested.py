@@ -62,7 +62,7 @@ def why_not():
 
 def run(boot, console):
     """One boot on a machine of its own."""
-    if boot.gdb:
+    if boot.gdb or boot.debug:
         raise Unusable("nested: no debugger reaches into QEMU there; use --on tcg, kvm or lab")
     with Server() as server:
         return server.run(boot, console)

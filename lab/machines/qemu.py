@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.machines.boot import WITH_US, Ended, stop, watch
+from lab.machines.boot import WITH_US, Ended, Line, stop, watch
 from lab.say import Unusable
 
 QEMU = "qemu-system-x86_64"
@@ -68,16 +68,19 @@ def _run(scratch, boot, console, accel):
         (scratch / name).write_bytes(data)
     if boot.options.get("firmware") == "uefi":
         line += _uefi(scratch)
-    if boot.gdb:
-        line += ["-gdb", f"tcp::{boot.gdb}", "-S"]
+    if boot.debug:
+        line += ["-gdb", f"tcp::{boot.debug}", "-S"]
     log = scratch / "qemu.err"
-    with open(log, "w") as errors:
-        child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-    with child:
-        try:
-            how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, boot.timeout)
-        finally:
-            stop(child)
+    with Line(boot.gdb) as second:
+        if boot.gdb:
+            line += ["-chardev", f"serial,id=second,path={second.name}", "-serial", "chardev:second"]
+        with open(log, "w") as errors:
+            child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        with child:
+            try:
+                how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, boot.timeout, second)
+            finally:
+                stop(child)
     detail = log.read_text(errors="replace").strip()
     if how == "off" and child.returncode:
         how = "broken"

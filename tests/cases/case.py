@@ -52,6 +52,7 @@ class Case:
     exits: dict = field(default_factory=dict)         # VM name -> exit code in its report
     answers: list = field(default_factory=list)       # (regex, text to type when it is seen)
     stop_at: str = ""                                 # end the machine when this is seen: for what does not end
+    gdb: int = 0                                      # TCP port of the second serial line
     skip: str = ""                                    # a console line of this form is SKIP with that line as reason
     kernel: Path = ROOT / "build/hamlet.elf"
 
@@ -81,7 +82,7 @@ def run(case, scratch, server=None):
     iso.build(medium, iso.Menu(case.kernel, case.append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)
-    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, options=case.machine,
+    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, case.gdb, options=case.machine,
                 files=case.files, extras=case.extras)
     console = Console(expect=case.stop_at or None, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
