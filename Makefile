@@ -216,7 +216,7 @@ iso: setup # an ISO for a USB stick, build/hamlet.iso
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet iso $O/hamlet.iso $(DEMO)
 test: setup # every test: units, checks, boot cases on every machine that is here
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)/usr/bin/python3 tests/run.py
 mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; ten minutes
 	$(Q)tests/unit/vtd_mutants.py

@@ -21,8 +21,17 @@ from lab.say import Unusable               # noqa: E402
 _servers = []
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--nested", choices=("no", "only"), help="leave out the cases on the nested machine, or all others")
+
+
+def pytest_collection_modifyitems(config, items):
     """The nested cases last: their machine takes most of a minute to come up."""
+    wanted = config.getoption("--nested")
+    if wanted:
+        left_out = [item for item in items if _is_nested(item) != (wanted == "only")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=_is_nested)
 
 
