@@ -13,7 +13,10 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/string.h"
+#include "arch/x86.h"
 #include "vtd/vtd.h"
+
+#define CPUID_PHYSICAL_BITS BITS(7, 0)
 
 static const char *no_iommu(const struct pci_function *fn)
 {
@@ -38,6 +41,26 @@ static const char *unplaced(const struct pci_function *fn)
     return NULL;
 }
 
+/* A guest must not reach a unit's registers by what a device says of itself; and an address that is wider than
+ * this CPU's does not fit into an EPT entry. */
+static const char *out_of_reach(const struct pci_function *fn)
+{
+    uint64_t end = BIT(FIELD_GET(CPUID_PHYSICAL_BITS, cpuid(0x80000008, 0).eax));
+    struct vtd_unit_state unit;
+
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
+        const struct pci_bar *b = &fn->bars[i];
+        if (b->kind != PCI_BAR_MEM)
+            continue;
+        if (b->base + b->size > end)
+            return "a BAR ends beyond physical memory";
+        for (unsigned n = 0; vtd_unit_state(n, &unit); n++)
+            if (b->base < unit.base.v + PAGE_SIZE && unit.base.v < b->base + b->size)
+                return "a BAR lies over a VT-d unit";
+    }
+    return NULL;
+}
+
 static const char *hidden(const struct pci_function *fn)
 {
     for (unsigned i = 0; i < options.hidden_count; i++)
@@ -51,10 +74,8 @@ static const struct {
     const char *(*check)(const struct pci_function *fn);
     bool final;
 } ours[] = {
-    {"hidden", hidden, false},
-    {"no-iommu", no_iommu, true},
-    {"rmrr", rmrr, false},
-    {"unplaced", unplaced, true},
+    {"hidden", hidden, false},    {"no-iommu", no_iommu, true},         {"rmrr", rmrr, false},
+    {"unplaced", unplaced, true}, {"out-of-reach", out_of_reach, true},
 };
 #define OBJECTION_MAX (PCI_OBJECTION_MAX + ARRAY_COUNT(ours))
 

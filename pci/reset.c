@@ -147,6 +147,8 @@ static void restore(const struct pci_function *f, const struct saved *s)
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
     pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);
+    pci_acs_enable(
+        f); /* a reset has switched it off, and with it what keeps it from its siblings */
     pci_sriov_restore(f, &s->sriov);
     pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
 }

@@ -169,6 +169,22 @@ static void what_cannot_be_reset_is_parked(void **state)
     assert_false(m.fn.parked);
 }
 
+/* VT-d's registers, and addresses wider than the CPU's, are nobody's, whatever a BAR says. */
+static void a_bar_is_not_given_over_a_unit_or_out_of_reach(void **state)
+{
+    const struct device_config c = m.vm.config.devices[0];
+    (void)state;
+    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    m.fn.bars[0].base = 0xbed00000;
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: out-of-reach (a BAR lies over a VT-d unit)"));
+    m.fn.bars[0].base = BIT(52);
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "a BAR ends beyond physical memory"));
+    m.fn.bars[0].base = 0xfeb00000;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+}
+
 static void one_waiver_waives_one_objection(void **state)
 {
     struct device_config c = m.vm.config.devices[0];
@@ -195,6 +211,7 @@ int main(void)
         CASE(storm_parks_the_device),
         CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
         CASE(what_cannot_be_reset_is_parked),
+        CASE(a_bar_is_not_given_over_a_unit_or_out_of_reach),
         CASE(one_waiver_waives_one_objection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@ static void lose_state(struct model_function *f)
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
         model_set(f, PCI_BAR(i), 4, model_get(f, PCI_BAR(i), 4) & 0xf);
     f->config[PCI_CACHE_LINE_SIZE] = f->config[PCI_INTERRUPT_LINE] = 0;
+    model_set(f, 0x100 + PCI_ACS_CONTROL, 2, 0);
     f->silent_us = silence_us;
 }
 
@@ -117,6 +118,20 @@ static void flr(void **state)
     assert_int_equal(model_get(m, 0x48, 2), 0x2810);
     assert_true(model_delay_us() >= 100000);
     assert_true(model_logged("01:00.0 1234:0001") && model_logged("flr=yes"));
+}
+
+/* PCI Express "Access Control Services (ACS)": off after a reset, and then functions of one device would reach each
+ * other without VT-d. */
+static void what_keeps_functions_apart_is_on_again(void **state)
+{
+    (void)state;
+    with_flr(m);
+    model_ext_cap(m, 0x100, PCI_EXT_ID_ACS, 0);
+    model_set(m, 0x100 + PCI_ACS_CAPABILITY, 2, PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL);
+    model_writable(m, 0x100 + PCI_ACS_CONTROL, 2, 0xff);
+    reset_works(PCI_RESET_FLR);
+    assert_int_equal(model_get(m, 0x100 + PCI_ACS_CONTROL, 2),
+                     PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL);
 }
 
 static void af_flr(void **state)
@@ -257,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(flr),
+        TEST(what_keeps_functions_apart_is_on_again),
         TEST(af_flr),
         TEST(d3hot),
         TEST(d3hot_that_keeps_the_state_is_no_reset),

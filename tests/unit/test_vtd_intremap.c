@@ -5,7 +5,9 @@
  * it, and that a changed entry is the one in force.
  */
 #include "tests/unit/vtd_model.h"
+#include "vtd/unit.h"
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <cmocka.h>
@@ -169,6 +171,71 @@ static void test_apic_ids(void **state)
     assert_blocked(NIC, index, 0x22);
 }
 
+/* --- Seen from a unit, which may look at any time -------------------------------------------------- */
+
+static const struct u128 *watched;
+static struct u128 old_entry, new_entry;
+static unsigned long looks, torn;
+
+static bool same(struct u128 a, struct u128 b) { return a.lo == b.lo && a.hi == b.hi; }
+
+static void look(int signal)
+{
+    struct u128 now = *watched;
+    (void)signal;
+    looks++;
+    torn += !same(now, old_entry) && !same(now, new_entry);
+}
+
+/* RFLAGS.TF: a trap, and so a look, after each instruction of this program. Our stack below RSP is in use. */
+static void single_step(bool on)
+{
+    if (on)
+        asm volatile("lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; lea 128(%%rsp), "
+                     "%%rsp" ::
+                         : "memory", "cc");
+    else
+        asm volatile(
+            "lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; lea 128(%%rsp), "
+            "%%rsp" ::
+                : "memory", "cc");
+}
+
+static void set_entry(unsigned index, unsigned how)
+{
+    const struct pid *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
+    if (how < 2)
+        vtd_irte_post(index, how ? other : one, (uint8_t)(0x50 + how), false);
+    else if (how == 2)
+        vtd_irte_remap(index, 3, 0x60, false);
+    else
+        vtd_irte_block(index);
+}
+
+/* Between any two kinds of entry: the whole old one, or the whole new one, after each instruction. */
+static void test_never_half_an_entry(void **state)
+{
+    (void)state;
+    start(0);
+    unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
+    watched = &vtd.irt[index];
+    signal(SIGTRAP, look);
+    for (unsigned from = 0; from < 4; from++)
+        for (unsigned to = 0; to < 4; to++) {
+            set_entry(index, to);
+            new_entry = *watched;
+            set_entry(index, from);
+            old_entry = *watched;
+            looks = torn = 0;
+            single_step(true);
+            set_entry(index, to);
+            single_step(false);
+            assert_true(same(*watched, new_entry) && looks > 20);
+            assert_int_equal(torn, 0);
+        }
+    signal(SIGTRAP, SIG_DFL);
+}
+
 static void test_formats(void **state)
 {
     (void)state;
@@ -190,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_multiple_messages),
         cmocka_unit_test(test_behind_a_bridge),
         cmocka_unit_test(test_apic_ids),
+        cmocka_unit_test(test_never_half_an_entry),
         cmocka_unit_test(test_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
