@@ -58,6 +58,15 @@ CASES = [
     Case("surprise-removal", vms=[f"kernel=upheaval.elf,name=alpha,mem=8M,{EDU},cmdline=dead=1"], exits={"alpha": 1},
          expect=[r"alpha\| the device is gone, its guest is not", r"pci: 00:02\.0 does not answer any more",
                  r"assign: 00:02\.0 is parked"]),
+    *(Case(f"messages-{post}", machine={"messages": "32"}, append=f"console=com1 post={post}", exits={"alpha": 1},
+           vms=[f"kernel=messages.elf,name=alpha,mem=8M,{EDU}"], expect=[r"alpha\| messages=32: each"]) for post in ("hw", "sw")),
+    # What a header claims: each a line, and either no device or a device without that.
+    *(Case(f"claims-{n}", machine={"claims": str(n)}, vms=[f"kernel=edu-mmio.elf,name=alpha,mem=8M,{EDU}"], expect=[line], **more)
+      for n, line, more in (
+          (1, r"vm=alpha pci=00:02\.0 refused: bar \(two of its BARs overlap\)", {}),
+          (2, r"vm=alpha pci=00:02\.0 refused: bar \(a BAR lies over RAM\)", {}),
+          (3, r"vm=alpha pci=00:02\.0 refused: (unplaced|out-of-reach) \(", {}),
+          (4, r"pci: 00:02\.0 msix refused: table=bar2\+0x4000 .* beyond the BAR", {"exits": {"alpha": 1}}))),
     Case("capability-loop", machine={"capability_loop": "1"}, vms=[f"kernel=edu-mmio.elf,name=alpha,mem=8M,{EDU}"],
          expect=[r"00:02\.0 capability list ignored: it has no proper end", r"vm=alpha pci=00:02\.0 refused: no-reset"]),
     Case("capability-loop-unsafe", machine={"capability_loop": "1"}, exits={"alpha": 1},

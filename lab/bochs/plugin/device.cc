@@ -28,6 +28,7 @@ enum : unsigned { /* BAR 0 */
                   QUEUE_HEAD = 0x10c,
                   QUEUE_TAIL = 0x110,
                   DMA_ERRORS = 0x114,
+                  MESSAGE = 0x118,
                   TROUBLE = 0x200,
                   TROUBLE_END = 0x228,
 };
@@ -38,6 +39,7 @@ enum : unsigned { /* BAR 2 */
                   MSIX_TABLE = 0x000,
                   LIVE = 0x800,
                   MSIX_PBA = 0x1000,
+                  MSIX_BEYOND = 0x4000,
                   VECTORS = 4,
 };
 enum : unsigned {
@@ -62,8 +64,13 @@ LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &tro
     add_bar(1, 32, true);
     add_bar(2, 0x2000, false);
     add_bar(ROM_BAR, 0x1000, false);
-    add_msi(0x40, 0x60);
-    add_msix(0x60, 0x70, VECTORS, 2, MSIX_TABLE, MSIX_PBA);
+    add_msi(0x40, 0x60, trouble_.messages);
+    add_msix(0x60, 0x70, VECTORS, 2, trouble_.claims == CLAIM_MSIX_BEYOND ? MSIX_BEYOND : MSIX_TABLE,
+             MSIX_PBA);
+    if (trouble_.claims == CLAIM_4_GIB) {
+        set(0x20, 4, 0x0c); /* 64 bits, prefetchable */
+        set(0x24, 4, 0, 0xffffffff);
+    }
     pm_offset = 0x70;
     set(0x70, 4, 0x00030000 | 0x80 << 8 | 0x01); /* version 3, no D1, D2 or PME */
     set(0x74, 4, 0, 3);
@@ -229,6 +236,9 @@ void LabDevice::register_write(unsigned offset, uint64_t value, unsigned size)
         break;
     case DMA_ERRORS:
         dma_errors = 0;
+        break;
+    case MESSAGE:
+        signal(uint32_t(value));
         break;
     }
 }

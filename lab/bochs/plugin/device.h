@@ -18,6 +18,15 @@
 namespace lab
 {
 
+/* What the header of a device may claim, and is not so. */
+enum Claim : unsigned {
+    CLAIM_TRUTH,
+    CLAIM_OVER_BAR_0, /* BAR 2 lies where BAR 0 is */
+    CLAIM_OVER_RAM,   /* BAR 2 lies at 1 MiB */
+    CLAIM_4_GIB,      /* BAR 4 is one of 64 bits and 4 GiB */
+    CLAIM_MSIX_BEYOND /* the MSI-X table begins behind the end of its BAR */
+};
+
 /* Knobs for trouble. All off: a device that a driver may trust. */
 struct Trouble {
     unsigned dma_delay = 200; /* ticks from start to the first byte */
@@ -28,6 +37,8 @@ struct Trouble {
     uint32_t storm = 0;           /* send vector 0 every so many ticks */
     bool dead = false;            /* reads as all-ones from now on, ignores writes */
     bool capability_loop = false; /* the last capability points back to the first */
+    unsigned messages = 4;        /* of MSI; a power of two up to 32 */
+    unsigned claims = CLAIM_TRUTH;
 };
 
 /* What a function asks of the machine it sits in. */
@@ -82,7 +93,7 @@ class PciFunction
     uint32_t get(unsigned offset, unsigned size) const;
     void poke(unsigned offset, unsigned size, uint64_t value); /* by hardware; a reset undoes it */
     void add_bar(unsigned index, uint64_t size, bool io);
-    void add_msi(unsigned offset, unsigned next);
+    void add_msi(unsigned offset, unsigned next, unsigned messages);
     void add_msix(unsigned offset, unsigned next, unsigned count, unsigned bar, unsigned table,
                   unsigned pba);
     bool bus_master() const { return powered() && (config[4] & 4); }
@@ -100,11 +111,13 @@ class PciFunction
     Bus &bus;
     const unsigned devfn;
     Trouble trouble;
-    unsigned msi_offset = 0, msix_offset = 0, pm_offset = 0, flr_offset = 0, af_offset = 0;
+    unsigned msi_messages = 0, msi_offset = 0, msix_offset = 0, pm_offset = 0, flr_offset = 0,
+             af_offset = 0;
     std::vector<MsixEntry> msix;
     uint64_t msix_pending = 0;
 
   private:
+    uint32_t claimed_bar_2(uint32_t value) const;
     void send(uint64_t address, uint32_t data);
     void after_config_write(unsigned offset, unsigned size, const uint8_t *before);
     void msix_release();
@@ -112,6 +125,7 @@ class PciFunction
 
     uint8_t config[256] = {}, writable[256] = {}, initial[256] = {};
     Bar bar_of[BARS];
+    uint32_t bar_2_placed = 0; /* where it is, whatever it claims */
     bool intx_wanted = false, intx_driven = false;
 };
 

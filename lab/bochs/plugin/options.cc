@@ -57,6 +57,8 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("storm", trouble.storm),
         NUMBER("dead", trouble.dead),
         NUMBER("capability_loop", trouble.capability_loop),
+        NUMBER("messages", trouble.messages),
+        NUMBER("claims", trouble.claims),
     };
     return table;
 }
@@ -67,7 +69,9 @@ static bool in_range(const LabOptions &o)
     return o.units <= 2 && o.devices <= 8 && (u.width == 39 || u.width == 48) && u.haw >= 32 &&
            u.haw <= 46 && u.haw <= u.width && u.domain_bits >= 4 && u.domain_bits <= 16 &&
            u.domain_bits % 2 == 0 && u.records >= 1 && u.records <= 16 && u.large_pages <= 2 &&
-           u.drop <= 100 && u.index_mask <= 15;
+           u.drop <= 100 && u.index_mask <= 15 && o.trouble.messages >= 1 &&
+           o.trouble.messages <= 32 && !(o.trouble.messages & (o.trouble.messages - 1)) &&
+           o.trouble.claims <= CLAIM_MSIX_BEYOND;
 }
 
 bool options_parse(const std::string &words, LabOptions &options, std::string &error)

@@ -15,6 +15,7 @@ enum : unsigned {
     COMMAND = 0x04,
     STATUS = 0x06,
     BAR0 = 0x10,
+    BAR2 = 0x18,
     ROM = 0x30,
     CAP_PTR = 0x34,
     PIN = 0x3d
@@ -72,15 +73,16 @@ uint64_t PciFunction::bar_base(unsigned index) const
     return word & ~(bar.size - 1) & 0xffffffff;
 }
 
-/* 64-bit address, per-vector mask, up to four messages */
-void PciFunction::add_msi(unsigned offset, unsigned next)
+/* 64-bit address, per-vector mask */
+void PciFunction::add_msi(unsigned offset, unsigned next, unsigned messages)
 {
     msi_offset = offset;
+    msi_messages = messages;
     set(offset, 2, 0x05 | next << 8);
-    set(offset + 2, 2, 0x0184 /* 64-bit, maskable, 4 messages */, 0x0071);
+    set(offset + 2, 2, 0x0180 | unsigned(__builtin_ctz(messages)) << 1, 0x0071);
     set(offset + 4, 8, 0, ~UINT64_C(3));
     set(offset + 12, 2, 0, 0xffff);
-    set(offset + 16, 4, 0, 0xf);
+    set(offset + 16, 4, 0, bits(messages - 1, 0));
     set(offset + 20, 4, 0);
 }
 
@@ -100,15 +102,33 @@ uint32_t PciFunction::config_read(unsigned offset, unsigned size)
     if (trouble.dead || offset + size > sizeof(config))
         return uint32_t(bits(8 * size - 1, 0));
     uint32_t value = get(offset, size);
+    if (offset == BAR2 && size == 4)
+        value = claimed_bar_2(value);
     if (offset <= STATUS && offset + size > STATUS && intx_wanted)
         value |= STATUS_INTX << 8 * (STATUS - offset);
     return value;
+}
+
+/* Sized as it is, but placed as it says. */
+uint32_t PciFunction::claimed_bar_2(uint32_t value) const
+{
+    uint32_t mask = uint32_t(~(bar_of[2].size - 1));
+    if (value == 0 || value == mask)
+        return value;
+    return trouble.claims == CLAIM_OVER_BAR_0 ? get(BAR0, 4)
+           : trouble.claims == CLAIM_OVER_RAM ? 0x100000
+                                              : value;
 }
 
 void PciFunction::config_write(unsigned offset, uint32_t value, unsigned size)
 {
     if (trouble.dead || offset + size > sizeof(config))
         return;
+    if (offset == BAR2 && size == 4 && value != 0 && value != UINT32_MAX) {
+        if (bar_2_placed && value == claimed_bar_2(bar_2_placed))
+            value = bar_2_placed; /* its own words come back to it */
+        bar_2_placed = value;
+    }
     uint8_t before[256];
     memcpy(before, config, sizeof(before));
     for (unsigned i = 0; i < size; ++i) {
@@ -144,7 +164,7 @@ void PciFunction::after_config_write(unsigned offset, unsigned size, const uint8
         msix_release();
     uint32_t pending = msi_offset ? get(msi_offset + 20, 4) : 0;
     if (pending & ~get(msi_offset + 16, 4)) /* a masked message whose mask is gone */
-        for (unsigned vector = 0; vector < 4; ++vector)
+        for (unsigned vector = 0; vector < msi_messages; ++vector)
             if (pending & ~get(msi_offset + 16, 4) & bit(vector)) {
                 poke(msi_offset + 20, 4, get(msi_offset + 20, 4) & ~bit(vector));
                 signal(vector);
@@ -205,7 +225,7 @@ bool PciFunction::signal(unsigned vector)
     if (!msi_offset || !(get(msi_offset + 2, 2) & 1))
         return false;
     unsigned enabled = 1u << (get(msi_offset + 2, 2) >> 4 & 7); /* MME */
-    vector &= (enabled > 4 ? 4 : enabled) - 1;
+    vector &= (enabled > msi_messages ? msi_messages : enabled) - 1;
     if (get(msi_offset + 16, 4) & bit(vector)) {
         poke(msi_offset + 20, 4, get(msi_offset + 20, 4) | bit(vector));
         return true;

@@ -123,6 +123,44 @@ TEST(config_space)
     CHECK(s.requesters.empty() && s.in(0x114) == 1);
 }
 
+/* A header that lies is sized as it is, placed as it says, and keeps its place. */
+TEST(claims)
+{
+    Trouble t;
+    t.claims = CLAIM_OVER_BAR_0;
+    Slot s(t);
+    s.device.config_write(0x18, 0xffffffff, 4);
+    CHECK(s.device.config_read(0x18, 4) == 0xffffe000);
+    s.device.config_write(0x18, 0xd0000000, 4);
+    CHECK(s.device.config_read(0x18, 4) == 0xc0000000);
+    s.device.config_write(0x18, 0xffffffff, 4);
+    s.device.config_write(0x18, 0xc0000000, 4);
+    CHECK(s.device.bar_base(2) == 0xd0000000);
+    t.claims = CLAIM_4_GIB;
+    Slot large(t);
+    large.device.config_write(0x20, 0xffffffff, 4);
+    large.device.config_write(0x24, 0xffffffff, 4);
+    CHECK(large.device.config_read(0x20, 4) == 0xc && large.device.config_read(0x24, 4) == 0xffffffff);
+}
+
+/* "MSI Capability Structure": as many messages as were asked for, the low bits of the data are theirs */
+TEST(msi_of_32_messages)
+{
+    Trouble t;
+    t.messages = 32;
+    Slot s(t);
+    s.device.config_write(4, 6, 2);
+    CHECK(s.device.config_read(0x42, 2) == 0x018a);
+    s.device.config_write(0x44, 0xfee00000, 4);
+    s.device.config_write(0x4c, 0x60, 2);
+    s.device.config_write(0x42, 0x0051, 2);
+    s.out(0x118, 31);
+    CHECK(s.msi.size() == 1 && s.msi[0].second == 0x7f);
+    s.device.config_write(0x42, 0x0021, 2);
+    s.out(0x118, 31);
+    CHECK(s.msi.size() == 2 && s.msi[1].second == 0x63);
+}
+
 /* "MSI-X": masked messages wait in the PBA; the table shares its page with registers that live */
 TEST(msix)
 {
