@@ -222,6 +222,13 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     return 0;
 }
 
+/* While the VM runs, its other devices are in use. */
+static void spare(struct vm *vm, const struct pci_function *except, bool on)
+{
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        a->fn->spared = on && a->fn != except && vm->state != VM_NEW;
+}
+
 int assign_hot(struct vm *vm, const struct device_config *c)
 {
     struct pci_function *fn = find(c);
@@ -232,9 +239,11 @@ int assign_hot(struct vm *vm, const struct device_config *c)
         return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
                     fn ? "it is given away already" : "there is no such device");
     fn->owner = vm;
+    spare(vm, fn, true);
     err = audit_allows(vm->name, fn, c->unsafe);
     if (!err)
         err = give(vm, c, fn);
+    spare(vm, fn, false);
     if (err)
         fn->owner = NULL;
     return err;
@@ -267,7 +276,9 @@ int unassign_hot(struct vm *vm, bdf_t bdf)
 {
     for (struct assignment **at = &vm->assignments; *at; at = &(*at)->next)
         if ((*at)->fn->bdf == bdf) {
+            spare(vm, (*at)->fn, true);
             take_back(vm, at);
+            spare(vm, NULL, false);
             log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
             return 0;
         }
@@ -316,7 +327,9 @@ void assign_guest_reset(struct assignment *a)
     vbar_reset(&a->v);
     vmsi_reset(&a->v);
     vmsix_reset(&a->v);
+    spare(a->vm, a->fn, true);
     reset_in_use(a);
+    spare(a->vm, a->fn, false);
     pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
     vmsix_reset(&a->v); /* the device's entries have their masks again */
     intx_reset(a);

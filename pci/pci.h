@@ -47,6 +47,7 @@ struct pci_function {
     struct pci_function *physical;
     void *owner; /* whose it is (guest/assign.c: a VM), NULL: nobody's */
     bool parked; /* it could not be reset after its last owner: in quarantine */
+    bool spared; /* its guest is using it: no reset of another function may hit it by the way */
 };
 
 /* Find every function: all buses that the bridges name, bounded; BARs sized with decode off. */

@@ -31,7 +31,8 @@ const char *pci_reset_name(enum pci_reset_kind kind)
     return names[kind];
 }
 
-/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's. */
+/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's, or one
+ * that is to be spared. */
 static size_t reset_together(const struct pci_function *f, struct pci_function **out)
 {
     const struct pci_function *bridge = f->parent;
@@ -44,7 +45,7 @@ static size_t reset_together(const struct pci_function *f, struct pci_function *
         if (bus < bridge->secondary_bus || bus > bridge->subordinate_bus)
             continue;
         bool ours = g == f || (g->owner && g->owner == f->owner);
-        if (!ours || pci_is_bridge(g) || count == BUS_FUNCTIONS_MAX)
+        if (!ours || g->spared || pci_is_bridge(g) || count == BUS_FUNCTIONS_MAX)
             return 0;
         out[count++] = g;
     }

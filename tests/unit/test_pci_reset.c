@@ -209,6 +209,10 @@ static void a_bus_reset_spares_others(void **state)
     assert_int_equal(resets, 2);
     assert_memory_equal(before.config + 0x08, neighbour->config + 0x08, 0x40 - 0x08);
     assert_null(pci_not_assignable(f));
+
+    g->spared = true; /* he is using it: its state is not ours to take */
+    assert_int_equal(pci_reset(f, &used), -ENODEV);
+    assert_int_equal(resets, 2);
 }
 
 static void nothing_to_reset_with(void **state)
