@@ -83,14 +83,19 @@ int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned co
         return first;
     for (unsigned i = 0; i < count; i++)
         routes[i] = (struct irq_route){.owner = a, .irte = (unsigned)first + i, .host_vector = -1};
-    for (unsigned i = 0; i < count; i++) {
-        routes[i].host_vector = irq_alloc(remapped_arrived, &routes[i]);
-        if (routes[i].host_vector < 0) {
-            irq_routes_free(routes, count);
-            return -ENOSPC;
-        }
-    }
     return 0;
+}
+
+/* The host has fewer vectors than one device may have messages: what VT-d posts needs none. */
+static bool has_host_vector(struct irq_route *route)
+{
+    if (route->host_vector < 0)
+        route->host_vector = irq_alloc(remapped_arrived, route);
+    if (route->host_vector < 0)
+        log_guest(&route->owner->vm->log_budget,
+                  "vm=%s " BDF_FMT " vector=0x%02x is not delivered: no vector of the host is left",
+                  route->owner->vm->name, BDF_ARG(route->owner->fn->bdf), route->vector);
+    return route->host_vector >= 0;
 }
 
 void irq_routes_free(struct irq_route *routes, unsigned count)
@@ -156,8 +161,13 @@ void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
         return;
     route->targets = targets;
     route->vector = vector;
-    route->delivery = choose(route, targets, data);
-    if (route->delivery == IRQ_POSTED)
+    enum irq_delivery way = choose(route, targets, data);
+    if (way != IRQ_POSTED && !has_host_vector(route)) {
+        irq_route_block(route);
+        return;
+    }
+    route->delivery = way;
+    if (way == IRQ_POSTED)
         vtd_irte_post(route->irte, vcpu_descriptor(vm->vcpus[__builtin_ctzll(targets)]), vector,
                       false);
     else

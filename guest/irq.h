@@ -20,7 +20,7 @@ enum irq_delivery { IRQ_UNROUTED, IRQ_POSTED, IRQ_SOFTWARE, IRQ_INJECTED };
 struct irq_route {
     struct assignment *owner;
     unsigned irte;    /* index in the interrupt-remapping table */
-    int host_vector;  /* of the remapped form; -1: none */
+    int host_vector;  /* of the remapped form, from when it was first needed; -1: not yet */
     uint64_t targets; /* vCPUs it goes to, a bit each */
     uint8_t vector;   /* that the guest chose */
     enum irq_delivery delivery;

@@ -58,11 +58,18 @@ void *mmio_map(hpa_t base, uint64_t size)
 }
 int irq_alloc(irq_handler handler, void *ctx)
 {
+    if (m.vectors_left == 0)
+        return -ENOSPC;
+    m.vectors_left--;
     m.handler = handler;
     m.handler_ctx = ctx;
     return 0x40;
 }
-void irq_free(uint8_t vector) { (void)vector; }
+void irq_free(uint8_t vector)
+{
+    (void)vector;
+    m.vectors_left++;
+}
 void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
 void page_free(void *page) { pages_free(page, 1); }
 const struct ioapic *ioapic_of_gsi(uint32_t gsi)
@@ -378,6 +385,7 @@ static void device_init(void)
 void model_device(void)
 {
     memset(&m, 0, sizeof(m));
+    m.vectors_left = MODEL_VECTORS;
     device_init();
 }
 

@@ -20,6 +20,7 @@ struct model {
     uint64_t irte_free, irte_next;
     bool no_reset;
     unsigned resets;            /* of the device */
+    unsigned vectors_left;      /* of the host */
     char last_line[256];        /* of the log */
     void (*handler)(void *ctx); /* the last that irq_alloc() got */
     void *handler_ctx;
@@ -31,6 +32,7 @@ struct model {
     uint8_t bar_bytes[65536]; /* what mmio_map() of any BAR shows */
 };
 extern struct model m;
+#define MODEL_VECTORS 100
 
 /* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1000 in 16 KiB, BAR 2: 256 bytes of memory,
  * BAR 4: 32 ports, BAR 5 none; capabilities PM 0x40, VPD 0x48, MSI 0x50, MSI-X 0x70, PCIe 0xc0. */

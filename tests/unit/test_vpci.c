@@ -299,6 +299,20 @@ static void what_vtd_cannot_post_is_remapped(void **state)
                      IRQ_UNROUTED); /* an NMI: not shown to guests */
 }
 
+/* A vector of the host is for what VT-d does not post; without one the message is blocked, and nothing else. */
+static void posted_messages_need_no_vector_of_the_host(void **state)
+{
+    unsigned left = m.vectors_left;
+    (void)state;
+    assert_int_equal(delivery_of(0xfee01000, 0x44), IRQ_POSTED);
+    assert_int_equal(m.vectors_left, left);
+    m.vectors_left = 0;
+    assert_int_equal(delivery_of(0xfee03004, 0x44), IRQ_UNROUTED);
+    m.vectors_left = left;
+    assert_int_equal(delivery_of(0xfee03004, 0x44), IRQ_SOFTWARE);
+    assert_int_equal(m.vectors_left, left - 1);
+}
+
 static void the_best_delivery_that_is_allowed(void **state)
 {
     const char *why;
@@ -333,6 +347,32 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
     assert_true(model_maps(at, 0x100000));
     assert_false(assign_lazy(&m.vm, gpa(at + 0x80)));
     assert_false(assign_lazy(&m.vm, gpa(0xdf000000)));
+}
+
+/* PCI "MSI-X": entries may be set up before the capability is enabled, and are live from then on; Function Mask holds all
+ * of them back, each keeps its own mask bit. */
+static void msix_may_be_set_up_before_it_is_enabled(void **state)
+{
+    uint32_t *message = (uint32_t *)(m.bar_bytes + 0x10),
+             *control = (uint32_t *)(m.bar_bytes + 0x1c);
+    (void)state;
+    table(0x10, 4, 0xfee01000);
+    table(0x18, 4, 0x55);
+    unsigned before = m.table_writes;
+    table(0x1c, 4, 0);
+    assert_int_equal(m.table_writes, before); /* not enabled: the device's entry stays masked */
+    assert_int_equal(*control, 1);
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+    assert_int_equal(*control, 1);
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    assert_int_equal(*message, 0xfee00010 | 5 << 5);
+    assert_int_equal(*control, 0);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x2c), 1); /* its neighbour was never unmasked */
+    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+    assert_int_equal(*control, 1);
+    assert_int_equal(table_in(0x1c, 4), 0); /* as the guest wrote it */
+    vpci_write(f, 0x72, 2, 0);
+    assert_int_equal(*control, 1);
 }
 
 /* Nothing of the device's own table gets out, and nothing into it but by the entries' rules, by plan A as well, and
@@ -413,6 +453,7 @@ int main(void)
         CASE(the_capability_list_is_relinked),
         CASE(unlisted_registers_are_read_only),
         CASE(bus_master_is_the_guests_while_it_is_attached),
+        CASE(msix_may_be_set_up_before_it_is_enabled),
         CASE(the_table_is_trapped_where_every_access_is),
         CASE(a_bar_in_the_way_of_another_range_is_not_mapped),
         CASE(a_rom_without_a_place_is_not_shown),
@@ -421,6 +462,7 @@ int main(void)
         CASE(msi_is_routed_by_what_the_guest_wrote),
         CASE(a_new_vector_does_not_reach_the_device),
         CASE(what_vtd_cannot_post_is_remapped),
+        CASE(posted_messages_need_no_vector_of_the_host),
         CASE(the_best_delivery_that_is_allowed),
         CASE(a_lazy_bar_is_mapped_at_the_first_touch),
     };

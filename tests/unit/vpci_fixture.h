@@ -33,7 +33,8 @@ static int teardown(void **state)
         assert_false(m.port_passes[p]);
     assert_int_equal(m.vm.pio.count, 0);
     assert_int_equal(m.vm.mmio.count, 0);
-    assert_int_equal(m.irte_free, m.irte_next); /* every entry came back */
+    assert_int_equal(m.irte_free, m.irte_next); /* every entry came back, and every vector */
+    assert_int_equal(m.vectors_left, MODEL_VECTORS);
     return 0;
 }
 
