@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Message interrupts of an assigned device at a vector that the guest chose: n of them (count=1000), none
- * lost, none double. Then a forgery: a DMA write to 0xFEEx_xxxx that names an entry of the
+ * lost, none double; with mark=N before each a word of its own goes into the device and comes back into
+ * the middle of a field that otherwise nobody touches. Then a forgery: a DMA write to 0xFEEx_xxxx that names an entry of the
  * interrupt-remapping table that is another's.
  * To: guest/vmsi.c, guest/irq.c, vtd/intremap.c, vmx/inject.c.
  */
@@ -19,11 +20,25 @@ static void handler(struct interrupt_frame *frame)
     __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Two neighbours with the same program have other marks, at the same addresses. */
+static void data_comes_back(uint32_t mark, uint32_t i)
+{
+    static uint32_t field[64];
+    static uint32_t word;
+
+    word = mark << 24 | i;
+    check(edu_dma(&e, (uint64_t)&word, sizeof(word), false));
+    check(edu_dma(&e, (uint64_t)&field[32], sizeof(word), true));
+    for (unsigned n = 0; n < ARRAY_COUNT(field); n++)
+        check(field[n] == (n == 32 ? word : 0));
+}
+
 static uint32_t arrivals(void) { return __atomic_load_n(&arrived, __ATOMIC_SEQ_CST); }
 
 int main(void)
 {
     uint32_t count = (uint32_t)option("count", 1000);
+    uint32_t mark = (uint32_t)option("mark", 0);
     uint64_t forge = option("forge", 0);
     static uint32_t message;
 
@@ -34,6 +49,8 @@ int main(void)
     interrupts_on();
     uint64_t before = exits_all();
     for (uint32_t i = 0; i < count; i++) {
+        if (mark)
+            data_comes_back(mark, i);
         edu_write(&e, EDU_IRQ_RAISE, 1);
         check(spin_until(arrivals() == i + 1, 100000000));
     }

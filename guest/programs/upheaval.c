@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that a guest may do to a device's header while it uses it: every memory BAR moved a hundred times,
+ * All that a guest may do to a device's header while it uses it: every BAR moved a hundred times,
  * sized while it is mapped, decode switched off and on, the function reset from inside; and in the end the
  * VM goes while the device is in the middle of a DMA.
  * To: guest/vbar.c, guest/vpci_header.c, guest/assign.c assign_guest_reset() and release().
@@ -10,6 +10,23 @@
 #define MOVES 100
 #define PLACE UINT32_C(0xe0000000)
 #define STEP  UINT32_C(0x00400000)
+#define PORTS UINT32_C(0xd000)
+
+/* BAR 1: at port 4 the register of BAR 0 that port 0 names. BAR 2: two registers in the page of the MSI-X table, the
+ * second the inverse of the first. */
+static void check_moved(struct edu *e, unsigned n, uint32_t at)
+{
+    if (n == 0)
+        e->regs = (char *)(uint64_t)at;
+    if (n == 1) {
+        out32((uint16_t)at, EDU_ID);
+        check(in32((uint16_t)(at + 4)) == 0x010000ed);
+    } else if (n == 2) {
+        mmio_write32((char *)(uint64_t)at + 0x800, at);
+        check(mmio_read32((char *)(uint64_t)at + 0x804) == ~at);
+    }
+    check(edu_read(e, EDU_ID) == 0x010000ed);
+}
 
 static void move_bars(struct edu *e)
 {
@@ -17,19 +34,18 @@ static void move_bars(struct edu *e)
 
     for (uint32_t i = 0; i < MOVES; i++)
         for (unsigned n = 0; n < 3; n++) {
-            uint32_t old = pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4), at = PLACE + i * STEP;
-            if (!old || (old & PCI_BAR_IS_IO))
-                continue;
+            uint32_t old = pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4);
+            bool io = old & PCI_BAR_IS_IO;
+            uint32_t at = io ? PORTS + i * 32 : PLACE + i * STEP;
+
             pci_config_write(e->bdf, (uint16_t)PCI_BAR(n), 4, at);
-            check(pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4) == at);
-            if (n == 0) {
-                e->regs = (char *)(uint64_t)at;
-                check(edu_read(e, EDU_ID) == 0x010000ed);
-            }
+            check(pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4) == (at | io));
+            check_moved(e, n, at);
             pci_config_write(e->bdf, (uint16_t)PCI_BAR(n), 4, old);
+            check_moved(e, n,
+                        old & (io ? ~(uint32_t)PCI_BAR_IO_FLAGS : ~(uint32_t)PCI_BAR_MEM_FLAGS));
         }
-    e->regs = (char *)(uint64_t)home;
-    check(edu_read(e, EDU_ID) == 0x010000ed);
+    check(e->regs == (char *)(uint64_t)home);
 }
 
 static void size_and_toggle(struct edu *e)
