@@ -2,7 +2,7 @@
 /*
  * The host's 16550s, polled, without an interrupt. What the console has to send waits in no buffer, so that
  * even a panic can print; a line to a program never makes anybody wait.
- * From: arch/log.c, monitor/console.c; monitor/gdb.c (uart_line).
+ * From: arch/log.c, monitor/console.c; monitor/gdb.c (uart_line_read).
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
@@ -18,8 +18,15 @@
 #define TYPED_SIZE  4096
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
-static uint16_t console_port;
-static unsigned fifo_size; /* 1: an 8250, or a 16550 whose FIFO is broken */
+/* What has come in and nobody has asked for yet waits in `bytes`. It is fetched while we wait to send, too:
+ * sixteen bytes of a FIFO are soon full, and a long report takes a while. */
+static struct uart {
+    uint16_t port; /* 0: none */
+    unsigned fifo; /* bytes; 1: an 8250, or a 16550 whose FIFO is broken */
+    uint8_t bytes[TYPED_SIZE];
+    unsigned head, count;
+    uint32_t busy; /* whoever finds it busy leaves the work to the other */
+} console, line;
 
 /* The scratch register keeps what is written; a port where nothing is reads all-ones. */
 static bool scratch_keeps(uint16_t port, uint8_t v)
@@ -28,11 +35,11 @@ static bool scratch_keeps(uint16_t port, uint8_t v)
     return in8(port + UART_SCR) == v;
 }
 
-/* 0: nothing answers there; else how many bytes its FIFO takes. */
-static unsigned set_up(uint16_t port, uint32_t baud)
+static bool open(struct uart *u, uint16_t port, uint32_t baud)
 {
+    u->port = 0;
     if (port == 0 || baud == 0 || !scratch_keeps(port, 0x5a) || !scratch_keeps(port, 0xa5))
-        return 0;
+        return false;
     uint16_t divisor = (uint16_t)MAX(UART_CLOCK / baud, 1u);
     out8(port + UART_IER, 0);
     out8(port + UART_LCR, UART_LCR_DLAB);
@@ -40,45 +47,50 @@ static unsigned set_up(uint16_t port, uint32_t baud)
     out8(port + UART_IER, (uint8_t)(divisor >> 8));
     out8(port + UART_LCR, UART_LCR_8N1);
     out8(port + UART_IIR, FCR_ENABLE);
-    unsigned fifo = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
+    u->fifo = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
     out8(port + UART_MCR, MCR_DTR_RTS);
-    return fifo;
+    u->port = port;
+    return true;
 }
 
-bool uart_init(uint16_t port, uint32_t baud)
+bool uart_init(uint16_t port, uint32_t baud) { return open(&console, port, baud); }
+
+static uint8_t status_of(const struct uart *u) { return in8(u->port + UART_LSR); }
+
+static void fetch(struct uart *u)
 {
-    fifo_size = set_up(port, baud);
-    console_port = fifo_size ? port : 0;
-    return console_port != 0;
+    if (u->port == 0 || !(status_of(u) & UART_LSR_DATA_READY) || atomic_exchange(&u->busy, 1))
+        return;
+    while (u->count < TYPED_SIZE && (status_of(u) & UART_LSR_DATA_READY))
+        u->bytes[(u->head + u->count++) % TYPED_SIZE] = in8(u->port + UART_DATA);
+    atomic_store(&u->busy, 0);
 }
 
-/* What was typed and not asked for yet. Read while we wait to send, too: sixteen bytes of a FIFO are soon
- * full, and a long report takes a while. Whoever finds it busy leaves the work to the other. */
-static struct {
-    uint8_t bytes[TYPED_SIZE];
-    unsigned head, count;
-    uint32_t busy;
-} typed;
-
-static void take_typed(void)
+static int next(struct uart *u)
 {
-    while (typed.count < TYPED_SIZE && (in8(console_port + UART_LSR) & UART_LSR_DATA_READY))
-        typed.bytes[(typed.head + typed.count++) % TYPED_SIZE] = in8(console_port + UART_DATA);
+    int byte = -1;
+    fetch(u);
+    if (atomic_exchange(&u->busy, 1))
+        return -1;
+    if (u->count > 0) {
+        byte = u->bytes[u->head];
+        u->head = (u->head + 1) % TYPED_SIZE;
+        u->count--;
+    }
+    atomic_store(&u->busy, 0);
+    return byte;
 }
 
 /* A transmitter that never gets empty is broken hardware: we fall silent rather than hang. */
 static bool wait_for_room(void)
 {
     for (int i = 0; i < WAIT_READS; i++) {
-        uint8_t status = in8(console_port + UART_LSR);
-        if ((status & UART_LSR_DATA_READY) && !atomic_exchange(&typed.busy, 1)) {
-            take_typed();
-            atomic_store(&typed.busy, 0);
-        }
-        if (status & UART_LSR_THR_EMPTY)
+        fetch(&console);
+        fetch(&line);
+        if (status_of(&console) & UART_LSR_THR_EMPTY)
             return true;
     }
-    console_port = 0;
+    console.port = 0;
     return false;
 }
 
@@ -88,15 +100,15 @@ static void put(char c)
     if (room == 0) {
         if (!wait_for_room())
             return;
-        room = fifo_size;
+        room = console.fifo;
     }
     room--;
-    out8(console_port + UART_DATA, (uint8_t)c);
+    out8(console.port + UART_DATA, (uint8_t)c);
 }
 
 void uart_write(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size && console_port != 0; i++) {
+    for (size_t i = 0; i < size && console.port != 0; i++) {
         if (text[i] == '\n')
             put('\r');
         put(text[i]);
@@ -105,48 +117,28 @@ void uart_write(const char *text, size_t size)
 
 void uart_drain(void)
 {
-    for (int i = 0; i < WAIT_READS && console_port != 0; i++)
-        if (in8(console_port + UART_LSR) & UART_LSR_IDLE)
+    for (int i = 0; i < WAIT_READS && console.port != 0; i++)
+        if (in8(console.port + UART_LSR) & UART_LSR_IDLE)
             return;
 }
 
-int uart_read(void)
-{
-    int byte = -1;
-    if (console_port == 0 || atomic_exchange(&typed.busy, 1))
-        return -1;
-    take_typed();
-    if (typed.count > 0) {
-        byte = typed.bytes[typed.head];
-        typed.head = (typed.head + 1) % TYPED_SIZE;
-        typed.count--;
-    }
-    atomic_store(&typed.busy, 0);
-    return byte;
-}
+int uart_read(void) { return next(&console); }
 
-uint16_t uart_port(void) { return console_port; }
+uint16_t uart_port(void) { return console.port; }
 
 /* --- A line to a program ------------------------------------------------------------------------------ */
 
-bool uart_line_open(struct uart_line *line, uint16_t port, uint32_t baud)
-{
-    line->fifo = set_up(port, baud);
-    line->port = line->fifo ? port : 0;
-    return line->port != 0;
-}
+bool uart_line_open(uint16_t port, uint32_t baud) { return open(&line, port, baud); }
 
-int uart_line_read(const struct uart_line *line)
-{
-    bool waits = in8(line->port + UART_LSR) & UART_LSR_DATA_READY;
-    return waits ? in8(line->port + UART_DATA) : -1;
-}
+uint16_t uart_line_port(void) { return line.port; }
 
-size_t uart_line_write(const struct uart_line *line, const uint8_t *bytes, size_t size)
+int uart_line_read(void) { return next(&line); }
+
+size_t uart_line_write(const uint8_t *bytes, size_t size)
 {
     size_t n = 0;
-    if (in8(line->port + UART_LSR) & UART_LSR_THR_EMPTY)
-        for (; n < MIN(size, (size_t)line->fifo); n++)
-            out8(line->port + UART_DATA, bytes[n]);
+    if (status_of(&line) & UART_LSR_THR_EMPTY)
+        for (; n < MIN(size, (size_t)line.fifo); n++)
+            out8(line.port + UART_DATA, bytes[n]);
     return n;
 }

@@ -30,12 +30,9 @@ void uart_drain(void);                          /* wait until the last byte is o
 int uart_read(void);                            /* a byte, or -1 if none waits */
 uint16_t uart_port(void);                       /* 0: none */
 
-/* A line to a program, a debugger: its protocol repeats what gets lost, so nobody waits for a byte. */
-struct uart_line {
-    uint16_t port; /* 0: none; then the functions below are not called */
-    unsigned fifo;
-};
-bool uart_line_open(struct uart_line *line, uint16_t port, uint32_t baud); /* false: nobody there */
-int uart_line_read(const struct uart_line *line);                          /* -1: none waits */
+/* A line to a program, a debugger: nobody waits for it. */
+bool uart_line_open(uint16_t port, uint32_t baud); /* false: nothing answers there */
+uint16_t uart_line_port(void);                     /* 0: none */
+int uart_line_read(void);                          /* a byte, or -1 if none waits */
 /* As many as the FIFO takes at once, 0 while it is not empty; returns how many. */
-size_t uart_line_write(const struct uart_line *line, const uint8_t *bytes, size_t size);
+size_t uart_line_write(const uint8_t *bytes, size_t size);

@@ -25,7 +25,6 @@
 #define MEMORY_MAX  (GDB_PACKET_MAX / 2)
 
 static struct {
-    struct uart_line port;
     struct gdb_line line;
     bool session;     /* a debugger is there */
     bool waits;       /* for the VM to stop: the answer to its last packet */
@@ -384,7 +383,7 @@ static bool tell_why(void)
 static void listen(void)
 {
     for (unsigned i = 0; i < POLL_BYTES && !gdb.packet; i++) {
-        int byte = uart_line_read(&gdb.port);
+        int byte = uart_line_read();
         enum gdb_event event = byte < 0 ? GDB_NOTHING : gdb_line_take(&gdb.line, (uint8_t)byte);
         gdb.packet = event == GDB_PACKET;
         if (event == GDB_INTERRUPT && gdb.waits)
@@ -395,8 +394,8 @@ static void listen(void)
 static bool send(void)
 {
     struct gdb_line *l = &gdb.line;
-    l->out_sent += uart_line_write(&gdb.port, (const uint8_t *)l->out + l->out_sent,
-                                   l->out_length - l->out_sent);
+    l->out_sent +=
+        uart_line_write((const uint8_t *)l->out + l->out_sent, l->out_length - l->out_sent);
     return l->out_sent == l->out_length;
 }
 
@@ -409,7 +408,7 @@ static void look_for_name(void)
 
 void gdb_poll(void)
 {
-    if (!gdb.port.port)
+    if (!uart_line_port())
         return;
     if (!gdb.name_looked)
         look_for_name();
@@ -430,7 +429,7 @@ void gdb_init(void)
         return;
     if (options.gdb_port == options.console_port)
         log_error("gdb=: that port is the console's");
-    else if (!uart_line_open(&gdb.port, options.gdb_port, GDB_SPEED))
+    else if (!uart_line_open(options.gdb_port, GDB_SPEED))
         log_error("gdb=: no serial port at 0x%x", options.gdb_port);
     else
         target_init();
@@ -449,10 +448,10 @@ static void run_gdb(struct args *a)
         else
             target_choose(vm);
     }
-    if (!gdb.port.port)
+    if (!uart_line_port())
         say("no port: gdb=com2 on Hamlet's command line opens one");
     else
-        say("port=0x%x vm=%s debugger=%s", gdb.port.port, target_vm() ? target_vm()->name : "-",
+        say("port=0x%x vm=%s debugger=%s", uart_line_port(), target_vm() ? target_vm()->name : "-",
             gdb.session ? "yes" : "no");
 }
 

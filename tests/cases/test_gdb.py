@@ -86,12 +86,13 @@ def test_two_vcpus(boot, tmp_path):
 
 
 def test_what_is_the_guests_own(boot, tmp_path):
-    """INT3, single-stepping and breakpoints of the guest's own arrive there while the debugger has breakpoints of both kinds."""
+    """The guest steps itself while a debug register is the debugger's, and meets its own INT3 and DR0 while INT3s are."""
     case = Case("gdb-own", vms=["kernel=cpu-state.elf,mem=4M,cmdline=pattern=17"], append=WAIT, exits={"cpu-state": 1},
                 expect=[r"single-step: steps=8", r"breakpoint: hits=1", r"int3: hits=1", r"registers: mine"])
     debug(boot, tmp_path, case, program="cpu-state.elf", commands=[
-        "hbreak main", "continue", "delete", "break on_debug", "continue", "stepi", "stepi", "delete", "detach"],
-        expect=[r"Breakpoint 1, .* in main", r"Breakpoint 2, .* in on_debug", r"detached"])
+        "hbreak main", "continue", "delete", "watch *(long *)&steps", "ignore 2 7", "continue", "delete", "break on_nmi", "continue",
+        "p *(long *)&int3s", "p *(long *)&hits", "delete", "detach"],
+        expect=[r"Breakpoint 1, .* in main", r"New value = 8$", r"Breakpoint 3, .* in on_nmi", r"= 1$", r"= 1$", r"detached"])
 
 
 def test_a_crash_is_looked_at(boot, tmp_path):
@@ -101,9 +102,11 @@ def test_a_crash_is_looked_at(boot, tmp_path):
 
 
 def test_a_32_bit_guest(boot, tmp_path):
+    """Its registers, and a step over an instruction that Hamlet carries out."""
     case = Case("gdb-32", vms=["kernel=multiboot1.bin,name=old,mem=4M,cmdline=x"], append=WAIT, exits={"old": 1})
-    debug(boot, tmp_path, case, commands=["show architecture", "x/2i $pc", "stepi", "stepi", "p/x $ebp", "info registers eflags", "continue"], expect=[
-        r"\"i386\"", r"cld", r"mov +%eax,%ebp", r"= 0x2badb002", r"^eflags .*\[", r"exited normally"])
+    debug(boot, tmp_path, case, commands=["show architecture", "x/2i $pc", "stepi", "stepi", "p/x $ebp", "info registers eflags", "stepi 5", "x/i $pc", "stepi", "x/i $pc", "continue"], expect=[
+        r"\"i386\"", r"cld", r"mov +%eax,%ebp", r"= 0x2badb002", r"^eflags .*\[", r"=> 0x\w+:\s+out +%al,\(%dx\)", r"=> 0x\w+:\s+jmp ",
+        r"exited normally"])
 
 
 # --- Not GDB ---------------------------------------------------------------------------------------------------------------
