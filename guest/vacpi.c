@@ -175,7 +175,7 @@ static void put_madt(struct writer *w, unsigned vcpus)
 
 static void put_mcfg(struct writer *w)
 {
-    struct mcfg m = {.base = VM_ECAM_BASE, .last_bus = 0xff};
+    struct mcfg m = {.base = VM_ECAM_BASE}; /* bus 0: Linux looks on every bus that is promised */
     w->tables[w->count++] = put(w, &m, sizeof(m), "MCFG", 1);
 }
 

@@ -231,7 +231,7 @@ static void pci_root(struct aml *a)
     name_number(a, "_SEG", 0);
     name_number(a, "_BBN", 0);
     struct crs c = crs_begin(a);
-    res_space(a, 2, SPACE_BUS, 0, 0x100);
+    res_space(a, 2, SPACE_BUS, 0, 1);
     res_ports(a, 0xcf8, 8);
     res_space(a, 2, SPACE_IO, 0x1000, 0x10000);
     res_space(a, 4, SPACE_MEMORY, VM_MMIO_BASE, VM_MMIO_END);

@@ -64,6 +64,7 @@ static void checksums_and_pointers(void **state)
         assert_int_equal(sum(dsdt, get(dsdt + 4, 4)), 0);
         assert_int_equal(get(find("APIC") + 4, 4), 44 + 12 + 8 * vcpus);
         assert_int_equal(get(find("MCFG") + 44, 8), VM_ECAM_BASE);
+        assert_int_equal(get(find("MCFG") + 54, 2), 0); /* first and last bus */
     }
 }
 
