@@ -225,9 +225,10 @@ static void caps_note(void)
     vmx_caps.timer_shift = (uint8_t)FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC));
     vmx_caps.invpcid = words[CONTROL_PROC2] & PROC2_INVPCID;
     vmx_caps.rdtscp = words[CONTROL_PROC2] & PROC2_RDTSCP;
-    log_info("revision=0x%x apicv=%s posting=%s ept-1g=%s timer-shift=%u", caps_revision(),
-             vmx_caps.apicv ? "on" : "off", vmx_caps.posting ? "on" : "off",
-             vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift);
+    vmx_caps.nested = cpuid(1, 0).ecx & L1_ECX_HYPERVISOR;
+    log_info("revision=0x%x apicv=%s posting=%s ept-1g=%s timer-shift=%u nested=%s",
+             caps_revision(), vmx_caps.apicv ? "on" : "off", vmx_caps.posting ? "on" : "off",
+             vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift, vmx_caps.nested ? "yes" : "no");
 }
 
 int vmx_init(void)

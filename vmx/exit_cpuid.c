@@ -23,7 +23,6 @@
 #define L1_ECX_XSAVE        BIT(26)
 #define L1_ECX_OSXSAVE      BIT(27)
 #define L1_ECX_AVX          BIT(28)
-#define L1_ECX_HYPERVISOR   BIT(31)
 #define L1_EBX_APIC_ID      BITS(31, 24)
 #define L1_EBX_CPU_COUNT    BITS(23, 16)
 #define XCR0_AVX            BIT(2)

@@ -4,6 +4,7 @@
  * From: every file of vmx/.   To: vmx/vmx.h (what the others see).
  */
 #pragma once
+#include "arch/time.h"
 #include "arch/x86.h"
 #include "vmx/upcalls.h"
 #include "vmx/vmcs_fields.h"
@@ -56,6 +57,8 @@ void vmcs_setup_host(struct vcpu *v); /* also when v has come to another CPU */
 void vmcs_setup_guest(struct vcpu *v);
 /* Write the control words if they differ from what the VMCS holds. */
 void vmcs_set_proc(struct vcpu *v, uint32_t proc);
+
+#define L1_ECX_HYPERVISOR BIT(31) /* CPUID leaf 1; a convention, not SDM: a hypervisor is below */
 
 /* --- caps.c ------------------------------------------------------------------------------------ */
 
@@ -201,5 +204,10 @@ const char *entry_check_guest(void);
 
 /* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
 void sched_notified(void);
+/* The TSC so many SCHED_... microseconds from now. */
+static inline uint64_t sched_deadline(uint64_t us)
+{
+    return time_deadline_us(vmx_caps.nested ? us * SCHED_NESTED : us);
+}
 /* Is v on any CPU's queue or wake list? */
 bool sched_knows(const struct vcpu *v);

@@ -227,7 +227,7 @@ static int attend_requests(struct vcpu *v)
     }
     if (requests & VCPU_REQUEST_SHARE) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SHARE);
-        v->slice_end = MIN(v->slice_end, time_deadline_us(SCHED_SLICE_US));
+        v->slice_end = MIN(v->slice_end, sched_deadline(SCHED_SLICE_US));
     }
     return -1;
 }

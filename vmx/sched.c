@@ -381,7 +381,7 @@ static void sleep_for_work(struct run_queue *q)
     if (nothing) {
         bool ticks =
             this_cpu()->index == 0; /* it looks after the console, and after VMs that end */
-        arm_host_timer(ticks ? time_deadline_us(SCHED_TICK_US) : 0);
+        arm_host_timer(ticks ? sched_deadline(SCHED_TICK_US) : 0);
         this_cpu()->sleeps++;
         cpu_wait();
         atomic_store(&q->idle, false);
@@ -429,7 +429,7 @@ static uint64_t slice_end(struct run_queue *q)
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    return time_deadline_us(others ? SCHED_SLICE_US : alone);
+    return sched_deadline(others ? SCHED_SLICE_US : alone);
 }
 
 /* One slice. Returns v if it keeps this CPU. */

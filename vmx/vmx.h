@@ -31,6 +31,7 @@ struct vmx_caps {
     bool invept_single, invvpid_single;
     uint8_t timer_shift; /* the preemption timer counts TSC >> shift */
     bool invpcid, rdtscp;
+    bool nested;   /* under another hypervisor, which takes each exit first: dear */
     uint64_t xcr0; /* state components that are switched, and so may be offered; 0: no XSAVE */
 };
 extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
@@ -246,9 +247,11 @@ void sched_request_stop(struct vcpu *v);
  * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is called
- * each time a vCPU leaves, and on the first CPU at least every SCHED_TICK_US. */
-#define SCHED_TICK_US  1000    /* whoever types must not overrun the 16 bytes of the UART */
-#define SCHED_SLICE_US 1000    /* while another waits */
+ * each time a vCPU leaves, and on the first CPU at least every SCHED_TICK_US; nested, all three are
+ * SCHED_NESTED times as long (and a virtual UART holds back what its FIFO has no room for). */
+#define SCHED_TICK_US  1000 /* whoever types must not overrun the 16 bytes of the UART */
+#define SCHED_SLICE_US 1000 /* while another waits */
+#define SCHED_NESTED   10
 #define SCHED_ALONE_US 1000000 /* on the other CPUs, for a vCPU that has one for itself */
 void sched_run(bool (*done)(void));
 /* A halted vCPU has something to do. */
