@@ -4,6 +4,7 @@
  * mode, finds its way to 64-bit mode, and answers IPIs; all of them count together.
  *   computing=N  N pings to one that does not sleep, and its exits (cpus=2)
  *   fair=TICKS   how far each one comes in that time
+ *   switches=N   what it costs that one leaves the CPU and another comes (cpus=2, on one CPU)
  * To: guest/vlapic_irq.c (ICR), vmx/sched.c vcpu_sipi(), vmx/run.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
@@ -84,6 +85,34 @@ static void see_who_is_fair(unsigned cpus, uint64_t ticks)
         print("fair: processor=%u turns=%lu", id, turns[id]);
 }
 
+static struct {
+    uint64_t tsc, who, least, count;
+} last = {.least = UINT64_MAX};
+
+/* Whoever finds that the other one was here last has just come: since then it was Hamlet's turn. The least
+ * counts: on the bootstrap processor Hamlet also looks after its VMs now and then. */
+static void see_switches(uint64_t who, uint64_t count)
+{
+    while (atomic_load(&last.count) < count) {
+        uint64_t now = rdtsc();
+        if (last.who != who && last.tsc && now > last.tsc) {
+            last.least = MIN(last.least, now - last.tsc);
+            last.count++;
+        }
+        last.who = who;
+        last.tsc = rdtsc();
+    }
+}
+
+static void see_switches_too(void) { see_switches(1, option("switches", 0)); }
+
+static void measure_switches(uint64_t count)
+{
+    processor_start(1, see_switches_too);
+    see_switches(0, count);
+    print("bench vcpu_switch=%lu", last.least);
+}
+
 int main(void)
 {
     unsigned cpus = (unsigned)option("cpus", 2);
@@ -110,5 +139,7 @@ int main(void)
         ping_one_that_computes(option("computing", 0));
     if (option("fair", 0))
         see_who_is_fair(cpus, option("fair", 0));
+    if (option("switches", 0))
+        measure_switches(option("switches", 0));
     return 0;
 }

@@ -4,7 +4,7 @@
 What operations cost, as a table and as build/bench.json: an object per machine. In the lab a tick of the TSC is an
 instruction, so the figures are instructions, the same from run to run; nothing here is a measurement of time.
 
-From: make bench      To: guest/programs/bench.c and irq-cost.c, which count
+From: make bench      To: guest/programs/bench.c, irq-cost.c and smp.c, which count
 """
 
 import json
@@ -28,6 +28,7 @@ ROWS = [
                                    ("software", "posted by software", 800, "- / 1792 (self-IPI)"),
                                    ("injected", "injected, no APICv", 1400, "6104 / - (self-IPI)"))
       for state in ("running", "ready", "halted")],
+    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", None, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
     ("inv_qi_page", "IOTLB flush of one page, by the queue", None, ""),
@@ -103,6 +104,7 @@ def interrupts():
 
 def main():
     results = {"lab": figures("lab")}
+    results["lab"] |= boot("lab", "--vm", "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
     results["lab"] |= trace_costs(results["lab"]) | invalidations() | dma_modes() | interrupts()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
