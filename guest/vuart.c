@@ -36,6 +36,7 @@
 struct vuart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     bool tx_empty; /* an interrupt for it is pending, if it is enabled */
+    bool asserted; /* what the I/O APIC was told of our line */
     enum { PLAIN, ESCAPE, SEQUENCE } escape;
     unsigned idle;
     /* one writer, the monitor, and one reader, the guest: each moves its own end */
@@ -124,10 +125,14 @@ static uint8_t interrupt_id(const struct vuart *u)
     return (u->ier & VUART_IER_TX) && u->tx_empty ? VUART_IIR_TX : 0;
 }
 
-static void update_line(struct vm *vm, const struct vuart *u)
+/* Nearly every access leaves it as it was. */
+static void update_line(struct vm *vm, struct vuart *u)
 {
-    if (vm->ioapic)
-        vioapic_line(vm->ioapic, VACPI_UART_PIN, (u->mcr & VUART_MCR_OUT2) && interrupt_id(u));
+    bool asserted = (u->mcr & VUART_MCR_OUT2) && interrupt_id(u);
+    if (asserted == u->asserted || !vm->ioapic)
+        return;
+    u->asserted = asserted;
+    vioapic_line(vm->ioapic, VACPI_UART_PIN, asserted);
 }
 
 /* Reading it is the answer to "the transmitter is empty". */
