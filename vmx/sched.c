@@ -28,6 +28,7 @@ struct run_queue {
     struct spinlock lock;
     struct vcpu_list ready, halted; /* the wake list */
     unsigned load;                  /* vCPUs whose home this is */
+    unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
 };
 
@@ -71,6 +72,7 @@ static bool share(struct cpu *cpu)
 static void halted_to_ready(struct run_queue *q, struct vcpu *v)
 {
     list_remove(&q->halted, v);
+    q->busy++;
     to_ready(q, v);
 }
 
@@ -80,8 +82,10 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     v->state = VCPU_HALTED;
     list_append(&q->halted, v);
     bool sleeps = pid_to_halted(v->pid, this_cpu()->apic_id, apic_is_x2apic());
-    if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))
+    if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {
+        q->busy--;
         return true;
+    }
     list_remove(&q->halted, v);
     to_running(v);
     return false;
@@ -114,14 +118,21 @@ static struct cpu *least_loaded(void)
     return best;
 }
 
-static struct cpu *idle_cpu(void)
+/* The CPU that fewest vCPUs want, if they are fewer than here; else NULL. One less is enough: then CPUs and
+ * vCPUs change by turns, and three vCPUs on two CPUs come equally far. */
+static struct cpu *lighter_cpu(void)
 {
+    unsigned least = this_cpu()->run_queue->busy;
+    struct cpu *best = NULL;
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
-        if (cpu != this_cpu() && cpu->run_queue && atomic_load(&cpu->run_queue->idle))
-            return cpu;
+        unsigned busy = cpu->run_queue ? atomic_load(&cpu->run_queue->busy) : least;
+        if (busy >= least)
+            continue;
+        least = busy;
+        best = cpu;
     }
-    return NULL;
+    return best;
 }
 
 static void enqueue_at(struct cpu *cpu, struct vcpu *v)
@@ -130,6 +141,7 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
     spin_lock(&q->lock);
     atomic_store(&v->cpu, cpu);
     q->load++;
+    q->busy++;
     to_ready(q, v);
     bool kick = share(cpu) || (q->idle && cpu != this_cpu());
     spin_unlock(&q->lock);
@@ -137,15 +149,16 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
         cpu_kick(cpu);
 }
 
-/* v, on no list and of this CPU, waits for a CPU: an idle one, if it may go there, else its home. */
+/* v, on no list and of this CPU, waits for a CPU: a lighter one, if it may go there, else its home. */
 static void wait_for_cpu(struct vcpu *v)
 {
-    struct cpu *to = v->pinned < 0 ? idle_cpu() : NULL;
+    struct cpu *to = v->pinned < 0 ? lighter_cpu() : NULL;
     struct run_queue *here = this_cpu()->run_queue;
     if (to && this_cpu()->vcpu == v)
         vcpu_unload(v);
     spin_lock(&here->lock);
     here->load--;
+    here->busy--;
     spin_unlock(&here->lock);
     enqueue_at(to ? to : this_cpu(), v);
 }
@@ -216,6 +229,7 @@ static void go_away(struct vcpu *v, enum vcpu_state state)
     pid_to_ready(v->pid);
     spin_lock(&q->lock);
     q->load--;
+    q->busy--;
     spin_unlock(&q->lock);
     atomic_fetch_and(&v->requests, ~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));
     atomic_store(&v->state, state);
