@@ -7,7 +7,8 @@
  *   running=N   by the vCPU itself (pin=1 on a machine with two CPUs: nobody else is there)
  *   ready=N     four vectors at a time, by a vCPU that shares the CPU (vcpus=2, one CPU)
  *   halted=N    one for each HLT, by a vCPU of another CPU (vcpus=2, two CPUs)
- *   mixed=N     everybody to everybody, who sleeps now and then (vcpus=4, two CPUs)
+ *   mixed=N     everybody to everybody (vcpus=4, two CPUs); by turns of phase=8192 everybody computes,
+ *               or sleeps one time in awake=64
  *   moved=N     while the device sends, vector and vCPU change under it (vcpus=2)
  *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs)
  *   storm=N     that many of a device that sends without being asked and goes on when the program ends
@@ -19,7 +20,6 @@
 
 #define LAB_STORM    0x21c              /* of the lab's device: a message every so many ticks */
 #define PATIENCE     UINT64_C(20000000) /* turns of a loop that does nothing */
-#define PHASE        BIT(13)            /* in the count of interrupts */
 #define REASON_TIMER 52                 /* SDM Appendix C: VMX-preemption timer expired */
 
 static struct {
@@ -28,7 +28,7 @@ static struct {
     uint64_t raised, handled, doubles;
 } lines[SOURCES_MAX];
 
-static uint64_t done, rounds, asleep, sleeps, turns;
+static uint64_t done, rounds, asleep, sleeps, turns, phase, awake;
 static unsigned vcpus, line_count;
 
 static void handler(struct interrupt_frame *frame)
@@ -186,8 +186,8 @@ static void mix(uint32_t seed)
         } else {
             check(++in_vain < PATIENCE);
         }
-        bool sleepy = turn & PHASE; /* else the CPUs change hands by slices only */
-        if (sleepy && (r >> 8) % 64 == 0)
+        bool sleepy = turn / phase % 2; /* else the CPUs change hands by slices only */
+        if (sleepy && (r >> 8) % awake == 0)
             sleep_for_a_while();
     }
 }
@@ -201,6 +201,8 @@ static void mix_on_another(void)
 static void mixed(uint64_t count)
 {
     rounds = count;
+    phase = option("phase", 8192);
+    awake = option("awake", 64);
     open_lines(vcpus, false);
     check(line_count == vcpus);
     for (unsigned i = 1; i < vcpus; i++)
@@ -378,5 +380,7 @@ int main(void)
     for (unsigned i = 0; i < ARRAY_COUNT(states); i++)
         if (option(states[i].name, 0))
             states[i].run(option(states[i].name, 0));
+    while (option("linger", 0)) /* somebody looks at what was left */
+        halt();
     return 0;
 }
