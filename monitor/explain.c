@@ -22,7 +22,7 @@ const struct explain_register *explain_find(const char *name)
 /* The word for `value` in "0:word|1:word"; its length, 0: it has none. */
 static size_t value_word(const char *values, uint64_t value, const char **out)
 {
-    while (values && *values) {
+    while (values && strchr(values, ':')) {
         size_t digits = (size_t)(strchr(values, ':') - values), length = 0;
         uint64_t n;
         *out = values + digits + 1;
@@ -35,10 +35,16 @@ static size_t value_word(const char *values, uint64_t value, const char **out)
     return 0;
 }
 
+static uint64_t value_of(const struct explain_field *f, uint64_t word)
+{
+    return f->values && strcmp(f->values, EXPLAIN_ADDRESS) == 0 ? word & f->mask
+                                                                : FIELD_GET(f->mask, word);
+}
+
 static void say_field(const struct explain_field *f, uint64_t word)
 {
     unsigned lo = (unsigned)__builtin_ctzll(f->mask), hi = 63 - (unsigned)__builtin_clzll(f->mask);
-    uint64_t value = FIELD_GET(f->mask, word);
+    uint64_t value = value_of(f, word);
     const char *meaning = "";
     size_t length = value_word(f->values, value, &meaning);
     char bits[12];
@@ -72,7 +78,7 @@ void explain_line(const char *name, const uint64_t *words, char *out, size_t siz
     size_t used = 0;
     out[0] = '\0';
     for (const struct explain_field *f = r->fields; f->mask && used < size; f++) {
-        uint64_t value = FIELD_GET(f->mask, words[f->word]);
+        uint64_t value = value_of(f, words[f->word]);
         const char *meaning;
         size_t length = value_word(f->values, value, &meaning);
         if (!value && !length)

@@ -7,10 +7,13 @@
 #pragma once
 #include "arch/types.h"
 
+/* The field is an address without its low bits, which are 0: it is shown whole, ready to be looked at. */
+#define EXPLAIN_ADDRESS "address"
+
 struct explain_field {
     uint64_t mask; /* of its word; the table ends with mask 0 */
     const char *name, *text;
-    const char *values; /* "0:word|1:word": what its values mean; NULL: a number */
+    const char *values; /* "0:word|1:word": what its values mean; NULL: a number; EXPLAIN_ADDRESS */
     uint8_t word;       /* 64-bit word of the entry, from the lowest */
 };
 

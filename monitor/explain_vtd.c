@@ -12,7 +12,7 @@
 
 static const struct explain_field root[] = {
     {ROOT_P, "P", "present: the bus has a context table", NULL, 0},
-    {ROOT_CTP, "CTP", "page number of the context table", NULL, 0},
+    {ROOT_CTP, "CTP", "address of the context table", EXPLAIN_ADDRESS, 0},
     {0}};
 
 static const struct explain_field context[] = {
@@ -22,7 +22,7 @@ static const struct explain_field context[] = {
      "0:untranslated|1:translated ones too|2:none, they "
      "pass",
      0},
-    {CTX_SSPTPTR, "SSPTPTR", "page number of the second-stage table", NULL, 0},
+    {CTX_SSPTPTR, "SSPTPTR", "address of the second-stage table", EXPLAIN_ADDRESS, 0},
     {CTX_AW, "AW", "width of addresses",
      "1:39 bits, 3 levels|2:48 bits, 4 levels|3:57 bits, 5 levels", 1},
     {CTX_DID, "DID", "domain-id, the tag in every cache", NULL, 1},
@@ -33,7 +33,7 @@ static const struct explain_field second_stage[] = {
     {SS_W, "W", "writes are allowed", NULL, 0},
     {SS_PS, "PS", "a leaf of 2 MiB or 1 GiB", NULL, 0},
     {SS_SNP, "SNP", "snoop the caches whatever the device asks", NULL, 0},
-    {SS_ADDR, "ADDR", "page number of the next table, or of the memory", NULL, 0},
+    {SS_ADDR, "ADDR", "address of the next table, or of the memory", EXPLAIN_ADDRESS, 0},
     {0}};
 
 static const struct explain_field irte[] = {
@@ -126,15 +126,114 @@ static const struct explain_field fsts[] = {
     {0}};
 
 static const struct explain_field frcd[] = {
-    {FRCD_FI, "FI", "page of the request; interrupts: bits 63:48 are the index", NULL, 0},
+    {FRCD_FI, "FI", "page of the request; of an interrupt bits 63:48: the index of the entry",
+     EXPLAIN_ADDRESS, 0},
     {FRCD_SID, "SID", "source-id", NULL, 1},
     {FRCD_FR, "FR", "reason",
      "1:root entry not present|2:context entry not present|3:context entry invalid|4:address "
-     "beyond the width|5:write not permitted|6:read not permitted|0x22:interrupt entry not "
-     "present|0x25:compatibility-format interrupt blocked|0x26:source-id not allowed",
+     "beyond the width|5:write not permitted|6:read not permitted|7:paging table unreadable|"
+     "0xa:reserved bit in root entry|0xb:reserved bit in context entry|0xc:reserved bit in paging "
+     "entry|0xd:translated request blocked|0x20:reserved bit in interrupt request|0x21:index "
+     "beyond the table|0x22:interrupt entry not present|0x24:reserved bit in interrupt entry|"
+     "0x25:compatibility-format interrupt blocked|0x26:source-id not allowed|0x27:descriptor "
+     "unreachable",
      1},
     {FRCD_T1, "T1", "type", "0:write|1:read", 1},
     {FRCD_F, "F", "the record is full", NULL, 1},
+    {0}};
+
+static const struct explain_field rtaddr[] = {
+    {RTADDR_RTA, "RTA", "address of the root table", EXPLAIN_ADDRESS, 0},
+    {BITS(11, 10), "TTM", "kind of the tables", "0:legacy|1:scalable|3:abort, all is blocked", 0},
+    {0}};
+
+static const struct explain_field irta[] = {
+    {IRTA_IRTA, "IRTA", "address of the interrupt-remapping table", EXPLAIN_ADDRESS, 0},
+    {IRTA_EIME, "EIME", "entries hold 32-bit APIC ids", YES_NO, 0},
+    {IRTA_S, "S", "it has 2^(S + 1) entries", NULL, 0},
+    {0}};
+
+static const struct explain_field iqa[] = {
+    {BITS(63, 12), "IQA", "address of the invalidation queue", EXPLAIN_ADDRESS, 0},
+    {BIT(11), "DW", "width of a descriptor", "0:128 bits|1:256 bits", 0},
+    {IQA_QS, "QS", "2^QS pages", NULL, 0},
+    {0}};
+
+#define CONTEXT_GRANULARITY "1:global|2:domain|3:device"
+#define IOTLB_GRANULARITY   "1:global|2:domain|3:page"
+static const struct explain_field ccmd[] = {
+    {CCMD_ICC, "ICC", "the unit is at it", YES_NO, 0},
+    {CCMD_CIRG, "CIRG", "what is asked for", CONTEXT_GRANULARITY, 0},
+    {CCMD_CAIG, "CAIG", "what was done", CONTEXT_GRANULARITY, 0},
+    {BITS(33, 32), "FM", "function bits that do not count", NULL, 0},
+    {CCMD_SID, "SID", "source-id", NULL, 0},
+    {CCMD_DID, "DID", "domain-id", NULL, 0},
+    {0}};
+static const struct explain_field iotlb[] = {
+    {IOTLB_IVT, "IVT", "the unit is at it", YES_NO, 0},
+    {IOTLB_IIRG, "IIRG", "what is asked for", IOTLB_GRANULARITY, 0},
+    {IOTLB_IAIG, "IAIG", "what was done", IOTLB_GRANULARITY, 0},
+    {IOTLB_DR, "DR", "reads are drained", NULL, 0},
+    {IOTLB_DW, "DW", "writes are drained", NULL, 0},
+    {IOTLB_DID, "DID", "domain-id", NULL, 0},
+    {0}};
+static const struct explain_field iva[] = {
+    {IVA_ADDR, "ADDR", "address", EXPLAIN_ADDRESS, 0},
+    {IVA_IH, "IH", "only leaf entries have changed", NULL, 0},
+    {IVA_AM, "AM", "2^AM pages", NULL, 0},
+    {0}};
+
+static const struct explain_field desc_context[] = {
+    {DESC_TYPE, "TYPE", "what it is", "1:context-cache invalidation", 0},
+    {DESC_GRANULARITY, "G", "granularity", CONTEXT_GRANULARITY, 0},
+    {DESC_DID, "DID", "domain-id", NULL, 0},
+    {DESC_SID, "SID", "source-id", NULL, 0},
+    {BITS(49, 48), "FM", "function bits that do not count", NULL, 0},
+    {0}};
+static const struct explain_field desc_iotlb[] = {
+    {DESC_TYPE, "TYPE", "what it is", "2:IOTLB invalidation", 0},
+    {DESC_GRANULARITY, "G", "granularity", IOTLB_GRANULARITY, 0},
+    {DESC_IOTLB_DW, "DW", "writes are drained", NULL, 0},
+    {DESC_IOTLB_DR, "DR", "reads are drained", NULL, 0},
+    {DESC_DID, "DID", "domain-id", NULL, 0},
+    {DESC_IOTLB_AM, "AM", "2^AM pages", NULL, 1},
+    {DESC_IOTLB_IH, "IH", "only leaf entries have changed", NULL, 1},
+    {DESC_IOTLB_ADDR, "ADDR", "address", EXPLAIN_ADDRESS, 1},
+    {0}};
+static const struct explain_field desc_iec[] = {
+    {DESC_TYPE, "TYPE", "what it is", "4:interrupt-entry-cache invalidation", 0},
+    {DESC_IEC_INDEXED, "G", "granularity", "0:global|1:by index", 0},
+    {DESC_IEC_IM, "IM", "2^IM entries", NULL, 0},
+    {DESC_IEC_IIDX, "IIDX", "first of them", NULL, 0},
+    {0}};
+static const struct explain_field desc_wait[] = {
+    {DESC_TYPE, "TYPE", "what it is", "5:invalidation wait", 0},
+    {BIT(4), "IF", "an interrupt when all before are done", NULL, 0},
+    {DESC_WAIT_SW, "SW", "the status is written when all before are done", NULL, 0},
+    {DESC_WAIT_FN, "FN", "those behind wait, too", NULL, 0},
+    {DESC_WAIT_DATA, "DATA", "the status", NULL, 0},
+    {DESC_WAIT_ADDR, "ADDR", "where it is written", EXPLAIN_ADDRESS, 1},
+    {0}};
+
+static const struct explain_field event_control[] = {
+    {FECTL_IM, "IM", "the unit's interrupt is masked", NULL, 0},
+    {FECTL_IP, "IP", "it waits", NULL, 0},
+    {0}};
+static const struct explain_field pmen[] = {
+    {PMEN_EPM, "EPM", "protected memory is asked for", NULL, 0},
+    {PMEN_PRS, "PRS", "it is protected", NULL, 0},
+    {0}};
+
+static const struct explain_field rte[] = {
+    {RTE_VECTOR, "VECTOR", "as in the entry; of the EOI", NULL, 0},
+    {RTE_INDEX_15, "INDEX15", "index 15 of the entry", NULL, 0},
+    {BIT(12), "PENDING", "is being sent", NULL, 0},
+    {RTE_ACTIVE_LOW, "LOW", "active low", NULL, 0},
+    {BIT(14), "IRR", "level: waits for the EOI", NULL, 0},
+    {RTE_LEVEL, "LEVEL", "level-triggered", NULL, 0},
+    {BIT(16), "MASKED", "masked", NULL, 0},
+    {RTE_REMAPPABLE, "FORMAT", "format", "0:compatibility, blocked|1:remappable", 0},
+    {RTE_INDEX_LOW, "INDEX", "index 14:0 of the entry", NULL, 0},
     {0}};
 
 static const struct explain_field msi[] = {
@@ -159,5 +258,18 @@ const struct explain_register explain_vtd[] = {
     {"vtd.gsts", "VT-d \"Global Status Register\"", 1, gsts},
     {"vtd.fsts", "VT-d \"Fault Status Register\"", 1, fsts},
     {"vtd.frcd", "VT-d \"Fault Recording Registers\"", 2, frcd},
+    {"vtd.fectl", "VT-d \"Register Descriptions\" (IECTL has the same bits)", 1, event_control},
+    {"vtd.rtaddr", "VT-d \"Register Descriptions\"", 1, rtaddr},
+    {"vtd.irta", "VT-d \"Register Descriptions\"", 1, irta},
+    {"vtd.iqa", "VT-d \"Register Descriptions\"", 1, iqa},
+    {"vtd.ccmd", "VT-d \"Register Descriptions\"", 1, ccmd},
+    {"vtd.iotlb", "VT-d \"Register Descriptions\"", 1, iotlb},
+    {"vtd.iva", "VT-d \"Register Descriptions\"", 1, iva},
+    {"vtd.pmen", "VT-d \"Register Descriptions\"", 1, pmen},
+    {"vtd.desc_context", "VT-d \"Context-cache Invalidate Descriptor\"", 2, desc_context},
+    {"vtd.desc_iotlb", "VT-d \"IOTLB Invalidate\"", 2, desc_iotlb},
+    {"vtd.desc_iec", "VT-d \"Interrupt Entry Cache Invalidate Descriptor\"", 2, desc_iec},
+    {"vtd.desc_wait", "VT-d \"Invalidation Wait Descriptor\"", 2, desc_wait},
+    {"vtd.rte", "VT-d \"I/OxAPIC Programming\"", 1, rte},
     {"vtd.msi", "VT-d \"MSI and MSI-X Register Programming\"", 1, msi},
     {0}};

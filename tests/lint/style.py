@@ -99,7 +99,8 @@ def cited_titles(text):
 def check_titles(path, text, references):
     if path.suffix not in (".c", ".h", ".cc") or path.relative_to(ROOT).parts[0] not in CITING:
         return
-    for title in cited_titles(text):
+    shown = re.findall(r'\\"([A-Z][^"\\]+)\\"', text) if path.name.startswith("explain_") else []
+    for title in [*cited_titles(text), *shown]:
         if f'"{title}"' not in references:
             find(path, 1, f'"{title}" does not stand in docs/references.md')
 
