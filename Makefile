@@ -31,7 +31,7 @@ OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
 # What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
-FAST := $(addprefix vmx/,run.c exit_io.c exit_cpuid.c exit_msr.c exit_ept.c exit_intr.c inject.c apicv.c ept_flush.c) \
+FAST := $(addprefix vmx/,run.c exit_io.c exit_cpuid.c exit_msr.c exit_ept.c exit_intr.c inject.c apicv.c ept_flush.c top.c) \
 	$(addprefix guest/,bus.c pio.c vuart.c hypercall.c irq.c vlapic_irq.c) arch/pid.c arch/string.c
 SMALL := $(filter-out $(FAST),$(SOURCES))
 

@@ -20,7 +20,8 @@ struct assignment {
     struct intx intx;
     bdf_t requester; /* source-id of its DMA, where a bridge stands in for it */
     uint64_t fault_count;
-    int fault_budget; /* lines that its faults may still cause */
+    struct vtd_fault last_fault; /* meaningful if there was one */
+    int fault_budget;            /* lines that its faults may still cause */
 
     /* guest/storm.c */
     struct assignment *watched_next;

@@ -12,11 +12,19 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-static uint64_t exits_by_reason(const struct vm *vm, unsigned reason)
+uint64_t vm_exit_count(const struct vm *vm, unsigned reason)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         n += vm->vcpus[i]->exit_count[reason];
+    return n;
+}
+
+uint64_t vm_exits(const struct vm *vm)
+{
+    uint64_t n = 0;
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        n += vm_exit_count(vm, reason);
     return n;
 }
 
@@ -43,7 +51,7 @@ static void report_exits(const struct vm *vm)
     char line[128], key[48];
     size_t used = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
-        uint64_t n = exits_by_reason(vm, reason);
+        uint64_t n = vm_exit_count(vm, reason);
         if (!n)
             continue;
         key_of(reason, key, sizeof(key));
@@ -61,24 +69,57 @@ static void report_devices(const struct vm *vm)
 {
     if (vm->pins)
         console_line("hamlet: vm=%s dma=pv pinned=%lu", vm->name, vm->pinned_count);
-    for (const struct assignment *a = vm->assignments; a; a = a->next)
+    for (const struct assignment *a = vm->assignments; a; a = a->next) {
+        const struct vtd_fault *f = &a->last_fault;
         console_line("hamlet: vm=%s device=" BDF_FMT " device-faults=%lu storms=%u parked=%u",
                      vm->name, BDF_ARG(a->fn->bdf), a->fault_count, a->storm_count, a->parked);
+        if (a->fault_count)
+            console_line("hamlet: vm=%s device=" BDF_FMT " last-fault=0x%x %s=0x%lx what=\"%s\"",
+                         vm->name, BDF_ARG(a->fn->bdf), f->reason,
+                         f->is_interrupt ? "irte"
+                         : f->is_read    ? "read"
+                                         : "write",
+                         f->address, vtd_reason_name(f->reason));
+    }
 }
 
-/* The last eight exits of a vCPU, the newest first, as words. */
+/* The last eight exits of a vCPU, the newest first, as words; REASON*N: N of them in a row. */
 static void report_last_exits(const struct vm *vm, const struct vcpu *v)
 {
-    char line[8 * 48] = "", key[48];
+    char line[8 * 52] = "", key[48];
     size_t used = 0;
     uint64_t count = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
         count += v->exit_count[reason];
-    for (unsigned i = 0; i < MIN(count, UINT64_C(8)); i++) {
-        key_of((unsigned)(v->exit.reasons >> 8 * i & 0xff), key, sizeof(key));
+    count = MIN(count, UINT64_C(8));
+    for (unsigned i = 0, run; i < count; i += run) {
+        uint8_t reason = (uint8_t)(v->exit.reasons >> 8 * i);
+        for (run = 1; i + run < count && (uint8_t)(v->exit.reasons >> 8 * (i + run)) == reason;)
+            run++;
+        key_of(reason, key, sizeof(key));
         used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i ? "," : "", key);
+        if (run > 1)
+            used += (size_t)snprintf(line + used, sizeof(line) - used, "*%u", run);
     }
     console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line);
+}
+
+static void report_registers(const struct vm *vm, const struct vcpu *v)
+{
+    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    char line[2][8 * 24];
+    for (unsigned half = 0; half < 2; half++)
+        for (size_t i = 0, used = 0; i < 8; i++)
+            used += (size_t)snprintf(line[half] + used, sizeof(line[half]) - used, " %s=0x%lx",
+                                     names[8 * half + i], vcpu_gpr(v, (enum gpr)(8 * half + i)));
+    struct vcpu_paging p;
+    vcpu_paging(v, &p);
+    console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx "
+                 "cr4=0x%lx efer=0x%lx",
+                 vm->name, v->index, p.rip, p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
+    for (unsigned half = 0; half < 2; half++)
+        console_line("hamlet: vm=%s vcpu=%u%s", vm->name, v->index, line[half]);
 }
 
 /* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */
@@ -104,12 +145,9 @@ static void apic_set(const struct vcpu *v, unsigned offset, uint64_t set[4])
 
 static void report_vcpu(const struct vm *vm, const struct vcpu *v)
 {
-    struct vcpu_paging p;
     uint64_t set[4];
     char posted[48], requested[48], served[48];
-    vcpu_paging(v, &p);
-    console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rsp=0x%lx rflags=0x%lx cr0=0x%lx cr3=0x%lx",
-                 vm->name, v->index, p.rip, vcpu_gpr(v, RSP), p.rflags, p.cr0, p.cr3);
+    report_registers(vm, v);
     report_last_exits(vm, v);
     for (unsigned i = 0; i < 4; i++)
         set[i] = atomic_load(&v->pid->pir[i]);
@@ -152,9 +190,7 @@ void report_vm(const struct vm *vm)
 {
     if (vm->exit_status == VM_EXIT_CRASH)
         report_death(vm);
-    uint64_t exits = 0;
-    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
-        exits += exits_by_reason(vm, reason);
+    uint64_t exits = vm_exits(vm);
     report_devices(vm);
     report_exits(vm);
     if (vm->config.run)

@@ -68,6 +68,7 @@ static void fault_arrived(const struct vtd_fault *f)
             continue;
         owned = true;
         a->fault_count++;
+        a->last_fault = *f;
         a->vm->fault_count++;
         log_fault(a, f);
         if (!a->parked && is_storm(a))

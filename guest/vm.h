@@ -258,4 +258,6 @@ void kills_count(struct vm *vm);
 /* step.c */
 MUST_CHECK int step_prepare(struct vm *vm);
 /* report.c */
+uint64_t vm_exit_count(const struct vm *vm, unsigned reason); /* of all its vCPUs */
+uint64_t vm_exits(const struct vm *vm);                       /* for all reasons */
 void report_vm(const struct vm *vm);

@@ -32,18 +32,12 @@ static void row(struct vcpu *v, enum memory_space space, uint64_t at, unsigned c
 
 static void run_x(struct args *a)
 {
-    enum memory_space space = MEMORY_GVA;
+    enum memory_space space = MEMORY_HPA;
     uint64_t at, count = X_DEFAULT;
     struct vcpu *v = NULL;
     uint8_t byte;
-    if (args_is(a, "hpa"))
-        space = MEMORY_HPA;
-    else if (!args_has_number(a) && a->next < a->count && strcmp(a->words[a->next], "gpa") != 0 &&
-             strcmp(a->words[a->next], "gva") != 0 && !args_vcpu(a, &v))
-        return;
-    if (space != MEMORY_HPA) {
-        struct args none = {.command = a->command};
-        if (!v && !args_vcpu(&none, &v))
+    if (!args_is(a, "hpa")) {
+        if (!args_vcpu(a, &v))
             return;
         space = args_is(a, "gpa") ? MEMORY_GPA : MEMORY_GVA;
         args_is(a, "gva");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vcpu: registers and VMCS of a virtual CPU. exits: why it came back, by reason. inject: an event for it.
+ * vcpu: registers and VMCS of a virtual CPU. inject: an event for it.
  * From: monitor/command.c.   To: vmx/look.c, guest/control.c (vm_visit).
  */
 #include "arch/printf.h"
@@ -38,9 +38,21 @@ static const struct {
                {VM_EXIT_INTERRUPTION_INFO, "vmcs.event"},
                {GUEST_INTERRUPTIBILITY, "vmcs.interruptibility"},
                {GUEST_INTERRUPT_STATUS, "vmcs.interrupt_status"},
+               {EXCEPTION_BITMAP, "vmcs.exceptions"},
+               {EXIT_REASON, "vmcs.exit_reason"},
+               {GUEST_ACTIVITY_STATE, "vmcs.activity"},
                {EPT_POINTER, "vmcs.eptp"},
                {GUEST_CR0, "cr0"},
-               {GUEST_CR4, "cr4"}};
+               {CR0_READ_SHADOW, "cr0"},
+               {HOST_CR0, "cr0"},
+               {GUEST_CR4, "cr4"},
+               {CR4_READ_SHADOW, "cr4"},
+               {HOST_CR4, "cr4"},
+               {GUEST_IA32_EFER, "efer"},
+               {HOST_IA32_EFER, "efer"},
+               {GUEST_DR7, "dr7"},
+               {GUEST_RFLAGS, "rflags"},
+               {IDT_VECTORING_INFO, "vmcs.event"}};
 
 static void say_vmcs_field(const struct vcpu *v, size_t i)
 {
@@ -53,24 +65,29 @@ static void say_vmcs_field(const struct vcpu *v, size_t i)
     for (size_t k = 0; k < ARRAY_COUNT(decoded); k++)
         if (decoded[k].encoding == fields[i].encoding)
             explain_line(decoded[k].reg, &value, words, sizeof(words));
+    if (fields[i].encoding - GUEST_ES_ACCESS_RIGHTS < 2 * SEG_COUNT)
+        explain_line("vmcs.access_rights", &value, words, sizeof(words));
     say("%04x %-34s 0x%lx%s%s", fields[i].encoding, fields[i].name, value, *words ? "  " : "",
         words);
 }
 
-/* Upper and lower case are one: users type what is easy. */
-static bool same_word(const char *a, const char *b)
+/* Does `name` have `part` in it? Upper and lower case are one: users type what is easy. */
+static bool has_part(const char *name, const char *part)
 {
-    while (*a && (*a == *b || (*a >= 'A' && *a <= 'Z' && *a + 32 == *b))) {
-        a++;
-        b++;
+    for (; *name; name++) {
+        size_t n = 0;
+        while (part[n] && (name[n] == part[n] ||
+                           (name[n] >= 'A' && name[n] <= 'Z' && name[n] + 32 == part[n])))
+            n++;
+        if (!part[n])
+            return true;
     }
-    return !*a && !*b;
+    return false;
 }
 
 struct wish {
-    struct args *args;
-    const char *group; /* of VMCS fields, or the name of one; NULL: the registers */
-    bool found;
+    const char *group; /* of VMCS fields, or a part of their names; NULL: the registers */
+    bool is_group, found;
 };
 
 static void show_vmcs(struct vcpu *v, void *ctx)
@@ -79,7 +96,7 @@ static void show_vmcs(struct vcpu *v, void *ctx)
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         const char *group = groups[FIELD_GET(VMCS_FIELD_TYPE, fields[i].encoding)];
         if (strcmp(w->group, group) == 0 || strcmp(w->group, "all") == 0 ||
-            same_word(fields[i].name, w->group) || strcmp(fields[i].name, w->group) == 0) {
+            (!w->is_group && has_part(fields[i].name, w->group))) {
             say_vmcs_field(v, i);
             w->found = true;
         }
@@ -111,20 +128,22 @@ static void run_vcpu(struct args *a)
     struct vcpu *v;
     if (!args_vcpu(a, &v))
         return;
-    struct wish w = {a, NULL, false};
+    struct wish w = {0};
     if (args_is(a, "vmcs")) {
         w.group = args_word(a);
         if (!w.group) {
-            complain(a, "which fields? control, exit, guest, host, all, or a name");
+            complain(a, "which fields? control, exit, guest, host, all, or a part of a name");
             return;
         }
+        for (size_t i = 0; i < ARRAY_COUNT(groups); i++)
+            w.is_group = w.is_group || strcmp(groups[i], w.group) == 0;
     }
     if (!args_end(a))
         return;
     if (w.group) {
         vm_visit(v, show_vmcs, &w);
         if (!w.found)
-            complain(a, "no VMCS field has the name %s", w.group);
+            complain(a, "no VMCS field has %s in its name", w.group);
         return;
     }
     say("vcpu=%s.%u state=%s last-exit=\"%s\" cpu=%d", v->vm->name, v->index,
@@ -133,57 +152,14 @@ static void run_vcpu(struct args *a)
     vm_visit(v, show_registers, NULL);
 }
 
-/* --- exits ---------------------------------------------------------------------------------------- */
-
-static uint64_t seen[VM_MAX][EXIT_REASON_COUNT]; /* when it was asked the last time */
-
-static void show_exits(const struct vm *vm)
-{
-    uint64_t all = 0, more = 0;
-    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
-        uint64_t n = 0;
-        for (unsigned i = 0; i < vm->vcpu_count; i++)
-            n += vm->vcpus[i]->exit_count[reason];
-        if (n)
-            say("  %-34s %10lu  +%lu", exit_reason_name(reason), n,
-                n - MIN(n, seen[vm->index][reason]));
-        all += n;
-        more += n - MIN(n, seen[vm->index][reason]);
-        seen[vm->index][reason] = n;
-    }
-    say("vm=%s exits=%lu since-last=%lu interrupts=%lu", vm->name, all, more, vm->irq_count);
-}
-
-static void run_exits(struct args *a)
-{
-    struct vm *vm;
-    if (args_vm(a, &vm) && args_end(a))
-        show_exits(vm);
-}
-
 /* --- inject --------------------------------------------------------------------------------------- */
 
 static void run_inject(struct args *a)
 {
     struct vcpu *v;
     uint64_t vector;
-    if (args_has_number(a)) {
-        struct vm *vm = console_vm();
-        if (!vm) {
-            complain(a, "no VM runs");
-            return;
-        }
-        v = vm->vcpus[0];
-    } else if (!args_is(a, "nmi") && !args_vcpu(a, &v)) {
+    if (!args_vcpu(a, &v))
         return;
-    } else if (a->words[a->next - 1][0] == 'n' && strcmp(a->words[a->next - 1], "nmi") == 0) {
-        struct vm *vm = console_vm();
-        if (!vm || !args_end(a))
-            return;
-        vcpu_nmi(vm->vcpus[0]);
-        say("vcpu=%s.0 gets an NMI", vm->name);
-        return;
-    }
     if (args_is(a, "nmi")) {
         if (!args_end(a))
             return;
@@ -202,9 +178,7 @@ static void run_inject(struct args *a)
 }
 
 const struct command command_vcpu = {
-    "vcpu", run_vcpu, "[NAME[.N]] [vmcs control | exit | guest | host | all | FIELD]",
+    "vcpu", run_vcpu, "[NAME[.N]] [vmcs control | exit | guest | host | all | PART-OF-A-NAME]",
     "state and registers of a vCPU, and its VMCS", "vcpu alpha.0 vmcs guest_rip"};
-const struct command command_exits = {
-    "exits", run_exits, "[NAME]", "exits by reason, and how many since asked last", "exits alpha"};
 const struct command command_inject = {"inject", run_inject, "[NAME[.N]] VECTOR | nmi",
                                        "an interrupt or NMI for a vCPU", "inject alpha.0 0x40"};

@@ -19,15 +19,6 @@ const char *vm_state_name(const struct vm *vm)
     return vm->state == VM_PAUSED && !vm_is_still(vm) ? "pausing" : names[vm->state];
 }
 
-static uint64_t all_exits(const struct vm *vm)
-{
-    uint64_t n = 0;
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
-            n += vm->vcpus[i]->exit_count[reason];
-    return n;
-}
-
 static void list(void)
 {
     if (vm_count() == 0)
@@ -35,8 +26,8 @@ static void list(void)
     for (size_t i = 0; i < vm_count(); i++) {
         const struct vm *vm = vm_get(i);
         say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
-            vm_state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format,
-            all_exits(vm), vm->fault_count, vm == console_vm() ? " (console)" : "");
+            vm_state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
+            vm->fault_count, vm == console_vm() ? " (console)" : "");
     }
 }
 

@@ -100,8 +100,7 @@ static void run_walk(struct args *a)
             walk_device(bdf, at);
         return;
     }
-    struct args none = {.command = a->command};
-    if (!args_vcpu(args_has_number(a) ? &none : a, &v))
+    if (!args_vcpu(a, &v))
         return;
     bool physical = args_is(a, "gpa");
     if (!args_number(a, "address", &at) || !args_end(a))

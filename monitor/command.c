@@ -88,11 +88,6 @@ bool text_number(const char *text, uint64_t *out)
     return parse_u64(text, strlen(text), out) == 0;
 }
 
-bool args_has_number(const struct args *a)
-{
-    return a->next < a->count && a->words[a->next][0] >= '0' && a->words[a->next][0] <= '9';
-}
-
 bool args_number(struct args *a, const char *what, uint64_t *out)
 {
     const char *word = args_word(a);

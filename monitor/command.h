@@ -42,8 +42,7 @@ char *args_word(struct args *a);
 bool args_is(struct args *a, const char *word);
 /* The next word as a number, in hex with 0x, K M G behind; symbols are not numbers. False: complained. */
 bool args_number(struct args *a, const char *what, uint64_t *out);
-bool args_has_number(const struct args *a); /* the next word begins with a digit */
-bool args_end(struct args *a);              /* no word is left; false: complained */
+bool args_end(struct args *a); /* no word is left; false: complained */
 /* A VM by name, or else that whose console is in focus; false: complained. With its tables still there. */
 bool args_vm(struct args *a, struct vm **out);
 /* VM, and a vCPU as NAME.N; without a number the first. */
@@ -53,7 +52,6 @@ bool args_bdf(struct args *a, bdf_t *out);
 bool text_bdf(const char *text, bdf_t *out);
 bool text_number(const char *text, uint64_t *out);
 
-/* Sum of an exit reason over the vCPUs of a VM. */
 const char *vm_state_name(const struct vm *vm);
 
 /* console.c: whose console is in focus; NULL: no VM runs. */

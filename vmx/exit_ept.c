@@ -8,10 +8,11 @@
 
 enum exit_action exit_ept_violation(struct vcpu *v)
 {
-    uint64_t qualification = vmread(EXIT_QUALIFICATION);
+    uint64_t qualification = vmread(EXIT_QUALIFICATION), at = vmread(GUEST_PHYSICAL_ADDRESS);
+    top_count(&v->tops[TOP_GPA], at);
     v->exit.qualification = qualification;
     /* The access was part of the IRET that ends an NMI handler, which will be executed again. */
     if ((qualification & QUAL_EPT_NMI_UNBLOCKED) && !v->event)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
-    return vm_ept_violation(v, gpa(vmread(GUEST_PHYSICAL_ADDRESS)), qualification);
+    return vm_ept_violation(v, gpa(at), qualification);
 }

@@ -74,8 +74,9 @@ enum exit_action exit_apic_access(struct vcpu *v)
         vm_crash(v, "code, stack or tables in the page of the local APIC");
         return STOP_VM;
     }
-    uint64_t page = ALIGN_DOWN(v->apic_base, PAGE_SIZE);
-    return vm_ept_violation(v, gpa(page + FIELD_GET(QUAL_APIC_OFFSET, qualification)), as_ept);
+    uint64_t at = ALIGN_DOWN(v->apic_base, PAGE_SIZE) + FIELD_GET(QUAL_APIC_OFFSET, qualification);
+    top_count(&v->tops[TOP_GPA], at);
+    return vm_ept_violation(v, gpa(at), as_ept);
 }
 
 /* Trap-like: the guest is past the instruction already. */

@@ -83,6 +83,7 @@ enum exit_action exit_io_instruction(struct vcpu *v)
         .in = qualification & QUAL_IO_IN,
     };
     v->exit.qualification = qualification;
+    top_count(&v->tops[TOP_PORT], pio.port);
     if (qualification & QUAL_IO_STRING)
         return string_access(v, &pio, qualification & QUAL_IO_REP);
     return one_access(v, &pio);

@@ -141,6 +141,7 @@ enum exit_action exit_rdmsr(struct vcpu *v)
 {
     uint32_t msr = LO32(v->regs.gpr[RCX]);
     uint64_t value = 0;
+    top_count(&v->tops[TOP_MSR], msr);
     if (msr_read(v, msr, &value) < 0)
         return refuse(v, "RDMSR", msr);
     v->regs.gpr[RAX] = LO32(value);
@@ -152,6 +153,7 @@ enum exit_action exit_wrmsr(struct vcpu *v)
 {
     uint32_t msr = LO32(v->regs.gpr[RCX]);
     uint64_t value = (uint64_t)LO32(v->regs.gpr[RDX]) << 32 | LO32(v->regs.gpr[RAX]);
+    top_count(&v->tops[TOP_MSR], msr);
     if (msr_write(v, msr, value) < 0)
         return refuse(v, "WRMSR", msr);
     return RESUME_NEXT;

@@ -77,6 +77,18 @@ bool caps_proc_may_be_1(uint32_t bits); /* all of these primary controls */
 int vmx_enter(struct vcpu *v);
 void vmx_exit_point(void); /* HOST_RIP */
 
+/* --- top.c --------------------------------------------------------------------------------------- */
+
+void top_move_to_front(struct top *t, uint64_t at);
+/* Who polls asks again for what it asked for last. */
+static inline void top_count(struct top *t, uint64_t at)
+{
+    if (__builtin_expect(t->rows[0].at == at, 1))
+        t->rows[0].count++;
+    else
+        top_move_to_front(t, at);
+}
+
 /* --- vcpu.c: whose VMCS is current ------------------------------------------------------------- */
 
 /* Bring v's state into this CPU, taking the previous vCPU's state out. */

@@ -93,6 +93,16 @@ enum vcpu_state {
 
 struct vm; /* guest/vm.h; vmx/ only carries it */
 
+/* What exits were about, and how often. Exact for as long as there are no more than TOP_ROWS of them; then
+ * the rarest makes room, and who comes in its place inherits its count. */
+enum top_kind { TOP_PORT, TOP_MSR, TOP_GPA, TOP_KINDS };
+#define TOP_ROWS 12
+struct top {
+    struct {
+        uint64_t at, count; /* count 0: an empty row */
+    } rows[TOP_ROWS];       /* the first one is the latest */
+};
+
 #define VCPU_MSR_SWITCHED 6
 
 struct vcpu {
@@ -121,6 +131,7 @@ struct vcpu {
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
     uint64_t exit_count[EXIT_REASON_COUNT];
+    struct top tops[TOP_KINDS];
     uint32_t event;          /* VM-entry interruption information of an event to inject, 0: none */
     uint32_t event_error;    /* its error code */
     uint32_t event_length;   /* of the INT instruction, if it was one */

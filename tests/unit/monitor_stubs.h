@@ -29,7 +29,6 @@ static void take_all(struct args *a)
     runs++;
     do {
         copy = *a;
-        (void)args_has_number(&copy);
         if (args_number(&copy, "number", &n))
             (void)n;
         copy = *a;
