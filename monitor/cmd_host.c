@@ -5,15 +5,17 @@
  */
 #include "arch/apic.h"
 #include "arch/page.h"
+#include "arch/printf.h"
 #include "arch/string.h"
 #include "monitor/command.h"
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
 
-static const char *const subsystems[] = {"acpi", "apic", "assign", "boot", "check", "config",
-                                         "cpu",  "ept",  "ioapic", "irq",  "load",  "page",
-                                         "pci",  "trap", "vm",     "vmx",  "vtd"};
+static const char *const subsystems[] = {
+    "acpi", "apic",   "assign", "boot", "check",   "config", "cpu",    "dma", "ept",
+    "intx", "ioapic", "irq",    "load", "options", "page",   "paging", "pci", "storm",
+    "time", "trap",   "vbar",   "vm",   "vmsix",   "vmx",    "vtd"};
 
 static bool is_subsystem(const char *word)
 {
@@ -25,10 +27,15 @@ static bool is_subsystem(const char *word)
 
 static void list_levels(void)
 {
+    char line[ARRAY_COUNT(subsystems) * 8];
+    size_t used = 0;
     say("all=%s", level_names[log_level_of(NULL)]);
-    for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++) {
         if (log_level_of(subsystems[i]) != log_level_of(NULL))
             say("%s=%s", subsystems[i], level_names[log_level_of(subsystems[i])]);
+        used += (size_t)snprintf(line + used, sizeof(line) - used, " %s", subsystems[i]);
+    }
+    say("subsystems:%s", line);
 }
 
 static void run_log(struct args *a)
@@ -50,7 +57,8 @@ static void run_log(struct args *a)
                 say("%s=%s", of ? of : "all", word);
             return;
         }
-    complain(a, "not a level or subsystem: %s; error, info or trace", word ? word : "nothing");
+    complain(a, "not a level or subsystem: %s; error, info or trace, and log lists the subsystems",
+             word ? word : "nothing");
 }
 
 static void run_mem(struct args *a)

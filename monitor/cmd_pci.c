@@ -53,7 +53,7 @@ static void show_tree(void)
 /* Host's and guest's view of a register beside each other. */
 static void side(const char *name, uint64_t host, bool has_guest, uint64_t guest, const char *reg)
 {
-    char words[120] = "", other[24] = "";
+    char words[160] = "", other[24] = "";
     if (reg)
         explain_line(reg, &host, words, sizeof(words));
     if (has_guest)
@@ -87,12 +87,13 @@ static void show_header(const struct pci_function *f, struct vpci_function *gues
         {"command", PCI_COMMAND, 2, "pci.command"},
         {"status", PCI_STATUS, 2, "pci.status"},
         {"class", PCI_CLASS, 4, NULL},
-        {"bar0", PCI_BAR(0), 4, NULL},
+        {"bar0", PCI_BAR(0), 4, "pci.bar"},
         {"bar1", PCI_BAR(1), 4, NULL},
         {"bar2", PCI_BAR(2), 4, NULL},
         {"bar3", PCI_BAR(3), 4, NULL},
         {"bar4", PCI_BAR(4), 4, NULL},
         {"bar5", PCI_BAR(5), 4, NULL},
+        {"subsystem", PCI_SUBSYSTEM_VENDOR, 4, NULL},
         {"rom", PCI_ROM, 4, NULL},
         {"cap-pointer", PCI_CAP_POINTER, 1, NULL},
         {"int-line", PCI_INTERRUPT_LINE, 1, NULL},
@@ -107,19 +108,35 @@ static void show_header(const struct pci_function *f, struct vpci_function *gues
 
 static void show_capabilities(const struct pci_function *f, struct vpci_function *guest)
 {
-    if (f->cap_pm)
-        show_register(f, guest, "pm-control", f->cap_pm + PCI_PM_CONTROL, 2, NULL);
-    if (f->cap_msi) {
-        show_register(f, guest, "msi-control", f->cap_msi + PCI_MSI_CONTROL, 2, "pci.msi_control");
-        show_register(f, guest, "msi-address", f->cap_msi + PCI_MSI_ADDRESS, 4, "vtd.msi");
-        show_register(f, guest, "msi-data",
-                      (uint16_t)(f->cap_msi + PCI_MSI_DATA(f->msi_control & PCI_MSI_64)), 2, NULL);
+#define CAP(field) offsetof(struct pci_function, field), sizeof(f->field)
+    static const struct {
+        const char *name;
+        uint8_t field, size; /* where the capability's offset stands; 0 there: it has none */
+        uint8_t reg, width;
+        const char *words;
+    } rows[] = {
+        {"pm-control", CAP(cap_pm), PCI_PM_CONTROL, 2, "pci.pm_control"},
+        {"msi-control", CAP(cap_msi), PCI_MSI_CONTROL, 2, "pci.msi_control"},
+        {"msi-address", CAP(cap_msi), PCI_MSI_ADDRESS, 4, "vtd.msi"},
+        {"msi-data", CAP(cap_msi), PCI_MSI_DATA(false), 2, NULL},
+        {"msix-control", CAP(cap_msix), PCI_MSIX_CONTROL, 2, "pci.msix_control"},
+        {"pcie-control", CAP(cap_pcie), PCIE_DEVICE_CONTROL, 2, "pci.device_control"},
+        {"pcie-status", CAP(cap_pcie), PCIE_DEVICE_STATUS, 2, "pci.device_status"},
+        {"af-status", CAP(cap_af), PCI_AF_STATUS, 1, NULL},
+        {"acs-control", CAP(ext_acs), PCI_ACS_CONTROL, 2, NULL},
+        {"sriov-control", CAP(ext_sriov), PCI_SRIOV_CONTROL, 2, "pci.sriov_control"},
+    };
+#undef CAP
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        uint16_t at = 0;
+        memcpy(&at, (const uint8_t *)f + rows[i].field, rows[i].size);
+        if (!at)
+            continue;
+        at += rows[i].reg;
+        if (at == f->cap_msi + PCI_MSI_DATA(false))
+            at = (uint16_t)(f->cap_msi + PCI_MSI_DATA(f->msi_control & PCI_MSI_64));
+        show_register(f, guest, rows[i].name, at, rows[i].width, rows[i].words);
     }
-    if (f->cap_msix)
-        show_register(f, guest, "msix-control", f->cap_msix + PCI_MSIX_CONTROL, 2,
-                      "pci.msix_control");
-    if (f->cap_pcie)
-        show_register(f, guest, "pcie-status", f->cap_pcie + PCIE_DEVICE_STATUS, 2, NULL);
 }
 
 static void show_bars(const struct pci_function *f, const struct assignment *a)
@@ -129,13 +146,13 @@ static void show_bars(const struct pci_function *f, const struct assignment *a)
         if (b->kind == PCI_BAR_NONE)
             continue;
         const struct vbar *v = a ? &a->v.bars[i] : NULL;
-        say("  bar%u %s host=0x%lx size=0x%lx%s", i, b->kind == PCI_BAR_IO ? "io " : "mem", b->base,
-            b->size,
-            !v          ? ""
-            : v->mapped ? ""
-                        : " not mapped for the guest");
+        char guest[40] = "";
         if (v && v->mapped)
-            say("       guest=0x%lx", v->mapped_at);
+            snprintf(guest, sizeof(guest), " guest=0x%lx", v->mapped_at);
+        else if (v)
+            snprintf(guest, sizeof(guest), " not mapped for the guest");
+        say("  bar%u %s host=0x%lx size=0x%lx%s", i, b->kind == PCI_BAR_IO ? "io " : "mem", b->base,
+            b->size, guest);
     }
 }
 

@@ -132,12 +132,16 @@ static const char *type_name(const struct trace_event *e)
     return type < TRACE_TYPE_COUNT && trace_names[type] ? trace_names[type] : "?";
 }
 
+/* Ticks since the event before: a trace is read for what took long. */
 static void show(unsigned cpu, const struct trace_event *e)
 {
+    static uint64_t before;
     char vcpu[24], text[120];
     who(e, vcpu, sizeof(vcpu));
     words(e, text, sizeof(text));
-    say("%lu %u %-10s %-7s %s", e->tsc, cpu, vcpu, type_name(e), text);
+    say("%lu +%-8lu %u %-10s %-7s %s", e->tsc, e->tsc - MIN(before, e->tsc), cpu, vcpu,
+        type_name(e), text);
+    before = e->tsc;
 }
 
 static void dump(unsigned cpu, const struct trace_event *e)

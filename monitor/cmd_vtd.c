@@ -72,6 +72,32 @@ static void run_vtd(struct args *a)
         vtd_ir_active() ? "on" : "off", vtd_can_post() ? "by hardware" : "by software");
 }
 
+/* --- pid ------------------------------------------------------------------------------------------ */
+
+static void show_pid(const struct vcpu *v)
+{
+    uint64_t control = atomic_load(&v->pid->control);
+    say("vcpu=%s.%u state=%s pid=0x%lx ON=%lu SN=%lu NV=0x%02lx NDST=0x%lx", v->vm->name, v->index,
+        vcpu_state_name(v->state), ptr_hpa(v->pid).v, FIELD_GET(PID_ON, control),
+        FIELD_GET(PID_SN, control), FIELD_GET(PID_NV, control), FIELD_GET(PID_NDST, control));
+    for (unsigned vector = 0; vector < 256; vector++)
+        if (atomic_load(&v->pid->pir[vector / 64]) & BIT(vector % 64))
+            say("  PIR: vector 0x%02x is posted", vector);
+}
+
+static void run_pid(struct args *a)
+{
+    struct vcpu *v;
+    if (a->next < a->count) {
+        if (args_vcpu(a, &v) && args_end(a))
+            show_pid(v);
+        return;
+    }
+    for (size_t i = 0; i < vm_count(); i++)
+        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++)
+            show_pid(vm_get(i)->vcpus[n]);
+}
+
 /* --- irq ------------------------------------------------------------------------------------------ */
 
 /* What would keep an interrupt of this device from arriving; NULL: nothing does. */
@@ -104,6 +130,8 @@ static void show_route(const struct assignment *a, const char *kind, unsigned n,
     if (e.lo & IRTE_P)
         say("  source-id of the entry: " BDF_FMT ", of the device: " BDF_FMT,
             BDF_ARG((bdf_t)FIELD_GET(IRTE_SID, e.hi)), BDF_ARG(a->requester));
+    if (r->targets)
+        show_pid(a->vm->vcpus[__builtin_ctzll(r->targets)]);
 }
 
 static void show_device(const struct assignment *a)
@@ -130,8 +158,9 @@ static void show_ioapics(void)
         const struct ioapic *io = ioapic_get(n);
         for (unsigned pin = 0; pin < io->pin_count; pin++) {
             uint64_t rte = ioapic_read_rte(io, pin);
+            explain_line(vtd_ir_active() ? "vtd.rte" : "ioapic.rte", &rte, words, sizeof(words));
             if (!(rte & BIT(16)))
-                say("host ioapic=%u pin=%u rte=0x%016lx", io->id, pin, rte);
+                say("host ioapic=%u pin=%u rte=0x%016lx %s", io->id, pin, rte, words);
         }
     }
     for (size_t i = 0; i < vm_count(); i++)
@@ -163,33 +192,7 @@ static void run_irq(struct args *a)
         say(one ? "no VM has this device" : "no VM has a device");
 }
 
-/* --- pid, check ----------------------------------------------------------------------------------- */
-
-static void show_pid(const struct vcpu *v)
-{
-    uint64_t control = atomic_load(&v->pid->control);
-    char words[100];
-    explain_line("vtd.pid", &control, words, sizeof(words));
-    say("vcpu=%s.%u state=%s pid=0x%lx ON=%lu SN=%lu NV=0x%02lx NDST=0x%lx", v->vm->name, v->index,
-        vcpu_state_name(v->state), ptr_hpa(v->pid).v, FIELD_GET(PID_ON, control),
-        FIELD_GET(PID_SN, control), FIELD_GET(PID_NV, control), FIELD_GET(PID_NDST, control));
-    for (unsigned vector = 0; vector < 256; vector++)
-        if (atomic_load(&v->pid->pir[vector / 64]) & BIT(vector % 64))
-            say("  PIR: vector 0x%02x is posted", vector);
-}
-
-static void run_pid(struct args *a)
-{
-    struct vcpu *v;
-    if (a->next < a->count) {
-        if (args_vcpu(a, &v) && args_end(a))
-            show_pid(v);
-        return;
-    }
-    for (size_t i = 0; i < vm_count(); i++)
-        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++)
-            show_pid(vm_get(i)->vcpus[n]);
-}
+/* --- check ---------------------------------------------------------------------------------------- */
 
 static void run_check(struct args *a)
 {
