@@ -63,6 +63,34 @@ static void call_hooks(void)
         hooks[--hook_count]();
 }
 
+/* A frame is { the caller's frame, the return address }. The chain climbs, and ends with frame 0. */
+static bool next_frame(uint64_t *rip, uint64_t *rbp)
+{
+    if (*rbp < (uintptr_t)image_start || !IS_ALIGNED(*rbp, 8))
+        return false;
+    const uint64_t *frame = (const uint64_t *)*rbp;
+    *rip = frame[1];
+    *rbp = frame[0] > *rbp ? frame[0] : 0;
+    return *rip >= (uintptr_t)image_start && *rip < (uintptr_t)text_end;
+}
+
+/* A line per frame for people, and one line for a program. */
+static void backtrace(unsigned cpu, uint64_t rip, uint64_t rbp)
+{
+    char name[80], chain[400] = "";
+    size_t used = 0;
+    int n = 0;
+    do {
+        /* in the CALL, not behind it: that may be another's */
+        symbol_name(n == 0 ? rip : rip - 1, name, sizeof(name));
+        log_error("  #%d %016lx %s", n, rip, name);
+        if (used + sizeof(name) < sizeof(chain))
+            used +=
+                (size_t)snprintf(chain + used, sizeof(chain) - used, "%s%s", n ? "," : "", name);
+    } while (++n < FRAME_MAX && next_frame(&rip, &rbp));
+    console_line("hamlet: panic cpu=%u trace=%s", cpu, chain);
+}
+
 /* An exception in the middle of a backtrace ends the panic; so the others come last. */
 static void backtrace_others(void)
 {
@@ -74,7 +102,7 @@ static void backtrace_others(void)
             continue;
         }
         log_error("cpu=%u was here:", i);
-        backtrace(stopped[i].rip, stopped[i].rbp);
+        backtrace(i, stopped[i].rip, stopped[i].rbp);
     }
 }
 
@@ -99,7 +127,7 @@ die(uint64_t rip, uint64_t rbp, const char *file, int line, const char *fmt, va_
         log_error("%s:%d: %s", file, line, text);
     else
         log_error("%s", text);
-    backtrace(rip, rbp);
+    backtrace(this_cpu()->index, rip, rbp);
     backtrace_others();
     console_line("hamlet: panic cpu=%u rip=0x%lx text=\"%s\"", this_cpu()->index, rip, text);
     stop();
@@ -118,22 +146,4 @@ void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     die(rip, rbp, NULL, 0, fmt, args);
-}
-
-/* A frame is { the caller's frame, the return address }. The chain climbs, and ends with frame 0. */
-void backtrace(uint64_t rip, uint64_t rbp)
-{
-    char name[80];
-    for (int i = 0; i < FRAME_MAX; i++) {
-        uint64_t at =
-            i == 0 ? rip : rip - 1; /* in the CALL, not behind it: that may be another's */
-        log_error("  #%d %016lx %s", i, rip, symbol_name(at, name, sizeof(name)));
-        if (rbp < (uintptr_t)image_start || !IS_ALIGNED(rbp, 8))
-            return;
-        const uint64_t *frame = (const uint64_t *)rbp;
-        rip = frame[1];
-        if (rip < (uintptr_t)image_start || rip >= (uintptr_t)text_end)
-            return;
-        rbp = frame[0] > rbp ? frame[0] : 0;
-    }
 }

@@ -29,6 +29,3 @@ void panic_hook_add(void (*hook)(void));
  * panic_stop_if_on() with where it was, which then does not return. */
 bool panic_is_on(void);
 void panic_stop_if_on(uint64_t rip, uint64_t rbp);
-
-/* Print the call chain from this frame pointer on, by symbol name, at most 32 frames. */
-void backtrace(uint64_t rip, uint64_t rbp);

@@ -77,8 +77,13 @@ static void dump_segments(void)
 
 void vcpu_dump_loaded(void)
 {
-    if (this_cpu()->vcpu)
-        vcpu_dump(this_cpu()->vcpu);
+    const struct vcpu *v = this_cpu()->vcpu;
+    if (!v)
+        return;
+    vcpu_dump(v);
+    console_line("hamlet: panic vcpu=%u rip=0x%lx cr3=0x%lx exit-reason=%u qualification=0x%lx",
+                 v->index, vmread(GUEST_RIP), vmread(GUEST_CR3), v->exit.reason,
+                 vmread(EXIT_QUALIFICATION));
 }
 
 void vcpu_dump(const struct vcpu *v)
