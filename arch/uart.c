@@ -15,7 +15,7 @@
 #define MCR_DTR_RTS (BIT(0) | BIT(1))
 #define IIR_FIFOS   (BIT(6) | BIT(7)) /* both read 1: enabled */
 #define FIFO_SIZE   16
-#define TYPED_SIZE  4096
+#define TYPED_SIZE  16384
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
 /* What has come in and nobody has asked for yet waits in `bytes`. It is fetched while we wait to send, too:
@@ -24,7 +24,7 @@ static struct uart {
     uint16_t port; /* 0: none */
     unsigned fifo; /* bytes; 1: an 8250, or a 16550 whose FIFO is broken */
     uint8_t bytes[TYPED_SIZE];
-    unsigned head, count;
+    unsigned head, count, lost;
     uint32_t busy; /* whoever finds it busy leaves the work to the other */
 } console, line;
 
@@ -57,12 +57,25 @@ bool uart_init(uint16_t port, uint32_t baud) { return open(&console, port, baud)
 
 static uint8_t status_of(const struct uart *u) { return in8(u->port + UART_LSR); }
 
+static uint8_t *byte_at(struct uart *u, unsigned n)
+{
+    return &u->bytes[(u->head + n) % TYPED_SIZE];
+}
+
+/* When nobody has asked for so long that all is full, the last two bytes move on with the line: an escape
+ * and its key, typed by somebody who wants out, are still heard. */
 static void fetch(struct uart *u)
 {
     if (u->port == 0 || !(status_of(u) & UART_LSR_DATA_READY) || atomic_exchange(&u->busy, 1))
         return;
-    while (u->count < TYPED_SIZE && (status_of(u) & UART_LSR_DATA_READY))
-        u->bytes[(u->head + u->count++) % TYPED_SIZE] = in8(u->port + UART_DATA);
+    while (status_of(u) & UART_LSR_DATA_READY) {
+        if (u->count == TYPED_SIZE) {
+            *byte_at(u, TYPED_SIZE - 2) = *byte_at(u, TYPED_SIZE - 1);
+            u->count--;
+            u->lost++;
+        }
+        *byte_at(u, u->count++) = in8(u->port + UART_DATA);
+    }
     atomic_store(&u->busy, 0);
 }
 
@@ -73,7 +86,7 @@ static int next(struct uart *u)
     if (atomic_exchange(&u->busy, 1))
         return -1;
     if (u->count > 0) {
-        byte = u->bytes[u->head];
+        byte = *byte_at(u, 0);
         u->head = (u->head + 1) % TYPED_SIZE;
         u->count--;
     }
@@ -123,6 +136,28 @@ void uart_drain(void)
 }
 
 int uart_read(void) { return next(&console); }
+
+int uart_read_escaped(uint8_t escape)
+{
+    struct uart *u = &console;
+    int key = -1;
+    fetch(u);
+    if (atomic_exchange(&u->busy, 1))
+        return -1;
+    for (unsigned i = 0; i + 1 < u->count && key < 0; i++) {
+        if (*byte_at(u, i) != escape || *byte_at(u, ++i) == escape)
+            continue;
+        key = *byte_at(u, i);
+        for (unsigned k = i; k >= 2; k--) /* those before go on waiting, in their order */
+            *byte_at(u, k) = *byte_at(u, k - 2);
+        u->head = (u->head + 2) % TYPED_SIZE;
+        u->count -= 2;
+    }
+    atomic_store(&u->busy, 0);
+    return key;
+}
+
+unsigned uart_lost(void) { return atomic_exchange(&console.lost, 0); }
 
 uint16_t uart_port(void) { return console.port; }
 

@@ -28,7 +28,11 @@ bool uart_init(uint16_t port, uint32_t baud);
 void uart_write(const char *text, size_t size); /* \n becomes \r\n */
 void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
-uint16_t uart_port(void);                       /* 0: none */
+/* The key behind the first `escape` that waits, not two of them; both are taken from the middle, what came
+ * before goes on waiting. -1: there is none. */
+int uart_read_escaped(uint8_t escape);
+unsigned uart_lost(void); /* bytes that came while all was full, since it was asked the last time */
+uint16_t uart_port(void); /* 0: none */
 
 /* A line to a program, a debugger: nobody waits for it. */
 bool uart_line_open(uint16_t port, uint32_t baud); /* false: nothing answers there */

@@ -31,7 +31,7 @@
 #define VUART_MSR      0xb0 /* carrier, ready and clear to send */
 #define VUART_IDLE     16   /* polls for input after which an unfinished line is shown */
 #define VUART_LINE     200
-#define VUART_INPUT    512
+#define VUART_INPUT    2048
 
 struct vuart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;

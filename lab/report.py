@@ -32,6 +32,7 @@ class Vm:
 class Report:
     vms: dict = field(default_factory=dict)    # name -> Vm; lines of one VM are merged
     complete: bool = False                     # the end line was seen
+    panic: str = ""                            # what Hamlet said when it could not go on
     end: dict = field(default_factory=dict)
 
     def failed(self):
@@ -46,10 +47,12 @@ class Report:
 def read(text):
     report = Report()
     for line in text.splitlines():
+        panic = re.match(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"', line.strip())
+        report.panic = report.panic or (panic.group(1) if panic else "")
         match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line.strip())
         if not match:
             continue
-        keys = dict(re.findall(r"(\S+?)=(\S+)", match.group(3)))
+        keys = {key: value.strip('"') for key, value in re.findall(r'(\S+?)=("[^"]*"|\S+)', match.group(3))}
         if match.group(2):
             vm = report.vms.setdefault(match.group(2), Vm(match.group(2)))
             vm.keys.update(keys)
@@ -58,3 +61,15 @@ def read(text):
             report.end, report.complete = keys, True
     report.vms = {name: vm for name, vm in report.vms.items() if vm.exit}
     return report
+
+
+def screen(report):
+    """What a person wants to know at the end: a row per VM."""
+    rows = [("VM", "exit", "exits", "faults", "exits for", "")]
+    for vm in report.vms.values():
+        reasons = sorted(((int(count), key[6:]) for key, count in vm.keys.items() if key.startswith("exits.")), reverse=True)
+        most = ", ".join(f"{reason} {count}" for count, reason in reasons[:3])
+        rows.append((vm.name, vm.exit + (" (ok)" if vm.status() == 0 else ""), vm.keys.get("exits", ""), vm.keys.get("faults", ""), most,
+                     vm.keys.get("why", "")))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return [("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) + "  " + row[5]).rstrip() for row in rows]

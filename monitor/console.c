@@ -225,8 +225,10 @@ void console_power_off(void)
     console.power_off_said = true;
     if (console.monitor)
         switch_focus();
-    for (size_t i = 0; i < vm_count(); i++)
+    for (size_t i = 0; i < vm_count(); i++) {
+        vm_get(i)->dumped = true; /* nobody wants the registers of what he ends himself */
         vm_fail(vm_get(i), "ended at the console");
+    }
 }
 
 static bool key_of_escape(uint8_t byte)
@@ -266,20 +268,32 @@ static bool typed(uint8_t byte)
     return false;
 }
 
-/* A guest that does not read would keep Ctrl-A from us: then its input is full, and the line goes on
- * without it. */
+/* When the guest in focus has ended, another one has it: typing into the wrong one is no fun. */
+static void tell_focus(void)
+{
+    static const struct vm *told;
+    const struct vm *vm = console_vm();
+    if (!console.monitor && vm && told && told != vm && !is_up(told))
+        say("vm=%s has the console.", vm->name);
+    told = vm;
+}
+
+/* Where the guest in focus has no room, bytes wait on the line; Ctrl-A and its key do not. */
 static void poll(void)
 {
     gdb_poll();
     for (unsigned i = 0; i < POLL_BYTES; i++) {
-        int byte = uart_read();
-        if (byte < 0)
-            return;
         struct vm *vm = console_vm();
-        if (console.monitor || console.escaped || byte == CTRL_A || (vm && vuart_has_room(vm)))
-            if (typed((uint8_t)byte))
-                return;
+        bool full = vm && !console.monitor && !console.escaped && !vuart_has_room(vm);
+        int byte = full ? uart_read_escaped(CTRL_A) : uart_read();
+        console.escaped = console.escaped || (full && byte >= 0);
+        if (byte < 0 || typed((uint8_t)byte))
+            break;
     }
+    tell_focus();
+    unsigned lost = uart_lost();
+    if (lost)
+        say("hamlet: typed=lost bytes=%u: the guest in focus does not read", lost);
 }
 
 void monitor_init(void)

@@ -51,7 +51,8 @@ class Ended:
 class Console:
     """
     The serial line of a machine: everything it says is kept, shown if asked for, and looked through for what is
-    expected; what the user types, or a case has prepared, goes the other way.
+    expected; what the user types, or a case has prepared, goes the other way. An answer may have \\1, \\2 in it: what
+    was seen is typed back.
     """
 
     def __init__(self, show=False, expect=None, answers=()):
@@ -80,7 +81,7 @@ class Console:
             if match:
                 self.searched = match.end()
                 del self.answers[0]
-                return reply
+                return re.sub(rb"\\([1-9])", lambda digit: match.group(int(digit.group(1))), reply)
         return b""
 
 

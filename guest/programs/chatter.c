@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest with bad manners on its serial port: flood=1 prints lines without end, else it reads a line,
+ * slow=N ticks for each byte, and says what came of it.
+ * To: guest/vuart.c (input that waits), monitor/console.c (nobody is talked down).
+ */
+#include "guest/programs/lib/guest.h"
+
+#define COM1           0x3f8
+#define LSR            0x3fd
+#define LSR_DATA_READY BIT(0)
+
+static char receive(uint64_t slow)
+{
+    for (uint64_t begin = rdtsc(); rdtsc() - begin < slow;)
+        cpu_relax();
+    while (!(in8(LSR) & LSR_DATA_READY))
+        cpu_relax();
+    return (char)in8(COM1);
+}
+
+int main(void)
+{
+    uint64_t slow = option("slow", 0), count = 0, sum = 0;
+    for (uint64_t n = 0; option("flood", 0); n++)
+        print("line %lu of far too many", n);
+    print("I listen.");
+    for (char c = receive(slow); c != '\r'; c = receive(slow)) {
+        sum = (sum * 31 + (uint8_t)c) & BITS(31, 0);
+        count++;
+    }
+    print("bytes=%lu sum=0x%lx", count, sum);
+    return 0;
+}

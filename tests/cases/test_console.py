@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""
+The line itself: whose input is whose, that none of it gets lost, that nobody is talked down, and the launcher's last screen.
+
+From: make test      To: monitor/console.c, guest/vuart.c, arch/uart.c; guest/programs/chatter.c; the launcher `hamlet`
+"""
+
+import re
+import subprocess
+
+from case import GUESTS, ROOT, Case
+
+PROMPT = r"\n\(hamlet\) $"
+TO_MONITOR, NEXT, HELP, OFF = "\x01c", "\x01n", "\x01h", "\x01x"
+
+
+def listener(name, **options):
+    words = " ".join(f"{key}={value}" for key, value in options.items())
+    return f"kernel=chatter.elf,name={name},mem=4M" + (f',cmdline="{words}"' if words else "")
+
+
+def heard(text):
+    """What a listener says of a line that has come whole."""
+    total = 0
+    for byte in text.encode("latin-1"):
+        total = (total * 31 + byte) & 0xFFFFFFFF
+    return rf"bytes={len(text)} sum=0x{total:x}$"
+
+
+def test_flood(boot):
+    """A guest that prints without end: the monitor is called, answers in peace, and the guest goes on."""
+    got = boot(Case("flood", vms=[listener("flood", flood=1), listener("other")], answers=[
+        (r"line 20 of", TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, "exits flood\r"), (PROMPT, TO_MONITOR),
+        (r"flood has the console[\s\S]*line \d+ of", HELP), (r"Ctrl-A x [\s\S]*line \d+ of", OFF)],
+        expect=[r"^flood\| line 20 of", r"The monitor has the console", r"^\(hamlet\) vm$", r"^vm=flood state=running",
+                r"^  top ports: 0x3f8=\d+", r"^vm=flood has the console", r"^flood\| line \d+", r"^Ctrl-A n", r"^flood\| line \d+",
+                r"^hamlet: end vms=2"]))
+    quiet = got.text[got.text.index("The monitor has"):got.text.index("vm=flood has the console")]
+    assert "flood|" not in quiet, "the guest has talked into the monitor's answers"
+
+
+def test_pasted_line_is_whole(boot):
+    """More than any buffer of the guest's holds, faster than it reads; the monitor is called and left meanwhile."""
+    line = "".join(chr(32 + (n * 7 + n // 95) % 95) for n in range(4000))
+    boot(Case("paste", vms=[listener("slow", slow=12000)], answers=[
+        (r"I listen", line + "\r" + TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, TO_MONITOR)],
+        expect=[r"^\(hamlet\) vm$", r"^vm=slow state=running", r"^slow\| " + heard(line)], forbid=["typed=lost"], exits={"slow": 1}))
+
+
+def test_keys(boot):
+    """Ctrl-A n moves the focus, Ctrl-A twice is one for the guest, another key after it is none; twice Ctrl-A x ends at once."""
+    boot(Case("keys", vms=[listener("one"), listener("two"), "kernel=endless.bin,name=loop,mem=4M"], answers=[
+        (r"(I listen[\s\S]*){2}", NEXT), (r"vm=two has the console", "x\x01\x01\x01qy\r"), (r"vm=one has the console[\s\S]*vm=two exit=", "abc\r"),
+        (r"vm=one exit=", OFF)],
+        expect=[r"^vm=two has the console", r"^two\| " + heard("x\x01y"), r"^vm=one has the console", r"^one\| " + heard("abc"), r'^hamlet: vm=loop why="ended at the console"']))
+
+
+def launch(*arguments):
+    return subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--timeout", "90", *arguments], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, errors="replace")
+
+
+def test_last_screen():
+    """What came of each VM, in a row of its own; the status is the guest's that failed."""
+    run = launch("--vm", f"kernel={GUESTS}/hello.elf,mem=4M", "--vm", f"kernel={GUESTS}/triple-fault.bin,name=dies,mem=4M",
+                 "--vm", f"kernel={GUESTS}/hello.elf,name=none,mem=3M")
+    rows = re.findall(r"^\[hamlet\] (.*)$", run.stderr, re.M)
+    assert run.returncode == 254, run.stderr
+    assert any(re.match(r"VM +exit +exits +faults", row) for row in rows), rows
+    assert any(re.match(r"hello +1 \(ok\) +22 +0 +io-instruction 2\d", row) for row in rows), rows
+    assert any(re.match(r"dies +254 +\d+ +0 .*triple-fault 1.* triple fault$", row) for row in rows), rows
+    assert re.match(r"lab: 2 of 3 VMs have ended, \d+ s$", rows[-1]), rows
