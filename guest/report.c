@@ -106,20 +106,16 @@ static void report_last_exits(const struct vm *vm, const struct vcpu *v)
 
 static void report_registers(const struct vm *vm, const struct vcpu *v)
 {
-    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    char line[2][8 * 24];
-    for (unsigned half = 0; half < 2; half++)
-        for (size_t i = 0, used = 0; i < 8; i++)
-            used += (size_t)snprintf(line[half] + used, sizeof(line[half]) - used, " %s=0x%lx",
-                                     names[8 * half + i], vcpu_gpr(v, (enum gpr)(8 * half + i)));
     struct vcpu_paging p;
     vcpu_paging(v, &p);
     console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx "
                  "cr4=0x%lx efer=0x%lx",
                  vm->name, v->index, p.rip, p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
-    for (unsigned half = 0; half < 2; half++)
-        console_line("hamlet: vm=%s vcpu=%u%s", vm->name, v->index, line[half]);
+    for (unsigned row = 0; row < 4; row++) {
+        char text[GPR_ROW];
+        vcpu_gpr_row(v, row, text);
+        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, text);
+    }
 }
 
 /* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */

@@ -9,9 +9,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import time
 from pathlib import Path
 
-from lab.say import note
+from lab.say import Progress
 
 
 def folder():
@@ -31,9 +32,19 @@ def key(*parts):
 def lock(name):
     """Two launchers at once build a thing once: the second waits for the first."""
     with open(folder() / f"{name}.lock", "w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            note(f"{name}: another hamlet is building it, waiting ...")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        progress = None
+        while not _taken(handle):
+            progress = progress or Progress(f"{name}: waiting for another hamlet that builds it")
+            progress.tick("...")
+            time.sleep(0.25)
+        if progress:
+            progress.done()
         yield
+
+
+def _taken(handle):
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.say import Unusable, note
+from lab.say import Unusable, patiently
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -60,18 +60,17 @@ def source_tarball(package, version, suite, target):
     with tempfile.TemporaryDirectory(prefix="hamlet-apt-") as name:
         scratch = Path(name)
         _configure(scratch, f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main")
-        note(f"{package}: reading the index of Debian {suite}")
-        code, _, err = _run(scratch, "apt-get", "update")
-        if code:
-            raise Unusable(f"{package}: apt-get update failed (network?): {err.strip().splitlines()[-1:]}")
+        read = patiently(f"{package}: reading the index of Debian {suite}", ["apt-get", "update"], scratch, env=_environment(scratch))
+        if read.returncode:
+            raise Unusable(f"{package}: apt-get update failed (network?): {read.stderr.strip().splitlines()[-1:]}")
         _, record, _ = _run(scratch, "apt-cache", "showsrc", "--only-source", package)
         sums = re.findall(rf"^ ([0-9a-f]{{64}}) \d+ ({re.escape(package)}_{re.escape(version)}\S*\.orig\.tar\.\S+)$",
                           record, re.M)
         if not sums:
             raise Unusable(f"{package}: Debian {suite} has no source of version {version}")
         digest, tarball = sums[-1]
-        note(f"{package}: fetching {tarball}")
-        _run(scratch, "apt-get", "source", "--download-only", package, cwd=scratch)
+        patiently(f"{package}: fetching {tarball}", ["apt-get", "source", "--download-only", package], scratch, cwd=scratch,
+                  env=_environment(scratch))
         got = scratch / tarball
         if not got.exists():
             raise Unusable(f"{package}: the mirror did not serve {tarball}")
@@ -82,9 +81,8 @@ def source_tarball(package, version, suite, target):
 
 def binary_package(package, target):
     """Download the .deb of `package` (of the system's own release) into the folder `target`; its path."""
-    note(f"{package}: fetching")
     before = set(target.glob("*.deb"))
-    done = subprocess.run(["apt-get", "download", package], cwd=target, capture_output=True, text=True)
+    done = patiently(f"{package}: fetching", ["apt-get", "download", package], target, cwd=target)
     new = set(target.glob("*.deb")) - before
     if done.returncode or not new:
         raise Unusable(f"{package}: apt-get download failed: {done.stderr.strip()[-200:]}")

@@ -5,6 +5,7 @@ One voice for everything that takes a while: what is being done, how far it is, 
 From: the launcher `hamlet`, lab/bochs/build.py, lab/nested/image.py
 """
 
+import subprocess
 import sys
 import time
 
@@ -39,3 +40,28 @@ class Progress:
         if sys.stderr.isatty():
             print("\r\033[K", end="", file=sys.stderr)
         note(f"{self.what}: {detail} ({time.monotonic() - self.start:.0f} s)")
+
+
+def patiently(what, command, folder=None, **more):
+    """Run a command that says nothing for long, a download; `folder`: where its files grow. Returns a CompletedProcess."""
+    progress = Progress(what)
+    child = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    while True:
+        try:
+            out, err = child.communicate(timeout=0.25)
+        except subprocess.TimeoutExpired:
+            progress.tick(f"{_size(folder) / 1e6:.1f} MB" if folder else "...")
+            continue
+        progress.done("failed" if child.returncode else "done")
+        return subprocess.CompletedProcess(command, child.returncode, out, err)
+
+
+def _size(folder):
+    """Bytes of all files below; some of them are on their way to another name."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            pass
+    return total

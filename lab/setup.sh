@@ -3,7 +3,7 @@
 # Install the Debian packages that Hamlet is built, booted and tested with; does nothing if they are all there.
 #
 # From: Makefile (setup), the launcher `hamlet` (doctor calls it with --check)
-# Usage: lab/setup.sh [--check]      --check only prints what is missing
+# Usage: lab/setup.sh [--check | --tests]      --check only prints what is missing; --tests: the browser, too
 
 set -u
 
@@ -14,9 +14,11 @@ qemu="qemu-system-x86 ovmf"
 nested="busybox-static cpio"
 tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect acpica-tools gdb"
 check="clang clang-format clang-tidy cppcheck"
+browser=                # 120 MB for one case, which opens the page of a trace
+[ "${1:-}" != --tests ] || browser="chromium"
 
 missing=
-for package in $build $boot $lab $qemu $nested $tests $check; do
+for package in $build $boot $lab $qemu $nested $tests $check $browser; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
     [ "$state" = installed ] || missing="$missing $package"
 done

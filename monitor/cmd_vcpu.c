@@ -105,8 +105,6 @@ static void show_vmcs(struct vcpu *v, void *ctx)
 
 static void show_registers(struct vcpu *v, void *ctx)
 {
-    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
     struct vcpu_paging p;
     (void)ctx;
     vcpu_paging(v, &p);
@@ -117,10 +115,11 @@ static void show_registers(struct vcpu *v, void *ctx)
         : p.code32 ? "32-bit"
                    : "16-bit",
         p.cpl, p.segment_base[1]);
-    for (unsigned i = 0; i < 16; i += 4)
-        say("  %-3s=%016lx %-3s=%016lx %-3s=%016lx %-3s=%016lx", names[i], vcpu_gpr(v, (enum gpr)i),
-            names[i + 1], vcpu_gpr(v, (enum gpr)(i + 1)), names[i + 2],
-            vcpu_gpr(v, (enum gpr)(i + 2)), names[i + 3], vcpu_gpr(v, (enum gpr)(i + 3)));
+    for (unsigned row = 0; row < 4; row++) {
+        char text[GPR_ROW];
+        vcpu_gpr_row(v, row, text);
+        say("  %s", text);
+    }
 }
 
 static void run_vcpu(struct args *a)

@@ -14,6 +14,7 @@
 #include "guest/assign.h"
 #include "monitor/command.h"
 #include "monitor/edit.h"
+#include "monitor/explain.h"
 #include "monitor/gdb.h"
 #include "monitor/monitor.h"
 
@@ -122,28 +123,41 @@ static void answer(void)
         draw();
 }
 
-static bool is_first_word(void)
+/* The n-th word that could stand where `typed` letters of one stand now, at the end of the line. */
+static const char *candidate(const char *word, size_t typed, unsigned n)
 {
-    return !strchr(console.edit.line, ' ') && console.edit.cursor == console.edit.length;
+    const char *line = console.edit.line;
+    if (word == line || strncmp(line, "help ", 5) == 0)
+        return command_match(word, typed, n);
+    if (strncmp(line, "explain ", 8) == 0)
+        return explain_match(word, typed, n);
+    for (size_t i = 0; i < vm_count(); i++)
+        if (strncmp(vm_get(i)->name, word, typed) == 0 && n-- == 0)
+            return vm_get(i)->name;
+    return NULL;
 }
 
 /* One name: put in the rest of it. Several: as much as they share, or all of them to choose from. */
 static void complete(void)
 {
-    size_t typed = console.edit.length, shared;
-    const char *first = command_match(console.edit.line, typed, 0), *other;
-    if (!first || !is_first_word())
+    const char *word = console.edit.line + console.edit.length, *other;
+    while (word > console.edit.line && word[-1] != ' ')
+        word--;
+    size_t typed = strlen(word), shared;
+    const char *first = candidate(word, typed, 0);
+    if (!first || console.edit.cursor != console.edit.length)
         return;
     shared = strlen(first);
-    for (unsigned n = 1; (other = command_match(console.edit.line, typed, n)); n++)
+    bool one = !candidate(word, typed, 1);
+    for (unsigned n = 1; (other = candidate(word, typed, n)); n++)
         while (strncmp(first, other, shared) != 0)
             shared--;
-    edit_insert(&console.edit, first + typed, shared - typed);
-    if (!command_match(console.edit.line, typed, 1))
-        edit_insert(&console.edit, " ", 1);
-    else if (shared == typed)
-        for (unsigned n = 0; (other = command_match(console.edit.line, typed, n)); n++)
+    if (!one && shared == typed)
+        for (unsigned n = 0; (other = candidate(word, typed, n)); n++)
             say("  %s", other);
+    edit_insert(&console.edit, first + typed, shared - typed);
+    if (one)
+        edit_insert(&console.edit, " ", 1);
     draw();
 }
 

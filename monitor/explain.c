@@ -19,6 +19,15 @@ const struct explain_register *explain_find(const char *name)
     return NULL;
 }
 
+const char *explain_match(const char *text, size_t size, unsigned n)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
+        for (const struct explain_register *r = tables[i]; r->name; r++)
+            if (strncmp(r->name, text, size) == 0 && n-- == 0)
+                return r->name;
+    return NULL;
+}
+
 /* The word for `value` in "0:word|1:word"; its length, 0: it has none. */
 static size_t value_word(const char *values, uint64_t value, const char **out)
 {

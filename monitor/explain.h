@@ -28,6 +28,8 @@ extern const struct explain_register explain_vtd[], explain_vmx[],
     explain_pc[]; /* name NULL: end */
 
 const struct explain_register *explain_find(const char *name); /* NULL: there is none */
+/* Names that begin with [text, text + size): from the n-th on; NULL: no more. */
+const char *explain_match(const char *text, size_t size, unsigned n);
 /* One line per field that is not 0 (all: every field), and one for bits of no field. */
 void explain_say(const struct explain_register *r, const uint64_t *words, bool all);
 /* The same in one line: NAME=value NAME NAME ..., fields that are 0 left out. */

@@ -5,6 +5,7 @@
  * Spec: SDM "VM Instruction Error Numbers", "Guest Register State".
  */
 #include "vmx/internal.h"
+#include "arch/printf.h"
 #define LOG "vmx"
 #include "arch/log.h"
 
@@ -51,17 +52,14 @@ const char *vcpu_state_name(enum vcpu_state state)
     return names[state];
 }
 
-static void dump_registers(const struct vcpu *v)
+void vcpu_gpr_row(const struct vcpu *v, unsigned row, char out[GPR_ROW])
 {
-    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                        "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
-    for (unsigned i = 0; i < 16; i += 4) {
-        unsigned long long r[4];
-        for (unsigned k = 0; k < 4; k++)
-            r[k] = i + k == RSP ? vmread(GUEST_RSP) : v->regs.gpr[i + k];
-        log_info("  %s=%016llx %s=%016llx %s=%016llx %s=%016llx", names[i], r[0], names[i + 1],
-                 r[1], names[i + 2], r[2], names[i + 3], r[3]);
-    }
+    static const char names[16][4] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                      "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    size_t used = 0;
+    for (unsigned i = 4 * row; i < 4 * row + 4; i++)
+        used += (size_t)snprintf(out + used, GPR_ROW - used, "%s%s=0x%lx", used ? " " : "",
+                                 names[i], vcpu_gpr(v, (enum gpr)i));
 }
 
 static void dump_segments(void)
@@ -97,7 +95,6 @@ void vcpu_dump(const struct vcpu *v)
     log_info("  cr0=%08llx cr3=%016llx cr4=%08llx efer=%04llx",
              (unsigned long long)vmread(GUEST_CR0), (unsigned long long)vmread(GUEST_CR3),
              (unsigned long long)vmread(GUEST_CR4), (unsigned long long)vmread(GUEST_IA32_EFER));
-    dump_registers(v);
     dump_segments();
     log_info("  pin=0x%llx proc=0x%llx proc2=0x%llx entry=0x%llx exit=0x%llx",
              (unsigned long long)vmread(PIN_BASED_CONTROLS),
@@ -110,4 +107,9 @@ void vcpu_dump(const struct vcpu *v)
              (unsigned long long)vmread(GUEST_ACTIVITY_STATE),
              (unsigned long long)vmread(VM_ENTRY_INTERRUPTION_INFO));
     vcpu_return(v);
+    for (unsigned row = 0; row < 4; row++) {
+        char text[GPR_ROW];
+        vcpu_gpr_row(v, row, text);
+        log_info("  %s", text);
+    }
 }

@@ -26,6 +26,7 @@ static uint64_t part(uint64_t value, unsigned bytes)
 static enum exit_action one_access(struct vcpu *v, struct pio *pio)
 {
     uint64_t *rax = &v->regs.gpr[RAX];
+    top_count(&v->tops[TOP_PORT], pio->port);
     if (!pio->in)
         pio->value = LO32(*rax) & (UINT32_MAX >> (32 - 8 * pio->width));
     enum exit_action action = vm_pio(v, pio);
@@ -59,6 +60,7 @@ static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, 
     uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];
     int64_t step = vmread(GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)pio->width : pio->width;
     uint64_t linear = vmread(GUEST_LINEAR_ADDRESS);
+    top_count(&v->tops[TOP_PORT], pio->port);
     for (unsigned n = 0; n < ELEMENTS_AT_ONCE; n++) {
         if (rep && part(*count, size) == 0)
             return RESUME_NEXT;
@@ -83,7 +85,6 @@ enum exit_action exit_io_instruction(struct vcpu *v)
         .in = qualification & QUAL_IO_IN,
     };
     v->exit.qualification = qualification;
-    top_count(&v->tops[TOP_PORT], pio.port);
     if (qualification & QUAL_IO_STRING)
         return string_access(v, &pio, qualification & QUAL_IO_REP);
     return one_access(v, &pio);

@@ -196,6 +196,9 @@ void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t 
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
+/* Four of them in words, "rax=0x1 rcx=0x2 ...": row 0 to 3. */
+#define GPR_ROW 96
+void vcpu_gpr_row(const struct vcpu *v, unsigned row, char out[GPR_ROW]);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);

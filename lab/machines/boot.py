@@ -51,15 +51,15 @@ class Ended:
 class Console:
     """
     The serial line of a machine: everything it says is kept, shown if asked for, and looked through for what is
-    expected; what the user types, or a case has prepared, goes the other way. An answer may have \\1, \\2 in it: what
-    was seen is typed back.
+    expected; what the user types, or a case has prepared, goes the other way. An answer is a text, or a function that makes
+    one of what was seen.
     """
 
     def __init__(self, show=False, expect=None, answers=()):
         self.bytes = bytearray()
         self.show = show
         self.expect = re.compile(expect.encode(), re.M) if expect else None
-        self.answers = [(re.compile(pattern.encode()), reply.encode()) for pattern, reply in answers]
+        self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
         self.searched = 0
         self.seen = False
 
@@ -81,7 +81,7 @@ class Console:
             if match:
                 self.searched = match.end()
                 del self.answers[0]
-                return re.sub(rb"\\([1-9])", lambda digit: match.group(int(digit.group(1))), reply)
+                return (reply(match) if callable(reply) else reply).encode()
         return b""
 
 

@@ -50,7 +50,7 @@ class Case:
     expect: list = field(default_factory=list)        # regexes, in this order
     forbid: list = field(default_factory=list)        # regexes that must not occur
     exits: dict = field(default_factory=dict)         # VM name -> exit code in its report
-    answers: list = field(default_factory=list)       # (regex, text to type when it is seen)
+    answers: list = field(default_factory=list)       # (regex, text to type when it is seen, or a function of the match)
     stop_at: str = ""                                 # end the machine when this is seen: for what does not end
     gdb: int = 0                                      # TCP port of the second serial line
     skip: str = ""                                    # a console line of this form is SKIP with that line as reason

@@ -7,7 +7,9 @@ From: make test      To: monitor/console.c, guest/vuart.c, arch/uart.c; guest/pr
 
 import re
 import subprocess
+import sys
 
+import pexpect
 from case import GUESTS, ROOT, Case
 
 PROMPT = r"\n\(hamlet\) $"
@@ -70,3 +72,13 @@ def test_last_screen():
     assert any(re.match(r"hello +1 \(ok\) +22 +0 +io-instruction 2\d", row) for row in rows), rows
     assert any(re.match(r"dies +254 +\d+ +0 .*triple-fault 1.* triple fault$", row) for row in rows), rows
     assert re.match(r"lab: 2 of 3 VMs have ended, \d+ s$", rows[-1]), rows
+
+
+def test_progress(tmp_path):
+    """What takes long is told while it lasts, in one line of the terminal: how much has come, and for how many seconds."""
+    (tmp_path / "part").write_bytes(bytes(2_500_000))
+    program = f"import lab.say, pathlib; lab.say.patiently('a download', ['sleep', '1'], pathlib.Path('{tmp_path}'))"
+    child = pexpect.spawn(sys.executable, ["-c", program], cwd=ROOT, encoding="utf-8", timeout=30)
+    child.expect(r"\[hamlet\] a download \.\.\.\r\n\r\x1b\[K\[hamlet\] a download: 2\.5 MB \(0 s\)")
+    child.expect(r"\r\x1b\[K\[hamlet\] a download: done \(\d+ s\)")
+    child.expect(pexpect.EOF)

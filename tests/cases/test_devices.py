@@ -24,7 +24,9 @@ def edu(name, on, words="", **more):
 MMIO = [r"alpha\| 10! = 3628800", r"alpha\| reads=1000 exits=0"]
 DMA = [r"vm=alpha .* ram=0x[1-9a-f]\w+ ", r"alpha\| dma bytes=1024 from gpa=0x1", r"alpha\| the pattern came back"]
 FAULT = [r'vtd: fault sid=\w\w:\w\w\.\w write iova=0xa000000 reason=5 "', r"alpha\| unmapped 0xa000000: nothing came of it",
-         r"alpha\| hypervisor 0x8000000: nothing came of it", r"hamlet: vm=alpha exit=1 exits=\d+ faults=[1-9]"]
+         r"alpha\| hypervisor 0x8000000: nothing came of it",
+         r'^hamlet: vm=alpha device=\S+ last-fault=0x\d (read|write)=0x\w+ what="\w+ not permitted"',
+         r"hamlet: vm=alpha exit=1 exits=\d+ faults=[1-9]"]
 MSI = [r"alpha\| msi=1000 vector=0x51 arrived=1000 exits=\d+"]
 
 CASES = [

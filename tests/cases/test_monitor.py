@@ -103,7 +103,7 @@ CASES = [
     # What a VM leaves that did not end by itself, and Hamlet when it must not go on: for people, and as keys for a program.
     dialogue("death-report", vms=[EDU], asked=[("vm stop", [
         r"vmx: vcpu=0 state=stopped", r"^hamlet: vm=alpha vcpu=0 rip=0x\w+ .* cr3=0x90000 cr4=0x\w+ efer=0xd01",
-        r"vcpu=0 rax=0x\w+ .* rsp=0x8\w+ ", r"vcpu=0 r8=0x\w+ .* r15=0x", r"vcpu=0 last-exits=vmx-preemption-timer-expired", r"vcpu=0 posted=- requested=",
+        r"vcpu=0 rsp=0x8\w+ rbp=", r"vcpu=0 r12=0x\w+ .* r15=0x", r"vcpu=0 last-exits=vmx-preemption-timer-expired", r"vcpu=0 posted=- requested=",
         r"last-access=config device=00:01\.0 register=0x\w+ width=\d wrote=0x\w+", r"^hamlet: vm=alpha exit=254"])], end=""),
     dialogue("panic", vms=[EDU], cpus=2, stop_at=r"hamlet: panic cpu=0 rip=0x\w+ text=\"asked", end="", asked=[("reboot panic", [
         r"vmx: vcpu=0", r"^hamlet: panic vcpu=0 rip=0x\w+ cr3=0x90000 exit-reason=52", r"panic: .*asked for at the console",
@@ -113,6 +113,10 @@ CASES = [
     Case("editing", vms=[LOOP], answers=[("entry=0x", TO_MONITOR), (PROMPT, "cxpu\x1b[D\x1b[D\x7f\r"), (PROMPT, "\x1b[A\r"),
                                          (PROMPT, "vm stop\x03c\tu\x15cp\t\r"), (PROMPT, OFF)],
          expect=[r"^cpu=0 apic-id=0"] * 3, forbid=["no such command", "stopped by"]),
+    # Tab: a command, a command to be helped with, a VM, a register; several are shown to choose from.
+    Case("completion", vms=[LOOP], answers=[("entry=0x", TO_MONITOR), (PROMPT, "vc\tlo\t\r"), (PROMPT, "help un\t\r"), (PROMPT, "explain vtd.con\t1 2\r"),
+                                            (PROMPT, "un\t\t\x15p\t"), (r"  pci\r\n[\s\S]*p$", "\x15" + "cpu\r"), (PROMPT, OFF)],
+         expect=[r"^\(hamlet\) vcpu loop $", r"^vcpu=loop\.0", r"^unassign bb", r"^vtd\.context: ", r"^  pci$", r"^  pid$", r"^cpu=0"]),
 ]
 
 
@@ -165,15 +169,83 @@ def open_in_browser(page, trace):
     assert int(drawn.group(1)) == len({trace.owner(e) for e in trace.events})
 
 
+def noise(chance, commands):
+    """A line: bytes of any kind, or a command with words that may be an address, a name, a device, or nothing of it."""
+    if chance.randrange(2):
+        return "".join(chr(chance.choice([*range(2, 127), 0x1b, 0x5b])) for _ in range(chance.randrange(1, 40))).replace("\r", " ").replace("\n", " ")
+    words = ["loop", "loop.0", "loop.7", "gpa", "hpa", "vmcs", "all", "on", "0", "-1", "0x100000", "0xffffffffffffffff", "99999999999999999999",
+             "00:02.0", "ff:1f.7", "vtd.context", "faults", "dump", "\xff", "%s%n", "." * 30, str(chance.randrange(2 ** 40))]
+    return " ".join([chance.choice(commands), *chance.choices(words, k=chance.randrange(5))])
+
+
 def test_noise(boot):
-    """Random lines and binary noise on the line: each gets an answer of one line, and the VM goes on."""
+    """Random lines and binary noise on the line: each gets its answer, and the VM goes on. (tests/unit/test_monitor.c has ten thousand.)"""
     chance = random.Random(7)
-    lines = ["".join(chr(chance.choice([*range(2, 127), 0x1b, 0x5b])) for _ in range(chance.randrange(1, 60))).replace("\r", " ")
-             .replace("\n", " ") for _ in range(60)]
-    asked = [(PROMPT, line + "\x1b[Z\x03" + "zz\r") for line in lines]
-    got = boot(Case("noise", vms=[LOOP], timeout=120, answers=[("entry=0x", TO_MONITOR), *asked, (PROMPT, "vm\r"), (PROMPT, OFF)],
+    commands = ["help", "vcpu", "exits", "x", "walk", "tlb", "mem", "pci", "assign", "unassign", "vtd", "irq", "pid", "explain",
+                "log", "cpu", "trace", "Vm", "vm", "inject", "map", "check", "audit"]
+    lines = [line for line in (noise(chance, commands) for _ in range(200)) if not re.match(r"(map|audit|trace dump|vcpu.* all|inject)\b", line)]
+    asked = [(PROMPT, line + "\x1b[Z\x03" + "zz\r" if n % 3 == 0 else line + "\x1b[Z\r") for n, line in enumerate(lines)]
+    got = boot(Case("noise", vms=[LOOP], timeout=120, answers=[("entry=0x", TO_MONITOR), *asked, (PROMPT, "\x15vm\r"), (PROMPT, OFF)],
                     expect=[r"^vm=loop state=running"]))
-    assert len(re.findall(r"^zz: no such command", got.text, re.M)) == len(lines)
+    assert len(re.findall(r"^zz: no such command", got.text, re.M)) == len(lines[::3])
+    assert len(lines) > 150
+
+
+def test_examples(boot):
+    """What `help COMMAND` gives as an example can be typed as it stands, and is answered. Those that end or change something come last."""
+    names = re.findall(r"F\((\w+)\)", (ROOT / "monitor/command.h").read_text())
+    got = boot(dialogue("help-of-each", [(f"help {name}", [rf"^{name} ?", r"^  for example: "]) for name in names]))
+    examples = dict(re.findall(r"^\(hamlet\) help (\w+)\n(?:.*\n)*?  for example: (.*)$", got.text, re.M))
+    assert list(examples) == names, "a command without an example"
+    last = ["vm", "unassign", "assign", "inject", "reboot"]
+    first = [name for name in names if name not in [*last, "gdb"]]         # which needs a second port: tests/cases/test_gdb.py
+    order = [examples[name] for name in [*first, *last]]
+    text = boot(Case("examples", vms=[EDU], answers=[("entry=0x", TO_MONITOR), *[(PROMPT, example + "\r") for example in order]],
+                     expect=[r'^hamlet: vm=alpha why="ended at the console"', r"^hamlet: end"])).text
+    for example in order[:-1]:
+        answer = text.split(f"(hamlet) {example}\n", 1)[1].split("\n(hamlet) ", 1)[0]
+        assert answer and not re.search(rf"^{example.split()[0]}: ", answer, re.M), f"{example}: {answer}"
+
+
+# --- On the machine that others wrote: every command that shows VT-d, against what QEMU's unit and device are --------------
+
+PAIR = r"{} +0x(\w{{16}})(\w{{16}})[\s\S]*\n\(hamlet\) $"     # an entry of 128 bits, as "high low"
+EDU_NESTED = "01:00.0"
+NESTED = [
+    # what is typed, after what was seen; then what it shows
+    (PROMPT, "pci", [r"^00:05\.0 1b36:000c bridge 060400 bridge$", r"^  01:00\.0 1234:11e8 device 00ff00 vm=alpha"]),
+    (PROMPT, "vtd", [r"^unit=0 at=0xfed90000 segment=0", r"cap=0x\w+ .* PI=no", r"ecap=0x\w+ .*QI=yes .*IR=yes", r"gsts=0x\w+ TES RTPS QIES IRES IRTPS",
+                     r"^translation=on interrupt-remapping=on posting=by software"]),
+    (r"  cap=0x(\w+)[\s\S]*\n\(hamlet\) $", "explain vtd.cap 0x{0}", [r'VT-d "Capability Register"', r"59 PI +0x0 .*: no"]),
+    (PROMPT, f"walk {EDU_NESTED} 0x1000", [r"root .* P CTP=0x", r"context .* P TT=untranslated .* DID=0x1$", r"second level 3 ", r"^iova=0x1000 -> hpa=0x\w+1000$"]),
+    (PAIR.format("context"), "explain vtd.context 0x{1} 0x{0}", [r'VT-d "Context Entry"', r"87:72 DID +0x1 "]),
+    (PROMPT, f"vtd {EDU_NESTED} 0x80000000", [r"^iova=0x80000000 is blocked: not mapped"]),
+    (PROMPT, f"irq {EDU_NESTED}", [r"^01:00\.0 msi=0 irte=\d+ software vcpu=0 vector=0x51 count=[1-9]\d*$", r"P .*IM=remapped .* SID=0x100 SQ=all 16 SVT=source-id",
+                                   r"of the entry: 01:00\.0, of the device: 01:00\.0"]),
+    (PAIR.format("irte"), "explain vtd.irte 0x{1} 0x{0}", [r"15 IM +0x0 .*: remapped", r"79:64 SID +0x100 "]),
+    (PROMPT, f"pci {EDU_NESTED}", [r"^01:00\.0 1234:11e8 device", r"vm=alpha there=00:01\.0 source-id=01:00\.0 domain=1 faults=0",
+                                   r"command .* MASTER", r"msi-control .* ENABLE", r"msi-address .*FORMAT=remappable"]),
+    (PROMPT, "pid", [r"^vcpu=alpha\.0 state=running pid=0x"]),
+    (PROMPT, "audit", [r"01:00\.0 1234:11e8 assignable reset=bus"]),
+    (PROMPT, "vtd faults", [r"^no faults"]),
+    (PROMPT, "check", [r"^breaches=0: every promise holds"]),
+    (PROMPT, f"unassign {EDU_NESTED}", [r"is taken back"]),
+    (PROMPT, f"walk {EDU_NESTED} 0x1000", [r"^iova=0x1000 is blocked: context entry not present"]),
+    (PROMPT, f"assign {EDU_NESTED}", [r"is given to vm=alpha"]),
+]
+
+
+def given_back(text):
+    """What was seen, typed again: {0} is the first group."""
+    return lambda match: text.format(*(group.decode() for group in match.groups()))
+
+
+@pytest.mark.nested
+def test_nested(boot):
+    """In one boot. What `walk`, `irq` and `vtd` show is given back to `explain`: live values, in words."""
+    expect = [regex for _, typed, regexes in NESTED for regex in (r"^\(hamlet\) " + typed.split(" ")[0], *regexes)]
+    boot(Case("monitor", on="nested", devices=["pcie-root-port,id=rp0,addr=5", "edu,bus=rp0"], vms=[EDU], expect=expect,
+              answers=[(r"vm=alpha kernel[\s\S]*entry=0x", TO_MONITOR), *[(seen, given_back(typed + "\r")) for seen, typed, _ in NESTED], (PROMPT, OFF)]))
 
 
 # --- A planted bug, found with the monitor alone -------------------------------------------------------------------------
