@@ -30,8 +30,7 @@ struct intx_line {
     unsigned unclaimed;
 };
 static struct intx_line lines[LINE_MAX];
-static struct spinlock
-    lock; /* of all lines and their users: a line may have users in several VMs */
+static struct spinlock lock; /* of all lines: one may have users in several VMs */
 
 static void hardware_disable(const struct intx *x, bool disable)
 {
