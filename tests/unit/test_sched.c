@@ -14,6 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+struct vmx_caps vmx_caps;
+
 #define CPUS  2
 #define VCPUS 2
 
