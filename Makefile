@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore check diff fuzz setup run debug linux test iso mutants bench plans clean help
+.PHONY: all unit explore check diff fuzz setup run debug linux linux-nested test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
 # In reading order (docs/reading-order.txt); every source of a folder is part of the image.
@@ -212,6 +212,9 @@ linux: setup # Debian's kernel and busybox in a VM with a device, a shell on the
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m lab.linux $O/linux
 	$(Q)./hamlet run $(LINUX_MACHINE) --megs 512 --vm $(LINUX)
+linux-nested: setup # two Linuxes on the nested machine, with devices of QEMU's; many minutes
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/cases/linux_nested.py
 iso: setup # an ISO for a USB stick, build/hamlet.iso
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet iso $O/hamlet.iso $(DEMO)
@@ -228,6 +231,6 @@ plans: all # one device by plans A, B, C and D: what each mechanism buys
 clean: # remove what was built
 	$(Q)rm -rf $O
 help: # this list
-	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*# \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 -include $(shell find $O -name '*.d' 2>/dev/null)

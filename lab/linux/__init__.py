@@ -6,7 +6,7 @@ archive, nothing is installed.
 From: make linux, tests/cases/test_linux.py
 To:   lab/linux/init (the first process), lab/nested/image.py (the kernel's package)
 
-    python3 -m lab.linux build/linux        writes build/linux/vmlinuz and build/linux/initrd
+    python3 -m lab.linux build/linux nvme       writes build/linux/vmlinuz and build/linux/initrd, the module in it
 """
 
 import shutil

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-python3 -m lab.linux FOLDER: what `make linux` boots, written to FOLDER.
+python3 -m lab.linux FOLDER [MODULE...]: what `make linux` boots, written to FOLDER; the modules are in its initrd.
 
 From: Makefile      To: lab/linux/__init__.py
 """
@@ -11,6 +11,6 @@ from lab.linux import build
 from lab.say import Unusable
 
 try:
-    build(sys.argv[1])
+    build(sys.argv[1], sys.argv[2:])
 except Unusable as problem:
     sys.exit(f"make linux: {problem}")

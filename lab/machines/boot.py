@@ -37,6 +37,7 @@ class Boot:
     options: dict = field(default_factory=dict)    # of one machine, e.g. model=, vmx=off, apicv=off, firmware=uefi
     files: dict = field(default_factory=dict)      # name -> bytes, before the start; {folder}/NAME in devices and extras
     extras: list = field(default_factory=list)     # more of QEMU's options, "-netdev hubport,id=net,hubid=0"
+    disks: dict = field(default_factory=dict)      # name -> path of an image, drive=NAME in a device; nested takes a copy
 
 
 @dataclass

@@ -22,6 +22,7 @@ import shutil
 import tempfile
 import time
 import tty
+from dataclasses import replace
 from pathlib import Path
 
 from lab.bochs import build
@@ -54,6 +55,12 @@ panic: action=fatal
 error: action=ignore
 info: action=ignore
 """
+
+
+def _put_disk(target, image):
+    """Leave the part of the image before its trailing zeros; returns the command that brings them back."""
+    target.write_bytes(image.read_bytes().rstrip(b"\0"))
+    return f"truncate -s {image.stat().st_size} {target.name}\n"
 
 
 def why_not():
@@ -142,8 +149,9 @@ class Server:
         for name, data in boot.files.items():
             (folder / "out" / name).write_bytes(data)
         shutil.copy(boot.iso, folder / "hamlet.iso")
-        line = qemu.arguments(boot, "kvm", "hamlet.iso", "out")
-        (folder / "start").write_text(f"exec {shlex.join(line)} -L /programs\n")
+        line = qemu.arguments(replace(boot, disks={name: name for name in boot.disks}), "kvm", "hamlet.iso", "out")
+        grow = "".join(_put_disk(folder / name, Path(path)) for name, path in boot.disks.items())
+        (folder / "start").write_text(f"{grow}exec {shlex.join(line)} -L /programs\n")
         archive = image.cpio(folder)
         if len(archive) > EXCHANGE:
             raise Unusable(f"nested: the ISO of {len(archive) >> 20} MiB does not fit the exchange disk")

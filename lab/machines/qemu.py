@@ -50,6 +50,8 @@ def arguments(boot, accel, iso, folder):
         line += ["-device", ",".join(["intel-iommu,intremap=on", *filter(None, iommu.split(":"))])]
     line += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
              "-drive", f"file={iso},media=cdrom,if=ide,readonly=on,format=raw"]
+    for name, path in boot.disks.items():
+        line += ["-drive", f"if=none,id={name},format=raw,file={path}"]
     for name in boot.outputs:
         line += ["-chardev", f"file,id={name},path={folder}/{name}"]
     for words in [*boot.extras, *(f"-device {device}" for device in boot.devices)]:

@@ -41,6 +41,7 @@ class Case:
     outputs: list = field(default_factory=list)       # chardev names; their bytes come back in Got.files
     files: dict = field(default_factory=dict)         # name -> bytes: {folder}/NAME for QEMU; as they end, in Got.files
     extras: list = field(default_factory=list)        # more of QEMU's options
+    disks: dict = field(default_factory=dict)         # name -> path of a disk image: drive=NAME in a device
     acpi: list = field(default_factory=list)          # paths of tables given as modules
     modules: list = field(default_factory=list)       # (path, words): a module as it is, right or wrong
     machine: dict = field(default_factory=dict)       # options of the machine: model=, vmx=, apicv=, firmware=
@@ -83,7 +84,7 @@ def run(case, scratch, server=None):
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)
     boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, case.gdb, options=case.machine,
-                files=case.files, extras=case.extras)
+                files=case.files, extras=case.extras, disks=case.disks)
     console = Console(expect=case.stop_at or None, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
     _keep(case, ended)

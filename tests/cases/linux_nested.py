@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""
+What takes too long for make test: two Linuxes on nested at once, on one wire.
+
+From: make linux-nested      To: tests/cases/linux_script (what they do), test_linux.py
+"""
+
+import pytest
+from test_linux import MODULES, QUIET, SCRIPT, interrupts, linux_case, no_warnings, one
+
+DEVICES = ["pcie-root-port,id=port5,addr=5,chassis=5", "e1000e,bus=port5,netdev=one,romfile=",
+           "pcie-root-port,id=port6,addr=6,chassis=6", "e1000e,bus=port6,netdev=two,romfile="]
+WIRE = ["-netdev hubport,id=one,hubid=0", "-netdev hubport,id=two,hubid=0"]
+VMS = [("here", "mem=192M,pci=8086:10d3#0", f"who=here {QUIET}"),
+       ("there", "mem=192M,pci=8086:10d3#1", f"who=there {QUIET}")]
+
+
+@pytest.mark.nested
+def test_network(boot, tmp_path):
+    """16 MiB by TCP from one VM's e1000e to the other's, and the same back."""
+    got = boot(linux_case(tmp_path / "linux", "linux-network", VMS, on="nested", modules=MODULES, megs=480, timeout=1800,
+                          script=SCRIPT.read_text(), devices=DEVICES, extras=WIRE, exits={"here": 0, "there": 0}))
+    sent = one(r"^here\| sent (\w{32})  -$", got)
+    assert one(r"^there\| came (\w{32})  -$", got) == sent and one(r"^here\| back (\w{32})  -$", got) == sent
+    for vm, _, _ in VMS:
+        assert interrupts(vm, "eth0-rx-0", got)[0] >= 100
+        no_warnings(got, vm)
