@@ -62,6 +62,13 @@ static enum exit_action exit_task_switch(struct vcpu *v)
     return STOP_VM;
 }
 
+/* The machine's, like an NMI; with a unit that does not block it, a device's. The exit has used it up. */
+static enum exit_action exit_init_signal(struct vcpu *v)
+{
+    log_guest(&v->log_budget, "an INIT that nobody here has sent: ignored");
+    return RESUME_SAME;
+}
+
 static enum exit_action exit_our_bug(struct vcpu *v)
 {
     panic("%s at gpa=0x%llx", exit_reason_name(v->exit.reason),
@@ -78,7 +85,7 @@ static const struct exit_row {
     [EXIT_EXCEPTION_NMI] = {"exception or NMI", exit_exception_nmi, true},
     [EXIT_EXTERNAL_INTERRUPT] = {"external interrupt", exit_external_interrupt, false},
     [EXIT_TRIPLE_FAULT] = {"triple fault", exit_triple_fault, false},
-    [EXIT_INIT] = {"INIT signal", NULL, false},
+    [EXIT_INIT] = {"INIT signal", exit_init_signal, false},
     [EXIT_SIPI] = {"start-up IPI", NULL, false},
     [EXIT_INTERRUPT_WINDOW] = {"interrupt window", exit_interrupt_window, false},
     [EXIT_NMI_WINDOW] = {"NMI window", exit_nmi_window, false},

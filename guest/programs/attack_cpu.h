@@ -202,7 +202,7 @@ static void apic_abuse(void)
 
 static void storms(void)
 {
-    uint64_t n = 20000;
+    uint64_t n = 20000 / every();
     for (uint64_t i = 0; i < n; i++)
         hypercall(HC_NOTHING, i);
     for (uint64_t i = 0; i < n / 10; i++) {

@@ -64,7 +64,7 @@ static void dma_to(const char *what, uint64_t iova)
 static void dma_sweep(const char *what, uint64_t from, uint64_t to, uint64_t step)
 {
     uint64_t n = 0, blocked = 0, before = faults();
-    for (uint64_t at = from; at < to; at += step, n++)
+    for (uint64_t at = from; at < to; at += step * every(), n++)
         blocked += dma_is_blocked(at);
     report(what, 2 * n, blocked == n, "0x%lx to 0x%lx faults+%lu, no data", from, to,
            faults() - before);
@@ -99,21 +99,24 @@ static void count_interrupt(struct interrupt_frame *frame)
     interrupts++;
 }
 
-/* Bit 4 of the address says: remappable. */
+#define REMAPPABLE BIT(4) /* in a message's address; else it is in compatibility format */
 static void messages(const char *what, uint64_t address, uint32_t address_step, uint32_t data,
                      uint32_t data_step, unsigned count)
 {
-    uint64_t before = faults(), came = interrupts;
+    uint64_t before = faults(), came = interrupts, n = 0;
     reset_device();
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i += every(), n++) {
         fill(data + i * data_step);
         check(edu_dma(&edu, (uint64_t)memory, 4, false));
         check(edu_dma(&edu, address + (uint64_t)i * address_step, 4, true));
     }
     interrupts_on();
     asm volatile("nop; nop; cli");
-    report(what, count, faults() >= before + 1 && interrupts == came, "faults+%lu interrupts+%lu",
-           faults() - before, interrupts - came);
+    if (qemu && !(address & REMAPPABLE))
+        report_unseen(what, n, "this unit lets it pass; interrupts+%lu", interrupts - came);
+    else
+        report(what, n, (qemu || faults() > before) && interrupts == came,
+               "faults+%lu interrupts+%lu", faults() - before, interrupts - came);
 }
 
 static void forged_messages(void)
@@ -319,6 +322,7 @@ int main(void)
         on_interrupt((uint8_t)v, count_interrupt);
     apic_on(true);
     edu = edu_open();
+    qemu = option("qemu", 0);
     dma();
     read_of_message_window();
     forged_messages();
@@ -327,6 +331,6 @@ int main(void)
     bars();
     msix_table();
     attack_cpu_all();
-    print("attempts=%u through=%u tsc=%lu", attempts, escaped, rdtsc() - began);
+    print("attempts=%u through=%u unseen=%u tsc=%lu", attempts, escaped, unseen, rdtsc() - began);
     return escaped != 0;
 }

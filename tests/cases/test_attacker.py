@@ -7,14 +7,17 @@ From: make test      To: guest/programs/attacker.c, attack_cpu.h, victim.c (what
 
 import re
 
+import pytest
 from case import Case
 
 
-def judge(got, least):
-    lines = re.findall(r"^attacker\| attempt=(\d+) (.*) n=(\d+) (BLOCKED|THROUGH): (.*)$", got.text, re.M)
+def judge(got, least, unseen=0):
+    """Every attempt blocked, but for those that this machine's unit does not look at."""
+    lines = re.findall(r"^attacker\| attempt=(\d+) (.*) n=(\d+) (BLOCKED|THROUGH|UNSEEN): (.*)$", got.text, re.M)
     assert len(lines) >= least, f"only {len(lines)} kinds of attempt"
     assert [int(line[0]) for line in lines] == list(range(1, len(lines) + 1))
-    assert not [line for line in lines if line[3] != "BLOCKED"]
+    assert not [line for line in lines if line[3] == "THROUGH"]
+    assert len([line for line in lines if line[3] == "UNSEEN"]) == unseen
     assert "left a broken promise" not in got.text
     assert re.search(r"^victim\| rounds=\d+ latest-tick=\d+ us unexpected=0 faults=0", got.text, re.M)
 
@@ -27,6 +30,25 @@ def test_attacker_lab(boot):
                     expect=[r"attempts=\d+ through=0", r"victim\| rounds=", r"hamlet: end vms=2 failed=0"],
                     exits={"attacker": 1, "victim": 1}))
     judge(got, 90)
+
+
+QEMU_DEVICES = ["pcie-root-port,id=port4,addr=4,chassis=4", "edu,bus=port4,dma_mask=0xffffffffffffffff",
+                "pcie-root-port,id=port5,addr=5,chassis=5", "edu,bus=port5,dma_mask=0xffffffffffffffff"]
+
+
+@pytest.mark.nested
+def test_attacker_nested(boot):
+    """The same against QEMU's unit, which lets messages in compatibility format pass (docs/lab.md): they are not blocked,
+    the hypervisor takes them for strays, and the neighbour does not notice them either. He is there for the part with
+    DMA and messages, and ends before the attacker does."""
+    got = boot(Case("attacker-nested", on="nested", devices=QEMU_DEVICES, timeout=900,
+                    vms=["kernel=attacker.elf,mem=2M,pci=1234:11e8#0,timeout=400,cmdline=qemu=1",
+                         "kernel=victim.elf,mem=16M,pci=1234:11e8#1,timeout=400,cmdline=seconds=20"],
+                    expect=[r"attempts=\d+ through=0 unseen=7", r"hamlet: end vms=2 failed=0"],
+                    exits={"attacker": 1, "victim": 1}))
+    judge(got, 85, unseen=7)
+    assert re.search(r"an INIT that nobody here has sent", got.text)
+    assert re.search(r"interrupt at vector 0x\w\w, for which nobody waits", got.text)
 
 
 def test_kills(boot):
