@@ -197,11 +197,11 @@ DEMO_DEVICES ?= --device pcie-root-port,id=rp0,addr=5 --device edu,bus=rp0
 run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' for other guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)./hamlet run $(DEMO_DEVICES) $(DEMO)
-# Bochs for VMX (a build of its own, some minutes the first time), tcg for all the rest.
-DEBUG_ON ?= lab
+# tcg has no VMX, and so no guests; DEBUG_ON=lab builds a Bochs with a stub first, DEBUG_ON=kvm wants nested VMX.
+DEBUG_ON ?= tcg
 DEBUG_PORT ?= 1234
 GDB ?= gdb -q
-debug: setup # Hamlet itself under gdb, its console in build/debug.log (DEBUG_ON=tcg: no guests, but at once)
+debug: setup # Hamlet itself under gdb, its console in build/debug.log (DEBUG_ON=lab or kvm: with guests)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)setsid ./hamlet run --on $(DEBUG_ON) --debug $(DEBUG_PORT) --timeout 86400 $(DEMO) </dev/null >$O/debug.log 2>&1 & \
 	child=$$!; trap "kill $$child 2>/dev/null" EXIT; \
