@@ -148,10 +148,9 @@ int uart_read_escaped(uint8_t escape)
         if (*byte_at(u, i) != escape || *byte_at(u, ++i) == escape)
             continue;
         key = *byte_at(u, i);
-        for (unsigned k = i; k >= 2; k--) /* those before go on waiting, in their order */
-            *byte_at(u, k) = *byte_at(u, k - 2);
-        u->head = (u->head + 2) % TYPED_SIZE;
-        u->count -= 2;
+        u->lost += i - 1; /* they were not for whoever is talked to now */
+        u->head = (u->head + i + 1) % TYPED_SIZE;
+        u->count -= i + 1;
     }
     atomic_store(&u->busy, 0);
     return key;

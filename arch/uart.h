@@ -28,10 +28,10 @@ bool uart_init(uint16_t port, uint32_t baud);
 void uart_write(const char *text, size_t size); /* \n becomes \r\n */
 void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
-/* The key behind the first `escape` that waits, not two of them; both are taken from the middle, what came
- * before goes on waiting. -1: there is none. */
+/* The key behind the first `escape` that waits, not two of them; what came before it is lost, and counted.
+ * -1: there is none, and all goes on waiting. */
 int uart_read_escaped(uint8_t escape);
-unsigned uart_lost(void); /* bytes that came while all was full, since it was asked the last time */
+unsigned uart_lost(void); /* bytes that nobody got, since it was asked the last time */
 uint16_t uart_port(void); /* 0: none */
 
 /* A line to a program, a debugger: nobody waits for it. */

@@ -292,7 +292,8 @@ static void tell_focus(void)
     told = vm;
 }
 
-/* Where the guest in focus has no room, bytes wait on the line; Ctrl-A and its key do not. */
+/* Where the guest in focus has no room, bytes wait on the line. Ctrl-A and its key do not: who leaves a guest
+ * that does not read, leaves behind what it has not taken; never is that the next one's, nor a command. */
 static void poll(void)
 {
     gdb_poll();

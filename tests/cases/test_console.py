@@ -41,12 +41,20 @@ def test_flood(boot):
     assert "flood|" not in quiet, "the guest has talked into the monitor's answers"
 
 
+LINE = "".join(chr(32 + (n * 7 + n // 95) % 95) for n in range(4000))
+
+
 def test_pasted_line_is_whole(boot):
-    """More than any buffer of the guest's holds, faster than it reads; the monitor is called and left meanwhile."""
-    line = "".join(chr(32 + (n * 7 + n // 95) % 95) for n in range(4000))
-    boot(Case("paste", vms=[listener("slow", slow=12000)], answers=[
-        (r"I listen", line + "\r" + TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, TO_MONITOR)],
-        expect=[r"^\(hamlet\) vm$", r"^vm=slow state=running", r"^slow\| " + heard(line)], forbid=["typed=lost"], exits={"slow": 1}))
+    """More than a guest's buffer holds, faster than it reads."""
+    boot(Case("paste", vms=[listener("slow", slow=30000)], answers=[(r"I listen", LINE + "\r")],
+              expect=[r"^slow\| " + heard(LINE)], forbid=["typed=lost"], exits={"slow": 1}))
+
+
+def test_out_of_a_guest_that_does_not_read(boot):
+    """Ctrl-A is heard; what the guest had no room for is no command, and it is said how much that was."""
+    boot(Case("out", vms=[listener("deaf", slow=10**12)], answers=[
+        (r"I listen", LINE[:3000] + "\r" + TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, OFF)],
+        expect=[r"^hamlet: typed=lost bytes=9\d\d", r"^vm=deaf state=running"], forbid=[r"no such command"]))
 
 
 def test_keys(boot):
