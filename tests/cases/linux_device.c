@@ -117,6 +117,7 @@ static uint8_t *locked_page(void)
 /* One transfer: to its end, and to its interrupt. */
 static void transfer(volatile uint32_t *bar, uint64_t source, uint64_t target, uint32_t command)
 {
+    unsigned long before = interrupts();
     *(volatile uint64_t *)(bar + DMA_SOURCE / 4) = source;
     *(volatile uint64_t *)(bar + DMA_TARGET / 4) = target;
     *(volatile uint64_t *)(bar + DMA_COUNT / 4) = BYTES;
@@ -124,6 +125,8 @@ static void transfer(volatile uint32_t *bar, uint64_t source, uint64_t target, u
     for (unsigned patience = 0; bar[DMA_COMMAND / 4] & RUN; patience++)
         must(patience < 1000000, "the transfer does not end");
     bar[IRQ_ACK / 4] = 0x100;
+    for (unsigned patience = 0; interrupts() == before; patience++)
+        must(patience < 10000, "its interrupt does not come");
 }
 
 int main(int argc, char **argv)
