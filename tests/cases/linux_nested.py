@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-What takes too long for make test: two Linuxes on nested at once, on one wire. It was not yet seen to end.
+What takes too long for make test: two Linuxes on nested at once, on one wire.
 
 From: make linux-nested      To: tests/cases/linux_script (what they do), test_linux.py
 """
