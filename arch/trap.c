@@ -147,11 +147,24 @@ static void exception(struct trap_frame *f)
     panic_from(f->rip, f->rbp, "exception %lu in Hamlet's own code", f->vector);
 }
 
+/* An NMI may come while this CPU holds the console's lock, and behind a unit that does not block it a device
+ * sends as many as it likes: so it is only counted, and told from where nothing is held. */
+static uint32_t nmi_count;
+
+void trap_tell_nmi(void)
+{
+    static bool told;
+    if (told || !atomic_load(&nmi_count))
+        return;
+    told = true;
+    log_error("NMI: the platform reports an error that we cannot name; more of them are not told");
+}
+
 void trap_dispatch(struct trap_frame *f)
 {
     if (f->vector == VECTOR_NMI) {
         panic_stop_if_on(f->rip, f->rbp);
-        log_error("NMI: the platform reports an error that we cannot name");
+        atomic_fetch_add(&nmi_count, 1);
     } else if (f->vector < EXCEPTION_COUNT) {
         exception(f);
     } else {

@@ -9,6 +9,7 @@
 #include "arch/panic.h"
 #include "arch/printf.h"
 #include "arch/trace.h"
+#include "arch/trap.h"
 #include "arch/string.h"
 #include "arch/time.h"
 #include "guest/assign.h"
@@ -447,6 +448,7 @@ static bool all_ended(void)
     bool ended = true;
     if (vm_hooks.poll)
         vm_hooks.poll();
+    trap_tell_nmi();
     for (size_t i = 0; i < count; i++) {
         look_after(vms[i]);
         ended = ended && vms[i]->state == VM_ENDED;

@@ -49,6 +49,7 @@ def test_attacker_nested(boot):
     judge(got, 85, unseen=7)
     assert re.search(r"an INIT that nobody here has sent", got.text)
     assert re.search(r"interrupt at vector 0x\w\w, for which nobody waits", got.text)
+    assert len(re.findall(r"NMI: the platform reports", got.text)) == 1
 
 
 def test_kills(boot):
