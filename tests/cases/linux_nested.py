@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-What takes too long for make test: two Linuxes on nested at once, on one wire.
+What takes too long for make test: two Linuxes on nested at once, on one wire; and two with two vCPUs each under load.
 
 From: make linux-nested      To: tests/cases/linux_script (what they do), test_linux.py
 """
+
+import os
 
 import pytest
 from test_linux import MODULES, QUIET, SCRIPT, interrupts, linux_case, no_warnings, one
@@ -24,4 +26,19 @@ def test_network(boot, tmp_path):
     assert one(r"^there\| came (\w{32})  -$", got) == sent and one(r"^here\| back (\w{32})  -$", got) == sent
     for vm, _, _ in VMS:
         assert interrupts(vm, "eth0-rx-0", got)[0] >= 100
+        no_warnings(got, vm)
+
+
+SECONDS = int(os.environ.get("HAMLET_LOAD_SECONDS", 300))       # of the guests' time
+
+
+@pytest.mark.nested
+def test_load(boot, tmp_path):
+    """Two VMs, two vCPUs each, on two CPUs: no lockup, no complaint of RCU's."""
+    vms = [(vm, "mem=192M,vcpus=2", f"who={vm} seconds={SECONDS} {QUIET}") for vm in ("left", "right")]
+    got = boot(linux_case(tmp_path / "linux", "linux-load", vms, on="nested", script=SCRIPT.read_text(), cpus=2, megs=480,
+                          timeout=3000, exits={"left": 0, "right": 0}))
+    for vm, _, _ in vms:
+        assert int(one(rf"^{vm}\| processors 2 rounds (\d+)$", got)) >= 3
+        assert one(rf"^{vm}\| complaints (\d+)$", got) == "0"
         no_warnings(got, vm)
