@@ -20,7 +20,8 @@
 
 #define LAB_STORM    0x21c              /* of the lab's device: a message every so many ticks */
 #define PATIENCE     UINT64_C(20000000) /* turns of a loop that does nothing */
-#define REASON_TIMER 52                 /* SDM Appendix C: VMX-preemption timer expired */
+#define BETWEEN      2000
+#define REASON_TIMER 52 /* SDM Appendix C: VMX-preemption timer expired */
 
 static struct {
     struct source source;
@@ -208,7 +209,8 @@ static void mixed(uint64_t count)
     for (unsigned i = 1; i < vcpus; i++)
         processor_start(i, mix_on_another);
     mix(12345);
-    while (atomic_load(&done) < vcpus - 1) /* some may sleep yet */
+    /* Some may sleep yet. Those who do not need some time between two interrupts to come to their end. */
+    while (!spin_until(atomic_load(&done) == vcpus - 1, BETWEEN))
         for (unsigned i = 1; i < line_count; i++)
             (void)raise(i);
     report("mixed");

@@ -19,20 +19,44 @@ from lab.machines import nested            # noqa: E402
 from lab.say import Unusable               # noqa: E402
 
 _servers = []
+_ours = set()      # files whose cases this run does, if there is another run
 
 
 def pytest_addoption(parser):
-    parser.addoption("--nested", choices=("no", "only"), help="leave out the cases on the nested machine, or all others")
+    parser.addoption("--nested", choices=("no", "first"), help="leave the nested machine's cases out, or begin with them")
+    parser.addoption("--share", metavar="FOLDER", help="with another run at the same time: each file is done by one of the two")
 
 
 def pytest_collection_modifyitems(config, items):
-    """The nested cases last: their machine takes most of a minute to come up."""
+    """The nested cases last: their machine takes most of a minute to come up. Or first, and then the others from their end."""
+    nested = [item for item in items if _is_nested(item)]
+    others = [item for item in items if not _is_nested(item)]
     wanted = config.getoption("--nested")
-    if wanted:
-        left_out = [item for item in items if _is_nested(item) != (wanted == "only")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-    items.sort(key=_is_nested)
+    if wanted == "no":
+        config.hook.pytest_deselected(items=nested)
+        nested = []
+    if wanted == "first":
+        others.sort(key=lambda item: item.path, reverse=True)
+    items[:] = nested + others if wanted == "first" else others + nested
+
+
+def _is_ours(item, folder):
+    """The cases of a file belong together; whoever makes the mark first has them."""
+    if item.path not in _ours and not _is_nested(item):
+        try:
+            (Path(folder) / item.path.name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        _ours.add(item.path)
+    return True
+
+
+def pytest_runtest_protocol(item, nextitem):
+    folder = item.config.getoption("--share")
+    if not folder or _is_ours(item, folder):
+        return None
+    item.session._setupstate.teardown_exact(nextitem)
+    return True
 
 
 def _is_nested(item):

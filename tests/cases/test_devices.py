@@ -57,6 +57,7 @@ def test_forged_message_is_blocked(boot):
     assert re.search(r'vtd: fault sid=00:02\.0 interrupt irte=1 reason=2[26] "', got.text), got.text[-2000:]
 
 
+@pytest.mark.nested
 def test_forged_message_is_blocked_by_qemu(boot):
     """QEMU 7.2 blocks it as well, and records no interrupt fault: what can be seen is that nothing arrives."""
     got = boot(edu("msi", "nested", words="forge=1", expect=MSI + [r"alpha\| forged entry 1$"]))
@@ -64,6 +65,7 @@ def test_forged_message_is_blocked_by_qemu(boot):
     assert got.report.vms["alpha"].exit == "1"
 
 
+@pytest.mark.nested
 def test_bytes_through_an_io_bar(boot):
     case = Case("pci-serial", on="nested", vms=["kernel=pci-serial.elf,name=alpha,mem=16M,pci=1b36:0002,unsafe=no-reset"],
                 devices=["pci-serial,chardev=line,bus=pcie.0,addr=6"], outputs=["line"],

@@ -211,7 +211,7 @@ def test_moved_while_it_sends(boot, post):
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_three_vcpus_come_equally_far(boot, cpus):
-    case = Case(f"fair-{cpus}", cpus=cpus, vms=['kernel=smp.elf,name=alpha,mem=4M,vcpus=3,cmdline="cpus=3 fair=10000000"'], exits={"alpha": 1})
+    case = Case(f"fair-{cpus}", cpus=cpus, vms=['kernel=smp.elf,name=alpha,mem=4M,vcpus=3,cmdline="cpus=3 fair=40000000"'], exits={"alpha": 1})
     turns = [int(n) for n in re.findall(r"\| fair: processor=\d turns=(\d+)", boot(case).text)]
     assert len(turns) == 3 and max(turns) - min(turns) < max(turns) / 50, turns
 
