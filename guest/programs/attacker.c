@@ -70,14 +70,31 @@ static void dma_sweep(const char *what, uint64_t from, uint64_t to, uint64_t ste
            faults() - before);
 }
 
+/* The hypervisor and its tables lie where we have memory of our own: the device must see ours. */
+static void dma_at_the_hypervisors(void)
+{
+    uint64_t from = hypercall(HC_HAMLET, 0), n = 0, foreign = 0;
+    uint32_t ours[BYTES / 4];
+    for (uint64_t at = from; at < RAM_END; at += 0x20000, n++) {
+        memcpy(ours, (void *)at, BYTES);
+        check(edu_dma(&edu, at, BYTES, false));
+        check(edu_dma(&edu, (uint64_t)memory, BYTES, true));
+        foreign += memcmp(ours, memory, BYTES) != 0;
+    }
+    report("DMA to the addresses of the hypervisor", n, n && !foreign, "0x%lx to 0x%lx is our RAM",
+           from, RAM_END);
+}
+
 static void dma(void)
 {
     uint64_t own = hypercall(HC_HOST_ADDRESS, (uint64_t)memory);
+    dma_at_the_hypervisors();
     dma_to("DMA to our own page by its host address", own);
     dma_to("DMA to the page behind our memory in the host",
            hypercall(HC_HOST_ADDRESS, 0) + RAM_END);
     dma_to("DMA to the first byte behind our RAM", RAM_END);
-    dma_sweep("DMA across the host's low memory: hypervisor, tables", RAM_END, 0x1000000, 0x80000);
+    dma_sweep("DMA across the host's low memory: tables, the other VM", RAM_END, 0x1000000,
+              0x80000);
     dma_sweep("DMA across the host's memory: the other VM", 0x1000000, 0x10000000, 0x800000);
     dma_to("DMA to the end of 4 GiB: firmware", 0xfffff000);
     dma_to("DMA to the registers of the I/O APIC", 0xfec00000);
@@ -115,10 +132,11 @@ static void messages(const char *what, uint64_t address, uint32_t address_step, 
     if (qemu && !(address & REMAPPABLE))
         report_unseen(what, n, "this unit lets it pass; interrupts+%lu", interrupts - came);
     else
-        report(what, n, (qemu || faults() > before) && interrupts == came,
+        report(what, n, (qemu || faults() - before >= n) && interrupts == came,
                "faults+%lu interrupts+%lu", faults() - before, interrupts - came);
 }
 
+#define NEIGHBOURS "message, remappable, the neighbour's entries and the host's"
 static void forged_messages(void)
 {
     messages("message, compatibility format, every 8th vector", MSI_WINDOW, 0, 0x20, 8, 28);
@@ -128,6 +146,10 @@ static void forged_messages(void)
     messages("message, compatibility format, NMI", MSI_WINDOW, 0, 0x400, 0, 1);
     messages("message, compatibility format, INIT", MSI_WINDOW, 0, 0x500, 0, 1);
     messages("message, compatibility format, ExtINT", MSI_WINDOW, 0, 0x700, 0, 1);
+    if (qemu)
+        report_unseen(NEIGHBOURS, 0, "not tried: this unit does not see who has sent it");
+    else
+        messages(NEIGHBOURS, MSI_WINDOW | 0x10, 0x20, 0, 0, 64);
     messages("message, remappable, entries 64 to 159", MSI_WINDOW | 0x10 | 64 << 5, 0x20, 0, 0, 96);
     messages("message, remappable, the last entries", MSI_WINDOW | 0xffe10, 0, 0, 0, 1);
     messages("message, remappable, index above 32767", MSI_WINDOW | 0xffe14, 0, 0, 0, 1);
@@ -196,6 +218,25 @@ static void foreign_functions(void)
            through_ecam);
 }
 
+/* Memory off, and a BAR of ones: the neighbour's device would be gone. */
+static void foreign_writes(void)
+{
+    unsigned n = 0, seen = 0;
+    for (bdf_t bdf = 1; bdf < 256; bdf++) {
+        char *window = (char *)ECAM + ((uint64_t)bdf << 12);
+        if (bdf == edu.bdf)
+            continue;
+        pci_config_write(bdf, PCI_COMMAND, 2, 0);
+        pci_config_write(bdf, PCI_BAR(0), 4, ~0u);
+        mmio_write16(window + PCI_COMMAND, 0);
+        mmio_write32(window + PCI_BAR(0), 0);
+        seen += pci_config_read(bdf, PCI_COMMAND, 4) != ~0u;
+        n += 4;
+    }
+    report("config writes to others, by port and ECAM", n, seen == 0,
+           "nobody there; ask the victim");
+}
+
 static uint32_t identity(bdf_t bdf)
 {
     return pci_config_read(bdf, PCI_VENDOR_ID, 4) ^ pci_config_read(bdf, 8, 4) ^
@@ -220,8 +261,10 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
                 mmio_write8(window + reg, (uint8_t)value);
             else if (width == 2)
                 mmio_write16(window + reg, (uint16_t)value);
-            else
+            else if (width == 4)
                 mmio_write32(window + reg, value);
+            else
+                mmio_write64(window + reg, (uint64_t)value << 32 | value);
         }
     bool same = identity(edu.bdf) == who;
     reset_device();
@@ -234,12 +277,14 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
 static void config_space(void)
 {
     foreign_functions();
+    foreign_writes();
     config_writes("config writes of 1 byte by port", 1, false, 256);
     config_writes("config writes of 2 bytes by port", 2, false, 256);
     config_writes("config writes of 4 bytes by port", 4, false, 256);
     config_writes("config writes of 1 byte by ECAM", 1, true, 4096);
     config_writes("config writes of 2 bytes by ECAM", 2, true, 4096);
     config_writes("config writes of 4 bytes by ECAM", 4, true, 4096);
+    config_writes("config writes of 8 bytes by ECAM", 8, true, 4096);
     uint32_t bridge = identity(0);
     for (uint16_t reg = 0; reg < 256; reg += 4)
         pci_config_write(0, reg, 4, ~0u);
@@ -270,6 +315,9 @@ static void bars(void)
     bar_over("BAR over the local APIC", 0xfee00000);
     bar_over("BAR over the I/O APIC", 0xfec00000);
     bar_over("BAR over ECAM", ECAM);
+    bar_over("BAR over the remapping unit", 0xfed90000);
+    bar_over("BAR over the neighbour's device", 0xc0200000);
+    bar_over("BAR over the neighbour's memory", 0x1000000);
     uint64_t before = faults();
     for (unsigned i = 0; i < 50;
          i++) { /* decode and bus master off while a transfer is on its way */
@@ -314,6 +362,29 @@ static void msix_table(void)
            interrupts - came);
 }
 
+/* --- The device goes mad -------------------------------------------------------------------------- */
+
+static void device_storms(void)
+{
+    uint64_t n = 0, before = faults(), came = interrupts, raised = 2000 / every();
+    reset_device();
+    for (; !qemu && n < 1000 && !hypercall(HC_PARKED, 0); n++)
+        check(edu_dma(&edu, RAM_END, 4, true));
+    if (!qemu) /* whose DMAs take too long for that */
+        report("a storm of DMA faults", n, n < 1000, "faults+%lu, then it is parked",
+               faults() - before);
+    reset_device();
+    pci_msi_on(edu.bdf, 0x43);
+    interrupts_on();
+    for (uint64_t i = 0; i < raised; i++) {
+        edu_write(&edu, EDU_IRQ_RAISE, 1);
+        edu_write(&edu, EDU_IRQ_ACK, 1);
+    }
+    asm volatile("nop; cli");
+    report("a storm of our device's interrupts", raised, interrupts - came <= raised,
+           "interrupts+%lu, for us alone; ask the victim", interrupts - came);
+}
+
 int main(void)
 {
     uint64_t began = rdtsc();
@@ -331,6 +402,7 @@ int main(void)
     bars();
     msix_table();
     attack_cpu_all();
+    device_storms();
     print("attempts=%u through=%u unseen=%u tsc=%lu", attempts, escaped, unseen, rdtsc() - began);
     return escaped != 0;
 }
