@@ -277,6 +277,12 @@ static void name(struct vm *vm, const struct vm_config *config, unsigned index)
     vm->log_budget = LOG_GUEST_BUDGET;
 }
 
+static void keep_promises(const struct vm *vm, const char *when)
+{
+    if (check_all())
+        panic("vm=%s: a promise is broken %s", vm->name, when);
+}
+
 static struct vm *vm_create(const struct vm_config *config)
 {
     struct vm *vm = pages_alloc(VM_PAGES, PAGE_SIZE);
@@ -309,8 +315,7 @@ unsigned vm_create_all(const struct boot_info *info)
         struct vm *vm = vm_create(&configs[i]);
         if (vm) {
             vms[count++] = vm;
-            if (check_all())
-                panic("vm=%s: a promise is broken before it runs", vm->name);
+            keep_promises(vm, "before it runs");
         } else {
             refused++;
             log_error("vm=%s is not started", configs[i].name);
@@ -414,16 +419,16 @@ static void live_again(struct vm *vm)
     start(vm);
 }
 
-/* Its vCPUs have left their CPUs: tell, give back, look whether every promise holds. */
+/* Its vCPUs have left their CPUs: look whether every promise held, tell, give back, look again. */
 static void bury(struct vm *vm)
 {
     bool again = vm->kills.left;
+    keep_promises(vm, "while it ran");
     if (!again)
         report_vm(vm);
     give_back(vm);
     vm->state = VM_ENDED;
-    if (check_all())
-        panic("vm=%s left a broken promise behind", vm->name);
+    keep_promises(vm, "behind it");
     kills_count(vm);
     if (again)
         live_again(vm);
