@@ -128,25 +128,104 @@ static void shadow(void)
     print("sti: handled=%lu", handled);
 }
 
-/* Values that differ from one virtual CPU to the next stay through many turns of others. */
+/* --- Values that differ from one virtual CPU to the next stay through many turns of others --------- */
+
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+
+static uint64_t mine, xcr0;
+
+static const uint32_t msrs[] = {MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
+                                MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX};
+
+static bool msr_is_there(uint32_t msr)
+{
+    return msr != MSR_IA32_TSC_AUX || (cpuid(0x80000001, 0).edx & BIT(27)); /* RDTSCP */
+}
+
+/* Canonical, and no bit where one of them has none. */
+static uint64_t msr_value(void) { return mine & BITS(30, 0); }
+
+/* As much of what is offered as `xcr0=` says: two that share a CPU may differ in it. */
+static void set_xcr0(void)
+{
+    if (!(cpuid(1, 0).ecx & BIT(26)))
+        return;
+    write_cr4(read_cr4() | CR4_OSXSAVE);
+    xcr0 = cpuid(0xd, 0).eax & option("xcr0", UINT32_MAX);
+    xsetbv(0, xcr0);
+}
+
+static void fill_vectors(void)
+{
+    uint16_t fcw = 0x340 | (mine & BITS(5, 0));
+    uint32_t mxcsr = (uint32_t)(0x1f80 | (mine & BITS(5, 0)));
+    asm volatile("fninit; fldcw %0; ldmxcsr %1" ::"m"(fcw), "m"(mxcsr));
+    asm volatile("movq %0, %%xmm0; movq %0, %%xmm15" ::"r"(mine));
+    if (xcr0 & XCR0_AVX)
+        asm volatile("vinsertf128 $1, %%xmm0, %%ymm1, %%ymm1" ::);
+    if ((xcr0 & XCR0_AVX512) == XCR0_AVX512)
+        asm volatile(
+            "vpbroadcastq %0, %%zmm2; vpbroadcastq %0, %%zmm31; kmovw %k0, %%k1" ::"r"(mine));
+}
+
+/* One quadword of each component that XCR0 names. xmm3 to xmm5 are for this. */
+static void check_vectors(void)
+{
+    uint16_t fcw;
+    uint32_t mxcsr, mask;
+    uint64_t x, y;
+    asm volatile("fnstcw %0; stmxcsr %1" : "=m"(fcw), "=m"(mxcsr));
+    check(fcw == (0x340 | (mine & BITS(5, 0))) && mxcsr == (0x1f80 | (mine & BITS(5, 0))));
+    asm volatile("movq %%xmm0, %0; movq %%xmm15, %1" : "=r"(x), "=r"(y));
+    check(x == mine && y == mine);
+    if (!(xcr0 & XCR0_AVX))
+        return;
+    asm volatile("vextractf128 $1, %%ymm1, %%xmm3; movq %%xmm3, %0" : "=r"(x));
+    check(x == mine);
+    if ((xcr0 & XCR0_AVX512) != XCR0_AVX512)
+        return;
+    asm volatile("vextracti64x4 $1, %%zmm2, %%ymm4; movq %%xmm4, %0\n\t"
+                 "vextracti64x4 $1, %%zmm31, %%ymm5; movq %%xmm5, %1; kmovw %%k1, %2"
+                 : "=r"(x), "=r"(y), "=r"(mask));
+    check(x == mine && y == mine && mask == (mine & BITS(15, 0)));
+}
+
+static uint64_t xgetbv(void)
+{
+    uint32_t low, high;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static void check_registers(void)
+{
+    uint64_t d[4];
+    check_vectors();
+    check(!xcr0 || xgetbv() == xcr0);
+    asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]));
+    check(d[0] == mine && d[1] == mine + 1 && d[2] == mine + 2 && d[3] == mine + 3);
+    for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
+        check(!msr_is_there(msrs[i]) || rdmsr(msrs[i]) == msr_value());
+}
+
 static void registers_are_mine(void)
 {
-    uint64_t mine = option("pattern", 1) * UINT64_C(0x0101010101010101), end;
-    uint64_t x, d;
-    asm volatile("mov %0, %%cr4" ::"r"(read_cr4() | CR4_OSFXSR));
-    asm volatile("mov %0, %%cr0" ::"r"(read_cr0() & ~(CR0_EM | CR0_TS)));
-    asm volatile("movq %0, %%xmm0; movq %0, %%xmm15; mov %0, %%dr3" ::"r"(mine));
-    wrmsr(MSR_IA32_LSTAR, mine & BITS(46, 0));
-    wrmsr(MSR_IA32_KERNEL_GS_BASE, mine & BITS(46, 0));
-    end = rdtsc() + option("ticks", 2000000);
-    while (rdtsc() < end) {
-        asm volatile("movq %%xmm0, %0; mov %%dr3, %1" : "=r"(x), "=r"(d));
-        check(x == mine && d == mine);
-        asm volatile("movq %%xmm15, %0" : "=r"(x));
-        check(x == mine && rdmsr(MSR_IA32_LSTAR) == (mine & BITS(46, 0)));
-        check(rdmsr(MSR_IA32_KERNEL_GS_BASE) == (mine & BITS(46, 0)));
-    }
-    print("registers: mine");
+    mine = option("pattern", 1) * UINT64_C(0x0101010101010101);
+    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+    write_cr0(read_cr0() & ~(CR0_EM | CR0_TS));
+    set_xcr0();
+    fill_vectors();
+    asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(mine),
+                 "r"(mine + 1), "r"(mine + 2), "r"(mine + 3));
+    for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
+        if (msr_is_there(msrs[i]))
+            wrmsr(msrs[i], msr_value());
+    uint64_t end = rdtsc() + option("ticks", 2000000);
+    while (rdtsc() < end)
+        check_registers();
+    print("registers: mine xcr0=0x%lx", xcr0);
 }
 
 int main(void)
