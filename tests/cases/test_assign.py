@@ -106,6 +106,24 @@ def test_assign(boot, case):
     boot(case)
 
 
+def test_neighbour(boot):
+    """One VM crashes, one is paused, goes on, is reset, loses its device and is stopped, in the middle
+    of its DMA and its interrupts: the one beside them has its memory, its device, and no interrupt too many."""
+    at_work = r"one\| turn 1: at work"
+    got = boot(Case("neighbour", cpus=2, machine={"devices": "2"}, outputs=["trace"],
+                    vms=['kernel=victim.elf,mem=16M,pin=1,pci=00:03.0,cmdline="seconds=4 msi=1"',
+                         "kernel=hotplug.elf,name=one,mem=8M,pin=0,pci=00:02.0,cmdline=turns=2",
+                         "kernel=triple-fault.bin,mem=4M,pin=0"],
+                    answers=typed((at_work, "vm pause one", "vm", "check", "vm resume one", "vm reset one"),
+                                  (at_work, "unassign 00:02.0"), (r"one\| turn 1: gone", "check", "vm stop one")),
+                    expect=[r"vm=one state=paus", r"breaches=0", r"vm=one reset", r"breaches=0", r"vm=one exit=254", r"victim\| rounds=",
+                            r"hamlet: end vms=3 failed=2"], exits={"victim": 1, "triple-fault": 254}))
+    assert re.search(r"victim\| rounds=(\d+) latest-tick=\d+ us messages=\1 unexpected=0 faults=0", got.text)
+    free = re.findall(r"vm: free-pages=(\d+)", got.text)
+    assert len(free) == 2 and free[0] == free[1], free
+    assert not re.search(rb" stale |fault sid=", got.files["trace"])
+
+
 @pytest.mark.parametrize("options", ["", ",bar=lazy"])
 def test_upheaval(boot, options):
     """The device is usable after all of it, and what it cost comes back."""
