@@ -15,6 +15,7 @@
 #define EDU_CAUSES     0x24
 #define LIVENESS_FRESH 0xffffffff /* the complement of 0 */
 #define MOVED          UINT32_C(0xe0000000)
+#define MEMORY         0x400000 /* nothing of ours lies there */
 
 static uint32_t arrived, data[2][1024];
 static struct edu e;
@@ -102,10 +103,21 @@ static void nothing_comes(void)
     check(arrivals() == before);
 }
 
+/* Nothing of an earlier life. */
+static void check_memory(void)
+{
+    uint64_t *memory = (uint64_t *)MEMORY;
+    for (unsigned i = 0; i < 4096; i++) {
+        check(memory[i] == 0);
+        memory[i] = i + 1;
+    }
+}
+
 int main(void)
 {
     uint64_t turns = option("turns", 1);
 
+    check_memory();
     apic_on(true);
     on_interrupt(VECTOR, handler);
     interrupts_on();

@@ -39,6 +39,16 @@ static void on_other(struct interrupt_frame *frame)
 
 static uint64_t word(uint64_t i) { return (i + 1) * UINT64_C(0x9e3779b97f4a7c15); }
 
+/* Whoever had this memory before, and be it we in another life: nothing of it is left. */
+static void fill_fresh_memory(void)
+{
+    uint64_t *memory = (uint64_t *)MEMORY;
+    for (uint64_t i = 0; i < WORDS; i++) {
+        check(memory[i] == 0);
+        memory[i] = word(i);
+    }
+}
+
 static void check_memory(uint64_t from, uint64_t count)
 {
     const uint64_t *memory = (const uint64_t *)MEMORY;
@@ -95,8 +105,7 @@ int main(void)
     apic_write(APIC_LVT_TIMER, VECTOR | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, 2));
     if (msi)
         pci_msi_on(e.bdf, DEVICE);
-    for (uint64_t i = 0; i < WORDS; i++)
-        ((uint64_t *)MEMORY)[i] = word(i);
+    fill_fresh_memory();
     for (; rdtsc() < until; rounds++) {
         check_memory(rounds * 4096, 4096);
         check_device((uint32_t)rounds);

@@ -100,6 +100,8 @@ static void aligns_and_refuses(void **state)
     uint8_t *big = pages_alloc(512, SIZE_2M);
     assert_non_null(big);
     assert_true(IS_ALIGNED((uintptr_t)big, SIZE_2M));
+    for (size_t i = 0; i < SIZE_2M; i++)
+        assert_int_equal(big[i], 0);
     assert_null(pages_alloc(count, PAGE_SIZE));
     assert_null(pages_alloc(0, PAGE_SIZE));
     assert_null(pages_alloc(1024 * 1024, SIZE_2M));
@@ -133,6 +135,23 @@ static void ram_and_guest_pages(void **state)
     assert_false(page_is_guest(ptr_hpa(p)));
 }
 
+static void kept_memory_is_given_once_and_clean(void **state)
+{
+    const uint64_t offset = 0x500000, size = 0x10000;
+    const uint8_t *kept = at(offset);
+    page_keep(hpa(RAM_BASE + offset), size);
+    assert_int_equal(start(state), 0);
+    assert_int_equal(page_claim(hpa(RAM_BASE + offset), size + PAGE_SIZE), -EINVAL);
+    assert_int_equal(page_claim(hpa(RAM_BASE + offset), size), 0);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(kept[i], 0);
+    assert_int_equal(page_claim(hpa(RAM_BASE + offset), size), -EBUSY);
+    page_unclaim();
+    assert_int_equal(page_claim(hpa(RAM_BASE + offset), size), 0);
+    page_unclaim();
+    page_keep(hpa(0), 0);
+}
+
 static void no_memory_at_all(void **state)
 {
     (void)state;
@@ -147,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup(gives_back_and_finds_again, start),
         cmocka_unit_test_setup(aligns_and_refuses, start),
         cmocka_unit_test_setup(ram_and_guest_pages, start),
+        cmocka_unit_test(kept_memory_is_given_once_and_clean),
         cmocka_unit_test_setup(no_memory_at_all, start),
         cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leaves the lock taken */
     };
