@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ;
-; 256 interrupt stubs, each 16 bytes: vector and error code to the stack, then one common way into C.
+; 256 interrupt stubs, each 8 bytes: the vector to the stack, then one common way into C.
 ; From: the CPU, by the IDT (arch/trap.c).      To: trap_dispatch() in arch/trap.c.
 ; Spec: SDM "Exception and Interrupt Reference", "64-Bit Mode Stack Frame".
 
@@ -10,19 +10,29 @@ section .text
 ; Vectors for which the CPU pushes an error code itself: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX.
 %define HAS_ERROR_CODE(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
 
-align 16
+; PUSH with a byte extends its sign, so of the vector's word only the low byte counts.
+align 8
 global trap_stubs
 trap_stubs:
 %assign vector 0
 %rep 256
-    align 16
-    %if !HAS_ERROR_CODE(vector)
-    push qword 0
+    align 8
+    %if vector < 128
+    push byte vector
+    %else
+    push byte vector - 256
     %endif
-    push qword vector
+    %if HAS_ERROR_CODE(vector)
     jmp near trap_common
+    %else
+    jmp near trap_without_error_code
+    %endif
 %assign vector vector + 1
 %endrep
+
+trap_without_error_code:
+    push qword [rsp]            ; the vector goes one further,
+    mov qword [rsp + 8], 0      ; and a zero to where the error code would be
 
 ; Builds struct trap_frame (arch/trap.h) on the stack; the frame pointer chain goes on through it.
 extern trap_dispatch
@@ -44,10 +54,7 @@ trap_common:
     push r15
     cld
     mov rdi, rsp
-    mov rbx, rsp                ; kept by the callee
-    and rsp, -16                ; as the calling convention wants it
-    call trap_dispatch
-    mov rsp, rbx
+    call trap_dispatch          ; the CPU has aligned RSP before its first push
     pop r15
     pop r14
     pop r13

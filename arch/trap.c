@@ -19,7 +19,7 @@
 #include "arch/x86.h"
 
 #define VECTOR_COUNT    256
-#define STUB_SIZE       16
+#define STUB_SIZE       8
 #define EXCEPTION_COUNT 32
 
 struct idt_entry {
@@ -118,7 +118,7 @@ void trap_init(void)
 static void print_frame(const struct trap_frame *f)
 {
     const char *name = f->vector < EXCEPTION_COUNT ? exception_names[f->vector] : NULL;
-    log_error("exception %lu %s error_code=0x%lx", f->vector, name ? name : "", f->error_code);
+    log_error("exception %u %s error_code=0x%lx", f->vector, name ? name : "", f->error_code);
     log_error("rip=%016lx rsp=%016lx rflags=%08lx cs=%lx ss=%lx", f->rip, f->rsp, f->rflags, f->cs,
               f->ss);
     log_error("rax=%016lx rbx=%016lx rcx=%016lx rdx=%016lx", f->rax, f->rbx, f->rcx, f->rdx);
@@ -144,7 +144,7 @@ static void exception(struct trap_frame *f)
         return;
     panic_begin(); /* the fault may have come while the console's lock was held */
     print_frame(f);
-    panic_from(f->rip, f->rbp, "exception %lu in Hamlet's own code", f->vector);
+    panic_from(f->rip, f->rbp, "exception %u in Hamlet's own code", f->vector);
 }
 
 /* An NMI may come while this CPU holds the console's lock, and behind a unit that does not block it a device
@@ -168,7 +168,7 @@ void trap_dispatch(struct trap_frame *f)
     } else if (f->vector < EXCEPTION_COUNT) {
         exception(f);
     } else {
-        irq_dispatch((uint8_t)f->vector);
+        irq_dispatch(f->vector);
     }
 }
 

@@ -14,7 +14,8 @@
 struct trap_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
     uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    uint64_t vector, error_code; /* error_code: 0 where the exception has none */
+    uint8_t vector, unused[7];
+    uint64_t error_code; /* 0 where the exception has none */
     uint64_t rip, cs, rflags, rsp, ss;
 };
 LAYOUT(struct trap_frame, vector, 15 * 8);
