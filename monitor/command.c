@@ -149,35 +149,7 @@ bool args_vcpu(struct args *a, struct vcpu **out)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Up to two hex digits, below `limit`; NULL: none. */
-static const char *hex_part(const char *s, unsigned limit, unsigned *out)
-{
-    *out = 0;
-    const char *first = s;
-    for (; hex_digit(*s) >= 0 && s < first + 2; s++)
-        *out = *out * 16 + (unsigned)hex_digit(*s);
-    return s > first && *out < limit ? s : NULL;
-}
-
-bool text_bdf(const char *text, bdf_t *out)
-{
-    unsigned bus, dev, fn;
-    const char *s = hex_part(text, 256, &bus);
-    s = s && *s == ':' ? hex_part(s + 1, 32, &dev) : NULL;
-    s = s && *s == '.' ? hex_part(s + 1, 8, &fn) : NULL;
-    if (!s || *s)
-        return false;
-    *out = BDF(bus, dev, fn);
-    return true;
-}
+bool text_bdf(const char *text, bdf_t *out) { return parse_bdf(text, strlen(text), out) == 0; }
 
 bool args_bdf(struct args *a, bdf_t *out)
 {
