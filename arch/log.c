@@ -154,15 +154,32 @@ int log_level_set(const char *subsystem, enum log_level level)
     return 0;
 }
 
-void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+static void write_line(enum log_level level, const char *subsystem, const char *fmt, va_list args)
 {
     if (level > log_threshold || level > log_level_of(subsystem))
         return;
     char line[LINE_MAX];
     int head = snprintf(line, LINE_MAX, "[%u] %s: ", this_cpu()->index, subsystem);
+    int rest = vsnprintf(line + head, LINE_MAX - (size_t)head, fmt, args);
+    finish_line(line, (size_t)(head + rest));
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    int rest = vsnprintf(line + head, LINE_MAX - (size_t)head, fmt, args);
+    write_line(level, subsystem, fmt, args);
     va_end(args);
-    finish_line(line, (size_t)(head + rest));
+}
+
+void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    if (*budget <= 0)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    write_line(LOG_INFO, subsystem, fmt, args);
+    va_end(args);
+    if (--*budget == 0)
+        log_write(LOG_INFO, subsystem, "further lines of this kind are kept back");
 }

@@ -32,19 +32,16 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
             log_write(LOG_TRACE, LOG, __VA_ARGS__);                                                \
     } while (0)
 
-/* A budget of lines for one source that may be hostile: `budget` counts down, the last line says
- * that more are kept back. Start it with LOG_GUEST_BUDGET. */
-#define LOG_GUEST_BUDGET 32
-#define log_guest(budget, ...)                                                                     \
-    do {                                                                                           \
-        if (*(budget) > 0 && --*(budget) >= 0)                                                     \
-            log_write(LOG_INFO, LOG, __VA_ARGS__);                                                 \
-        if (*(budget) == 0 && (*(budget) = -1))                                                    \
-            log_write(LOG_INFO, LOG, "further lines of this kind are kept back");                  \
-    } while (0)
+/* The same for a source that may be hostile, until its budget of lines, which counts down, is used up; the
+ * last line says that more are kept back. */
+void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define LOG_GUEST_BUDGET       32 /* to start with */
+#define log_guest(budget, ...) log_guest_write(budget, LOG, __VA_ARGS__)
 
 /* Log why, where it is born, and give the code to return. */
-#define FAIL(err, ...) (log_error(__VA_ARGS__), -(err))
+#define FAIL(err, ...)         (log_error(__VA_ARGS__), -(err))
 
 /* A whole line, without the "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and what guests
  * print. Lines of different CPUs never mix. */

@@ -32,14 +32,28 @@ static void keep(const char *prefix, const char *fmt, va_list args)
 
 void stub_log_clear(void) { stub_log[0] = '\0'; }
 
-WEAK void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+static void keep_log(const char *subsystem, const char *fmt, va_list args)
 {
     char prefix[64];
+    snprintf(prefix, sizeof(prefix), "%s: ", subsystem);
+    keep(prefix, fmt, args);
+}
+
+WEAK void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
     va_list args;
     (void)level;
-    snprintf(prefix, sizeof(prefix), "%s: ", subsystem);
     va_start(args, fmt);
-    keep(prefix, fmt, args);
+    keep_log(subsystem, fmt, args);
+    va_end(args);
+}
+
+WEAK void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    va_list args;
+    (void)budget;
+    va_start(args, fmt);
+    keep_log(subsystem, fmt, args);
     va_end(args);
 }
 
