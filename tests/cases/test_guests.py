@@ -40,6 +40,9 @@ CASES = [
          exits={"cpuid-port": 1}),
     Case("console-input", vms=["kernel=echo.elf,mem=4M"], answers=[(r"echo\| who is there\? ", "Bernardo\r")],
          expect=[r"^echo\| who is there\? ", r"^echo\| good day, Bernardo$"], exits={"echo": 1}),
+    Case("power", vms=["kernel=power.elf,mem=4M"], answers=[(r"power\| What\?", key) for key in "csro"],
+         expect=[r"^power\| the clock goes", r"^power\| still here", r"vm=power reset$", r"^power\| What\?"], forbid=["not reset", "not off", "FAIL"],
+         exits={"power": 0}),
     # Each is stopped or answered as hardware would, and the next one runs.
     Case("misbehaviour",
          vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M", "kernel=endless.bin,mem=4M,timeout=1",
