@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from case import Case
+from case import ROOT, Case
 from lab import linux
 from lab.say import Unusable
 
@@ -40,6 +40,18 @@ def no_warnings(got, vm="linux"):
     assert not warnings, warnings
 
 
+PROMPT = r"\n\(hamlet\) $"
+LISTEN = [(r"vm=linux kernel[\s\S]*entry=0x", "\x01c"), (PROMPT, "log vm trace\r"), (PROMPT, "\x01c")]
+
+
+def nothing_unlisted(got):
+    """After LISTEN: what it has asked for and nobody has answered stands in docs/linux.md; MSRs, in the table of exit_msr.c."""
+    listed = re.findall(r"^\| (0x.*?) \|", (ROOT / "docs/linux.md").read_text(), re.M)
+    asked = set(re.findall(r"port=(0x\w+): nobody", got.text))
+    assert asked and asked <= {port for row in listed for port in row.split(", ")}, asked
+    assert not re.search(r"(RD|WR)MSR msr=", got.text)
+
+
 DRIVE = """
 for n in 1 2 3 4; do
     (head -c 200000 /dev/urandom | gzip | gunzip | md5sum; ls -lR /sys/bus | sort | md5sum) >/dev/null &
@@ -59,14 +71,16 @@ def test_shell(boot, tmp_path):
     drive.write_text(DRIVE)
     got = boot(linux_case(tmp_path / "linux", "linux-shell", [("linux", "mem=256M,vcpus=2,pci=1234:11e8,irq=post", "")],
                           programs=[program, drive], cpus=2, exits={"linux": 0},
-                          answers=[(r"/ # ", "sh /bin/drive\r"),
+                          answers=[*LISTEN, (r"/ # ", "sh /bin/drive\r"),
                                    (r"load done(?s:.*)/ # ", "dmesg -r | grep '^<[0-4]>'\r"),
                                    (r"/ # ", "cat /proc/interrupts; hwclock -u -f /dev/rtc0\r"),
                                    (r"hwclock(?s:.*)/ # ", "echo 6 times 7 is $((6 * 7))\r"),
                                    (r"7 is 42", "poweroff -f\r")],
                           expect=[r"Run /init as init process", r"device: moved 409600 bytes in 200 transfers, 200 interrupts",
-                                  r"cpus 2, load done", r"IO-APIC +4-edge +ttyS0", r"6 times 7 is 42"]))
+                                  r"cpus 2, load done", r"IO-APIC +4-edge +ttyS0", r"^linux\| \w+ \w+ +\d+ [\d:]{8} \d{4}  0",
+                                  r"6 times 7 is 42"]))
     no_warnings(got)
+    nothing_unlisted(got)
 
 
 # --- On nested: QEMU's disk and network card; two of them and more are in linux_nested.py -----------------------------
@@ -78,9 +92,6 @@ DEVICES = ["pcie-root-port,id=port4,addr=4,chassis=4", "nvme,bus=port4,serial=x,
            "pcie-root-port,id=port5,addr=5,chassis=5", "e1000e,bus=port5,netdev=net,romfile="]
 # What is no concern of the test, and takes long in an emulator in an emulator.
 QUIET = "quiet mitigations=off nokaslr cryptomgr.notests"
-PROMPT = r"\n\(hamlet\) $"
-
-
 def exits_asked(vm):
     """At a pause of the script: ask the monitor for the exits of `vm`, then let the script go on."""
     return [(r"go on\?", "\x01c"), (PROMPT, f"exits {vm}\r"), (PROMPT, "\x01c\r")]
