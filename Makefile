@@ -105,7 +105,7 @@ unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c
 
 .SECONDEXPANSION:
 $O/unit/%: tests/unit/%.c tests/unit/stubs.c $$(call unit_sources,%) $$(call unit_included,%) \
-		$(wildcard */*.h) Makefile
+		$(wildcard */*.h tests/unit/*.h) Makefile
 	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $< $(call unit_sources,$*) tests/unit/stubs.c -lcmocka -o $@
