@@ -25,8 +25,6 @@ struct cpu {
     uint32_t index;   /* 0 is the bootstrap processor */
     uint32_t apic_id;
     uint8_t *stack_top;
-    uint64_t gdt[7]; /* null, code64, data, (spare), (spare), TSS (two slots) */
-    struct tss tss;
     bool online;
 
     /* arch/trace.c */
@@ -40,6 +38,9 @@ struct cpu {
     uint64_t sleeps;           /* how often there was nothing to run */
     struct ept *guest_ept;     /* set while this CPU is in a guest, or about to enter it */
     uint64_t guest_generation; /* of that EPT, when this CPU last invalidated */
+
+    uint64_t gdt[7]; /* null, code64, data, (spare), (spare), TSS (two slots) */
+    struct tss tss;
 };
 
 #define GDT_CODE 0x08

@@ -16,8 +16,6 @@ struct assignment {
     struct vm *vm;
     struct pci_function *fn;
     struct device_config config;
-    struct vpci_function v; /* what the guest sees of it */
-    struct intx intx;
     bdf_t requester; /* source-id of its DMA, where a bridge stands in for it */
     uint64_t fault_count;
     struct vtd_fault last_fault; /* meaningful if there was one */
@@ -29,6 +27,9 @@ struct assignment {
     unsigned storm_faults, storm_count;
     bool parked; /* had too many faults: no bus mastering until a reset */
     bool lost;   /* did not come back from a reset: its guest starts no other */
+
+    struct intx intx;
+    struct vpci_function v; /* what the guest sees of it */
 };
 
 /* Give the VM every function that its configuration names. A function that is not there, is taken, or

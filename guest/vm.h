@@ -86,11 +86,11 @@ struct vm {
     char name[16];
     unsigned index;
     enum vm_state state;
-    struct vm_config config;
 
     hpa_t ram; /* one piece of host memory, aligned to 2 MiB */
     uint64_t ram_size;
     struct ept *ept;
+    struct bitmaps *bitmaps;
     struct vtd_domain *domain; /* NULL until the first device */
 
     /* guest/dma.c: devices that go untranslated */
@@ -98,19 +98,20 @@ struct vm {
     uint16_t *pins;                  /* dma=pv: by page of RAM, how often it is pinned; or NULL */
     uint64_t pinned_count;           /* pages with any pin */
     hpa_t low_part; /* dma=identity: GPA 0 to IDENTITY_FIRST is there; above, GPA = HPA */
-    struct bitmaps *bitmaps;
 
-    struct vcpu *vcpus[VM_VCPU_MAX];
     unsigned vcpu_count;
-
-    struct vm_bus pio, mmio;
-    struct spinlock lock; /* of the virtual devices: held while one of them is asked */
-    struct vuart *uart;
-    uint8_t rtc_index; /* which register of the clock port 0x71 is */
+    struct vcpu *vcpus[VM_VCPU_MAX];
     struct vlapic *apics[VM_VCPU_MAX];
+
+    struct spinlock lock; /* of the virtual devices: held while one of them is asked */
+    uint8_t rtc_index;    /* which register of the clock port 0x71 is */
+    struct vuart *uart;
     struct vioapic *ioapic;
     struct vpci *pci;
     struct assignment *assignments;
+    struct vm_bus pio, mmio;
+
+    struct vm_config config;
 
     /* How it was started: by its kernel's loader */
     struct {

@@ -46,25 +46,25 @@ struct vbar {
 struct vpci_function {
     bdf_t bdf;             /* as the guest sees it */
     struct assignment *of; /* NULL: the virtual host bridge */
-    struct vpci_reg regs[VPCI_REG_MAX];
-    size_t reg_count;
-    uint8_t shadow[VPCI_CONFIG_SIZE];
-    struct vbar bars[PCI_BAR_COUNT + 1]; /* the last is the ROM */
-
     uint8_t cap_msi, cap_msix;
     struct pci_msi_info msi_info;
-    struct irq_route msi[VPCI_MSI_MAX];
     bool msi_live;          /* the physical MSI is programmed and enabled, ... */
     uint8_t msi_count_log2; /* ... for that many messages */
+    struct irq_route msi[VPCI_MSI_MAX];
     struct vmsix *msix;
+
+    size_t reg_count;
+    struct vpci_reg regs[VPCI_REG_MAX];
+    struct vbar bars[PCI_BAR_COUNT + 1]; /* the last is the ROM */
+    uint8_t shadow[VPCI_CONFIG_SIZE];
 };
 #define VPCI_ROM PCI_BAR_COUNT
 
 struct vpci {
     struct vm *vm;
-    uint32_t address; /* the 0xCF8 latch, one per VM */
-    struct vpci_function bridge;
+    uint32_t address;                    /* the 0xCF8 latch, one per VM */
     struct vpci_function *functions[32]; /* by device number on bus 0; function 0 each */
+    struct vpci_function bridge;
 };
 
 /* The VM's bus with its host bridge, on its port and MMIO buses. NULL: no memory. */

@@ -30,8 +30,6 @@ struct pci_function {
     bool multifunction;
     uint8_t interrupt_pin;  /* 0: none, 1: INTA ... */
     uint8_t interrupt_line; /* as the firmware left it; 0xff: none */
-    struct pci_bar bars[PCI_BAR_COUNT];
-    struct pci_bar rom; /* kind MEM if there is one */
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
     uint16_t ext_acs, ext_ats, ext_sriov, ext_ari;
@@ -48,6 +46,8 @@ struct pci_function {
     void *owner; /* whose it is (guest/assign.c: a VM), NULL: nobody's */
     bool parked; /* it could not be reset after its last owner: in quarantine */
     bool spared; /* its guest is using it: no reset of another function may hit it by the way */
+    struct pci_bar bars[PCI_BAR_COUNT];
+    struct pci_bar rom; /* kind MEM if there is one */
 };
 
 /* Find every function: all buses that the bridges name, bounded; BARs sized with decode off. */

@@ -7,10 +7,10 @@
 ;
 ; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu.c.
 
-VCPU_GPR        equ 0           ; sixteen registers in the order of instruction encodings
-VCPU_CR2        equ 16 * 8
-VCPU_HOST_RSP   equ 17 * 8
-VCPU_LAUNCHED   equ 18 * 8
+VCPU_LAUNCHED   equ 104
+VCPU_HOST_RSP   equ 112
+VCPU_GPR        equ 120         ; sixteen registers in the order of instruction encodings
+VCPU_CR2        equ VCPU_GPR + 16 * 8
 
 HOST_RSP        equ 0x6c14      ; vmx/vmcs_fields.h
 

@@ -14,10 +14,10 @@
 #include "arch/panic.h"
 #include "arch/string.h"
 
-LAYOUT(struct vcpu, regs, 0);
+LAYOUT(struct vcpu, launched, 104);
+LAYOUT(struct vcpu, host_rsp, 112);
+LAYOUT(struct vcpu, regs, 120);
 LAYOUT(struct guest_regs, cr2, 16 * 8);
-LAYOUT(struct vcpu, host_rsp, 17 * 8);
-LAYOUT(struct vcpu, launched, 18 * 8);
 static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
 
 /* VPID 0 is the host's. */

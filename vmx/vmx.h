@@ -106,11 +106,6 @@ struct top {
 #define VCPU_MSR_SWITCHED 6
 
 struct vcpu {
-    /* first, in this order: vmx/enter.asm addresses them */
-    struct guest_regs regs;
-    uint64_t host_rsp; /* as last written to the VMCS */
-    bool launched;     /* VMLAUNCH done: the next entry is VMRESUME */
-
     /* set at creation, constant afterwards */
     struct vm *vm;
     unsigned index; /* in its VM; also its virtual APIC id */
@@ -130,6 +125,9 @@ struct vcpu {
         struct trace_event *traced; /* the exit that waits to be told its cost; NULL: none */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
+    bool launched;          /* VMLAUNCH done: the next entry is VMRESUME */
+    uint64_t host_rsp;      /* as last written to the VMCS */
+    struct guest_regs regs; /* these three are addressed by vmx/enter.asm */
     uint64_t exit_count[EXIT_REASON_COUNT];
     struct top tops[TOP_KINDS];
     uint32_t event;          /* VM-entry interruption information of an event to inject, 0: none */
