@@ -35,6 +35,8 @@ CASES = [
     Case("real-mode", vms=["kernel=boot-sector.bin,mem=4M"],
          expect=[r"kernel=boot-sector", r"^boot-sector\| real mode", r"\| protected mode", r"\| real mode"],
          exits={"boot-sector": 1}),
+    Case("paging-of-32-bits", vms=["kernel=paging32.bin,mem=8M"], forbid=["WRONG"], exits={"paging32": 1},
+         expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits", r"\| a reserved bit: #GP"]),
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
          expect=[r"ports: answered in the right part of RAX", r"\| out of a string$", r"strings: both directions"],
          exits={"cpuid-port": 1}),
