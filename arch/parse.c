@@ -58,8 +58,7 @@ int parse_u64(const char *s, size_t len, uint64_t *out)
     return 0;
 }
 
-/* `max` digits at most, at least one; their number, or 0. */
-static size_t hex_digits(const char *s, size_t len, size_t max, unsigned *out)
+size_t parse_hex(const char *s, size_t len, size_t max, unsigned *out)
 {
     size_t n = 0;
     for (*out = 0; n < len && n < max && digit_value(s[n]) < 16; n++)
@@ -77,7 +76,7 @@ int parse_bdf(const char *s, size_t len, bdf_t *out)
     unsigned v[ARRAY_COUNT(parts)];
     size_t at = 0;
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-        size_t n = hex_digits(s + at, len - at, parts[i].digits, &v[i]);
+        size_t n = parse_hex(s + at, len - at, parts[i].digits, &v[i]);
         at += n;
         if (n == 0 || v[i] > parts[i].max ||
             (parts[i].end ? at == len || s[at] != parts[i].end : at != len))

@@ -15,7 +15,7 @@
 #define WORD_MAX    768
 #define MEM_DEFAULT (UINT64_C(64) << 20)
 #define MEM_MAX     (UINT64_C(1) << 40)
-#define RUN_MAX     UINT64_C(1000000000)
+#define RUN_MAX     1000000000
 #define VCPU_LIMIT  8
 #define PIN_LIMIT   63
 #define TIMEOUT_MAX 86400
@@ -59,14 +59,14 @@ static const char *next_word(const char **at, char word[WORD_MAX])
 
 /* --- Values: each returns NULL, or what is wrong with the value --------------------------------- */
 
-static const char *number(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+static const char *number(const char *s, unsigned min, unsigned max, unsigned *out)
 {
     uint64_t v;
     if (parse_u64(s, strlen(s), &v) < 0)
         return "not a number";
     if (v < min || v > max)
         return "out of range";
-    *out = v;
+    *out = (unsigned)v;
     return NULL;
 }
 
@@ -104,17 +104,14 @@ static const char *set_mem(struct vm_config *vm, const char *value)
 
 static const char *set_vcpus(struct vm_config *vm, const char *value)
 {
-    uint64_t v = 0;
-    const char *why = number(value, 1, VCPU_LIMIT, &v);
-    vm->vcpus = (unsigned)v;
-    return why;
+    return number(value, 1, VCPU_LIMIT, &vm->vcpus);
 }
 
 static const char *set_pin(struct vm_config *vm, const char *value)
 {
-    uint64_t v = 0;
-    const char *why = number(value, 0, PIN_LIMIT, &v);
-    vm->pin = (int)v;
+    unsigned cpu = 0;
+    const char *why = number(value, 0, PIN_LIMIT, &cpu);
+    vm->pin = (int)cpu;
     return why;
 }
 
@@ -125,18 +122,12 @@ static const char *set_run(struct vm_config *vm, const char *value)
 
 static const char *set_timeout(struct vm_config *vm, const char *value)
 {
-    uint64_t v = 0;
-    const char *why = number(value, 1, TIMEOUT_MAX, &v);
-    vm->timeout = (unsigned)v;
-    return why;
+    return number(value, 1, TIMEOUT_MAX, &vm->timeout);
 }
 
 static const char *set_kills(struct vm_config *vm, const char *value)
 {
-    uint64_t v = 0;
-    const char *why = number(value, 1, KILLS_MAX, &v);
-    vm->kills = (unsigned)v;
-    return why;
+    return number(value, 1, KILLS_MAX, &vm->kills);
 }
 
 static const char *set_cmdline(struct vm_config *vm, const char *value)
@@ -150,31 +141,21 @@ static const char *set_cmdline(struct vm_config *vm, const char *value)
 
 /* --- Devices ----------------------------------------------------------------------------------- */
 
-/* `digits` hexadecimal digits at most, at least one; moves *s behind them. */
-static bool hex(const char **s, unsigned digits, unsigned *out)
+/* At most four hexadecimal digits; moves *s behind them. */
+static bool parse_hex16(const char **s, uint16_t *out)
 {
-    unsigned v = 0, n = 0;
-    for (; n < digits; n++, (*s)++) {
-        char c = **s;
-        if (c >= '0' && c <= '9')
-            v = v << 4 | (unsigned)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            v = v << 4 | (unsigned)(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F')
-            v = v << 4 | (unsigned)(c - 'A' + 10);
-        else
-            break;
-    }
-    *out = v;
+    unsigned v;
+    size_t n = parse_hex(*s, strlen(*s), 4, &v);
+    *s += n;
+    *out = (uint16_t)v;
     return n > 0;
 }
 
 /* vendor:device, and #n for the n-th of its kind, counted from 0 */
 static bool parse_id(const char *s, struct device_config *d)
 {
-    unsigned vendor, device;
     uint64_t nth = 0;
-    if (!hex(&s, 4, &vendor) || *s++ != ':' || !hex(&s, 4, &device))
+    if (!parse_hex16(&s, &d->vendor) || *s++ != ':' || !parse_hex16(&s, &d->device))
         return false;
     if (*s == '#') {
         s++;
@@ -183,49 +164,50 @@ static bool parse_id(const char *s, struct device_config *d)
         s += strlen(s);
     }
     d->by_id = true;
-    d->vendor = (uint16_t)vendor;
-    d->device = (uint16_t)device;
     d->nth = (unsigned)nth;
     return *s == '\0';
 }
 
-/* The words that follow the device's address: where each is stored, as the index in its list. */
-const char *const unsafe_names[UNSAFE_COUNT] = {
+const char *const unsafe_names[UNSAFE_COUNT + 1] = {
     [UNSAFE_NO_RESET] = "no-reset", [UNSAFE_GROUP] = "group", [UNSAFE_RMRR] = "rmrr",
     [UNSAFE_CONSOLE] = "console",   [UNSAFE_VFS] = "vfs",     [UNSAFE_HIDDEN] = "hidden",
 };
+const char *const dma_mode_names[] = {
+    [DMA_VTD] = "vtd", [DMA_PV] = "pv", [DMA_IDENTITY] = "identity", NULL};
 
+/* The words that follow the device's address: where each is stored, as the index in its list. */
+enum { OPTION_PLAN, OPTION_BAR, OPTION_DMA, OPTION_IRQ, OPTION_ROM, OPTION_UNSAFE };
 static const struct {
     const char *key;
-    const char *values[UNSAFE_COUNT + 1];
+    const char *const *values;
 } device_options[] = {
-    {"plan", {"A", "B", "C", "D"}},       /* enum plan */
-    {"bar", {"eager", "lazy"}},           /* enum bar_mapping */
-    {"dma", {"vtd", "pv", "identity"}},   /* enum dma_mode */
-    {"irq", {"post", "remap", "inject"}}, /* enum irq_mode */
-    {"rom", {"off", "on"}},
-    {"unsafe", {"no-reset", "group", "rmrr", "console", "vfs", "hidden"}}, /* enum unsafe */
+    [OPTION_PLAN] = {"plan", (const char *const[]){"A", "B", "C", "D", NULL}},
+    [OPTION_BAR] = {"bar", (const char *const[]){"eager", "lazy", NULL}},
+    [OPTION_DMA] = {"dma", dma_mode_names},
+    [OPTION_IRQ] = {"irq", (const char *const[]){"post", "remap", "inject", NULL}},
+    [OPTION_ROM] = {"rom", (const char *const[]){"off", "on", NULL}},
+    [OPTION_UNSAFE] = {"unsafe", unsafe_names},
 };
 
 static void set_device_option(struct device_config *d, size_t option, unsigned value)
 {
     switch (option) {
-    case 0:
+    case OPTION_PLAN:
         d->plan = (enum plan)value;
         break;
-    case 1:
+    case OPTION_BAR:
         d->bar = (enum bar_mapping)value;
         break;
-    case 2:
+    case OPTION_DMA:
         d->dma = (enum dma_mode)value;
         break;
-    case 3:
+    case OPTION_IRQ:
         d->irq = (enum irq_mode)value;
         break;
-    case 4:
+    case OPTION_ROM:
         d->rom = value;
         break;
-    default:
+    case OPTION_UNSAFE:
         d->unsafe |= 1u << value;
         break;
     }

@@ -28,7 +28,8 @@ enum unsafe {
     UNSAFE_HIDDEN,
     UNSAFE_COUNT
 };
-extern const char *const unsafe_names[UNSAFE_COUNT];
+/* By their values; NULL behind the last. */
+extern const char *const unsafe_names[], *const dma_mode_names[];
 
 struct device_config {
     bool by_id; /* vendor:device#nth instead of a bdf */
@@ -50,7 +51,7 @@ struct vm_config {
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
     int pin;          /* CPU index, -1: anywhere */
-    uint64_t run;     /* run=N: only the first instruction, N times (guest/step.c); 0: run freely */
+    unsigned run;     /* run=N: only the first instruction, N times (guest/step.c); 0: run freely */
     unsigned kills;   /* kills=N: kill and restart it N times (guest/kills.c) */
     unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
     size_t module;    /* index of the kernel's module, for messages */

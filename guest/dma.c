@@ -15,9 +15,6 @@
 #include "arch/page.h"
 #include "guest/hypercall.h"
 
-static const char *const mode_names[] = {
-    [DMA_VTD] = "vtd", [DMA_PV] = "pv", [DMA_IDENTITY] = "identity"};
-
 static size_t pin_pages(const struct vm *vm)
 {
     return ALIGN_UP(vm->ram_size / PAGE_SIZE * sizeof(*vm->pins), PAGE_SIZE) / PAGE_SIZE;
@@ -48,7 +45,7 @@ int dma_enable(struct assignment *a)
     if (!err)
         log_info("vm=%s " BDF_FMT
                  " UNSAFE dma=%s: its DMA is not translated, it reaches all memory",
-                 vm->name, BDF_ARG(a->fn->bdf), mode_names[a->config.dma]);
+                 vm->name, BDF_ARG(a->fn->bdf), dma_mode_names[a->config.dma]);
     return err;
 }
 
