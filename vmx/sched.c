@@ -473,7 +473,13 @@ void sched_run(bool (*done)(void))
 {
     struct run_queue *q = this_cpu()->run_queue;
     struct vcpu *v = NULL;
-    while (!done()) {
+    uint64_t tick = 0;
+    for (;;) {
+        if (rdtsc() >= tick) { /* not at each turn: it looks after console, debugger and VMs */
+            if (done())
+                break;
+            tick = sched_deadline(SCHED_TICK_US);
+        }
         if (!v)
             v = pick(q);
         if (v)

@@ -258,9 +258,9 @@ void sched_request_stop(struct vcpu *v);
 /* The same, and wait until it has left its CPU. Not from an exit handler: two vCPUs that wait for each
  * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
-/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is called
- * each time a vCPU leaves, and on the first CPU at least every SCHED_TICK_US; nested, all three are
- * SCHED_NESTED times as long (and a virtual UART holds back what its FIFO has no room for). */
+/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is asked between
+ * two of them, on the first CPU once every SCHED_TICK_US; nested, all three times are SCHED_NESTED times as
+ * long (and a virtual UART holds back what its FIFO has no room for). */
 #define SCHED_TICK_US  1000 /* whoever types must not overrun the 16 bytes of the UART */
 #define SCHED_SLICE_US 1000 /* while another waits */
 #define SCHED_NESTED   10
