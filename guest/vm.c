@@ -451,13 +451,13 @@ static void look_after(struct vm *vm)
 static bool all_ended(void)
 {
     bool ended = true;
-    if (vm_hooks.poll)
-        vm_hooks.poll();
-    trap_tell_nmi();
     for (size_t i = 0; i < count; i++) {
         look_after(vms[i]);
         ended = ended && vms[i]->state == VM_ENDED;
     }
+    if (vm_hooks.poll)
+        vm_hooks.poll(); /* last: what was typed before is done */
+    trap_tell_nmi();
     return ended;
 }
 
