@@ -2,7 +2,8 @@
 /*
  * The neighbour of an attacker. All the while it checks its memory, its device, its time (no timer comes
  * later than late=N us), and that nobody sends it an interrupt that it did not ask for; with msi=1 it asks
- * its device for one in each round. It ends well if it noticed nothing.
+ * its device for one in each round. After some seconds, or when a key is typed, it ends, and well if it
+ * noticed nothing.
  * To: guest/programs/attacker.c (the neighbour).
  */
 #include "arch/msr.h"
@@ -13,6 +14,7 @@
 #define BYTES  1024
 #define VECTOR 0x50
 #define DEVICE 0x51
+#define LSR    0x3fd /* of COM1 */
 
 static uint32_t source[BYTES / 4], target[BYTES / 4];
 static struct edu e;
@@ -91,10 +93,13 @@ static uint64_t lateness(uint64_t wait)
     return rdtsc() - due;
 }
 
+static bool key_typed(void) { return in8(LSR) & BIT(0); }
+
 int main(void)
 {
     uint64_t mhz = option("mhz", 100), until = rdtsc() + option("seconds", 10) * mhz * 1000000;
     uint64_t worst = 0, rounds = 0, late = option("late", UINT32_MAX);
+    uint64_t rest = option("rest", 1) * mhz * 1000; /* from round to round, in ms */
     bool msi = option("msi", 0);
     e = edu_open();
     for (unsigned v = 32; v < 256; v++)
@@ -106,12 +111,12 @@ int main(void)
     if (msi)
         pci_msi_on(e.bdf, DEVICE);
     fill_fresh_memory();
-    for (; rdtsc() < until; rounds++) {
+    for (; rdtsc() < until && !key_typed(); rounds++) {
         check_memory(rounds * 4096, 4096);
         check_device((uint32_t)rounds);
         if (msi)
             check_message();
-        worst = MAX(worst, lateness(1000 * mhz));
+        worst = MAX(worst, lateness(rest));
     }
     check_memory(0, WORDS);
     print("rounds=%lu latest-tick=%lu us messages=%lu unexpected=%lu faults=%lu", rounds,

@@ -18,15 +18,20 @@ def judge(got, least, unseen=0):
     assert [int(line[0]) for line in lines] == list(range(1, len(lines) + 1))
     assert not [line for line in lines if line[3] == "THROUGH"]
     assert len([line for line in lines if line[3] == "UNSEEN"]) == unseen
-    assert re.search(r"^victim\| rounds=\d+ latest-tick=\d+ us messages=\d+ unexpected=0 faults=0", got.text, re.M)
+    after = got.text.partition("hamlet: vm=attacker exit=1 ")[2]
+    assert re.search(r"^victim\| rounds=\d+ latest-tick=\d+ us messages=\d+ unexpected=0 faults=0", after, re.M)
+
+
+# The victim lives until a key is typed, which is when the attacker has ended.
+TELL_THE_VICTIM = [(r"vm=attacker exit=", "q")]
 
 
 def test_attacker_lab(boot):
-    """Side by side on two CPUs, each with a device. The victim goes on for longer than the attacker."""
+    """Side by side on two CPUs, each with a device."""
     got = boot(Case("attacker", cpus=2, machine={"devices": "2"}, timeout=200,
                     vms=["kernel=attacker.elf,mem=2M,pci=00:02.0,timeout=120",
-                         'kernel=victim.elf,mem=16M,pci=00:03.0,timeout=120,cmdline="seconds=8 msi=1 late=200"'],
-                    expect=[r"attempts=\d+ through=0", r"victim\| rounds=", r"hamlet: end vms=2 failed=0"],
+                         'kernel=victim.elf,mem=16M,pci=00:03.0,timeout=120,cmdline="seconds=60 msi=1 late=200"'],
+                    answers=TELL_THE_VICTIM, expect=[r"attempts=\d+ through=0", r"victim\| rounds=", r"hamlet: end vms=2 failed=0"],
                     exits={"attacker": 1, "victim": 1}))
     judge(got, 105)
 
@@ -38,12 +43,11 @@ QEMU_DEVICES = ["pcie-root-port,id=port4,addr=4,chassis=4", "edu,bus=port4,dma_m
 @pytest.mark.nested
 def test_attacker_nested(boot):
     """The same against QEMU's unit, which lets messages in compatibility format pass (docs/lab.md): they are not blocked,
-    the hypervisor takes them for strays, and the neighbour does not notice them either. He is there for the part with
-    DMA and messages, and ends before the attacker does."""
+    the hypervisor takes them for strays, and the neighbour does not notice them either."""
     got = boot(Case("attacker-nested", on="nested", devices=QEMU_DEVICES, timeout=900,
                     vms=["kernel=attacker.elf,mem=2M,pci=1234:11e8#0,timeout=400,cmdline=qemu=1",
-                         "kernel=victim.elf,mem=16M,pci=1234:11e8#1,timeout=400,cmdline=seconds=20"],
-                    expect=[r"attempts=\d+ through=0 unseen=8", r"hamlet: end vms=2 failed=0"],
+                         'kernel=victim.elf,mem=16M,pci=1234:11e8#1,timeout=400,cmdline="seconds=390 rest=300"'],
+                    answers=TELL_THE_VICTIM, expect=[r"attempts=\d+ through=0 unseen=8", r"hamlet: end vms=2 failed=0"],
                     exits={"attacker": 1, "victim": 1}))
     judge(got, 85, unseen=8)
     assert re.search(r"an INIT that nobody here has sent", got.text)
