@@ -109,6 +109,7 @@ static void do_reset(struct vm *vm)
         vm_fail(vm, "reset: one of its devices cannot be shown again");
         return;
     }
+    vuart_reset(vm);
     reset_ioapic(vm);
     vm_clear_ram(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {

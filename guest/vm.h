@@ -223,6 +223,7 @@ MUST_CHECK int vrtc_create(struct vm *vm);             /* vrtc.c: the time of da
 MUST_CHECK int vpower_create(struct vm *vm);           /* vpower.c: power-off and reset */
 void vpower_reset_write(struct vm *vm, uint8_t value); /* port 0xCF9 */
 MUST_CHECK int vlapic_create(struct vm *vm);           /* vlapic.c: one per vCPU */
+void vuart_reset(struct vm *vm); /* as after power-on; what was typed and not taken is gone */
 void vuart_destroy(struct vm *vm);
 void vlapic_destroy(struct vm *vm);
 

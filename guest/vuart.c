@@ -282,6 +282,17 @@ int vuart_create(struct vm *vm)
                                                    vuart_write, vm->uart});
 }
 
+/* What it drives, the I/O APIC is told of: an edge is only seen from there. */
+void vuart_reset(struct vm *vm)
+{
+    struct vuart *u = vm->uart;
+    if (u->used || u->shown)
+        end_line(vm, u);
+    u->mcr = 0;
+    update_line(vm, u);
+    memset(u, 0, sizeof(*u));
+}
+
 void vuart_destroy(struct vm *vm)
 {
     if (!vm->uart)

@@ -111,6 +111,7 @@ int main(void)
             print("still here");
             break;
         case 'r':
+            out8(COM1 + 3, 0x80); /* who resets does not tidy up: data go to the divisor now */
             out8(reset, value);
             print("not reset");
             return 1;
