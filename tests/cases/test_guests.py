@@ -64,7 +64,7 @@ CASES = [
     Case("smp-one-cpu", vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP, exits={"smp": 1}),
     Case("smp-by-software", cpus=2, append="console=com1 apicv=off",
          vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP, exits={"smp": 1}),
-    # An IPI to a vCPU that computes on a CPU of its own: into its descriptor, and no exit there. Without posting one each.
+    # A TLB shootdown for a vCPU that computes on a CPU of its own: into its descriptor, and no exit there. Without posting one each.
     Case("smp-posted", cpus=2, vms=['kernel=smp.elf,mem=4M,vcpus=2,cmdline="cpus=2 computing=1000",timeout=60'],
          expect=[r"\| computing: pings=1000 exits=0$"], exits={"smp": 1}),
     Case("smp-not-posted", cpus=2, append="console=com1 post=off",
