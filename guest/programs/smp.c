@@ -88,21 +88,22 @@ static void see_who_is_fair(unsigned cpus, uint64_t ticks)
 }
 
 static struct {
-    uint64_t tsc, who, least, count;
+    uint64_t who, least, count;
+    uint64_t tsc[2]; /* of each, when it was here last */
 } last = {.least = UINT64_MAX};
 
 /* Whoever finds that the other one was here last has just come: since then it was Hamlet's turn. The least
- * counts: on the bootstrap processor Hamlet also looks after its VMs now and then. */
+ * counts: on the bootstrap processor Hamlet also looks after its VMs now and then. Looking and leaving one's
+ * own mark is one instruction: between two, slices of always the same length could end each time. */
 static void see_switches(uint64_t who, uint64_t count)
 {
     while (atomic_load(&last.count) < count) {
-        uint64_t now = rdtsc();
-        if (last.who != who && last.tsc && now > last.tsc) {
-            last.least = MIN(last.least, now - last.tsc);
+        uint64_t was = atomic_exchange(&last.who, who), now = rdtsc();
+        if (was != who && last.tsc[was]) {
+            last.least = MIN(last.least, now - last.tsc[was]);
             last.count++;
         }
-        last.who = who;
-        last.tsc = rdtsc();
+        last.tsc[who] = rdtsc();
     }
 }
 
