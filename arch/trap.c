@@ -250,16 +250,6 @@ int rdmsr_safe(uint32_t msr, uint64_t *out)
     return err;
 }
 
-int wrmsr_safe(uint32_t msr, uint64_t v)
-{
-    int err = 0;
-    asm volatile("1: wrmsr; jmp 3f; 2: mov %4, %0; 3: " EXTABLE("1b", "2b")
-                 : "+r"(err)
-                 : "c"(msr), "a"(LO32(v)), "d"(HI32(v)), "i"(-EIO)
-                 : "memory");
-    return err;
-}
-
 int read8_safe(const void *at, uint8_t *out)
 {
     uint8_t byte = 0;

@@ -53,8 +53,7 @@ unsigned irq_count(void); /* vectors that were allocated */
 /* Run the handler of `vector` and send the EOI. Called with interrupts off. */
 void irq_dispatch(uint8_t vector);
 
-/* RDMSR/WRMSR that may not exist: -EIO on #GP instead of a panic. */
+/* An MSR that may not exist: -EIO on #GP instead of a panic. */
 MUST_CHECK int rdmsr_safe(uint32_t msr, uint64_t *out);
-MUST_CHECK int wrmsr_safe(uint32_t msr, uint64_t v);
 /* A byte that may not be mapped: -EFAULT on #PF instead of a panic. */
 MUST_CHECK int read8_safe(const void *at, uint8_t *out);

@@ -313,7 +313,7 @@ static void show(struct vpci_function *f, size_t i)
         vpci_set_shadow(f, bar_register(i + 1), 4, HI32(b->guest));
 }
 
-void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+static void write_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     size_t i = (r->offset - PCI_BAR(0)) / 4u;
     bool upper = i > 0 && f->bars[i - 1].host.is_64bit;
@@ -328,7 +328,7 @@ void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t valu
     vbar_update(f);
 }
 
-void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     struct vbar *b = &f->bars[VPCI_ROM];
 
@@ -385,7 +385,7 @@ int vbar_init(struct vpci_function *f)
         vpci_add(f, (struct vpci_reg){.offset = bar_register(i),
                                       .width = 4,
                                       .shadow = 0xffffffff,
-                                      .write = vbar_write});
+                                      .write = write_bar});
     }
     if (f->of->config.rom)
         rom_init(f);
@@ -400,7 +400,7 @@ int vbar_init(struct vpci_function *f)
     vpci_add(f, (struct vpci_reg){.offset = PCI_ROM,
                                   .width = 4,
                                   .shadow = 0xffffffff,
-                                  .write = f->bars[VPCI_ROM].host.kind ? vbar_rom_write : NULL});
+                                  .write = f->bars[VPCI_ROM].host.kind ? write_rom_bar : NULL});
     vpci_set_shadow(f, PCI_ROM, 4, LO32(f->bars[VPCI_ROM].guest));
     return 0;
 }

@@ -40,8 +40,6 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest);
 /* An interrupt for v: accepted if its APIC is enabled and the vector is legal. */
 void vlapic_deliver(struct vcpu *v, uint8_t vector);
 void vlapic_eoi(struct vcpu *v);
-/* Highest vector in ISR or IRR (`offset` of the first of the eight words), -1: none. */
-int vlapic_highest(const struct vcpu *v, unsigned offset);
 uint32_t vlapic_ppr(const struct vcpu *v);
 
 /* The timer's clock is the TSC. */

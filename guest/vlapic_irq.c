@@ -118,7 +118,8 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 
 /* --- Priorities, without APIC virtualization ----------------------------------------------------- */
 
-int vlapic_highest(const struct vcpu *v, unsigned offset)
+/* The highest vector in ISR or IRR (`offset` of the first of the eight words), -1: none. */
+static int highest(const struct vcpu *v, unsigned offset)
 {
     for (int word = 7; word >= 0; word--) {
         uint32_t bits = vlapic_get(v, offset + (unsigned)word * WORD_STRIDE);
@@ -138,7 +139,7 @@ static void change(struct vcpu *v, unsigned offset, unsigned vector, bool on)
 uint32_t vlapic_ppr(const struct vcpu *v)
 {
     uint32_t tpr = vlapic_get(v, APIC_TPR);
-    int served = vlapic_highest(v, APIC_ISR);
+    int served = highest(v, APIC_ISR);
     uint32_t isr = served < 0 ? 0 : (uint32_t)served & (uint32_t)PRIORITY_CLASS;
     return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
 }
@@ -152,7 +153,7 @@ int vm_irq_next(struct vcpu *v)
             vlapic_set(v, at, vlapic_get(v, at) | taken);
     }
     v->irr[0] = v->irr[1] = v->irr[2] = v->irr[3] = 0;
-    int next = vlapic_highest(v, APIC_IRR);
+    int next = highest(v, APIC_IRR);
     bool passes = next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_ppr(v) & PRIORITY_CLASS);
     return passes ? next : -1;
 }
@@ -166,7 +167,7 @@ void vm_irq_accepted(struct vcpu *v, uint8_t vector)
 
 void vlapic_eoi(struct vcpu *v)
 {
-    int served = vlapic_highest(v, APIC_ISR);
+    int served = highest(v, APIC_ISR);
     if (served < 0)
         return;
     change(v, APIC_ISR, (unsigned)served, false);

@@ -90,8 +90,6 @@ void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, u
 
 /* vbar.c: the BARs follow Command and the BAR registers. */
 MUST_CHECK int vbar_init(struct vpci_function *f);
-void vbar_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value);
-void vbar_rom_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value);
 /* Map and unmap so that what is reachable equals what the registers say. */
 void vbar_update(struct vpci_function *f);
 void vbar_unmap_all(struct vpci_function *f);

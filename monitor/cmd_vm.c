@@ -10,7 +10,7 @@
 #include "guest/assign.h"
 #include "monitor/command.h"
 
-const char *vm_state_name(const struct vm *vm)
+static const char *state_name(const struct vm *vm)
 {
     static const char *const names[] = {
         [VM_NEW] = "new",       [VM_RUNNING] = "running", [VM_PAUSED] = "paused",
@@ -26,7 +26,7 @@ static void list(void)
     for (size_t i = 0; i < vm_count(); i++) {
         const struct vm *vm = vm_get(i);
         say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
-            vm_state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
+            state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
             vm->fault_count, vm == console_vm() ? " (console)" : "");
     }
 }
@@ -61,7 +61,7 @@ static void run_vm(struct args *a)
         if (!args_vm(a, &vm) || !args_end(a))
             return;
         if (acts[i].act(vm))
-            complain(a, "vm=%s is %s: it cannot %s now", vm->name, vm_state_name(vm), acts[i].word);
+            complain(a, "vm=%s is %s: it cannot %s now", vm->name, state_name(vm), acts[i].word);
         else
             say("vm=%s %s", vm->name, acts[i].done);
         return;

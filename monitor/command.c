@@ -11,7 +11,7 @@
 #define COMMAND_ENTRY(name) &command_##name,
 static const struct command *const commands[] = {COMMANDS(COMMAND_ENTRY)};
 
-const struct command *command_find(const char *name)
+static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
         if (strcmp(commands[i]->name, name) == 0)
@@ -64,7 +64,7 @@ void command_run(char *line)
     const char *name = args_word(&a);
     if (!name)
         return;
-    const struct command *c = command_find(name);
+    const struct command *c = find(name);
     if (!c) {
         say("%s: no such command; help lists them", name);
         return;
@@ -163,7 +163,7 @@ bool args_bdf(struct args *a, bdf_t *out)
 static void run_help(struct args *a)
 {
     const char *name = args_word(a);
-    const struct command *c = name ? command_find(name) : NULL;
+    const struct command *c = name ? find(name) : NULL;
     if (!args_end(a))
         return;
     if (name && !c) {

@@ -34,7 +34,6 @@ void complain(const struct args *a, const char *fmt, ...) __attribute__((format(
 void command_run(char *line);
 /* Names that begin with [text, text + size): from the n-th on; NULL: no more. */
 const char *command_match(const char *text, size_t size, unsigned n);
-const struct command *command_find(const char *name);
 
 /* The next word, NULL: there is none. */
 char *args_word(struct args *a);
@@ -52,12 +51,9 @@ bool args_bdf(struct args *a, bdf_t *out);
 bool text_bdf(const char *text, bdf_t *out);
 bool text_number(const char *text, uint64_t *out);
 
-const char *vm_state_name(const struct vm *vm);
-
 /* console.c: whose console is in focus; NULL: no VM runs. */
 struct vm *console_vm(void);
 void console_power_off(void);
-void console_help(void);
 
 /* The commands. */
 #define COMMANDS(F)                                                                                \

@@ -220,7 +220,7 @@ static void next_guest(void)
         say("vm=%s has the console.", console_vm() ? console_vm()->name : "-");
 }
 
-void console_help(void)
+static void say_keys(void)
 {
     say("Ctrl-A c  between guest and monitor");
     say("Ctrl-A n  the next guest");
@@ -255,7 +255,7 @@ static bool key_of_escape(uint8_t byte)
         next_guest();
         return true;
     case 'h':
-        console_help();
+        say_keys();
         return true;
     case 'x':
         console_power_off();

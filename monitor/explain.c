@@ -67,13 +67,14 @@ static void say_field(const struct explain_field *f, uint64_t word)
         (int)length, meaning);
 }
 
-void explain_say(const struct explain_register *r, const uint64_t *words, bool all)
+/* One line per field, and one for bits of no field. */
+static void say_register(const struct explain_register *r, const uint64_t *words)
 {
+    say("%s: %s", r->name, r->title);
     uint64_t known[2] = {0};
     for (const struct explain_field *f = r->fields; f->mask; f++) {
         known[f->word] |= f->mask;
-        if (all || (words[f->word] & f->mask))
-            say_field(f, words[f->word]);
+        say_field(f, words[f->word]);
     }
     for (unsigned i = 0; i < r->words; i++)
         if (words[i] & ~known[i])
@@ -156,8 +157,7 @@ static void run_explain(struct args *a)
             return;
     if (!args_end(a))
         return;
-    say("%s: %s", r->name, r->title);
-    explain_say(r, words, true);
+    say_register(r, words);
 }
 
 const struct command command_explain = {"explain", run_explain, "[REGISTER VALUE [HIGH]]",

@@ -30,7 +30,5 @@ extern const struct explain_register explain_vtd[], explain_vmx[],
 const struct explain_register *explain_find(const char *name); /* NULL: there is none */
 /* Names that begin with [text, text + size): from the n-th on; NULL: no more. */
 const char *explain_match(const char *text, size_t size, unsigned n);
-/* One line per field that is not 0 (all: every field), and one for bits of no field. */
-void explain_say(const struct explain_register *r, const uint64_t *words, bool all);
-/* The same in one line: NAME=value NAME NAME ..., fields that are 0 left out. */
+/* What a value says, in one line: NAME=value NAME NAME ..., fields that are 0 left out. */
 void explain_line(const char *name, const uint64_t *words, char *out, size_t size);

@@ -16,8 +16,6 @@
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
-#define ROOT_COUNT 256
-
 int context_init(struct vtd_unit *u)
 {
     u->root = page_alloc();

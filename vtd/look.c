@@ -68,14 +68,6 @@ bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)
     return true;
 }
 
-bool vtd_irte_user(unsigned index, bdf_t *source_id)
-{
-    if (index >= IRT_COUNT || !vtd.slots[index].used)
-        return false;
-    *source_id = vtd.slots[index].source_id;
-    return true;
-}
-
 bool vtd_fault_source(unsigned n, bdf_t *source_id, uint64_t *count)
 {
     if (n >= FAULT_SOURCES || !vtd.fault_sources[n].used)

@@ -126,7 +126,5 @@ struct vtd_walk {
     hpa_t to;
 };
 bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out); /* false: no unit serves it */
-/* Whose is the entry? False: nobody's, or there is none. */
-bool vtd_irte_user(unsigned index, bdf_t *source_id);
 /* The n-th source-id that had a fault; false: no more. */
 bool vtd_fault_source(unsigned n, bdf_t *source_id, uint64_t *count);
