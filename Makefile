@@ -142,7 +142,7 @@ CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-e
 	--suppress=missingIncludeSystem --suppress=comparePointers --suppress=uninitvar \
 	--suppress=va_end_missing:arch/panic.c --suppress=zerodivcond:arch/printf.c \
 	--suppress=arrayIndexOutOfBoundsCond:guest/insn_exec.c
-TEXT_LIMIT := 167936
+TEXT_LIMIT := 163840
 
 check: unit all # style, directions, docs, format, analyser, both compilers, size, unit tests
 	$(Q)set -e; for c in $(sort $(wildcard tests/lint/*.py)); do python3 $$c; done

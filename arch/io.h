@@ -81,7 +81,22 @@ static inline void cache_write_back(const void *p, size_t size)
 #endif
 
 /* The same with the width as a number, for accesses that are passed on as somebody made them.
- * width: 1, 2, 4 or 8 bytes. */
+ * width: 1, 2 or 4 bytes, and 8 in memory. */
+static inline uint32_t port_in(uint16_t port, unsigned width)
+{
+    return width == 1 ? in8(port) : width == 2 ? in16(port) : in32(port);
+}
+
+static inline void port_out(uint16_t port, unsigned width, uint32_t v)
+{
+    if (width == 1)
+        out8(port, (uint8_t)v);
+    else if (width == 2)
+        out16(port, (uint16_t)v);
+    else
+        out32(port, v);
+}
+
 static inline uint64_t mmio_read(const void *p, unsigned width)
 {
     return width == 1   ? mmio_read8(p)

@@ -72,25 +72,18 @@ static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
                        uint64_t *value)
 {
     const struct vbar *b = owner;
-    uint16_t port = (uint16_t)(b->host.base + offset);
 
     (void)v;
-    *value = width == 1 ? in8(port) : width == 2 ? in16(port) : in32(port);
+    *value = port_in((uint16_t)(b->host.base + offset), width);
 }
 
 static void forward_out(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                         uint64_t value)
 {
     const struct vbar *b = owner;
-    uint16_t port = (uint16_t)(b->host.base + offset);
 
     (void)v;
-    if (width == 1)
-        out8(port, (uint8_t)value);
-    else if (width == 2)
-        out16(port, (uint16_t)value);
-    else
-        out32(port, (uint32_t)value);
+    port_out((uint16_t)(b->host.base + offset), width, (uint32_t)value);
 }
 
 /* --- Where a BAR may be ------------------------------------------------------------------------- */

@@ -55,30 +55,14 @@ void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 
 static uint32_t hardware_read(const struct vpci_function *f, uint16_t offset, unsigned width)
 {
-    bdf_t bdf;
-
-    if (!f->of)
-        return 0;
-    bdf = f->of->fn->bdf;
-    return width == 1   ? pci_read8(bdf, offset)
-           : width == 2 ? pci_read16(bdf, offset)
-                        : pci_read32(bdf, offset);
+    return f->of ? pci_read(f->of->fn->bdf, offset, width) : 0;
 }
 
 static void hardware_write(const struct vpci_function *f, uint16_t offset, unsigned width,
                            uint32_t value)
 {
-    bdf_t bdf;
-
-    if (!f->of)
-        return;
-    bdf = f->of->fn->bdf;
-    if (width == 1)
-        pci_write8(bdf, offset, (uint8_t)value);
-    else if (width == 2)
-        pci_write16(bdf, offset, (uint16_t)value);
-    else
-        pci_write32(bdf, offset, value);
+    if (f->of)
+        pci_write(f->of->fn->bdf, offset, width, value);
 }
 
 /* --- One register ------------------------------------------------------------------------------- */

@@ -61,17 +61,11 @@ static void side(const char *name, uint64_t host, bool has_guest, uint64_t guest
     say("  %-12s 0x%08lx   %-12s %s", name, host, other, words);
 }
 
-static uint32_t host_read(const struct pci_function *f, uint16_t reg, unsigned width)
-{
-    if (width == 1)
-        return pci_read8(f->bdf, reg);
-    return width == 2 ? pci_read16(f->bdf, reg) : pci_read32(f->bdf, reg);
-}
-
 static void show_register(const struct pci_function *f, struct vpci_function *guest,
                           const char *name, uint16_t reg, unsigned width, const char *words)
 {
-    side(name, host_read(f, reg, width), guest, guest ? vpci_read(guest, reg, width) : 0, words);
+    side(name, pci_read(f->bdf, reg, width), guest, guest ? vpci_read(guest, reg, width) : 0,
+         words);
 }
 
 static void show_header(const struct pci_function *f, struct vpci_function *guest)

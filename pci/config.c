@@ -104,74 +104,35 @@ static uint16_t port_select(bdf_t bdf, uint16_t reg)
     return PCI_PORT_DATA + (reg & 3);
 }
 
-uint8_t pci_read8(bdf_t bdf, uint16_t reg)
+uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width)
 {
     const uint8_t *p = ecam_register(bdf, reg);
     if (p)
-        return mmio_read8(p);
-    if (reg >= PCI_CONFIG_SIZE)
-        return UINT8_MAX;
-    uint8_t v = in8(port_select(bdf, reg));
-    spin_unlock(&port_lock);
-    return v;
-}
-
-uint16_t pci_read16(bdf_t bdf, uint16_t reg)
-{
-    const uint8_t *p = ecam_register(bdf, reg);
-    if (p)
-        return mmio_read16(p);
-    if (reg >= PCI_CONFIG_SIZE)
-        return UINT16_MAX;
-    uint16_t v = in16(port_select(bdf, reg));
-    spin_unlock(&port_lock);
-    return v;
-}
-
-uint32_t pci_read32(bdf_t bdf, uint16_t reg)
-{
-    const uint8_t *p = ecam_register(bdf, reg);
-    if (p)
-        return mmio_read32(p);
+        return (uint32_t)mmio_read(p, width);
     if (reg >= PCI_CONFIG_SIZE)
         return UINT32_MAX;
-    uint32_t v = in32(port_select(bdf, reg));
+    uint32_t v = port_in(port_select(bdf, reg), width);
     spin_unlock(&port_lock);
     return v;
 }
 
-void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v)
+void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
 {
     uint8_t *p = ecam_register(bdf, reg);
     if (p) {
-        mmio_write8(p, v);
+        mmio_write(p, width, v);
     } else if (reg < PCI_CONFIG_SIZE) {
-        out8(port_select(bdf, reg), v);
+        port_out(port_select(bdf, reg), width, v);
         spin_unlock(&port_lock);
     }
 }
 
-void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v)
-{
-    uint8_t *p = ecam_register(bdf, reg);
-    if (p) {
-        mmio_write16(p, v);
-    } else if (reg < PCI_CONFIG_SIZE) {
-        out16(port_select(bdf, reg), v);
-        spin_unlock(&port_lock);
-    }
-}
-
-void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v)
-{
-    uint8_t *p = ecam_register(bdf, reg);
-    if (p) {
-        mmio_write32(p, v);
-    } else if (reg < PCI_CONFIG_SIZE) {
-        out32(port_select(bdf, reg), v);
-        spin_unlock(&port_lock);
-    }
-}
+uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
+uint16_t pci_read16(bdf_t bdf, uint16_t reg) { return (uint16_t)pci_read(bdf, reg, 2); }
+uint32_t pci_read32(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 4); }
+void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v) { pci_write(bdf, reg, 1, v); }
+void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(bdf, reg, 2, v); }
+void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
 
 /* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. Under a lock:
  * a CPU that switches bus mastering off for good must not meet one that writes the old value back. */

@@ -58,7 +58,9 @@ struct pci_function *pci_find(bdf_t bdf); /* NULL: not there */
 struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth); /* nth from 0 */
 
 /* Config space by ECAM where the MCFG has a window for the bus, else by 0xCF8/0xCFC (registers below
- * 256; beyond: reads all-ones, writes dropped). reg is aligned to the width. */
+ * 256; beyond: reads all-ones, writes dropped). reg is aligned to the width: 1, 2 or 4 bytes. */
+uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width);
+void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v);
 uint8_t pci_read8(bdf_t bdf, uint16_t reg);
 uint16_t pci_read16(bdf_t bdf, uint16_t reg);
 uint32_t pci_read32(bdf_t bdf, uint16_t reg);

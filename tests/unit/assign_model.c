@@ -117,23 +117,28 @@ MMIO(64)
 
 /* --- pci ---------------------------------------------------------------------------------------- */
 
-#define CONFIG(width)                                                                              \
-    uint##width##_t pci_read##width(bdf_t bdf, uint16_t reg)                                       \
-    {                                                                                              \
-        uint##width##_t v;                                                                         \
-        assert(bdf == m.fn.bdf && reg % sizeof(v) == 0 && reg < sizeof(m.config));                 \
-        memcpy(&v, m.config + reg, sizeof(v));                                                     \
-        return v;                                                                                  \
-    }                                                                                              \
-    void pci_write##width(bdf_t bdf, uint16_t reg, uint##width##_t v)                              \
-    {                                                                                              \
-        assert(bdf == m.fn.bdf && reg % sizeof(v) == 0 && reg < sizeof(m.config));                 \
-        m.config_writes++;                                                                         \
-        memcpy(m.config + reg, &v, sizeof(v));                                                     \
-    }
-CONFIG(8)
-CONFIG(16)
-CONFIG(32)
+static uint8_t *config_at(bdf_t bdf, uint16_t reg, unsigned width)
+{
+    assert(bdf == m.fn.bdf && reg % width == 0 && reg < sizeof(m.config));
+    return m.config + reg;
+}
+uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width)
+{
+    uint32_t v = 0;
+    memcpy(&v, config_at(bdf, reg, width), width);
+    return v;
+}
+void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
+{
+    m.config_writes++;
+    memcpy(config_at(bdf, reg, width), &v, width);
+}
+uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
+uint16_t pci_read16(bdf_t bdf, uint16_t reg) { return (uint16_t)pci_read(bdf, reg, 2); }
+uint32_t pci_read32(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 4); }
+void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v) { pci_write(bdf, reg, 1, v); }
+void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(bdf, reg, 2, v); }
+void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
 
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {

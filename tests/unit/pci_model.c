@@ -198,6 +198,8 @@ uint32_t mmio_read32(const void *p) { return ecam_access(p, 4, false, 0); }
 void mmio_write8(void *p, uint8_t v) { ecam_access(p, 1, true, v); }
 void mmio_write16(void *p, uint16_t v) { ecam_access(p, 2, true, v); }
 void mmio_write32(void *p, uint32_t v) { ecam_access(p, 4, true, v); }
+uint64_t mmio_read64(const void *p) { return (void)p, abort(), 0; } /* no register is so wide */
+void mmio_write64(void *p, uint64_t v) { (void)p, (void)v, abort(); }
 
 const struct acpi_header *acpi_find(const char signature[4])
 {
