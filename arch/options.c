@@ -36,23 +36,28 @@ static bool is(struct text t, const char *word)
     return strlen(word) == t.length && strncmp(t.s, word, t.length) == 0;
 }
 
-/* Which of `count` words is it? -EINVAL: none. */
-static int choose(struct text value, const char *const words[], size_t count)
+/* The index of the word in a list that ends with NULL. */
+static int set_choice(struct text value, const char *const words[], uint8_t *out)
 {
-    for (size_t i = 0; i < count; i++)
-        if (is(value, words[i]))
-            return (int)i;
+    for (uint8_t i = 0; words[i]; i++)
+        if (is(value, words[i])) {
+            *out = i;
+            return 0;
+        }
     return -EINVAL;
 }
 
-static int set_switch(struct text value, bool *out)
+static int set_bool(struct text value, const char *no, const char *yes, bool *out)
 {
-    static const char *const words[] = {"off", "on"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        *out = n == 1;
-    return n < 0 ? n : 0;
+    const char *const words[] = {no, yes, NULL};
+    uint8_t n;
+    if (set_choice(value, words, &n) < 0)
+        return -EINVAL;
+    *out = n;
+    return 0;
 }
+
+static int set_switch(struct text value, bool *out) { return set_bool(value, "off", "on", out); }
 
 static int set_number(struct text value, uint64_t min, uint64_t max, uint64_t *out)
 {
@@ -119,48 +124,33 @@ static int set_gdb(struct text value)
 static int set_log(struct text value)
 {
     static const char *const words[] = {
-        [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        options.log = (uint8_t)n;
-    return n < 0 ? n : 0;
+        [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace", NULL};
+    return set_choice(value, words, &options.log);
 }
 
 static int set_post(struct text value)
 {
-    static const char *const words[] = {[POST_OFF] = "off", [POST_SW] = "sw", [POST_HW] = "hw"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        options.post = (enum post_mode)n;
-    return n < 0 ? n : 0;
+    static const char *const words[] = {
+        [POST_OFF] = "off", [POST_SW] = "sw", [POST_HW] = "hw", NULL};
+    return set_choice(value, words, &options.post);
 }
 
 static int set_inv(struct text value)
 {
-    static const char *const words[] = {[INV_QI] = "qi", [INV_REG] = "reg"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        options.inv = (enum inv_mode)n;
-    return n < 0 ? n : 0;
-}
-
-static int set_rmrr(struct text value)
-{
-    static const char *const words[] = {"refuse", "map"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        options.rmrr_map = n == 1;
-    return n < 0 ? n : 0;
+    static const char *const words[] = {[INV_QI] = "qi", [INV_REG] = "reg", NULL};
+    return set_choice(value, words, &options.inv);
 }
 
 static int set_end(struct text value)
 {
     static const char *const words[] = {
-        [END_POWEROFF] = "poweroff", [END_HALT] = "halt", [END_REBOOT] = "reboot"};
-    int n = choose(value, words, ARRAY_COUNT(words));
-    if (n >= 0)
-        options.end = (enum end_mode)n;
-    return n < 0 ? n : 0;
+        [END_POWEROFF] = "poweroff", [END_HALT] = "halt", [END_REBOOT] = "reboot", NULL};
+    return set_choice(value, words, &options.end);
+}
+
+static int set_rmrr(struct text value)
+{
+    return set_bool(value, "refuse", "map", &options.rmrr_map);
 }
 
 static int set_cpus(struct text value)
@@ -201,15 +191,12 @@ static int set_hide(struct text value)
 
 static int set_vfs(struct text value)
 {
-    size_t comma = 0;
-    while (comma < value.length && value.s[comma] != ',')
-        comma++;
-    struct text number = {value.s + comma + 1, value.length - comma - 1};
     unsigned n = options.vfs_count;
+    struct text pf;
     uint64_t count;
-    if (n == OPTIONS_DEVICE_MAX || comma == value.length ||
-        parse_bdf(value.s, comma, &options.vfs[n].bdf) < 0 ||
-        set_number(number, 1, 256, &count) < 0)
+    if (n == OPTIONS_DEVICE_MAX || !next_part(&value, &pf) ||
+        parse_bdf(pf.s, pf.length, &options.vfs[n].bdf) < 0 ||
+        set_number(value, 1, 256, &count) < 0)
         return -EINVAL;
     options.vfs[n].count = (unsigned)count;
     options.vfs_count++;

@@ -23,12 +23,12 @@ struct options {
     uint8_t log;            /* enum log_level. log=error|info|trace */
     bool vtd;               /* vtd=on|off */
     bool ir;                /* ir=on|off, interrupt remapping */
-    enum post_mode post;    /* post=hw|sw|off: the best that may be used */
-    enum inv_mode inv;      /* inv=qi|reg */
+    uint8_t post;           /* enum post_mode. post=hw|sw|off: the best that may be used */
+    uint8_t inv;            /* enum inv_mode. inv=qi|reg */
     bool rmrr_map;          /* rmrr=refuse|map: devices for which the firmware reserves memory */
     bool apicv;             /* apicv=on|off: off shows the software local APIC */
     bool x2apic;            /* x2apic=on|off, the host's own local APICs */
-    enum end_mode end;      /* end=poweroff|halt|reboot: after the last VM */
+    uint8_t end;            /* enum end_mode. end=poweroff|halt|reboot: after the last VM */
     bool trace;             /* trace=on|off: from the first VM on (arch/trace.h) */
     uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
     bdf_t hidden[OPTIONS_DEVICE_MAX]; /* hide=BDF: not for guests; may stand several times */
