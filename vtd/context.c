@@ -112,8 +112,8 @@ static int attach_locked(struct vtd_domain *d, struct vtd_unit *u, bdf_t source_
 
 void vtd_prepare(bdf_t source_id)
 {
-    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
-    if (!u || !u->usable)
+    struct vtd_unit *u = unit_of(source_id);
+    if (!u)
         return;
     spin_lock(&vtd.context_lock);
     (void)context_entry(u, source_id, true);
@@ -122,8 +122,8 @@ void vtd_prepare(bdf_t source_id)
 
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 {
-    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
-    if (!u || !u->usable)
+    struct vtd_unit *u = unit_of(source_id);
+    if (!u)
         return FAIL(ENODEV, "no unit serves " BDF_FMT, BDF_ARG(source_id));
     spin_lock(&vtd.context_lock);
     int err = attach_locked(d, u, source_id);
@@ -136,8 +136,8 @@ int vtd_attach(struct vtd_domain *d, bdf_t source_id)
 
 void vtd_detach(bdf_t source_id)
 {
-    struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
-    if (!u || !u->usable)
+    struct vtd_unit *u = unit_of(source_id);
+    if (!u)
         return;
     spin_lock(&vtd.context_lock);
     struct u128 *entry = context_entry(u, source_id, false);

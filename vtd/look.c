@@ -53,9 +53,9 @@ static void walk_second_stage(struct vtd_walk *w, gpa_t iova)
 
 bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)
 {
-    const struct vtd_unit *u = vtd.active ? unit_of(source_id) : NULL;
+    const struct vtd_unit *u = unit_of(source_id);
     *out = (struct vtd_walk){.levels = vtd.levels};
-    if (!u || !u->usable)
+    if (!u)
         return false;
     out->unit = u->index;
     out->root = u->root[BDF_BUS(source_id)];

@@ -79,24 +79,22 @@ static bool scopes_cover(struct dmar_scopes run, bdf_t source_id)
 
 struct vtd_unit *unit_of(bdf_t source_id)
 {
-    struct vtd_unit *rest = NULL;
-    for (unsigned i = 0; i < vtd.unit_count; i++) {
+    struct vtd_unit *found = NULL;
+    for (unsigned i = 0; vtd.active && i < vtd.unit_count; i++) {
         struct vtd_unit *u = &vtd.units[i];
         if (u->dmar->segment != 0) /* a bdf_t names a function of segment 0 */
             continue;
-        if (scopes_cover(u->dmar->scopes, source_id))
-            return u;
+        if (scopes_cover(u->dmar->scopes, source_id)) {
+            found = u;
+            break;
+        }
         if (u->dmar->include_all)
-            rest = u;
+            found = u; /* of all that no other unit names */
     }
-    return rest;
+    return found && found->usable ? found : NULL;
 }
 
-bool vtd_covers(bdf_t bdf)
-{
-    const struct vtd_unit *u = vtd.active ? unit_of(bdf) : NULL;
-    return u && u->usable;
-}
+bool vtd_covers(bdf_t bdf) { return unit_of(bdf) != NULL; }
 
 /* Memory that the firmware reserves for devices */
 

@@ -92,7 +92,7 @@ void vtd_write32(struct vtd_unit *u, unsigned reg, uint32_t v);
 void vtd_write64(struct vtd_unit *u, unsigned reg, uint64_t v);
 /* Set or clear one bit of Global Command and wait for the unit's answer; -ETIMEDOUT (logged). */
 MUST_CHECK int unit_command(struct vtd_unit *u, uint64_t bit, bool on);
-/* The unit that serves the source-id, whether usable or not; NULL: none. */
+/* The unit that serves the source-id; NULL: none, or one that we cannot drive. */
 struct vtd_unit *unit_of(bdf_t source_id);
 /* Let the units see [p, p + size) of a table: write it back where a unit does not snoop. */
 void unit_publish(const void *p, size_t size);
