@@ -9,7 +9,9 @@
 #include "guest/vlapic.h"
 #include "vmx/upcalls.h"
 
-#define PERIOD_MIN 1000 /* TSC ticks: no guest gets interrupts faster than it could take them */
+/* TSC ticks, nested SCHED_NESTED times as many: a few exits. A timer that is due again before the guest's next
+ * instruction would be all that the vCPU does. */
+#define PERIOD_MIN UINT64_C(10000)
 
 static unsigned mode_of(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }
 static unsigned mode(const struct vcpu *v) { return mode_of(vlapic_get(v, APIC_LVT_TIMER)); }
@@ -35,7 +37,8 @@ static void set_due(struct vcpu *v, uint64_t tsc)
 
 static uint64_t period_of(const struct vcpu *v)
 {
-    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), (uint64_t)PERIOD_MIN) : 0;
+    uint64_t least = vmx_caps.nested ? PERIOD_MIN * SCHED_NESTED : PERIOD_MIN;
+    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), least) : 0;
 }
 
 void vlapic_timer_start(struct vcpu *v)

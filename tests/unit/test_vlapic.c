@@ -425,6 +425,26 @@ static void timer_periodic(void **state)
     assert_int_not_equal(v->timer_deadline, 0);
 }
 
+/* However short the period is: the guest comes to its next instruction, and nested an exit is dear. */
+static void timer_of_one_tick(void **state)
+{
+    (void)state;
+    struct vcpu *v = &vcpus[0];
+    for (uint64_t least = 10000; least <= 100000; least *= 10) {
+        vmx_caps.nested = least > 10000;
+        store(APIC_LVT_TIMER, 4, 0x20046);
+        store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
+        store(APIC_TIMER_INITIAL, 4, 1);
+        uint64_t due = v->timer_deadline;
+        while (rdtsc() < due)
+            cpu_relax();
+        vm_timer(v);
+        assert_true(v->timer_deadline >= due + least);
+        assert_int_equal((v->timer_deadline - due) % least, 0);
+    }
+    vmx_caps.nested = false;
+}
+
 static void timer_deadline(void **state)
 {
     (void)state;
@@ -464,6 +484,7 @@ int main(void)
         T(timer),
         T(trap_like_writes),
         T(timer_periodic),
+        T(timer_of_one_tick),
         T(timer_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
