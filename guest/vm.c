@@ -140,6 +140,16 @@ static void free_ram(struct vm *vm)
 
 /* --- Making one ---------------------------------------------------------------------------------- */
 
+/* Firmware would start here, in real mode: a system that goes there wants a reset. */
+#define RESET_VECTOR 0xffff0
+static const uint8_t reset_code[] = {
+    0xba, 0xf9, 0x0c, /* mov dx, VACPI_RESET_PORT */
+    0xb0, 0x06,       /* mov al, VACPI_RESET_VALUE */
+    0xee,             /* out dx, al */
+    0xeb, 0xfe,       /* jmp $ */
+};
+static_assert(VACPI_RESET_PORT == 0xcf9 && VACPI_RESET_VALUE == 6, "as in reset_code");
+
 int vm_load(struct vm *vm)
 {
     const struct vm_config *c = &vm->config;
@@ -158,6 +168,7 @@ int vm_load(struct vm *vm)
     if (!l.ram)
         return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);
     vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
+    memcpy(l.ram + RESET_VECTOR, reset_code, sizeof(reset_code));
     int err = load_kernel(&l);
     if (vm->low_part.v)
         identity_unstage(vm, l.ram);

@@ -45,6 +45,7 @@ CASES = [
     Case("power", vms=["kernel=power.elf,mem=4M"], answers=[(r"power\| What\?", key) for key in "csro"],
          expect=[r"^power\| the clock goes", r"^power\| still here", r"vm=power reset$", r"^power\| What\?"], forbid=["not reset", "not off", "FAIL"],
          exits={"power": 0}),
+    Case("reboot", vms=["kernel=reboot.bin,mem=4M"], stop_at=r"vm=reboot reset[\s\S]*vm=reboot reset"),
     # Each is stopped or answered as hardware would, and the next one runs.
     Case("misbehaviour",
          vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M", "kernel=endless.bin,mem=4M,timeout=1",
