@@ -30,6 +30,7 @@ struct run_queue {
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
+    uint64_t tick;                  /* TSC at which its CPU asks done() again */
 };
 
 static struct run_queue queues[CPU_MAX];
@@ -395,7 +396,7 @@ static void sleep_for_work(struct run_queue *q)
     if (nothing) {
         bool ticks =
             this_cpu()->index == 0; /* it looks after the console, and after VMs that end */
-        arm_host_timer(ticks ? sched_deadline(SCHED_TICK_US) : 0);
+        arm_host_timer(ticks ? q->tick : 0);
         this_cpu()->sleeps++;
         cpu_wait();
         atomic_store(&q->idle, false);
@@ -439,11 +440,11 @@ static void after_init(struct vcpu *v)
 /* Whoever comes into the queue after this look finds v loaded here, and makes it share. */
 static uint64_t slice_end(struct run_queue *q)
 {
-    uint64_t alone = this_cpu()->index == 0 ? SCHED_TICK_US : SCHED_ALONE_US;
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    return sched_deadline(others ? SCHED_SLICE_US : alone);
+    uint64_t end = sched_deadline(others ? SCHED_SLICE_US : SCHED_ALONE_US);
+    return this_cpu()->index == 0 ? MIN(end, q->tick) : end;
 }
 
 /* One slice. Returns v if it keeps this CPU. */
@@ -473,12 +474,11 @@ void sched_run(bool (*done)(void))
 {
     struct run_queue *q = this_cpu()->run_queue;
     struct vcpu *v = NULL;
-    uint64_t tick = 0;
     for (;;) {
-        if (rdtsc() >= tick) { /* not at each turn: it looks after console, debugger and VMs */
+        if (rdtsc() >= q->tick) { /* not at each turn: it looks after console, debugger and VMs */
             if (done())
                 break;
-            tick = sched_deadline(SCHED_TICK_US);
+            q->tick = sched_deadline(SCHED_TICK_US);
         }
         if (!v)
             v = pick(q);

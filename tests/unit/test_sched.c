@@ -39,9 +39,9 @@ struct cpu *this_cpu(void) { return here; }
 unsigned cpu_count(void) { return CPUS; }
 struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
 void cpu_kick(struct cpu *cpu) { w.ipis[cpu->index] |= IPI_KICK; }
-void cpu_wait(void) {}
+static uint64_t host_timer, slept_until;
+void cpu_wait(void) { slept_until = host_timer; }
 bool apic_is_x2apic(void) { return true; }
-static uint64_t host_timer;
 void apic_timer_at(uint64_t tsc) { host_timer = tsc; }
 uint64_t time_deadline_us(uint64_t us) { return us; }
 void irq_register(uint8_t vector, irq_handler handler, void *ctx)
@@ -444,6 +444,19 @@ static void a_timer_wakes(void **state)
     assert_true(host_timer == 0);
 }
 
+/* The first CPU's UART is full soon: neither a slice nor a sleep that begins late puts the look at it off. */
+static void the_tick_bounds_slice_and_sleep(void **state)
+{
+    (void)state;
+    for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+        on(cpu);
+        here->run_queue->tick = 300;
+        assert_int_equal(slice_end(here->run_queue), cpu ? SCHED_ALONE_US : 300);
+        sleep_for_work(here->run_queue);
+        assert_int_equal(slept_until, cpu ? 0 : 300);
+    }
+}
+
 static void a_request_keeps_awake(void **state)
 {
     (void)state;
@@ -461,10 +474,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(every_order_of_events), T(every_order_on_one_cpu),     T(least_loaded_cpu_first),
-        T(pinned_stays),          T(an_idle_cpu_takes_over),     T(stops_from_every_state),
-        T(init_and_startup),      T(stops_one_of_its_own_queue), T(a_timer_wakes),
-        T(a_request_keeps_awake),
+        T(every_order_of_events), T(every_order_on_one_cpu),          T(least_loaded_cpu_first),
+        T(pinned_stays),          T(an_idle_cpu_takes_over),          T(stops_from_every_state),
+        T(init_and_startup),      T(stops_one_of_its_own_queue),      T(a_timer_wakes),
+        T(a_request_keeps_awake), T(the_tick_bounds_slice_and_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
