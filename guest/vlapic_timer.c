@@ -65,7 +65,8 @@ uint32_t vlapic_timer_current(const struct vcpu *v)
     uint64_t now = rdtsc(), due = vlapic_of(v)->due;
     if (mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
         return 0;
-    return (uint32_t)((due - now) >> divide_shift(v));
+    /* a period that was made longer is not seen */
+    return (uint32_t)MIN((due - now) >> divide_shift(v), vlapic_get(v, APIC_TIMER_INITIAL));
 }
 
 uint64_t vlapic_deadline(const struct vcpu *v)

@@ -441,6 +441,7 @@ static void timer_of_one_tick(void **state)
         vm_timer(v);
         assert_true(v->timer_deadline >= due + least);
         assert_int_equal((v->timer_deadline - due) % least, 0);
+        assert_in_range(load(APIC_TIMER_CURRENT, 4), 0, 1);
     }
     vmx_caps.nested = false;
 }
