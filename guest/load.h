@@ -15,7 +15,8 @@
  *
  *   0x00000  free for the guest, the stack grows down from LOAD_AREA
  *   0x90000  LOAD_AREA: page tables, boot information         reserved in the memory map
- *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables    reserved
+ *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables;   reserved
+ *            0xffff0: what asks for a reset (guest/vm.c)
  *   1 MiB    kernel ...  initrd at the end of low memory
  *
  * From: guest/vm.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.

@@ -9,8 +9,8 @@
 #include "guest/vlapic.h"
 #include "vmx/upcalls.h"
 
-/* TSC ticks, nested SCHED_NESTED times as many: a few exits. A timer that is due again before the guest's next
- * instruction would be all that the vCPU does. */
+/* TSC ticks, nested SCHED_NESTED times as many: more than an exit takes. A timer that is due again before the
+ * guest's next instruction would be all that the vCPU does. */
 #define PERIOD_MIN UINT64_C(10000)
 
 static unsigned mode_of(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }

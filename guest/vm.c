@@ -439,13 +439,13 @@ static void bury(struct vm *vm)
         report_vm(vm);
     give_back(vm);
     vm->state = VM_ENDED;
-    keep_promises(vm, "behind it");
+    keep_promises(vm, "after its end");
     kills_count(vm);
     if (again)
         live_again(vm);
 }
 
-/* Called between two turns of the scheduler on the bootstrap processor. */
+/* Called once a tick (SCHED_TICK_US), between two turns of the scheduler on the bootstrap processor. */
 static void look_after(struct vm *vm)
 {
     if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)

@@ -259,8 +259,8 @@ void sched_request_stop(struct vcpu *v);
  * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is asked between
- * two of them, on the first CPU once every SCHED_TICK_US; nested, all three times are SCHED_NESTED times as
- * long (and a virtual UART holds back what its FIFO has no room for). */
+ * two turns, no more than once every SCHED_TICK_US, and on the first CPU no less; nested, all three times are
+ * SCHED_NESTED times as long (and a virtual UART holds back what its FIFO has no room for). */
 #define SCHED_TICK_US  1000 /* whoever types must not overrun the 16 bytes of the UART */
 #define SCHED_SLICE_US 1000 /* while another waits */
 #define SCHED_NESTED   10
