@@ -49,13 +49,21 @@ static bool open(struct uart *u, uint16_t port, uint32_t baud)
     out8(port + UART_IIR, FCR_ENABLE);
     u->fifo = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
     out8(port + UART_MCR, MCR_DTR_RTS);
+    (void)in8(port + UART_LSR); /* an overrun before us is not ours to tell */
     u->port = port;
     return true;
 }
 
 bool uart_init(uint16_t port, uint32_t baud) { return open(&console, port, baud); }
 
-static uint8_t status_of(const struct uart *u) { return in8(u->port + UART_LSR); }
+/* Reading it clears the overrun bit: at least one byte found the FIFO full. */
+static uint8_t status_of(struct uart *u)
+{
+    uint8_t status = in8(u->port + UART_LSR);
+    if (status & UART_LSR_OVERRUN)
+        atomic_fetch_add(&u->lost, 1);
+    return status;
+}
 
 static uint8_t *byte_at(struct uart *u, unsigned n)
 {
@@ -72,7 +80,7 @@ static void fetch(struct uart *u)
         if (u->count == TYPED_SIZE) {
             *byte_at(u, TYPED_SIZE - 2) = *byte_at(u, TYPED_SIZE - 1);
             u->count--;
-            u->lost++;
+            atomic_fetch_add(&u->lost, 1);
         }
         *byte_at(u, u->count++) = in8(u->port + UART_DATA);
     }

@@ -18,6 +18,7 @@ enum uart_reg {
     UART_SCR = 7,
 };
 #define UART_LSR_DATA_READY BIT(0)
+#define UART_LSR_OVERRUN    BIT(1)
 #define UART_LSR_THR_EMPTY  BIT(5)
 #define UART_LSR_IDLE       BIT(6)
 #define UART_LCR_8N1        0x03
@@ -31,7 +32,7 @@ int uart_read(void);                            /* a byte, or -1 if none waits *
 /* The key behind the first `escape` that waits, not two of them; what came before it is lost, and counted.
  * -1: there is none, and all goes on waiting. */
 int uart_read_escaped(uint8_t escape);
-unsigned uart_lost(void); /* bytes that nobody got, since it was asked the last time */
+unsigned uart_lost(void); /* bytes at least that nobody got, since it was asked the last time */
 uint16_t uart_port(void); /* 0: none */
 
 /* A line to a program, a debugger: nobody waits for it. */

@@ -308,7 +308,7 @@ static void poll(void)
     tell_focus();
     unsigned lost = uart_lost();
     if (lost)
-        say("hamlet: typed=lost bytes=%u: the guest in focus does not read", lost);
+        say("hamlet: typed=lost bytes=%u: they were not read in time", lost);
 }
 
 void monitor_init(void)

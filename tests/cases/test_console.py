@@ -57,6 +57,12 @@ def test_out_of_a_guest_that_does_not_read(boot):
         expect=[r"^hamlet: typed=lost bytes=9\d\d", r"^vm=deaf state=running"], forbid=[r"no such command"]))
 
 
+def test_typed_while_nobody_looks(boot):
+    """Making a big VM takes longer than the port's FIFO holds what is typed: that some of it is lost is said."""
+    boot(Case("overrun", vms=["kernel=chatter.elf,name=one,mem=200M"], answers=[(r"vm: free-pages", LINE[:400]), (r"I listen", OFF)],
+              expect=[r"^hamlet: typed=lost bytes=\d+"]))
+
+
 def test_keys(boot):
     """Ctrl-A n moves the focus, Ctrl-A twice is one for the guest, another key after it is none; twice Ctrl-A x ends at once."""
     boot(Case("keys", vms=[listener("one"), listener("two"), "kernel=endless.bin,name=loop,mem=4M"], answers=[
