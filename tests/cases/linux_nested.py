@@ -26,7 +26,8 @@ def test_network(boot, tmp_path):
     assert one(r"^there\| came (\w{32})  -$", got) == sent and one(r"^here\| back (\w{32})  -$", got) == sent
     for vm, _, _ in VMS:
         assert interrupts(vm, "eth0-rx-0", got)[0] >= 100
-        no_warnings(got, vm)
+        # QEMU's card sends what Linux leaves to it to cut (TSO) as fragments of IP; whole again, it is more than a frame holds.
+        no_warnings(got, vm, "TCP: eth0: Driver has suspect GRO" if int(one(rf"^{vm}\| fragments (\d+)$", got)) else "-")
 
 
 SECONDS = int(os.environ.get("HAMLET_LOAD_SECONDS", 300))       # of the guests' time
