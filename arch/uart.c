@@ -70,13 +70,14 @@ static uint8_t *byte_at(struct uart *u, unsigned n)
     return &u->bytes[(u->head + n) % TYPED_SIZE];
 }
 
-/* When nobody has asked for so long that all is full, the last two bytes move on with the line: an escape
- * and its key, typed by somebody who wants out, are still heard. */
+/* A FIFO's worth: a port that is gone, and reads as ones, holds nobody up. When nobody has asked for so long
+ * that all is full, the last two bytes move on with the line: an escape and its key, typed by somebody who
+ * wants out, are still heard. */
 static void fetch(struct uart *u)
 {
     if (u->port == 0 || !(status_of(u) & UART_LSR_DATA_READY) || atomic_exchange(&u->busy, 1))
         return;
-    while (status_of(u) & UART_LSR_DATA_READY) {
+    for (unsigned n = 0; n < FIFO_SIZE && (status_of(u) & UART_LSR_DATA_READY); n++) {
         if (u->count == TYPED_SIZE) {
             *byte_at(u, TYPED_SIZE - 2) = *byte_at(u, TYPED_SIZE - 1);
             u->count--;
