@@ -9,9 +9,9 @@
 #include "guest/vlapic.h"
 #include "vmx/upcalls.h"
 
-/* TSC ticks, nested SCHED_NESTED times as many: more than an exit takes. A timer that is due again before the
- * guest's next instruction would be all that the vCPU does. */
-#define PERIOD_MIN UINT64_C(10000)
+/* TSC ticks, nested SCHED_NESTED times as many: longer than the exits of an interrupt, its EOI among them where
+ * there is no APICv. A timer that is due again before the guest's next instruction would be all that it does. */
+#define PERIOD_MIN UINT64_C(25000)
 
 static unsigned mode_of(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }
 static unsigned mode(const struct vcpu *v) { return mode_of(vlapic_get(v, APIC_LVT_TIMER)); }

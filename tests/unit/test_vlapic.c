@@ -430,8 +430,8 @@ static void timer_of_one_tick(void **state)
 {
     (void)state;
     struct vcpu *v = &vcpus[0];
-    for (uint64_t least = 10000; least <= 100000; least *= 10) {
-        vmx_caps.nested = least > 10000;
+    for (uint64_t least = 25000; least <= 250000; least *= 10) {
+        vmx_caps.nested = least > 25000;
         store(APIC_LVT_TIMER, 4, 0x20046);
         store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
         store(APIC_TIMER_INITIAL, 4, 1);
