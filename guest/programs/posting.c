@@ -163,14 +163,16 @@ static uint32_t random_from(uint32_t *state)
     return *state;
 }
 
-/* The last one that is awake stays so. */
+/* The last one that is awake stays so. Interrupts are off from the look at `turns` to the HLT, so that nobody
+ * misses the interrupt of those who have come to their end. */
 static void sleep_for_a_while(void)
 {
-    if (atomic_fetch_add(&asleep, 1) + 1 < vcpus) {
+    asm volatile("cli");
+    if (atomic_fetch_add(&asleep, 1) + 1 < vcpus && atomic_load(&turns) < rounds) {
         atomic_fetch_add(&sleeps, 1);
         halt();
-        interrupts_on();
     }
+    interrupts_on();
     atomic_fetch_add(&asleep, UINT64_MAX);
 }
 
@@ -193,9 +195,11 @@ static void mix(uint32_t seed)
     }
 }
 
+/* Whoever comes to its end wakes the first, which wakes the others. */
 static void mix_on_another(void)
 {
     mix(apic_read(APIC_ID) * 0x9e3779b9u + 1);
+    (void)raise(0);
     atomic_fetch_add(&done, 1);
 }
 
