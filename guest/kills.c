@@ -32,10 +32,19 @@ void kills_plan(struct vm *vm)
 
 bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->kills.at; }
 
+static unsigned vms_up(void)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < vm_count(); i++)
+        n += vm_get(i)->state != VM_ENDED;
+    return n;
+}
+
 static struct vm_census census(void)
 {
     return (struct vm_census){page_free_count(), vtd_irte_count(), vtd_domains_used(),
-                              irq_count(),       vpid_count(),     sched_load()};
+                              irq_count(),       vpid_count(),     sched_load(),
+                              vms_up()};
 }
 
 static bool same(const struct vm_census *a, const struct vm_census *b)
@@ -56,8 +65,8 @@ void kills_count(struct vm *vm)
     struct vm_census now = census();
     if (!vm->config.kills)
         return;
-    if (!vm->kills.done)
-        vm->kills.first = now;
+    if (!vm->kills.done || vm->kills.first.vms != now.vms)
+        vm->kills.first = now; /* another VM has ended meanwhile, and given back what it had */
     if (!same(&vm->kills.first, &now)) {
         vm->kills.lost++;
         tell(vm, "lost", &now);

@@ -78,6 +78,7 @@ struct vm_access {
 struct vm_census {
     size_t pages;
     unsigned irtes, domains, vectors, vpids, vcpus;
+    unsigned vms; /* that have not ended: the same ones, or there is nothing to compare */
 };
 
 struct assignment; /* guest/assign.h: one per function that was handed over */
