@@ -2,7 +2,7 @@
 /*
  * Registers of a vCPU that neither the VMCS nor enter.asm carries: FPU and vectors, the MSRs of SYSCALL
  * and SWAPGS, the debug registers. Hamlet itself uses none of them, so they stay in the CPU from exit to
- * exit, and are switched, all at once, when another vCPU comes (with the scheduler some 1200 instructions:
+ * exit, and are switched, all at once, when another vCPU comes (with the scheduler some 1000 instructions:
  * `vcpu_switch` in make bench): no exit pays for them, and nothing of one guest can be seen by another.
  * From: vmx/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/exit_msr.c (which MSRs pass).
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
