@@ -26,8 +26,8 @@ LAYOUT(struct trap_frame, rip, 17 * 8);
 
 void trap_init(void); /* build the IDT and load it on this CPU */
 void trap_load(void); /* load it on another CPU */
-void trap_tell_nmi(
-    void); /* log the first NMI, if there was one; from time to time, with no lock held */
+/* Log the first NMI, if there was one. To be called now and then, with no lock held. */
+void trap_tell_nmi(void);
 
 /* Vectors of Hamlet's own; devices get VECTOR_DEVICE_FIRST..LAST from irq_alloc(). */
 enum host_vector {

@@ -157,7 +157,7 @@ int uart_read_escaped(uint8_t escape)
         if (*byte_at(u, i) != escape || *byte_at(u, ++i) == escape)
             continue;
         key = *byte_at(u, i);
-        u->lost += i - 1; /* they were not for whoever is talked to now */
+        atomic_fetch_add(&u->lost, i - 1); /* they were not for whoever is talked to now */
         u->head = (u->head + i + 1) % TYPED_SIZE;
         u->count -= i + 1;
     }

@@ -62,9 +62,9 @@ static void tell(const struct vm *vm, const char *when, const struct vm_census *
 /* The VM has been given back. */
 void kills_count(struct vm *vm)
 {
-    struct vm_census now = census();
     if (!vm->config.kills)
         return;
+    struct vm_census now = census();
     if (!vm->kills.done || vm->kills.first.vms != now.vms)
         vm->kills.first = now; /* another VM has ended meanwhile, and given back what it had */
     if (!same(&vm->kills.first, &now)) {

@@ -37,8 +37,7 @@ static void set_due(struct vcpu *v, uint64_t tsc)
 
 static uint64_t period_of(const struct vcpu *v)
 {
-    uint64_t least = vmx_caps.nested ? PERIOD_MIN * SCHED_NESTED : PERIOD_MIN;
-    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), least) : 0;
+    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), sched_scaled(PERIOD_MIN)) : 0;
 }
 
 void vlapic_timer_start(struct vcpu *v)

@@ -127,13 +127,6 @@ void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
     }
 }
 
-uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
-uint16_t pci_read16(bdf_t bdf, uint16_t reg) { return (uint16_t)pci_read(bdf, reg, 2); }
-uint32_t pci_read32(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 4); }
-void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v) { pci_write(bdf, reg, 1, v); }
-void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(bdf, reg, 2, v); }
-void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
-
 /* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. Under a lock:
  * a CPU that switches bus mastering off for good must not meet one that writes the old value back. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)

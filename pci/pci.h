@@ -61,12 +61,15 @@ struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)
  * 256; beyond: reads all-ones, writes dropped). reg is aligned to the width: 1, 2 or 4 bytes. */
 uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width);
 void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v);
-uint8_t pci_read8(bdf_t bdf, uint16_t reg);
-uint16_t pci_read16(bdf_t bdf, uint16_t reg);
-uint32_t pci_read32(bdf_t bdf, uint16_t reg);
-void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v);
-void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v);
-void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v);
+static inline uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
+static inline uint16_t pci_read16(bdf_t bdf, uint16_t reg)
+{
+    return (uint16_t)pci_read(bdf, reg, 2);
+}
+static inline uint32_t pci_read32(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 4); }
+static inline void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v) { pci_write(bdf, reg, 1, v); }
+static inline void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(bdf, reg, 2, v); }
+static inline void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
 bool pci_has_ecam(bdf_t bdf);
 
 /* Walk a capability list, at most 48 steps, every pointer checked. 0: not there, or a broken list. */

@@ -217,9 +217,6 @@ const char *entry_check_guest(void);
 /* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
 void sched_notified(void);
 /* The TSC so many SCHED_... microseconds from now. */
-static inline uint64_t sched_deadline(uint64_t us)
-{
-    return time_deadline_us(vmx_caps.nested ? us * SCHED_NESTED : us);
-}
+static inline uint64_t sched_deadline(uint64_t us) { return time_deadline_us(sched_scaled(us)); }
 /* Is v on any CPU's queue or wake list? */
 bool sched_knows(const struct vcpu *v);

@@ -261,10 +261,14 @@ void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is asked between
  * two turns, no more than once every SCHED_TICK_US, and on the first CPU no less; nested, all three times are
  * SCHED_NESTED times as long (and a virtual UART holds back what its FIFO has no room for). */
-#define SCHED_TICK_US  1000 /* whoever types must not overrun the 16 bytes of the UART */
-#define SCHED_SLICE_US 1000 /* while another waits */
-#define SCHED_NESTED   10
+#define SCHED_TICK_US  1000    /* whoever types must not overrun the 16 bytes of the UART */
+#define SCHED_SLICE_US 1000    /* while another waits */
 #define SCHED_ALONE_US 1000000 /* on the other CPUs, for a vCPU that has one for itself */
+#define SCHED_NESTED   10
+static inline uint64_t sched_scaled(uint64_t time)
+{
+    return vmx_caps.nested ? time * SCHED_NESTED : time;
+}
 void sched_run(bool (*done)(void));
 /* A halted vCPU has something to do. */
 void sched_wake(struct vcpu *v);
