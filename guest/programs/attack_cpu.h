@@ -236,14 +236,14 @@ static void storms(void)
     interrupts_on();
     for (uint64_t i = 0; i < n; i++)
         apic_write(APIC_SELF_IPI, 0x44);
-    asm volatile("cli");
+    interrupts_off();
     report("a storm of IPIs to ourselves", n, true, "we are alive; ask the victim");
     apic_write(APIC_LVT_TIMER, 0x60 | 1 << 17);
     apic_write(APIC_TIMER_INITIAL, 1);
     interrupts_on();
     for (uint64_t i = 0; i < n; i++)
         cpu_relax();
-    asm volatile("cli");
+    interrupts_off();
     apic_write(APIC_TIMER_INITIAL, 0);
     report("a timer of one tick", 1, true, "we are alive");
 }

@@ -254,17 +254,11 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
         places[i] = pci_config_read(edu.bdf, (uint16_t)PCI_BAR(i), 4);
     for (unsigned ones = 2; ones-- > 0;)
         for (unsigned reg = 0; reg < end; reg += width, n++) {
-            uint32_t value = ones ? ~0u : 0;
-            if (!ecam)
-                pci_config_write(edu.bdf, (uint16_t)reg, width, value);
-            else if (width == 1)
-                mmio_write8(window + reg, (uint8_t)value);
-            else if (width == 2)
-                mmio_write16(window + reg, (uint16_t)value);
-            else if (width == 4)
-                mmio_write32(window + reg, value);
+            uint64_t value = ones ? UINT64_MAX : 0;
+            if (ecam)
+                mmio_write(window + reg, width, value);
             else
-                mmio_write64(window + reg, (uint64_t)value << 32 | value);
+                pci_config_write(edu.bdf, (uint16_t)reg, width, (uint32_t)value);
         }
     bool same = identity(edu.bdf) == who;
     reset_device();

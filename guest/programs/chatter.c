@@ -6,17 +6,11 @@
  */
 #include "guest/programs/lib/guest.h"
 
-#define COM1           0x3f8
-#define LSR            0x3fd
-#define LSR_DATA_READY BIT(0)
-
 static char receive(uint64_t slow)
 {
     for (uint64_t begin = rdtsc(); rdtsc() - begin < slow;)
         cpu_relax();
-    while (!(in8(LSR) & LSR_DATA_READY))
-        cpu_relax();
-    return (char)in8(COM1);
+    return key();
 }
 
 int main(void)

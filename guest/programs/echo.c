@@ -5,17 +5,6 @@
  */
 #include "guest/programs/lib/guest.h"
 
-#define COM1           0x3f8
-#define LSR            0x3fd
-#define LSR_DATA_READY BIT(0)
-
-static char receive(void)
-{
-    while (!(in8(LSR) & LSR_DATA_READY))
-        cpu_relax();
-    return (char)in8(COM1);
-}
-
 static void send(const char *text)
 {
     while (*text)
@@ -28,7 +17,7 @@ int main(void)
     unsigned n = 0;
 
     send("who is there? ");
-    for (char c = receive(); c != '\r' && c != '\n' && n < sizeof(line) - 1; c = receive())
+    for (char c = key(); c != '\r' && c != '\n' && n < sizeof(line) - 1; c = key())
         line[n++] = c;
     line[n] = '\0';
     send("\n");

@@ -167,7 +167,7 @@ static uint32_t random_from(uint32_t *state)
  * misses the interrupt of those who have come to their end. */
 static void sleep_for_a_while(void)
 {
-    asm volatile("cli");
+    interrupts_off();
     if (atomic_fetch_add(&asleep, 1) + 1 < vcpus && atomic_load(&turns) < rounds) {
         atomic_fetch_add(&sleeps, 1);
         halt();

@@ -8,8 +8,6 @@
  */
 #include "guest/programs/lib/guest.h"
 
-#define COM1      0x3f8
-#define COM1_LSR  0x3fd
 #define CMOS      0x70
 #define SECONDS   0
 #define STATUS_A  0x0a /* bit 7: an update is due */
@@ -87,9 +85,7 @@ static void look_at_clock(void)
 static char typed(void)
 {
     print("What?");
-    while (!(in8(COM1_LSR) & 1))
-        cpu_relax();
-    return (char)in8(COM1);
+    return key();
 }
 
 int main(void)

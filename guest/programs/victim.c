@@ -14,7 +14,6 @@
 #define BYTES  1024
 #define VECTOR 0x50
 #define DEVICE 0x51
-#define LSR    0x3fd /* of COM1 */
 
 static uint32_t source[BYTES / 4], target[BYTES / 4];
 static struct edu e;
@@ -92,8 +91,6 @@ static uint64_t lateness(uint64_t wait)
         halt();
     return rdtsc() - due;
 }
-
-static bool key_typed(void) { return in8(LSR) & BIT(0); }
 
 int main(void)
 {

@@ -102,6 +102,19 @@ void processor_start(unsigned id, void (*run)(void));
 
 static inline void interrupts_on(void) { asm volatile("sti" ::: "memory"); }
 static inline void halt(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
+
+/* The serial port: does what somebody has typed wait? It, or the wait for it. */
+#define COM1                0x3f8
+#define COM1_LSR            (COM1 + 5)
+#define COM1_LSR_DATA_READY BIT(0)
+static inline bool key_typed(void) { return in8(COM1_LSR) & COM1_LSR_DATA_READY; }
+static inline char key(void)
+{
+    while (!key_typed())
+        cpu_relax();
+    return (char)in8(COM1);
+}
+
 /* Wait until cond, at most so many turns; false: it never came. */
 #define spin_until(cond, turns)                                                                    \
     ({                                                                                             \

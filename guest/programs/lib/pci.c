@@ -10,7 +10,7 @@ uint32_t pci_config_read(bdf_t bdf, uint16_t reg, unsigned width)
     uint16_t port = (uint16_t)(PCI_PORT_DATA + (reg & 3));
 
     out32(PCI_PORT_ADDRESS, (uint32_t)(PCI_ADDRESS_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc)));
-    return width == 1 ? in8(port) : width == 2 ? in16(port) : in32(port);
+    return port_in(port, width);
 }
 
 void pci_config_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t value)
@@ -18,12 +18,7 @@ void pci_config_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t value)
     uint16_t port = (uint16_t)(PCI_PORT_DATA + (reg & 3));
 
     out32(PCI_PORT_ADDRESS, (uint32_t)(PCI_ADDRESS_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc)));
-    if (width == 1)
-        out8(port, (uint8_t)value);
-    else if (width == 2)
-        out16(port, (uint16_t)value);
-    else
-        out32(port, value);
+    port_out(port, width, value);
 }
 
 bdf_t pci_device(uint16_t vendor, uint16_t device)
