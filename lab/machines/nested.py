@@ -23,6 +23,7 @@ import tempfile
 import time
 import tty
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from lab.bochs import build
@@ -64,12 +65,11 @@ def _put_disk(target, image):
     blocks = [n for n in range(-(-len(data) // BLOCK)) if data[n * BLOCK:(n + 1) * BLOCK].strip(b"\0")]
     parts = target.with_name(f"{target.name}.parts")
     parts.write_bytes(b"".join(data[n * BLOCK:(n + 1) * BLOCK] for n in blocks))
-    commands, first = [], 0
-    for i, n in enumerate(blocks):
-        if i + 1 == len(blocks) or blocks[i + 1] != n + 1:
-            commands.append(f"dd if={parts.name} of={target.name} bs={BLOCK} skip={first} seek={blocks[first]} "
-                            f"count={i + 1 - first} conv=notrunc 2>/dev/null")
-            first = i + 1
+    commands = []
+    for _, run in groupby(enumerate(blocks), lambda at: at[1] - at[0]):     # blocks that follow each other
+        (part, block), *more = run
+        commands.append(f"dd if={parts.name} of={target.name} bs={BLOCK} skip={part} seek={block} "
+                        f"count={1 + len(more)} conv=notrunc 2>/dev/null")
     return "\n".join([*commands, f"truncate -s {len(data)} {target.name}", f"rm {parts.name}", ""])
 
 

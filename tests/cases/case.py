@@ -27,6 +27,8 @@ LOGS = ROOT / "build/cases"
 PATIENCE = {"nested": 180}
 PATIENCE_ELSEWHERE = 90
 
+PROMPT = r"\n\(hamlet\) $"      # of the monitor
+
 # What no healthy run shows.
 BROKEN = (r"panic:", r"\bPANIC\b", r"vmx-abort")
 

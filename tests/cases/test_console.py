@@ -10,9 +10,8 @@ import subprocess
 import sys
 
 import pexpect
-from case import GUESTS, ROOT, Case
+from case import GUESTS, PROMPT, ROOT, Case
 
-PROMPT = r"\n\(hamlet\) $"
 TO_MONITOR, NEXT, HELP, OFF = "\x01c", "\x01n", "\x01h", "\x01x"
 
 

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from case import ROOT, Case
+from case import PROMPT, ROOT, Case
 from lab import linux
 from lab.say import Unusable
 
@@ -90,7 +90,6 @@ DEVICES = ["pcie-root-port,id=port4,addr=4,chassis=4", "nvme,bus=port4,serial=x,
            "pcie-root-port,id=port5,addr=5,chassis=5", "e1000e,bus=port5,netdev=net,romfile="]
 # What is no concern of the test, and takes long in an emulator in an emulator.
 QUIET = "quiet mitigations=off nokaslr cryptomgr.notests"
-PROMPT = r"\n\(hamlet\) $"
 
 
 def exits_asked(vm):

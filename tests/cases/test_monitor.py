@@ -13,11 +13,10 @@ import shutil
 import subprocess
 
 import pytest
-from case import ROOT, Case
+from case import PROMPT, ROOT, Case
 
 from lab import trace as traces
 
-PROMPT = r"\n\(hamlet\) $"
 LOOP = "kernel=endless.bin,name=loop,mem=4M"
 EDU = 'kernel=edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8,cmdline="count=100000000"'
 TO_MONITOR, NEXT, OFF = "\x01c", "\x01n", "\x01x"

@@ -9,10 +9,9 @@ From: make test      To: guest/programs/posting.c, docs/posting.md
 import re
 
 import pytest
-from case import Case
+from case import PROMPT, Case
 from lab import trace as traces
 
-PROMPT = r"\n\(hamlet\) $"
 
 WAYS = {"hw": "posted", "sw": "software", "off": "injected"}
 ALL = r"\| {0}: raised=(\d+) handled=\1 double=0$"

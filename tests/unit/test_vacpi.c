@@ -89,15 +89,15 @@ static void write_table(const char *folder, const char *name, size_t at, size_t 
     fclose(f);
 }
 
-/* Source, as iasl reads it, makes the same bytes again; but who made them, and so the sum, differ in `n` of them. */
-static void comes_back(const char *folder, const char *name, size_t at, size_t size, unsigned n)
+/* Source, as iasl reads it, makes the same bytes again; but who made them, and so the sum, differ: nine of them. */
+static void comes_back(const char *folder, const char *name, size_t at)
 {
-    write_table(folder, name, at, size);
+    write_table(folder, name, at, get(at + 4, 4));
     shell("cd %s && iasl -d %s.aml >%s.log 2>&1", folder, name, name);
     shell("cd %s && ! grep -iE 'invalid|incorrect|error|warning|unknown' %s.log %s.dsl", folder,
           name, name);
     shell("cd %s && iasl -we -p again %s.dsl >log 2>&1 || { cat log; false; }", folder, name);
-    shell("cd %s && test $(cmp -l %s.aml again.aml | wc -l) -le %u", folder, name, n);
+    shell("cd %s && test $(cmp -l %s.aml again.aml | wc -l) -le 9", folder, name);
 }
 
 /* iasl compiles it, sums and all, but reads none. */
@@ -142,9 +142,8 @@ static void iasl_agrees(void **state)
         vacpi_build(tables, vcpus);
         const char *names[] = {"FACP", "APIC", "MCFG"};
         for (unsigned i = 0; i < 3; i++)
-            comes_back(folder, names[i], find(names[i]), get(find(names[i]) + 4, 4), 9);
-        size_t xsdt = get(24, 8) - VACPI_BASE;
-        comes_back(folder, "XSDT", xsdt, get(xsdt + 4, 4), 9);
+            comes_back(folder, names[i], find(names[i]));
+        comes_back(folder, "XSDT", get(24, 8) - VACPI_BASE);
         rsdp_is_as_compiled(folder, get(24, 8));
         dsdt_comes_back(folder);
         shell("rm -r %s", folder);
