@@ -7,7 +7,7 @@
  */
 #define LOG "boot"
 #include "boot/multiboot2.h"
-#include "arch/elf64.h"
+#include "lib/elf.h"
 #include "arch/log.h"
 #include "lib/string.h"
 
