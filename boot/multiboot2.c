@@ -62,7 +62,7 @@ static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
             return;
         }
         out->ranges[out->range_count++] =
-            (struct boot_range){hpa(e->base), e->size, e->type == MB2_MEMORY_USABLE};
+            (struct boot_range){hpa(e->base), e->size, e->type == MEMORY_USABLE};
     }
 }
 
