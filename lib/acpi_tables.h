@@ -87,7 +87,7 @@ struct mcfg_entry {
 } __attribute__((packed));
 static_assert(sizeof(struct mcfg_entry) == 16, "PCI Firmware: MCFG allocation");
 
-/* The FADT up to RESET_VALUE, which every version since 2.0 has; the first version ends at offset 116. */
+/* The FADT up to RESET_VALUE, as of ACPI 2.0; the first version ends at offset 116. */
 struct acpi_fadt {
     struct acpi_header header;
     uint32_t facs, dsdt;

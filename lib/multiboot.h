@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats of Multiboot and Multiboot2. Hamlet is on both sides: GRUB loads it as a Multiboot2 kernel,
- * and it loads the kernels of its VMs as GRUB would.
- * From: boot/multiboot2.c (reads the information), guest/load/info.c (writes it), guest/load/multiboot.c
- * (reads a kernel's header).
+ * The formats of Multiboot and Multiboot2. Hamlet is on both sides: GRUB loads it as a Multiboot2
+ * kernel, and it loads the kernels of its VMs as GRUB would.
+ * From: boot/multiboot2.c (reads the information), guest/load/info.c (writes it),
+ * guest/load/multiboot.c (reads a kernel's header).
  * Spec: Multiboot "OS image format", "Boot information format"; Multiboot2 "OS image format", "Boot
  * information format".
  */
@@ -13,11 +13,11 @@
 #define MULTIBOOT1_MAGIC 0x2badb002 /* in EAX at the kernel's entry */
 #define MULTIBOOT2_MAGIC 0x36d76289
 
-/* The types of memory, of both: the numbers of E820, which Linux takes, too. All others are not usable. */
+/* Types of memory, the same in both and in the E820 map of Linux. No other type is usable. */
 #define MEMORY_USABLE    1
 #define MEMORY_RESERVED  2
 
-/* Where a kernel that is not ELF belongs; in the header of either. Addresses in memory, ends exclusive. */
+/* Where a kernel that is not ELF belongs; in both headers. Each end is the first byte behind. */
 struct mb_placement {
     uint32_t header; /* of the header itself, so that the others have offsets in the file */
     uint32_t load;
@@ -25,7 +25,7 @@ struct mb_placement {
     uint32_t bss_end;  /* 0: there is no bss */
 };
 
-/* --- Multiboot: header in the kernel's file ------------------------------------------------------ */
+/* --- Multiboot: header in the kernel's file --------------------------------------------------- */
 
 #define MB1_HEADER_MAGIC 0x1badb002
 #define MB1_HEADER_MIN   12   /* without the addresses */
@@ -42,7 +42,7 @@ static_assert(sizeof(struct mb1_header) == 32, "Multiboot: header without video 
 #define MB1_FLAG_KNOWN   BITS(2, 0) /* of those that must be understood, 15:0 */
 #define MB1_FLAG_ADDRESS BIT(16)
 
-/* --- Multiboot: information ---------------------------------------------------------------------- */
+/* --- Multiboot: information ------------------------------------------------------------------- */
 
 struct mb1_info {
     uint32_t flags;
@@ -75,7 +75,7 @@ struct mb1_mmap_entry {
 } __attribute__((packed));
 static_assert(sizeof(struct mb1_mmap_entry) == 24, "Multiboot: memory map entry");
 
-/* --- Multiboot2: header in the kernel's file ----------------------------------------------------- */
+/* --- Multiboot2: header in the kernel's file -------------------------------------------------- */
 
 #define MB2_HEADER_MAGIC 0xe85250d6
 #define MB2_HEADER_MAX   32768
@@ -107,7 +107,7 @@ struct mb2_header_tag {
 #define MB2_HEADER_OPTIONAL BIT(0) /* flags */
 /* MB2_HEADER_ADDRESS has a struct mb_placement behind this, MB2_HEADER_ENTRY a 32-bit address. */
 
-/* --- Multiboot2: information --------------------------------------------------------------------- */
+/* --- Multiboot2: information ------------------------------------------------------------------ */
 
 struct mb2_info {
     uint32_t total_size; /* of everything, this header included */

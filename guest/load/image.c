@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the loaders of all formats need: bytes into guest memory, the map of that memory, a start state.
+ * What all loaders need: bytes into guest memory, the map of that memory, a start state.
  * From: guest/load/linux.c, multiboot.c, elf.c, flat.c (all four), load.c, info.c.
  * Spec: SDM "4-Level Paging"; Multiboot "Machine state".
  */

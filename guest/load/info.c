@@ -33,7 +33,7 @@ static uint32_t kib_upper(const struct load *l)
     return (uint32_t)((l->low - LOAD_AREA_END) / 1024);
 }
 
-/* --- Multiboot ---------------------------------------------------------------------------------- */
+/* --- Multiboot -------------------------------------------------------------------------------- */
 
 static void put_map1(struct cursor *c, const struct load *l, struct mb1_info *info)
 {
@@ -69,7 +69,7 @@ void load_info1(struct load *l)
     memcpy(l->ram + LOAD_INFO, &info, sizeof(info));
 }
 
-/* --- Multiboot2 --------------------------------------------------------------------------------- */
+/* --- Multiboot2 ------------------------------------------------------------------------------- */
 
 /* One tag: its fixed part (the size of the tag is filled in here), then a string or entries. */
 static void put_tag(struct cursor *c, struct mb2_tag *tag, size_t fixed_size, const void *tail,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which kind of kernel is it? Each loader looks at the file; the first that knows its format takes it.
+ * Which kind of kernel is it? Each loader looks at the file; the first that knows it takes it.
  * From: guest/life/vm.c.
- * To: guest/load/linux.c, multiboot.c, elf.c, flat.c (the loaders), info.c (boot information), image.c.
+ * To: guest/load/linux.c, multiboot.c, elf.c, flat.c (the loaders), info.c (boot information).
  */
 #include "guest/load/load.h"
 

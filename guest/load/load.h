@@ -59,7 +59,7 @@ struct load {
  * loaded into this VM. Guest memory is then in any state. */
 MUST_CHECK int load_kernel(struct load *l);
 
-/* --- One loader per format ------------------------------------------------------------------------ */
+/* --- One loader per format -------------------------------------------------------------------- */
 
 #define LOAD_FAIL(l, fmt, ...) FAIL(EINVAL, "vm=%s kernel: " fmt, (l)->vm, ##__VA_ARGS__)
 
@@ -78,16 +78,16 @@ void load_info1(struct load *l);
 void load_info2(struct load *l);
 void load_linux_info(struct load *l);
 
-/* --- image.c: what all of them need -------------------------------------------------------------- */
+/* --- image.c: what all of them need ----------------------------------------------------------- */
 
-/* [at, at + memory_size) of low memory, filled from bytes, the rest zero. -EINVAL: not in memory, or in
- * the reserved part of the first MiB. */
+/* [at, at + memory_size) of low memory: the bytes, the rest zero. -EINVAL: not in memory, or
+ * in the reserved part of the first MiB. */
 MUST_CHECK int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
                         uint64_t memory_size);
 /* The initrd, if there is one, to the end of low memory, out of the kernel's way. */
 MUST_CHECK int load_initrd(struct load *l);
 
-/* Start state of 64-bit mode, with the tables that it needs; of 32-bit mode, as Multiboot wants it. */
+/* Start state of 64-bit mode, with its page tables; of 32-bit mode, as Multiboot wants it. */
 void load_start_long(struct load *l, uint64_t entry);
 void load_start_multiboot(struct load *l, uint64_t entry, uint32_t magic);
 

@@ -40,7 +40,7 @@ static int put_elf(struct load *l, uint64_t *entry)
     return load_elf_segments(l, entry, &is_64);
 }
 
-/* --- The first specification -------------------------------------------------------------------- */
+/* --- The first specification ------------------------------------------------------------------ */
 
 static bool find1(const struct load *l, struct mb1_header *h, uint64_t *at)
 {
@@ -74,7 +74,7 @@ int load_multiboot1(struct load *l)
     return 1;
 }
 
-/* --- The second specification ------------------------------------------------------------------- */
+/* --- The second specification ----------------------------------------------------------------- */
 
 static bool find2(const struct load *l, struct mb2_header *h, uint64_t *at)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a VM's ACPI tables say, and how they are made. Pure: bytes out, so that a host test hands them to
- * another compiler of ACPI.
+ * What a VM's ACPI tables say, and how they are made. Pure: bytes out, so that a host test can
+ * compare them with those of a compiler of ACPI.
  * From: guest/life/vm.c (vm_load), vpower.c (ports).   To: vacpi.c (tables), dsdt.asl (the DSDT).
  * Spec: ACPI "ACPI Software Programming Model", "ACPI Machine Language (AML) Specification".
  */
