@@ -7,7 +7,6 @@
  */
 #define LOG "acpi"
 #include "arch/acpi.h"
-#include "arch/acpi_tables.h"
 #include "arch/io.h"
 #include "arch/log.h"
 #include "arch/paging.h"
@@ -103,8 +102,7 @@ static void take_root(const struct acpi_header *root, size_t entry_size)
 static int take_firmware(const struct boot_info *info)
 {
     const struct acpi_rsdp *rsdp = info->rsdp;
-    if (!rsdp || info->rsdp_size < ACPI_RSDP_OLD_SIZE ||
-        !acpi_sum_is_zero(rsdp, ACPI_RSDP_OLD_SIZE))
+    if (!rsdp || info->rsdp_size < ACPI_RSDP_OLD_SIZE || acpi_sum(rsdp, ACPI_RSDP_OLD_SIZE) != 0)
         return FAIL(ENOENT, "no RSDP, or its checksum is wrong");
     bool has_xsdt = rsdp->revision >= 2 && info->rsdp_size >= sizeof(*rsdp) && rsdp->xsdt != 0;
     const struct acpi_header *root = map_table(has_xsdt ? rsdp->xsdt : rsdp->rsdt);
@@ -192,8 +190,8 @@ void acpi_reset(void)
 {
     const struct acpi_fadt *f = fadt();
     if (f && f->header.length >= sizeof(*f) && (f->flags & FADT_RESET_REG) &&
-        f->reset_space == FADT_SPACE_IO) {
-        out8((uint16_t)f->reset_address, f->reset_value);
+        f->reset.space == GAS_SPACE_IO) {
+        out8((uint16_t)f->reset.address, f->reset_value);
         time_delay_us(ENABLE_WAIT_US);
     }
     out8(RESET_CONTROL, RESET_SYSTEM);
