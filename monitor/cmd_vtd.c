@@ -56,7 +56,7 @@ static void run_vtd(struct args *a)
 {
     bool faults = args_is(a, "faults");
     bdf_t bdf;
-    if (!faults && a->next < a->count && text_bdf(a->words[a->next], &bdf)) {
+    if (!faults && a->next < a->count && parse_bdf(a->words[a->next], &bdf) == 0) {
         command_walk.run(a);
         return;
     }

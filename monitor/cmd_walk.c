@@ -95,7 +95,7 @@ static void run_walk(struct args *a)
     struct vcpu *v;
     uint64_t at;
     bdf_t bdf;
-    if (a->next < a->count && text_bdf(a->words[a->next], &bdf)) {
+    if (a->next < a->count && parse_bdf(a->words[a->next], &bdf) == 0) {
         a->next++;
         if (args_number(a, "address", &at) && args_end(a))
             walk_device(bdf, at);
