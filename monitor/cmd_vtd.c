@@ -2,7 +2,7 @@
 /*
  * vtd: the remapping units. irq: how interrupts of devices reach vCPUs. pid: posted-interrupt
  * descriptors. check: the promises of Hamlet.
- * From: monitor/command.c.   To: vtd/look.c, guest/assign/irq.c, guest/assign/vmsix.c, arch/ioapic.c, guest/life/check.c.
+ * From: monitor/command.c.   To: vtd/show.c, guest/assign/irq.c, guest/assign/vmsix.c, arch/ioapic.c, guest/life/check.c.
  */
 #include "arch/ioapic.h"
 #include "lib/printf.h"

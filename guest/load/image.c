@@ -5,13 +5,11 @@
  * Spec: SDM "4-Level Paging"; Multiboot "Machine state".
  */
 #include "guest/load/load.h"
+#include "arch/paging.h"
 #include "lib/string.h"
 #define LOG "load"
 #include "arch/log.h"
 
-#define PTE_P  BIT(0)
-#define PTE_W  BIT(1)
-#define PTE_PS BIT(7) /* this entry maps a large page */
 
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
@@ -55,11 +53,11 @@ int load_initrd(struct load *l)
 void load_start_long(struct load *l, uint64_t entry)
 {
     uint64_t *pml4 = (uint64_t *)(l->ram + LOAD_TABLES), *pdpt = pml4 + 512, *pd = pdpt + 512;
-    pml4[0] = (LOAD_TABLES + PAGE_SIZE) | PTE_P | PTE_W;
+    pml4[0] = (LOAD_TABLES + PAGE_SIZE) | PTE_P | PTE_RW;
     for (unsigned i = 0; i < 4; i++)
-        pdpt[i] = (LOAD_TABLES + (2 + i) * PAGE_SIZE) | PTE_P | PTE_W;
+        pdpt[i] = (LOAD_TABLES + (2 + i) * PAGE_SIZE) | PTE_P | PTE_RW;
     for (unsigned i = 0; i < 4 * 512; i++)
-        pd[i] = i * SIZE_2M | PTE_P | PTE_W | PTE_PS;
+        pd[i] = i * SIZE_2M | PTE_P | PTE_RW | PTE_PS;
     l->mode = VCPU_LONG64;
     l->rip = entry;
     l->rsp = LOAD_AREA;
