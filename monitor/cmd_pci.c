@@ -183,7 +183,7 @@ static void run_pci(struct args *a)
 
 static void run_assign(struct args *a)
 {
-    struct device_config config = {.plan = PLAN_D, .rom = true};
+    struct device_config config = {.plan = PLAN_POST_HW, .rom = true};
     struct vm *vm;
     if (!args_bdf(a, &config.bdf) || !args_vm(a, &vm) || !args_end(a))
         return;

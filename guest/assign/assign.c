@@ -24,7 +24,7 @@
 
 /* --- Which function? ----------------------------------------------------------------------------- */
 
-static struct pci_function *find(const struct device_config *c)
+static struct pci_function *function_of(const struct device_config *c)
 {
     return c->by_id ? pci_find_id(c->vendor, c->device, c->nth) : pci_find(c->bdf);
 }
@@ -42,7 +42,7 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
 
 /* From here on the device does nothing that we did not ask for. A device without a reset keeps its inner
  * state; it is silent all the same, as bus master is off. */
-static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
+static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
 {
     int err = 0;
 
@@ -55,7 +55,7 @@ static int make_silent(struct pci_function *fn, enum pci_reset_kind *used)
 
 /* Requests arrive under the function's own id, or under that of a bridge before it: both lead to the
  * VM's memory. */
-static int attach(struct assignment *a)
+static int domain_attach(struct assignment *a)
 {
     struct vtd_domain *domain = dma_domain(a);
     int err = 0;
@@ -72,7 +72,7 @@ static int attach(struct assignment *a)
     return err;
 }
 
-static void detach(struct assignment *a)
+static void domain_detach(struct assignment *a)
 {
     vtd_detach(a->requester);
     if (a->requester != a->fn->bdf)
@@ -80,7 +80,7 @@ static void detach(struct assignment *a)
 }
 
 /* What the guest sees, and the routes of its interrupts. */
-static int show_registers(struct assignment *a)
+static int registers_show(struct assignment *a)
 {
     int err;
 
@@ -97,17 +97,17 @@ static int show_registers(struct assignment *a)
     return 0;
 }
 
-static int show(struct assignment *a)
+static int guest_plug(struct assignment *a)
 {
     int err;
 
     a->v.of = a;
     err = vpci_plug(a->vm->pci, &a->v);
-    return err ? err : show_registers(a);
+    return err ? err : registers_show(a);
 }
 
 /* From here on nothing of the function reaches the guest, nor the guest it. */
-static void hide_registers(struct assignment *a)
+static void registers_hide(struct assignment *a)
 {
     pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     intx_release(a);
@@ -116,15 +116,15 @@ static void hide_registers(struct assignment *a)
     vmsix_release(&a->v);
 }
 
-static void hide(struct assignment *a)
+static void guest_unplug(struct assignment *a)
 {
-    hide_registers(a);
+    registers_hide(a);
     if (a->v.bdf)
         vpci_unplug(a->vm->pci, &a->v);
 }
 
 /* A device that could not be reset keeps what its owner left in it: nobody gets it unasked. */
-static void park(struct pci_function *fn)
+static void function_quarantine(struct pci_function *fn)
 {
     fn->parked = true;
     log_info(BDF_FMT " is parked: bus master off, attached to nobody", BDF_ARG(fn->bdf));
@@ -133,22 +133,22 @@ static void park(struct pci_function *fn)
 /* INVARIANT: the function stays attached to its VM's memory until it was reset: what is still under way
  * when bus mastering goes off lands where it may. Then its id leads nowhere, flushed, and only then is it
  * free for another. */
-static void release(struct assignment *a)
+static void assignment_free(struct assignment *a)
 {
     struct pci_function *fn = a->fn;
     enum pci_reset_kind used;
 
     spin_lock(&a->vm->lock);
-    hide(a);
+    guest_unplug(a);
     spin_unlock(&a->vm->lock);
-    storm_forget(a);
+    faults_forget(a);
     if (pci_drain(fn))
         log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
-    if (make_silent(fn, &used) || used == PCI_RESET_NONE)
-        park(fn);
+    if (function_silence(fn, &used) || used == PCI_RESET_NONE)
+        function_quarantine(fn);
     pci_command(fn->bdf, fn->command_at_boot & (PCI_COMMAND_MEM | PCI_COMMAND_IO),
                 PCI_COMMAND_MEM | PCI_COMMAND_IO);
-    detach(a);
+    domain_detach(a);
     fn->owner = NULL;
     pages_free(a, PAGES_OF(struct assignment));
 }
@@ -165,12 +165,12 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
     a->config = *c;
     a->requester = pci_requester(fn);
     a->fault_budget = LOG_GUEST_BUDGET;
-    storm_watch(a);
+    faults_watch(a);
     return a;
 }
 
 /* In the order in which they were given: assign_restart_all() shows them again in this order. */
-static void append(struct vm *vm, struct assignment *a)
+static void assignment_append(struct vm *vm, struct assignment *a)
 {
     struct assignment **at = &vm->assignments;
 
@@ -180,11 +180,11 @@ static void append(struct vm *vm, struct assignment *a)
 }
 
 /* fn->owner is the VM already. */
-static int give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
+static int assign_give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
 {
     struct assignment *a = assignment_new(vm, c, fn);
     enum pci_reset_kind used;
-    int err = a ? make_silent(fn, &used) : -ENOMEM;
+    int err = a ? function_silence(fn, &used) : -ENOMEM;
 
     if (a && err && (c->unsafe & BIT(UNSAFE_NO_RESET))) {
         log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works", vm->name,
@@ -194,21 +194,21 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
     if (!err)
         err = dma_enable(a);
     if (!err)
-        err = attach(a);
+        err = domain_attach(a);
     if (err) {
         if (a) {
-            storm_forget(a);
+            faults_forget(a);
             pages_free(a, PAGES_OF(struct assignment));
         }
         return err;
     }
     spin_lock(&vm->lock);
-    err = show(a);
+    err = guest_plug(a);
     if (!err)
-        append(vm, a);
+        assignment_append(vm, a);
     spin_unlock(&vm->lock);
     if (err) {
-        release(a);
+        assignment_free(a);
         return err;
     }
     fn->parked = false;
@@ -223,7 +223,7 @@ static int give(struct vm *vm, const struct device_config *c, struct pci_functio
 }
 
 /* While the VM runs, its other devices are in use. */
-static void spare(struct vm *vm, const struct pci_function *except, bool on)
+static void assign_shield(struct vm *vm, const struct pci_function *except, bool on)
 {
     for (struct assignment *a = vm->assignments; a; a = a->next)
         a->fn->spared = on && a->fn != except && vm->state != VM_NEW;
@@ -231,7 +231,7 @@ static void spare(struct vm *vm, const struct pci_function *except, bool on)
 
 int assign_hot(struct vm *vm, const struct device_config *c)
 {
-    struct pci_function *fn = find(c);
+    struct pci_function *fn = function_of(c);
     char name[24];
     int err;
 
@@ -239,11 +239,11 @@ int assign_hot(struct vm *vm, const struct device_config *c)
         return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
                     fn ? "it is given away already" : "there is no such device");
     fn->owner = vm;
-    spare(vm, fn, true);
+    assign_shield(vm, fn, true);
     err = audit_allows(vm->name, fn, c->unsafe);
     if (!err)
-        err = give(vm, c, fn);
-    spare(vm, fn, false);
+        err = assign_give(vm, c, fn);
+    assign_shield(vm, fn, false);
     if (err)
         fn->owner = NULL;
     return err;
@@ -262,23 +262,23 @@ int assign_all(struct vm *vm)
     return 0;
 }
 
-static void take_back(struct vm *vm, struct assignment **at)
+static void assign_take_back(struct vm *vm, struct assignment **at)
 {
     struct assignment *a = *at;
 
     spin_lock(&vm->lock);
     *at = a->next;
     spin_unlock(&vm->lock);
-    release(a);
+    assignment_free(a);
 }
 
 int unassign_hot(struct vm *vm, bdf_t bdf)
 {
     for (struct assignment **at = &vm->assignments; *at; at = &(*at)->next)
         if ((*at)->fn->bdf == bdf) {
-            spare(vm, (*at)->fn, true);
-            take_back(vm, at);
-            spare(vm, NULL, false);
+            assign_shield(vm, (*at)->fn, true);
+            assign_take_back(vm, at);
+            assign_shield(vm, NULL, false);
             log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
             return 0;
         }
@@ -288,7 +288,7 @@ int unassign_hot(struct vm *vm, bdf_t bdf)
 void assign_release_all(struct vm *vm)
 {
     while (vm->assignments)
-        take_back(vm, &vm->assignments);
+        assign_take_back(vm, &vm->assignments);
 }
 
 /* --- While it runs ------------------------------------------------------------------------------- */
@@ -300,7 +300,7 @@ static void reset_in_use(struct assignment *a)
     if (a->lost)
         return;
     if (pci_reset(a->fn, &used) == 0) {
-        storm_end(a);
+        faults_storm_end(a);
         return;
     }
     a->lost = true;
@@ -316,19 +316,19 @@ void assign_guest_reset(struct assignment *a)
     vbar_reset(&a->v);
     vmsi_reset(&a->v);
     vmsix_reset(&a->v);
-    spare(a->vm, a->fn, true);
+    assign_shield(a->vm, a->fn, true);
     reset_in_use(a);
-    spare(a->vm, a->fn, false);
+    assign_shield(a->vm, a->fn, false);
     pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
     vmsix_reset(&a->v); /* the device's entries have their masks again */
     intx_reset(a);
 }
 
-static void begin_anew(struct assignment *a)
+static void assignment_restart(struct assignment *a)
 {
     bdf_t place = a->v.bdf;
 
-    hide_registers(a);
+    registers_hide(a);
     reset_in_use(a);
     memset(&a->v, 0, sizeof(a->v));
     a->v.bdf = place;
@@ -342,9 +342,9 @@ int assign_restart_all(struct vm *vm)
 
     spin_lock(&vm->lock);
     for (struct assignment *a = vm->assignments; a; a = a->next)
-        begin_anew(a);
+        assignment_restart(a);
     for (struct assignment *a = vm->assignments; a && !err; a = a->next)
-        err = show_registers(a);
+        err = registers_show(a);
     spin_unlock(&vm->lock);
     return err;
 }
@@ -358,6 +358,6 @@ void assign_silence(void)
 
 void assign_init(void)
 {
-    storm_init();
+    faults_init();
     panic_hook_add(assign_silence);
 }

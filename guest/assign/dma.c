@@ -15,7 +15,7 @@
 #include "guest/core/memory.h"
 #include "arch/log.h"
 #include "arch/page.h"
-#include "guest/life/hypercall.h"
+#include "lib/hypercall.h"
 
 static size_t pin_pages(const struct vm *vm)
 {

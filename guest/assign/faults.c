@@ -79,7 +79,7 @@ static void fault_arrived(const struct vtd_fault *f)
         stop_unowned(f->source_id);
 }
 
-void storm_watch(struct assignment *a)
+void faults_watch(struct assignment *a)
 {
     spin_lock(&watched.lock);
     a->watched_next = watched.first;
@@ -87,7 +87,7 @@ void storm_watch(struct assignment *a)
     spin_unlock(&watched.lock);
 }
 
-void storm_forget(struct assignment *a)
+void faults_forget(struct assignment *a)
 {
     spin_lock(&watched.lock);
     struct assignment **at = &watched.first;
@@ -98,7 +98,7 @@ void storm_forget(struct assignment *a)
     spin_unlock(&watched.lock);
 }
 
-void storm_bus_master(struct assignment *a, bool on)
+void faults_bus_master(struct assignment *a, bool on)
 {
     spin_lock(&watched.lock);
     if (on && !a->parked)
@@ -108,7 +108,7 @@ void storm_bus_master(struct assignment *a, bool on)
     spin_unlock(&watched.lock);
 }
 
-void storm_end(struct assignment *a)
+void faults_storm_end(struct assignment *a)
 {
     vtd_fault_poll(); /* what it did before the reset is not held against it after */
     spin_lock(&watched.lock);
@@ -120,4 +120,4 @@ void storm_end(struct assignment *a)
     spin_unlock(&watched.lock);
 }
 
-void storm_init(void) { vtd_fault_handler_set(fault_arrived); }
+void faults_init(void) { vtd_fault_handler_set(fault_arrived); }

@@ -12,11 +12,11 @@
 #define STORM_PERIOD_US 1000000
 
 /* Once, at boot: from here on vtd/ hands over what it records. */
-void storm_init(void);
-/* From here on until storm_forget() the faults of its source-ids are this assignment's. */
-void storm_watch(struct assignment *a);
-void storm_forget(struct assignment *a);
+void faults_init(void);
+/* From here on until faults_forget() the faults of its source-ids are this assignment's. */
+void faults_watch(struct assignment *a);
+void faults_forget(struct assignment *a);
 /* The guest switches bus mastering; a parked device does not get it. */
-void storm_bus_master(struct assignment *a, bool on);
+void faults_bus_master(struct assignment *a, bool on);
 /* The device was reset: whatever it was aimed at is forgotten, so it may be used again. */
-void storm_end(struct assignment *a);
+void faults_storm_end(struct assignment *a);

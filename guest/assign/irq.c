@@ -37,7 +37,7 @@ const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 
 enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
 {
-    bool early_plan = a->config.plan == PLAN_A || a->config.plan == PLAN_B;
+    bool early_plan = a->config.plan == PLAN_FORWARD || a->config.plan == PLAN_INJECT;
 
     *why = "";
     if (!vmx_caps.posting || a->config.irq == IRQ_INJECT || early_plan) {
@@ -51,7 +51,7 @@ enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why
         *why = "irq=remap";
     else if (options.post == POST_SW)
         *why = "post=sw";
-    else if (a->config.plan != PLAN_D)
+    else if (a->config.plan != PLAN_POST_HW)
         *why = "not plan D";
     else if (!vtd_can_post())
         *why = "VT-d unit without CAP.PI";

@@ -23,7 +23,7 @@
 static bool trapped(const struct vpci_function *f, const struct vbar *b)
 {
     return (b->host.kind == PCI_BAR_MEM && b->host.size < PAGE_SIZE) ||
-           f->of->config.plan == PLAN_A;
+           f->of->config.plan == PLAN_FORWARD;
 }
 
 static unsigned bar_index(const struct vpci_function *f, const struct vbar *b)

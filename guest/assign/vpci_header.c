@@ -29,7 +29,7 @@ static void command_write(struct vpci_function *f, const struct vpci_reg *r, uin
     if (!f->of)
         return;
     intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);
-    storm_bus_master(f->of, master);
+    faults_bus_master(f->of, master);
 }
 
 static const struct vpci_reg header[] = {

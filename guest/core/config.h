@@ -13,7 +13,12 @@
 #define CONFIG_DEVICE_MAX 8
 #define CONFIG_NAME_MAX   15
 
-enum plan { PLAN_A, PLAN_B, PLAN_C, PLAN_D };
+enum plan {
+    PLAN_FORWARD, /* A: each access to a BAR is trapped and forwarded */
+    PLAN_INJECT,  /* B: BARs are direct, interrupts are injected */
+    PLAN_POST_SW, /* C: interrupts are posted by Hamlet */
+    PLAN_POST_HW, /* D: interrupts are posted by VT-d, where it can */
+};
 enum bar_mapping { BAR_EAGER, BAR_LAZY };
 enum dma_mode { DMA_VTD, DMA_PV, DMA_IDENTITY };
 enum irq_mode { IRQ_POST, IRQ_REMAP, IRQ_INJECT };

@@ -21,7 +21,7 @@
 
 #define LINES_MAX 8
 
-struct audit {
+struct checker {
     struct vm *const *vms; /* all of them, and the one looked at */
     size_t count;
     struct vm *vm;
@@ -57,7 +57,7 @@ static bool is_own_bar(const struct vm *vm, uint64_t to, uint64_t size)
 static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                       enum ept_type type)
 {
-    struct audit *a = ctx;
+    struct checker *a = ctx;
 
     (void)perm;
     (void)type;
@@ -84,7 +84,7 @@ static uint64_t leaf_rest(const struct ept *ept, uint64_t at)
 
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
-    struct audit *a = ctx;
+    struct checker *a = ctx;
 
     if (!memory_holds(a->vm, to, size))
         BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its RAM", a->vm->name,
@@ -105,7 +105,7 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
     return true;
 }
 
-static void check_pairs(struct audit *a)
+static void check_pairs(struct checker *a)
 {
     for (size_t i = 0; i < a->count; i++)
         for (size_t n = 0; n < VM_RAM_COUNT && a->vms[i] != a->vm; n++) {
@@ -116,7 +116,7 @@ static void check_pairs(struct audit *a)
         }
 }
 
-static void check_vm(struct audit *a)
+static void check_vm(struct checker *a)
 {
     check_pairs(a);
     ept_visit(a->vm->ept, visit_ept, a);
@@ -128,7 +128,7 @@ static void check_vm(struct audit *a)
 }
 
 /* An entry that posts into memory which is no living vCPU's descriptor would let a device write there. */
-static void check_descriptors(struct audit *a)
+static void check_descriptors(struct checker *a)
 {
     for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
         const struct pi_desc *pid = vtd_irte_descriptor((unsigned)index);
@@ -145,7 +145,7 @@ static void check_descriptors(struct audit *a)
 
 unsigned check_vms(struct vm *const *vms, size_t count)
 {
-    struct audit a = {.vms = vms, .count = count};
+    struct checker a = {.vms = vms, .count = count};
     int index;
 
     budget = LINES_MAX;

@@ -32,13 +32,6 @@ static int parse_id(const char *s, struct device_config *d)
     return 0;
 }
 
-const char *const unsafe_names[UNSAFE_COUNT + 1] = {
-    [UNSAFE_NO_RESET] = "no-reset", [UNSAFE_GROUP] = "group", [UNSAFE_RMRR] = "rmrr",
-    [UNSAFE_CONSOLE] = "console",   [UNSAFE_VFS] = "vfs",     [UNSAFE_HIDDEN] = "hidden",
-};
-const char *const dma_mode_names[] = {
-    [DMA_VTD] = "vtd", [DMA_PV] = "pv", [DMA_IDENTITY] = "identity", NULL};
-
 /* The words that follow the device's address. */
 #define DEVICE_FIELD(member) OPTION_FIELD(struct device_config, member)
 static const struct option device_rows[] = {
@@ -81,7 +74,7 @@ static bool has_device(const struct vm_config *vm, const struct device_config *d
 static const char *add_device(const struct option *row, void *field, char *value)
 {
     struct vm_config *vm = field;
-    struct device_config d = {.plan = PLAN_D};
+    struct device_config d = {.plan = PLAN_POST_HW};
     char *next, *word = option_cut(value, ',');
     if ((strchr(value, '.') ? parse_bdf(value, &d.bdf) : parse_id(value, &d)) < 0)
         return "neither bus:device.function nor vendor:device[#n]";

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a guest asks of Hamlet by VMCALL.
- * From: vmx/run/run.c (vcpu_on_vmcall).   Contract: guest/life/hypercall.h.
+ * From: vmx/run/run.c (vcpu_on_vmcall).   Contract: lib/hypercall.h.
  */
-#include "guest/life/hypercall.h"
+#include "lib/hypercall.h"
 #include "arch/layout.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/dma.h"
@@ -58,7 +58,7 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
         return exit_count(v, argument);
     case HC_EXIT_TOTAL:
         return exit_total(v);
-    case HC_POSTED:
+    case HC_IRQ_COUNT:
         return v->vm->irq_count;
     case HC_VERSION:
         return HC_VERSION_1;

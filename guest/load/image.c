@@ -10,7 +10,6 @@
 #define LOG "load"
 #include "arch/log.h"
 
-
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
     return a < b + b_size && b < a + a_size;

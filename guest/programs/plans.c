@@ -30,13 +30,13 @@ static void interrupt(void)
 
 #define MEASURE(key, operation)                                                                    \
     do {                                                                                           \
-        uint64_t taken_ = hypercall(HC_POSTED, 0), exits_ = exits_all(), ticks_ = rdtsc();         \
+        uint64_t taken_ = hypercall(HC_IRQ_COUNT, 0), exits_ = exits_all(), ticks_ = rdtsc();      \
         for (unsigned i_ = 0; i_ < ROUNDS; i_++)                                                   \
             operation;                                                                             \
         ticks_ = rdtsc() - ticks_;                                                                 \
         exits_ = exits_all() - exits_;                                                             \
         print("plans %s exits=%lu taken=%lu ticks=%lu", key, exits_,                               \
-              hypercall(HC_POSTED, 0) - taken_, ticks_);                                           \
+              hypercall(HC_IRQ_COUNT, 0) - taken_, ticks_);                                        \
     } while (0)
 
 int main(void)

@@ -3,7 +3,7 @@
  * Module lines, whatever a user wrote: one line of input per module. What comes out is within its
  * bounds, every name is fit to stand in a report, no name and no device belongs to two VMs.
  */
-// sources: guest/life/config.c lib/option.c lib/parse.c
+// sources: guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
 #include <stdlib.h>
 #include <string.h>
 #include "guest/core/config.h"
@@ -26,7 +26,7 @@ static void check(const struct vm_config *vm)
     must(vm->device_count <= CONFIG_DEVICE_MAX);
     must(vm->kernel != NULL);
     for (unsigned i = 0; i < vm->device_count; i++)
-        must(vm->devices[i].plan <= PLAN_D && vm->devices[i].bar <= BAR_LAZY &&
+        must(vm->devices[i].plan <= PLAN_POST_HW && vm->devices[i].bar <= BAR_LAZY &&
              vm->devices[i].dma <= DMA_IDENTITY && vm->devices[i].irq <= IRQ_INJECT);
 }
 

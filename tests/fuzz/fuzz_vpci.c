@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
 /*
  * Any sequence of config, port and table accesses by a guest, against the model of a device whose own
  * config space is made of the input too. After each step: nothing is mapped where the virtual PC has
@@ -84,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t at = 2;
     for (unsigned patches = data[1] % 64; patches && at + 2 <= size; patches--, at += 2)
         m.config[0x34 + data[at] % (256 - 0x34)] = data[at + 1];
-    if (model_assign(data[0] & 1 ? PLAN_D : PLAN_A, data[0] & 2 ? BAR_LAZY : BAR_EAGER) == 0)
+    if (model_assign(data[0] & 1 ? PLAN_POST_HW : PLAN_FORWARD,
+                     data[0] & 2 ? BAR_LAZY : BAR_EAGER) == 0)
         for (; at + sizeof(s) <= size; at += sizeof(s)) {
             memcpy(&s, data + at, sizeof(s));
             step(m.vm.pci->functions[1], &s);

@@ -2,7 +2,7 @@
 /*
  * Module lines: what each key means, and the exact line for everything that can be wrong with one.
  */
-// sources: guest/life/config.c lib/option.c lib/parse.c
+// sources: guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -93,7 +93,7 @@ static void devices(void **state)
     assert_int_equal(vms[0].device_count, 3);
     assert_false(d[0].by_id);
     assert_int_equal(d[0].bdf, 0x20);
-    assert_int_equal(d[0].plan, PLAN_D);
+    assert_int_equal(d[0].plan, PLAN_POST_HW);
     assert_int_equal(d[0].bar, BAR_EAGER);
     assert_int_equal(d[0].dma, DMA_VTD);
     assert_int_equal(d[0].irq, IRQ_POST);
@@ -102,7 +102,7 @@ static void devices(void **state)
     assert_int_equal(d[1].vendor, 0x1234);
     assert_int_equal(d[1].device, 0x11e8);
     assert_int_equal(d[1].nth, 2);
-    assert_int_equal(d[1].plan, PLAN_B);
+    assert_int_equal(d[1].plan, PLAN_INJECT);
     assert_int_equal(d[1].bar, BAR_LAZY);
     assert_int_equal(d[1].dma, DMA_IDENTITY);
     assert_int_equal(d[1].irq, IRQ_REMAP);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -171,14 +171,14 @@ static void a_hostile_capability_list_shows_no_more(void **state)
     again();
     link_capability(0xc0, PCI_CAP_ID_MSI, 0xd0);
     link_capability(0xd0, PCI_CAP_ID_MSIX, 0);
-    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
     assert_int_equal(vpci_read(f, 0x70, 2), 0x0011); /* the second of each is hidden */
     again();
     for (unsigned at = 0x80; at < 0xc0; at += 4)
         link_capability((uint8_t)at, PCI_CAP_ID_VENDOR, (uint8_t)(at + 4));
     link_capability(0x70, PCI_CAP_ID_MSIX, 0x80);
-    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
     assert_int_equal(vpci_read(f, 0x9c, 2) >> 8, 0xc0); /* 8 of 16, then PCIe */
     assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
@@ -189,7 +189,7 @@ static void a_hostile_capability_list_shows_no_more(void **state)
     f = m.vm.pci->functions[1];
     again();
     link_capability(0xc0, PCI_CAP_ID_PCIE, 0x40); /* a circle: the scan notes nothing of it */
-    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_CAP_POINTER, 1), 0);
     f = m.vm.pci->functions[1];
 }
@@ -203,7 +203,7 @@ static void a_reset_that_is_not_there_cannot_be_started(void **state)
     assert_int_equal(vpci_read(f, 0xc8, 2), 0);
     again();
     m.config[0xc7] = 0;
-    assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
     vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
     assert_int_equal(m.resets, 1);
@@ -234,7 +234,7 @@ static void bus_master_is_the_guests_while_it_is_attached(void **state)
     vpci_write(f, PCI_COMMAND, 2, 7);
     model_end();
     assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
-    model_init(PLAN_D, BAR_EAGER);
+    model_init(PLAN_POST_HW, BAR_EAGER);
 }
 
 /* A multi-message MSI: the low bits of the data are the device's. */
@@ -340,7 +340,7 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
 {
     (void)state;
     model_end();
-    model_init(PLAN_D, BAR_LAZY);
+    model_init(PLAN_POST_HW, BAR_LAZY);
     f = m.vm.pci->functions[1];
     uint32_t at = vpci_read(f, PCI_BAR(0), 4);
     assert_false(model_maps_any(at, 0x100000));
@@ -386,7 +386,7 @@ static void the_table_is_trapped_where_every_access_is(void **state)
         if (turn)
             memcpy(m.config + 0x74, (uint8_t[]){0x32, 0, 0, 0, 0x82, 0, 0, 0},
                    8); /* BAR 2 + 0x30 */
-        assert_int_equal(model_assign(turn ? PLAN_D : PLAN_A, BAR_EAGER), 0);
+        assert_int_equal(model_assign(turn ? PLAN_POST_HW : PLAN_FORWARD, BAR_EAGER), 0);
         f = m.vm.pci->functions[1];
         uint64_t at = vpci_read(f, PCI_BAR(turn ? 2 : 1), 4) + (turn ? 0x30 : 0x1010), value;
         struct vcpu *v = &asking;
@@ -428,7 +428,7 @@ static void a_rom_without_a_place_is_not_shown(void **state)
         again();
         m.fn.rom = (struct pci_bar){PCI_BAR_MEM, false, false, base, 0x10000};
         m.vm.config.devices[0].rom = true;
-        assert_int_equal(model_assign(PLAN_D, BAR_EAGER), 0);
+        assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
         f = m.vm.pci->functions[1];
         vpci_write(f, PCI_ROM, 4, 0xfffff800);
         assert_int_equal(vpci_read(f, PCI_ROM, 4), base ? 0xffff0000 : 0);

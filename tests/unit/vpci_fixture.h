@@ -19,7 +19,7 @@ static struct vcpu asking = {.vm = &m.vm}; /* who accesses */
 static int setup(void **state)
 {
     (void)state;
-    model_init(PLAN_D, BAR_EAGER);
+    model_init(PLAN_POST_HW, BAR_EAGER);
     f = m.vm.pci->functions[1];
     return 0;
 }

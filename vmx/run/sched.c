@@ -230,7 +230,7 @@ void sched_request_stop(struct vcpu *v)
 }
 
 /* The end of every way out: its registers are in memory, its descriptor notifies nobody. */
-static void go_away(struct vcpu *v, enum vcpu_state state)
+static void vcpu_leave(struct vcpu *v, enum vcpu_state state)
 {
     struct run_queue *q = own_queue();
     if (this_vmx_cpu()->vcpu == v)
@@ -247,7 +247,7 @@ static void go_away(struct vcpu *v, enum vcpu_state state)
 static void after_stop(struct vcpu *v)
 {
     spin_lock(&start_lock);
-    go_away(v, VCPU_STOPPED);
+    vcpu_leave(v, VCPU_STOPPED);
     spin_unlock(&start_lock);
 }
 
@@ -435,7 +435,7 @@ static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
 static void after_init(struct vcpu *v)
 {
     spin_lock(&start_lock);
-    go_away(v, VCPU_WAIT_SIPI);
+    vcpu_leave(v, VCPU_WAIT_SIPI);
     if (atomic_load(&v->requests) & VCPU_REQUEST_SIPI)
         start_locked(v);
     spin_unlock(&start_lock);

@@ -10,7 +10,7 @@
 #include "arch/io.h"
 #include "lib/types.h"
 #include "arch/x86.h"
-#include "guest/life/hypercall.h"
+#include "lib/hypercall.h"
 #include "pci/pci_regs.h"
 
 /* What a program is: returns its exit status, 0 is success. */

@@ -11,18 +11,18 @@ enum hypercall {
     HC_NOTHING = 0,    /* comes back with 0: what a VMCALL costs */
     HC_EXIT_COUNT = 1, /* RBX: basic exit reason; exits of this vCPU so far, this one not yet in */
     HC_EXIT_TOTAL = 2, /* of all reasons */
-    HC_POSTED = 3,     /* interrupts of assigned devices that came through Hamlet for this VM */
+    HC_IRQ_COUNT = 3,  /* interrupts of assigned devices that came through Hamlet for this VM */
     HC_VERSION = 4,    /* HC_VERSION_1 */
     HC_HOST_ADDRESS = 5, /* RBX: guest-physical address of RAM; where it really is */
     HC_HAMLET = 6, /* where Hamlet itself lies: memory that no guest and no device may reach */
     HC_FAULTS = 7, /* DMA and interrupt faults of this VM's devices so far */
+    HC_PARKED = 8, /* devices of this VM that may not master the bus before they are reset */
     /* dma=pv, whose devices take host-physical addresses. RBX: a struct hypercall_pages, in one page of
      * RAM. How many pages were done: fewer than asked, if the next one is no RAM, or was not pinned;
      * HC_UNKNOWN: there is no such list. */
     HC_DMA_MAP = 9,     /* pin: each address in the list becomes the host-physical one */
     HC_DMA_UNMAP = 10,  /* let go: the list has guest-physical addresses again */
     HC_DMA_PINNED = 11, /* pages that are pinned now */
-    HC_PARKED = 8,      /* devices of this VM that may not master the bus before they are reset */
 };
 #define HC_PAGES_MAX 511
 struct hypercall_pages {

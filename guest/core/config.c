@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words of two options whose values are named in messages, too.
+ * From: guest/life/config.c (the options), guest/assign/audit.c, guest/assign/dma.c (messages).
+ * To: guest/core/config.h (the values).
+ */
+#include "guest/core/config.h"
+#include <stddef.h>
+
+const char *const unsafe_names[UNSAFE_COUNT + 1] = {
+    [UNSAFE_NO_RESET] = "no-reset", [UNSAFE_GROUP] = "group", [UNSAFE_RMRR] = "rmrr",
+    [UNSAFE_CONSOLE] = "console",   [UNSAFE_VFS] = "vfs",     [UNSAFE_HIDDEN] = "hidden",
+};
+const char *const dma_mode_names[] = {
+    [DMA_VTD] = "vtd", [DMA_PV] = "pv", [DMA_IDENTITY] = "identity", NULL};
