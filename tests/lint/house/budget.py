@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""
+Findings against what is still allowed. tests/lint/budget.txt has lines `KIND FOLDER COUNT`: so many findings of a
+kind may be left below that folder; where no line stands, none. Counts only fall.
+
+    tests/lint/words.py          more findings than allowed: all of that folder, and an exit code
+    tests/lint/words.py --all    every finding, allowed or not
+    tests/lint/words.py --keep   today's counts become the budget, by room (git diff shows which rose)
+"""
+import sys
+from collections import Counter
+from pathlib import Path
+
+from . import room_of
+
+FILE = Path(__file__).resolve().parents[1] / "budget.txt"
+
+
+def read():
+    allowed = {}
+    for line in FILE.read_text().splitlines() if FILE.exists() else []:
+        if line.strip() and not line.startswith("#"):
+            kind, folder, count = line.split()
+            allowed[kind, folder] = int(count)
+    return allowed
+
+
+def write(kinds, counts):
+    kept = {key: count for key, count in read().items() if key[0] not in kinds}
+    kept.update({key: count for key, count in counts.items() if count})
+    FILE.write_text("# What is still allowed (tests/lint/house/budget.py): kind, folder, findings. Counts only fall.\n" +
+                    "".join(f"{kind} {folder} {count}\n" for (kind, folder), count in sorted(kept.items())))
+
+
+def area(name):
+    """What a file is counted under: its room, or the first folder of its path."""
+    return room_of(name + "/") or (name.split("/")[0] if "/" in name else ".")
+
+
+def charged(allowed, kind, name):
+    """The longest folder with a budget of this kind that a file lies in."""
+    fits = [folder for k, folder in allowed if k == kind and (folder == "." or f"{name}/".startswith(folder + "/"))]
+    return max(fits, key=len, default=area(name))
+
+
+def report(title, kinds, findings, sizes=()):
+    """
+    kinds: all that this check can find; findings: (kind, file, line, what); sizes: (kind, room, number) with a limit instead of a list.
+    Prints what is over the budget and one line of summary. The exit code of the check.
+    """
+    findings = sorted(set(findings), key=lambda f: (f[1], f[2], f[3]))
+    if "--keep" in sys.argv:
+        counts = Counter((kind, area(name)) for kind, name, _, _ in findings)
+        write(kinds, counts | Counter({(kind, room): number for kind, room, number in sizes}))
+    allowed, everything = read(), "--all" in sys.argv
+    spent = Counter((kind, charged(allowed, kind, name)) for kind, name, _, _ in findings)
+    for kind, room, number in sizes:
+        key = kind, charged(allowed, kind, room)
+        spent[key] = max(spent[key], number)
+    over = {key for key, count in spent.items() if count > allowed.get(key, 0)}
+    for kind, name, line, what in findings:
+        if everything or (kind, charged(allowed, kind, name)) in over:
+            print(f"{name}:{line}: {what}")
+    for kind, folder in sorted(over):
+        print(f"{title}: {folder} has {spent[kind, folder]} of {kind}, {allowed.get((kind, folder), 0)} are allowed")
+    left = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(f[0] for f in findings).items()))
+    print(f"{title}: {'over budget' if over else 'clean'}" + (f" (left: {left})" if left else ""))
+    return 1 if over else 0

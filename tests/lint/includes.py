@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+An include is there because something of it is named: a macro, a type, a function, an enum constant or a variable.
+
+- nothing of a header, nor of what it includes itself, is named: the include is left over
+- nothing of the header itself is named, but something that it includes: include that one instead
+
+Regular expressions stand for a compiler here, on the safe side. A member counts where a file writes ->member or
+.member. A header that declares nothing, and a source's own header, may always be included.
+"""
+import functools
+import re
+import sys
+
+from house import sources, text
+from house.budget import report
+
+KINDS = ("unused-include",)
+INCLUDE = re.compile(r'^[#%]include "([^"]+)"', re.M)
+KEYWORDS = set("if for while switch return sizeof struct enum union static const void int char unsigned long "
+               "extern inline typedef defined __attribute__ format printf".split())
+SYSTEM = {"stdint": {f"{u}int{n}_t" for u in ("u", "") for n in (8, 16, 32, 64)} | {"UINT64_C", "UINT64_MAX", "uintptr_t"},
+          "stddef": {"size_t", "NULL", "offsetof"}, "stdbool": {"bool", "true", "false"},
+          "stdarg": {"va_list", "va_start", "va_end", "va_arg"}}
+
+
+@functools.cache
+def code(name):
+    """Without comments, strings and includes."""
+    bare = re.sub(r"/\*.*?\*/", " ", text(name), flags=re.S) if not name.endswith(".asm") else \
+        re.sub(r";.*", "", text(name))
+    return re.sub(r'"(?:[^"\\\n]|\\.)*"', '""', INCLUDE.sub("", bare))
+
+
+@functools.cache
+def words(name):
+    """What a file names, .name for a member; in a header comments count: a contract names error codes."""
+    said = text(name) if name.endswith(".h") else code(name)
+    members = {"." + member for member in re.findall(r"(?:->|\.)(\w+)", said)}
+    return frozenset(re.findall(r"\b[A-Za-z_]\w*\b", INCLUDE.sub("", said))) | members
+
+
+@functools.cache
+def included(name):
+    return tuple(header for header in INCLUDE.findall(text(name)) if header in sources(".h", ".asm"))
+
+
+def blocks(body):
+    """A header's text without function bodies and parameters; the members of its structs, and its enum constants."""
+    members, constants = "", ""
+    while match := re.search(r"\{([^{}]*)\}", body):
+        kind = re.search(r"\b(struct|union|enum)\b[^;{}()=]*(?:__attribute__\(.*\))?\s*$", body[:match.start()])
+        if kind and kind[1] == "enum":
+            constants += match[1] + ","
+        elif kind:
+            members += match[1]
+        body = body[:match.start()] + ("; " if not kind else " @ ") + body[match.end():]
+    return body, members, constants
+
+
+def before(marks, body):
+    """Names in front of one of these marks, where parameters are left out; (*name)(...) is a name as well."""
+    body = re.sub(r"\(\*\s*(\w+)(\[[^]]*\])?\)", r" \1 ", body)
+    while (less := re.sub(r"\([^()]*\)", "<>", body)) != body:
+        body = less
+    return set(re.findall(rf"\b(\w+)\s*(?=[{marks}])", body))
+
+
+@functools.cache
+def macros(name):
+    """macro -> its whole definition"""
+    defines = re.findall(r"^[#%]\s*define\s+\w+[^\n]*(?:(?<=\\)\n[^\n]*)*", code(name), re.M)
+    return {re.match(r"[#%]\s*define\s+(\w+)", define)[1]: define for define in defines}
+
+
+@functools.cache
+def declares(name):
+    """What a header says first: names, and the members of its structs as .name."""
+    said = set(macros(name))
+    for define in macros(name).values(): # a list of the kind F(NAME, ...): its names become enum constants somewhere
+        if re.search(r"\\\n", define):
+            said |= set(re.findall(r"\b\w+\((\w+)", define))
+    body, members, constants = blocks(re.sub(r"^[#%][^\n]*(?:(?<=\\)\n[^\n]*)*", "", code(name), flags=re.M))
+    said |= set(re.findall(r"\b(?:struct|enum|union)\s+(\w+)\s*@", body))
+    said |= before("<;=[", body) | set(re.findall(r"\b(\w+)\b", constants))
+    for system in re.findall(r"^#include <(\w+)\.h>", text(name), re.M):
+        said |= SYSTEM.get(system, set())
+    return frozenset(said - KEYWORDS) | {"." + member for member in before(";[,<", members)}
+
+
+@functools.cache
+def closure(name):
+    return frozenset([name]).union(*(closure(header) for header in included(name)))
+
+
+def check(name):
+    used, own = set(words(name)), name.rpartition(".")[0] + ".h"
+    for header in closure(name): # what a macro expands to is named where the macro is
+        for macro, body in macros(header).items():
+            used |= set(re.findall(r"\w+", body)) if macro in words(name) else set()
+    for header in included(name):
+        if header == own or declares(header) & used or not declares(header):
+            continue
+        if name.endswith(".h") and header.rpartition("/")[0] == name.rpartition("/")[0]:
+            continue # its folder's public header hands it on
+        others = frozenset().union(*(closure(other) for other in included(name) if other != header))
+        through = sorted(h for h in closure(header) - others if declares(h) & used)
+        instead = f"include {', '.join(through)} instead" if through else "leave it out"
+        line = next(n for n, line in enumerate(text(name).splitlines(), 1) if f'"{header}"' in line)
+        yield "unused-include", name, line, f"nothing of {header} is named here: {instead}"
+
+
+def main():
+    return report("includes", KINDS, [finding for name in sources() for finding in check(name)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
