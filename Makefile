@@ -23,16 +23,19 @@ endif
 .PHONY: all unit explore check diff fuzz setup run debug linux linux-nested test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
-# In reading order (docs/reading-order.txt); every source of a folder is part of the image.
-FOLDERS := boot arch pci vtd vmx guest monitor
-SOURCES := $(foreach d,$(FOLDERS),$(sort $(wildcard $d/*.c $d/*.asm)))
+# The rooms of the house, folders and those inside them; every source of a room is part of the image.
+FOLDERS := lib boot arch pci vtd vmx guest monitor
+ROOMS   := $(foreach d,$(FOLDERS),$d $(filter-out guest/programs,$(patsubst %/,%,$(wildcard $d/*/))))
+SOURCES := $(foreach d,$(ROOMS),$(sort $(wildcard $d/*.c $d/*.asm)))
+HEADERS := $(foreach d,$(ROOMS),$(wildcard $d/*.h))
 TESTS   := $(sort $(wildcard tests/kernel/*.c))
 OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
 # What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
-FAST := $(addprefix vmx/,run.c exit_io.c exit_cpuid.c exit_msr.c exit_ept.c exit_intr.c inject.c apicv.c ept_flush.c top.c) \
-	$(addprefix guest/,bus.c pio.c vuart.c hypercall.c irq.c vlapic_irq.c) arch/pid.c arch/string.c
+FAST := $(addprefix vmx/,ept_flush.c run/run.c run/posted.c $(patsubst %,exit/%.c,io cpuid msr ept intr) \
+	$(patsubst %,vcpu/%.c,inject apicv hottest)) $(addprefix guest/,core/bus.c pc/pio.c pc/vuart.c pc/vlapic_irq.c \
+	life/hypercall.c assign/irq.c) lib/string.c
 SMALL := $(filter-out $(FAST),$(SOURCES))
 # The stack is aligned to 8 bytes, as no vector register asks for more; no NOPs stand before a loop.
 PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3 -fno-align-loops -fno-align-jumps)
@@ -96,7 +99,7 @@ $O/guests/%.bin: guest/programs/flat/%.asm Makefile
 
 all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf
 
-# A unit test names the sources it tests in its first lines: "// sources: arch/pid.c arch/parse.c".
+# A unit test names the sources it tests in its first lines: "// sources: vmx/run/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
@@ -105,7 +108,7 @@ unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c
 
 .SECONDEXPANSION:
 $O/unit/%: tests/unit/%.c tests/unit/stubs.c $$(call unit_sources,%) $$(call unit_included,%) \
-		$(wildcard */*.h tests/unit/*.h) Makefile
+		$(HEADERS) $(wildcard tests/unit/*.h) Makefile
 	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $< $(call unit_sources,$*) tests/unit/stubs.c -lcmocka -o $@
@@ -122,7 +125,7 @@ $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plug
 		-fno-sanitize-recover=all $(LAB_MODELS) -o $@
 
 # Every interleaving of posting and scheduling, of the real code, to a first depth; tests/explore/posting.c.
-$O/unit/explore_posting: $(wildcard tests/explore/*.[ch] arch/*.h vmx/*.h) arch/pid.c $(addprefix vmx/,sched.c apicv.c run.c) Makefile
+$O/unit/explore_posting: $(wildcard tests/explore/*.[ch]) $(HEADERS) $(addprefix vmx/,run/posted.c run/sched.c vcpu/apicv.c run/run.c) Makefile
 	$(say) UNIT tests/explore
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16 -Wall -Wextra -Werror \
@@ -140,8 +143,8 @@ unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed $O/unit/explore_posti
 LISTED := git ls-files --cached --others --exclude-standard
 CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-exitcode=1 -I. \
 	--suppress=missingIncludeSystem --suppress=comparePointers --suppress=uninitvar \
-	--suppress=va_end_missing:arch/panic.c --suppress=zerodivcond:arch/printf.c \
-	--suppress=arrayIndexOutOfBoundsCond:guest/insn_exec.c
+	--suppress=va_end_missing:arch/panic.c --suppress=zerodivcond:lib/printf.c \
+	--suppress=arrayIndexOutOfBoundsCond:guest/insn/exec.c
 TEXT_LIMIT := 163840
 
 check: unit all # style, directions, docs, format, analyser, both compilers, size, unit tests
@@ -161,7 +164,7 @@ check: unit all # style, directions, docs, format, analyser, both compilers, siz
 DIFF := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/diff_*.c)))
 diff_libs = $(shell sed -n 's,^// libs: *,-l,p' tests/unit/$1.c)
 
-$O/diff/%: tests/unit/%.c $$(call unit_sources,%) $(wildcard */*.h tests/unit/*.h) Makefile
+$O/diff/%: tests/unit/%.c $$(call unit_sources,%) $(HEADERS) $(wildcard tests/unit/*.h) Makefile
 	$(say) DIFF $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $< $(call unit_sources,$*) $(call diff_libs,$*) -o $@
@@ -175,7 +178,7 @@ FUZZ_SECONDS ?= 20
 FUZZ_CC ?= clang
 fuzz_sources = $(shell sed -n 's,^// sources: *,,p' tests/fuzz/fuzz_$1.c)
 
-$O/fuzz/%: tests/fuzz/fuzz_%.c $$(call fuzz_sources,%) $(wildcard */*.h tests/unit/*.h) Makefile
+$O/fuzz/%: tests/fuzz/fuzz_%.c $$(call fuzz_sources,%) $(HEADERS) $(wildcard tests/unit/*.h) Makefile
 	$(say) FUZZ $<
 	$(Q)mkdir -p $(@D) $O/fuzz/corpus/$* $O/fuzz/crashes
 	$(Q)$(FUZZ_CC) $(UNIT_FLAGS) -fsanitize=fuzzer $< $(call fuzz_sources,$*) tests/unit/stubs.c -o $@

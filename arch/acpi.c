@@ -11,7 +11,7 @@
 #include "arch/io.h"
 #include "arch/log.h"
 #include "arch/paging.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/time.h"
 
 #define TABLE_MAX        64

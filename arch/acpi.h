@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "arch/boot_info.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 
 struct acpi_header {
     char signature[4];

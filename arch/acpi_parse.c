@@ -8,8 +8,8 @@
  */
 #include "arch/acpi.h"
 #include "arch/acpi_tables.h"
-#include "arch/bits.h"
-#include "arch/string.h"
+#include "lib/bits.h"
+#include "lib/string.h"
 
 bool acpi_table_ok(const void *table, size_t available, size_t minimum)
 {

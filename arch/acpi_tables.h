@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "arch/acpi.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 struct acpi_rsdp {
     char signature[8]; /* "RSD PTR " */

@@ -7,7 +7,7 @@
  */
 #define LOG "apic"
 #include "arch/apic.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/io.h"
 #include "arch/log.h"
 #include "arch/msr.h"

@@ -4,7 +4,7 @@
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 /* Offsets in the xAPIC page; x2APIC MSR = 0x800 + offset / 16. */
 enum apic_reg {

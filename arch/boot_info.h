@@ -4,7 +4,7 @@
  * know multiboot2. Everything in it points into memory that page_init() has withheld.
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 #define BOOT_RANGE_MAX  128
 #define BOOT_MODULE_MAX 32

@@ -4,7 +4,7 @@
  * Spec: SDM "Multiple-Processor (MP) Initialization", "Task Management in 64-bit Mode".
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 #define CPU_MAX        64
 #define CPU_STACK_SIZE (4 * PAGE_SIZE)

@@ -4,7 +4,7 @@
  * Spec: ELF-64 Object File Format "Sections", "Symbol table".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 struct elf64_section {
     uint32_t name, type;

@@ -6,7 +6,7 @@
  * 0xFFFF; the tables do not get longer by it, and no selector of ours lies beyond their ends.
  */
 #include "arch/gdt.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/msr.h"
 #include "arch/x86.h"
 

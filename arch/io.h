@@ -5,8 +5,8 @@
  * Spec: SDM "Input/Output Port Addressing", "Memory Ordering"; CLFLUSH.
  */
 #pragma once
-#include "arch/bits.h"
-#include "arch/types.h"
+#include "lib/bits.h"
+#include "lib/types.h"
 
 #ifdef HAMLET_UNIT /* host tests drive a model of the device instead of the machine */
 uint8_t in8(uint16_t port);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O APICs: an index register, a data window, and per pin 64 bits in two halves.
- * From: boot/main.c, guest/irq.c (pins of assigned devices).
+ * From: boot/main.c, guest/assign/irq.c (pins of assigned devices).
  * Spec: 82093AA "IOREGSEL", "IOWIN", "Redirection Table".
  */
 #define LOG "ioapic"

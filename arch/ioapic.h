@@ -5,7 +5,7 @@
  * Spec: Intel I/O Advanced Programmable Interrupt Controller (82093AA, ICH) "Redirection Table".
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 struct ioapic {
     uint8_t id;      /* enumeration id, as in the DMAR scope */

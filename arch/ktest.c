@@ -6,8 +6,8 @@
 #include "arch/ktest.h"
 #include "arch/log.h"
 #include "arch/options.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 
 extern const struct ktest ktests_start[], ktests_end[]; /* linker.ld */
 

@@ -8,7 +8,7 @@
  * the test. From: tests/kernel/.   To: arch/ktest.c.
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 struct ktest {
     const char *name;

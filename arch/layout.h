@@ -9,7 +9,7 @@
  *   .........    device memory: RW, NX, uncached, only what mmio_map() was asked for
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 #define AP_START_PAGE 0x1000
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines on the console. One lock, taken for a whole line; a panic does not ask for it.
- * From: everywhere (log_error, log_info, log_trace, console_line).   To: arch/printf.c, arch/uart.c.
+ * From: everywhere (log_error, log_info, log_trace, console_line).   To: lib/printf.c, arch/uart.c.
  */
 #include "arch/log.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/cpu.h"
 #include "arch/panic.h"
-#include "arch/printf.h"
+#include "lib/printf.h"
 #include "arch/spinlock.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/uart.h"
 
 #define LINE_MAX   512

@@ -2,7 +2,7 @@
 /*
  * Lines on the console: "[cpu] subsystem: text". A file says `#define LOG "vtd"` before it includes
  * this header. Tests and people grep these lines, so facts are written key=value.
- * From: everywhere.   To: arch/printf.c (formats), arch/uart.c (bytes).
+ * From: everywhere.   To: lib/printf.c (formats), arch/uart.c (bytes).
  *
  * error: something that should not have happened, at boot or in the machine. info: milestones.
  * trace: everything else, compiled in, printed with log=trace. What a guest can cause at will is
@@ -10,8 +10,8 @@
  */
 #pragma once
 #include <stdarg.h>
-#include "arch/errno.h"
-#include "arch/types.h"
+#include "lib/errno.h"
+#include "lib/types.h"
 
 enum log_level { LOG_ERROR, LOG_INFO, LOG_TRACE };
 

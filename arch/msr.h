@@ -4,7 +4,7 @@
  * Spec: SDM "Model-Specific Registers (MSRs)", "VMX Capability Reporting Facility".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 /* Bits stand indented beneath their register. */
 // clang-format off

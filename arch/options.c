@@ -5,9 +5,9 @@
  */
 #define LOG "options"
 #include "arch/options.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/log.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 #define COM1          0x3f8
 #define COM2          0x2f8

@@ -2,11 +2,11 @@
 /*
  * The hypervisor's own command line: "console=com1,115200 log=info vtd=on ir=on post=hw inv=qi".
  * From: boot/main.c.   To: whoever needs one; constant after options_parse().
- * Not here: a VM's description (guest/config.c).
+ * Not here: a VM's description (guest/life/config.c).
  */
 #pragma once
-#include "arch/errno.h"
-#include "arch/types.h"
+#include "lib/errno.h"
+#include "lib/types.h"
 
 enum post_mode { POST_OFF, POST_SW, POST_HW };
 enum inv_mode { INV_QI, INV_REG };

@@ -7,12 +7,12 @@
  */
 #define LOG "page"
 #include "arch/page.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/layout.h"
 #include "arch/log.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 #define FIRST_MIB (UINT64_C(1) << 20)
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 #include "arch/boot_info.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 
 /* Before page_init(): nobody gets a page of [base, base + size) but by page_claim(). */
 void page_keep(hpa_t base, uint64_t size);
@@ -31,6 +31,6 @@ size_t page_free_count(void);
 bool page_is_ram(hpa_t base, uint64_t size);
 
 /* Guest RAM is marked when it is given to a VM; everything else in RAM belongs to Hamlet and the
- * firmware, and no EPT or second-stage table may reach it (guest/check.c proves it). */
+ * firmware, and no EPT or second-stage table may reach it (guest/life/check.c proves it). */
 void page_mark_guest(hpa_t base, uint64_t size, bool guest);
 bool page_is_guest(hpa_t page);

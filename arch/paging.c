@@ -8,8 +8,8 @@
  */
 #define LOG "paging"
 #include "arch/paging.h"
-#include "arch/bits.h"
-#include "arch/errno.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
 #include "arch/layout.h"
 #include "arch/log.h"
 #include "arch/msr.h"

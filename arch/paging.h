@@ -6,7 +6,7 @@
  */
 #pragma once
 #include "arch/boot_info.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 
 MUST_CHECK int paging_init(const struct boot_info *info);
 /* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU. The PAT stays as it is after

@@ -4,7 +4,7 @@
  * is never interrupted by somebody who wants the same lock.
  */
 #pragma once
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "arch/x86.h"
 
 struct spinlock {

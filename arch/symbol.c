@@ -8,7 +8,7 @@
 #include "arch/symbol.h"
 #include "arch/elf64.h"
 #include "arch/layout.h"
-#include "arch/printf.h"
+#include "lib/printf.h"
 
 static const struct elf64_symbol *symbols;
 static size_t symbol_count;

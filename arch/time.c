@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How fast does the TSC count? Measured once against a clock of known speed.
- * From: boot/main.c.   To: arch/apic.c, pci/reset.c, vtd/ (bounded waits), vmx/sched.c (slices).
+ * From: boot/main.c.   To: arch/apic.c, pci/reset.c, vtd/ (bounded waits), vmx/run/sched.c (slices).
  * Spec: ACPI "Power Management Timer"; 8254 data sheet; SDM "Time-Stamp Counter".
  */
 #define LOG "time"

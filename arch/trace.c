@@ -5,7 +5,7 @@
  * INVARIANT: event n of a CPU is at n % TRACE_RING, until event n + TRACE_RING takes its place.
  */
 #include "arch/trace.h"
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "arch/page.h"
 #include "arch/x86.h"
 

@@ -5,9 +5,9 @@
  * From: vmx/, vtd/, guest/ (events), monitor/cmd_trace.c (readers).   To: arch/trace.c, lab/trace.py.
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/cpu.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 
 /* Names, and what a, b and c are: trace_names[] and lab/trace.py have the same in words. */
 enum trace_type {

@@ -2,16 +2,16 @@
 /*
  * The IDT, exceptions and host interrupts. An exception in Hamlet is our mistake, unless the
  * instruction was announced in the exception table as one that may fault.
- * From: arch/trap.asm, vmx/exit_intr.c (irq_dispatch).   To: arch/panic.c; the handlers of vtd/, vmx/, guest/.
+ * From: arch/trap.asm, vmx/exit/intr.c (irq_dispatch).   To: arch/panic.c; the handlers of vtd/, vmx/, guest/.
  * Spec: SDM "Interrupt and Exception Handling", "IDT Descriptors" (64-bit mode).
  */
 #define LOG "trap"
 #include "arch/trap.h"
 #include "arch/apic.h"
-#include "arch/atomic.h"
-#include "arch/bits.h"
+#include "lib/atomic.h"
+#include "lib/bits.h"
 #include "arch/cpu.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 #include "arch/gdt.h"
 #include "arch/log.h"
 #include "arch/panic.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exceptions and interrupts of the host. Hamlet runs with interrupts off; they are taken in two
- * places only: in cpu_wait() (arch/cpu.h), and as VM exits "external interrupt" (vmx/exit_intr.c).
+ * places only: in cpu_wait() (arch/cpu.h), and as VM exits "external interrupt" (vmx/exit/intr.c).
  * Both end in irq_dispatch(), so a handler never interrupts anything and needs no lock against itself.
  * Spec: SDM "Interrupt and Exception Handling".
  */
 #pragma once
-#include "arch/bits.h"
-#include "arch/errno.h"
-#include "arch/types.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/types.h"
 
 /* What arch/trap.asm leaves on the stack, from low to high addresses. */
 struct trap_frame {

@@ -6,8 +6,8 @@
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
-#include "arch/atomic.h"
-#include "arch/bits.h"
+#include "lib/atomic.h"
+#include "lib/bits.h"
 #include "arch/io.h"
 
 #define UART_CLOCK  115200                     /* divisor 1 */

@@ -5,7 +5,7 @@
  * Spec: PC16550D data sheet.
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 enum uart_reg {
     UART_DATA = 0, /* RBR / THR; DLL while LCR.DLAB */

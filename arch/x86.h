@@ -5,8 +5,8 @@
  * Spec: SDM "Control Registers", "Extended Feature Enable Register", "EFLAGS Register".
  */
 #pragma once
-#include "arch/bits.h"
-#include "arch/types.h"
+#include "lib/bits.h"
+#include "lib/types.h"
 
 #define CR0_PE         BIT(0)
 #define CR0_MP         BIT(1)

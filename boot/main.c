@@ -21,7 +21,7 @@
 #include "arch/trap.h"
 #include "arch/uart.h"
 #include "arch/x86.h"
-#include "guest/vm.h"
+#include "guest/core/vm.h"
 #include "monitor/monitor.h"
 #include "pci/pci.h"
 #include "vmx/vmx.h"

@@ -9,7 +9,7 @@
 #include "boot/multiboot2.h"
 #include "arch/elf64.h"
 #include "arch/log.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 /* The text ends inside its tag, or it is not a text. */
 static const char *text_in(const struct mb2_tag *tag, size_t offset)

@@ -5,9 +5,9 @@
  * Spec: Multiboot2 "Boot information format".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/boot_info.h"
-#include "arch/errno.h"
+#include "lib/errno.h"
 
 #define MULTIBOOT2_MAGIC 0x36d76289 /* in EAX at entry */
 

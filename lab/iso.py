@@ -3,7 +3,7 @@
 The medium that GRUB starts Hamlet from: a configuration on GRUB's command lines, and the files that it names.
 
 From: the launcher `hamlet`, tests/cases/conftest.py
-To:   boot/multiboot2.c (what arrives), guest/config.c (what the words mean)
+To:   boot/multiboot2.c (what arrives), guest/life/config.c (what the words mean)
 """
 
 import re

@@ -2,9 +2,9 @@
 /*
  * exits: why the vCPUs of a VM came back, how often, how often since somebody asked last, and for which
  * ports, MSRs and addresses most.
- * From: monitor/command.c.   To: vmx/run.c (exit_count), vmx/top.c.
+ * From: monitor/command.c.   To: vmx/run/run.c (exit_count), vmx/vcpu/hottest.c.
  */
-#include "arch/printf.h"
+#include "lib/printf.h"
 #include "monitor/command.h"
 
 #define TOP_SHOWN 5

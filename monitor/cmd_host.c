@@ -5,8 +5,8 @@
  */
 #include "arch/apic.h"
 #include "arch/page.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "monitor/command.h"
 
 static const char *const level_names[] = {

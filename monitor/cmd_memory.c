@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * x: bytes of memory. map: what a VM has at which address, as QEMU's "info mtree -f" shows it.
- * From: monitor/command.c.   To: monitor/memory.c, vmx/ept.c (ept_visit), guest/bus.c.
+ * From: monitor/command.c.   To: monitor/memory.c, vmx/ept.c (ept_visit), guest/core/bus.c.
  */
-#include "arch/printf.h"
-#include "arch/string.h"
-#include "guest/assign.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
 #include "monitor/command.h"
 #include "monitor/memory.h"
 

@@ -2,12 +2,12 @@
 /*
  * pci: the functions of the machine, and one of them as the host and as its guest see it. assign and
  * unassign: hand one over while the VM runs. audit: which of them could be.
- * From: monitor/command.c.   To: guest/vpci.c, guest/assign.c, guest/audit.c.
+ * From: monitor/command.c.   To: guest/assign/vpci.c, guest/assign/assign.c, guest/assign/audit.c.
  */
-#include "arch/printf.h"
-#include "arch/string.h"
-#include "guest/assign.h"
-#include "guest/audit.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+#include "guest/assign/audit.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
 

@@ -5,8 +5,8 @@
  * From: monitor/command.c.   To: arch/trace.c.
  */
 #include "arch/trace.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "arch/time.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vcpu: registers and VMCS of a virtual CPU. inject: an event for it.
- * From: monitor/command.c.   To: vmx/look.c, guest/control.c (vm_visit).
+ * From: monitor/command.c.   To: vmx/show/show.c, guest/life/control.c (vm_visit).
  */
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "arch/x86.h"
-#include "guest/vlapic.h"
+#include "guest/pc/vlapic.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
 #include "vmx/vmcs_fields.h"

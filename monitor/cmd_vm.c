@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vm: which VMs there are, and what one does to a whole one. reboot: the machine.
- * From: monitor/command.c.   To: guest/control.c, guest/vm.c.
+ * From: monitor/command.c.   To: guest/life/control.c, guest/life/vm.c.
  */
 #include "arch/acpi.h"
 #include "arch/panic.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/uart.h"
-#include "guest/assign.h"
+#include "guest/assign/assign.h"
 #include "monitor/command.h"
 
 static const char *state_name(const struct vm *vm)

@@ -2,15 +2,15 @@
 /*
  * vtd: the remapping units. irq: how interrupts of devices reach vCPUs. pid: posted-interrupt
  * descriptors. check: the promises of Hamlet.
- * From: monitor/command.c.   To: vtd/look.c, guest/irq.c, guest/vmsix.c, arch/ioapic.c, guest/check.c.
+ * From: monitor/command.c.   To: vtd/look.c, guest/assign/irq.c, guest/assign/vmsix.c, arch/ioapic.c, guest/life/check.c.
  */
 #include "arch/ioapic.h"
-#include "arch/printf.h"
-#include "arch/string.h"
-#include "guest/assign.h"
-#include "guest/check.h"
-#include "guest/vioapic.h"
-#include "guest/vmsix.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+#include "guest/life/check.h"
+#include "guest/pc/vioapic.h"
+#include "guest/assign/vmsix.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
 #include "vtd/vtd_regs.h"

@@ -2,9 +2,9 @@
 /*
  * walk: from an address of a program to the one in the machine, every entry shown. tlb is the same
  * word. With a device instead of a vCPU: its address through the second-stage table.
- * From: monitor/command.c, monitor/cmd_vtd.c.   To: monitor/memory.c, vmx/look.c, vtd/look.c.
+ * From: monitor/command.c, monitor/cmd_vtd.c.   To: monitor/memory.c, vmx/show/show.c, vtd/look.c.
  */
-#include "arch/string.h"
+#include "lib/string.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
 #include "monitor/memory.h"

@@ -5,8 +5,8 @@
  * From: monitor/console.c.   To: the commands, monitor/cmd_*.c.
  */
 #include "monitor/command.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 
 #define COMMAND_ENTRY(name) &command_##name,
 static const struct command *const commands[] = {COMMANDS(COMMAND_ENTRY)};

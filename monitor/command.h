@@ -6,9 +6,9 @@
  * From: the files of monitor/ only.   To: monitor/command.c (the table), cmd_*.c.
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/log.h"
-#include "guest/vm.h"
+#include "guest/core/vm.h"
 
 #define ARGS_MAX 16
 

@@ -3,15 +3,15 @@
  * One line, many voices. What is typed goes to the guest in focus, or to the monitor; Ctrl-A changes
  * that, as in QEMU. While the monitor has the focus, what guests print is kept and shown later, so
  * that no guest talks somebody down who wants to find out what it does.
- * From: guest/vm.c (poll), guest/vuart.c (keep).   To: monitor/edit.c, command.c; guest/vuart.c (vuart_type).
+ * From: guest/life/vm.c (poll), guest/pc/vuart.c (keep).   To: monitor/edit.c, command.c; guest/pc/vuart.c (vuart_type).
  *
  * INVARIANT: a byte is taken from the line only when there is room for it where it goes.
  */
 #include "arch/acpi.h"
 #include "arch/options.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/uart.h"
-#include "guest/assign.h"
+#include "guest/assign/assign.h"
 #include "monitor/command.h"
 #include "monitor/edit.h"
 #include "monitor/explain.h"

@@ -5,8 +5,8 @@
  * Spec: ECMA-48 control sequences, as xterm sends them.
  */
 #include "monitor/edit.h"
-#include "arch/bits.h"
-#include "arch/string.h"
+#include "lib/bits.h"
+#include "lib/string.h"
 
 #define CTRL(c) ((c)&0x1f)
 #define ESCAPE  0x1b

@@ -4,7 +4,7 @@
  * From: monitor/console.c, tests/unit/test_monitor.c.   To: monitor/edit.c.
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 #define EDIT_LINE_MAX    120
 #define EDIT_HISTORY_MAX 16

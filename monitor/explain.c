@@ -4,8 +4,8 @@
  * From: monitor/command.c, cmd_walk.c, cmd_vtd.c, cmd_vcpu.c.   To: the tables, monitor/explain_*.c.
  */
 #include "monitor/explain.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "monitor/command.h"
 
 static const struct explain_register *const tables[] = {explain_vtd, explain_vmx, explain_pc};

@@ -5,7 +5,7 @@
  * From: monitor/cmd_*.c.   To: monitor/explain.c, explain_vtd.c, explain_vmx.c, explain_pc.c (the tables).
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 
 /* The field is an address without its low bits, which are 0: it is shown whole, ready to be looked at. */
 #define EXPLAIN_ADDRESS "address"

@@ -6,7 +6,7 @@
  */
 #include "arch/apic.h"
 #include "arch/x86.h"
-#include "guest/gwalk.h"
+#include "guest/insn/gwalk.h"
 #include "monitor/explain.h"
 #include "pci/pci_regs.h"
 

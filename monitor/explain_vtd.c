@@ -4,7 +4,7 @@
  * From: monitor/explain.c.   To: vtd/vtd_regs.h (the bits).
  * Spec: VT-d "Translation Structure Formats", "Register Descriptions".
  */
-#include "arch/pid.h"
+#include "lib/pi_desc.h"
 #include "monitor/explain.h"
 #include "vtd/vtd_regs.h"
 

@@ -10,7 +10,7 @@
  */
 #include "monitor/gdb.h"
 #include "arch/options.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/uart.h"
 #include "monitor/command.h"
 #include "monitor/edit.h"

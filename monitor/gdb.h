@@ -6,9 +6,9 @@
  * Spec: Debugging with GDB, appendix "GDB Remote Serial Protocol".
  */
 #pragma once
-#include "arch/bits.h"
-#include "arch/types.h"
-#include "guest/vm.h"
+#include "lib/bits.h"
+#include "lib/types.h"
+#include "guest/core/vm.h"
 
 /* --- gdb_line.c: packets ----------------------------------------------------------------------------- */
 

@@ -5,8 +5,8 @@
  * From: monitor/gdb.c.   To: back, with a packet whose sum is right.
  * Spec: Debugging with GDB, "Overview" of the remote serial protocol.
  */
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "monitor/gdb.h"
 
 #define CTRL_C 0x03

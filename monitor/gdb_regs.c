@@ -2,11 +2,11 @@
 /*
  * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
  * description, and where each is kept while the vCPU is stopped.
- * From: monitor/gdb.c.   To: vmx/look.c, vmx/vcpu.c.
+ * From: monitor/gdb.c.   To: vmx/show/show.c, vmx/vcpu/vcpu.c.
  * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
  */
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "arch/x86.h"
 #include "monitor/gdb.h"
 #include "vmx/vmcs_fields.h"

@@ -3,13 +3,13 @@
  * The VM that a debugger looks at: which one, stopping it whole, letting some of its vCPUs go on, and what they
  * are to stop for. All of that is armed just before they go on, and out of the way again when they rest: a
  * guest at rest holds nothing of ours, neither in its memory nor in its registers.
- * From: monitor/gdb.c; guest/control.c (on_event).   To: guest/control.c, vmx/debug.c, monitor/memory.c.
+ * From: monitor/gdb.c; guest/life/control.c (on_event).   To: guest/life/control.c, vmx/vcpu/debug.c, monitor/memory.c.
  * Spec: SDM "Debug Control Register (DR7)", "Breakpoint Exception (#BP)".
  *
  * INVARIANT: `breaks` and the registers change only while the VM is at rest; its vCPUs read them.
  */
 #include "arch/options.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "monitor/gdb.h"
 #include "monitor/memory.h"
 #define LOG "gdb"

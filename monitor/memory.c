@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory as a guest's program, a guest's CPU or Hamlet sees it.
- * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/gwalk.c, guest/vm.c (vm_ram).
+ * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/insn/gwalk.c, guest/life/vm.c (vm_ram).
  */
 #include "monitor/memory.h"
 #include "arch/page.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/trap.h"
 #include "arch/msr.h"
 #include "arch/x86.h"

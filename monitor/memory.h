@@ -4,8 +4,8 @@
  * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: monitor/memory.c.
  */
 #pragma once
-#include "guest/gwalk.h"
-#include "guest/vm.h"
+#include "guest/insn/gwalk.h"
+#include "guest/core/vm.h"
 
 #define WALK_STEP_MAX 5
 

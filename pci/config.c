@@ -13,7 +13,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/spinlock.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #define LOG "pci"
 #include "arch/log.h"
 

@@ -2,7 +2,7 @@
 /*
  * Who is who on the bus: under which id a function's requests arrive at VT-d, and which functions
  * cannot be kept apart, so that only one owner may have them.
- * From: vtd/, guest/assign.c.   To: pci/scan.c (the tree of bridges).
+ * From: vtd/, guest/assign/assign.c.   To: pci/scan.c (the tree of bridges).
  * Spec: VT-d "Identifying Origination of DMA Requests"; PCI Express Base "Access Control Services
  * (ACS)"; PCI Express to PCI/PCI-X Bridge "Transaction Ownership".
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * MSI and MSI-X of a physical function: which message it sends, and whether.
- * From: guest/assign.c (the message is VT-d's), vtd/.   To: pci/config.c.
+ * From: guest/assign/assign.c (the message is VT-d's), vtd/.   To: pci/config.c.
  * Spec: PCI Local Bus "MSI and MSI-X Operation".
  */
 #include "pci/pci_private.h"

@@ -6,8 +6,8 @@
  * Spec: PCI Local Bus 3.0; PCI Express Base "Configuration Space"; PCI Firmware "MCFG".
  */
 #pragma once
-#include "arch/errno.h"
-#include "arch/types.h"
+#include "lib/errno.h"
+#include "lib/types.h"
 #include "pci/pci_regs.h"
 
 #define PCI_FUNCTION_MAX 256
@@ -43,7 +43,7 @@ struct pci_function {
     /* A virtual function: the physical one that it is made of, else NULL. Its own configuration space
      * reads all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
     struct pci_function *physical;
-    void *owner; /* whose it is (guest/assign.c: a VM), NULL: nobody's */
+    void *owner; /* whose it is (guest/assign/assign.c: a VM), NULL: nobody's */
     bool parked; /* it could not be reset after its last owner: in quarantine */
     bool spared; /* its guest is using it: no reset of another function may hit it by the way */
     struct pci_bar bars[PCI_BAR_COUNT];

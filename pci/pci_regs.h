@@ -2,12 +2,12 @@
 /*
  * Registers of configuration space, by offset, each with its bits indented below, in the order of
  * the specifications. Registers inside a capability are offsets from the capability's first byte.
- * From: pci/pci.h.   To: every file of pci/; guest/vpci.c (the guest's view of the same registers).
+ * From: pci/pci.h.   To: every file of pci/; guest/assign/vpci.c (the guest's view of the same registers).
  * Spec: PCI Local Bus "Configuration Space Organization"; PCI-to-PCI Bridge "Configuration Space";
  * PCI Express Base "Software Initialization and Configuration", "Single Root I/O Virtualization".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 #define PCI_CONFIG_SIZE           256  /* what 0xCF8/0xCFC reaches */
 #define PCIE_CONFIG_SIZE          4096 /* what ECAM reaches */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bring a function back to the state of power-on, so that no owner finds anything of the one before.
- * From: guest/assign.c.   To: pci/config.c, bar.c.
+ * From: guest/assign/assign.c.   To: pci/config.c, bar.c.
  * Spec: PCI Express Base "Function Level Reset (FLR)", "Conventional Reset"; PCI "Advanced Capabilities
  * for Conventional PCI"; PCI Bus Power Management "Power Management State Transition Requirements";
  * PCI-to-PCI Bridge "Bridge Control Register".

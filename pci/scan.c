@@ -9,8 +9,8 @@
  * registers say, and finds the functions in the order of their bdf.
  */
 #include "pci/pci_private.h"
-#include "arch/printf.h"
-#include "arch/string.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "arch/time.h"
 #define LOG "pci"
 #include "arch/log.h"

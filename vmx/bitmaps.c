@@ -3,14 +3,14 @@
  * What a guest may do without an exit: I/O bitmaps A and B, one bit per port, and the MSR bitmap, one
  * bit for reading and one for writing. A 1 exits, a 0 passes; all start as ones, and single bits are
  * cleared. Pure, so tests/unit/test_bitmaps.c runs this file on the host.
- * From: guest/assign.c (ports of an assigned device).   To: vmx/exit_io.c, vmx/exit_msr.c (the rest).
+ * From: guest/assign/assign.c (ports of an assigned device).   To: vmx/exit/io.c, vmx/exit/msr.c (the rest).
  * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
  */
 #include "vmx/internal.h"
 #include "arch/apic.h"
 #include "arch/msr.h"
 #include "arch/page.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 #define PORT_COUNT     0x10000
 /* Mechanism 1 of PCI configuration, and in its middle the reset register 0xCF9. */

@@ -190,7 +190,7 @@ static void apicv_choose(void)
     vmx_caps.posting =
         vmx_caps.apicv && options.post != POST_OFF && (words[CONTROL_PIN] & PIN_POSTED_INTERRUPTS);
 
-    /* The mode of each guest's APIC chooses between the first two (vmx/apicv.c). */
+    /* The mode of each guest's APIC chooses between the first two (vmx/vcpu/apicv.c). */
     words[CONTROL_PROC2] &= ~(uint32_t)(PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE);
     if (!vmx_caps.apicv) {
         words[CONTROL_PROC2] &= ~(uint32_t)all;

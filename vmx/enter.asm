@@ -2,10 +2,10 @@
 ;
 ; VM entry that looks like a function call: the guest runs inside of vmx_enter(), which returns at the
 ; VM exit. The run loop around it is plain C.
-; From: vmx/run.c (vcpu_run).   To: vmx/run.c (the exit table).
+; From: vmx/run/run.c (vcpu_run).   To: vmx/run/run.c (the exit table).
 ; Spec: SDM "VM Entries", "Loading Host State".
 ;
-; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu.c.
+; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu/vcpu.c.
 
 VCPU_LAUNCHED   equ 104
 VCPU_HOST_RSP   equ 112

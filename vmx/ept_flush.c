@@ -2,7 +2,7 @@
 /*
  * When a change of an EPT becomes visible: every CPU that may have cached the old entry invalidates
  * before it enters the guest again, and ept_unmap() waits for those that are in it now.
- * From: vmx/ept.c (ept_unmap), vmx/run.c (before each entry).   To: guest/vm.c (the range is gone).
+ * From: vmx/ept.c (ept_unmap), vmx/run/run.c (before each entry).   To: guest/life/vm.c (the range is gone).
  * Spec: SDM "Caching Translation Information", "Guidelines for Use of the INVEPT Instruction",
  * "Guidelines for Use of the INVVPID Instruction".
  *

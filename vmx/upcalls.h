@@ -24,7 +24,7 @@ enum exit_action vm_pio(struct vcpu *v, struct pio *pio);
 /* EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. */
 enum exit_action vm_ept_violation(struct vcpu *v, gpa_t at, uint64_t qualification);
 
-/* An MSR that vmx/exit_msr.c does not know: the local APIC's among them. -ENOENT: no such MSR (#GP). */
+/* An MSR that vmx/exit/msr.c does not know: the local APIC's among them. -ENOENT: no such MSR (#GP). */
 MUST_CHECK int vm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 MUST_CHECK int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 

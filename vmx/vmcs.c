@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The VMCS of a vCPU: its instructions, and its first contents, one function per area of the manual.
- * From: vmx/vcpu.c (a vCPU is made, or comes to another CPU).   To: vmx/enter.asm (the entry).
+ * From: vmx/vcpu/vcpu.c (a vCPU is made, or comes to another CPU).   To: vmx/enter.asm (the entry).
  * Spec: SDM "Virtual Machine Control Structures", "Software Use of Virtual-Machine Control Structures",
  * "VMX Instruction Reference".
  */

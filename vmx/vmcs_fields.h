@@ -6,7 +6,7 @@
  * Spec: SDM Appendix B "Field Encoding in VMCS".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 /* An encoding says how wide its field is and in which area it lies. */
 // clang-format off

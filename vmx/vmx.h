@@ -9,10 +9,10 @@
  */
 #pragma once
 #include "arch/cpu.h"
-#include "arch/errno.h"
-#include "arch/pid.h"
+#include "lib/errno.h"
+#include "lib/pi_desc.h"
 #include "arch/spinlock.h"
-#include "arch/types.h"
+#include "lib/types.h"
 #include "vmx/vmx_bits.h"
 
 /* --- This CPU: caps.c, vmcs.c ------------------------------------------------------------------ */
@@ -91,7 +91,7 @@ enum vcpu_state {
     VCPU_HALTED,    /* executed HLT; SN = 0, NV = WNV */
 };
 
-struct vm; /* guest/vm.h; vmx/ only carries it */
+struct vm; /* guest/core/vm.h; vmx/ only carries it */
 
 /* What exits were about, and how often. Exact for as long as there are no more than TOP_ROWS of them; then
  * the rarest makes room, and who comes in its place inherits its count. */
@@ -141,7 +141,7 @@ struct vcpu {
     uint64_t apic_base;      /* the guest's IA32_APIC_BASE; after a change: apicv_mode_changed() */
     uint64_t xcr0;
     uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT decides */
-    uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/registers.c */
+    uint64_t msr_switched[VCPU_MSR_SWITCHED]; /* while it does not run: vmx/vcpu/registers.c */
     uint64_t debug_registers[5];              /* the same: DR0-DR3, DR6 */
     struct {
         bool lent;      /* the debug registers are a debugger's, */

@@ -6,7 +6,7 @@
  * Appendix C "VMX Basic Exit Reasons".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 // clang-format off
 

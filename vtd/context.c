@@ -2,7 +2,7 @@
 /*
  * Which domain a request belongs to: its source-id picks a root entry by bus, then a context entry
  * by device and function, and that names the second-stage table. An entry that is not present blocks.
- * From: guest/assign.c, vtd/unit.c.   To: vtd/sspt.c (the table), invalidate.c.
+ * From: guest/assign/assign.c, vtd/unit.c.   To: vtd/sspt.c (the table), invalidate.c.
  * A device with a translation cache of its own (ATS) cannot use it: entries say "untranslated requests only",
  * so the unit refuses to translate for the device's cache and blocks what comes out of one. A device that
  * kept translations would have to be trusted to forget them, and to answer when it is told to; nobody here

@@ -7,9 +7,9 @@
  */
 #include "vtd/dmar.h"
 #define LOG "vtd"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/log.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 /* VT-d "DMA Remapping Reporting Structure", "Remapping Structure Types". */
 struct dmar_table {

@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "arch/acpi.h"
-#include "arch/types.h"
+#include "lib/types.h"
 
 /* More than any known machine has; what does not fit is an error, never left out silently. */
 #define DMAR_UNIT_MAX  16

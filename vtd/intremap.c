@@ -3,7 +3,7 @@
  * Interrupts of devices. With remapping on, a message does not say vector and CPU any more, it says
  * an index; the entry there says what comes of it, and who may use it. A forged message hits an entry
  * of somebody else and is blocked by its source-id; one in the old format is blocked as such.
- * From: guest/assign.c, guest/irq.c, vtd/unit.c.   To: vtd/invalidate.c.
+ * From: guest/assign/assign.c, guest/assign/irq.c, vtd/unit.c.   To: vtd/invalidate.c.
  * Spec: VT-d "Interrupt Remapping", "Interrupt Posting".
  */
 #define LOG "vtd"

@@ -13,7 +13,7 @@
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/time.h"
 #include "vtd/vtd_regs.h"
 

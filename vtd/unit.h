@@ -5,7 +5,7 @@
  * Spec: VT-d "Remapping Hardware - Software View".
  */
 #pragma once
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "arch/spinlock.h"
 #include "vtd/dmar.h"
 #include "vtd/vtd.h"

@@ -2,15 +2,15 @@
 /*
  * VT-d as hardware: which memory a device reaches, and which interrupts it sends. From vtd_init() on
  * every DMA is blocked that no domain allows. Knows PCI, nothing of guests or VMX.
- * From: boot/main.c, guest/assign.c, guest/vm.c (vm_map).
+ * From: boot/main.c, guest/assign/assign.c, guest/life/vm.c (vm_map).
  * To: vtd/dmar.c (the table), unit.c (registers), context.c, sspt.c, invalidate.c, intremap.c, fault.c.
  * Spec: Intel Virtualization Technology for Directed I/O, Rev 5.10 (docs/references.md).
  */
 #pragma once
-#include "arch/atomic.h"
-#include "arch/errno.h"
-#include "arch/pid.h"
-#include "arch/types.h"
+#include "lib/atomic.h"
+#include "lib/errno.h"
+#include "lib/pi_desc.h"
+#include "lib/types.h"
 
 /* Parse DMAR, take over every unit, enable translation with everything blocked and, unless ir=off,
  * interrupt remapping. -ENODEV: no usable unit (said why); devices then cannot be assigned. */

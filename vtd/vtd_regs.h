@@ -6,7 +6,7 @@
  * Spec: VT-d "Register Descriptions", "Translation Structure Formats", "Queued Invalidation Interface".
  */
 #pragma once
-#include "arch/bits.h"
+#include "lib/bits.h"
 
 // clang-format off
 

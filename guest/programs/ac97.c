@@ -2,7 +2,7 @@
 /*
  * AC97 audio: two I/O BARs, a list of buffers that the controller plays and another that it records into.
  * What is recorded of nothing is silence: zeroes where a pattern was.
- * To: guest/vbar.c (ports without an exit), guest/intx.c.
+ * To: guest/assign/vbar.c (ports without an exit), guest/assign/intx.c.
  * Spec: Intel "AC '97 Component Specification"; ICH "AC '97 Audio Controller Registers".
  */
 #include "guest/programs/lib/guest.h"

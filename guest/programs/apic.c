@@ -3,7 +3,7 @@
  * The local APIC, in xAPIC mode and then in x2APIC mode: registers, IPIs to itself with their priorities,
  * and the timer in its three modes. With APIC virtualization the steady state has no exit; the counts
  * are printed.
- * To: guest/vlapic.c, guest/vlapic_irq.c, guest/vlapic_timer.c, vmx/apicv.c.
+ * To: guest/pc/vlapic.c, guest/pc/vlapic_irq.c, guest/pc/vlapic_timer.c, vmx/vcpu/apicv.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #include "arch/msr.h"

@@ -3,8 +3,8 @@
  * A guest that tries everything it can through what it was given: a CPU, some memory, one device (lab's,
  * or QEMU's edu). It prints a line per kind of attempt and ends well if nothing came through.
  * `victim` beside it must notice nothing (guest/programs/victim.c).
- * To: vtd/ (DMA, messages), guest/vpci.c (config space), guest/vbar.c (BARs), vmx/exit_*.c (CPU),
- * guest/pio.c, guest/hypercall.c, guest/vlapic.c, guest/storm.c.
+ * To: vtd/ (DMA, messages), guest/assign/vpci.c (config space), guest/assign/vbar.c (BARs), vmx/exit_*.c (CPU),
+ * guest/pc/pio.c, guest/life/hypercall.c, guest/pc/vlapic.c, guest/assign/faults.c.
  */
 #include "guest/programs/attack.h"
 #include "guest/programs/attack_cpu.h"

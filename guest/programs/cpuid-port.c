@@ -2,10 +2,10 @@
 /*
  * The two exits that every guest causes first: CPUID and port accesses, each with the right answer in
  * all of its registers and nothing else changed.
- * To: vmx/exit_cpuid.c, vmx/exit_io.c, guest/pio.c, guest/vuart.c.
+ * To: vmx/exit/cpuid.c, vmx/exit/io.c, guest/pc/pio.c, guest/pc/vuart.c.
  * Spec: SDM CPUID, IN, OUT, INS, OUTS; PC16550D data sheet.
  */
-#include "arch/string.h"
+#include "lib/string.h"
 #include "guest/programs/lib/guest.h"
 
 #define SCRATCH          0x3ff /* of the 16550: keeps what is written */

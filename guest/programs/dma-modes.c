@@ -3,7 +3,7 @@
  * The same transfer in the three ways of dma= (mode=0 vtd, 1 pv, 2 identity): which address does the
  * driver give to its device, and what does it cost to know it?
  * From: tests/cases/test_dma.py; tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
- * To: guest/dma.c.
+ * To: guest/assign/dma.c.
  */
 #include "guest/programs/edu.h"
 

@@ -2,7 +2,7 @@
 /*
  * Intel's 82574 (QEMU's e1000e): frames sent and received back through the loopback of its MAC, with an
  * MSI-X interrupt for what was received.
- * To: guest/vmsix.c (a table in a BAR of its own), vtd/sspt.c.
+ * To: guest/assign/vmsix.c (a table in a BAR of its own), vtd/sspt.c.
  * Spec: Intel "82574 GbE Controller Family Datasheet".
  */
 #include "guest/programs/lib/guest.h"

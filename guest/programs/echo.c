@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that asks and listens: what is typed on Hamlet's console goes to the VM that has it.
- * To: guest/vuart.c (the prompt is shown although its line is not finished; the byte that waits).
+ * To: guest/pc/vuart.c (the prompt is shown although its line is not finished; the byte that waits).
  */
 #include "guest/programs/lib/guest.h"
 

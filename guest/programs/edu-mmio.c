@@ -2,7 +2,7 @@
 /*
  * Registers of an assigned device, without an exit: 10! by the edu device, and 1,000 reads, with the
  * exits counted before and after.
- * To: guest/vbar.c, vmx/ept.c, which made the register page the guest's.
+ * To: guest/assign/vbar.c, vmx/ept.c, which made the register page the guest's.
  */
 #include "guest/programs/edu.h"
 

@@ -4,7 +4,7 @@
  * lost, none double; with mark=N before each a word of its own goes into the device and comes back into
  * the middle of a field that otherwise nobody touches. Then a forgery: a DMA write to 0xFEEx_xxxx that names an entry of the
  * interrupt-remapping table that is another's.
- * To: guest/vmsi.c, guest/irq.c, vtd/intremap.c, vmx/inject.c.
+ * To: guest/assign/vmsi.c, guest/assign/irq.c, vtd/intremap.c, vmx/vcpu/inject.c.
  */
 #include "guest/programs/edu.h"
 

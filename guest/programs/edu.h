@@ -4,7 +4,7 @@
  * Spec: QEMU "EDU device".
  */
 #pragma once
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "guest/programs/lib/guest.h"
 
 #define EDU_VENDOR           0x1234

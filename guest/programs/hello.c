@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first guest that says something.
- * To: vmx/exit_io.c, guest/pio.c, guest/vuart.c: the way of each character.
+ * To: vmx/exit/io.c, guest/pc/pio.c, guest/pc/vuart.c: the way of each character.
  */
 #include "guest/programs/lib/guest.h"
 

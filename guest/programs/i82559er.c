@@ -2,7 +2,7 @@
 /*
  * Intel's 82559ER (QEMU's i82559er): registers by memory and by ports, a self-test that writes to memory
  * and an interrupt, by one write each, and its option ROM.
- * To: guest/vbar.c (memory, ports, ROM), guest/intx.c.
+ * To: guest/assign/vbar.c (memory, ports, ROM), guest/assign/intx.c.
  * Spec: Intel "8255x 10/100 Mbps Ethernet Controller Family Open Source Software Developer Manual".
  */
 #include "guest/programs/lib/guest.h"

@@ -5,7 +5,7 @@
  * who raises it gives the CPU away by HLT (two vCPUs, one CPU), state=3 it is halted (two CPUs).
  * From: tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
  */
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "guest/programs/interrupts.h"
 
 #define ROUNDS   50

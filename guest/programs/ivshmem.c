@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's ivshmem-plain: a BAR that is memory. Its registers are 256 bytes, and forwarded.
- * To: guest/vbar.c.   Spec: QEMU "Device Specification for Inter-VM shared memory device".
+ * To: guest/assign/vbar.c.   Spec: QEMU "Device Specification for Inter-VM shared memory device".
  */
 #include "guest/programs/lib/guest.h"
 

@@ -4,7 +4,7 @@
  * times; its registers are 256 bytes in a page with others, so every access is forwarded. With stubborn=1
  * the handler lowers it only after that many; with resets=N the function is reset N times, and all is done
  * again after each.
- * To: guest/intx.c, guest/vioapic.c, guest/vbar.c.   Spec: docs/lab.md.
+ * To: guest/assign/intx.c, guest/pc/vioapic.c, guest/assign/vbar.c.   Spec: docs/lab.md.
  */
 #include "guest/programs/lib/guest.h"
 

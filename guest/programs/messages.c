@@ -3,7 +3,7 @@
  * MSI with every number of messages that the device can send, count=1 to 32: each message at its own vector, in the
  * order in which they were sent, none at another; a new base vector while they are enabled; and one that
  * waits for its mask bit.
- * To: guest/vmsi.c, guest/irq.c.   Spec: PCI Local Bus 3.0 "MSI Capability Structure"; docs/lab.md.
+ * To: guest/assign/vmsi.c, guest/assign/irq.c.   Spec: PCI Local Bus 3.0 "MSI Capability Structure"; docs/lab.md.
  */
 #include "guest/programs/edu.h"
 

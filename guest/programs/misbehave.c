@@ -2,7 +2,7 @@
 /*
  * What a guest must not do, answered as a processor without VMX would: VMX instructions and CR4.VMXE,
  * reserved bits of control registers, MSRs that are not there, memory and code where there is nothing.
- * To: vmx/exit_cr.c, vmx/exit_msr.c, vmx/run.c (exit table), guest/mmio.c.
+ * To: vmx/exit/cr.c, vmx/exit/msr.c, vmx/run/run.c (exit table), guest/pc/mmio.c.
  * Spec: SDM "VMX Instruction Reference", "Control Registers", RDMSR.
  */
 #include "guest/programs/misbehave.h"

@@ -2,7 +2,7 @@
 /*
  * An NVMe disk: identify, blocks written and read back, an MSI-X interrupt for each completion. With vf=1
  * also a virtual function of it: the physical one gives it its queues and interrupts and switches it on.
- * To: guest/vmsix.c, vtd/context.c (each function has its own source-id), pci/sriov.c.
+ * To: guest/assign/vmsix.c, vtd/context.c (each function has its own source-id), pci/sriov.c.
  * Spec: NVM Express Base "Identify Command", "Virtualization Management Command".
  */
 #include "guest/programs/nvme.h"

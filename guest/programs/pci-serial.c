@@ -2,7 +2,7 @@
 /*
  * The ports of an assigned device, without an exit: bytes out of QEMU's pci-serial, a real 16550 behind
  * an I/O BAR; while the ports next to the BAR still exit.
- * To: guest/vbar.c, vmx/bitmaps.c.
+ * To: guest/assign/vbar.c, vmx/bitmaps.c.
  */
 #include "guest/programs/lib/guest.h"
 

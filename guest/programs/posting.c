@@ -13,9 +13,9 @@
  *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs)
  *   storm=N     that many of a device that sends without being asked and goes on when the program ends
  *   detached=1  it sends until it is taken away; busy=1: meanwhile the vCPU computes, else it sleeps
- * From: tests/cases/test_posting.py.   To: docs/posting.md, arch/pid.h (the states).
+ * From: tests/cases/test_posting.py.   To: docs/posting.md, lib/pi_desc.h (the states).
  */
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "guest/programs/interrupts.h"
 
 #define LAB_STORM    0x21c              /* of the lab's device: a message every so many ticks */

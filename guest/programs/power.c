@@ -2,7 +2,7 @@
 /*
  * What a PC can do with its power, and its clock, as a kernel finds them: by ACPI's tables. It does what is typed:
  * `c` the clock, `s` what must do nothing, `r` a reset, `o` off.
- * From: tests/cases/test_guests.py.   To: guest/vacpi.c (tables), vpower.c, control.c (reset), vrtc.c.
+ * From: tests/cases/test_guests.py.   To: guest/load/vacpi.c (tables), vpower.c, control.c (reset), vrtc.c.
  * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Sleep Control and
  * Status Registers"; MC146818A data sheet.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's pvpanic-pci: a BAR of two bytes, the smallest there is, so each access is forwarded.
- * To: guest/vbar.c.   Spec: QEMU "PVPANIC DEVICE".
+ * To: guest/assign/vbar.c.   Spec: QEMU "PVPANIC DEVICE".
  */
 #include "guest/programs/lib/guest.h"
 

@@ -2,7 +2,7 @@
 /*
  * Realtek's 8139 with its loopback: a frame out of memory into the receive ring, with an interrupt. Its
  * I/O BAR passes; its memory BAR of 256 bytes is smaller than a page and so is forwarded.
- * To: guest/vbar.c, guest/intx.c.
+ * To: guest/assign/vbar.c, guest/assign/intx.c.
  * Spec: Realtek "RTL8139C(L)+ Programming Guide".
  */
 #include "guest/programs/lib/guest.h"

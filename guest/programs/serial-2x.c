@@ -2,7 +2,7 @@
 /*
  * QEMU's pci-serial-2x: two 16550 behind one I/O BAR of 16 ports, and INTx: the transmitter's interrupt
  * is raised as soon as it is asked for, and falls when its cause is read.
- * To: guest/intx.c, guest/vioapic.c; guest/vbar.c.
+ * To: guest/assign/intx.c, guest/pc/vioapic.c; guest/assign/vbar.c.
  * Spec: "PC16550D Universal Asynchronous Receiver/Transmitter with FIFOs".
  */
 #include "guest/programs/lib/guest.h"

@@ -5,10 +5,10 @@
  *   computing=N  N pings to one that does not sleep, and its exits (cpus=2)
  *   fair=TICKS   how far each one comes in that time
  *   switches=N   what it costs that one leaves the CPU and another comes (cpus=2, on one CPU)
- * To: guest/vlapic_irq.c (ICR), vmx/sched.c vcpu_sipi(), vmx/run.c.
+ * To: guest/pc/vlapic_irq.c (ICR), vmx/run/sched.c vcpu_sipi(), vmx/run/run.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "guest/programs/lib/guest.h"
 
 #define PATIENCE 200000000

@@ -2,7 +2,7 @@
 /*
  * A device that has gone mad: it writes to an address that does not exist, count times in a row. Hamlet
  * takes bus mastering from it, says so, and returns it after a function level reset.
- * To: guest/storm.c.
+ * To: guest/assign/faults.c.
  */
 #include "guest/programs/edu.h"
 

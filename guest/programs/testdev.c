@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * QEMU's pci-testdev: a memory BAR and an I/O BAR that count what is written to them.
- * To: guest/vbar.c: both BARs are the guest's, without an exit.
+ * To: guest/assign/vbar.c: both BARs are the guest's, without an exit.
  * Spec: QEMU "pci-testdev".
  */
 #include "guest/programs/lib/guest.h"

@@ -3,7 +3,7 @@
  * Instructions that touch a trapped page and something else at once: strings copied between a trapped BAR and
  * one that is mapped directly, in both directions, and an operand that lies over the border of two BARs.
  * Devices: the lab's 1234:11e8 and both of 1234:11e9, whose BARs of 256 bytes are trapped.
- * To: guest/mmio.c.   Spec: docs/lab.md.
+ * To: guest/pc/mmio.c.   Spec: docs/lab.md.
  */
 #include "guest/programs/edu.h"
 

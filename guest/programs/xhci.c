@@ -2,7 +2,7 @@
 /*
  * A USB 3 host controller (QEMU's qemu-xhci): a command that does nothing, a thousand times through the
  * command ring, each with its event and an MSI-X interrupt. Its MSI-X table shares the controller's BAR.
- * To: guest/vbar.c (the BAR without the page of the table), guest/vmsix.c.
+ * To: guest/assign/vbar.c (the BAR without the page of the table), guest/assign/vmsix.c.
  * Spec: "eXtensible Host Controller Interface for Universal Serial Bus (xHCI)".
  */
 #include "guest/programs/lib/guest.h"

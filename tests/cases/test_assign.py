@@ -3,7 +3,7 @@
 Giving functions away and taking them back, in the lab: who may be given, what a guest may do to the header, INTx, two
 VMs at once, and devices that are no friends.
 
-From: make test      To: guest/audit.c, guest/assign.c, guest/vbar.c, guest/intx.c
+From: make test      To: guest/assign/audit.c, guest/assign/assign.c, guest/assign/vbar.c, guest/assign/intx.c
 """
 
 import re

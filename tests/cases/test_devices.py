@@ -3,7 +3,7 @@
 An assigned device, driven by a guest: registers, DMA, interrupts, ports, and what it must not reach. On `lab` with our
 device behind our unit, on `nested` with QEMU's devices behind QEMU's unit, which others wrote.
 
-From: make test      To: guest/programs/edu-*.c, pci-serial.c; guest/assign.c
+From: make test      To: guest/programs/edu-*.c, pci-serial.c; guest/assign/assign.c
 """
 
 import re

@@ -2,7 +2,7 @@
 """
 DMA of assigned devices, seen from guests: storms of faults, two VMs at the same address.
 
-From: make test      To: guest/storm.c, vtd/; guest/programs/storm.c, dma-pair.c (what runs)
+From: make test      To: guest/assign/faults.c, vtd/; guest/programs/storm.c, dma-pair.c (what runs)
 """
 
 import re

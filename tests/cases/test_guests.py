@@ -3,7 +3,7 @@
 Guests without a device: the smallest VM, kernels of every format, exits that are answered, guests that misbehave, the
 local APIC with and without hardware help, several processors, and what is wrong with a configuration.
 
-From: make test      To: guest/programs/ (what runs), guest/report.c (what is looked for)
+From: make test      To: guest/programs/ (what runs), guest/life/report.c (what is looked for)
 """
 
 import re

@@ -2,7 +2,7 @@
 """
 Debian's own kernel, unmodified, in a VM of Hamlet.
 
-From: make test      To: lab/linux/ (kernel and initrd), guest/load_linux.c, vacpi.c (what is tested)
+From: make test      To: lab/linux/ (kernel and initrd), guest/load/linux.c, vacpi.c (what is tested)
 """
 
 import re

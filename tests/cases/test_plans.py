@@ -2,7 +2,7 @@
 """
 Plans A to D: the same guest and device, and what each mechanism takes away in exits.
 
-From: make test      To: tests/bench/plans.py (the table), guest/irq.c, guest/vbar.c
+From: make test      To: tests/bench/plans.py (the table), guest/assign/irq.c, guest/assign/vbar.c
 """
 
 import sys

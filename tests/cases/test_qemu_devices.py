@@ -3,7 +3,7 @@
 QEMU's devices at work, in one boot: each has a VM of its own, whose guest drives it, checks its data and counts the
 exits of 1,000 operations. With virtual functions this QEMU has nvme only; igb is of a later one.
 
-From: make test      To: guest/programs/ (the drivers), guest/assign.c, lab/machines/nested.py
+From: make test      To: guest/programs/ (the drivers), guest/assign/assign.c, lab/machines/nested.py
 """
 
 import re

@@ -81,7 +81,7 @@ def test_hundred_thousand_faults(boot):
 
 @pytest.mark.parametrize("on,count", [("lab", 13), ("tcg", 12)])
 def test_checker_finds_each_breach(boot, on, count):
-    """guest/check.c against a deliberate breach of each promise; QEMU's unit cannot be brought to break one of them."""
+    """guest/life/check.c against a deliberate breach of each promise; QEMU's unit cannot be brought to break one of them."""
     got = boot(Case("check", on=on, append="console=com1 ktest=check", kernel=KERNEL,
                     expect=[r"ktest: PASS check_finds_each_breach"]))
     assert len(re.findall(r"ktest: breach: .*: found", got.text)) == count

@@ -12,7 +12,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = "-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16".split()
-PID, SCHED, RUN, APICV = "arch/pid.c", "vmx/sched.c", "vmx/run.c", "vmx/apicv.c"
+PID, SCHED, RUN, APICV = "vmx/run/posted.c", "vmx/run/sched.c", "vmx/run/run.c", "vmx/vcpu/apicv.c"
 
 # Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only trust that.
 TRUST_ON = [(RUN, "    apicv_fold(v);\n    if (v->halted)",

@@ -13,10 +13,10 @@
 #define rdtsc model_clock
 #include <stdint.h>
 static uint64_t model_clock(void);
-#include "arch/pid.c"
-#include "vmx/sched.c"
-#include "vmx/apicv.c"
-#include "vmx/run.c"
+#include "vmx/run/posted.c"
+#include "vmx/run/sched.c"
+#include "vmx/vcpu/apicv.c"
+#include "vmx/run/run.c"
 #include "tests/explore/explore.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Whatever comes over the debugger's line, with its sums put right or as it is; and whatever the guest comes
  * to meanwhile.
  */
-// sources: monitor/gdb_line.c monitor/gdb_regs.c monitor/gdb_target.c monitor/memory.c guest/gwalk.c arch/parse.c
+// sources: monitor/gdb_line.c monitor/gdb_regs.c monitor/gdb_target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/gwalk.c
+// sources: guest/insn/gwalk.c
 /*
  * A guest's page tables are whatever the guest wrote: gwalk() ends after at most five entries, asks
  * for aligned ones only, and answers with an address it could have found or with a page fault.
  * Input: a struct gwalk_cpu, the address, the access, and the guest's memory, repeated.
- * From: make fuzz.   To: guest/gwalk.c.
+ * From: make fuzz.   To: guest/insn/gwalk.c.
  */
 #include "arch/x86.h"
-#include "guest/gwalk.h"
+#include "guest/insn/gwalk.h"
 
 #include <stdlib.h>
 #include <string.h>

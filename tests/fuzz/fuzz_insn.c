@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn.c guest/insn_exec.c
+// sources: guest/insn/insn.c guest/insn/exec.c
 /*
  * Whatever a guest puts where its instruction should be: insn_decode() answers, reads no byte too
  * many and hands out only operands that exist; insn_exec() then ends and touches memory in widths
  * that a bus knows. Input: mode, where the bus begins to fault, registers from a seed, the bytes.
- * From: make fuzz.   To: guest/insn.c, guest/insn_exec.c.
+ * From: make fuzz.   To: guest/insn/insn.c, guest/insn/exec.c.
  */
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/x86.h"
-#include "guest/insn.h"
+#include "guest/insn/insn.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,10 +4,10 @@
  * outside of the guest's memory (both by the address sanitizer), nothing of the kernel lies in the
  * reserved area, and a file that is refused is refused in words.
  */
-// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
+// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include <stdlib.h>
 #include <string.h>
-#include "guest/load.h"
+#include "guest/load/load.h"
 #include "tests/unit/stubs.h"
 
 #define LOW (2u << 20)

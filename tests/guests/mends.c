@@ -5,7 +5,7 @@
  * From: tests/guests/bare.asm      To: tests/guests/mends_code.asm (the guests), lab/bochs/mends.py (the mends)
  * Spec: SDM, the sections named above the checks.
  */
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/io.h"
 #include "arch/msr.h"
 #include "arch/x86.h"

@@ -2,15 +2,15 @@
 /*
  * Does the checker of promises find what it is there for? Two VMs are made by hand, each promise is broken
  * on purpose in the live tables, found, and mended.
- * From: tests/cases/test_dma.py.   To: guest/check.c.
+ * From: tests/cases/test_dma.py.   To: guest/life/check.c.
  */
-#include "guest/check.h"
+#include "guest/life/check.h"
 #include "arch/apic.h"
 #include "arch/ktest.h"
 #include "arch/layout.h"
 #include "arch/log.h"
 #include "arch/page.h"
-#include "guest/assign.h"
+#include "guest/assign/assign.h"
 #include "vmx/internal.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"

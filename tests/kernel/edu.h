@@ -6,7 +6,7 @@
  * Spec: QEMU "EDU device".
  */
 #pragma once
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "arch/io.h"
 #include "arch/paging.h"
 #include "arch/time.h"

@@ -7,7 +7,7 @@
 #include "arch/io.h"
 #include "arch/ktest.h"
 #include "arch/paging.h"
-#include "arch/string.h"
+#include "lib/string.h"
 
 #define EDU_VENDOR      0x1234
 #define EDU_DEVICE      0x11e8

@@ -5,7 +5,7 @@
  */
 #include "arch/ktest.h"
 #include "arch/page.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "tests/kernel/edu.h"
 #include "vtd/vtd.h"
 

@@ -8,7 +8,7 @@
 #include "arch/apic.h"
 #include "arch/ktest.h"
 #include "arch/page.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "arch/trap.h"
 #include "tests/kernel/edu.h"
 #include "vtd/vtd.h"

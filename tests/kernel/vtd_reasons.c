@@ -9,7 +9,7 @@
 #include "arch/ktest.h"
 #include "arch/log.h"
 #include "arch/page.h"
-#include "arch/string.h"
+#include "lib/string.h"
 #include "tests/kernel/edu.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"

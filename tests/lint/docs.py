@@ -3,7 +3,7 @@
 """
 The documents against the tree: what they name has to be there. One line per finding.
 
-- every path in backquotes (`vmx/run.c`) exists; every function in backquotes (`vm_map()`) is in some source
+- every path in backquotes (`vmx/run/run.c`) exists; every function in backquotes (`vm_map()`) is in some source
 - a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file; steps are counted
 """
 import re

@@ -13,8 +13,8 @@
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/trap.h"
-#include "guest/vioapic.h"
-#include "guest/vlapic.h"
+#include "guest/pc/vioapic.h"
+#include "guest/pc/vlapic.h"
 #include "pci/pci_private.h"
 
 struct model m;

@@ -5,8 +5,8 @@
  * From: tests/unit/test_vpci.c, tests/fuzz/fuzz_vpci.c.
  */
 #pragma once
-#include "guest/assign.h"
-#include "guest/vmsix.h"
+#include "guest/assign/assign.h"
+#include "guest/assign/vmsix.h"
 
 struct model {
     struct vm vm;

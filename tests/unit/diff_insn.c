@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn.c
+// sources: guest/insn/insn.c
 // libs: Zydis
 /*
  * insn_decode() against Zydis, over generated encodings: both read the same bytes in the same mode
  * and must agree on everything, or both refuse. What Hamlet does not know it must refuse, so an
  * instruction that it takes and Zydis reads differently is as much a failure as the reverse.
- * From: make diff.   To: guest/insn.c.
+ * From: make diff.   To: guest/insn/insn.c.
  * Usage: diff_insn [ENCODINGS-PER-MODE [SEED]]
  */
-#include "guest/insn.h"
+#include "guest/insn/insn.h"
 #include "tests/unit/insn_random.h"
 
 #include <Zydis/Zydis.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn.c guest/insn_exec.c
+// sources: guest/insn/insn.c guest/insn/exec.c
 /*
  * insn_exec() against the processor underneath: the same instruction, registers, flags and memory
  * once through insn_exec(), once for real, and then the same registers, flags and memory must come
  * out. 64-bit code only, since that is what this program is made of.
- * From: make diff.   To: guest/insn_exec.c.
+ * From: make diff.   To: guest/insn/exec.c.
  * Usage: diff_insn_exec [ENCODINGS [SEED]]
  */
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/x86.h"
-#include "guest/insn.h"
+#include "guest/insn/insn.h"
 #include "tests/unit/insn_random.h"
 
 #include <stdio.h>

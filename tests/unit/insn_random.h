@@ -2,10 +2,10 @@
 /*
  * Encodings to compare decoders with: random, but from a fixed seed, and dense where Hamlet knows
  * instructions. random_state must be set first, and not to 0.
- * From: tests/unit/diff_insn.c, tests/unit/diff_insn_exec.c.   To: guest/insn.h.
+ * From: tests/unit/diff_insn.c, tests/unit/diff_insn_exec.c.   To: guest/insn/insn.h.
  */
 #pragma once
-#include "guest/insn.h"
+#include "guest/insn/insn.h"
 #include <string.h>
 
 static uint64_t random_state;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include "guest/load.h"
+#include "guest/load/load.h"
 #include "tests/unit/stubs.h"
 
 #define LOW (4u << 20)

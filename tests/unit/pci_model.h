@@ -5,7 +5,7 @@
  * From: tests/unit/test_pci_*.c, tests/fuzz/fuzz_pci_caps.c.   To: pci/ (the code under test).
  */
 #pragma once
-#include "arch/types.h"
+#include "lib/types.h"
 #include "pci/pci_private.h"
 
 #define MODEL_ECAM_BASE UINT64_C(0xb0000000)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c pci/caps.c pci/msi.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
 /*
  * The life of an assignment: given, used, reset, in trouble, taken back; and its INTx.
  */
 #include "arch/options.h"
-#include "guest/storm.h"
+#include "guest/assign/faults.h"
 #include "tests/unit/vpci_fixture.h"
 
 static void ioapic_write(uint32_t index, uint32_t value)

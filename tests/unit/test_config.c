@@ -2,13 +2,13 @@
 /*
  * Module lines: what each key means, and the exact line for everything that can be wrong with one.
  */
-// sources: guest/config.c arch/parse.c
+// sources: guest/life/config.c lib/parse.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
 #include <stdio.h>
-#include "guest/config.h"
+#include "guest/core/config.h"
 #include "tests/unit/stubs.h"
 
 static struct boot_info info;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/gwalk.c
+// sources: guest/insn/gwalk.c
 /*
  * The guest page walk against tables built here: every way of paging, every page size, every cause
  * of a page fault with its error code.
- * From: make unit.   To: guest/gwalk.c.
+ * From: make unit.   To: guest/insn/gwalk.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "arch/x86.h"
-#include "guest/gwalk.h"
+#include "guest/insn/gwalk.h"
 
 #define P  BIT(0)
 #define RW BIT(1)

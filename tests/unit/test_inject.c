@@ -5,7 +5,7 @@
  * Spec: SDM "Conditions for Generating a Double Fault", "Event Injection", "Checks on the Guest State
  * Area".
  */
-// sources: vmx/inject.c vmx/entry_check.c
+// sources: vmx/vcpu/inject.c vmx/show/entry_check.c
 #include "arch/apic.h"
 #include "tests/unit/stubs.h"
 #include "vmx/internal.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn.c guest/insn_exec.c
+// sources: guest/insn/insn.c guest/insn/exec.c
 /*
  * Decoder and executor, case by case: what 16- and 32-bit code does differently, faults in the
  * middle, REP, and what must be refused. The breadth is in diff_insn.c and diff_insn_exec.c.
- * From: make unit.   To: guest/insn.c, guest/insn_exec.c.
+ * From: make unit.   To: guest/insn/insn.c, guest/insn/exec.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/x86.h"
-#include "guest/insn.h"
+#include "guest/insn/insn.h"
 
 /* --- decoding --- */
 

@@ -2,7 +2,7 @@
 /*
  * Kernels of each format into a small guest memory, and files that are none or that lie.
  */
-// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
+// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
 /* An ELF file with one segment: 0x20 bytes from 0x100, 0x40 in memory, at `paddr`, called `vaddr`. */

@@ -3,7 +3,7 @@
  * The form of kernel that Linux distributions ship: where its parts go, what its zero page says, and files
  * that lie.
  */
-// sources: guest/load.c guest/load_flat.c guest/load_elf.c guest/load_multiboot.c guest/load_info.c guest/load_linux.c
+// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
 /* A Linux of protocol 2.15, loaded to 0x200000, that needs 0x80000 bytes; four sectors of setup. */

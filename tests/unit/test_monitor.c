@@ -3,7 +3,7 @@
  * The monitor's line, its words and its tables: keys that make a line, ten thousand lines of nonsense of
  * which each gets its answer, and every field of every register that explain knows.
  */
-// sources: monitor/edit.c monitor/command.c monitor/explain.c monitor/explain_vtd.c monitor/explain_vmx.c monitor/explain_pc.c arch/parse.c
+// sources: monitor/edit.c monitor/command.c monitor/explain.c monitor/explain_vtd.c monitor/explain_vmx.c monitor/explain_pc.c lib/parse.c
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

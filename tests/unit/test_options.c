@@ -2,8 +2,8 @@
 /*
  * The hypervisor's command line: every key, its bounds, and that what is wrong is named.
  */
-// sources: arch/options.c arch/parse.c
-#include "arch/bits.h"
+// sources: arch/options.c lib/parse.c
+#include "lib/bits.h"
 #include "arch/options.h"
 #include "arch/log.h"
 #include "tests/unit/stubs.h"

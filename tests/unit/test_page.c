@@ -4,7 +4,7 @@
  */
 // sources: arch/page.c
 #include "arch/page.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/layout.h"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>

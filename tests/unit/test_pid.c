@@ -3,8 +3,8 @@
  * The posted-interrupt descriptor: bits, states, and that no wake-up is lost.
  * Spec: VT-d "Interrupt-Posting Hardware Operation".
  */
-// sources: arch/pid.c
-#include "arch/pid.h"
+// sources: vmx/run/posted.c
+#include "lib/pi_desc.h"
 #include "arch/trap.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  */
 #define vsnprintf hamlet_vsnprintf
 #define snprintf  hamlet_snprintf
-#include "arch/printf.c"
+#include "lib/printf.c"
 #undef vsnprintf
 #undef snprintf
 int snprintf(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -3,10 +3,10 @@
  * The scheduler with CPUs that the test plays: states of a vCPU, its descriptor in each of them, turns,
  * migration, stopping, INIT and STARTUP. And every order of short event sequences: nobody sleeps
  * with an interrupt posted, and nobody is lost between two lists.
- * Spec: SDM "Posted-Interrupt Processing"; arch/pid.h.
+ * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
-// sources: arch/pid.c
-#include "vmx/sched.c"
+// sources: vmx/run/posted.c
+#include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /*
  * Our string functions against the C library's, and the number parser.
  */
-// sources: arch/parse.c
+// sources: lib/parse.c
 #define memcpy  our_memcpy
 #define memmove our_memmove
 #define memset  our_memset
@@ -11,7 +11,7 @@
 #define strcmp  our_strcmp
 #define strncmp our_strncmp
 #define strchr  our_strchr
-#include "arch/string.c"
+#include "lib/string.c"
 #undef memcpy
 #undef memmove
 #undef memset

@@ -2,7 +2,7 @@
 /*
  * The short list of what a vCPU exits for most, against a list of everything.
  */
-// sources: vmx/top.c
+// sources: vmx/vcpu/hottest.c
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * The ACPI tables of a VM: checksums and pointers by hand, everything else by Debian's iasl, which reads
  * the tables back as source and compiles that without a complaint.
  */
-// sources: guest/vacpi.c guest/vacpi_aml.c
+// sources: guest/load/vacpi.c guest/load/vacpi_aml.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "guest/vacpi.h"
-#include "guest/vm.h"
+#include "guest/load/vacpi.h"
+#include "guest/core/vm.h"
 
 static uint8_t tables[VACPI_SIZE];
 

@@ -2,7 +2,7 @@
 /*
  * The local APIC by software: what each register takes, priorities, destinations, IPIs, the timer.
  */
-// sources: guest/vlapic.c guest/vlapic_irq.c guest/vlapic_timer.c guest/bus.c
+// sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include <cmocka.h>
 #include "arch/msr.h"
 #include "arch/page.h"
-#include "guest/vioapic.h"
-#include "guest/vlapic.h"
-#include "guest/vm.h"
+#include "guest/pc/vioapic.h"
+#include "guest/pc/vlapic.h"
+#include "guest/core/vm.h"
 #include "tests/unit/stubs.h"
 #include "vmx/upcalls.h"
 
@@ -394,7 +394,7 @@ static void timer(void **state)
     assert_int_equal(v->timer_deadline, 0);
     assert_int_equal(load(APIC_TIMER_CURRENT, 4), 0);
     store(APIC_TIMER_INITIAL, 4, 100);
-    v->timer_deadline = 0; /* as vmx/run.c leaves it */
+    v->timer_deadline = 0; /* as vmx/run/run.c leaves it */
     vm_timer(v);
     assert_int_equal(seen.posted[0], 0x45);
     assert_int_equal(v->timer_deadline, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/vpci.c guest/vpci_header.c guest/vpci_caps.c guest/vbar.c guest/vmsi.c guest/vmsix.c guest/irq.c guest/assign.c guest/storm.c guest/dma.c guest/audit.c guest/config.c arch/parse.c guest/bus.c guest/intx.c guest/vioapic.c pci/caps.c pci/msi.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
 /*
  * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
  * of the device (tests/unit/assign_model.c).
@@ -12,7 +12,7 @@
 #include "arch/options.h"
 #include "tests/unit/vpci_fixture.h"
 
-/* A guest's port access, as guest/pio.c would bring it. */
+/* A guest's port access, as guest/pc/pio.c would bring it. */
 static uint32_t port_in(uint16_t port, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.pio, port);

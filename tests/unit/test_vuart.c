@@ -3,13 +3,13 @@
  * The guest's serial port as a driver uses it: interrupts as edges of its line, both causes, the loop of
  * the modem lines, and what is kept of a terminal's escape sequences.
  */
-// sources: guest/bus.c
+// sources: guest/core/bus.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "guest/vuart.c"
+#include "guest/pc/vuart.c"
 #include "tests/unit/stubs.h"
 
 static struct vm vm;

@@ -10,7 +10,7 @@
  */
 #pragma once
 #include "arch/acpi.h"
-#include "arch/atomic.h"
+#include "lib/atomic.h"
 #include "arch/options.h"
 #include "pci/pci.h"
 #include "vtd/unit.h"

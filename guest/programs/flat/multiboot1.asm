@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; A kernel of the first Multiboot specification, with the addresses in its header: it prints its command
 ; line and what EAX held, then ends with status 0 if that was the magic.
-; To: guest/load_multiboot.c, guest/load_info.c.
+; To: guest/load/multiboot.c, guest/load/info.c.
 ; Spec: Multiboot "OS image format", "Machine state".
 bits 32
 org 0x100000

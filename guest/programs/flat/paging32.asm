@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; A 32-bit kernel that pages: two levels with pages of 4 MiB, then PAE. Its four entries of PAE are loaded by the
 ; CPU where a write of CR0 or CR3 does not exit, and by Hamlet where it does: one that changes CR0.CD.
-; To: vmx/exit_cr.c (load_pdptes).
+; To: vmx/exit/cr.c (load_pdptes).
 ; Spec: SDM "32-Bit Paging", "PDPTE Registers"; Multiboot "OS image format".
 bits 32
 org 0x100000

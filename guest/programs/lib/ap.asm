@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-; Where the other processors of a guest start: real mode, at a page below 1 MiB to which lib/processor.c has
+; Where the other processors of a guest start: real mode, at a page below 1 MiB to which guest/programs/lib/processor.c has
 ; copied this code. They take over CR3, GDT and the program from the first processor.
 ; From: guest/programs/lib/processor.c.   Spec: SDM "Initializing IA-32e Mode".
 TRAMPOLINE equ  0x8000
@@ -14,7 +14,7 @@ ap_trampoline:
         lgdt    [TRAMPOLINE + gdtr - ap_trampoline]
         mov     eax, 1 << 5             ; CR4.PAE
         mov     cr4, eax
-        mov     eax, 0x90000            ; the loader's page tables (guest/load.h LOAD_TABLES)
+        mov     eax, 0x90000            ; the loader's page tables (guest/load/load.h LOAD_TABLES)
         mov     cr3, eax
         mov     ecx, 0xc0000080         ; IA32_EFER
         rdmsr

@@ -2,15 +2,15 @@
 /*
  * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own exits.
  * No libc, no allocator; one vCPU unless it starts more.
- * To: lib/start.asm, lib/lib.c, lib/pci.c, lib/device.c, lib/interrupt.c, lib/processor.c.
+ * To: guest/programs/lib/start.asm, guest/programs/lib/lib.c, guest/programs/lib/pci.c, guest/programs/lib/device.c, guest/programs/lib/interrupt.c, guest/programs/lib/processor.c.
  */
 #pragma once
 #include "arch/apic.h"
-#include "arch/bits.h"
+#include "lib/bits.h"
 #include "arch/io.h"
-#include "arch/types.h"
+#include "lib/types.h"
 #include "arch/x86.h"
-#include "guest/hypercall.h"
+#include "guest/life/hypercall.h"
 #include "pci/pci_regs.h"
 
 /* What a program is: returns its exit status, 0 is success. */

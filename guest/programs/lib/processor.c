@@ -4,8 +4,8 @@
  * To: guest/programs/lib/ap.asm.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
-#include "arch/atomic.h"
-#include "arch/string.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
 #include "guest/programs/lib/guest.h"
 
 #define TRAMPOLINE 0x8000 /* the page that a STARTUP IPI names as 0x08 */

@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; Where every guest program starts: 64-bit mode, the low 4 GiB mapped where they are, RDI = multiboot2
-; information (guest/load.h). And the entry points of its interrupts.
+; information (guest/load/load.h). And the entry points of its interrupts.
 ; To: guest/programs/lib/lib.c, interrupt.c.
 bits 64
 section .text

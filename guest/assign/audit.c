@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may be given away: everything that speaks against a function, asked of pci/ and vtd/; one line per
+ * function at boot. An objection has a short name, by which a user who knows better waives it
+ * (unsafe=NAME); some are final, because a promise of guest/life/check.c would break.
+ * From: guest/assign/assign.c, guest/life/vm.c.   To: pci/group.c pci_objections(), vtd/vtd.h.
+ * Spec: VT-d "Reserved Memory Region Reporting Structure"; PCI Express Base "Access Control Services (ACS)".
+ */
+#define LOG "assign"
+#include "guest/assign/audit.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "lib/string.h"
+#include "arch/x86.h"
+#include "vtd/vtd.h"
+
+#define CPUID_PHYSICAL_BITS BITS(7, 0)
+
+static const char *no_iommu(const struct pci_function *fn)
+{
+    if (!vtd_active())
+        return "no VT-d unit translates, its DMA could go anywhere";
+    if (!vtd_ir_active())
+        return "interrupt remapping is off, it could send any interrupt";
+    return vtd_covers(fn->bdf) ? NULL : "no VT-d unit has it in its scope";
+}
+
+static const char *rmrr(const struct pci_function *fn)
+{
+    return vtd_has_rmrr(fn->bdf) && !options.rmrr_map ? "the firmware reserves memory for it (RMRR)"
+                                                      : NULL;
+}
+
+static const char *unplaced(const struct pci_function *fn)
+{
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++)
+        if (fn->bars[i].kind != PCI_BAR_NONE && fn->bars[i].base == 0)
+            return "the firmware left a BAR without an address";
+    return NULL;
+}
+
+/* A guest must not reach a unit's registers by what a device says of itself; and an address that is wider than
+ * this CPU's does not fit into an EPT entry. */
+static const char *out_of_reach(const struct pci_function *fn)
+{
+    uint64_t end = BIT(FIELD_GET(CPUID_PHYSICAL_BITS, cpuid(0x80000008, 0).eax));
+    struct vtd_unit_state unit;
+
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
+        const struct pci_bar *b = &fn->bars[i];
+        if (b->kind != PCI_BAR_MEM)
+            continue;
+        if (b->base + b->size > end)
+            return "a BAR ends beyond physical memory";
+        for (unsigned n = 0; vtd_unit_state(n, &unit); n++)
+            if (b->base < unit.base.v + PAGE_SIZE && unit.base.v < b->base + b->size)
+                return "a BAR lies over a VT-d unit";
+    }
+    return NULL;
+}
+
+static const char *hidden(const struct pci_function *fn)
+{
+    for (unsigned i = 0; i < options.hidden_count; i++)
+        if (options.hidden[i] == fn->bdf)
+            return "the command line hides it";
+    return NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *(*check)(const struct pci_function *fn);
+    bool final;
+} ours[] = {
+    {"hidden", hidden, false},    {"no-iommu", no_iommu, true},         {"rmrr", rmrr, false},
+    {"unplaced", unplaced, true}, {"out-of-reach", out_of_reach, true},
+};
+#define OBJECTION_MAX (PCI_OBJECTION_MAX + ARRAY_COUNT(ours))
+
+static size_t objections(const struct pci_function *fn, struct pci_objection *out)
+{
+    size_t count = pci_objections(fn, out);
+
+    if (count && out[0].final)
+        return count; /* what it is says it all */
+    for (size_t i = 0; i < ARRAY_COUNT(ours); i++) {
+        const char *why = ours[i].check(fn);
+        if (why)
+            out[count++] = (struct pci_objection){ours[i].name, why, ours[i].final};
+    }
+    return count;
+}
+
+static bool waived(const struct pci_objection *o, unsigned unsafe)
+{
+    for (unsigned i = 0; i < UNSAFE_COUNT && !o->final; i++)
+        if ((unsafe & BIT(i)) && !strcmp(o->name, unsafe_names[i]))
+            return true;
+    return false;
+}
+
+int audit_allows(const char *vm, const struct pci_function *fn, unsigned unsafe)
+{
+    struct pci_objection all[OBJECTION_MAX];
+    size_t count = objections(fn, all);
+
+    for (size_t i = 0; i < count; i++)
+        if (!waived(&all[i], unsafe))
+            return FAIL(EPERM, "vm=%s pci=" BDF_FMT " refused: %s (%s)", vm, BDF_ARG(fn->bdf),
+                        all[i].name, all[i].why);
+    for (size_t i = 0; i < count; i++)
+        log_info("vm=%s pci=" BDF_FMT " unsafe=%s: given although %s", vm, BDF_ARG(fn->bdf),
+                 all[i].name, all[i].why);
+    return 0;
+}
+
+/* BARs that a guest would not reach directly, as pages are the grain of the EPT. */
+static bool has_small_bar(const struct pci_function *fn)
+{
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++)
+        if (fn->bars[i].kind == PCI_BAR_MEM && fn->bars[i].size < PAGE_SIZE)
+            return true;
+    return false;
+}
+
+/* From here on Hamlet can reach the registers of everything that may be given away, in case they must be
+ * forwarded, and VT-d has room for its entry; so all that giving a function costs comes back. */
+#define FORWARD_MAX (UINT64_C(16) << 20)
+static void prepare(const struct pci_function *fn)
+{
+    vtd_prepare(fn->bdf);
+    vtd_prepare(pci_requester(fn));
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
+        const struct pci_bar *b = &fn->bars[i];
+        if (b->kind == PCI_BAR_MEM && b->base && b->size <= FORWARD_MAX &&
+            !mmio_map(hpa(b->base), b->size))
+            log_info(BDF_FMT " no memory to map bar%zu", BDF_ARG(fn->bdf), i);
+    }
+}
+
+void audit_print(void)
+{
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *fn = pci_get(i);
+        struct pci_objection all[OBJECTION_MAX];
+        size_t count = objections(fn, all);
+
+        if (count == 0 || !all[0].final)
+            prepare(fn);
+        if (count == 0)
+            log_info(BDF_FMT " %04x:%04x assignable reset=%s%s", BDF_ARG(fn->bdf), fn->vendor,
+                     fn->device, pci_reset_name(pci_reset_best(fn)),
+                     has_small_bar(fn) ? " trapped-bar=yes" : "");
+        else
+            log_info(BDF_FMT " %04x:%04x not assignable: %s (%s)%s", BDF_ARG(fn->bdf), fn->vendor,
+                     fn->device, all[0].name, all[0].why, count > 1 ? " and more" : "");
+    }
+}

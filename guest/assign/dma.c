@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Three ways for a device to find the memory of its VM (dma=):
+ *   vtd       it uses guest-physical addresses, VT-d translates: the guest need not know, and cannot cheat
+ *   pv        it uses host-physical ones; the guest asks for them by hypercall, page by page, and Hamlet
+ *             keeps count of the pages that devices may be using
+ *   identity  the two are the same, as guest RAM lies at its own address (one VM only)
+ * The last two are what hypervisors did before there were remapping units. A guest, or a device, that lies
+ * about an address reaches whatever is there.
+ * From: guest/assign/assign.c, guest/life/hypercall.c.   To: vtd/context.c (pass-through).
+ */
+#define LOG "dma"
+#include "guest/assign/dma.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "guest/life/hypercall.h"
+
+static size_t pin_pages(const struct vm *vm)
+{
+    return ALIGN_UP(vm->ram_size / PAGE_SIZE * sizeof(*vm->pins), PAGE_SIZE) / PAGE_SIZE;
+}
+
+static int enable_untranslated(struct vm *vm, enum dma_mode mode)
+{
+    if (!vm->untranslated)
+        vm->untranslated = vtd_domain_create_untranslated();
+    if (!vm->untranslated)
+        return -ENODEV;
+    if (mode == DMA_PV && !vm->pins)
+        vm->pins = pages_alloc(pin_pages(vm), PAGE_SIZE);
+    return mode == DMA_PV && !vm->pins ? -ENOMEM : 0;
+}
+
+int dma_enable(struct assignment *a)
+{
+    struct vm *vm = a->vm;
+
+    if (a->config.dma == DMA_VTD)
+        return vm->domain ? 0 : vm_dma_enable(vm);
+    if (a->config.dma == DMA_IDENTITY && !vm->low_part.v)
+        return FAIL(EPERM, "vm=%s dma=identity: its RAM does not lie where it sees it", vm->name);
+    if (a->config.dma == DMA_PV && vm->low_part.v)
+        return FAIL(EPERM, "vm=%s dma=pv: not beside dma=identity", vm->name);
+    int err = enable_untranslated(vm, a->config.dma);
+    if (!err)
+        log_info("vm=%s " BDF_FMT
+                 " UNSAFE dma=%s: its DMA is not translated, it reaches all memory",
+                 vm->name, BDF_ARG(a->fn->bdf), dma_mode_names[a->config.dma]);
+    return err;
+}
+
+struct vtd_domain *dma_domain(const struct assignment *a)
+{
+    return a->config.dma == DMA_VTD ? a->vm->domain : a->vm->untranslated;
+}
+
+void dma_release(struct vm *vm)
+{
+    if (vm->untranslated)
+        vtd_domain_destroy(vm->untranslated);
+    if (vm->pins)
+        pages_free(vm->pins, pin_pages(vm));
+    vm->untranslated = NULL;
+    vm->pins = NULL;
+    vm->pinned_count = 0;
+}
+
+/* --- dma=pv -------------------------------------------------------------------------------------- */
+
+/* Which count belongs to the page; NULL: it is no RAM of this VM. */
+static uint16_t *pin_of(struct vm *vm, uint64_t at)
+{
+    const uint8_t *host = vm_ram(vm, gpa(at), 1);
+
+    return host ? &vm->pins[(ptr_hpa(host).v - vm->ram.v) / PAGE_SIZE] : NULL;
+}
+
+/* The list itself; another vCPU may write to it at any time, so `count` and each address are read once.
+ * NULL: there is none. */
+static struct hypercall_pages *list_at(struct vm *vm, uint64_t list, uint64_t *count)
+{
+    struct hypercall_pages *pages = NULL;
+
+    if (vm->pins && IS_ALIGNED(list, PAGE_SIZE))
+        pages = vm_ram(vm, gpa(list), PAGE_SIZE);
+    *count = pages ? atomic_load(&pages->count) : 0;
+    return *count <= HC_PAGES_MAX ? pages : NULL;
+}
+
+/* Pin the n-th page and say where it is. False: no RAM, or pinned more often than can be counted. */
+static bool pin_one(struct vm *vm, struct hypercall_pages *pages, uint64_t n)
+{
+    uint64_t at = atomic_load(&pages->address[n]);
+    uint16_t *pin = pin_of(vm, at);
+
+    if (!pin || *pin == UINT16_MAX)
+        return false;
+    vm->pinned_count += (*pin)++ == 0;
+    atomic_store(&pages->address[n], ptr_hpa(vm_ram(vm, gpa(at), 1)).v);
+    return true;
+}
+
+uint64_t dma_pin(struct vm *vm, uint64_t list)
+{
+    uint64_t count, n = 0;
+    struct hypercall_pages *pages = list_at(vm, list, &count);
+
+    if (!pages)
+        return HC_UNKNOWN;
+    spin_lock(&vm->lock);
+    while (n < count && pin_one(vm, pages, n))
+        n++;
+    spin_unlock(&vm->lock);
+    return n;
+}
+
+static bool unpin_one(struct vm *vm, const struct hypercall_pages *pages, uint64_t n)
+{
+    uint16_t *pin = pin_of(vm, atomic_load(&pages->address[n]));
+
+    if (!pin || !*pin)
+        return false;
+    vm->pinned_count -= --*pin == 0;
+    return true;
+}
+
+uint64_t dma_unpin(struct vm *vm, uint64_t list)
+{
+    uint64_t count, n = 0;
+    const struct hypercall_pages *pages = list_at(vm, list, &count);
+
+    if (!pages)
+        return HC_UNKNOWN;
+    spin_lock(&vm->lock);
+    while (n < count && unpin_one(vm, pages, n))
+        n++;
+    spin_unlock(&vm->lock);
+    return n;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One message interrupt of an assigned function, from the message that the guest wrote to the entry of
+ * the interrupt-remapping table that makes it come true.
+ * From: guest/assign/vmsi.c, guest/assign/vmsix.c.
+ * To: vtd/intremap.c (the entry), vmx/vcpu/inject.c vcpu_post() (where a remapped one ends).
+ * Spec: VT-d "Interrupt Remapping Table", "MSI and MSI-X Register Programming"; SDM "Message Address
+ * Register Format", "Message Data Register Format".
+ */
+#define LOG "irq"
+#include "guest/assign/irq.h"
+#include "arch/apic.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/trace.h"
+#include "arch/trap.h"
+#include "guest/assign/assign.h"
+#include "guest/pc/vlapic.h"
+
+#define MSI_ADDRESS_BASE    BITS(63, 20)
+#define MSI_ADDRESS_FEE     0xfee
+#define MSI_ADDRESS_DEST    BITS(19, 12)
+#define MSI_ADDRESS_LOGICAL BIT(2)
+#define MSI_DATA_VECTOR     BITS(7, 0)
+#define MSI_DATA_DELIVERY   BITS(10, 8)
+#define VECTOR_FIRST_LEGAL  16 /* SDM "Valid Interrupt Vectors" */
+
+static const char *const delivery_names[] = {
+    [IRQ_UNROUTED] = "unrouted",
+    [IRQ_POSTED] = "posted",
+    [IRQ_SOFTWARE] = "software",
+    [IRQ_INJECTED] = "injected",
+};
+
+const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
+
+enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
+{
+    bool early_plan = a->config.plan == PLAN_A || a->config.plan == PLAN_B;
+
+    *why = "";
+    if (!vmx_caps.posting || a->config.irq == IRQ_INJECT || early_plan) {
+        *why = a->config.irq == IRQ_INJECT ? "irq=inject"
+               : early_plan                ? "plan A or B"
+               : options.post == POST_OFF  ? "post=off"
+                                           : "this CPU processes no posted interrupts";
+        return IRQ_INJECTED;
+    }
+    if (a->config.irq == IRQ_REMAP)
+        *why = "irq=remap";
+    else if (options.post == POST_SW)
+        *why = "post=sw";
+    else if (a->config.plan != PLAN_D)
+        *why = "not plan D";
+    else if (!vtd_can_post())
+        *why = "VT-d unit without CAP.PI";
+    return **why ? IRQ_SOFTWARE : IRQ_POSTED;
+}
+
+/* A remapped interrupt has arrived on its host vector; the same descriptors take it. */
+static void remapped_arrived(void *ctx)
+{
+    struct irq_route *route = ctx;
+    struct vm *vm = route->owner->vm;
+
+    route->count++;
+    vm->irq_count++;
+    for (uint64_t set = route->targets; set; set &= set - 1) {
+        struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
+        TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
+        if (route->delivery == IRQ_INJECTED)
+            vcpu_post_by_exit(v, route->vector);
+        else
+            vcpu_post(v, route->vector);
+    }
+}
+
+int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
+{
+    int first = vtd_irte_alloc(a->requester, count);
+
+    if (first < 0)
+        return first;
+    for (unsigned i = 0; i < count; i++)
+        routes[i] = (struct irq_route){.owner = a, .irte = (unsigned)first + i, .host_vector = -1};
+    return 0;
+}
+
+/* The host has fewer vectors than one device may have messages: what VT-d posts needs none. */
+static bool has_host_vector(struct irq_route *route)
+{
+    if (route->host_vector < 0)
+        route->host_vector = irq_alloc(remapped_arrived, route);
+    if (route->host_vector < 0)
+        log_guest(&route->owner->vm->log_budget,
+                  "vm=%s " BDF_FMT " vector=0x%02x is not delivered: no vector of the host is left",
+                  route->owner->vm->name, BDF_ARG(route->owner->fn->bdf), route->vector);
+    return route->host_vector >= 0;
+}
+
+void irq_routes_free(struct irq_route *routes, unsigned count)
+{
+    vtd_irte_free(routes[0].irte, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (routes[i].host_vector >= 0)
+            irq_free((uint8_t)routes[i].host_vector);
+        routes[i] = (struct irq_route){.host_vector = -1};
+    }
+}
+
+void irq_route_block(struct irq_route *route)
+{
+    if (route->delivery == IRQ_UNROUTED)
+        return;
+    vtd_irte_block(route->irte);
+    route->delivery = IRQ_UNROUTED;
+    route->targets = 0;
+}
+
+/* Whom the message names, a bit each; 0: nobody. Lowest priority: any one of them is right. */
+static uint64_t targets_of(struct vm *vm, uint64_t address, uint32_t data)
+{
+    uint64_t delivery = FIELD_GET(MSI_DATA_DELIVERY, data);
+    bool known = delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST;
+
+    if (FIELD_GET(MSI_ADDRESS_BASE, address) != MSI_ADDRESS_FEE || !known ||
+        FIELD_GET(MSI_DATA_VECTOR, data) < VECTOR_FIRST_LEGAL)
+        return 0;
+    uint64_t set = vlapic_match(vm, (uint32_t)FIELD_GET(MSI_ADDRESS_DEST, address),
+                                address & MSI_ADDRESS_LOGICAL);
+    return delivery == APIC_DELIVERY_LOWEST ? set & -set : set;
+}
+
+/* VT-d posts to the one descriptor that the entry names: it can neither send to several nor choose. */
+static enum irq_delivery choose(const struct irq_route *route, uint64_t targets, uint32_t data)
+{
+    const char *why;
+    enum irq_delivery best = irq_best_delivery(route->owner, &why);
+    bool lowest = FIELD_GET(MSI_DATA_DELIVERY, data) == APIC_DELIVERY_LOWEST;
+
+    if (best != IRQ_POSTED || (!lowest && !(targets & (targets - 1))))
+        return best;
+    log_guest(&route->owner->vm->log_budget,
+              "vm=%s " BDF_FMT " vector=0x%02x: %s, cannot be posted by VT-d: remapped",
+              route->owner->vm->name, BDF_ARG(route->owner->fn->bdf), route->vector,
+              lowest ? "lowest priority" : "several vCPUs");
+    return IRQ_SOFTWARE;
+}
+
+void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
+{
+    struct vm *vm = route->owner->vm;
+    uint8_t vector = (uint8_t)FIELD_GET(MSI_DATA_VECTOR, data);
+    uint64_t targets = targets_of(vm, address, data);
+
+    if (!targets) {
+        irq_route_block(route);
+        return;
+    }
+    if (route->delivery != IRQ_UNROUTED && route->targets == targets && route->vector == vector)
+        return;
+    route->targets = targets;
+    route->vector = vector;
+    enum irq_delivery way = choose(route, targets, data);
+    if (way != IRQ_POSTED && !has_host_vector(route)) {
+        irq_route_block(route);
+        return;
+    }
+    route->delivery = way;
+    if (way == IRQ_POSTED)
+        vtd_irte_post(route->irte, vcpu_descriptor(vm->vcpus[__builtin_ctzll(targets)]), vector,
+                      false);
+    else
+        vtd_irte_remap(route->irte, cpu_get(0)->apic_id, (uint8_t)route->host_vector, false);
+    log_trace("vm=%s " BDF_FMT " irte=%u vector=0x%02x vcpus=0x%lx %s", vm->name,
+              BDF_ARG(route->owner->fn->bdf), route->irte, vector, targets,
+              delivery_names[route->delivery]);
+}

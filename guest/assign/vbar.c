@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BARs of an assigned function: what the guest writes into them, and what it then reaches.
+ * A page of a BAR that holds nothing else is mapped in the EPT, uncached: no exit. An I/O BAR is
+ * opened in the I/O bitmap where guest and host use the same ports: no exit. The rest is forwarded: a BAR
+ * smaller than a page, the page of an MSI-X table, ports that the guest moved.
+ * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (BAR registers), guest/assign/assign.c.
+ * To: guest/life/vm.c vm_map(), vmx/bitmaps.c, guest/assign/vmsix.c.
+ * Spec: PCI Local Bus 3.0 "Base Addresses", "Expansion ROM Base Address Register".
+ */
+#define LOG "vbar"
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/panic.h"
+#include "guest/assign/assign.h"
+#include "guest/assign/vmsix.h"
+
+/* Not even one page is its own, or the plan wants to see every access. */
+static bool trapped(const struct vpci_function *f, const struct vbar *b)
+{
+    return (b->host.kind == PCI_BAR_MEM && b->host.size < PAGE_SIZE) ||
+           f->of->config.plan == PLAN_A;
+}
+
+static unsigned bar_index(const struct vpci_function *f, const struct vbar *b)
+{
+    return (unsigned)(b - f->bars);
+}
+
+/* What a BAR register can tell apart; a device may claim even less (QEMU's pvpanic has two bytes). */
+#define MEM_GRAIN UINT64_C(16)
+#define IO_GRAIN  UINT64_C(4)
+static uint64_t grain(const struct vbar *b)
+{
+    return MAX(b->host.size, b->host.kind == PCI_BAR_IO ? IO_GRAIN : MEM_GRAIN);
+}
+
+/* All ones are in it: the guest asks for the size. */
+static bool is_sizing(const struct vbar *b) { return (uint32_t)(b->guest + grain(b)) == 0; }
+
+/* --- Forwarding, where a direct mapping would show more than the function's own bytes ------------ */
+
+static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                         uint64_t *value)
+{
+    const struct vbar *b = owner;
+    const char *at = (const char *)(uintptr_t)b->host.base + offset;
+
+    (void)v;
+    if (vmsix_holds(b->msix, offset))
+        vmsix_read(b->msix, offset, width, value);
+    else
+        *value = mmio_read(at, width);
+}
+
+static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                          uint64_t value)
+{
+    const struct vbar *b = owner;
+    char *at = (char *)(uintptr_t)b->host.base + offset;
+
+    (void)v;
+    if (vmsix_holds(b->msix, offset))
+        vmsix_write(b->msix, offset, width, value);
+    else
+        mmio_write(at, width, value);
+}
+
+static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                       uint64_t *value)
+{
+    const struct vbar *b = owner;
+
+    (void)v;
+    *value = port_in((uint16_t)(b->host.base + offset), width);
+}
+
+static void forward_out(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                        uint64_t value)
+{
+    const struct vbar *b = owner;
+
+    (void)v;
+    port_out((uint16_t)(b->host.base + offset), width, (uint32_t)value);
+}
+
+/* --- Where a BAR may be ------------------------------------------------------------------------- */
+
+/* Inside the windows that the virtual PC has for BARs; so never over RAM, the APICs or ECAM. */
+static bool place_ok(const struct vbar *b)
+{
+    uint64_t at = b->guest, end = at + b->host.size;
+
+    if (end < at)
+        return false;
+    if (b->host.kind == PCI_BAR_IO)
+        return end <= 0x10000 && at >= 0x1000;
+    return (at >= VM_MMIO_BASE && end <= VM_MMIO_END) ||
+           (at >= VM_MMIO64_BASE && end <= VM_MMIO64_END);
+}
+
+/* Does another BAR of this VM lie there: one that is mapped, or only placed? */
+static bool overlaps(const struct vpci *bus, const struct vbar *b, bool mapped_only)
+{
+    for (size_t d = 1; d < ARRAY_COUNT(bus->functions); d++) {
+        struct vpci_function *f = bus->functions[d];
+
+        for (size_t i = 0; f && i < ARRAY_COUNT(f->bars); i++) {
+            struct vbar *o = &f->bars[i];
+            uint64_t at = mapped_only ? o->mapped_at : o->guest;
+            if (o != b && o->host.kind == b->host.kind &&
+                (mapped_only ? o->mapped : o->guest != 0) && b->guest < at + o->host.size &&
+                at < b->guest + b->host.size)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* --- Mapping ------------------------------------------------------------------------------------ */
+
+static bool map_io(struct vpci_function *f, struct vbar *b)
+{
+    struct vm *vm = f->of->vm;
+
+    if (!trapped(f, b) && b->guest == b->host.base)
+        return bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0;
+    return vm_bus_add(&vm->pio, &(struct vm_range){b->guest, b->host.size, "bar-io", forward_in,
+                                                   forward_out, b}) == 0;
+}
+
+static void unmap_io(struct vm *vm, struct vbar *b)
+{
+    if (bitmaps_port_passes(vm->bitmaps, (uint16_t)b->mapped_at)) {
+        if (bitmaps_ports(vm->bitmaps, (uint16_t)b->mapped_at, (unsigned)b->host.size, false))
+            panic("an open port range cannot be closed");
+    } else {
+        vm_bus_remove(&vm->pio, b->mapped_at);
+    }
+}
+
+static bool map_direct(struct vm *vm, const struct vbar *b, uint64_t offset, uint64_t size)
+{
+    unsigned perm = EPT_PERM_READ | (b->enabled ? 0 : EPT_PERM_WRITE); /* a ROM is only read */
+
+    return size == 0 || vm_map(vm, gpa(b->guest + offset), hpa(b->host.base + offset), size, perm,
+                               EPT_UC, false) == 0;
+}
+
+/* The pages before and behind the MSI-X table directly, the table's own pages by vmsix.c; last, so that
+ * what failed has only direct mappings to be undone. */
+static bool map_pages(struct vpci_function *f, const struct vbar *b)
+{
+    struct vm *vm = f->of->vm;
+    struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
+    uint64_t behind = hole.offset + hole.size;
+
+    return map_direct(vm, b, 0, hole.offset) && map_direct(vm, b, behind, b->host.size - behind) &&
+           (!hole.size || vmsix_map(f->msix, vm, b->guest + hole.offset) == 0);
+}
+
+static bool map_memory(struct vpci_function *f, struct vbar *b)
+{
+    struct vm *vm = f->of->vm;
+
+    if (trapped(f, b))
+        return vm_bus_add(&vm->mmio, &(struct vm_range){b->guest, b->host.size, "bar-mem",
+                                                        forward_read, forward_write, b}) == 0;
+    if (map_pages(f, b))
+        return true;
+    vm_unmap(vm, gpa(b->guest), b->host.size);
+    return false;
+}
+
+static void unmap_memory(struct vpci_function *f, struct vbar *b)
+{
+    struct vm *vm = f->of->vm;
+    struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
+
+    if (trapped(f, b)) {
+        vm_bus_remove(&vm->mmio, b->mapped_at);
+        return;
+    }
+    if (hole.size)
+        vmsix_unmap(f->msix, vm, b->mapped_at + hole.offset);
+    vm_unmap(vm, gpa(b->mapped_at), b->host.size);
+}
+
+static void bar_unmap(struct vpci_function *f, struct vbar *b)
+{
+    if (!b->mapped)
+        return;
+    if (b->host.kind == PCI_BAR_IO)
+        unmap_io(f->of->vm, b);
+    else
+        unmap_memory(f, b);
+    b->mapped = false;
+}
+
+static void bar_map(struct vpci_function *f, struct vbar *b)
+{
+    if (!place_ok(b) || overlaps(f->of->vm->pci, b, true)) {
+        if (!is_sizing(b))
+            log_guest(&b->place_budget,
+                      "vm=%s " BDF_FMT " bar%u at 0x%llx is no place for a BAR: not mapped",
+                      f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b),
+                      (unsigned long long)b->guest);
+        return;
+    }
+    b->mapped_at = b->guest;
+    b->mapped = b->host.kind == PCI_BAR_IO ? map_io(f, b) : map_memory(f, b);
+    if (!b->mapped) /* a table, or the list of ranges, is full */
+        log_guest(&b->place_budget, "vm=%s " BDF_FMT " bar%u at 0x%llx: no room: not mapped",
+                  f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), (unsigned long long)b->guest);
+}
+
+/* A device may decode either its ROM or its BARs, so the hardware's enable bit is the guest's. */
+static void rom_decode(const struct vpci_function *f, bool on)
+{
+    const struct pci_bar *rom = &f->bars[VPCI_ROM].host;
+
+    if (rom->kind != PCI_BAR_NONE)
+        pci_write32(f->of->fn->bdf, PCI_ROM, LO32(rom->base) | (on ? (uint32_t)PCI_ROM_ENABLE : 0));
+}
+
+void vbar_unmap_all(struct vpci_function *f)
+{
+    rom_decode(f, false);
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
+        bar_unmap(f, &f->bars[i]);
+}
+
+void vbar_reset(struct vpci_function *f)
+{
+    struct vbar *rom = &f->bars[VPCI_ROM];
+
+    vbar_unmap_all(f);
+    rom->enabled = false;
+    vpci_set_shadow(f, PCI_ROM, 4, LO32(rom->guest));
+}
+
+static bool decoded(const struct vpci_function *f, const struct vbar *b)
+{
+    uint32_t command = vpci_shadow(f, PCI_COMMAND, 2);
+
+    if (bar_index(f, b) == VPCI_ROM && !b->enabled)
+        return false;
+    return command & (b->host.kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM);
+}
+
+/* First take away all that is not as it should be, then give: two BARs that change places in two
+ * writes never see each other. */
+void vbar_update(struct vpci_function *f)
+{
+    bool lazy = f->of && f->of->config.bar == BAR_LAZY;
+
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
+        struct vbar *b = &f->bars[i];
+        if (b->mapped && (!decoded(f, b) || b->mapped_at != b->guest))
+            bar_unmap(f, b);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
+        struct vbar *b = &f->bars[i];
+        if (b->host.kind == PCI_BAR_NONE || b->mapped || !decoded(f, b))
+            continue;
+        if (lazy && b->host.kind == PCI_BAR_MEM && !trapped(f, b))
+            continue; /* vbar_lazy() maps it at the first touch */
+        bar_map(f, b);
+    }
+}
+
+bool vbar_lazy(struct vpci_function *f, uint64_t at)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
+        struct vbar *b = &f->bars[i];
+        if (b->host.kind == PCI_BAR_MEM && !b->mapped && decoded(f, b) && at >= b->guest &&
+            at - b->guest < b->host.size) {
+            bar_map(f, b);
+            return b->mapped;
+        }
+    }
+    return false;
+}
+
+/* --- The registers ------------------------------------------------------------------------------ */
+
+static uint16_t bar_register(size_t i) { return (uint16_t)PCI_BAR(i); }
+
+static uint32_t bar_flags(const struct pci_bar *b)
+{
+    if (b->kind == PCI_BAR_IO)
+        return PCI_BAR_IS_IO;
+    return (b->is_64bit ? (uint32_t)FIELD_SET(PCI_BAR_MEM_TYPE, PCI_BAR_MEM_64) : 0) |
+           (b->prefetchable ? PCI_BAR_MEM_PREFETCH : 0);
+}
+
+/* Address bits below the size read as zero, whatever is written: that is how a BAR tells its size. */
+static void show(struct vpci_function *f, size_t i)
+{
+    const struct vbar *b = &f->bars[i];
+
+    vpci_set_shadow(f, bar_register(i), 4, LO32(b->guest) | bar_flags(&b->host));
+    if (b->host.is_64bit)
+        vpci_set_shadow(f, bar_register(i + 1), 4, HI32(b->guest));
+}
+
+static void write_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    size_t i = (r->offset - PCI_BAR(0)) / 4u;
+    bool upper = i > 0 && f->bars[i - 1].host.is_64bit;
+    struct vbar *b = &f->bars[upper ? i - 1 : i];
+    uint64_t want = upper ? (uint64_t)value << 32 | LO32(b->guest)
+                          : (b->guest & BITS(63, 32)) | (value & ~UINT32_C(3));
+
+    if (b->host.kind == PCI_BAR_NONE)
+        return;
+    b->guest = ALIGN_DOWN(want, grain(b));
+    show(f, upper ? i - 1 : i);
+    vbar_update(f);
+}
+
+static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    struct vbar *b = &f->bars[VPCI_ROM];
+
+    b->guest = ALIGN_DOWN(value & PCI_ROM_ADDRESS, b->host.size);
+    b->enabled = value & PCI_ROM_ENABLE;
+    rom_decode(f, b->enabled);
+    vpci_set_shadow(f, r->offset, 4, LO32(b->guest) | (value & PCI_ROM_ENABLE));
+    vbar_update(f);
+}
+
+/* Larger ones go beyond 4 GiB, if they can. */
+#define PLACE_LOW_MAX (UINT64_C(256) << 20)
+
+/* First places, as a firmware would give them: by size, so that each is aligned to itself. */
+static int place(struct vpci_function *f, struct vbar *b)
+{
+    struct vpci *bus = f->of->vm->pci;
+    uint64_t end = b->host.is_64bit ? VM_MMIO64_END : VM_MMIO_END;
+
+    if (b->host.kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
+        b->guest = b->host.base;
+        return 0;
+    }
+    if (trapped(f, b) && !mmio_map(hpa(b->host.base), b->host.size))
+        return -ENOMEM;
+    b->guest =
+        ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
+                 b->host.size);
+    while (b->guest + b->host.size <= end && overlaps(bus, b, false))
+        b->guest += MAX(b->host.size, PAGE_SIZE);
+    return 0;
+}
+
+/* Firmware often leaves a ROM without an address, and what it says then is anything. */
+static void rom_init(struct vpci_function *f)
+{
+    const struct pci_function *fn = f->of->fn;
+    const char *why = fn->rom.kind == PCI_BAR_NONE ? NULL : pci_rom_objection(fn);
+
+    if (why)
+        log_info("vm=%s " BDF_FMT " its ROM is not shown: %s", f->of->vm->name, BDF_ARG(fn->bdf),
+                 why);
+    else
+        f->bars[VPCI_ROM].host = fn->rom;
+}
+
+int vbar_init(struct vpci_function *f)
+{
+    const struct pci_function *fn = f->of->fn;
+
+    for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
+        f->bars[i].host = fn->bars[i];
+        f->bars[i].place_budget = 1;
+        vpci_add(f, (struct vpci_reg){.offset = bar_register(i),
+                                      .width = 4,
+                                      .shadow = 0xffffffff,
+                                      .write = write_bar});
+    }
+    if (f->of->config.rom)
+        rom_init(f);
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
+        if (f->bars[i].host.kind != PCI_BAR_NONE) {
+            int err = place(f, &f->bars[i]);
+            if (err)
+                return err;
+            if (i < PCI_BAR_COUNT)
+                show(f, i);
+        }
+    vpci_add(f, (struct vpci_reg){.offset = PCI_ROM,
+                                  .width = 4,
+                                  .shadow = 0xffffffff,
+                                  .write = f->bars[VPCI_ROM].host.kind ? write_rom_bar : NULL});
+    vpci_set_shadow(f, PCI_ROM, 4, LO32(f->bars[VPCI_ROM].guest));
+    return 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSI of an assigned function: the guest's address and data stay in the shadow and decide where the
+ * interrupt goes; the device gets one message in remappable format, and is not told of changes.
+ * From: guest/assign/vpci_caps.c.   To: guest/assign/irq.c, pci/msi.c.
+ * Spec: PCI Local Bus 3.0 "MSI Capability Structure".
+ */
+#include "guest/assign/assign.h"
+
+static uint16_t data_offset(const struct vpci_function *f)
+{
+    return (uint16_t)(f->cap_msi + PCI_MSI_DATA(f->msi_info.is_64bit));
+}
+
+static void silence(struct vpci_function *f)
+{
+    if (f->msi_live)
+        pci_msi_enable(f->of->fn, false);
+    f->msi_live = false;
+    for (unsigned i = 0; i < 1u << f->msi_info.message_count_log2; i++)
+        irq_route_block(&f->msi[i]);
+}
+
+/* The device's message: the same as long as it has the function, so it is written when the guest enables
+ * MSI or asks for another number of messages. Where they go stands in the entries alone. */
+static void program(struct vpci_function *f, unsigned count_log2)
+{
+    bool subhandle = f->msi_info.message_count_log2 > 0;
+
+    if (f->msi_live && f->msi_count_log2 == count_log2)
+        return;
+    pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, subhandle), 0, count_log2);
+    if (!f->msi_live)
+        pci_msi_enable(f->of->fn, true);
+    f->msi_live = true;
+    f->msi_count_log2 = (uint8_t)count_log2;
+}
+
+/* In this order the device never sends what leads nowhere. Messages that the guest does not use lead
+ * nowhere. */
+static void update(struct vpci_function *f)
+{
+    uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
+    unsigned log2 = (unsigned)FIELD_GET(PCI_MSI_COUNT, control);
+    uint64_t address = vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS, 4);
+    uint32_t data = vpci_shadow(f, data_offset(f), 2);
+    unsigned all = 1u << f->msi_info.message_count_log2;
+    unsigned used = 1u << MIN(log2, f->msi_info.message_count_log2);
+
+    if (!(control & PCI_MSI_ENABLE)) {
+        silence(f);
+        return;
+    }
+    if (f->msi_info.is_64bit)
+        address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HI, 4) << 32;
+    for (unsigned i = 0; i < used; i++)
+        irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
+    program(f, (unsigned)__builtin_ctz(used));
+    for (unsigned i = used; i < all; i++)
+        irq_route_block(&f->msi[i]);
+}
+
+static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    uint32_t old = vpci_shadow(f, r->offset, r->width);
+
+    vpci_set_shadow(f, r->offset, r->width, (old & ~r->writable) | (value & r->writable));
+    update(f);
+}
+
+static void add(struct vpci_function *f, unsigned at, uint8_t width, uint32_t writable)
+{
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + at),
+                                  .width = width,
+                                  .shadow = 0xffffffff,
+                                  .writable = writable,
+                                  .write = msi_write});
+}
+
+int vmsi_init(struct vpci_function *f)
+{
+    struct pci_msi_info info = pci_msi_info(f->of->fn);
+    uint16_t control =
+        (uint16_t)(FIELD_SET(PCI_MSI_CAPABLE, info.message_count_log2) |
+                   (info.is_64bit ? PCI_MSI_64 : 0) | (info.maskable ? PCI_MSI_MASKABLE : 0));
+
+    f->msi_info = info;
+    add(f, PCI_MSI_CONTROL, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
+    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control);
+    add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
+    if (info.is_64bit)
+        add(f, PCI_MSI_ADDRESS_HI, 4, ~UINT32_C(0));
+    add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
+    if (info.maskable) /* the device masks; the guest's bits go there as they are */
+        vpci_add(f,
+                 (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + PCI_MSI_MASK(info.is_64bit)),
+                                   .width = 4,
+                                   .writable = ~UINT32_C(0)});
+    return irq_routes_alloc(f->of, f->msi, 1u << info.message_count_log2);
+}
+
+void vmsi_release(struct vpci_function *f)
+{
+    if (!f->cap_msi)
+        return;
+    silence(f);
+    irq_routes_free(f->msi, 1u << f->msi_info.message_count_log2);
+}
+
+void vmsi_reset(struct vpci_function *f)
+{
+    uint32_t control;
+
+    if (!f->cap_msi)
+        return;
+    control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
+    vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control & (uint32_t)~PCI_MSI_ENABLE);
+    silence(f);
+}

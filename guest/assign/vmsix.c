@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The MSI-X table that the guest sees, and the one that the device has.
+ * An entry of the device gets its message when it is first used, and keeps it: which vCPU and which
+ * vector it means stands in the IRTE. Its mask bit is set as long as the guest or Hamlet wants it masked.
+ * From: guest/assign/vbar.c (traps), guest/assign/vpci_caps.c (Message Control).   To: guest/assign/irq.c.
+ * Spec: PCI Local Bus 3.0 "MSI-X Capability and Table Structures", "MSI-X Table Entries".
+ */
+#define LOG "vmsix"
+#include "guest/assign/vmsix.h"
+#include "arch/io.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+
+struct msix_entry {
+    uint64_t address;
+    uint32_t data, control;
+};
+static_assert(sizeof(struct msix_entry) == PCI_MSIX_ENTRY_SIZE, "PCI: a table entry is 16 bytes");
+
+struct slot {
+    struct msix_entry guest; /* as the guest wrote it */
+    struct irq_route route;
+    bool routed;   /* the route has an IRTE and the device's entry its message */
+    bool unmasked; /* the device's mask bit, as last written */
+};
+
+struct vmsix {
+    struct vpci_function *f;
+    struct pci_msix_info info;
+    struct vmsix_hole hole;
+    char *pages;            /* the hole in the device, mapped for Hamlet */
+    size_t size_in_pages;   /* of this structure */
+    bool enabled, mask_all; /* Message Control, as the guest wrote it */
+    struct slot slots[];
+};
+
+struct vmsix_hole vmsix_hole(const struct vmsix *m, unsigned bar)
+{
+    if (!m || m->info.table_bar != bar)
+        return (struct vmsix_hole){0, 0};
+    return m->hole;
+}
+
+/* --- The device's table ------------------------------------------------------------------------- */
+
+static char *device_entry(const struct vmsix *m, unsigned i)
+{
+    return m->pages + (m->info.table_offset - m->hole.offset) + i * PCI_MSIX_ENTRY_SIZE;
+}
+
+static void device_mask(struct vmsix *m, unsigned i, bool masked)
+{
+    if (m->slots[i].unmasked == !masked)
+        return;
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_CONTROL, masked ? PCI_MSIX_ENTRY_MASK : 0);
+    m->slots[i].unmasked = !masked;
+}
+
+static bool first_use(struct vmsix *m, unsigned i)
+{
+    struct slot *s = &m->slots[i];
+    uint64_t address;
+
+    if (s->routed)
+        return true;
+    if (irq_routes_alloc(m->f->of, &s->route, 1)) {
+        log_guest(&m->f->of->vm->log_budget,
+                  "vm=%s " BDF_FMT " entry %u stays masked: no interrupt left", m->f->of->vm->name,
+                  BDF_ARG(m->f->bdf), i);
+        return false;
+    }
+    address = vtd_msi_address(s->route.irte, false);
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS, LO32(address));
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS + 4, HI32(address));
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_DATA, 0);
+    s->routed = true;
+    return true;
+}
+
+/* Make entry i of the device and its route what the guest's entry says. A change of address or data
+ * alone ends in the IRTE; the device is written only where its mask bit changes. */
+static void entry_update(struct vmsix *m, unsigned i)
+{
+    struct slot *s = &m->slots[i];
+    bool wanted = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASK);
+
+    if (!wanted || !first_use(m, i)) {
+        device_mask(m, i, true);
+        return;
+    }
+    irq_route_set(&s->route, s->guest.address, s->guest.data);
+    device_mask(m, i, s->route.delivery == IRQ_UNROUTED);
+}
+
+/* --- The trapped pages -------------------------------------------------------------------------- */
+
+static bool in_table(const struct vmsix *m, uint64_t bar_offset)
+{
+    return bar_offset >= m->info.table_offset &&
+           bar_offset - m->info.table_offset < m->info.count * (uint64_t)PCI_MSIX_ENTRY_SIZE;
+}
+
+/* Begins before the table and reaches into it: no driver does that, and the device's entries are not the
+ * guest's to see. */
+static bool reaches_in(const struct vmsix *m, uint64_t bar_offset, unsigned width)
+{
+    return !in_table(m, bar_offset) && in_table(m, bar_offset + width - 1);
+}
+
+bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
+{
+    return m && bar_offset >= m->hole.offset && bar_offset - m->hole.offset < m->hole.size;
+}
+
+/* An access that reaches out of the table at its end is answered for the part that lies in it. */
+void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
+{
+    if (!in_table(m, at)) {
+        *value = reaches_in(m, at, width) ? BITS(8 * width - 1, 0)
+                                          : mmio_read(m->pages + (at - m->hole.offset), width);
+        return;
+    }
+    *value = 0;
+    at -= m->info.table_offset;
+    const struct msix_entry *e = &m->slots[at / PCI_MSIX_ENTRY_SIZE].guest;
+    size_t in_entry = at % PCI_MSIX_ENTRY_SIZE;
+    memcpy(value, (const char *)e + in_entry, MIN(width, PCI_MSIX_ENTRY_SIZE - in_entry));
+}
+
+static bool in_pba(const struct vmsix *m, uint64_t bar_offset)
+{
+    uint64_t size = ALIGN_UP(m->info.count, 64) / 8;
+
+    return m->info.pba_bar == m->info.table_bar && bar_offset >= m->info.pba_offset &&
+           bar_offset - m->info.pba_offset < size;
+}
+
+void vmsix_write(struct vmsix *m, uint64_t at, unsigned width, uint64_t value)
+{
+    if (in_pba(m, at) || in_pba(m, at + width - 1) || reaches_in(m, at, width))
+        return; /* the PBA is read-only */
+    if (!in_table(m, at)) {
+        mmio_write(m->pages + (at - m->hole.offset), width, value);
+        return;
+    }
+    at -= m->info.table_offset;
+    unsigned i = (unsigned)(at / PCI_MSIX_ENTRY_SIZE);
+    size_t in_entry = at % PCI_MSIX_ENTRY_SIZE;
+    struct msix_entry *e = &m->slots[i].guest;
+    memcpy((char *)e + in_entry, &value, MIN(width, PCI_MSIX_ENTRY_SIZE - in_entry));
+    e->control &= PCI_MSIX_ENTRY_MASK;
+    entry_update(m, i);
+}
+
+static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    const struct vmsix *m = owner;
+
+    (void)v;
+    vmsix_read(m, m->hole.offset + offset, width, value);
+}
+
+static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vmsix *m = owner;
+
+    (void)v;
+    vmsix_write(m, m->hole.offset + offset, width, value);
+}
+
+int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at)
+{
+    return vm_bus_add(&vm->mmio,
+                      &(struct vm_range){at, m->hole.size, "msix-table", page_read, page_write, m});
+}
+
+void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at)
+{
+    (void)m;
+    vm_bus_remove(&vm->mmio, at);
+}
+
+/* --- Message Control ---------------------------------------------------------------------------- */
+
+static void control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    struct vmsix *m = f->msix;
+    bool was = m->enabled;
+
+    vpci_set_shadow(f, r->offset, 2,
+                    (m->info.count - 1u) | (value & (PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL)));
+    m->enabled = value & PCI_MSIX_ENABLE;
+    m->mask_all = value & PCI_MSIX_MASK_ALL;
+    if (m->enabled != was) /* enable with all masked, unmask what is wanted below */
+        pci_msix_enable(f->of->fn, m->enabled, false);
+    for (unsigned i = 0; i < m->info.count; i++)
+        entry_update(m, i);
+}
+
+/* --- Life --------------------------------------------------------------------------------------- */
+
+/* Whole pages, but nothing behind the end of a BAR that is smaller than one. */
+static struct vmsix_hole hole_of(const struct pci_msix_info *info, const struct pci_bar *bar)
+{
+    uint64_t first = ALIGN_DOWN(info->table_offset, PAGE_SIZE);
+    uint64_t end = ALIGN_UP(info->table_offset + info->count * PCI_MSIX_ENTRY_SIZE, PAGE_SIZE);
+
+    return (struct vmsix_hole){first, MIN(end, bar->size) - first};
+}
+
+int vmsix_init(struct vpci_function *f)
+{
+    struct pci_msix_info info;
+    struct vmsix *m;
+    size_t pages;
+
+    if (pci_msix_info(f->of->fn, &info))
+        return 0; /* pci/msi.c has said what is wrong; the capability is not shown */
+    pages = ALIGN_UP(sizeof(*m) + info.count * sizeof(struct slot), PAGE_SIZE) / PAGE_SIZE;
+    m = pages_alloc(pages, PAGE_SIZE);
+    if (!m)
+        return -ENOMEM;
+    m->f = f;
+    m->info = info;
+    m->size_in_pages = pages;
+    m->hole = hole_of(&info, &f->of->fn->bars[info.table_bar]);
+    m->pages = mmio_map(hpa(f->of->fn->bars[info.table_bar].base + m->hole.offset), m->hole.size);
+    if (!m->pages) {
+        pages_free(m, pages);
+        return -ENOMEM;
+    }
+    f->msix = m;
+    f->bars[info.table_bar].msix = m;
+    vmsix_reset(f);
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msix + PCI_MSIX_CONTROL),
+                                  .width = 2,
+                                  .shadow = 0xffff,
+                                  .write = control_write});
+    return 0;
+}
+
+void vmsix_reset(struct vpci_function *f)
+{
+    struct vmsix *m = f->msix;
+
+    if (!m)
+        return;
+    pci_msix_enable(f->of->fn, false, false);
+    m->enabled = m->mask_all = false;
+    vpci_set_shadow(f, f->cap_msix + PCI_MSIX_CONTROL, 2, m->info.count - 1u);
+    for (unsigned i = 0; i < m->info.count; i++) {
+        struct slot *s = &m->slots[i];
+
+        if (s->routed)
+            irq_routes_free(&s->route, 1);
+        s->routed = false;
+        s->guest = (struct msix_entry){.control = PCI_MSIX_ENTRY_MASK};
+        s->unmasked = true; /* whatever it is: the next line writes it */
+        device_mask(m, i, true);
+    }
+}
+
+void vmsix_release(struct vpci_function *f)
+{
+    if (!f->msix)
+        return;
+    vmsix_reset(f);
+    f->bars[f->msix->info.table_bar].msix = NULL;
+    pages_free(f->msix, f->msix->size_in_pages);
+    f->msix = NULL;
+}
+
+const struct irq_route *vmsix_route(const struct vmsix *m, unsigned n, bool *guest_masked)
+{
+    if (!m || n >= m->info.count)
+        return NULL;
+    *guest_masked = !m->enabled || m->mask_all || (m->slots[n].guest.control & PCI_MSIX_ENTRY_MASK);
+    return &m->slots[n].route;
+}

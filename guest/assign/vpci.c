@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's PCI bus: the two doors to config space, and the filter behind both.
+ * From: guest/pc/pio.c (0xCF8-0xCFF), guest/pc/mmio.c (ECAM).
+ * To: guest/assign/vpci_header.c, guest/assign/vpci_caps.c, which say what each register of a function does.
+ * Spec: PCI Local Bus 3.0 "Configuration Mechanism #1"; PCI Express "Enhanced Configuration Access
+ * Mechanism (ECAM)".
+ */
+#include "guest/assign/vpci.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+#include "guest/core/vm.h"
+
+#define CF8_BUS           BITS(23, 16)
+#define CF8_DEVFN         BITS(15, 8)
+
+#define ECAM_BUS          BITS(27, 20)
+#define ECAM_DEVFN        BITS(19, 12)
+#define ECAM_BDF          BITS(27, 12)
+#define ECAM_REGISTER     BITS(11, 0)
+#define ECAM_SIZE         BIT(28)
+
+#define WIDTH_MASK(width) BITS(8 * (width)-1, 0)
+
+/* --- The shadow --------------------------------------------------------------------------------- */
+
+uint32_t vpci_shadow(const struct vpci_function *f, uint16_t offset, unsigned width)
+{
+    uint32_t v = 0;
+
+    memcpy(&v, f->shadow + offset, width);
+    return v;
+}
+
+void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
+{
+    memcpy(f->shadow + offset, &value, width);
+}
+
+void vpci_add(struct vpci_function *f, struct vpci_reg reg)
+{
+    size_t at = f->reg_count;
+
+    invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width));
+    while (at > 0 && f->regs[at - 1].offset > reg.offset)
+        at--;
+    memmove(&f->regs[at + 1], &f->regs[at], (f->reg_count - at) * sizeof(reg));
+    f->regs[at] = reg;
+    f->reg_count++;
+}
+
+/* --- The hardware behind a function; the virtual host bridge has none --------------------------- */
+
+static uint32_t hardware_read(const struct vpci_function *f, uint16_t offset, unsigned width)
+{
+    return f->of ? pci_read(f->of->fn->bdf, offset, width) : 0;
+}
+
+static void hardware_write(const struct vpci_function *f, uint16_t offset, unsigned width,
+                           uint32_t value)
+{
+    if (f->of)
+        pci_write(f->of->fn->bdf, offset, width, value);
+}
+
+/* --- One register ------------------------------------------------------------------------------- */
+
+static uint32_t register_read(const struct vpci_function *f, const struct vpci_reg *r)
+{
+    uint32_t all = (uint32_t)WIDTH_MASK(r->width);
+    uint32_t value = vpci_shadow(f, r->offset, r->width) & r->shadow;
+
+    if (~r->shadow & all)
+        value |= hardware_read(f, r->offset, r->width) & ~r->shadow;
+    return value;
+}
+
+/* `value` is the register as the guest wants it, `touched` the bits of the bytes that it wrote. */
+static void register_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value,
+                           uint32_t touched)
+{
+    uint32_t shadow = r->writable & r->shadow & touched;
+    uint32_t hardware = r->writable & ~r->shadow & touched;
+    uint32_t old;
+
+    if (r->write) {
+        r->write(f, r, value);
+        return;
+    }
+    old = vpci_shadow(f, r->offset, r->width);
+    vpci_set_shadow(f, r->offset, r->width, (old & ~shadow) | (value & shadow));
+    if (!hardware && !(r->clear_on_1 & touched & value))
+        return;
+    /* Bits of the kind "write one to clear" are written as zero unless the guest wrote the one. */
+    old = hardware_read(f, r->offset, r->width) & ~hardware & ~r->clear_on_1;
+    hardware_write(f, r->offset, r->width,
+                   old | (value & hardware) | (value & r->clear_on_1 & touched));
+}
+
+/* --- One access, which may touch several registers or a part of one ----------------------------- */
+
+/* The first register of f that ends behind `offset`, or NULL. */
+static const struct vpci_reg *register_from(const struct vpci_function *f, uint16_t offset)
+{
+    for (size_t i = 0; i < f->reg_count; i++)
+        if (f->regs[i].offset + f->regs[i].width > offset)
+            return &f->regs[i];
+    return NULL;
+}
+
+static bool covers(const struct vpci_reg *r, uint16_t offset)
+{
+    return r && r->offset <= offset && offset < r->offset + r->width;
+}
+
+/* In no list: as the hardware has it; but an extended capability is there only if it is shown. */
+static uint32_t unlisted_read(const struct vpci_function *f, uint16_t offset)
+{
+    return offset < PCI_EXT_FIRST ? hardware_read(f, offset, 1) & 0xff : 0;
+}
+
+uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
+{
+    uint32_t value = 0;
+
+    if (!f)
+        return (uint32_t)WIDTH_MASK(width);
+    for (unsigned i = 0; i < width;) {
+        uint16_t at = (uint16_t)(offset + i);
+        const struct vpci_reg *r = register_from(f, at);
+
+        if (!covers(r, at)) {
+            value |= unlisted_read(f, at) << (8 * i);
+            i++;
+            continue;
+        }
+        uint64_t whole = register_read(f, r) >> (8 * (at - r->offset));
+        unsigned bytes = MIN(width - i, (unsigned)(r->offset + r->width - at));
+        value |= (uint32_t)((whole & WIDTH_MASK(bytes)) << (8 * i));
+        i += bytes;
+    }
+    return value;
+}
+
+void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
+{
+    if (!f)
+        return;
+    for (unsigned i = 0; i < width;) {
+        uint16_t at = (uint16_t)(offset + i);
+        const struct vpci_reg *r = register_from(f, at);
+
+        if (!covers(r, at)) { /* in no list: read-only */
+            i++;
+            continue;
+        }
+        unsigned skip = at - r->offset;
+        unsigned bytes = MIN(width - i, (unsigned)r->width - skip);
+        uint32_t touched = (uint32_t)(WIDTH_MASK(bytes) << (8 * skip));
+        uint32_t written = (value >> (8 * i)) << (8 * skip);
+        /* Write-one-to-clear bits of bytes that the guest did not touch must read as zero here. */
+        uint32_t kept = register_read(f, r) & ~touched & ~r->clear_on_1;
+
+        register_write(f, r, kept | (written & touched), touched);
+        i += bytes;
+    }
+}
+
+/* --- The two doors ------------------------------------------------------------------------------ */
+
+static struct vpci_function *function_at(struct vpci *bus, unsigned number, unsigned devfn)
+{
+    if (number != 0 || (devfn & 7))
+        return NULL;
+    return bus->functions[devfn >> 3];
+}
+
+static void cf8_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    const struct vpci *bus = owner;
+
+    (void)v;
+    *value = offset == 0 && width == 4 ? bus->address : WIDTH_MASK(width);
+}
+
+/* Only a 32-bit write reaches the latch; 0xCF9 is the reset register of the chipset. */
+static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vpci *bus = owner;
+
+    if (offset == 0 && width == 4)
+        bus->address = (uint32_t)value;
+    else if (offset == 1 && width == 1)
+        vpower_reset_write(v->vm, (uint8_t)value);
+}
+
+static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    struct vpci *bus = owner;
+    uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
+
+    if (!(bus->address & PCI_ADDRESS_ENABLE)) {
+        *value = WIDTH_MASK(width);
+        return;
+    }
+    *value = vpci_read(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
+                                   (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
+                       reg, width);
+    vm_note_config(v, false, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, *value);
+}
+
+static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vpci *bus = owner;
+    uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
+
+    if (!(bus->address & PCI_ADDRESS_ENABLE))
+        return;
+    vm_note_config(v, true, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, value);
+    vpci_write(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
+                           (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
+               reg, width, (uint32_t)value);
+}
+
+/* An 8-byte ECAM access is two of 4: the specification asks no more of a root complex. */
+static void ecam_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    struct vpci *bus = owner;
+    struct vpci_function *f = function_at(bus, (unsigned)FIELD_GET(ECAM_BUS, offset),
+                                          (unsigned)FIELD_GET(ECAM_DEVFN, offset));
+    uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
+
+    *value = vpci_read(f, reg, MIN(width, 4u));
+    if (width == 8)
+        *value |= (uint64_t)vpci_read(f, (uint16_t)(reg + 4), 4) << 32;
+    vm_note_config(v, false, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, *value);
+}
+
+static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vpci *bus = owner;
+    struct vpci_function *f = function_at(bus, (unsigned)FIELD_GET(ECAM_BUS, offset),
+                                          (unsigned)FIELD_GET(ECAM_DEVFN, offset));
+    uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
+
+    vm_note_config(v, true, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, value);
+    vpci_write(f, reg, MIN(width, 4u), LO32(value));
+    if (width == 8)
+        vpci_write(f, (uint16_t)(reg + 4), 4, HI32(value));
+}
+
+/* --- Life --------------------------------------------------------------------------------------- */
+
+/* A host bridge that is nothing but there, so that a guest finds a PCI bus. All of it is shadow. */
+#define HOST_BRIDGE_VENDOR 0x1af4
+#define HOST_BRIDGE_DEVICE 0x4841 /* "HA" */
+static void host_bridge_init(struct vpci_function *f)
+{
+    vpci_set_shadow(f, PCI_VENDOR_ID, 2, HOST_BRIDGE_VENDOR);
+    vpci_set_shadow(f, PCI_DEVICE_ID, 2, HOST_BRIDGE_DEVICE);
+    vpci_set_shadow(f, PCI_CLASS, 4, (uint32_t)FIELD_SET(PCI_CLASS_CODE, PCI_SUB_HOST_BRIDGE << 8));
+    for (uint16_t at = 0; at < 64; at += 4)
+        vpci_add(f, (struct vpci_reg){.offset = at, .width = 4, .shadow = 0xffffffff});
+}
+
+struct vpci *vpci_create(struct vm *vm)
+{
+    size_t pages = ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE;
+    struct vpci *bus = pages_alloc(pages, PAGE_SIZE);
+
+    if (!bus)
+        return NULL;
+    bus->vm = vm;
+    host_bridge_init(&bus->bridge);
+    bus->functions[0] = &bus->bridge;
+    if (vm_bus_add(&vm->pio, &(struct vm_range){PCI_PORT_ADDRESS, 4, "pci-address", cf8_read,
+                                                cf8_write, bus}) ||
+        vm_bus_add(&vm->pio,
+                   &(struct vm_range){PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus}) ||
+        vm_bus_add(&vm->mmio, &(struct vm_range){VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read,
+                                                 ecam_write, bus})) {
+        pages_free(bus, pages);
+        return NULL;
+    }
+    return bus;
+}
+
+void vpci_destroy(struct vpci *bus)
+{
+    vm_bus_remove(&bus->vm->pio, PCI_PORT_ADDRESS);
+    vm_bus_remove(&bus->vm->pio, PCI_PORT_DATA);
+    vm_bus_remove(&bus->vm->mmio, VM_ECAM_BASE);
+    pages_free(bus, ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE);
+}
+
+int vpci_plug(struct vpci *bus, struct vpci_function *f)
+{
+    for (unsigned device = 1; device < ARRAY_COUNT(bus->functions); device++)
+        if (!bus->functions[device]) {
+            bus->functions[device] = f;
+            f->bdf = BDF(0, device, 0);
+            return 0;
+        }
+    return -ENOSPC;
+}
+
+void vpci_unplug(struct vpci *bus, struct vpci_function *f)
+{
+    bus->functions[BDF_DEV(f->bdf)] = NULL;
+}

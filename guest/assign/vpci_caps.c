@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The capability list of an assigned function. Only what Hamlet understands is shown; the list is linked
+ * anew over it, each capability where it is in the hardware, so that a driver finds what it knows.
+ * From: guest/assign/assign.c.   To: guest/assign/vmsi.c, guest/assign/vmsix.c; guest/assign/assign.c for a reset.
+ * Spec: PCI Local Bus 3.0 "Capabilities List"; PCI Express Base "PCI Express Capability Structure",
+ * "PCI Power Management Capability Structure", "Advanced Capabilities for Conventional PCI".
+ */
+#include "guest/assign/assign.h"
+#include "guest/assign/vmsix.h"
+
+/* --- Power Management: D-states are the guest's belief; the device stays in D0 ------------------- */
+
+static int pm_init(struct vpci_function *f, uint8_t at)
+{
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_PM_CONTROL),
+                                  .width = 2,
+                                  .shadow = 0xffff,
+                                  .writable = PCI_PM_STATE});
+    vpci_set_shadow(f, (uint16_t)(at + PCI_PM_CONTROL), 2, PCI_PM_NO_SOFT_RESET);
+    return 0;
+}
+
+/* --- Function level reset, in the two places where a guest may ask for one ----------------------- */
+
+static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    vpci_set_shadow(f, r->offset, 2, value & ~(uint32_t)PCIE_DEVICE_FLR);
+    if (value & r->writable & PCIE_DEVICE_FLR)
+        assign_guest_reset(f->of);
+}
+
+/* Payload and read request sizes were agreed on by the firmware for the whole path; the guest's wishes
+ * stay in its view. The bit that starts a reset does nothing where the device has no such reset. */
+static int pcie_init(struct vpci_function *f, uint8_t at)
+{
+    uint16_t control = (uint16_t)(at + PCIE_DEVICE_CONTROL);
+    bool flr = pci_read32(f->of->fn->bdf, at + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR;
+
+    vpci_add(f, (struct vpci_reg){.offset = control,
+                                  .width = 2,
+                                  .shadow = 0xffff,
+                                  .writable = flr ? 0xffff : 0xffff & ~(uint32_t)PCIE_DEVICE_FLR,
+                                  .write = pcie_control_write});
+    vpci_set_shadow(f, control, 2, pci_read16(f->of->fn->bdf, control));
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCIE_DEVICE_STATUS),
+                                  .width = 2,
+                                  .clear_on_1 = PCIE_DEVICE_ERRORS});
+    return 0;
+}
+
+static void af_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    (void)r;
+    if (value & PCI_AF_FLR)
+        assign_guest_reset(f->of);
+}
+
+static int af_init(struct vpci_function *f, uint8_t at)
+{
+    if (!(pci_read8(f->of->fn->bdf, at + PCI_AF_CAPABILITIES) & PCI_AF_CAP_FLR))
+        return 0;
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_AF_CONTROL),
+                                  .width = 1,
+                                  .shadow = 0xff,
+                                  .write = af_control_write});
+    return 0;
+}
+
+static int msi_init(struct vpci_function *f, uint8_t at)
+{
+    int err;
+
+    f->cap_msi = at;
+    err = vmsi_init(f);
+    if (err)
+        f->cap_msi = 0;
+    return err;
+}
+
+static int msix_init(struct vpci_function *f, uint8_t at)
+{
+    int err;
+
+    f->cap_msix = at;
+    err = vmsix_init(f);
+    if (!f->msix)
+        f->cap_msix = 0;
+    return err;
+}
+
+/* --- The list ----------------------------------------------------------------------------------- */
+
+#define FIELD(name) offsetof(struct pci_function, name)
+static const struct {
+    uint8_t id;
+    int (*init)(struct vpci_function *f, uint8_t at); /* NULL: shown, read-only */
+    size_t found;                                     /* where the scan noted it */
+} understood[] = {
+    {PCI_CAP_ID_PM, pm_init, FIELD(cap_pm)},
+    {PCI_CAP_ID_MSI, msi_init, FIELD(cap_msi)},
+    {PCI_CAP_ID_VENDOR, NULL, 0},
+    {PCI_CAP_ID_SUBSYSTEM, NULL, 0},
+    {PCI_CAP_ID_PCIE, pcie_init, FIELD(cap_pcie)},
+    {PCI_CAP_ID_MSIX, msix_init, FIELD(cap_msix)},
+    {PCI_CAP_ID_AF, af_init, FIELD(cap_af)},
+};
+
+/* Read-only ones that are shown; a device can claim to have many more. */
+#define PLAIN_MAX 8
+
+/* The list is the device's, and may have changed since the scan: of what Hamlet acts on, only what the scan
+ * found counts, once and at that place. */
+static bool as_scanned(const struct vpci_function *f, size_t i, uint8_t at)
+{
+    return ((const uint8_t *)f->of->fn)[understood[i].found] == at;
+}
+
+/* Show the capability at `at` if we know it. 1: shown, 0: hidden, or an error. */
+static int show(struct vpci_function *f, uint8_t at, uint8_t id, unsigned *plain)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(understood); i++) {
+        int err = 0;
+
+        if (understood[i].id != id)
+            continue;
+        if (understood[i].init ? !as_scanned(f, i, at) : ++*plain > PLAIN_MAX)
+            return 0;
+        if (understood[i].init)
+            err = understood[i].init(f, at);
+        if (err)
+            return err;
+        if (id == PCI_CAP_ID_MSIX && !f->msix)
+            return 0;
+        vpci_add(f, (struct vpci_reg){.offset = at, .width = 2, .shadow = 0xffff});
+        vpci_set_shadow(f, at, 2, id);
+        return 1;
+    }
+    return 0;
+}
+
+/* The device wrote this list: every pointer is checked, and each place visited once. */
+int vpci_caps_init(struct vpci_function *f)
+{
+    bdf_t bdf = f->of->fn->bdf;
+    uint16_t link = PCI_CAP_POINTER; /* where the next shown capability's offset goes */
+    uint64_t seen = 0;               /* by dword */
+    unsigned plain = 0;
+    uint8_t at;
+
+    if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
+        return 0;
+    at = pci_read8(bdf, PCI_CAP_POINTER) & PCI_CAP_ALIGNED;
+    while (at >= PCI_CAP_FIRST && !(seen & BIT(at / 4))) {
+        int shown = show(f, at, pci_read8(bdf, at), &plain);
+
+        if (shown < 0)
+            return shown;
+        if (shown) {
+            vpci_set_shadow(f, link, 1, at);
+            link = (uint16_t)(at + PCI_CAP_NEXT);
+        }
+        seen |= BIT(at / 4);
+        at = pci_read8(bdf, (uint16_t)(at + PCI_CAP_NEXT)) & PCI_CAP_ALIGNED;
+    }
+    if (link != PCI_CAP_POINTER)
+        vpci_set_shadow(f, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
+    return 0;
+}

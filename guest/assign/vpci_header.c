@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The type 0 header of an assigned function, register by register.
+ * Identity comes from the scan, not from the device at each read: a device that changes its mind, or
+ * is gone, does not change what the guest once saw.
+ * From: guest/assign/assign.c.   To: guest/assign/vbar.c (BARs and Command), guest/assign/vpci_caps.c (what follows).
+ * Spec: PCI Local Bus 3.0 "Configuration Space Organization", "Device Control", "Base Addresses".
+ */
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+#include "guest/assign/faults.h"
+
+/* Command bits that the guest may have in its view. Memory, I/O and bus master are Hamlet's in
+ * the hardware: see command_write. */
+#define COMMAND_WRITABLE                                                                           \
+    (PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |                  \
+     PCI_COMMAND_SERR | PCI_COMMAND_INTX_OFF)
+
+/* Decode in the hardware stays on as long as the function is assigned: an access of the guest to a
+ * mapping that decodes to nothing would be an error of the machine. What the guest switches
+ * off is unmapped instead. Bus mastering is switched in the hardware, unless a storm of faults has ended
+ * it; the function's context entry is live before the guest runs, so there is nothing to wait for. */
+static void command_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+{
+    bool master = value & PCI_COMMAND_MASTER;
+
+    vpci_set_shadow(f, r->offset, 2, value & COMMAND_WRITABLE);
+    vbar_update(f);
+    if (!f->of)
+        return;
+    intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);
+    storm_bus_master(f->of, master);
+}
+
+static const struct vpci_reg header[] = {
+    {.offset = PCI_VENDOR_ID, .width = 2, .shadow = 0xffff},
+    {.offset = PCI_DEVICE_ID, .width = 2, .shadow = 0xffff},
+    /* Bus master reads as it is: so a driver sees that its device has lost it. */
+    {.offset = PCI_COMMAND,
+     .width = 2,
+     .shadow = 0xffff & ~PCI_COMMAND_MASTER,
+     .write = command_write},
+    {.offset = PCI_STATUS,
+     .width = 2,
+     .shadow = PCI_STATUS_CAP_LIST,
+     .clear_on_1 = PCI_STATUS_ERRORS},
+    {.offset = PCI_REVISION_ID, .width = 4, .shadow = 0xffffffff},
+    {.offset = PCI_CACHE_LINE_SIZE, .width = 1, .shadow = 0xff, .writable = 0xff},
+    {.offset = PCI_LATENCY_TIMER, .width = 1, .shadow = 0xff, .writable = 0xff},
+    {.offset = PCI_HEADER_TYPE, .width = 1, .shadow = 0xff}, /* a single function */
+    {.offset = PCI_BIST, .width = 1, .shadow = 0xff},        /* none */
+    {.offset = PCI_CAP_POINTER, .width = 1, .shadow = 0xff},
+    {.offset = PCI_INTERRUPT_LINE, .width = 1, .shadow = 0xff, .writable = 0xff},
+    {.offset = PCI_INTERRUPT_PIN, .width = 1, .shadow = 0xff},
+};
+
+void vpci_header_init(struct vpci_function *f)
+{
+    const struct pci_function *fn = f->of->fn;
+
+    for (size_t i = 0; i < ARRAY_COUNT(header); i++)
+        vpci_add(f, header[i]);
+    vpci_set_shadow(f, PCI_VENDOR_ID, 2, fn->vendor);
+    vpci_set_shadow(f, PCI_DEVICE_ID, 2, fn->device);
+    vpci_set_shadow(f, PCI_REVISION_ID, 4, fn->class_code << 8 | fn->revision);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the user wrote about a VM on GRUB's module lines, as a struct. Pure: text in, struct out, so
+ * host tests and the fuzzer run it. Names and meaning of the keys are an interface (README).
+ *   module2 /boot/alpha.elf vm=alpha mem=64M vcpus=1 pci=00:04.0,plan=D,bar=lazy cmdline="a b"
+ *   module2 /boot/initrd    vm=alpha initrd
+ *   module2 /boot/dmar.bin  acpi
+ */
+#pragma once
+#include "arch/boot_info.h"
+#include "lib/errno.h"
+
+#define CONFIG_DEVICE_MAX 8
+#define CONFIG_NAME_MAX   15
+
+enum plan { PLAN_A, PLAN_B, PLAN_C, PLAN_D };
+enum bar_mapping { BAR_EAGER, BAR_LAZY };
+enum dma_mode { DMA_VTD, DMA_PV, DMA_IDENTITY };
+enum irq_mode { IRQ_POST, IRQ_REMAP, IRQ_INJECT };
+
+/* Objections against giving a device away that the user may waive, each by its name. */
+enum unsafe {
+    UNSAFE_NO_RESET,
+    UNSAFE_GROUP,
+    UNSAFE_RMRR,
+    UNSAFE_CONSOLE,
+    UNSAFE_VFS,
+    UNSAFE_HIDDEN,
+    UNSAFE_COUNT
+};
+/* By their values; NULL behind the last. */
+extern const char *const unsafe_names[], *const dma_mode_names[];
+
+struct device_config {
+    bool by_id; /* vendor:device#nth instead of a bdf */
+    bdf_t bdf;
+    uint16_t vendor, device;
+    unsigned nth;
+    enum plan plan;
+    enum bar_mapping bar;
+    enum dma_mode dma;
+    enum irq_mode irq;
+    bool rom;
+    unsigned unsafe; /* bits by enum unsafe; unsafe=no-reset may stand several times */
+};
+
+struct vm_config {
+    char name[CONFIG_NAME_MAX + 1];
+    const struct boot_module *kernel, *initrd;
+    char cmdline[512];
+    uint64_t mem; /* bytes, a multiple of 2 MiB */
+    unsigned vcpus;
+    int pin; /* CPU index, -1: anywhere */
+    unsigned
+        run; /* run=N: only the first instruction, N times (guest/life/step.c); 0: run freely */
+    unsigned kills;   /* kills=N: kill and restart it N times (guest/life/kills.c) */
+    unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
+    size_t module;    /* index of the kernel's module, for messages */
+    struct device_config devices[CONFIG_DEVICE_MAX];
+    unsigned device_count;
+};
+
+/* Read all modules' lines. A VM whose description is wrong is left out after one line that names module,
+ * key and value; the others are kept. Returns the number of VMs written to out; *refused: of those left
+ * out. */
+size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max,
+                   size_t *refused);

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Carry a decoded instruction out, as the CPU would have done had the page not been trapped.
+ * Memory is written before registers and flags change: when the bus reports a fault, nothing has
+ * happened yet and the guest can restart the instruction.
+ * From: guest/pc/mmio.c (after insn_decode()).   To: the bus, which knows page tables and devices.
+ * Spec: SDM "Instruction Set Reference", "Status Flags", "String Instructions".
+ */
+#include "guest/insn/insn.h"
+#include "lib/bits.h"
+#include "arch/x86.h"
+
+#define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define HIGH_BYTE    BITS(15, 8) /* AH, CH, DH, BH in their registers */
+
+static uint64_t width_mask(unsigned width) { return BITS(8 * width - 1, 0); }
+static uint64_t sign_bit(unsigned width) { return BIT(8 * width - 1); }
+
+static uint64_t sign_extend(uint64_t value, unsigned width)
+{
+    value &= width_mask(width);
+    return value & sign_bit(width) ? value | ~width_mask(width) : value;
+}
+
+static uint64_t swap_bytes(uint64_t value, unsigned width)
+{
+    return __builtin_bswap64(value) >> (64 - 8 * width);
+}
+
+/* SDM "General-Purpose Registers": 8 and 16 bits leave the rest alone, 32 bits clear it. */
+static void reg_write(uint64_t *reg, unsigned width, uint64_t value)
+{
+    if (width == 4)
+        *reg = LO32(value);
+    else
+        *reg = (*reg & ~width_mask(width)) | (value & width_mask(width));
+}
+
+static uint64_t operand_read(const struct insn_operand *o, const struct insn *insn,
+                             const struct insn_cpu *cpu)
+{
+    if (o->kind == INSN_OPERAND_IMM)
+        return insn->imm & width_mask(o->width);
+    if (o->kind != INSN_OPERAND_REG)
+        return 0;
+    uint64_t value = cpu->gpr[o->reg];
+    return o->high_byte ? FIELD_GET(HIGH_BYTE, value) : value & width_mask(o->width);
+}
+
+static void operand_write(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value)
+{
+    uint64_t *reg = &cpu->gpr[o->reg];
+
+    if (o->high_byte)
+        *reg = (*reg & ~HIGH_BYTE) | FIELD_SET(HIGH_BYTE, value);
+    else
+        reg_write(reg, o->width, value);
+}
+
+/* --- addresses --- */
+
+/* SDM "Specifying an Offset", "Segmented Addressing in 64-Bit Mode". Segment limits are not checked:
+ * the guests that touch devices have flat segments, and the bus checks the page. */
+static uint64_t linear(const struct insn *insn, const struct insn_cpu *cpu, unsigned segment,
+                       uint64_t offset)
+{
+    offset &= width_mask(insn->mem.addr_size);
+    if (insn->mode != INSN_MODE_64)
+        return LO32(cpu->segment_base[segment] + offset);
+    return segment >= INSN_FS ? cpu->segment_base[segment] + offset : offset;
+}
+
+static uint64_t effective_address(const struct insn *insn, const struct insn_cpu *cpu)
+{
+    const struct insn_mem *m = &insn->mem;
+    uint64_t address = (uint64_t)m->disp;
+
+    if (m->rip_relative)
+        address += cpu->rip + insn->len;
+    if (m->base != INSN_NO_REG)
+        address += cpu->gpr[m->base];
+    if (m->index != INSN_NO_REG)
+        address += cpu->gpr[m->index] * m->scale;
+    return address;
+}
+
+static bool is_bit_test(enum insn_kind kind)
+{
+    return kind == INSN_BT || kind == INSN_BTS || kind == INSN_BTR || kind == INSN_BTC;
+}
+
+/* SDM "BT—Bit Test": a bit number in a register reaches beyond the operand, in both directions. */
+static int64_t bit_string_offset(const struct insn *insn, const struct insn_cpu *cpu)
+{
+    if (!is_bit_test(insn->kind) || insn->src.kind != INSN_OPERAND_REG)
+        return 0;
+    int64_t bits = 8 * insn->src.width;
+    int64_t number = (int64_t)sign_extend(operand_read(&insn->src, insn, cpu), insn->src.width);
+    int64_t operands = number / bits - (number % bits < 0 ? 1 : 0); /* rounded down */
+    return operands * insn->src.width;
+}
+
+/* --- arithmetic --- */
+
+/* What one computation is about, all of it width bytes wide. */
+struct alu {
+    unsigned width;
+    uint64_t dst, src, result;
+    uint64_t flags; /* RFLAGS before, then after */
+};
+
+static void flag_set(struct alu *a, uint64_t flag, bool on)
+{
+    a->flags = on ? a->flags | flag : a->flags & ~flag;
+}
+
+/* ZF, SF and PF, which depend on the result only. */
+static void flags_of_result(struct alu *a)
+{
+    flag_set(a, RFLAGS_ZF, a->result == 0);
+    flag_set(a, RFLAGS_SF, a->result & sign_bit(a->width));
+    flag_set(a, RFLAGS_PF, !__builtin_parity((unsigned)(a->result & 0xff)));
+}
+
+/* AND, OR, XOR, TEST: CF and OF 0; AF, which the manual leaves undefined, is 0 as on processors. */
+static void alu_logic(struct alu *a, uint64_t result)
+{
+    a->result = result & width_mask(a->width);
+    a->flags &= ~STATUS_FLAGS;
+    flags_of_result(a);
+}
+
+static void alu_add(struct alu *a, unsigned carry)
+{
+    uint64_t top = sign_bit(a->width), r = (a->dst + a->src + carry) & width_mask(a->width);
+
+    a->result = r;
+    flags_of_result(a);
+    flag_set(a, RFLAGS_CF, ((a->dst & a->src) | ((a->dst | a->src) & ~r)) & top);
+    flag_set(a, RFLAGS_OF, ~(a->dst ^ a->src) & (a->dst ^ r) & top);
+    flag_set(a, RFLAGS_AF, (a->dst ^ a->src ^ r) & BIT(4)); /* carry into bit 4 */
+}
+
+static void alu_sub(struct alu *a, unsigned borrow)
+{
+    uint64_t top = sign_bit(a->width), r = (a->dst - a->src - borrow) & width_mask(a->width);
+
+    a->result = r;
+    flags_of_result(a);
+    flag_set(a, RFLAGS_CF, ((~a->dst & a->src) | ((~a->dst | a->src) & r)) & top);
+    flag_set(a, RFLAGS_OF, (a->dst ^ a->src) & (a->dst ^ r) & top);
+    flag_set(a, RFLAGS_AF, (a->dst ^ a->src ^ r) & BIT(4));
+}
+
+/* INC and DEC are ADD and SUB of 1 that leave CF alone. */
+static void alu_step(struct alu *a, bool up)
+{
+    uint64_t carry = a->flags & RFLAGS_CF;
+
+    a->src = 1;
+    if (up)
+        alu_add(a, 0);
+    else
+        alu_sub(a, 0);
+    flag_set(a, RFLAGS_CF, carry);
+}
+
+static void alu_neg(struct alu *a)
+{
+    a->src = a->dst;
+    a->dst = 0;
+    alu_sub(a, 0);
+}
+
+/* CF is the bit; the other flags, undefined in part, stay. */
+static void alu_bit(struct alu *a, enum insn_kind kind)
+{
+    uint64_t bit = BIT(a->src % (8 * a->width));
+
+    flag_set(a, RFLAGS_CF, a->dst & bit);
+    a->result = kind == INSN_BTS   ? a->dst | bit
+                : kind == INSN_BTR ? a->dst & ~bit
+                : kind == INSN_BTC ? a->dst ^ bit
+                                   : a->dst;
+}
+
+static void alu(struct alu *a, enum insn_kind kind)
+{
+    unsigned carry = a->flags & RFLAGS_CF ? 1 : 0;
+
+    switch (kind) { /* list */
+    case INSN_ADD:
+        alu_add(a, 0);
+        break;
+    case INSN_ADC:
+        alu_add(a, carry);
+        break;
+    case INSN_SUB:
+    case INSN_CMP:
+        alu_sub(a, 0);
+        break;
+    case INSN_SBB:
+        alu_sub(a, carry);
+        break;
+    case INSN_AND:
+    case INSN_TEST:
+        alu_logic(a, a->dst & a->src);
+        break;
+    case INSN_OR:
+        alu_logic(a, a->dst | a->src);
+        break;
+    case INSN_XOR:
+        alu_logic(a, a->dst ^ a->src);
+        break;
+    case INSN_INC:
+    case INSN_DEC:
+        alu_step(a, kind == INSN_INC);
+        break;
+    case INSN_NEG:
+        alu_neg(a);
+        break;
+    case INSN_NOT:
+        a->result = ~a->dst & width_mask(a->width);
+        break;
+    case INSN_MOVBE:
+        a->result = swap_bytes(a->src, a->width);
+        break;
+    case INSN_BT:
+    case INSN_BTS:
+    case INSN_BTR:
+    case INSN_BTC:
+        alu_bit(a, kind);
+        break;
+    default: /* the moves and XCHG: the source, as it is */
+        a->result = a->src;
+        break;
+    }
+}
+
+/* --- one memory operand --- */
+
+static bool reads_dst(enum insn_kind kind) { return kind < INSN_MOV; /* all but the moves */ }
+
+static bool writes_dst(enum insn_kind kind)
+{
+    return kind != INSN_CMP && kind != INSN_TEST && kind != INSN_BT;
+}
+
+/* The memory operand is the destination: MOV [m], r; OR [m], imm; XCHG; ... */
+static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus,
+                          uint64_t address)
+{
+    bool modify = writes_dst(insn->kind);
+    struct alu a = {
+        .width = insn->dst.width,
+        .src = operand_read(&insn->src, insn, cpu),
+        .flags = *cpu->rflags,
+    };
+    int err = 0;
+
+    if (reads_dst(insn->kind))
+        err = bus->read(bus->ctx, address, a.width, modify, &a.dst);
+    if (err)
+        return err;
+    a.dst &= width_mask(a.width);
+    uint64_t old = a.dst;
+    alu(&a, insn->kind);
+    if (modify)
+        err = bus->write(bus->ctx, address, a.width, a.result);
+    if (err)
+        return err;
+    *cpu->rflags = a.flags;
+    if (insn->kind == INSN_XCHG)
+        operand_write(&insn->src, cpu, old);
+    return 0;
+}
+
+/* The memory operand is the source: MOV r, [m]; MOVZX; ADD r, [m]; ... */
+static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
+                            const struct insn_bus *bus, uint64_t address)
+{
+    struct alu a = {
+        .width = insn->dst.width,
+        .dst = operand_read(&insn->dst, insn, cpu),
+        .flags = *cpu->rflags,
+    };
+    int err = bus->read(bus->ctx, address, insn->src.width, false, &a.src);
+
+    if (err)
+        return err;
+    a.src &= width_mask(insn->src.width);
+    if (insn->kind == INSN_MOVSX)
+        a.src = sign_extend(a.src, insn->src.width);
+    alu(&a, insn->kind);
+    *cpu->rflags = a.flags;
+    if (writes_dst(insn->kind))
+        operand_write(&insn->dst, cpu, a.result);
+    return 0;
+}
+
+/* --- strings --- */
+
+static void string_step(const struct insn *insn, struct insn_cpu *cpu, enum insn_reg reg)
+{
+    uint64_t width = insn->dst.width;
+
+    reg_write(&cpu->gpr[reg], insn->mem.addr_size,
+              *cpu->rflags & RFLAGS_DF ? cpu->gpr[reg] - width : cpu->gpr[reg] + width);
+}
+
+/* One element: load it from the source, store it, and only then move the pointers. */
+static int string_element(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
+{
+    bool load = insn->kind != INSN_STOS, store = insn->kind != INSN_LODS;
+    unsigned width = insn->dst.width;
+    uint64_t value = cpu->gpr[INSN_RAX];
+    uint64_t from = linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]);
+    uint64_t to = linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]);
+    int err = 0;
+
+    if (load)
+        err = bus->read(bus->ctx, from, width, false, &value);
+    if (!err && store)
+        err = bus->write(bus->ctx, to, width, value & width_mask(width));
+    if (err)
+        return err;
+    if (!store)
+        operand_write(&insn->dst, cpu, value);
+    if (load)
+        string_step(insn, cpu, INSN_RSI);
+    if (store)
+        string_step(insn, cpu, INSN_RDI);
+    return 0;
+}
+
+/* SDM "REP/REPE/REPZ/REPNE/REPNZ": the count is CX, ECX or RCX, by address size. */
+static int exec_string(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
+{
+    uint64_t *rcx = &cpu->gpr[INSN_RCX];
+    unsigned size = insn->mem.addr_size;
+
+    if (!insn->rep)
+        return string_element(insn, cpu, bus);
+    for (unsigned i = 0; *rcx & width_mask(size); i++) {
+        if (i == INSN_REP_BATCH)
+            return INSN_AGAIN;
+        int err = string_element(insn, cpu, bus);
+        if (err)
+            return err;
+        reg_write(rcx, size, *rcx - 1);
+    }
+    return 0;
+}
+
+int insn_exec(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
+{
+    if (insn->kind >= INSN_MOVS)
+        return exec_string(insn, cpu, bus);
+
+    uint64_t offset = effective_address(insn, cpu) + (uint64_t)bit_string_offset(insn, cpu);
+    uint64_t address = linear(insn, cpu, insn->mem.segment, offset);
+    if (insn->dst.kind == INSN_OPERAND_MEM)
+        return exec_to_memory(insn, cpu, bus, address);
+    return exec_to_register(insn, cpu, bus, address);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest page walk. The four ways of paging differ in the number of levels, the width of an
+ * entry and in which of its bits are reserved; one row per way, and one loop, tell it all.
+ * From: guest/pc/mmio.c.   To: the bus (guest memory), and back with an address or a page fault.
+ * Spec: SDM "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging",
+ * "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
+ */
+#include "guest/insn/gwalk.h"
+#include "arch/x86.h"
+
+#define LEVELS_MAX    5
+
+/* SDM "Formats of CR3 and Paging-Structure Entries": alike at all levels of all ways of paging. */
+#define PTE_P         BIT(0)
+#define PTE_RW        BIT(1)
+#define PTE_US        BIT(2)
+#define PTE_A         BIT(5)
+#define PTE_D         BIT(6)
+#define PTE_PS        BIT(7)
+#define PTE_XD        BIT(63)
+
+#define PDE4M_ADDR_HI BITS(20, 13) /* 32-bit paging: bits 39:32 of a 4-MByte page ("PSE-36") */
+#define PDE4M_RSVD    BIT(21)
+#define TABLE_ADDR    BITS(51, 12)
+
+struct paging {
+    uint8_t levels; /* that are read from memory */
+    uint8_t entry_size;
+    uint8_t index_bits;
+    uint8_t linear_bits;
+    uint8_t largest_page; /* level of the largest page: 1 is the page table */
+};
+
+static const struct paging paging_32 = {2, 4, 10, 32, 2};
+static const struct paging paging_32_no_pse = {2, 4, 10, 32, 1};
+static const struct paging paging_pae = {2, 8, 9, 32, 2};
+static const struct paging paging_4_level = {4, 8, 9, 48, 3};
+static const struct paging paging_5_level = {5, 8, 9, 57, 3};
+
+/* A walk half done. */
+struct walk {
+    const struct gwalk_cpu *cpu;
+    const struct paging *paging;
+    enum gwalk_access access;
+    unsigned level;             /* of entry; 1 is the page table */
+    uint64_t entry;             /* the last one read */
+    uint64_t rights;            /* P, RW, US: AND of all entries; XD: OR */
+    gpa_t entry_at[LEVELS_MAX]; /* by level - 1 */
+};
+
+static const struct paging *paging_of(const struct gwalk_cpu *cpu)
+{
+    if (!(cpu->cr0 & CR0_PG))
+        return NULL;
+    if (cpu->efer & EFER_LMA)
+        return cpu->cr4 & CR4_LA57 ? &paging_5_level : &paging_4_level;
+    if (cpu->cr4 & CR4_PAE)
+        return &paging_pae;
+    return cpu->cr4 & CR4_PSE ? &paging_32 : &paging_32_no_pse;
+}
+
+/* SDM "Canonical Addressing": all bits above the highest translated one equal it. */
+static bool canonical(uint64_t gva, unsigned linear_bits)
+{
+    uint64_t high = gva & BITS(63, linear_bits - 1);
+    return high == 0 || high == BITS(63, linear_bits - 1);
+}
+
+static bool nx_enabled(const struct walk *w)
+{
+    return w->paging->entry_size == 8 && (w->cpu->efer & EFER_NXE);
+}
+
+/* Bits of an address field from MAXPHYADDR up to hi; none if the guest has that many. */
+static uint64_t above_maxphyaddr(const struct walk *w, unsigned hi)
+{
+    return w->cpu->maxphyaddr > hi ? 0 : BITS(hi, w->cpu->maxphyaddr);
+}
+
+static unsigned level_shift(const struct paging *p, unsigned level)
+{
+    return 12 + p->index_bits * (level - 1);
+}
+
+static bool is_leaf(const struct walk *w)
+{
+    if (w->level == 1)
+        return true;
+    return w->level <= w->paging->largest_page && (w->entry & PTE_PS);
+}
+
+/* SDM "32-Bit Paging": it has reserved bits only there, where the address goes on. */
+static uint64_t reserved_bits_32(const struct walk *w)
+{
+    if (w->level == 1 || !is_leaf(w))
+        return 0;
+    if (w->cpu->maxphyaddr >= 40)
+        return PDE4M_RSVD;
+    return PDE4M_RSVD | FIELD_SET(PDE4M_ADDR_HI, BITS(7, w->cpu->maxphyaddr - 32));
+}
+
+static uint64_t reserved_bits(const struct walk *w)
+{
+    if (w->paging->entry_size == 4)
+        return reserved_bits_32(w);
+
+    uint64_t reserved = above_maxphyaddr(w, 51);
+    if (w->paging == &paging_pae)
+        reserved |= BITS(62, 52);
+    if (!nx_enabled(w))
+        reserved |= PTE_XD;
+    if (w->level > w->paging->largest_page)
+        reserved |= PTE_PS;
+    else if (w->level > 1 && is_leaf(w)) /* below the page's alignment; bit 12 is PAT */
+        reserved |= BITS(level_shift(w->paging, w->level) - 1, 13);
+    return reserved;
+}
+
+static int fault(const struct walk *w, struct gwalk *out, uint64_t cause)
+{
+    bool user = w->cpu->cpl == 3;
+    bool tell_fetch = nx_enabled(w) || (w->cpu->cr4 & CR4_SMEP);
+
+    out->error_code = (uint32_t)cause;
+    if (w->access == GWALK_WRITE)
+        out->error_code |= PFERR_W;
+    if (user)
+        out->error_code |= PFERR_U;
+    if (w->access == GWALK_FETCH && tell_fetch)
+        out->error_code |= PFERR_I;
+    return -EPERM;
+}
+
+static bool supervisor_allowed(const struct walk *w)
+{
+    const struct gwalk_cpu *cpu = w->cpu;
+    bool user_page = w->rights & PTE_US;
+
+    if (w->access == GWALK_FETCH)
+        return !(user_page && (cpu->cr4 & CR4_SMEP));
+    if (user_page && (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC))
+        return false;
+    return w->access != GWALK_WRITE || (w->rights & PTE_RW) || !(cpu->cr0 & CR0_WP);
+}
+
+/* SDM "Determination of Access Rights". */
+static bool allowed(const struct walk *w)
+{
+    if (w->access == GWALK_FETCH && (w->rights & PTE_XD))
+        return false;
+    if (w->cpu->cpl < 3)
+        return supervisor_allowed(w);
+    return (w->rights & PTE_US) && (w->access != GWALK_WRITE || (w->rights & PTE_RW));
+}
+
+static void start(struct walk *w, uint64_t gva, gpa_t *table)
+{
+    const struct gwalk_cpu *cpu = w->cpu;
+
+    w->level = w->paging->levels;
+    w->rights = PTE_P | PTE_RW | PTE_US;
+    if (w->paging == &paging_pae) {
+        w->entry = cpu->pdpte[FIELD_GET(BITS(31, 30), gva)];
+        *table = gpa(w->entry & TABLE_ADDR);
+        return;
+    }
+    w->entry = PTE_P;
+    *table = gpa(cpu->cr3 & (w->paging->entry_size == 4 ? BITS(31, 12) : TABLE_ADDR));
+}
+
+/* Reads the entry of this level and takes its rights in. */
+static int step(struct walk *w, uint64_t gva, gpa_t table, const struct gwalk_bus *bus)
+{
+    const struct paging *p = w->paging;
+    unsigned shift = level_shift(p, w->level);
+    uint64_t index = FIELD_GET(BITS(shift + p->index_bits - 1, shift), gva);
+    gpa_t at = gpa(table.v + index * p->entry_size);
+
+    w->entry_at[w->level - 1] = at;
+    w->entry = 0;
+    int err = bus->read(bus->ctx, at, p->entry_size, &w->entry);
+    if (err)
+        return err;
+    if (p->entry_size == 4)
+        w->entry = LO32(w->entry);
+    w->rights &= w->entry | PTE_XD;
+    w->rights |= w->entry & PTE_XD;
+    return 0;
+}
+
+/* SDM "Accessed and Dirty Flags": A in each entry that was used, D in the one that maps the page. */
+static int mark(const struct walk *w, const struct gwalk_bus *bus)
+{
+    for (unsigned level = w->paging->levels; bus->set_bits && level >= w->level; level--) {
+        bool dirty = level == w->level && w->access == GWALK_WRITE;
+        int err = bus->set_bits(bus->ctx, w->entry_at[level - 1], w->paging->entry_size,
+                                dirty ? PTE_A | PTE_D : PTE_A);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static void translate(const struct walk *w, uint64_t gva, struct gwalk *out)
+{
+    unsigned shift = level_shift(w->paging, w->level);
+    uint64_t frame = w->entry & BITS(51, 12) & ~(BIT(shift) - 1);
+
+    if (w->paging->entry_size == 4 && w->level == 2)
+        frame |= FIELD_GET(PDE4M_ADDR_HI, w->entry) << 32;
+    out->page_size = BIT(shift);
+    out->gpa = gpa(frame | (gva & (BIT(shift) - 1)));
+}
+
+int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
+          const struct gwalk_bus *bus, struct gwalk *out)
+{
+    struct walk w = {.cpu = cpu, .paging = paging_of(cpu), .access = access};
+    gpa_t table;
+
+    *out = (struct gwalk){.page_size = PAGE_SIZE};
+    if (!w.paging) {
+        out->gpa = gpa(LO32(gva));
+        return 0;
+    }
+    if (w.paging->linear_bits > 32 && !canonical(gva, w.paging->linear_bits))
+        return -EINVAL;
+
+    start(&w, gva, &table);
+    if (!(w.entry & PTE_P)) /* a PDPTE register of PAE paging */
+        return fault(&w, out, 0);
+    for (;; w.level--) {
+        int err = step(&w, gva, table, bus);
+        if (err)
+            return err;
+        if (!(w.entry & PTE_P))
+            return fault(&w, out, 0);
+        if (w.entry & reserved_bits(&w))
+            return fault(&w, out, PFERR_P | PFERR_RSVD);
+        if (is_leaf(&w))
+            break;
+        table = gpa(w.entry & TABLE_ADDR);
+    }
+    if (!allowed(&w))
+        return fault(&w, out, PFERR_P);
+    translate(&w, gva, out);
+    return mark(&w, bus);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instruction with which a guest touched a trapped page: an EPT violation tells the address, but
+ * neither the width nor the register, so the instruction itself has to be read and carried out.
+ * From: guest/pc/mmio.c (an exit on a trapped page).
+ * To: guest/insn/insn.c (bytes -> struct insn), guest/insn/exec.c (struct insn -> effect).
+ * Spec: SDM "Instruction Format", "Opcode Map".
+ * Not handled: instructions that access memory through SSE, x87 or the stack, far pointers, segment
+ * registers, CMPS, SCAS, INS, OUTS, CMPXCHG, XADD. Pure code: it compiles for the host as it is.
+ */
+#pragma once
+#include "lib/errno.h"
+#include "lib/types.h"
+
+#define INSN_LEN_MAX 15 /* SDM "Instruction Format": a longer one is #GP */
+
+enum insn_mode {
+    INSN_MODE_16, /* real mode, virtual-8086 mode, or CS.D = 0 */
+    INSN_MODE_32, /* CS.D = 1, no long mode or compatibility mode */
+    INSN_MODE_64, /* EFER.LMA = 1 and CS.L = 1 */
+};
+
+/* General-purpose registers in the order of their encoding; 8 to 15 are R8 to R15. */
+enum insn_reg {
+    INSN_RAX,
+    INSN_RCX,
+    INSN_RDX,
+    INSN_RBX,
+    INSN_RSP,
+    INSN_RBP,
+    INSN_RSI,
+    INSN_RDI,
+    INSN_REG_COUNT = 16,
+    INSN_NO_REG = 0xff,
+};
+
+/* Segment registers in the order of their encoding. */
+enum insn_segment {
+    INSN_ES,
+    INSN_CS,
+    INSN_SS,
+    INSN_DS,
+    INSN_FS,
+    INSN_GS,
+    INSN_SEGMENT_COUNT,
+};
+
+/* The first eight stand in the order of the /r digit of opcodes 0x80 to 0x83, which is also bits
+ * 5:3 of opcodes 0x00 to 0x3b. INSN_ADD to INSN_XCHG may carry LOCK, except INSN_CMP. */
+enum insn_kind {
+    INSN_INVALID,
+    INSN_ADD,
+    INSN_OR,
+    INSN_ADC,
+    INSN_SBB,
+    INSN_AND,
+    INSN_SUB,
+    INSN_XOR,
+    INSN_CMP,
+    INSN_INC,
+    INSN_DEC,
+    INSN_NOT,
+    INSN_NEG,
+    INSN_BTS,
+    INSN_BTR,
+    INSN_BTC,
+    INSN_XCHG,
+    INSN_BT,
+    INSN_TEST,
+    INSN_MOV,
+    INSN_MOVZX,
+    INSN_MOVSX, /* MOVSXD too */
+    INSN_MOVBE,
+    INSN_MOVS,
+    INSN_STOS,
+    INSN_LODS,
+    INSN_KIND_COUNT,
+};
+
+enum insn_operand_kind {
+    INSN_OPERAND_NONE,
+    INSN_OPERAND_REG,
+    INSN_OPERAND_MEM, /* where: insn.mem */
+    INSN_OPERAND_IMM, /* value: insn.imm */
+};
+
+struct insn_operand {
+    enum insn_operand_kind kind;
+    uint8_t width; /* bytes: 1, 2, 4, 8 */
+    uint8_t reg; /* INSN_OPERAND_REG: enum insn_reg; with high_byte it is the holder, RAX for AH */
+    bool high_byte;
+};
+
+/* Effective address = (base + index * scale + disp) truncated to addr_size bytes. */
+struct insn_mem {
+    uint8_t segment;   /* enum insn_segment */
+    uint8_t base;      /* enum insn_reg, or INSN_NO_REG */
+    uint8_t index;     /* enum insn_reg, or INSN_NO_REG */
+    uint8_t scale;     /* 1, 2, 4, 8 */
+    uint8_t addr_size; /* bytes: 2, 4, 8; also the size of RSI, RDI and of the REP count */
+    bool rip_relative; /* the base is the address of the next instruction */
+    int64_t disp;      /* sign-extended; an absolute address (moffs) is in it whole */
+};
+
+/* One instruction with a memory operand. INSN_MOVS has two: mem is the source, the destination is
+ * always ES:rDI. */
+struct insn {
+    enum insn_kind kind;
+    enum insn_mode mode;
+    struct insn_operand dst; /* the operand that the manual writes first */
+    struct insn_operand src;
+    struct insn_mem mem;
+    uint64_t imm; /* sign-extended to 64 bits */
+    uint8_t len;  /* bytes, 1 to INSN_LEN_MAX */
+    bool rep;     /* F3, or F2 which these string instructions take for the same */
+    bool lock;
+};
+
+/* SDM "Instruction Format". Takes the first instruction in [bytes, bytes + size); reads no byte
+ * beyond its end, nor more than INSN_LEN_MAX.
+ * -EINVAL: cut off, too long, invalid (LOCK where it must not be, ...), not in the list above, or
+ * without a memory operand, so that it cannot have caused the exit. *out is then undefined. */
+MUST_CHECK int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mode,
+                           struct insn *out);
+
+/* What an instruction sees of its CPU. */
+struct insn_cpu {
+    uint64_t *gpr; /* 16 values, order of enum insn_reg */
+    uint64_t *rflags;
+    uint64_t rip; /* of the instruction itself; insn_exec() does not change it */
+    uint64_t segment_base[INSN_SEGMENT_COUNT]; /* bytes; in 64-bit mode only FS and GS count */
+};
+
+/* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4 or 8 bytes, which may
+ * cross a page. What read leaves above width is not looked at; write gets zeroes there.
+ * 0, or any negative code, which insn_exec() returns as it is. */
+struct insn_bus {
+    /* modify: the same bytes are written next, so a page fault is one of a write. */
+    int (*read)(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value);
+    int (*write)(void *ctx, uint64_t linear, unsigned width, uint64_t value);
+    void *ctx;
+};
+
+#define INSN_AGAIN     1   /* REP is not through: resume the guest at the same RIP */
+#define INSN_REP_BATCH 256 /* elements in one call, so that no guest keeps the CPU for itself */
+
+/* Carries the instruction out. 0: done, the caller advances RIP by insn->len. INSN_AGAIN: see above.
+ * < 0: what the bus returned; registers, flags and memory are as before the instruction, or in a REP
+ * as before the element that failed, so it can be restarted (SDM "REP/REPE/REPZ/REPNE/REPNZ").
+ * LOCK is ignored: the bus is where a device's accesses are put in order. */
+MUST_CHECK int insn_exec(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus);

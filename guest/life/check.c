@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The promises of Hamlet:
+ *   - no entry of an EPT or a second-stage table leads to memory of Hamlet or of another VM
+ *   - what a device reaches, the CPU of its VM reaches at the same address, with no less permission
+ *   - guest RAM of two VMs does not overlap, and is marked as given away
+ *   - no present interrupt-remapping entry goes unverified or posts to what is no vCPU's descriptor, and no
+ *     unit takes the old message format
+ *   - ports 0xCF8 to 0xCFF exit
+ * A device with dma=pv or dma=identity goes untranslated and is in no table: for it nothing is promised,
+ * and guest/assign/dma.c says so.
+ * From: guest/assign/assign.c, monitor/.   To: vmx/ept.c ept_visit(), vtd/sspt.c vtd_visit().
+ */
+#define LOG "check"
+#include "guest/life/check.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "guest/assign/assign.h"
+
+#define LINES_MAX 8
+
+struct audit {
+    struct vm *const *vms; /* all of them, and the one looked at */
+    size_t count;
+    struct vm *vm;
+    unsigned breaches;
+};
+
+static int budget;
+
+#define BREACH(a, ...)                                                                             \
+    do {                                                                                           \
+        (a)->breaches++;                                                                           \
+        if (budget > 0 && budget--)                                                                \
+            log_error("breach: " __VA_ARGS__);                                                     \
+    } while (0)
+
+static bool inside(uint64_t at, uint64_t size, uint64_t base, uint64_t limit)
+{
+    return at >= base && size <= limit && at - base <= limit - size;
+}
+
+/* A direct mapping of a device's own register page, by an assignment of this VM. */
+static bool is_own_bar(const struct vm *vm, uint64_t to, uint64_t size)
+{
+    for (const struct assignment *a = vm->assignments; a; a = a->next)
+        for (size_t i = 0; i < ARRAY_COUNT(a->v.bars); i++) {
+            const struct pci_bar *b = &a->v.bars[i].host;
+            if (b->kind == PCI_BAR_MEM && inside(to, size, b->base, b->size))
+                return true;
+        }
+    return false;
+}
+
+static bool is_own_ram(const struct vm *vm, uint64_t to, uint64_t size)
+{
+    if (vm->low_part.v && inside(to, size, vm->low_part.v, IDENTITY_FIRST))
+        return true;
+    uint64_t skip = vm->low_part.v ? IDENTITY_FIRST : 0;
+    return inside(to, size, vm->ram.v + skip, vm->ram_size - skip);
+}
+
+static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
+                      enum ept_type type)
+{
+    struct audit *a = ctx;
+
+    (void)perm;
+    (void)type;
+    if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
+        return true;
+    if (is_own_ram(a->vm, to.v, size)) {
+        if (!page_is_guest(to) || !page_is_guest(hpa(to.v + size - PAGE_SIZE)))
+            BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
+                   at.v, to.v);
+    } else if (page_is_ram(to, size) || !is_own_bar(a->vm, to.v, size)) {
+        BREACH(a, "vm=%s gpa=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
+               at.v, size, to.v);
+    }
+    return true;
+}
+
+static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
+{
+    struct audit *a = ctx;
+
+    if (!is_own_ram(a->vm, to.v, size))
+        BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its RAM", a->vm->name,
+               iova.v, size, to.v);
+    for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE) {
+        hpa_t cpu;
+        unsigned cpu_perm;
+        enum ept_type type;
+
+        if (ept_translate(a->vm->ept, gpa(iova.v + offset), &cpu, &cpu_perm, &type) &&
+            cpu.v == to.v + offset && (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
+            continue;
+        BREACH(a, "vm=%s iova=0x%lx: its device sees what its CPU does not", a->vm->name,
+               iova.v + offset);
+        break;
+    }
+    return true;
+}
+
+static void check_pairs(struct audit *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct vm *o = a->vms[i];
+
+        if (o != a->vm && o->ram_size && a->vm->ram.v < o->ram.v + o->ram_size &&
+            o->ram.v < a->vm->ram.v + a->vm->ram_size)
+            BREACH(a, "vm=%s and vm=%s have the same RAM", a->vm->name, o->name);
+    }
+}
+
+static void check_vm(struct audit *a)
+{
+    check_pairs(a);
+    ept_visit(a->vm->ept, visit_ept, a);
+    if (a->vm->domain)
+        vtd_visit(a->vm->domain, visit_dma, a);
+    for (uint16_t port = PCI_PORT_ADDRESS; port < PCI_PORT_DATA + 4; port++)
+        if (bitmaps_port_passes(a->vm->bitmaps, port))
+            BREACH(a, "vm=%s reaches port 0x%x without an exit", a->vm->name, port);
+}
+
+/* An entry that posts into memory which is no living vCPU's descriptor would let a device write there. */
+static void check_descriptors(struct audit *a)
+{
+    for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
+        const struct pid *pid = vtd_irte_descriptor((unsigned)index);
+        bool known = false;
+
+        for (size_t i = 0; i < a->count && !known; i++)
+            for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
+                known = pid && vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
+        if (!known)
+            BREACH(a, "irte=%d posts to 0x%lx, which is no vCPU's descriptor", index,
+                   ptr_hpa((void *)pid).v);
+    }
+}
+
+unsigned check_vms(struct vm *const *vms, size_t count)
+{
+    struct audit a = {.vms = vms, .count = count};
+    int index;
+
+    budget = LINES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        a.vm = vms[i];
+        if (a.vm->ept)
+            check_vm(&a);
+    }
+    for (index = vtd_irte_unverified(0); index >= 0;
+         index = vtd_irte_unverified((unsigned)index + 1))
+        BREACH(&a, "irte=%d accepts any source-id", index);
+    check_descriptors(&a);
+    if (vtd_compatibility_units())
+        BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());
+    log_trace("breaches=%u", a.breaches);
+    return a.breaches;
+}
+
+unsigned check_all(void)
+{
+    struct vm *vms[VM_MAX];
+
+    for (size_t i = 0; i < vm_count(); i++)
+        vms[i] = vm_get(i);
+    return check_vms(vms, vm_count());
+}

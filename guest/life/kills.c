@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kills=N: a VM that is killed N times, each time at a random moment, and made anew; after the last it runs
+ * to its own end. What a VM takes is counted while it is away: the same each time, or something is lost.
+ * From: guest/life/vm.c (vm_create_all, look_after).
+ * To: guest/life/vm.c (vm_again), and those who hand out what is counted.
+ */
+#include "arch/page.h"
+#include "arch/time.h"
+#include "arch/trap.h"
+#include "guest/core/vm.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define MOMENT_US 50000 /* a life lasts at most that long */
+
+static uint64_t random(void)
+{
+    static uint64_t x = 1;
+    x ^= rdtsc() << 7;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return x;
+}
+
+void kills_plan(struct vm *vm)
+{
+    if (vm->kills.left)
+        vm->kills.at = time_deadline_us(random() % MOMENT_US + 1);
+}
+
+bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->kills.at; }
+
+static unsigned vms_up(void)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < vm_count(); i++)
+        n += vm_get(i)->state != VM_ENDED;
+    return n;
+}
+
+static struct vm_census census(void)
+{
+    return (struct vm_census){page_free_count(), vtd_irte_count(), vtd_domains_used(),
+                              irq_count(),       vpid_count(),     sched_load(),
+                              vms_up()};
+}
+
+static bool same(const struct vm_census *a, const struct vm_census *b)
+{
+    return a->pages == b->pages && a->irtes == b->irtes && a->domains == b->domains &&
+           a->vectors == b->vectors && a->vpids == b->vpids && a->vcpus == b->vcpus;
+}
+
+static void tell(const struct vm *vm, const char *when, const struct vm_census *c)
+{
+    console_line("hamlet: vm=%s %s free-pages=%zu irtes=%u domains=%u vectors=%u vpids=%u vcpus=%u",
+                 vm->name, when, c->pages, c->irtes, c->domains, c->vectors, c->vpids, c->vcpus);
+}
+
+/* The VM has been given back. */
+void kills_count(struct vm *vm)
+{
+    if (!vm->config.kills)
+        return;
+    struct vm_census now = census();
+    if (!vm->kills.done || vm->kills.first.vms != now.vms)
+        vm->kills.first = now; /* another VM has ended meanwhile, and given back what it had */
+    if (!same(&vm->kills.first, &now)) {
+        vm->kills.lost++;
+        tell(vm, "lost", &now);
+    }
+    if (!vm->kills.left) {
+        tell(vm, "first", &vm->kills.first);
+        tell(vm, "last", &now);
+        console_line("hamlet: vm=%s kills=%u lost=%u", vm->name, vm->kills.done, vm->kills.lost);
+        return;
+    }
+    vm->kills.done++;
+    vm->kills.left--;
+}

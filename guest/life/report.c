@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is printed when a VM has ended: lines "hamlet: vm=NAME key=value ...", for people and for
+ * lab/report.py. Their form is an interface.
+ * From: guest/life/vm.c.
+ */
+#include "arch/apic.h"
+#include "lib/printf.h"
+#include "guest/assign/assign.h"
+#include "guest/core/vm.h"
+#include "lib/string.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+uint64_t vm_exit_count(const struct vm *vm, unsigned reason)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        n += vm->vcpus[i]->exit_count[reason];
+    return n;
+}
+
+uint64_t vm_exits(const struct vm *vm)
+{
+    uint64_t n = 0;
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        n += vm_exit_count(vm, reason);
+    return n;
+}
+
+/* "I/O instruction" as a word of a key: "io-instruction". */
+static void key_of(unsigned reason, char *out, size_t size)
+{
+    const char *name = exit_reason_name(reason);
+    size_t n = 0;
+    for (; *name && n + 1 < size; name++) {
+        char c = *name;
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            out[n++] = c;
+        else if (c == ' ' || c == '-')
+            out[n++] = '-';
+    }
+    out[n] = '\0';
+}
+
+/* As many to a line as a terminal shows. */
+static void report_exits(const struct vm *vm)
+{
+    char line[128], key[48];
+    size_t used = 0;
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
+        uint64_t n = vm_exit_count(vm, reason);
+        if (!n)
+            continue;
+        key_of(reason, key, sizeof(key));
+        if (used > 60) {
+            console_line("hamlet: vm=%s%s", vm->name, line);
+            used = 0;
+        }
+        used += (size_t)snprintf(line + used, sizeof(line) - used, " exits.%s=%lu", key, n);
+    }
+    if (used)
+        console_line("hamlet: vm=%s%s", vm->name, line);
+}
+
+static void report_devices(const struct vm *vm)
+{
+    if (vm->pins)
+        console_line("hamlet: vm=%s dma=pv pinned=%lu", vm->name, vm->pinned_count);
+    for (const struct assignment *a = vm->assignments; a; a = a->next) {
+        const struct vtd_fault *f = &a->last_fault;
+        console_line("hamlet: vm=%s device=" BDF_FMT " device-faults=%lu storms=%u parked=%u",
+                     vm->name, BDF_ARG(a->fn->bdf), a->fault_count, a->storm_count, a->parked);
+        if (a->fault_count)
+            console_line("hamlet: vm=%s device=" BDF_FMT " last-fault=0x%x %s=0x%lx what=\"%s\"",
+                         vm->name, BDF_ARG(a->fn->bdf), f->reason,
+                         f->is_interrupt ? "irte"
+                         : f->is_read    ? "read"
+                                         : "write",
+                         f->address, vtd_reason_name(f->reason));
+    }
+}
+
+/* The last eight exits of a vCPU, the newest first, as words; REASON*N: N of them in a row. */
+static void report_last_exits(const struct vm *vm, const struct vcpu *v)
+{
+    char line[8 * 52] = "", key[48];
+    size_t used = 0;
+    uint64_t count = 0;
+    for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
+        count += v->exit_count[reason];
+    count = MIN(count, UINT64_C(8));
+    for (unsigned i = 0, run; i < count; i += run) {
+        uint8_t reason = (uint8_t)(v->exit.reasons >> 8 * i);
+        for (run = 1; i + run < count && (uint8_t)(v->exit.reasons >> 8 * (i + run)) == reason;)
+            run++;
+        key_of(reason, key, sizeof(key));
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i ? "," : "", key);
+        if (run > 1)
+            used += (size_t)snprintf(line + used, sizeof(line) - used, "*%u", run);
+    }
+    console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line);
+}
+
+static void report_registers(const struct vm *vm, const struct vcpu *v)
+{
+    struct vcpu_paging p;
+    vcpu_paging(v, &p);
+    console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx "
+                 "cr4=0x%lx efer=0x%lx",
+                 vm->name, v->index, p.rip, p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
+    for (unsigned row = 0; row < 4; row++) {
+        char text[GPR_ROW];
+        vcpu_gpr_row(v, row, text);
+        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, text);
+    }
+}
+
+/* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */
+static void vectors_of(const uint64_t set[4], char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "-");
+    bool any = false;
+    for (unsigned vector = 0; vector < 256 && used + 6 < size; vector++)
+        if (set[vector / 64] & BIT(vector % 64)) {
+            used = any ? used : 0;
+            used += (size_t)snprintf(out + used, size - used, "%s0x%02x", any ? "," : "", vector);
+            any = true;
+        }
+}
+
+/* Eight words of 32 bits each, 16 bytes apart, as the APIC has them. */
+static void apic_set(const struct vcpu *v, unsigned offset, uint64_t set[4])
+{
+    for (unsigned i = 0; i < 4; i++)
+        set[i] = v->vapic[(offset + 32 * i) / 4] | (uint64_t)v->vapic[(offset + 32 * i + 16) / 4]
+                                                       << 32;
+}
+
+static void report_vcpu(const struct vm *vm, const struct vcpu *v)
+{
+    uint64_t set[4];
+    char posted[48], requested[48], served[48];
+    report_registers(vm, v);
+    report_last_exits(vm, v);
+    for (unsigned i = 0; i < 4; i++)
+        set[i] = atomic_load(&v->pid->pir[i]);
+    vectors_of(set, posted, sizeof(posted));
+    apic_set(v, APIC_IRR, set);
+    vectors_of(set, requested, sizeof(requested));
+    apic_set(v, APIC_ISR, set);
+    vectors_of(set, served, sizeof(served));
+    console_line("hamlet: vm=%s vcpu=%u posted=%s requested=%s in-service=%s halted=%u", vm->name,
+                 v->index, posted, requested, served, v->halted);
+}
+
+static void report_access(const struct vm *vm, const struct vm_access *a)
+{
+    bdf_t bdf = (bdf_t)(a->at >> 16);
+    if (a->config)
+        console_line("hamlet: vm=%s vcpu=%u last-access=config device=" BDF_FMT
+                     " register=0x%lx width=%u %s=0x%lx",
+                     vm->name, a->vcpu, BDF_ARG(bdf), a->at & 0xffff, a->width,
+                     a->write ? "wrote" : "read", a->value);
+    else
+        console_line("hamlet: vm=%s vcpu=%u last-access=mmio address=0x%lx width=%u %s=0x%lx",
+                     vm->name, a->vcpu, a->at, a->width, a->write ? "wrote" : "read", a->value);
+}
+
+/* A guest that did not end by itself: all that helps to see why. */
+static void report_death(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        if (!vm->dumped)
+            vcpu_dump(vm->vcpus[i]);
+        report_vcpu(vm, vm->vcpus[i]);
+    }
+    uint64_t first = vm->access_count - MIN(vm->access_count, (uint64_t)VM_ACCESS_MAX);
+    for (uint64_t n = first; n < vm->access_count; n++)
+        report_access(vm, &vm->accesses[n % VM_ACCESS_MAX]);
+}
+
+void report_vm(const struct vm *vm)
+{
+    if (vm->exit_status == VM_EXIT_CRASH)
+        report_death(vm);
+    uint64_t exits = vm_exits(vm);
+    report_devices(vm);
+    report_exits(vm);
+    if (vm->config.run)
+        console_line("hamlet: vm=%s run=%lu rax=0x%lx length=%lu tsc-per-run=%lu", vm->name,
+                     vm->config.run - vm->steps_left, vm->step_rax, vm->step_rip - vm->start.rip,
+                     vm->step_ticks / MAX(vm->config.run - vm->steps_left, UINT64_C(1)));
+    if (vm->why[0])
+        console_line("hamlet: vm=%s why=\"%s\"", vm->name, vm->why);
+    console_line("hamlet: vm=%s exit=%u exits=%lu faults=%lu", vm->name, vm->exit_status, exits,
+                 vm->fault_count);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The smallest VM: run=N executes the first instruction of a guest N times, each time from the state
+ * in which its loader starts it, and leaves after it by the monitor trap flag. Nothing of the guest
+ * is needed to come back, so a program of one instruction is a program; and as the instruction does
+ * next to nothing, the time of one run is the price of a VM entry and a VM exit.
+ * From: guest/life/vm.c (step_prepare), vmx/run/run.c (vm_step).   To: vmx/vcpu/debug.c, guest/life/report.c.
+ * Spec: SDM "Monitor Trap Flag".
+ */
+#include "guest/core/vm.h"
+#include "vmx/upcalls.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+int step_prepare(struct vm *vm)
+{
+    vm->steps_left = vm->config.run;
+    return vcpu_debug_arm(vm->vcpus[0], &(struct vcpu_debug){.step = true});
+}
+
+enum exit_action vm_step(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    struct vcpu_paging state;
+    if (!vm->config.run)
+        return vm_debug(v, DEBUG_STEP, 0);
+    if (--vm->steps_left > 0) {
+        vm_start_state(vm, v);
+        return RESUME_SAME;
+    }
+    vcpu_paging(v, &state);
+    vm->step_ticks = rdtsc() - vm->step_tsc;
+    vm->step_rax = vcpu_gpr(v, RAX);
+    vm->step_rip = state.rip;
+    vm_end(vm, VM_EXIT_SHUTDOWN);
+    return STOP_VM;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ELF programs of both classes: the segments go where their physical addresses say.
+ * From: guest/load/load.c, guest/load/multiboot.c (most multiboot kernels are ELF files).
+ * Spec: ELF "ELF Header", "Program Header".   Not handled: relocation (ET_DYN).
+ */
+#include "guest/load/load.h"
+#include "lib/string.h"
+#define LOG "load"
+#include "arch/log.h"
+
+#define ELF_CLASS32     1
+#define ELF_CLASS64     2
+#define ELF_LITTLE      1
+#define ELF_EXEC        2
+#define ELF_386         3
+#define ELF_X86_64      62
+#define ELF_LOAD        1
+#define ELF_SEGMENT_MAX 64
+
+struct elf_ident {
+    uint8_t magic[4], class, data, rest[10];
+    uint16_t type, machine;
+    uint32_t version;
+};
+struct elf32_header {
+    struct elf_ident ident;
+    uint32_t entry, phoff, shoff, flags;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+struct elf64_header {
+    struct elf_ident ident;
+    uint64_t entry, phoff, shoff;
+    uint32_t flags;
+    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+struct elf32_segment {
+    uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
+};
+struct elf64_segment {
+    uint32_t type, flags;
+    uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+static_assert(sizeof(struct elf32_header) == 52, "ELF: header, 32 bits");
+static_assert(sizeof(struct elf64_header) == 64, "ELF: header, 64 bits");
+static_assert(sizeof(struct elf32_segment) == 32, "ELF: program header, 32 bits");
+static_assert(sizeof(struct elf64_segment) == 56, "ELF: program header, 64 bits");
+
+/* What both classes say, in the wider form. */
+struct elf {
+    bool is_64;
+    uint64_t entry, phoff;
+    unsigned phentsize, phnum;
+};
+
+bool load_is_elf(const struct load *l)
+{
+    return l->size >= 4 && !memcmp(l->file,
+                                   "\x7f"
+                                   "ELF",
+                                   4);
+}
+
+static int read_header(const struct load *l, struct elf *elf)
+{
+    struct elf32_header h32;
+    struct elf64_header h64;
+    if (l->size < sizeof(h32))
+        return LOAD_FAIL(l, "an ELF file that is cut off");
+    memcpy(&h32, l->file, sizeof(h32));
+    elf->is_64 = h32.ident.class == ELF_CLASS64;
+    if (h32.ident.data != ELF_LITTLE || (!elf->is_64 && h32.ident.class != ELF_CLASS32) ||
+        h32.ident.machine != (elf->is_64 ? ELF_X86_64 : ELF_386))
+        return LOAD_FAIL(l, "an ELF file for another machine (%u)", h32.ident.machine);
+    if (h32.ident.type != ELF_EXEC)
+        return LOAD_FAIL(l, "an ELF file of type %u, not an executable for fixed addresses",
+                         h32.ident.type);
+    if (!elf->is_64) {
+        *elf = (struct elf){false, h32.entry, h32.phoff, h32.phentsize, h32.phnum};
+        return 0;
+    }
+    if (l->size < sizeof(h64))
+        return LOAD_FAIL(l, "an ELF file that is cut off");
+    memcpy(&h64, l->file, sizeof(h64));
+    *elf = (struct elf){true, h64.entry, h64.phoff, h64.phentsize, h64.phnum};
+    return 0;
+}
+
+static int check_table(const struct load *l, const struct elf *elf)
+{
+    size_t entry = elf->is_64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment);
+    if (elf->phnum == 0 || elf->phnum > ELF_SEGMENT_MAX)
+        return LOAD_FAIL(l, "an ELF file with %u segments, 1 to %u are possible", elf->phnum,
+                         ELF_SEGMENT_MAX);
+    if (elf->phentsize < entry || elf->phoff > l->size ||
+        (uint64_t)elf->phnum * elf->phentsize > l->size - elf->phoff)
+        return LOAD_FAIL(l, "an ELF file whose program headers are beyond its end");
+    return 0;
+}
+
+static struct elf64_segment read_segment(const struct load *l, const struct elf *elf, unsigned n)
+{
+    const uint8_t *at = l->file + elf->phoff + (uint64_t)n * elf->phentsize;
+    struct elf64_segment s64;
+    struct elf32_segment s;
+    if (elf->is_64) {
+        memcpy(&s64, at, sizeof(s64));
+        return s64;
+    }
+    memcpy(&s, at, sizeof(s));
+    return (struct elf64_segment){.type = s.type,
+                                  .flags = s.flags,
+                                  .offset = s.offset,
+                                  .vaddr = s.vaddr,
+                                  .paddr = s.paddr,
+                                  .filesz = s.filesz,
+                                  .memsz = s.memsz};
+}
+
+static int put_segment(struct load *l, const struct elf64_segment *s)
+{
+    if (s->offset > l->size || s->filesz > l->size - s->offset || s->filesz > s->memsz)
+        return LOAD_FAIL(l, "an ELF file with a segment beyond its end");
+    return load_put(l, s->paddr, l->file + s->offset, s->filesz, s->memsz);
+}
+
+int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
+{
+    struct elf elf = {0};
+    int err = read_header(l, &elf);
+    if (!err)
+        err = check_table(l, &elf);
+    *is_64 = !err && elf.is_64;
+    *entry = err ? 0 : elf.entry;
+    for (unsigned n = 0; !err && n < elf.phnum; n++) {
+        struct elf64_segment s = read_segment(l, &elf, n);
+        if (s.type != ELF_LOAD)
+            continue;
+        err = put_segment(l, &s);
+        /* a kernel of the upper half names its entry as it will be called once it has paging */
+        if (elf.entry >= s.vaddr && elf.entry - s.vaddr < s.memsz)
+            *entry = elf.entry - s.vaddr + s.paddr;
+    }
+    return err;
+}
+
+int load_elf(struct load *l)
+{
+    uint64_t entry;
+    bool is_64;
+    int err = load_elf_segments(l, &entry, &is_64);
+    if (err)
+        return err;
+    if (is_64) {
+        l->format = "ELF64";
+        load_start_long(l, entry);
+        return 0;
+    }
+    l->format = "ELF32";
+    l->mode = VCPU_PROTECTED32;
+    l->rip = entry;
+    l->rsp = LOAD_AREA;
+    l->rax = MULTIBOOT2_MAGIC;
+    l->rbx = LOAD_INFO;
+    return 0;
+}

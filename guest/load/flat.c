@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A flat binary: the bytes of the file are the bytes in memory, and the first one is the first
+ * instruction. With the mark of a boot sector it starts in real mode where a BIOS puts those. Else it has
+ * no mark to know it by, so every file is one that is not plainly something else: another format, packed,
+ * or text; it starts at 1 MiB in 64-bit mode.
+ * From: guest/load/load.c.
+ */
+#include "guest/load/load.h"
+#include "lib/string.h"
+#define LOG "load"
+#include "arch/log.h"
+
+#define SECTOR         512
+#define SECTOR_MARK    0xaa55 /* its last two bytes */
+#define SECTOR_ADDRESS UINT64_C(0x7c00)
+
+static const struct {
+    const char *bytes;
+    size_t size;
+    const char *what;
+} known[] = {
+    {"\x1f\x8b", 2, "a gzip file: unpack it first"},
+    {"\xfd\x37zXZ", 5, "an xz file: unpack it first"},
+    {"\x28\xb5\x2f\xfd", 4, "a zstd file: unpack it first"},
+    {"BZh", 3, "a bzip2 file: unpack it first"},
+    {"MZ", 2, "an EFI, DOS or Windows program"},
+    {"\x89PNG", 4, "a picture"},
+    {"PK\x03\x04", 4, "a zip file"},
+};
+
+static const char *known_as(const struct load *l)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+        if (l->size >= known[i].size && !memcmp(l->file, known[i].bytes, known[i].size))
+            return known[i].what;
+    return NULL;
+}
+
+/* Text has no byte below a blank but tabs, line ends and form feeds; code hardly does without. */
+static bool is_text(const struct load *l)
+{
+    for (uint64_t i = 0; i < l->size; i++) {
+        uint8_t c = l->file[i];
+        bool blank = c == '\t' || c == '\n' || c == '\r' || c == '\f';
+        if ((c < ' ' && !blank) || c >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool is_boot_sector(const struct load *l)
+{
+    return l->size >= SECTOR && l->size % SECTOR == 0 &&
+           (l->file[SECTOR - 2] | l->file[SECTOR - 1] << 8) == SECTOR_MARK;
+}
+
+static int load_boot_sector(struct load *l)
+{
+    l->format = "boot-sector";
+    l->mode = VCPU_REAL;
+    l->rip = SECTOR_ADDRESS;
+    l->rsp = SECTOR_ADDRESS;
+    return load_put(l, SECTOR_ADDRESS, l->file, l->size, l->size);
+}
+
+int load_flat(struct load *l)
+{
+    if (l->size == 0)
+        return LOAD_FAIL(l, "is no kernel: an empty file");
+    const char *what = known_as(l);
+    if (what)
+        return LOAD_FAIL(l, "is no kernel: %s", what);
+    if (is_text(l))
+        return LOAD_FAIL(l, "is no kernel: a text file");
+    if (is_boot_sector(l))
+        return load_boot_sector(l);
+    int err = load_put(l, LOAD_KERNEL, l->file, l->size, l->size);
+    if (err)
+        return err;
+    l->format = "flat";
+    load_start_long(l, LOAD_KERNEL);
+    return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernels into guest memory. Pure: bytes in, bytes and a start state out, so that host tests and the
+ * fuzzer run it; a kernel file is as hostile as its guest.
+ *
+ * Formats are recognised by content, in this order:
+ *   Linux        "HdrS" at 0x202                64-bit or 32-bit, RSI = its "zero page"
+ *   multiboot2   header in the first 32 KiB     32-bit, EAX = its magic, EBX = its information
+ *   multiboot1   header in the first 8 KiB      32-bit, likewise
+ *   ELF          7f 45 4c 46                    64-bit: as flat; 32-bit: as multiboot2
+ *   boot sector  55 AA at 0x1fe                 real mode at 0x7c00, its segments 0
+ *   flat         everything that is left, from one byte on, unless it is known to be something else
+ *                or is nothing but text: at 1 MiB, 64-bit mode, RDI = multiboot2 information
+ * In 64-bit mode the low 4 GiB are mapped where they are, RSP is the top of some hundred KiB.
+ *
+ *   0x00000  free for the guest, the stack grows down from LOAD_AREA
+ *   0x90000  LOAD_AREA: page tables, boot information         reserved in the memory map
+ *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables;   reserved
+ *            0xffff0: what asks for a reset (guest/life/vm.c)
+ *   1 MiB    kernel ...  initrd at the end of low memory
+ *
+ * From: guest/life/vm.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
+ * Spec: "Multiboot Specification", "Multiboot2 Specification", ELF "Program Header".
+ */
+#pragma once
+#include "guest/core/vm.h"
+
+#define LOAD_AREA        UINT64_C(0x90000)
+#define LOAD_TABLES      LOAD_AREA         /* PML4, PDPT, four page directories */
+#define LOAD_INFO        UINT64_C(0x98000) /* boot information */
+#define LOAD_AREA_END    UINT64_C(0x100000)
+#define LOAD_KERNEL      UINT64_C(0x100000) /* a flat one */
+
+#define MULTIBOOT1_MAGIC 0x2badb002 /* in EAX at the kernel's entry */
+#define MULTIBOOT2_MAGIC 0x36d76289
+
+struct load {
+    /* the caller's */
+    const char *vm; /* name, for messages */
+    const uint8_t *file;
+    uint64_t size;
+    const uint8_t *initrd; /* NULL: none */
+    uint64_t initrd_size;
+    const char *cmdline;
+    uint8_t *ram;       /* the guest's, zeroed; low part at 0, the rest at 4 GiB */
+    uint64_t low, high; /* bytes of each */
+    uint64_t rsdp;      /* guest-physical, of the VM's ACPI tables; 0: none */
+
+    /* found while loading */
+    uint64_t image_start, image_end; /* guest-physical: all that the kernel occupies */
+    uint64_t initrd_at;
+    uint64_t initrd_max; /* the highest address that the kernel takes it at; 0: any */
+
+    /* how to start it */
+    const char *format;
+    enum vcpu_mode mode;
+    uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
+};
+
+/* Load l->file. -EINVAL, after one line that names VM and reason: no kernel, or one that cannot be
+ * loaded into this VM. Guest memory is then in any state. */
+MUST_CHECK int load_kernel(struct load *l);
+
+/* --- Parts, for each other and for tests --------------------------------------------------------- */
+
+#define LOAD_FAIL(l, fmt, ...) FAIL(EINVAL, "vm=%s kernel: " fmt, (l)->vm, ##__VA_ARGS__)
+
+/* [at, at + memory_size) of low memory, filled from bytes, the rest zero. -EINVAL: not in memory, or in
+ * the reserved part of the first MiB. */
+MUST_CHECK int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
+                        uint64_t memory_size);
+
+MUST_CHECK int load_flat(struct load *l);
+bool load_is_elf(const struct load *l);
+/* Segments to their physical addresses; *entry is the physical address of the entry point. */
+MUST_CHECK int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64);
+MUST_CHECK int load_elf(struct load *l);
+/* 0: there is no such header; 1: loaded; -EINVAL. */
+MUST_CHECK int load_linux(struct load *l);
+MUST_CHECK int load_multiboot1(struct load *l);
+MUST_CHECK int load_multiboot2(struct load *l);
+
+/* Start state of 64-bit mode, with the tables that it needs. */
+void load_start_long(struct load *l, uint64_t entry);
+
+/* Boot information at LOAD_INFO; l->initrd_at is set. */
+void load_info1(struct load *l);
+void load_info2(struct load *l);
+void load_linux_info(struct load *l);
+
+struct load_range {
+    uint64_t base, size;
+    bool usable;
+};
+#define LOAD_RANGE_MAX 8
+/* The guest's memory map, in order. Returns how many. */
+size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX]);

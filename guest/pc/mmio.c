@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest-physical access that the EPT does not allow: a BAR to map lazily, a device to ask, or nobody.
+ * The exit tells the address; what was to be done with it has to be read from the instruction, with the
+ * guest's own page tables.
+ * From: vmx/exit/ept.c (vm_ept_violation), vmx/exit/io.c (vm_copy_linear, for INS and OUTS).
+ * To: guest/insn/gwalk.c, guest/insn/insn.c, guest/insn/exec.c, then the ranges on vm->mmio (guest/pc/pio.c).
+ * Spec: SDM "EPT Violations".
+ */
+#include "arch/io.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "lib/string.h"
+#include "guest/assign/assign.h"
+#include "guest/insn/gwalk.h"
+#include "guest/insn/insn.h"
+#include "guest/core/vm.h"
+#include "vmx/upcalls.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+/* --- Guest memory by linear address -------------------------------------------------------------- */
+
+struct access {
+    struct vcpu *v;
+    struct vcpu_paging state;
+};
+
+static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
+{
+    struct access *a = ctx;
+    const void *p = vm_ram(a->v->vm, at, size);
+    if (!p)
+        return -ENOENT;
+    *value = size == 8 ? atomic_load((const uint64_t *)p) : atomic_load((const uint32_t *)p);
+    return 0;
+}
+
+static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
+{
+    struct access *a = ctx;
+    void *p = vm_ram(a->v->vm, at, size);
+    if (!p)
+        return -ENOENT;
+    if (size == 8)
+        atomic_fetch_or((uint64_t *)p, bits);
+    else
+        atomic_fetch_or((uint32_t *)p, (uint32_t)bits);
+    return 0;
+}
+
+/* Width of a physical address as CPUID tells the guest; asked once, for CPUID is slow. */
+static uint8_t maxphyaddr(void)
+{
+    static uint8_t bits;
+    if (!bits)
+        bits = (uint8_t)FIELD_GET(BITS(7, 0), cpuid(0x80000008, 0).eax);
+    return bits;
+}
+
+static int walk(struct access *a, uint64_t linear, enum gwalk_access access, struct gwalk *out)
+{
+    const struct vcpu_paging *s = &a->state;
+    struct gwalk_cpu cpu = {.cr0 = s->cr0,
+                            .cr3 = s->cr3,
+                            .cr4 = s->cr4,
+                            .efer = s->efer,
+                            .rflags = s->rflags,
+                            .cpl = s->cpl,
+                            .maxphyaddr = maxphyaddr()};
+    struct gwalk_bus bus = {table_read, table_set_bits, a};
+    memcpy(cpu.pdpte, s->pdpte, sizeof(cpu.pdpte));
+    return gwalk(&cpu, linear, access, &bus, out);
+}
+
+/* *left: bytes to the end of the page. -EFAULT: the guest gets the exception that its CPU would have
+ * raised; -ENOENT: its page tables lie outside of its memory. */
+static int translate(struct access *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
+                     uint64_t *left)
+{
+    struct gwalk w;
+    int err = walk(a, linear, access, &w);
+    if (err == -EPERM)
+        vcpu_inject_page_fault(a->v, linear, w.error_code);
+    if (err == -EINVAL)
+        vcpu_inject_error(a->v, VECTOR_GP, 0);
+    if (err == -EPERM || err == -EINVAL)
+        return -EFAULT;
+    if (err)
+        return err;
+    *out = w.gpa;
+    *left = w.page_size - (w.gpa.v & (w.page_size - 1));
+    return 0;
+}
+
+int vm_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+{
+    struct access a = {.v = v};
+    uint8_t *bytes = buffer;
+    vcpu_paging(v, &a.state);
+    while (size) {
+        gpa_t at;
+        uint64_t left, value;
+        int err = translate(&a, linear, to_guest ? GWALK_WRITE : GWALK_READ, &at, &left);
+        if (err)
+            return err;
+        size_t part = MIN(size, (size_t)left);
+        uint8_t *ram = vm_ram(v->vm, at, part);
+        if (ram)
+            memcpy(to_guest ? ram : bytes, to_guest ? bytes : ram, part);
+        for (size_t i = 0; !ram && i < part; i++) {
+            if (to_guest) {
+                vm_bus_write(v, &v->vm->mmio, at.v + i, 1, bytes[i]);
+            } else {
+                vm_bus_read(v, &v->vm->mmio, at.v + i, 1, &value);
+                bytes[i] = (uint8_t)value;
+            }
+        }
+        bytes += part;
+        linear += part;
+        size -= part;
+    }
+    return 0;
+}
+
+/* --- The instruction ----------------------------------------------------------------------------- */
+
+/* One operand, both of its pages if it crosses a border. The translation comes first for all of it: an
+ * access that faults in its second half has not touched the first. */
+struct span {
+    gpa_t at[2];
+    unsigned width[2];
+};
+
+static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwalk_access access,
+                     struct span *s)
+{
+    uint64_t left;
+    int err = translate(a, linear, access, &s->at[0], &left);
+    if (!err) /* a large page of the guest may hold what is trapped beside what is not */
+        left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
+    s->width[0] = err || left >= width ? width : (unsigned)left;
+    s->width[1] = width - s->width[0];
+    if (!err && s->width[1])
+        err = translate(a, linear + s->width[0], access, &s->at[1], &left);
+    return err;
+}
+
+/* Only one operand of a string instruction was the reason for the exit. The other may be in a BAR that the
+ * guest reaches by itself: then it is done as the guest would have done it, under the lock, so that nobody
+ * takes the mapping away meanwhile. False: nothing is mapped there. */
+static bool direct(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint64_t *value)
+{
+    unsigned has;
+    enum ept_type type;
+    hpa_t to;
+    char *p = NULL;
+    (void)assign_lazy(vm, at);
+    spin_lock(&vm->lock);
+    if (ept_translate(vm->ept, at, &to, &has, &type) && (has & perm))
+        p = mmio_map(to, width);
+    if (p && perm == EPT_PERM_READ)
+        *value = mmio_read(p, width);
+    else if (p)
+        mmio_write(p, width, *value);
+    spin_unlock(&vm->lock);
+    return p;
+}
+
+static uint64_t read_device(struct vcpu *v, gpa_t at, unsigned width)
+{
+    uint64_t value;
+    if (!vm_bus_read(v, &v->vm->mmio, at.v, width, &value))
+        (void)direct(v->vm, at, width, EPT_PERM_READ, &value);
+    return value;
+}
+
+static void write_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t value)
+{
+    if (!vm_bus_write(v, &v->vm->mmio, at.v, width, value))
+        (void)direct(v->vm, at, width, EPT_PERM_WRITE, &value);
+}
+
+/* A part of an operand that crosses a page may have 3, 5, 6 or 7 bytes, which no device is ever asked for: it
+ * goes in naturally aligned pieces. */
+static unsigned piece(uint64_t at, unsigned left)
+{
+    unsigned width = left;
+    if (left & (left - 1))
+        for (width = 4; width > left || (at & (width - 1)); width /= 2)
+            ;
+    return width;
+}
+
+static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
+{
+    uint64_t value = 0;
+    const void *ram = vm_ram(a->v->vm, at, width);
+    if (ram)
+        memcpy(&value, ram, width);
+    for (unsigned done = 0, n; !ram && done < width; done += n) {
+        n = piece(at.v + done, width - done);
+        value |= read_device(a->v, gpa(at.v + done), n) << (8 * done);
+    }
+    return value;
+}
+
+static void write_physical(struct access *a, gpa_t at, unsigned width, uint64_t value)
+{
+    void *ram = vm_ram(a->v->vm, at, width);
+    if (ram)
+        memcpy(ram, &value, width);
+    for (unsigned done = 0, n; !ram && done < width; done += n) {
+        n = piece(at.v + done, width - done);
+        write_device(a->v, gpa(at.v + done), n, value >> (8 * done) & BITS(8 * n - 1, 0));
+    }
+}
+
+static int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+{
+    struct span s;
+    int err = find_span(ctx, linear, width, modify ? GWALK_WRITE : GWALK_READ, &s);
+    if (err)
+        return err;
+    *value = read_physical(ctx, s.at[0], s.width[0]);
+    if (s.width[1])
+        *value |= read_physical(ctx, s.at[1], s.width[1]) << (8 * s.width[0]);
+    return 0;
+}
+
+static int bus_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+{
+    struct span s;
+    int err = find_span(ctx, linear, width, GWALK_WRITE, &s);
+    if (err)
+        return err;
+    write_physical(ctx, s.at[0], s.width[0], value);
+    if (s.width[1])
+        write_physical(ctx, s.at[1], s.width[1], value >> (8 * s.width[0]));
+    return 0;
+}
+
+/* Linear address of the n-th byte of the instruction. */
+static uint64_t code_at(const struct access *a, size_t n)
+{
+    return a->state.rip + n + (a->state.code64 ? 0 : a->state.segment_base[INSN_CS]);
+}
+
+/* The bytes at CS:RIP, as many as can be had: the instruction may end where memory ends. */
+static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
+{
+    size_t n = 0;
+    while (n < INSN_LEN_MAX) {
+        struct gwalk w;
+        if (walk(a, code_at(a, n), GWALK_FETCH, &w))
+            break;
+        uint64_t left = w.page_size - (w.gpa.v & (w.page_size - 1));
+        size_t part = MIN((size_t)INSN_LEN_MAX - n, (size_t)left);
+        const void *ram = vm_ram(a->v->vm, w.gpa, part);
+        if (!ram)
+            break;
+        memcpy(bytes + n, ram, part);
+        n += part;
+    }
+    return n;
+}
+
+static enum insn_mode mode_of(const struct vcpu_paging *s)
+{
+    if (s->code64)
+        return INSN_MODE_64;
+    return s->code32 ? INSN_MODE_32 : INSN_MODE_16;
+}
+
+static void stop_undecoded(struct access *a, gpa_t at, const uint8_t *bytes, size_t size)
+{
+    char text[INSN_LEN_MAX * 3 + 1] = "";
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        text[3 * i] = digits[bytes[i] >> 4];
+        text[3 * i + 1] = digits[bytes[i] & 0xf];
+        text[3 * i + 2] = i + 1 < size ? ' ' : '\0';
+    }
+    vm_fail(a->v->vm, "device memory at 0x%lx touched by an instruction that is not emulated: %s",
+            at.v, text);
+}
+
+/* Carry out the instruction that was stopped at device memory. */
+static enum exit_action emulate(struct vcpu *v, gpa_t at)
+{
+    struct access a = {.v = v};
+    uint8_t bytes[INSN_LEN_MAX];
+    struct insn insn;
+    uint64_t gprs[16];
+    vcpu_paging(v, &a.state);
+    size_t size = fetch(&a, bytes);
+    if (insn_decode(bytes, size, mode_of(&a.state), &insn)) {
+        gpa_t ignored;
+        uint64_t left;
+        /* the rest of it may be what another vCPU has just unmapped */
+        if (size < INSN_LEN_MAX &&
+            translate(&a, code_at(&a, size), GWALK_FETCH, &ignored, &left) == -EFAULT)
+            return RESUME_SAME;
+        stop_undecoded(&a, at, bytes, size);
+        return STOP_VM;
+    }
+    for (unsigned i = 0; i < 16; i++)
+        gprs[i] = vcpu_gpr(v, (enum gpr)i);
+    struct insn_cpu cpu = {.gpr = gprs, .rflags = &a.state.rflags, .rip = a.state.rip};
+    memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
+    struct insn_bus bus = {bus_read, bus_write, &a};
+    int done = insn_exec(&insn, &cpu, &bus);
+    if (done == -ENOENT) {
+        vm_fail(v->vm, "page tables outside of memory, CR3=0x%lx", a.state.cr3);
+        return STOP_VM;
+    }
+    /* After a fault too: REP has counted the elements that went well. */
+    for (unsigned i = 0; i < 16; i++)
+        vcpu_set_gpr(v, (enum gpr)i, gprs[i]);
+    vcpu_set_rflags(v, a.state.rflags);
+    if (vm_is_ending(v->vm))
+        return STOP_VM;
+    return done == 0 ? RESUME_NEXT : RESUME_SAME;
+}
+
+/* --- The exit ------------------------------------------------------------------------------------ */
+
+enum exit_action vm_ept_violation(struct vcpu *v, gpa_t at, uint64_t qualification)
+{
+    struct vm *vm = v->vm;
+    if (assign_lazy(vm, at))
+        return RESUME_SAME;
+    if (!vm_bus_find(&vm->mmio, at.v))
+        log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: nobody is there", vm->name, at.v);
+    if ((qualification & QUAL_EPT_LINEAR_VALID) && !(qualification & QUAL_EPT_LINEAR)) {
+        vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);
+        return STOP_VM;
+    }
+    if (qualification & QUAL_EPT_FETCH) {
+        /* Where nobody answers the CPU reads ones, and FF FF is no instruction. */
+        vcpu_inject(v, VECTOR_UD);
+        return RESUME_SAME;
+    }
+    return emulate(v, at);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VM's I/O APIC.
+ * From: guest/pc/mmio.c.   To: guest/pc/vlapic.c vlapic_match() (whom an entry names), vmx/vcpu/inject.c vcpu_post().
+ * Spec: Intel 82093AA "IOREDTBL[23:0] - I/O Redirection Table Registers".
+ */
+#include "guest/pc/vioapic.h"
+#include "arch/apic.h"
+#include "arch/page.h"
+#include "arch/spinlock.h"
+#include "guest/pc/vlapic.h"
+#include "guest/core/vm.h"
+
+/* Registers in the page, and behind the index. */
+#define REG_INDEX      0x00
+#define REG_DATA       0x10
+#define REG_EOI        0x40
+#define INDEX_ID       0
+#define INDEX_VERSION  1
+#define INDEX_TABLE    0x10 /* two per pin, low first */
+#define VERSION        (0x20 | (VIOAPIC_PINS - 1) << 16)
+#define ID_WRITABLE    BITS(27, 24)
+
+#define RTE_VECTOR     BITS(7, 0)
+#define RTE_DELIVERY   BITS(10, 8)
+#define RTE_LOGICAL    BIT(11)
+#define RTE_STATUS     BIT(12)
+#define RTE_REMOTE_IRR BIT(14)
+#define RTE_LEVEL      BIT(15)
+#define RTE_MASKED     BIT(16)
+#define RTE_DEST       BITS(63, 56)
+#define RTE_WRITABLE   (RTE_DEST | BITS(16, 15) | BIT(13) | BITS(11, 0))
+
+struct pin {
+    uint64_t rte;
+    bool asserted;
+    void (*ended)(void *ctx);
+    void *ctx;
+};
+
+struct vioapic {
+    struct vm *vm;
+    struct spinlock lock;   /* vCPUs on several CPUs, and the handlers of physical interrupts */
+    struct spinlock ending; /* while `ended` of a pin is called: nobody takes it away meanwhile */
+    uint32_t index, id;
+    struct pin pins[VIOAPIC_PINS];
+};
+
+/* Send what the entry says; level: nothing more until the EOI. The lock is held. */
+static void deliver(struct vioapic *io, struct pin *p)
+{
+    uint8_t vector = (uint8_t)FIELD_GET(RTE_VECTOR, p->rte);
+    uint64_t delivery = FIELD_GET(RTE_DELIVERY, p->rte);
+    uint64_t set =
+        vlapic_match(io->vm, (uint32_t)FIELD_GET(RTE_DEST, p->rte), p->rte & RTE_LOGICAL);
+    bool level = p->rte & RTE_LEVEL;
+
+    if (vector < 16 || (delivery != APIC_DELIVERY_FIXED && delivery != APIC_DELIVERY_LOWEST))
+        return;
+    if (delivery == APIC_DELIVERY_LOWEST)
+        set &= -set; /* any one of them will do */
+    if (level && set)
+        p->rte |= RTE_REMOTE_IRR;
+    for (; set; set &= set - 1) {
+        struct vcpu *v = io->vm->vcpus[__builtin_ctzll(set)];
+        apicv_eoi_exit(v, vector, level);
+        vcpu_post(v, vector);
+    }
+}
+
+static bool wants_service(const struct pin *p)
+{
+    return p->asserted && (p->rte & RTE_LEVEL) && !(p->rte & (RTE_MASKED | RTE_REMOTE_IRR));
+}
+
+void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
+{
+    struct pin *p = &io->pins[pin];
+    bool rising;
+
+    spin_lock(&io->lock);
+    rising = asserted && !p->asserted;
+    p->asserted = asserted;
+    if (wants_service(p) || (rising && !(p->rte & (RTE_LEVEL | RTE_MASKED))))
+        deliver(io, p);
+    spin_unlock(&io->lock);
+}
+
+/* The owner of the line may lower it in `ended`, so it is called before the line is looked at again,
+ * and without the lock. */
+static void end_pin(struct vioapic *io, struct pin *p)
+{
+    spin_lock(&io->ending);
+    if (p->ended)
+        p->ended(p->ctx);
+    spin_unlock(&io->ending);
+    spin_lock(&io->lock);
+    if (wants_service(p))
+        deliver(io, p);
+    spin_unlock(&io->lock);
+}
+
+void vioapic_eoi(struct vioapic *io, uint8_t vector)
+{
+    for (unsigned i = 0; i < VIOAPIC_PINS; i++) {
+        struct pin *p = &io->pins[i];
+        bool ours;
+
+        spin_lock(&io->lock);
+        ours = (p->rte & RTE_REMOTE_IRR) && FIELD_GET(RTE_VECTOR, p->rte) == vector;
+        if (ours)
+            p->rte &= ~RTE_REMOTE_IRR;
+        spin_unlock(&io->lock);
+        if (ours)
+            end_pin(io, p);
+    }
+}
+
+void vioapic_on_eoi(struct vioapic *io, unsigned pin, void (*ended)(void *ctx), void *ctx)
+{
+    spin_lock(&io->ending);
+    io->pins[pin].ended = ended;
+    io->pins[pin].ctx = ctx;
+    spin_unlock(&io->ending);
+}
+
+/* --- Registers ----------------------------------------------------------------------------------- */
+
+static struct pin *pin_of_index(struct vioapic *io, bool *high)
+{
+    uint32_t n = io->index - INDEX_TABLE;
+
+    *high = n & 1;
+    return io->index >= INDEX_TABLE && n / 2 < VIOAPIC_PINS ? &io->pins[n / 2] : NULL;
+}
+
+static uint32_t data_read(struct vioapic *io)
+{
+    bool high;
+    const struct pin *p = pin_of_index(io, &high);
+
+    if (p)
+        return high ? HI32(p->rte) : LO32(p->rte);
+    return io->index == INDEX_ID ? io->id : io->index == INDEX_VERSION ? VERSION : 0;
+}
+
+static void data_write(struct vioapic *io, uint32_t value)
+{
+    bool high;
+    struct pin *p = pin_of_index(io, &high);
+    uint64_t half = high ? BITS(63, 32) : BITS(31, 0);
+    uint64_t writable = RTE_WRITABLE & half;
+
+    if (io->index == INDEX_ID)
+        io->id = value & (uint32_t)ID_WRITABLE;
+    if (!p)
+        return;
+    p->rte = (p->rte & ~writable) | ((high ? (uint64_t)value << 32 : value) & writable);
+    if (!(p->rte & RTE_LEVEL)) /* as the chip does: an edge entry has no remote IRR */
+        p->rte &= ~RTE_REMOTE_IRR;
+    if (wants_service(p))
+        deliver(io, p);
+}
+
+static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    struct vioapic *io = owner;
+
+    (void)v;
+    (void)width;
+    spin_lock(&io->lock);
+    *value = offset == REG_INDEX ? io->index : offset == REG_DATA ? data_read(io) : 0;
+    spin_unlock(&io->lock);
+}
+
+static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct vioapic *io = owner;
+
+    (void)v;
+    (void)width;
+    if (offset == REG_EOI) {
+        vioapic_eoi(io, (uint8_t)value);
+        return;
+    }
+    spin_lock(&io->lock);
+    if (offset == REG_INDEX)
+        io->index = (uint8_t)value;
+    else if (offset == REG_DATA)
+        data_write(io, (uint32_t)value);
+    spin_unlock(&io->lock);
+}
+
+struct vioapic *vioapic_create(struct vm *vm)
+{
+    struct vioapic *io = page_alloc();
+
+    static_assert(sizeof(*io) <= PAGE_SIZE, "one page is enough for it");
+    if (!io)
+        return NULL;
+    io->vm = vm;
+    for (unsigned i = 0; i < VIOAPIC_PINS; i++)
+        io->pins[i].rte = RTE_MASKED;
+    if (vm_bus_add(&vm->mmio, &(struct vm_range){VM_IOAPIC_BASE, PAGE_SIZE, "ioapic", page_read,
+                                                 page_write, io})) {
+        page_free(io);
+        return NULL;
+    }
+    return io;
+}
+
+void vioapic_destroy(struct vioapic *io)
+{
+    vm_bus_remove(&io->vm->mmio, VM_IOAPIC_BASE);
+    page_free(io);
+}
+
+uint64_t vioapic_rte(const struct vioapic *io, unsigned pin, bool *asserted)
+{
+    *asserted = io->pins[pin].asserted;
+    return io->pins[pin].rte;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC's registers, as a table: which bits a guest may write, in which mode, and what else a
+ * write does. With APIC virtualization most accesses never come here; those that do have the same
+ * rules.
+ * From: guest/pc/mmio.c (xAPIC mode), vm_msr_read and vm_msr_write (x2APIC mode), vm_apic_write (the CPU has
+ * stored the value already).
+ * To: guest/pc/vlapic_irq.c, vlapic_timer.c.
+ * Spec: SDM "Local APIC Register Address Map", "x2APIC Register Address Space", "APIC State After a
+ * Software (INIT) Reset or Complete Hardware Reset" and "x2APIC State Transitions".
+ */
+#include "guest/pc/vlapic.h"
+#include "arch/msr.h"
+#include "arch/page.h"
+#include "lib/string.h"
+#include "guest/core/vm.h"
+#include "vmx/upcalls.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define VERSION_VALUE 0x00050014 /* integrated; six LVT entries */
+#define LVT_DELIVERY  BITS(10, 8)
+#define LVT_PIN       (BIT(13) | BIT(15)) /* polarity, trigger mode */
+#define LDR_XAPIC     BITS(31, 24)
+#define DFR_MODEL     BITS(31, 28)
+#define ICR_WRITABLE  (BITS(11, 0) | BITS(15, 14) | BITS(19, 18))
+#define ICR_HIGH_X2   (APIC_ICR + 4) /* x2APIC mode: the upper half of one 64-bit register */
+#define APIC_SIZE     PAGE_SIZE
+
+enum { R = 1, W = 2, RW = R | W };
+
+static const struct apic_row {
+    uint16_t offset;
+    uint8_t xapic, x2apic; /* R, W: what there is in that mode */
+    uint32_t writable;
+} rows[] = {
+    {APIC_ID, R, R, 0},
+    {APIC_VERSION, R, R, 0},
+    {APIC_TPR, RW, RW, BITS(7, 0)},
+    {APIC_PPR, R, R, 0},
+    {APIC_EOI, W, W, 0},
+    {APIC_LDR, RW, R, LDR_XAPIC},
+    {APIC_DFR, RW, 0, DFR_MODEL},
+    {APIC_SVR, RW, RW, BITS(8, 0)},
+    {APIC_ESR, RW, RW, 0},
+    {APIC_ICR, RW, RW, ICR_WRITABLE},
+    {APIC_ICR_HIGH, RW, 0, LDR_XAPIC},
+    {APIC_LVT_TIMER, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED | APIC_LVT_TIMER_MODE},
+    {APIC_LVT_THERMAL, RW, RW, APIC_LVT_VECTOR | LVT_DELIVERY | APIC_LVT_MASKED},
+    {APIC_LVT_PMC, RW, RW, APIC_LVT_VECTOR | LVT_DELIVERY | APIC_LVT_MASKED},
+    {APIC_LVT_LINT0, RW, RW, APIC_LVT_VECTOR | LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED},
+    {APIC_LVT_LINT1, RW, RW, APIC_LVT_VECTOR | LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED},
+    {APIC_LVT_ERROR, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED},
+    {APIC_TIMER_INITIAL, RW, RW, BITS(31, 0)},
+    {APIC_TIMER_CURRENT, R, R, 0},
+    {APIC_TIMER_DIVIDE, RW, RW, BIT(3) | BITS(1, 0)},
+    {APIC_SELF_IPI, 0, W, BITS(7, 0)},
+};
+
+static const struct apic_row *row_of(unsigned offset)
+{
+    static const struct apic_row bits = {0, R, R, 0};
+    if (offset >= APIC_ISR && offset < APIC_ESR && offset % 16 == 0)
+        return &bits; /* ISR, TMR, IRR: eight words each */
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        if (rows[i].offset == offset)
+            return &rows[i];
+    return NULL;
+}
+
+struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
+bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
+static bool is_xapic(const struct vcpu *v)
+{
+    return (v->apic_base & APIC_BASE_EN) && !vlapic_is_x2apic(v);
+}
+
+/* --- One register -------------------------------------------------------------------------------- */
+
+static uint32_t read_register(const struct vcpu *v, unsigned offset)
+{
+    if (offset == APIC_PPR && !vmx_caps.apicv)
+        return vlapic_ppr(v);
+    if (offset == APIC_TIMER_CURRENT)
+        return vlapic_timer_current(v);
+    if (offset >= APIC_IRR && offset < APIC_ESR && !vmx_caps.apicv) {
+        unsigned word = (offset - APIC_IRR) / 16; /* what was taken out of PIR and not folded yet */
+        return vlapic_get(v, offset) | (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
+    }
+    return vlapic_get(v, offset);
+}
+
+static bool is_lvt(unsigned offset) { return offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR; }
+
+/* While the APIC is disabled by its SVR every LVT entry is masked and stays so. */
+static void write_svr(struct vcpu *v, uint32_t value)
+{
+    vlapic_set(v, APIC_SVR, value);
+    for (unsigned lvt = APIC_LVT_TIMER; !(value & APIC_SVR_ENABLE) && lvt <= APIC_LVT_ERROR;
+         lvt += 16)
+        vlapic_set(v, lvt, vlapic_get(v, lvt) | (uint32_t)APIC_LVT_MASKED);
+}
+
+static void write_lvt(struct vcpu *v, unsigned offset, uint32_t value)
+{
+    if (!(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+        value |= (uint32_t)APIC_LVT_MASKED;
+    vlapic_set(v, offset, value);
+    if (offset == APIC_LVT_TIMER)
+        vlapic_timer_lvt(v);
+}
+
+static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t value)
+{
+    unsigned offset = row->offset;
+    value &= row->writable;
+    if (is_lvt(offset)) {
+        write_lvt(v, offset, value);
+        return;
+    }
+    switch (offset) {
+    case APIC_EOI:
+        vlapic_eoi(v);
+        break;
+    case APIC_SVR:
+        write_svr(v, value);
+        break;
+    case APIC_ESR:
+        vlapic_set(v, offset, 0);
+        break;
+    case APIC_DFR:
+        vlapic_set(v, offset, value | (uint32_t)~DFR_MODEL);
+        break;
+    case APIC_ICR:
+        vlapic_set(v, offset, value);
+        vlapic_send(v, value,
+                    vlapic_is_x2apic(v) ? vlapic_get(v, ICR_HIGH_X2)
+                                        : vlapic_get(v, APIC_ICR_HIGH) >> 24);
+        break;
+    case APIC_TIMER_INITIAL:
+        vlapic_set(v, offset, value);
+        vlapic_timer_start(v);
+        break;
+    case APIC_SELF_IPI:
+        vlapic_deliver(v, (uint8_t)value);
+        break;
+    default:
+        vlapic_set(v, offset, value);
+        break;
+    }
+}
+
+/* --- xAPIC mode: memory -------------------------------------------------------------------------- */
+
+/* Registers are 32 bits wide, on 16-byte borders; the manual leaves every other access open. Here reads
+ * of a part give that part, everything else nothing. */
+static void mmio_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    const struct apic_row *row = row_of((unsigned)ALIGN_DOWN(offset, 16));
+    unsigned byte = (unsigned)offset & 15;
+    (void)owner;
+    if (!is_xapic(v))
+        return; /* nobody is here: ones */
+    *value = 0;
+    if (row && (row->xapic & R) && byte + width <= 4)
+        *value = read_register(v, (unsigned)ALIGN_DOWN(offset, 16)) >> (8 * byte) &
+                 BITS(width * 8 - 1, 0);
+}
+
+static void mmio_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    const struct apic_row *row = row_of((unsigned)offset);
+    (void)owner;
+    if (is_xapic(v) && row && (row->xapic & W) && width == 4)
+        write_register(v, row, (uint32_t)value);
+}
+
+/* The CPU has put the value there; what must not be changed is put back. */
+void vm_apic_write(struct vcpu *v, uint32_t offset)
+{
+    const struct apic_row *row = row_of(offset);
+    if (offset == APIC_ID)
+        vlapic_set(v, offset, v->index << 24);
+    else if (row && (row->xapic & W))
+        write_register(v, row, vlapic_get(v, offset));
+}
+
+/* --- x2APIC mode and IA32_APIC_BASE: MSRs -------------------------------------------------------- */
+
+static void reset_registers(struct vcpu *v)
+{
+    bool x2apic = vlapic_is_x2apic(v);
+    memset(v->vapic, 0, PAGE_SIZE);
+    vlapic_set(v, APIC_ID, x2apic ? v->index : v->index << 24);
+    vlapic_set(v, APIC_VERSION, VERSION_VALUE);
+    if (x2apic)
+        vlapic_set(v, APIC_LDR, v->index >> 4 << 16 | (uint32_t)BIT(v->index & 15));
+    else
+        vlapic_set(v, APIC_DFR, UINT32_MAX);
+    vlapic_set(v, APIC_SVR, 0xff);
+    for (unsigned lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 16)
+        vlapic_set(v, lvt, (uint32_t)APIC_LVT_MASKED);
+    memset(v->irr, 0, sizeof(v->irr));
+    v->timer_deadline = 0;
+    *vlapic_of(v) = (struct vlapic){.v = v, .timer_lvt = (uint32_t)APIC_LVT_MASKED};
+}
+
+/* -ENOENT: a transition that the manual does not have, or a place that is not the usual one: #GP. */
+static int write_base(struct vcpu *v, uint64_t value)
+{
+    uint64_t mode = APIC_BASE_EN | APIC_BASE_EXTD, from = v->apic_base & mode, to = value & mode;
+    bool leaves_x2apic = from == mode && to == APIC_BASE_EN;
+    if ((value & ~(mode | APIC_BASE_BSP | APIC_BASE_ADDR)) ||
+        (value & APIC_BASE_ADDR) != VM_APIC_BASE || to == APIC_BASE_EXTD || leaves_x2apic ||
+        (from == 0 && to == mode))
+        return -ENOENT;
+    if (from == to)
+        return 0;
+    v->apic_base = (v->apic_base & ~mode) | to;
+    if (to == mode) { /* from xAPIC: the rest is kept */
+        vlapic_set(v, APIC_ID, v->index);
+        vlapic_set(v, APIC_LDR, v->index >> 4 << 16 | (uint32_t)BIT(v->index & 15));
+        vlapic_set(v, ICR_HIGH_X2, 0);
+        vlapic_set(v, APIC_ICR_HIGH, 0);
+    } else {
+        reset_registers(v);
+    }
+    apicv_mode_changed(v);
+    return 0;
+}
+
+static const struct apic_row *row_of_msr(const struct vcpu *v, uint32_t msr)
+{
+    if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !vlapic_is_x2apic(v))
+        return NULL;
+    return row_of((msr - MSR_X2APIC_FIRST) * 16);
+}
+
+int vm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    if (msr == MSR_IA32_APIC_BASE) {
+        *value = v->apic_base;
+        return 0;
+    }
+    if (msr == MSR_IA32_TSC_DEADLINE) {
+        *value = vlapic_deadline(v);
+        return 0;
+    }
+    const struct apic_row *row = row_of_msr(v, msr);
+    if (!row || !(row->x2apic & R))
+        return -ENOENT;
+    *value = read_register(v, (msr - MSR_X2APIC_FIRST) * 16);
+    if (row->offset == APIC_ICR)
+        *value |= (uint64_t)vlapic_get(v, ICR_HIGH_X2) << 32;
+    return 0;
+}
+
+int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    if (msr == MSR_IA32_APIC_BASE)
+        return write_base(v, value);
+    if (msr == MSR_IA32_TSC_DEADLINE) {
+        vlapic_set_deadline(v, value);
+        return 0;
+    }
+    const struct apic_row *row = row_of_msr(v, msr);
+    if (!row || !(row->x2apic & W))
+        return -ENOENT;
+    uint64_t allowed = row->writable | (row->offset == APIC_ICR ? BITS(63, 32) | BIT(12) : 0);
+    if (value & ~allowed)
+        return -ENOENT; /* SDM: reserved bits, and an EOI or ESR other than 0, are #GP */
+    if (row->offset == APIC_ICR)
+        vlapic_set(v, ICR_HIGH_X2, HI32(value));
+    write_register(v, row, (uint32_t)value);
+    return 0;
+}
+
+/* --- Life ---------------------------------------------------------------------------------------- */
+
+void vm_init(struct vcpu *v) { reset_registers(v); }
+
+int vlapic_create(struct vm *vm)
+{
+    static_assert(sizeof(struct vlapic) * VM_VCPU_MAX <= PAGE_SIZE, "one page for all");
+    struct vlapic *apics = page_alloc();
+    if (!apics)
+        return FAIL(ENOMEM, "vm=%s: no memory for its local APICs", vm->name);
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        apics[i].v = vm->vcpus[i];
+        vm->apics[i] = &apics[i];
+        vm->vcpus[i]->apic_base = VM_APIC_BASE | APIC_BASE_EN | (i == 0 ? APIC_BASE_BSP : 0);
+        reset_registers(vm->vcpus[i]);
+        apicv_mode_changed(vm->vcpus[i]);
+    }
+    return vm_bus_add(&vm->mmio, &(struct vm_range){VM_APIC_BASE, APIC_SIZE, "local-apic",
+                                                    mmio_read, mmio_write, NULL});
+}
+
+void vlapic_destroy(struct vm *vm)
+{
+    if (!vm->apics[0])
+        return;
+    vm_bus_remove(&vm->mmio, VM_APIC_BASE);
+    page_free(vm->apics[0]);
+    memset(vm->apics, 0, sizeof(vm->apics));
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts of the local APIC: who is meant, which one is next, which one is done. Every interrupt for a
+ * vCPU goes into its posted-interrupt descriptor, also one that it sends to itself; from there the CPU,
+ * or vm_irq_next() where it cannot, takes it into IRR.
+ * From: guest/pc/vlapic.c, guest/assign/irq.c, vmx/vcpu/inject.c (vm_irq_next, vm_irq_accepted).
+ * Spec: SDM "Determining IPI Destination", "Interrupt, Task, and Processor Priority", "Interrupt
+ * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)".
+ */
+#include "arch/msr.h"
+#include "guest/pc/vioapic.h"
+#include "guest/pc/vlapic.h"
+#include "guest/core/vm.h"
+#include "vmx/upcalls.h"
+
+#define VECTOR_FIRST_LEGAL  16
+#define ESR_SEND_ILLEGAL    BIT(5)
+#define ESR_RECEIVE_ILLEGAL BIT(6)
+#define PRIORITY_CLASS      BITS(7, 4)
+#define BROADCAST           0xff
+#define BROADCAST_X2        UINT32_MAX
+#define WORD_STRIDE         16 /* the 256 bits of IRR, ISR, TMR: eight words, 16 bytes apart */
+
+/* --- Destinations -------------------------------------------------------------------------------- */
+
+static bool matches_logical(const struct vcpu *v, uint32_t dest)
+{
+    uint32_t ldr = vlapic_get(v, APIC_LDR);
+    if (vlapic_is_x2apic(v))
+        return ldr >> 16 == dest >> 16 && (ldr & dest & BITS(15, 0));
+    ldr >>= 24;
+    if (vlapic_get(v, APIC_DFR) >> 28 == 0xf) /* flat model: a bit each */
+        return ldr & dest;
+    return (ldr & BITS(7, 4)) == (dest & BITS(7, 4)) && (ldr & dest & BITS(3, 0));
+}
+
+uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
+{
+    uint64_t found = 0;
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct vcpu *v = vm->vcpus[i];
+        if (!(v->apic_base & APIC_BASE_EN))
+            continue;
+        bool all = dest == BROADCAST_X2 || (dest == BROADCAST && !vlapic_is_x2apic(v)) ||
+                   (dest == BROADCAST && !logical);
+        if (all || (logical ? matches_logical(v, dest) : v->index == dest))
+            found |= BIT(i);
+    }
+    return found;
+}
+
+static uint64_t targets(struct vcpu *v, uint32_t command, uint32_t dest)
+{
+    uint64_t all = BIT(v->vm->vcpu_count) - 1, self = BIT(v->index);
+    switch (FIELD_GET(APIC_ICR_SHORTHAND, command)) {
+    case APIC_SHORTHAND_SELF:
+        return self;
+    case APIC_SHORTHAND_ALL:
+        return all;
+    case APIC_SHORTHAND_OTHERS:
+        return all & ~self;
+    default:
+        return vlapic_match(v->vm, dest, command & APIC_ICR_LOGICAL);
+    }
+}
+
+/* --- Sending and receiving ----------------------------------------------------------------------- */
+
+void vlapic_deliver(struct vcpu *v, uint8_t vector)
+{
+    if (!(v->apic_base & APIC_BASE_EN) || !(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+        return;
+    if (vector < VECTOR_FIRST_LEGAL) {
+        vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_RECEIVE_ILLEGAL);
+        return;
+    }
+    vcpu_post(v, vector);
+}
+
+static void send_one(struct vcpu *to, uint32_t command)
+{
+    uint8_t vector = (uint8_t)FIELD_GET(APIC_ICR_VECTOR, command);
+    switch (FIELD_GET(APIC_ICR_DELIVERY, command)) {
+    case APIC_DELIVERY_FIXED:
+    case APIC_DELIVERY_LOWEST:
+        vlapic_deliver(to, vector);
+        break;
+    case APIC_DELIVERY_NMI:
+        vcpu_nmi(to);
+        break;
+    case APIC_DELIVERY_INIT:
+        vcpu_init_signal(to);
+        break;
+    case APIC_DELIVERY_STARTUP:
+        vcpu_sipi(to, vector);
+        break;
+    default:
+        break; /* SMI and the reserved ones: nothing here answers them */
+    }
+}
+
+void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
+{
+    uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets(v, command, dest);
+    bool deassert = (command & APIC_ICR_LEVEL) && !(command & APIC_ICR_ASSERT);
+    if (delivery == APIC_DELIVERY_INIT && deassert)
+        return; /* SDM: the INIT level de-assert does nothing on processors of today */
+    if ((delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST) &&
+        FIELD_GET(APIC_ICR_VECTOR, command) < VECTOR_FIRST_LEGAL) {
+        vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_SEND_ILLEGAL);
+        return;
+    }
+    if (delivery == APIC_DELIVERY_LOWEST)
+        set &= -set; /* of several, the first: any is right */
+    for (; set; set &= set - 1)
+        send_one(v->vm->vcpus[__builtin_ctzll(set)], command);
+}
+
+/* --- Priorities, without APIC virtualization ----------------------------------------------------- */
+
+/* The highest vector in ISR or IRR (`offset` of the first of the eight words), -1: none. */
+static int highest(const struct vcpu *v, unsigned offset)
+{
+    for (int word = 7; word >= 0; word--) {
+        uint32_t bits = vlapic_get(v, offset + (unsigned)word * WORD_STRIDE);
+        if (bits)
+            return word * 32 + 31 - __builtin_clz(bits);
+    }
+    return -1;
+}
+
+static void change(struct vcpu *v, unsigned offset, unsigned vector, bool on)
+{
+    unsigned at = offset + vector / 32 * WORD_STRIDE;
+    uint32_t bit = (uint32_t)BIT(vector % 32);
+    vlapic_set(v, at, on ? vlapic_get(v, at) | bit : vlapic_get(v, at) & ~bit);
+}
+
+uint32_t vlapic_ppr(const struct vcpu *v)
+{
+    uint32_t tpr = vlapic_get(v, APIC_TPR);
+    int served = highest(v, APIC_ISR);
+    uint32_t isr = served < 0 ? 0 : (uint32_t)served & (uint32_t)PRIORITY_CLASS;
+    return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
+}
+
+int vm_irq_next(struct vcpu *v)
+{
+    for (unsigned word = 0; word < 8; word++) {
+        uint32_t taken = (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
+        unsigned at = APIC_IRR + word * WORD_STRIDE;
+        if (taken)
+            vlapic_set(v, at, vlapic_get(v, at) | taken);
+    }
+    v->irr[0] = v->irr[1] = v->irr[2] = v->irr[3] = 0;
+    int next = highest(v, APIC_IRR);
+    bool passes = next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_ppr(v) & PRIORITY_CLASS);
+    return passes ? next : -1;
+}
+
+void vm_irq_accepted(struct vcpu *v, uint8_t vector)
+{
+    change(v, APIC_IRR, vector, false);
+    change(v, APIC_ISR, vector, true);
+    vlapic_set(v, APIC_PPR, vlapic_ppr(v));
+}
+
+void vlapic_eoi(struct vcpu *v)
+{
+    int served = highest(v, APIC_ISR);
+    if (served < 0)
+        return;
+    change(v, APIC_ISR, (unsigned)served, false);
+    vlapic_set(v, APIC_PPR, vlapic_ppr(v));
+    if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
+        vm_eoi(v, (uint8_t)served);
+}
+
+void vm_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a guest turns its VM off, or starts it anew: three ports, which its ACPI tables name.
+ * From: guest/pc/pio.c, guest/assign/vpci.c (port 0xCF9 is among the ports of PCI).
+ * To: guest/life/vm.c (vm_end), control.c (vm_reset).
+ * Spec: ACPI "Sleep Control and Status Registers", "Reset Register"; ICH "Reset Control Register".
+ */
+#include "guest/load/vacpi.h"
+#include "guest/core/vm.h"
+
+#define SLP_EN  BIT(5)
+#define SLP_TYP BITS(4, 2)
+#define RST_CPU BIT(2) /* of the reset control register: do it now */
+
+static void sleep_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                       uint64_t *value)
+{
+    (void)v, (void)owner, (void)offset, (void)width;
+    *value = 0;
+}
+
+static void sleep_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                        uint64_t value)
+{
+    (void)owner, (void)width;
+    if (offset == 0 && (value & SLP_EN) && FIELD_GET(SLP_TYP, value) == VACPI_S5)
+        vm_end(v->vm, VM_EXIT_SHUTDOWN);
+}
+
+void vpower_reset_write(struct vm *vm, uint8_t value)
+{
+    if (value & RST_CPU)
+        (void)!vm_reset(vm); /* on its way to its end: nothing to reset */
+}
+
+int vpower_create(struct vm *vm)
+{
+    return vm_bus_add(
+        &vm->pio, &(struct vm_range){VACPI_SLEEP_PORT, 2, "sleep", sleep_read, sleep_write, NULL});
+}

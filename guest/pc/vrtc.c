@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The time of day: a guest reads the clock of the machine, through the ports that a PC has it at. It
+ * cannot set it, and sees no other byte of the CMOS memory. There is no alarm and no interrupt.
+ * From: guest/pc/pio.c.
+ * Spec: MC146818A data sheet; ICH "RTC Registers".
+ */
+#include "arch/io.h"
+#include "guest/core/vm.h"
+
+#define RTC_PORT      0x70 /* index, then data */
+#define RTC_REGISTERS 0x0e /* time, date and the four status registers */
+#define RTC_INDEX     BITS(6, 0)
+#define RTC_NMI_OFF   BIT(7)
+#define RTC_STATUS_C  0x0c /* reading it acknowledges interrupts: not the guest's */
+#define RTC_STATUS_D  0x0d
+#define RTC_VALID     BIT(7)
+
+static struct spinlock lock; /* one clock for all VMs */
+
+static uint8_t clock_read(uint8_t index)
+{
+    spin_lock(&lock);
+    out8(RTC_PORT, (uint8_t)(RTC_NMI_OFF | index));
+    uint8_t value = in8(RTC_PORT + 1);
+    spin_unlock(&lock);
+    return value;
+}
+
+static void vrtc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    uint8_t index = v->vm->rtc_index;
+    (void)owner, (void)width;
+    if (offset == 0)
+        *value = UINT64_MAX; /* write-only */
+    else if (index == RTC_STATUS_D)
+        *value = RTC_VALID;
+    else
+        *value = index < RTC_REGISTERS && index != RTC_STATUS_C ? clock_read(index) : 0;
+}
+
+static void vrtc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)owner, (void)width;
+    if (offset == 0)
+        v->vm->rtc_index = (uint8_t)(value & RTC_INDEX);
+}
+
+int vrtc_create(struct vm *vm)
+{
+    return vm_bus_add(&vm->pio,
+                      &(struct vm_range){RTC_PORT, 2, "rtc", vrtc_read, vrtc_write, NULL});
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The guest's serial port, a 16550 at 0x3F8 that is always ready: what it sends is shown line by line,
+ * each with the name of its VM in front; what is typed for this VM waits here until the guest asks, or
+ * takes the interrupt.
+ * From: guest/pc/pio.c, monitor/console.c (vuart_type).   To: arch/log.c (console_line), guest/pc/vioapic.c.
+ * Spec: PC16550D data sheet.   Not handled: modem lines, real speed, errors.
+ */
+#include "arch/page.h"
+#include "lib/string.h"
+#include "arch/uart.h"
+#include "guest/load/vacpi.h"
+#include "guest/pc/vioapic.h"
+#include "guest/core/vm.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define VUART_PORT     0x3f8
+#define VUART_SIZE     8
+#define VUART_IER_RX   BIT(0)
+#define VUART_IER_TX   BIT(1)
+#define VUART_IER_ALL  BITS(3, 0)
+#define VUART_IIR      BIT(0) /* no interrupt is pending */
+#define VUART_IIR_TX   BIT(1)
+#define VUART_IIR_RX   BIT(2)
+#define VUART_IIR_64   BITS(7, 6) /* FIFOs are on */
+#define VUART_FCR_ON   BIT(0)
+#define VUART_MCR_ALL  BITS(4, 0)
+#define VUART_MCR_OUT2 BIT(3) /* on a PC: the interrupt line is connected */
+#define VUART_MCR_LOOP BIT(4)
+#define VUART_MSR      0xb0 /* carrier, ready and clear to send */
+#define VUART_IDLE     16   /* polls for input after which an unfinished line is shown */
+#define VUART_LINE     200
+#define VUART_INPUT    2048
+
+struct vuart {
+    uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+    bool tx_empty; /* an interrupt for it is pending, if it is enabled */
+    bool asserted; /* what the I/O APIC was told of our line */
+    enum { PLAIN, ESCAPE, SEQUENCE } escape;
+    unsigned idle;
+    /* one writer, the monitor, and one reader, the guest: each moves its own end */
+    unsigned typed, taken;
+    uint8_t input[VUART_INPUT];
+    bool shown; /* the line has been begun on the console, as a prompt */
+    size_t used;
+    char line[VUART_LINE];
+};
+
+static void show_prompt(struct vm *vm, struct vuart *u)
+{
+    if (u->used == 0)
+        return;
+    u->line[u->used] = '\0';
+    if (vm_hooks.keep && vm_hooks.keep(vm, u->line, false))
+        return;
+    if (!u->shown) {
+        console_write(vm->name, strlen(vm->name));
+        console_write("| ", 2);
+    }
+    console_write(u->line, u->used);
+    u->shown = true;
+    u->used = 0;
+}
+
+static void end_line(struct vm *vm, struct vuart *u)
+{
+    u->line[u->used] = '\0';
+    if (vm_hooks.keep && vm_hooks.keep(vm, u->line, true))
+        u->shown = false;
+    else if (u->shown)
+        console_line("%s", u->line);
+    else
+        console_line("%s| %s", vm->name, u->line);
+    u->shown = false;
+    u->used = 0;
+}
+
+/* ESC, or ESC [ and parameters up to a letter (ECMA-48 "Control sequences"). */
+static bool in_escape_sequence(struct vuart *u, uint8_t byte)
+{
+    if (byte == 0x1b)
+        u->escape = ESCAPE;
+    else if (u->escape == ESCAPE && byte == '[')
+        u->escape = SEQUENCE;
+    else if (u->escape == ESCAPE || (u->escape == SEQUENCE && byte >= '@'))
+        u->escape = PLAIN;
+    else
+        return u->escape != PLAIN;
+    return true;
+}
+
+/* Nothing that moves the cursor passes, so that no guest writes over another's lines or Hamlet's. */
+static void send(struct vm *vm, struct vuart *u, uint8_t byte)
+{
+    if (in_escape_sequence(u, byte))
+        return;
+    if (byte == '\n') {
+        end_line(vm, u);
+        return;
+    }
+    if ((byte < ' ' && byte != '\t') || byte == 0x7f)
+        return;
+    u->line[u->used++] = (char)byte;
+    if (u->used == VUART_LINE - 1)
+        end_line(vm, u);
+}
+
+/* Asked again and again for input, a guest waits for somebody who reads its unfinished line. */
+static bool input_waits(struct vm *vm, struct vuart *u)
+{
+    bool waits = atomic_load(&u->typed) != u->taken;
+    if (waits)
+        u->idle = 0;
+    else if (u->idle < VUART_IDLE && ++u->idle == VUART_IDLE)
+        show_prompt(vm, u);
+    return waits;
+}
+
+/* What the interrupt is about, the more urgent first; 0: there is none. */
+static uint8_t interrupt_id(const struct vuart *u)
+{
+    if ((u->ier & VUART_IER_RX) && atomic_load(&u->typed) != u->taken)
+        return VUART_IIR_RX;
+    return (u->ier & VUART_IER_TX) && u->tx_empty ? VUART_IIR_TX : 0;
+}
+
+/* Nearly every access leaves it as it was. */
+static void update_line(struct vm *vm, struct vuart *u)
+{
+    bool asserted = (u->mcr & VUART_MCR_OUT2) && interrupt_id(u);
+    if (asserted == u->asserted || !vm->ioapic)
+        return;
+    u->asserted = asserted;
+    vioapic_line(vm->ioapic, VACPI_UART_PIN, asserted);
+}
+
+/* Reading it is the answer to "the transmitter is empty". */
+static uint8_t identify(struct vuart *u)
+{
+    uint8_t id = interrupt_id(u);
+    if (id == VUART_IIR_TX)
+        u->tx_empty = false;
+    return (id ? id : VUART_IIR) | ((u->fcr & VUART_FCR_ON) ? VUART_IIR_64 : 0);
+}
+
+/* Looped back, the modem's four lines are those that we drive: RTS, DTR, OUT1, OUT2. */
+static uint8_t modem_status(const struct vuart *u)
+{
+    if (!(u->mcr & VUART_MCR_LOOP))
+        return VUART_MSR;
+    return (uint8_t)(FIELD_SET(BIT(4), FIELD_GET(BIT(1), u->mcr)) |
+                     FIELD_SET(BIT(5), FIELD_GET(BIT(0), u->mcr)) |
+                     FIELD_SET(BITS(7, 6), FIELD_GET(BITS(3, 2), u->mcr)));
+}
+
+/* A driver that stops asking for the transmitter, but waits for input, has said all it has to say. */
+static void write_ier(struct vm *vm, struct vuart *u, uint8_t value)
+{
+    bool had_tx = u->ier & VUART_IER_TX;
+    u->ier = value & VUART_IER_ALL;
+    if (u->ier & VUART_IER_TX)
+        u->tx_empty = u->tx_empty || !had_tx;
+    else if (had_tx && (u->ier & VUART_IER_RX))
+        show_prompt(vm, u);
+}
+
+static uint8_t receive(struct vm *vm, struct vuart *u)
+{
+    if (!input_waits(vm, u))
+        return 0;
+    uint8_t byte = u->input[u->taken % VUART_INPUT];
+    atomic_store(&u->taken, u->taken + 1);
+    return byte;
+}
+
+bool vuart_has_room(const struct vm *vm)
+{
+    const struct vuart *u = vm->uart;
+    return u && u->typed - atomic_load(&u->taken) < VUART_INPUT;
+}
+
+void vuart_type(struct vm *vm, uint8_t byte)
+{
+    struct vuart *u = vm->uart;
+    u->input[u->typed % VUART_INPUT] = byte;
+    atomic_store(&u->typed, u->typed + 1);
+    spin_lock(&vm->lock);
+    update_line(vm, u);
+    spin_unlock(&vm->lock);
+}
+
+static uint8_t read_register(struct vm *vm, struct vuart *u, unsigned reg)
+{
+    bool divisor = u->lcr & UART_LCR_DLAB;
+    switch (reg) {
+    case UART_DATA:
+        return divisor ? u->dll : receive(vm, u);
+    case UART_IER:
+        return divisor ? u->dlm : u->ier;
+    case UART_IIR:
+        return identify(u);
+    case UART_LCR:
+        return u->lcr;
+    case UART_MCR:
+        return u->mcr;
+    case UART_LSR:
+        return UART_LSR_THR_EMPTY | UART_LSR_IDLE | (input_waits(vm, u) ? UART_LSR_DATA_READY : 0);
+    case UART_MSR:
+        return modem_status(u);
+    default:
+        return u->scr;
+    }
+}
+
+static void write_register(struct vm *vm, struct vuart *u, unsigned reg, uint8_t value)
+{
+    bool divisor = u->lcr & UART_LCR_DLAB;
+    switch (reg) {
+    case UART_DATA:
+        if (divisor)
+            u->dll = value;
+        else
+            send(vm, u, value);
+        if (!divisor)
+            u->tx_empty = true;
+        u->idle = 0;
+        break;
+    case UART_IER:
+        if (divisor)
+            u->dlm = value;
+        else
+            write_ier(vm, u, value);
+        break;
+    case UART_IIR:
+        u->fcr = value;
+        break;
+    case UART_LCR:
+        u->lcr = value;
+        break;
+    case UART_MCR:
+        u->mcr = value & VUART_MCR_ALL;
+        break;
+    case UART_SCR:
+        u->scr = value;
+        break;
+    default:
+        break; /* the status registers are read-only */
+    }
+}
+
+/* A wider access is one of the registers beside each other. */
+static void vuart_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                       uint64_t *value)
+{
+    *value = 0;
+    for (unsigned i = 0; i < width; i++)
+        *value |= (uint64_t)read_register(v->vm, owner, (unsigned)offset + i) << (8 * i);
+    update_line(v->vm, owner);
+}
+
+static void vuart_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                        uint64_t value)
+{
+    struct vuart *u = owner;
+    if (offset == UART_DATA && u->tx_empty) { /* not empty for a moment: the line is an edge */
+        u->tx_empty = false;
+        update_line(v->vm, u);
+    }
+    for (unsigned i = 0; i < width; i++)
+        write_register(v->vm, owner, (unsigned)offset + i, (uint8_t)(value >> (8 * i)));
+    update_line(v->vm, owner);
+}
+
+int vuart_create(struct vm *vm)
+{
+    static_assert(sizeof(struct vuart) <= PAGE_SIZE, "one page");
+    vm->uart = page_alloc();
+    if (!vm->uart)
+        return FAIL(ENOMEM, "vm=%s: no memory for its serial port", vm->name);
+    return vm_bus_add(&vm->pio, &(struct vm_range){VUART_PORT, VUART_SIZE, "uart", vuart_read,
+                                                   vuart_write, vm->uart});
+}
+
+/* What it drives, the I/O APIC is told of: an edge is only seen from there. */
+void vuart_reset(struct vm *vm)
+{
+    struct vuart *u = vm->uart;
+    if (u->used || u->shown)
+        end_line(vm, u);
+    u->mcr = 0;
+    update_line(vm, u);
+    memset(u, 0, sizeof(*u));
+}
+
+void vuart_destroy(struct vm *vm)
+{
+    if (!vm->uart)
+        return;
+    if (vm->uart->used || vm->uart->shown)
+        end_line(vm, vm->uart); /* its last words */
+    vm_bus_remove(&vm->pio, VUART_PORT);
+    page_free(vm->uart);
+    vm->uart = NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that another CPU or a device reads or writes at the same time is touched only through these.
+ * All are sequentially consistent: on x86 that costs nothing for loads, and a reader need not wonder.
+ * Spec: SDM "Locked Atomic Operations", CMPXCHG16B.
+ */
+#pragma once
+#include "lib/types.h"
+
+/* The explorer of interleavings (tests/explore/) lets another CPU or the device go first, before each. */
+#ifdef HAMLET_EXPLORE
+void explore_step(const void *p, const char *function, int line);
+#define ATOMIC_STEP(p) explore_step(p, __func__, __LINE__)
+#else
+#define ATOMIC_STEP(p) ((void)0)
+#endif
+
+#define atomic_load(p)         (ATOMIC_STEP(p), __atomic_load_n(p, __ATOMIC_SEQ_CST))
+#define atomic_store(p, v)     (ATOMIC_STEP(p), __atomic_store_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_exchange(p, v)  (ATOMIC_STEP(p), __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_add(p, v) (ATOMIC_STEP(p), __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_or(p, v)  (ATOMIC_STEP(p), __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
+#define atomic_fetch_and(p, v) (ATOMIC_STEP(p), __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST))
+
+/* *p == *expected: *p = desired, true. Otherwise *expected = *p, false. */
+#define atomic_replace(p, expected, desired)                                                       \
+    (ATOMIC_STEP(p),                                                                               \
+     __atomic_compare_exchange_n(p, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+
+/* A 128-bit record that hardware reads in one go (context entry, IRTE). */
+struct u128 {
+    uint64_t lo, hi;
+} __attribute__((aligned(16)));
+
+/* Replace all 16 bytes at once: no reader ever sees half of the old and half of the new entry. */
+static inline void atomic_store_128(struct u128 *p, struct u128 v)
+{
+    struct u128 old = *p;
+    bool done;
+    do {
+        asm volatile("lock cmpxchg16b %1"
+                     : "=@ccz"(done), "+m"(*p), "+a"(old.lo), "+d"(old.hi)
+                     : "b"(v.lo), "c"(v.hi)
+                     : "memory");
+    } while (!done);
+}
+
+static inline void compiler_barrier(void) { asm volatile("" ::: "memory"); }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C library's memory and string functions. The big ones are one string instruction: real CPUs do
+ * it in large steps, and Bochs counts it as one.
+ * From: everywhere; the compiler calls memcpy and memset, too.
+ * Spec: ISO C "String handling"; SDM "Fast-String Operation".
+ */
+#include "lib/string.h"
+
+void *memcpy(void *to, const void *from, size_t size)
+{
+    void *d = to;
+    asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(size)::"memory");
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t size)
+{
+    if ((uintptr_t)to - (uintptr_t)from >= size)
+        return memcpy(to, from, size);
+    char *d = to; /* the end of the target lies on what is still to be read: from the end on */
+    const char *s = from;
+    while (size-- > 0)
+        d[size] = s[size];
+    return to;
+}
+
+void *memset(void *to, int byte, size_t size)
+{
+    void *d = to;
+    asm volatile("rep stosb" : "+D"(d), "+c"(size) : "a"(byte) : "memory");
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t size)
+{
+    const unsigned char *p = a, *q = b;
+    for (size_t i = 0; i < size; i++)
+        if (p[i] != q[i])
+            return p[i] < q[i] ? -1 : 1;
+    return 0;
+}
+
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+    while (s[n] != '\0')
+        n++;
+    return n;
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char x = (unsigned char)a[i], y = (unsigned char)b[i];
+        if (x != y)
+            return x < y ? -1 : 1;
+        if (x == '\0')
+            return 0;
+    }
+    return 0;
+}
+
+int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
+
+char *strchr(const char *s, int c)
+{
+    for (;; s++) {
+        if (*s == (char)c)
+            return (char *)(uintptr_t)s;
+        if (*s == '\0')
+            return NULL;
+    }
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPU that a guest sees: this one, less what is not carried, by an explicit list. What no row lets
+ * through is 0. The answers are prepared once, because CPUID itself may be slow (it exits, if Hamlet is
+ * itself a guest); only what depends on the moment is filled in at the exit.
+ * From: vmx/run/run.c (exit table).   To: vmx/exit/cr.c (CR4 follows what is offered here), exit_msr.c.
+ * Spec: SDM "CPUID-CPU Identification"; "Determination of Hypervisor Presence" is a convention, not SDM.
+ */
+#include "vmx/internal.h"
+#include "arch/msr.h"
+#include "arch/time.h"
+
+#define ALL                 UINT32_MAX
+#define NONE                0
+#define LEAF_EXTENDED       0x80000000u
+#define LEAF_HYPERVISOR     0x40000000u
+#define BASIC_COUNT         0x17
+#define EXTENDED_COUNT      9
+
+/* Leaf 1 */
+#define L1_ECX_X2APIC       BIT(21)
+#define L1_ECX_TSC_DEADLINE BIT(24)
+#define L1_ECX_XSAVE        BIT(26)
+#define L1_ECX_OSXSAVE      BIT(27)
+#define L1_ECX_AVX          BIT(28)
+#define L1_EBX_APIC_ID      BITS(31, 24)
+#define L1_EBX_CPU_COUNT    BITS(23, 16)
+#define XCR0_AVX            BIT(2)
+#define XCR0_AVX512         BITS(7, 5)
+/* Leaf 4 */
+#define L4_EAX_SHARING      (BITS(31, 26) | BITS(25, 14))
+/* Leaf 7 */
+#define L7_EBX_AVX512       (BITS(17, 16) | BIT(28) | BITS(31, 30))
+#define L7_EBX_INVPCID      BIT(10)
+#define L7_EBX_TSC_ADJUST   BIT(1)
+
+/* One row per thing that a guest may see; rows of the same leaf add up. */
+static const struct cpuid_row {
+    uint32_t leaf;
+    struct cpuid_regs mask;
+    const char *why;
+} rows[] = {
+    {0x0, {NONE, ALL, ALL, ALL}, "vendor; the highest leaf is ours"},
+    {0x1, {ALL, BITS(15, 0), NONE, NONE}, "family, model, stepping, brand, CLFLUSH size"},
+    {0x1, {0, 0, BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13), 0}, "SSE3 PCLMUL SSSE3 FMA CX16"},
+    {0x1, {0, 0, BIT(17) | BIT(19) | BIT(20), 0}, "PCID SSE4.1 SSE4.2"},
+    {0x1, {0, 0, BIT(22) | BIT(23) | BIT(25), 0}, "MOVBE POPCNT AES"},
+    {0x1, {0, 0, L1_ECX_XSAVE, 0}, "XSAVE: registers.c switches the state"},
+    {0x1, {0, 0, L1_ECX_AVX | BIT(29) | BIT(30), 0}, "AVX F16C RDRAND"},
+    {0x1, {0, 0, 0, BITS(6, 0)}, "FPU VME DE PSE TSC MSR PAE"},
+    {0x1, {0, 0, 0, BIT(8) | BIT(9) | BIT(11)}, "CX8, APIC, SYSENTER"},
+    {0x1, {0, 0, 0, BIT(7) | BIT(14)}, "MCE, MCA: machine checks, from no bank at all"},
+    {0x1, {0, 0, 0, BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17)}, "MTRR PGE CMOV PAT PSE-36"},
+    {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
+    {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
+    {0x7, {NONE, BIT(0) | BIT(3) | BIT(5) | BIT(8), 0, 0}, "FSGSBASE BMI1 AVX2 BMI2"},
+    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "tells kernels that nobody has moved the TSC"},
+    {0x7, {NONE, BIT(7) | BIT(20), 0, 0}, "SMEP SMAP: their bits of CR4 are the guest's"},
+    {0x7, {NONE, BIT(9) | L7_EBX_INVPCID | BIT(13), 0, 0}, "REP MOVSB, INVPCID, no FPU CS/DS"},
+    {0x7,
+     {NONE, BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29), 0, 0},
+     "RDSEED ADX CLFLUSHOPT CLWB SHA"},
+    {0x7, {NONE, L7_EBX_AVX512, 0, 0}, "AVX-512 F DQ CD BW VL: registers.c switches the state"},
+    {0x80000001, {ALL, NONE, BIT(0) | BIT(5) | BIT(8), 0}, "LAHF LZCNT PREFETCHW"},
+    {0x80000001,
+     {0, 0, 0, BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29)},
+     "SYSCALL NX 1-GByte-pages RDTSCP 64-bit"},
+    {0x80000002, {ALL, ALL, ALL, ALL}, "brand string"},
+    {0x80000003, {ALL, ALL, ALL, ALL}, "brand string"},
+    {0x80000004, {ALL, ALL, ALL, ALL}, "brand string"},
+    {0x80000006, {NONE, NONE, ALL, NONE}, "L2 cache"},
+    {0x80000007, {NONE, NONE, NONE, BIT(8)}, "invariant TSC"},
+    {0x80000008, {BITS(15, 0), NONE, NONE, NONE}, "widths of addresses"},
+};
+
+/* Which CR4 bit needs which feature: {leaf 1 or 7, register} */
+static uint64_t cr4_offered;
+static struct cpuid_regs basic[BASIC_COUNT], extended[EXTENDED_COUNT];
+
+static struct cpuid_regs *answer_of(uint32_t leaf)
+{
+    if (leaf < BASIC_COUNT)
+        return &basic[leaf];
+    if (leaf - LEAF_EXTENDED < EXTENDED_COUNT)
+        return &extended[leaf - LEAF_EXTENDED];
+    return NULL;
+}
+
+/* A kernel without a PIT has nothing to measure its TSC with. What the CPU itself says may be wrong (if
+ * this is an emulator), so the answer is what Hamlet measured. The "crystal" is the clock of the local
+ * APIC's timer: here that is the TSC, too. */
+static void frequencies_fill(void)
+{
+    uint32_t mhz = (uint32_t)(time_tsc_khz() / 1000);
+    basic[0x15] = (struct cpuid_regs){.eax = 1, .ebx = 1, .ecx = (uint32_t)(time_tsc_khz() * 1000)};
+    basic[0x16] = (struct cpuid_regs){.eax = mhz, .ebx = mhz, .ecx = 0};
+}
+
+/* Features that depend on more than the CPU. */
+static void cpuid_adjust(void)
+{
+    bool avx = vmx_caps.xcr0 & XCR0_AVX;
+    basic[0].eax = BASIC_COUNT - 1;
+    basic[1].ecx |= L1_ECX_X2APIC | L1_ECX_HYPERVISOR | L1_ECX_TSC_DEADLINE;
+    basic[1].ebx |= FIELD_SET(L1_EBX_CPU_COUNT, 1);
+    if (!vmx_caps.xcr0)
+        basic[1].ecx &= ~(uint32_t)L1_ECX_XSAVE;
+    if (!avx) {
+        basic[1].ecx &= ~(uint32_t)(L1_ECX_AVX | BIT(29) | BIT(12));
+        basic[7].ebx &= ~(uint32_t)BIT(5);
+    }
+    if (!(vmx_caps.xcr0 & XCR0_AVX512))
+        basic[7].ebx &= ~(uint32_t)L7_EBX_AVX512;
+    if (!vmx_caps.invpcid)
+        basic[7].ebx &= ~(uint32_t)L7_EBX_INVPCID;
+    if (!vmx_caps.rdtscp)
+        extended[1].edx &= ~(uint32_t)BIT(27);
+    basic[6].eax = (uint32_t)BIT(2); /* the APIC timer never stops */
+    frequencies_fill();
+    extended[0].eax = MIN(cpuid(LEAF_EXTENDED, 0).eax, LEAF_EXTENDED + EXTENDED_COUNT - 1);
+}
+
+/* SDM "Control Registers": a bit of CR4 whose feature is not offered is reserved. */
+static void cr4_derive(void)
+{
+    static const struct {
+        uint64_t cr4;
+        const uint32_t *reg;
+        uint32_t feature;
+    } needs[] = {
+        {BITS(1, 0), &basic[1].edx, BIT(1)}, /* VME, PVI */
+        {BIT(2), &basic[1].edx, BIT(4)},     /* TSD */
+        {CR4_DE, &basic[1].edx, BIT(2)},          {CR4_PSE, &basic[1].edx, BIT(3)},
+        {CR4_PAE, &basic[1].edx, BIT(6)},         {CR4_PGE, &basic[1].edx, BIT(13)},
+        {BIT(8), &basic[1].edx, BIT(0)}, /* PCE: RDPMC is #GP anyway */
+        {CR4_MCE, &basic[1].edx, BIT(7)},         {CR4_OSFXSR, &basic[1].edx, BIT(24)},
+        {CR4_OSXMMEXCPT, &basic[1].edx, BIT(25)}, {CR4_FSGSBASE, &basic[7].ebx, BIT(0)},
+        {CR4_PCIDE, &basic[1].ecx, BIT(17)},      {CR4_OSXSAVE, &basic[1].ecx, BIT(26)},
+        {CR4_SMEP, &basic[7].ebx, BIT(7)},        {CR4_SMAP, &basic[7].ebx, BIT(20)},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(needs); i++)
+        if (*needs[i].reg & needs[i].feature)
+            cr4_offered |= needs[i].cr4;
+}
+
+uint64_t cpuid_guest_cr4(void) { return cr4_offered; }
+
+void cpuid_init(void)
+{
+    for (const struct cpuid_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
+        uint32_t highest = cpuid(row->leaf & LEAF_EXTENDED, 0).eax;
+        if (row->leaf > highest)
+            continue;
+        struct cpuid_regs host = cpuid(row->leaf, 0), *to = answer_of(row->leaf);
+        to->eax |= host.eax & row->mask.eax;
+        to->ebx |= host.ebx & row->mask.ebx;
+        to->ecx |= host.ecx & row->mask.ecx;
+        to->edx |= host.edx & row->mask.edx;
+    }
+    cpuid_adjust();
+    cr4_derive();
+}
+
+/* Subleaf 0 asks with the guest's XCR0 in the CPU, so "size for what is enabled" is right. */
+static struct cpuid_regs leaf_xsave(uint32_t subleaf)
+{
+    struct cpuid_regs host = {0}, none = {0};
+    if (!vmx_caps.xcr0 || subleaf > 7)
+        return none;
+    if (subleaf > 1 && !(vmx_caps.xcr0 & BIT(subleaf)))
+        return none;
+    host = cpuid(0xd, subleaf);
+    if (subleaf == 0) {
+        host.eax = LO32(vmx_caps.xcr0);
+        host.edx = HI32(vmx_caps.xcr0);
+    } else if (subleaf == 1) {
+        /* XSAVEC, so EBX says the size; no XSAVES: no IA32_XSS */
+        host = (struct cpuid_regs){.eax = host.eax & (uint32_t)BITS(2, 0), .ebx = host.ebx};
+    }
+    return host;
+}
+
+/* Each vCPU is a package of its own, so no cache is shared. */
+static struct cpuid_regs leaf_caches(uint32_t subleaf)
+{
+    struct cpuid_regs r = cpuid(4, subleaf);
+    r.eax &= ~(uint32_t)L4_EAX_SHARING;
+    return r;
+}
+
+static void leaf_1_now(const struct vcpu *v, struct cpuid_regs *r)
+{
+    r->ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
+    if (vmread(GUEST_CR4) & CR4_OSXSAVE)
+        r->ecx |= L1_ECX_OSXSAVE;
+}
+
+/* "HamletHamlet", four letters to a register. */
+static struct cpuid_regs leaf_hypervisor(void)
+{
+    const uint32_t haml = 0x6c6d6148, etha = 0x61487465, mlet = 0x74656c6d;
+    return (struct cpuid_regs){LEAF_HYPERVISOR, haml, etha, mlet};
+}
+
+static struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_regs none = {0};
+    const struct cpuid_regs *prepared = answer_of(leaf);
+    if (!prepared)
+        return leaf == LEAF_HYPERVISOR ? leaf_hypervisor() : none;
+    struct cpuid_regs r = *prepared;
+    switch (leaf) {
+    case 0x1:
+        leaf_1_now(v, &r);
+        break;
+    case 0x4:
+        return leaf_caches(subleaf);
+    case 0x7:
+        return subleaf == 0 ? r : none;
+    case 0xb:
+        r.ecx = subleaf & (uint32_t)BITS(7, 0);
+        r.edx = v->index; /* x2APIC id; no levels above */
+        break;
+    case 0xd:
+        return leaf_xsave(subleaf);
+    }
+    return r;
+}
+
+enum exit_action exit_cpuid(struct vcpu *v)
+{
+    uint64_t *gpr = v->regs.gpr;
+    struct cpuid_regs r = answer(v, LO32(gpr[RAX]), LO32(gpr[RCX]));
+    gpr[RAX] = r.eax;
+    gpr[RBX] = r.ebx;
+    gpr[RCX] = r.ecx;
+    gpr[RDX] = r.edx;
+    return RESUME_NEXT;
+}
+
+/* SDM "XSETBV-Set Extended Control Register": the combinations that are #GP. */
+static bool xcr0_is_valid(uint64_t value)
+{
+    if (!(value & BIT(0)) || (value & ~vmx_caps.xcr0))
+        return false;
+    if ((value & XCR0_AVX) && !(value & BIT(1)))
+        return false;
+    uint64_t avx512 = value & XCR0_AVX512;
+    return !avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX));
+}
+
+enum exit_action exit_xsetbv(struct vcpu *v)
+{
+    const uint64_t *gpr = v->regs.gpr;
+    uint64_t value = (uint64_t)LO32(gpr[RDX]) << 32 | LO32(gpr[RAX]);
+    if (LO32(gpr[RCX]) != 0 || !xcr0_is_valid(value)) {
+        vcpu_inject_error(v, VECTOR_GP, 0);
+        return RESUME_SAME;
+    }
+    registers_set_xcr0(v, value);
+    return RESUME_NEXT;
+}

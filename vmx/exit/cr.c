@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control registers. The guest changes most bits without an exit; those that stay the host's (CR0.NE,
+ * CR0.CD and NW, CR4.VMXE and what we do not offer) are shadowed, and a change of them comes here.
+ * From: vmx/run/run.c (exit table).   To: vmx/vcpu/inject.c (#GP, as the hardware has it).
+ * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4", "MOV-Move to/from Control Registers",
+ * "Checks on Guest Control Registers, Debug Registers, and MSRs".
+ */
+#include "vmx/internal.h"
+#include "arch/apic.h"
+
+/* CR3 names a table of four entries, 32-byte aligned, in PAE paging. */
+#define CR3_PAE_TABLE  BITS(31, 5)
+#define PDPTE_P        BIT(0)
+#define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5) | BITS(63, 52))
+
+uint64_t cr0_guest_view(void)
+{
+    uint64_t mask = vmread(CR0_MASK);
+    return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
+}
+
+uint64_t cr4_guest_view(void)
+{
+    uint64_t mask = vmread(CR4_MASK);
+    return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_READ_SHADOW) & mask);
+}
+
+/* Caches stay on whatever the guest says: they are everybody's. */
+void cr0_write(uint64_t value)
+{
+    vmwrite(GUEST_CR0, (value | CR0_NE) & ~(CR0_CD | CR0_NW));
+    vmwrite(CR0_READ_SHADOW, value);
+}
+
+/* A machine check while a guest runs is the host's to see. */
+void cr4_write(uint64_t value)
+{
+    vmwrite(GUEST_CR4, value | CR4_VMXE | CR4_MCE);
+    vmwrite(CR4_READ_SHADOW, value);
+}
+
+/* With EPT the four entries come out of the VMCS at VM entry. -EINVAL: #GP, a reserved bit. */
+static int load_pdptes(struct vcpu *v)
+{
+    gpa_t at = gpa(vmread(GUEST_CR3) & CR3_PAE_TABLE);
+    hpa_t table;
+    unsigned perm;
+    enum ept_type type;
+    if (!ept_translate(v->ept, at, &table, &perm, &type) || type != EPT_WB)
+        return -EINVAL;
+    uint64_t entry[4];
+    for (unsigned i = 0; i < 4; i++) {
+        entry[i] = atomic_load((uint64_t *)hpa_ptr(table) + i);
+        if ((entry[i] & PDPTE_P) && (entry[i] & PDPTE_RESERVED))
+            return -EINVAL;
+    }
+    vmwrite(GUEST_PDPTE0, entry[0]);
+    vmwrite(GUEST_PDPTE1, entry[1]);
+    vmwrite(GUEST_PDPTE2, entry[2]);
+    vmwrite(GUEST_PDPTE3, entry[3]);
+    return 0;
+}
+
+static bool in_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+    return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
+}
+
+/* PG changes under LME: SDM "Initializing IA-32e Mode". -EINVAL: #GP. */
+static int switch_long_mode(uint64_t cr0, uint64_t *efer)
+{
+    uint64_t entry = vmread(VM_ENTRY_CONTROLS);
+    if (!(*efer & EFER_LME))
+        return 0;
+    if (cr0 & CR0_PG) {
+        if (!(vmread(GUEST_CR4) & CR4_PAE) || (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L))
+            return -EINVAL;
+        *efer |= EFER_LMA;
+        entry |= ENTRY_GUEST_64BIT;
+    } else {
+        if (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L)
+            return -EINVAL;
+        *efer &= ~EFER_LMA;
+        entry &= ~ENTRY_GUEST_64BIT;
+    }
+    vmwrite(VM_ENTRY_CONTROLS, entry);
+    return 0;
+}
+
+static int write_cr0_checked(struct vcpu *v, uint64_t value)
+{
+    uint64_t old = cr0_guest_view(), efer = vmread(GUEST_IA32_EFER), cr4 = vmread(GUEST_CR4);
+    if (HI32(value) || ((value & CR0_PG) && !(value & CR0_PE)) ||
+        ((value & CR0_NW) && !(value & CR0_CD)) || (!(value & CR0_PG) && (cr4 & CR4_PCIDE)))
+        return -EINVAL;
+    if (((old ^ value) & CR0_PG) && switch_long_mode(value, &efer) < 0)
+        return -EINVAL;
+    if (in_pae_paging(value, cr4, efer) && ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW)) &&
+        load_pdptes(v) < 0)
+        return -EINVAL;
+    vmwrite(GUEST_IA32_EFER, efer);
+    cr0_write(value | CR0_ET);
+    return 0;
+}
+
+static int write_cr4_checked(struct vcpu *v, uint64_t value)
+{
+    uint64_t old = cr4_guest_view(), efer = vmread(GUEST_IA32_EFER), cr0 = vmread(GUEST_CR0);
+    if (value & ~cpuid_guest_cr4())
+        return -EINVAL; /* VMXE too: this CPU shows no VMX */
+    if ((efer & EFER_LMA) && !(value & CR4_PAE))
+        return -EINVAL;
+    if (!(old & CR4_PCIDE) && (value & CR4_PCIDE) &&
+        (!(efer & EFER_LMA) || (vmread(GUEST_CR3) & BITS(11, 0))))
+        return -EINVAL;
+    if (in_pae_paging(cr0, value, efer) && load_pdptes(v) < 0)
+        return -EINVAL;
+    cr4_write(value);
+    return 0;
+}
+
+/* Without APICv. CR8 is bits 7:4 of the TPR. */
+static int cr8_access(struct vcpu *v, bool to, uint64_t *value)
+{
+    if (!to) {
+        *value = FIELD_GET(BITS(7, 4), v->vapic[APIC_TPR / 4]);
+        return 0;
+    }
+    if (*value & ~BITS(3, 0))
+        return -EINVAL;
+    v->vapic[APIC_TPR / 4] = (uint32_t)FIELD_SET(BITS(7, 4), *value);
+    vm_apic_write(v, APIC_TPR);
+    return 0;
+}
+
+static int mov_to(struct vcpu *v, unsigned number, uint64_t value)
+{
+    if (!(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT))
+        value = LO32(value); /* a 32-bit guest has no upper half */
+    switch (number) {
+    case 0:
+        return write_cr0_checked(v, value);
+    case 4:
+        return write_cr4_checked(v, value);
+    case 8:
+        return cr8_access(v, true, &value);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* The MSW is the low half of CR0; LMSW can set PE and not clear it. */
+static uint64_t lmsw_value(uint64_t qualification)
+{
+    uint64_t old = cr0_guest_view();
+    uint64_t data = FIELD_GET(QUAL_CR_LMSW_DATA, qualification) & BITS(3, 0);
+    return (old & ~(CR0_MP | CR0_EM | CR0_TS)) | data;
+}
+
+enum exit_action exit_cr_access(struct vcpu *v)
+{
+    uint64_t qualification = vmread(EXIT_QUALIFICATION);
+    unsigned number = (unsigned)FIELD_GET(QUAL_CR_NUMBER, qualification);
+    enum gpr gpr = (enum gpr)FIELD_GET(QUAL_CR_GPR, qualification);
+    uint64_t value = 0;
+    int err = -EINVAL;
+    v->exit.qualification = qualification;
+    switch (FIELD_GET(QUAL_CR_ACCESS, qualification)) {
+    case CR_ACCESS_TO:
+        err = mov_to(v, number, vcpu_gpr(v, gpr));
+        break;
+    case CR_ACCESS_FROM: /* of CR8 only; the others are read without an exit */
+        err = number == 8 ? cr8_access(v, false, &value) : -EINVAL;
+        if (err == 0)
+            vcpu_set_gpr(v, gpr, value);
+        break;
+    case CR_ACCESS_CLTS:
+        err = write_cr0_checked(v, cr0_guest_view() & ~CR0_TS);
+        break;
+    case CR_ACCESS_LMSW:
+        err = write_cr0_checked(v, lmsw_value(qualification));
+        break;
+    }
+    if (err < 0) {
+        vcpu_inject_error(v, VECTOR_GP, 0);
+        return RESUME_SAME;
+    }
+    if (number != 8)
+        vpid_flush(v); /* paging may have changed; the guest counts on an empty TLB then */
+    return RESUME_NEXT;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Exits that are about interrupts and exceptions: a host interrupt that came while a guest ran, windows
+ * that have opened, the trap-like exits of the virtual APIC, the few exceptions that are intercepted.
+ * From: vmx/run/run.c (exit table).   To: arch/trap.c (irq_dispatch), guest/pc/vlapic.c (vm_apic_write, vm_eoi).
+ * Spec: SDM "VM-Exit Interruption Information", "Virtualizing Memory-Mapped APIC Accesses".
+ */
+#include "vmx/internal.h"
+#include "arch/trap.h"
+
+/* "Acknowledge interrupt on exit": the vector is out of the local APIC already, its EOI is ours. */
+enum exit_action exit_external_interrupt(struct vcpu *v)
+{
+    (void)v;
+    irq_dispatch((uint8_t)FIELD_GET(EVENT_VECTOR, vmread(VM_EXIT_INTERRUPTION_INFO)));
+    return RESUME_SAME;
+}
+
+/* What waits asks again for the window if it still has to (vmx/vcpu/inject.c). */
+enum exit_action exit_interrupt_window(struct vcpu *v)
+{
+    vmcs_set_proc(v, v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
+    return RESUME_SAME;
+}
+
+enum exit_action exit_nmi_window(struct vcpu *v)
+{
+    vmcs_set_proc(v, v->proc & ~(uint32_t)PROC_NMI_WINDOW);
+    return RESUME_SAME;
+}
+
+enum exit_action exit_exception_nmi(struct vcpu *v)
+{
+    uint32_t info = (uint32_t)vmread(VM_EXIT_INTERRUPTION_INFO);
+    /* The exception came out of the IRET that ends an NMI handler: the blocking is still due. */
+    if ((info & EVENT_NMI_UNBLOCKED) && !v->event)
+        vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
+    switch (FIELD_GET(EVENT_VECTOR, info)) {
+    case VECTOR_NMI: /* the machine's; the IRET of our own handler ends the blocking */
+        asm volatile("int $2" ::: "memory");
+        break;
+    case VECTOR_MC:
+        asm volatile("int $18" ::: "memory");
+        break;
+    case VECTOR_DB:
+        return debug_exception(v, info);
+    case VECTOR_BP:
+        return debug_int3(v, info);
+    case VECTOR_AC:
+        vcpu_inject_error(v, VECTOR_AC, (uint32_t)vmread(VM_EXIT_INTERRUPTION_ERROR_CODE));
+        break;
+    default:
+        vm_crash(v, "an exception that nobody intercepts");
+        return STOP_VM;
+    }
+    return RESUME_SAME;
+}
+
+/* A register that the virtual-APIC page does not serve. For the virtual PC it is an access to memory that
+ * is not mapped, like any other. */
+enum exit_action exit_apic_access(struct vcpu *v)
+{
+    uint64_t qualification = vmread(EXIT_QUALIFICATION);
+    uint64_t as_ept = QUAL_EPT_LINEAR_VALID | QUAL_EPT_LINEAR;
+    v->exit.qualification = qualification;
+    switch (FIELD_GET(QUAL_APIC_TYPE, qualification)) {
+    case APIC_LINEAR_READ:
+        as_ept |= QUAL_EPT_READ;
+        break;
+    case APIC_LINEAR_WRITE:
+        as_ept |= QUAL_EPT_WRITE;
+        break;
+    default:
+        vm_crash(v, "code, stack or tables in the page of the local APIC");
+        return STOP_VM;
+    }
+    uint64_t at = ALIGN_DOWN(v->apic_base, PAGE_SIZE) + FIELD_GET(QUAL_APIC_OFFSET, qualification);
+    top_count(&v->tops[TOP_GPA], at);
+    return vm_ept_violation(v, gpa(at), as_ept);
+}
+
+/* Trap-like: the guest is past the instruction already. */
+enum exit_action exit_apic_write(struct vcpu *v)
+{
+    vm_apic_write(v, (uint32_t)FIELD_GET(QUAL_APIC_OFFSET, vmread(EXIT_QUALIFICATION)));
+    return RESUME_SAME;
+}
+
+enum exit_action exit_virtualized_eoi(struct vcpu *v)
+{
+    vm_eoi(v, (uint8_t)FIELD_GET(EVENT_VECTOR, vmread(EXIT_QUALIFICATION)));
+    return RESUME_SAME;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decode an I/O-instruction exit into struct pio, one per access; INS and OUTS go element by element.
+ * From: vmx/run/run.c (exit table).   To: guest/pc/pio.c (which device owns the port?).
+ * Spec: SDM "Exit Qualification for I/O Instructions", INS/INSB/INSW/INSD, OUTS/OUTSB/OUTSW/OUTSD, "REP".
+ */
+#include "vmx/internal.h"
+
+/* A REP goes on at the next entry after that many, so that no guest keeps its CPU by one instruction. */
+#define ELEMENTS_AT_ONCE 256
+
+/* The part of a register that an address size or an operand size names; 32-bit results clear the rest. */
+static uint64_t merge(uint64_t old, uint64_t value, unsigned bytes)
+{
+    if (bytes >= 4)
+        return bytes == 4 ? LO32(value) : value;
+    uint64_t mask = BIT(8 * bytes) - 1;
+    return (old & ~mask) | (value & mask);
+}
+
+static uint64_t part(uint64_t value, unsigned bytes)
+{
+    return bytes >= 8 ? value : value & (BIT(8 * bytes) - 1);
+}
+
+static enum exit_action one_access(struct vcpu *v, struct pio *pio)
+{
+    uint64_t *rax = &v->regs.gpr[RAX];
+    top_count(&v->tops[TOP_PORT], pio->port);
+    if (!pio->in)
+        pio->value = LO32(*rax) & (UINT32_MAX >> (32 - 8 * pio->width));
+    enum exit_action action = vm_pio(v, pio);
+    if (pio->in)
+        *rax = merge(*rax, pio->value, pio->width);
+    return action;
+}
+
+/* One element between the port and `linear`. */
+static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t linear)
+{
+    uint32_t word = 0;
+    if (!pio->in) {
+        if (vm_copy_linear(v, linear, &word, pio->width, false) < 0)
+            return RESUME_SAME; /* #PF waits */
+        pio->value = word;
+        return vm_pio(v, pio);
+    }
+    enum exit_action action = vm_pio(v, pio);
+    word = pio->value;
+    if (action == RESUME_NEXT && vm_copy_linear(v, linear, &word, pio->width, true) < 0)
+        return RESUME_SAME;
+    return action;
+}
+
+/* RCX, RSI and RDI move on as the guest would see them if an interrupt came between two elements. */
+static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, struct pio *pio,
+                                                                bool rep)
+{
+    unsigned size = 2u << FIELD_GET(INFO_IO_ADDRESS_SIZE, vmread(VM_EXIT_INSTRUCTION_INFO));
+    uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];
+    int64_t step = vmread(GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)pio->width : pio->width;
+    uint64_t linear = vmread(GUEST_LINEAR_ADDRESS);
+    top_count(&v->tops[TOP_PORT], pio->port);
+    for (unsigned n = 0; n < ELEMENTS_AT_ONCE; n++) {
+        if (rep && part(*count, size) == 0)
+            return RESUME_NEXT;
+        enum exit_action action = string_element(v, pio, linear);
+        if (action != RESUME_NEXT)
+            return action;
+        *index = merge(*index, *index + (uint64_t)step, size);
+        linear += (uint64_t)step;
+        if (!rep)
+            return RESUME_NEXT;
+        *count = merge(*count, *count - 1, size);
+    }
+    return part(*count, size) == 0 ? RESUME_NEXT : RESUME_SAME;
+}
+
+enum exit_action exit_io_instruction(struct vcpu *v)
+{
+    uint64_t qualification = vmread(EXIT_QUALIFICATION);
+    struct pio pio = {
+        .port = (uint16_t)FIELD_GET(QUAL_IO_PORT, qualification),
+        .width = (uint8_t)(FIELD_GET(QUAL_IO_SIZE, qualification) + 1),
+        .in = qualification & QUAL_IO_IN,
+    };
+    v->exit.qualification = qualification;
+    if (qualification & QUAL_IO_STRING)
+        return string_access(v, &pio, qualification & QUAL_IO_REP);
+    return one_access(v, &pio);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Model-specific registers, by an explicit list: a row says what the guest gets and why. The local
+ * APIC's are the virtual PC's; what nobody knows is #GP, as on a CPU that lacks it.
+ * From: vmx/run/run.c (exit table), vmx/bitmaps.c (msr_open_bitmap).   To: guest/pc/vlapic.c (vm_msr_read).
+ * Spec: SDM "Model-Specific Registers (MSRs)", "RDMSR-Read From Model Specific Register".
+ */
+#include "vmx/internal.h"
+#define LOG "vmx"
+#include "arch/log.h"
+#include "arch/msr.h"
+#include "arch/panic.h"
+
+#define MSR_PLATFORM_ID          0x17
+#define MSR_MISC_FEATURES        0x140
+
+#define MSR_SMI_COUNT            0x34
+#define MSR_PPIN_CTL             0x4e
+#define MSR_PLATFORM_INFO        0xce
+#define MSR_OC_MAILBOX           0x150
+#define MSR_IA32_MCG_CAP         0x179
+#define MSR_IA32_MCG_STATUS      0x17a
+#define MSR_MISC_FEATURE_CONTROL 0x1a4
+#define MSR_PPERF                0x64e
+#define MSR_AMD_DE_CFG           0xc0011029
+
+#define MISC_ENABLE_FAST_STRINGS BIT(0)
+#define MISC_ENABLE_NO_BTS       BIT(11)
+#define MISC_ENABLE_NO_PEBS      BIT(12)
+
+enum msr_kind {
+    PASSES,      /* no exit at all */
+    READ_PASSES, /* reads pass, writes are dropped */
+    CONSTANT,    /* reads as `value`, writes are dropped */
+    READ_ONLY,   /* reads as `value`, writes are #GP */
+    ABSENT,      /* #GP: known to be asked for, and rightly not there */
+};
+
+static const struct msr_row {
+    uint32_t msr;
+    enum msr_kind kind;
+    uint64_t value;
+    const char *why;
+} rows[] = {
+    {MSR_IA32_TSC, READ_PASSES, 0, "the real TSC; to write it would change it for everybody"},
+    {MSR_IA32_SYSENTER_CS, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_SYSENTER_ESP, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_SYSENTER_EIP, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_PAT, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_EFER, PASSES, 0, "in the VMCS; the CPU checks it"},
+    {MSR_IA32_FS_BASE, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_GS_BASE, PASSES, 0, "in the VMCS"},
+    {MSR_IA32_KERNEL_GS_BASE, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_STAR, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_LSTAR, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_TSC_ADJUST, CONSTANT, 0, "nobody has moved it, and nobody can"},
+    {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
+    {MSR_IA32_MISC_ENABLE, CONSTANT,
+     MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, "nothing to switch"},
+    {MSR_IA32_BIOS_SIGN_ID, CONSTANT, 0, "kernels clear it, then read the microcode revision"},
+    {MSR_IA32_DEBUGCTL, CONSTANT, 0, "no branch records"},
+    {MSR_PLATFORM_ID, READ_ONLY, 0, "kernels read it beside the microcode revision"},
+    {MSR_MISC_FEATURES, CONSTANT, 0, "no features to enable"},
+    {MSR_IA32_MCG_CAP, READ_ONLY, 0, "no bank of machine checks"},
+    {MSR_IA32_MCG_STATUS, CONSTANT, 0, "no machine check has happened"},
+    {MSR_IA32_FEATURE_CONTROL, ABSENT, 0, "neither VMX nor SGX is there to be allowed"},
+    {MSR_PPIN_CTL, ABSENT, 0, "which processor this is, is not a guest's business"},
+    {MSR_PLATFORM_INFO, ABSENT, 0, "no ratios to choose, no CPUID faulting"},
+    {MSR_SMI_COUNT, ABSENT, 0, "Linux looks whether a perf event of this CPU works: it has no PMU"},
+    {MSR_PPERF, ABSENT, 0, "likewise"},
+    {MSR_OC_MAILBOX, ABSENT, 0, "Linux looks whether voltage can be changed: it cannot"},
+    {MSR_AMD_DE_CFG, ABSENT, 0, "Linux looks for it on every CPU; it is AMD's"},
+    {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "prefetchers are everybody's"},
+};
+
+void msr_open_bitmap(struct bitmaps *b)
+{
+    for (const struct msr_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
+        bool read = row->kind == PASSES || row->kind == READ_PASSES;
+        if (row->msr == MSR_IA32_TSC_AUX && !vmx_caps.rdtscp)
+            continue;
+        if (read && bitmaps_msr(b, row->msr, true, row->kind == PASSES) < 0)
+            panic("MSR 0x%x has no bit in the bitmap", row->msr);
+    }
+}
+
+static const struct msr_row *row_of(uint32_t msr)
+{
+    for (const struct msr_row *row = rows; row < rows + ARRAY_COUNT(rows); row++)
+        if (row->msr == msr)
+            return row;
+    return NULL;
+}
+
+static bool is_mtrr_type(uint64_t type)
+{
+    return type == 0 || type == 1 || (type >= 4 && type <= 6); /* UC WC WT WP WB */
+}
+
+static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    const struct msr_row *row = row_of(msr);
+    if (msr == MSR_IA32_MTRR_DEF_TYPE) {
+        *value = v->mtrr_def_type;
+        return 0;
+    }
+    if (!row || row->kind == PASSES)
+        return vm_msr_read(v, msr, value);
+    if (row->kind == ABSENT)
+        return -ENOENT;
+    *value = row->kind == READ_PASSES ? rdmsr(msr) : row->value;
+    return 0;
+}
+
+static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    const struct msr_row *row = row_of(msr);
+    if (msr == MSR_IA32_MTRR_DEF_TYPE) {
+        if ((value & ~(BITS(11, 10) | BITS(7, 0))) || !is_mtrr_type(value & BITS(7, 0)))
+            return -EINVAL;
+        v->mtrr_def_type = value; /* remembered; the type of memory is what the EPT says */
+        return 0;
+    }
+    if (!row || row->kind == PASSES)
+        return vm_msr_write(v, msr, value);
+    return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;
+}
+
+static enum exit_action refuse(struct vcpu *v, const char *what, uint32_t msr)
+{
+    if (!row_of(msr))
+        log_guest(&v->log_budget, "vcpu=%u %s msr=0x%x: #GP", v->index, what, msr);
+    vcpu_inject_error(v, VECTOR_GP, 0);
+    return RESUME_SAME;
+}
+
+enum exit_action exit_rdmsr(struct vcpu *v)
+{
+    uint32_t msr = LO32(v->regs.gpr[RCX]);
+    uint64_t value = 0;
+    top_count(&v->tops[TOP_MSR], msr);
+    if (msr_read(v, msr, &value) < 0)
+        return refuse(v, "RDMSR", msr);
+    v->regs.gpr[RAX] = LO32(value);
+    v->regs.gpr[RDX] = HI32(value);
+    return RESUME_NEXT;
+}
+
+enum exit_action exit_wrmsr(struct vcpu *v)
+{
+    uint32_t msr = LO32(v->regs.gpr[RCX]);
+    uint64_t value = (uint64_t)LO32(v->regs.gpr[RDX]) << 32 | LO32(v->regs.gpr[RAX]);
+    top_count(&v->tops[TOP_MSR], msr);
+    if (msr_write(v, msr, value) < 0)
+        return refuse(v, "WRMSR", msr);
+    return RESUME_NEXT;
+}

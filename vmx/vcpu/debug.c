@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU under a debugger: one instruction at a time, INT3, and the four debug registers. It is armed before
+ * it goes on and disarmed when it has stopped, so whoever looks at a stopped one sees the guest's state only.
+ * From: guest/life/step.c, monitor/gdb_target.c (vcpu_debug_arm), vmx/run/run.c and exit_intr.c (exits).
+ * To: guest/life/control.c (vm_debug).
+ * Spec: SDM "Debug Registers", "Monitor Trap Flag", "Exit Qualification for Debug Exceptions",
+ * "Exit Qualification for MOV DR", "MOV-Move to/from Debug Registers".
+ *
+ * While the registers are the debugger's, the guest's MOV DR exits and finds a copy: it reads what it has
+ * written, but its own breakpoints rest until it has its registers back.
+ */
+#include "vmx/internal.h"
+#include "lib/string.h"
+
+#define DR6            4 /* in v->debug.dr and v->debug_registers */
+#define DR7            5 /* in v->debug.dr only */
+#define DR6_BREAKS     BITS(3, 0)
+#define DR6_BD         BIT(13)
+#define DR6_RTM        BIT(16) /* 0 in DR6 where the qualification has a 1 */
+#define DR6_ONES       (BITS(31, 16) | BITS(11, 4))
+#define DR6_ZEROS      BIT(12)
+#define DR7_GD         BIT(13)
+#define DR7_ONES       BIT(10)
+#define DR7_ZEROS      (BITS(15, 14) | BIT(12))
+#define DR7_LOCAL(n)   BIT(2 * (n))
+#define PENDING_BREAKS (DR6_BREAKS | BIT(12)) /* SDM "Guest Non-Register State" */
+
+/* --- Arming ---------------------------------------------------------------------------------------- */
+
+static void lend_registers(struct vcpu *v, const struct vcpu_debug *want)
+{
+    memcpy(v->debug.dr, v->debug_registers, sizeof(v->debug_registers));
+    v->debug.dr[DR7] = vmread(GUEST_DR7);
+    memcpy(v->debug_registers, want->dr, sizeof(want->dr));
+    v->debug_registers[DR6] = DR6_ONES;
+    vmwrite(GUEST_DR7, want->dr7 | DR7_ONES);
+    v->debug.lent = true;
+}
+
+static void take_registers_back(struct vcpu *v)
+{
+    memcpy(v->debug_registers, v->debug.dr, sizeof(v->debug_registers));
+    vmwrite(GUEST_DR7, v->debug.dr[DR7]);
+    vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
+    v->debug.lent = false;
+}
+
+/* A step is to end at the next instruction, not in the handler of an interrupt that waits: as if the one
+ * before had been STI. SDM "Checks on Guest Non-Register State" says when that is allowed. */
+static void hold_interrupts(const struct vcpu *v)
+{
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    if (!v->event && (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(blocked & BLOCKED_BY_MOV_SS))
+        vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
+}
+
+int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
+{
+    uint32_t proc =
+        (uint32_t)((want->step ? PROC_MONITOR_TRAP : 0) | (want->dr7 ? PROC_MOV_DR : 0));
+    if (!caps_proc_may_be_1(proc))
+        return -ENODEV;
+    vcpu_borrow(v);
+    if (want->int3)
+        vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) | BIT(VECTOR_BP));
+    if (want->dr7)
+        lend_registers(v, want);
+    if (want->step)
+        hold_interrupts(v);
+    vmcs_set_proc(v, v->proc | proc);
+    vcpu_return(v);
+    return 0;
+}
+
+void vcpu_debug_disarm(struct vcpu *v)
+{
+    vcpu_borrow(v);
+    vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) & ~BIT(VECTOR_BP));
+    if (v->debug.lent)
+        take_registers_back(v);
+    vmcs_set_proc(v, v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR));
+    vcpu_return(v);
+}
+
+void debug_write_dr7(struct vcpu *v, uint64_t value)
+{
+    if (v->debug.lent)
+        v->debug.dr[DR7] = value;
+    else
+        vmwrite(GUEST_DR7, value);
+}
+
+/* --- Exits ----------------------------------------------------------------------------------------- */
+
+/* The first of the debugger's registers among `triggers`; -1: none. A bit may be set of one that is off. */
+static int hit_of(const struct vcpu *v, uint64_t triggers)
+{
+    uint64_t dr7 = vmread(GUEST_DR7);
+    for (int n = 0; v->debug.lent && n < 4; n++)
+        if ((triggers & BIT(n)) && (dr7 & DR7_LOCAL(n)))
+            return n;
+    return -1;
+}
+
+/* The exception goes where it was going. */
+static void pass_on(struct vcpu *v, uint32_t info)
+{
+    v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));
+    v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
+}
+
+static void update_dr6(struct vcpu *v, uint64_t triggers)
+{
+    uint64_t dr6 = v->debug.dr[DR6];
+    if (!v->debug.lent)
+        asm volatile("mov %%dr6, %0" : "=r"(dr6));
+    dr6 = ((dr6 & ~DR6_BREAKS) | triggers) ^ (triggers & DR6_RTM);
+    if (!v->debug.lent)
+        asm volatile("mov %0, %%dr6" ::"r"(dr6));
+    v->debug.dr[DR6] = dr6;
+}
+
+/* A #DB that exits has changed neither DR6 nor DR7. */
+enum exit_action debug_exception(struct vcpu *v, uint32_t info)
+{
+    uint64_t triggers = vmread(EXIT_QUALIFICATION) & QUAL_DB_TRIGGERS;
+    enum exit_action action = RESUME_SAME;
+    if (v->debug.lent) {
+        int hit = hit_of(v, triggers);
+        if (hit >= 0)
+            action = vm_debug(v, DEBUG_REGISTER, (unsigned)hit);
+        triggers &= ~DR6_BREAKS;
+        if (!triggers) /* otherwise the guest was stepping itself, too */
+            return action;
+    }
+    update_dr6(v, triggers);
+    debug_write_dr7(v, (v->debug.lent ? v->debug.dr[DR7] : vmread(GUEST_DR7)) & ~DR7_GD);
+    pass_on(v, info);
+    return action;
+}
+
+enum exit_action debug_int3(struct vcpu *v, uint32_t info)
+{
+    if (vm_debug(v, DEBUG_INT3, 0) == STOP_VM)
+        return STOP_VM;
+    pass_on(v, info);
+    return RESUME_SAME;
+}
+
+/* The monitor trap flag comes first; what the instruction has touched waits as a pending exception. */
+enum exit_action debug_step(struct vcpu *v)
+{
+    int hit = hit_of(v, vmread(GUEST_PENDING_DEBUG));
+    return hit >= 0 ? vm_debug(v, DEBUG_REGISTER, (unsigned)hit) : vm_step(v);
+}
+
+static enum exit_action general_protection(struct vcpu *v)
+{
+    vcpu_inject_error(v, VECTOR_GP, 0);
+    return RESUME_SAME;
+}
+
+static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
+{
+    if (n >= DR6 && HI32(value))
+        return general_protection(v);
+    if (n == DR6)
+        value = (value | DR6_ONES) & ~DR6_ZEROS;
+    if (n == DR7)
+        value = (value | DR7_ONES) & ~DR7_ZEROS;
+    v->debug.dr[n] = value;
+    return RESUME_NEXT;
+}
+
+/* Only while the registers are lent. The exit comes before all checks. */
+enum exit_action debug_mov_dr(struct vcpu *v)
+{
+    uint64_t qualification = vmread(EXIT_QUALIFICATION);
+    unsigned n = (unsigned)FIELD_GET(QUAL_DR_NUMBER, qualification);
+    enum gpr r = (enum gpr)FIELD_GET(QUAL_DR_GPR, qualification);
+    if ((n == 4 || n == 5) && (cr4_guest_view() & CR4_DE)) {
+        vcpu_inject(v, VECTOR_UD);
+        return RESUME_SAME;
+    }
+    if (vcpu_cpl() != 0)
+        return general_protection(v);
+    if (v->debug.dr[DR7] & DR7_GD) {
+        v->debug.dr[DR7] &= ~DR7_GD;
+        v->debug.dr[DR6] |= DR6_BD;
+        vcpu_inject(v, VECTOR_DB);
+        return RESUME_SAME;
+    }
+    n = n < 4 ? n : DR6 + (n & 1); /* 4 is 6, and 5 is 7 */
+    if (!(qualification & QUAL_DR_FROM))
+        return mov_to_dr(v, n, vcpu_gpr(v, r));
+    vcpu_set_gpr(v, r, v->debug.dr[n]);
+    return RESUME_NEXT;
+}

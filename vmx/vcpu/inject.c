@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events for the next VM entry: an exception that a handler raised, an NMI, and, without APICv, the
+ * interrupt that the software local APIC lets through. One at a time; what has to wait asks for a window.
+ * From: exit handlers (vcpu_inject), vmx/run/run.c (inject_pending).   To: the VM-entry interruption field.
+ * Spec: SDM "Event Injection", "Interrupt-Window Exiting and Virtual-Interrupt Delivery",
+ * "Interrupt 8-Double Fault Exception (#DF)", "Information for VM Exits That Occur During Event Delivery".
+ */
+#include "vmx/internal.h"
+#include "arch/apic.h"
+#include "arch/trace.h"
+
+static uint32_t event_of(unsigned type, uint8_t vector)
+{
+    return (uint32_t)(EVENT_VALID | FIELD_SET(EVENT_TYPE, type) | vector);
+}
+
+/* SDM "Interrupt and Exception Classes" */
+enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum exception_class class_of(uint8_t vector)
+{
+    switch (vector) {
+    case VECTOR_DE:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+        return CONTRIBUTORY;
+    case VECTOR_PF:
+        return PAGE_FAULT;
+    case VECTOR_DF:
+        return DOUBLE_FAULT;
+    default:
+        return BENIGN;
+    }
+}
+
+/* SDM "Conditions for Generating a Double Fault": does `second` come on top of `first`, not after it? */
+static bool doubles(enum exception_class first, enum exception_class second)
+{
+    return (first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+           (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT));
+}
+
+static void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+    bool first = (v->event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, v->event) == EVENT_EXCEPTION;
+    if (first) {
+        enum exception_class before = class_of((uint8_t)FIELD_GET(EVENT_VECTOR, v->event));
+        enum exception_class now = class_of(vector);
+        if (before == DOUBLE_FAULT && now != BENIGN) {
+            vm_crash(v, "triple fault");
+            atomic_fetch_or(&v->requests, VCPU_REQUEST_STOP);
+            return;
+        }
+        if (doubles(before, now)) {
+            vector = VECTOR_DF;
+            has_error = true;
+            error = 0;
+        }
+    }
+    v->event = event_of(EVENT_EXCEPTION, vector);
+    v->event_length = 0;
+    v->event_error = error;
+    /* In real mode no exception pushes an error code. */
+    if (has_error && (vmread(GUEST_CR0) & CR0_PE))
+        v->event |= EVENT_ERROR_CODE;
+}
+
+void vcpu_inject(struct vcpu *v, uint8_t vector) { raise(v, vector, false, 0); }
+
+void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t error_code)
+{
+    raise(v, vector, true, error_code);
+}
+
+void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code)
+{
+    v->regs.cr2 = linear;
+    raise(v, VECTOR_PF, true, error_code);
+}
+
+void vcpu_nmi(struct vcpu *v)
+{
+    atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI);
+    sched_wake(v);
+}
+
+void inject_again(struct vcpu *v)
+{
+    uint32_t info = (uint32_t)vmread(IDT_VECTORING_INFO);
+    if (!(info & EVENT_VALID))
+        return;
+    v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR | EVENT_ERROR_CODE));
+    v->event_error = info & EVENT_ERROR_CODE ? (uint32_t)vmread(IDT_VECTORING_ERROR_CODE) : 0;
+    v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
+    /* An NMI under way has blocked NMIs already; its second delivery wants them open. */
+    if (FIELD_GET(EVENT_TYPE, info) == EVENT_NMI)
+        vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
+}
+
+static void inject_now(struct vcpu *v, uint32_t event)
+{
+    TRACE(TRACE_INJECT, v->trace_id, 0, event, v->event_error, 0);
+    vmwrite(VM_ENTRY_INTERRUPTION_INFO, event);
+    if (event & EVENT_ERROR_CODE)
+        vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, v->event_error);
+    if (FIELD_GET(EVENT_TYPE, event) >= EVENT_SOFT_INTERRUPT)
+        vmwrite(VM_ENTRY_INSTRUCTION_LENGTH, v->event_length);
+}
+
+static bool nmi_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_NMI; }
+
+/* True: injected. */
+static bool inject_nmi(struct vcpu *v, uint64_t blocked)
+{
+    if (!nmi_waits(v) || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI)))
+        return false;
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);
+    inject_now(v, event_of(EVENT_NMI, VECTOR_NMI));
+    return true;
+}
+
+static bool inject_interrupt(struct vcpu *v, uint64_t blocked)
+{
+    int vector = vmx_caps.apicv ? -1 : vm_irq_next(v);
+    if (vector < 0 || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
+        !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+        return false;
+    vm_irq_accepted(v, (uint8_t)vector);
+    inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
+    return true;
+}
+
+/* Any bit of IRR: it may become deliverable by whatever the guest does next to TPR, ISR or IF. */
+static bool irr_is_set(const struct vcpu *v)
+{
+    uint32_t any = 0;
+    for (unsigned reg = APIC_IRR; reg < APIC_IRR + 0x80; reg += 16)
+        any |= v->vapic[reg / 4];
+    return any;
+}
+
+void inject_pending(struct vcpu *v)
+{
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    if (v->event) {
+        inject_now(v, v->event);
+        v->event = 0;
+    } else if (!inject_nmi(v, blocked)) {
+        inject_interrupt(v, blocked);
+    }
+    /* Whoever still waits is called when the guest can take it. */
+    uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
+    if (nmi_waits(v))
+        proc |= PROC_NMI_WINDOW;
+    if (!vmx_caps.apicv) {
+        if (vm_irq_next(v) >= 0)
+            proc |= PROC_INTERRUPT_WINDOW;
+        v->irq_waits = irr_is_set(v);
+    }
+    vmcs_set_proc(v, proc);
+}
+
+bool inject_wakes(struct vcpu *v)
+{
+    if (v->event || (nmi_waits(v) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI)))
+        return true;
+    if (v->halted_masked)
+        return false;
+    return vmx_caps.apicv ? apicv_deliverable(v) : vm_irq_next(v) >= 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Registers of a vCPU that neither the VMCS nor enter.asm carries: FPU and vectors, the MSRs of SYSCALL
+ * and SWAPGS, the debug registers. Hamlet itself uses none of them, so they stay in the CPU from exit to
+ * exit, and are switched, all at once, when another vCPU comes (with the scheduler some 1000 instructions:
+ * `vcpu_switch` in make bench): no exit pays for them, and nothing of one guest can be seen by another.
+ * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/exit/msr.c (which MSRs pass).
+ * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
+ */
+#include "vmx/internal.h"
+#include "arch/msr.h"
+#include "arch/page.h"
+#include "lib/string.h"
+
+/* SDM "XSAVE-Managed Features" */
+#define XCR0_X87        BIT(0)
+#define XCR0_SSE        BIT(1)
+#define XCR0_AVX        BIT(2)
+#define XCR0_AVX512     BITS(7, 5)
+
+#define CPUID_1_XSAVE   BIT(26) /* ECX */
+#define LEAF_XSAVE      0xd
+#define FXSAVE_SIZE     512
+#define XSAVE_HEADER    64
+#define FCW_AFTER_INIT  0x37f
+#define MXCSR_DEFAULT   0x1f80
+#define MXCSR_OFFSET    24 /* in the legacy region of the XSAVE area */
+
+#define DR6_AFTER_RESET UINT64_C(0xffff0ff0)
+
+/* Passed through by the bitmap, switched here. */
+static const uint32_t switched[VCPU_MSR_SWITCHED] = {
+    MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
+    MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX,
+};
+
+static size_t area_size = FXSAVE_SIZE;
+
+void registers_init(void)
+{
+    if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE))
+        return;
+    struct cpuid_regs r = cpuid(LEAF_XSAVE, 0);
+    vmx_caps.xcr0 = XCR0_X87 | XCR0_SSE | (r.eax & XCR0_AVX);
+    if ((vmx_caps.xcr0 & XCR0_AVX) && (r.eax & XCR0_AVX512) == XCR0_AVX512)
+        vmx_caps.xcr0 |= XCR0_AVX512;
+    area_size = FXSAVE_SIZE + XSAVE_HEADER;
+    for (unsigned i = 2; i < 8; i++) {
+        if (!(vmx_caps.xcr0 & BIT(i)))
+            continue;
+        r = cpuid(LEAF_XSAVE, i); /* EAX: size, EBX: offset */
+        area_size = MAX(area_size, (size_t)r.eax + r.ebx);
+    }
+}
+
+void registers_enable(void)
+{
+    uint64_t cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
+    if (vmx_caps.xcr0)
+        cr4 |= CR4_OSXSAVE;
+    write_cr4(read_cr4() | cr4);
+    write_cr0((read_cr0() | CR0_MP) & ~(CR0_EM | CR0_TS));
+    if (vmx_caps.xcr0)
+        xsetbv(0, vmx_caps.xcr0);
+}
+
+static size_t area_pages(void) { return ALIGN_UP(area_size, PAGE_SIZE) / PAGE_SIZE; }
+
+int registers_create(struct vcpu *v)
+{
+    v->fpu = pages_alloc(area_pages(), PAGE_SIZE);
+    return v->fpu ? 0 : -ENOMEM;
+}
+
+void registers_destroy(struct vcpu *v)
+{
+    if (v->fpu)
+        pages_free(v->fpu, area_pages());
+}
+
+/* After RESET; v is not loaded. An all-zero XSAVE header means: every component in its initial state. */
+void registers_reset(struct vcpu *v)
+{
+    uint16_t fcw = FCW_AFTER_INIT;
+    uint32_t mxcsr = MXCSR_DEFAULT;
+    memset(v->fpu, 0, area_size);
+    memcpy(v->fpu, &fcw, sizeof(fcw));
+    memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    memset(v->msr_switched, 0, sizeof(v->msr_switched));
+    memset(v->debug_registers, 0, sizeof(v->debug_registers));
+    v->debug_registers[4] = DR6_AFTER_RESET;
+    v->xcr0 = XCR0_X87;
+}
+
+/* XCR0 is the guest's while it is loaded. What it has switched off keeps its contents, so all that may
+ * be offered is saved and restored under the full mask. */
+static void fpu_save(struct vcpu *v)
+{
+    if (!vmx_caps.xcr0) {
+        asm volatile("fxsave64 (%0)" ::"r"(v->fpu) : "memory");
+        return;
+    }
+    if (v->xcr0 != vmx_caps.xcr0)
+        xsetbv(0, vmx_caps.xcr0);
+    asm volatile("xsave64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
+}
+
+static void fpu_restore(struct vcpu *v)
+{
+    if (!vmx_caps.xcr0) {
+        asm volatile("fxrstor64 (%0)" ::"r"(v->fpu) : "memory");
+        return;
+    }
+    asm volatile("xrstor64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
+    if (v->xcr0 != vmx_caps.xcr0)
+        xsetbv(0, v->xcr0);
+}
+
+void registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
+{
+    v->xcr0 = xcr0;
+    xsetbv(0, xcr0);
+}
+
+static bool msr_is_there(unsigned i) { return switched[i] != MSR_IA32_TSC_AUX || vmx_caps.rdtscp; }
+
+void registers_save(struct vcpu *v)
+{
+    uint64_t *dr = v->debug_registers;
+    fpu_save(v);
+    for (unsigned i = 0; i < VCPU_MSR_SWITCHED; i++)
+        if (msr_is_there(i))
+            v->msr_switched[i] = rdmsr(switched[i]);
+    asm volatile("mov %%dr0, %0" : "=r"(dr[0]));
+    asm volatile("mov %%dr1, %0" : "=r"(dr[1]));
+    asm volatile("mov %%dr2, %0" : "=r"(dr[2]));
+    asm volatile("mov %%dr3, %0" : "=r"(dr[3]));
+    asm volatile("mov %%dr6, %0" : "=r"(dr[4]));
+}
+
+void registers_restore(struct vcpu *v)
+{
+    const uint64_t *dr = v->debug_registers;
+    fpu_restore(v);
+    for (unsigned i = 0; i < VCPU_MSR_SWITCHED; i++)
+        if (msr_is_there(i))
+            wrmsr(switched[i], v->msr_switched[i]);
+    asm volatile("mov %0, %%dr0" ::"r"(dr[0]));
+    asm volatile("mov %0, %%dr1" ::"r"(dr[1]));
+    asm volatile("mov %0, %%dr2" ::"r"(dr[2]));
+    asm volatile("mov %0, %%dr3" ::"r"(dr[3]));
+    asm volatile("mov %0, %%dr6" ::"r"(dr[4]));
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU from its making to its end: its pages, its state after INIT, the ways to start a kernel,
+ * and which vCPU's state is in this CPU.
+ * From: guest/life/vm.c (vcpu_create), guest/load/load.c (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
+ * To: vmx/vmcs.c (first contents of the VMCS), vmx/vcpu/registers.c (what the VMCS does not hold).
+ * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT", "Software Use of
+ * Virtual-Machine Control Structures".
+ */
+#include "vmx/internal.h"
+#include "arch/msr.h"
+#include "arch/log.h"
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "lib/string.h"
+
+LAYOUT(struct vcpu, launched, 104);
+LAYOUT(struct vcpu, host_rsp, 112);
+LAYOUT(struct vcpu, regs, 120);
+LAYOUT(struct guest_regs, cr2, 16 * 8);
+static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
+
+/* VPID 0 is the host's. */
+#define VPID_COUNT 1024
+static uint64_t vpids_used[VPID_COUNT / 64] = {1};
+static struct spinlock vpid_lock;
+
+static uint16_t vpid_take(void)
+{
+    uint16_t found = 0;
+    spin_lock(&vpid_lock);
+    for (uint16_t n = 1; n < VPID_COUNT && !found; n++) {
+        if (vpids_used[n / 64] & BIT(n % 64))
+            continue;
+        vpids_used[n / 64] |= BIT(n % 64);
+        found = n;
+    }
+    spin_unlock(&vpid_lock);
+    return found;
+}
+
+unsigned vpid_count(void)
+{
+    unsigned n = 0;
+    for (uint16_t i = 1; i < VPID_COUNT; i++)
+        n += (vpids_used[i / 64] & BIT(i % 64)) != 0;
+    return n;
+}
+
+static void vpid_give_back(uint16_t vpid)
+{
+    spin_lock(&vpid_lock);
+    vpids_used[vpid / 64] &= ~BIT(vpid % 64);
+    spin_unlock(&vpid_lock);
+}
+
+void vcpu_load(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu();
+    if (cpu->vcpu == v)
+        return;
+    if (cpu->vcpu)
+        vcpu_unload(cpu->vcpu);
+    vmcs_make_current(v->vmcs);
+    cpu->vcpu = v;
+    if (v->host_cpu != cpu) {
+        vmcs_setup_host(v);
+        /* What this CPU cached of v, or of an earlier owner of its VPID, may be older than what v did
+         * on other CPUs since; the same with its EPT. */
+        vpid_flush(v);
+        v->ept_generation = UINT64_MAX;
+    }
+    atomic_store(&cpu->guest_generation, 0);
+    registers_restore(v);
+}
+
+void vcpu_unload(struct vcpu *v)
+{
+    invariant(this_cpu()->vcpu == v);
+    registers_save(v);
+    vmcs_clear(v->vmcs);
+    v->launched = false;
+    this_cpu()->vcpu = NULL;
+}
+
+void vcpu_borrow(const struct vcpu *v)
+{
+    if (this_cpu()->vcpu != v)
+        vmcs_make_current(v->vmcs);
+}
+
+void vcpu_return(const struct vcpu *v)
+{
+    struct vcpu *loaded = this_cpu()->vcpu;
+    if (loaded == v)
+        return;
+    vmcs_clear(v->vmcs);
+    if (loaded)
+        vmcs_make_current(loaded->vmcs);
+}
+
+static int pages_create(struct vcpu *v)
+{
+    v->vmcs = vmcs_alloc();
+    v->pid = page_alloc(); /* a page of its own: Bochs 3.0 wants it aligned so */
+    v->vapic = page_alloc();
+    v->vpid = vpid_take();
+    return v->vmcs && v->pid && v->vapic && v->vpid ? registers_create(v) : -ENOMEM;
+}
+
+struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct bitmaps *bitmaps)
+{
+    struct vcpu *v = page_alloc();
+    if (!v)
+        return NULL;
+    v->vm = vm;
+    v->index = index;
+    v->ept = ept;
+    v->bitmaps = bitmaps;
+    v->pinned = -1;
+    v->state = VCPU_STOPPED;
+    v->log_budget = LOG_GUEST_BUDGET;
+    v->mtrr_def_type =
+        MTRR_ENABLED | MTRR_WB; /* as firmware leaves it; an INIT does not change it */
+    if (pages_create(v) < 0 || apicv_create(v) < 0) {
+        vcpu_destroy(v);
+        return NULL;
+    }
+    pid_init(v->pid);
+    pid_to_ready(v->pid);
+    registers_reset(v);
+    vmcs_clear(v->vmcs);
+    vcpu_borrow(v);
+    vmcs_setup_controls(v);
+    vmcs_setup_host(v);
+    v->host_cpu = NULL; /* its first load flushes */
+    vmcs_setup_guest(v);
+    vcpu_return(v);
+    return v;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+    invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
+    invariant(!v->pid || (v->pid->control & PID_SN)); /* it is notified of nothing, */
+    invariant(!sched_knows(v));                       /* and nobody will wake it up */
+    registers_destroy(v);
+    if (v->vmcs)
+        page_free(v->vmcs);
+    if (v->pid)
+        page_free(v->pid);
+    if (v->vapic)
+        page_free(v->vapic);
+    if (v->vpid)
+        vpid_give_back(v->vpid);
+    page_free(v);
+}
+
+/* FPU, XCR0 and the MSRs keep their values over an INIT. */
+void vcpu_reset(struct vcpu *v)
+{
+    uint32_t family = cpuid(1, 0).eax;
+    vcpu_borrow(v);
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.gpr[RDX] = family;
+    vmcs_setup_guest(v);
+    vcpu_return(v);
+    v->halted = v->halted_masked = false;
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);
+    memset(v->irr, 0, sizeof(v->irr));
+}
+
+static void segment_set(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
+                        uint32_t rights)
+{
+    vmwrite(VMCS_SELECTOR(s), selector);
+    vmwrite(VMCS_BASE(s), base);
+    vmwrite(VMCS_LIMIT(s), limit);
+    vmwrite(VMCS_ACCESS_RIGHTS(s), rights);
+}
+
+/* Selectors as a GDT of null, code, data would give them; the guest loads one of its own. */
+static void segments_flat(bool code64)
+{
+    const uint32_t common = SEG_AR_S | SEG_AR_P | SEG_AR_G;
+    segment_set(SEG_CS, 0x08, 0, UINT32_MAX,
+                common | SEG_TYPE_CODE | (code64 ? SEG_AR_L : SEG_AR_DB));
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+        if (s != SEG_CS)
+            segment_set(s, 0x10, 0, UINT32_MAX, common | SEG_TYPE_DATA | SEG_AR_DB);
+}
+
+static void enter_real(uint64_t *rip)
+{
+    const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
+    uint64_t base = ALIGN_DOWN(*rip, 0x10000);
+    segment_set(SEG_CS, (uint16_t)(base >> 4), base, 0xffff, code);
+    *rip -= base;
+    cr0_write(CR0_ET);
+}
+
+static void enter_long(uint64_t cr3)
+{
+    segments_flat(true);
+    cr4_write(CR4_PAE);
+    vmwrite(GUEST_CR3, cr3);
+    vmwrite(GUEST_IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
+    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_GUEST_64BIT);
+    cr0_write(CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
+}
+
+void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t rsp, uint64_t cr3)
+{
+    vcpu_borrow(v);
+    switch (mode) {
+    case VCPU_REAL:
+        enter_real(&rip);
+        break;
+    case VCPU_PROTECTED32:
+        segments_flat(false);
+        cr0_write(CR0_PE | CR0_ET | CR0_NE);
+        break;
+    case VCPU_LONG64:
+        enter_long(cr3);
+        break;
+    }
+    vmwrite(GUEST_RIP, rip);
+    vmwrite(GUEST_RSP, rsp);
+    vcpu_return(v);
+}
+
+/* SDM "Typical BSP Initialization Sequence": a STARTUP with vector v starts at page v. */
+void vcpu_start_at_sipi(uint8_t vector)
+{
+    const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
+    segment_set(SEG_CS, (uint16_t)(vector << 8), (uint64_t)vector << 12, 0xffff, code);
+    vmwrite(GUEST_RIP, 0);
+}
+
+uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r)
+{
+    if (r != RSP)
+        return v->regs.gpr[r];
+    vcpu_borrow(v);
+    uint64_t value = vmread(GUEST_RSP);
+    vcpu_return(v);
+    return value;
+}
+
+void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
+{
+    if (r != RSP) {
+        v->regs.gpr[r] = value;
+        return;
+    }
+    vcpu_borrow(v);
+    vmwrite(GUEST_RSP, value);
+    vcpu_return(v);
+}
+
+/* Somewhere else it is not halted any more. */
+void vcpu_set_rip(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RIP, value);
+    vcpu_return(v);
+    v->halted = v->halted_masked = false;
+}
+
+void vcpu_set_rflags(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RFLAGS, value | RFLAGS_1);
+    vcpu_return(v);
+}
+
+unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)); }
+
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
+{
+    vcpu_borrow(v);
+    uint32_t cs = (uint32_t)vmread(GUEST_CS_ACCESS_RIGHTS);
+    *out = (struct vcpu_paging){
+        .cr0 = cr0_guest_view(),
+        .cr3 = vmread(GUEST_CR3),
+        .cr4 = cr4_guest_view(),
+        .efer = vmread(GUEST_IA32_EFER),
+        .rflags = vmread(GUEST_RFLAGS),
+        .rip = vmread(GUEST_RIP),
+        .cpl = (uint8_t)vcpu_cpl(),
+        .code32 = cs & SEG_AR_DB,
+    };
+    out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+        out->segment_base[s] = vmread(VMCS_BASE(s));
+    for (unsigned i = 0; i < ARRAY_COUNT(out->pdpte); i++)
+        out->pdpte[i] = vmread((enum vmcs_field)(GUEST_PDPTE0 + 2 * i));
+    vcpu_return(v);
+}
