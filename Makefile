@@ -148,7 +148,7 @@ CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-e
 TEXT_LIMIT := 163840
 
 check: unit all # style, directions, docs, format, analyser, both compilers, size, unit tests
-	$(Q)set -e; for c in $(sort $(wildcard tests/lint/*.py)); do python3 $$c; done
+	$(Q)set -e; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O python3 $$c; done
 	$(say) CHECK clang-format
 	$(Q)$(LISTED) '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format --dry-run --Werror
 	$(say) CHECK cppcheck

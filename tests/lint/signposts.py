@@ -6,7 +6,8 @@ Signposts lead where they say: the head comment's From: and To: against the symb
     From: vmx/run.c (exit table), guest/ (events).   To: guest/pio.c (vm_pio), vuart.c (through vm->pio).
 
 - From FILE: it uses a symbol of this source; of a header: it includes it, or a header that does
-- To FILE: this source uses one of its symbols or includes it; of a header: it defines something declared here
+- To FILE: this source uses one of its symbols or includes it; of a header: FILE defines something declared here,
+  or lies behind it in its room. "To: back to FILE", where this source returns: FILE uses it
 - (name) or name() behind a file, if it is a function's: one that the edge consists of, or one of the file in From
 - (through member): a function pointer leads there, of this member, which both files name
 - every .c has both. "From: everywhere" and "To: nothing", for what uses nothing but lib, are enough
@@ -16,7 +17,7 @@ import fnmatch
 import re
 import sys
 
-from house import ROOT, functions, head, listed, resolve, sources, text
+from house import NOT_HERE, ROOT, functions, head, listed, resolve, room_of, sources, text
 from house.budget import report
 from house.graph import graph
 
@@ -39,8 +40,8 @@ def entries(name):
             said = place[3] or ""
             if place[1].startswith(("tests/", "lab/", "docs/")):
                 continue
-            named = [place[2]] if place[2] else []
-            named += re.findall(r"\b([a-z]\w*_\w+|\w+(?=\(\)))", said)
+            said += f" {place[2]}()" if place[2] else ""
+            named = re.findall(r"\b([a-z]\w*_\w+|\w+(?=\(\)))", said)
             yield match[1], first + joined[:match.end() + place.start()].count("\n"), place[1], named, said
 
 
@@ -54,14 +55,19 @@ def includes(name, header, depth=2):
 
 
 def links(user, used):
-    """Symbols by which one source uses another; {""}: an include, or text only."""
+    """Symbols by which one source uses another; "" among them for an include."""
     g = graph()
-    if user.endswith(".h"): # what it declares, another defines
-        return {s for s in g.defined.get(used, ()) if re.search(rf"\b{s}\b", text(user))} | \
-            ({""} if used.endswith(".h") and includes(user, used) else set())
-    if used.endswith(".h"):
-        return {""} if includes(user, used) else set()
-    return g.edges.get(user, {}).get(used, set())
+    by_include = {""} if used.endswith(".h") and includes(user, used) else set()
+    if not user.endswith(".h"):
+        return by_include | g.edges.get(user, {}).get(used, set())
+    own = user[:-2] + ".c"
+    declared = {s for s in g.defined.get(used, ()) if re.search(rf"\b{s}\b", text(user))}
+    return by_include | declared | g.edges.get(own, {}).get(used, set()) | ({""} if own == used else set())
+
+
+def only_words(header):
+    """No function is declared there: who wants to know more reads who uses the words."""
+    return not any(re.search(rf"\b{s}\(", text(header)) for s in graph().owner)
 
 
 def candidates(place, name):
@@ -74,32 +80,40 @@ def candidates(place, name):
 
 
 def check(name):
-    known = graph().owner
     for which, line, place, named, said in entries(name):
         files = [s for s in candidates(place, name) if s != name]
         if not files:
-            if place not in name:
+            if not name.endswith(place) and not place.startswith(NOT_HERE):
                 yield "signpost", name, line, f"{which}: {place} is not there"
             continue
         through = re.match(r"through .*?(\w+)$", said)
         if through:
-            if not any(re.search(rf"\b{through[1]}\b", text(s)) for s in files) or through[1] not in text(name):
-                yield "signpost", name, line, f"{which}: {through[1]} is not named by both {place} and this file"
+            if through[1] not in text(name) or not any(through[1] in text(s) for s in files):
+                yield "signpost", name, line, f"{which}: {through[1]} is not in both {place} and this file"
             continue
-        edges = {s: links(s, name) if which == "From" else links(name, s) for s in files}
-        if which == "To" and name.endswith(".h"):
-            edges = {s: links(name, s) for s in files}
-        used = set().union(*edges.values())
+        back = which == "From" or re.search(rf"back to {re.escape(place)}", "\n".join(head(name)[0]))
+        if name.endswith(".h"):
+            inside = "" if which == "From" or only_words(name) else room_of(name) + "/" # the files behind a room's header
+            used = {s for s in files if includes(s, name) and s.startswith(inside)}
+            used |= set().union(*(links(name, s) for s in files if which == "To"))
+        else:
+            used = set().union(*(links(s, name) if back else links(name, s) for s in files))
         if not used:
             yield "signpost", name, line, wrong(name, which, place)
+        elif not name.endswith(".h"):
+            yield from check_named(name, which, line, place, files, named, said, used)
+
+
+def check_named(name, which, line, place, files, named, said, used):
+    """Words behind a place: a function of the edge, or of the file that the reader came from, or another word of both."""
+    for word in named:
+        inside = any(word in functions(s) for s in files)
+        if word in used or (inside and which == "From"):
             continue
-        for function in named:
-            inside = which == "From" and any(function in functions(s) for s in files)
-            is_one = function in known or any(function in functions(s) for s in sources(".c", ".asm"))
-            if is_one and function not in used and not inside and not name.endswith(".h"):
-                yield "signpost", name, line, f"{which}: {place} is no way to {function}(); by it: {some(used)}"
-            elif not is_one and function + "()" in said:
-                yield "signpost", name, line, f"{which}: {place}: there is no {function}()"
+        if word in graph().owner or f"{word}()" in said or inside:
+            yield "signpost", name, line, f"{which}: {place} is not joined to this file by {word}(), but by {some(used)}"
+        elif not any(re.search(rf"\b{word}\b", text(s)) for s in files):
+            yield "signpost", name, line, f"{which}: there is no {word} in {place}; it is joined by {some(used)}"
 
 
 def some(names, most=4):

@@ -3,7 +3,6 @@
 """
 The style of CONTRIBUTING.md, executable. One line per finding: FILE:LINE: what is wrong.
 
-- includes go down only: boot, monitor -> guest -> {vmx, vtd} -> pci -> arch, by each folder's public header
 - every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt once
 - files below 500 lines (tests below 600), functions below 70 (lists excepted, marked "/* list */")
 - volatile only in arch/io.h (and where a guest program shares memory with a device), no bitfields, no postponed work, no trailing blanks
@@ -14,18 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from house import TOPS
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES, TEST_LINES, FUNCTION_LINES = 500, 600, 70
-RANK = {"lib": 0, "arch": 1, "pci": 2, "vtd": 3, "vmx": 3, "guest": 4, "monitor": 5, "boot": 6}
-PUBLIC = {"pci": {"pci/pci.h", "pci/pci_regs.h"}, "vtd": {"vtd/vtd.h"},
-          "vmx": {"vmx/vmx.h", "vmx/upcalls.h"}, "guest": {"guest/core/vm.h", "guest/assign/assign.h"},
-          "monitor": {"monitor/monitor.h"}}
-# The monitor shows what is inside: it may read the words of the hardware, and the virtual PC's own headers.
-SHOWN = {"vtd/vtd_regs.h", "vmx/vmcs_fields.h"}
-# Where a layer may be left out: vmx and vtd do not know each other, and vmx does not know PCI.
-FORBIDDEN = {("vmx", "vtd"), ("vtd", "vmx"), ("vmx", "pci")}
-
-CITING = {*RANK, "lab", "tests"}
+CITING = {*TOPS, "lab", "tests"}
 MANUAL = r"\b(SDM|VT-d|ACPI|PCI|Multiboot2?|ELF|82093AA|ISO C)\b"
 
 findings = []
@@ -41,23 +33,6 @@ def sources():
     return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
 
-def check_includes(path, lines):
-    folder = path.relative_to(ROOT).parts[0]
-    if folder not in RANK or "programs" in path.parts:
-        return
-    for number, line in enumerate(lines, 1):
-        match = re.match(r'#include "([a-z]+)/[^"]+"', line)
-        if not match or match.group(1) not in RANK or match.group(1) == folder:
-            continue
-        header, other = line.split('"')[1], match.group(1)
-        if RANK[other] >= RANK[folder] or (folder, other) in FORBIDDEN:
-            find(path, number, f"{folder} must not include {header}: dependencies go down only")
-        elif folder == "monitor" and (other == "guest" or header in SHOWN):
-            continue
-        elif other in PUBLIC and header not in PUBLIC[other]:
-            find(path, number, f"{header} is not public; include one of {sorted(PUBLIC[other])}")
-
-
 def head_comment(text):
     match = re.search(r"/\*\n(.*?)\*/", text, re.S)
     return match.group(1) if match else ""
@@ -67,14 +42,14 @@ def check_signpost(path, text, order):
     name = str(path.relative_to(ROOT))
     if "SPDX-License-Identifier: MIT" not in text[:200]:
         find(path, 1, "no SPDX line")
-    if path.suffix not in (".c", ".h", ".asm") or path.relative_to(ROOT).parts[0] not in RANK:
+    if path.suffix not in (".c", ".h", ".asm") or path.relative_to(ROOT).parts[0] not in TOPS:
         return
     if path.suffix != ".asm" and not head_comment(text):
         find(path, 1, "no signpost comment")
     if path.suffix in (".c", ".asm") and "programs" not in path.parts and name not in order:
         find(path, 1, "does not stand in docs/reading-order.txt")
     head = head_comment(text) if path.suffix != ".asm" else "\n".join(text.splitlines()[:12])
-    for posted in re.findall(r"\b((?:%s)/[\w/.-]+\.(?:c|h|asm))\b" % "|".join(RANK), head):
+    for posted in re.findall(r"\b((?:%s)/[\w/.-]+\.(?:c|h|asm))\b" % "|".join(TOPS), head):
         if not (ROOT / posted).exists():
             find(path, 1, f"signpost leads to {posted}, which is not there")
 
@@ -123,7 +98,7 @@ def check_lengths(path, lines):
 
 def check_words(path, lines):
     name = str(path.relative_to(ROOT))
-    code = path.suffix in (".c", ".h") and path.relative_to(ROOT).parts[0] in RANK
+    code = path.suffix in (".c", ".h") and path.relative_to(ROOT).parts[0] in TOPS
     for number, line in enumerate(lines, 1):
         if re.search(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b", line):
             find(path, number, "work put off; do it or leave it out")
@@ -160,7 +135,6 @@ def main():
         lines = text.splitlines()
         if not lines: # what makes a folder a Python package
             continue
-        check_includes(path, lines)
         check_signpost(path, text, order)
         check_titles(path, text, references)
         check_lengths(path, lines)

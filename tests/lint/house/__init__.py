@@ -31,7 +31,6 @@ ROOMS = ( # lowest first: folder, what lies there, what it may use
     ("guest/pc", "virtual devices of the PC", "all below"),
     ("guest/assign", "a physical function in a VM", "all below"),
     ("guest/life", "VMs from their creation to their end", "all below"),
-    ("guest", "what has no room of its own yet", "all below"),
     ("monitor", "the console of a person", "all below"),
     ("monitor/term", "lines, keys, and whose console it is", "all below"),
     ("monitor/explain", "registers in words", "all below"),
@@ -43,8 +42,13 @@ ORDER = [name for name, _, _ in ROOMS]
 TOPS = list(dict.fromkeys(name.split("/")[0] for name in ORDER))
 NOT_HERE = ("guest/programs/",) # guests, not the hypervisor
 
-# Headers for the files of their own top folder only, by name.
-PRIVATE = {"vmx": ("internal.h",), "vtd": ("unit.h", "dmar.h"), "pci": ("pci_private.h",)}
+SHOWN = { # headers that a folder shows to those above it, and more of them for the monitor; in no row: all
+    "pci": ("pci.h pci_regs.h", ""),
+    "vtd": ("vtd.h", "vtd_regs.h"),
+    "vmx": ("vmx.h upcalls.h", "vmcs_fields.h"),
+    "guest": ("vm.h assign.h", "all"),
+    "monitor": ("monitor.h", ""),
+}
 
 
 @functools.cache
@@ -86,6 +90,14 @@ def may_use(room):
         return frozenset([room, *said.split()])
     without = said.removeprefix("all below").removeprefix(" but").split()
     return frozenset([room, *(name for name in below if name not in without)])
+
+
+def shown(header, to):
+    """Whether a header is for files of another folder as well."""
+    top = header.split("/")[0]
+    everyone, monitor = SHOWN.get(top, ("all", ""))
+    said = f"{everyone} {monitor if to.startswith('monitor/') else ''}".split()
+    return top == to.split("/")[0] or "all" in said or header.rpartition("/")[2] in said
 
 
 def head(name):

@@ -61,26 +61,26 @@ def graph():
 
 
 def upcalls():
-    """Prototypes of the headers named upcalls.h: (header, line, function, file that the comment names)."""
+    """
+    Prototypes of the headers named upcalls.h: (header, line, function, files that its comments name). A comment
+    counts that stands behind a prototype, or in front of it in the same paragraph.
+    """
     for name in sources(".h"):
         if name.endswith("/upcalls.h"):
-            yield from prototypes(name)
+            first = 1
+            for paragraph in text(name).split("\n\n"):
+                yield from ((name, first + line, function, said) for line, function, said in prototypes(paragraph))
+                first += paragraph.count("\n") + 2
 
 
-def prototypes(name):
-    """A prototype's answer stands in a comment behind it, or before it in the same paragraph."""
-    answer, opened, lines = None, False, text(name).splitlines()
-    for number, line in enumerate(lines, 1):
-        said = re.findall(r"[\w/]+\.c\b", line) if "/*" in line or opened else []
-        if "/*" in line and line.lstrip().startswith("/*") or said:
-            answer = said[-1] if said else answer
-        opened = (opened or "/*" in line) and "*/" not in line
-        match = re.match(r"(?!typedef|static)[A-Za-z_][\w *]*?\b(\w+)\((?!\()", re.sub(r"\bMUST_CHECK\b", "", line).lstrip()) \
-            if re.match(r"[A-Za-z_]", line) else None
-        if match and not line.startswith("enum") or match and "(" in line and ");" in "".join(lines[number - 1:number + 2]):
-            yield name, number, match[1], answer
-        if not line.strip():
-            answer = None
+def prototypes(paragraph):
+    before = []
+    for match in re.finditer(r"(/\*.*?\*/)|^[A-Za-z][\w *()]*?\b(\w+)\([^;{}]*\);[ \t]*(/\*.*?\*/)?", paragraph, re.S | re.M):
+        if match[1]:
+            before = re.findall(r"[\w/]+\.c\b", match[1]) or before
+        elif match[2]:
+            line = paragraph.count("\n", 0, match.start())
+            yield line, match[2], re.findall(r"[\w/]+\.c\b", match[3] or "") or before
 
 
 def cycles(nodes, edges):
