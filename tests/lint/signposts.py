@@ -11,17 +11,16 @@ Signposts lead where they say: the head comment's From: and To: against the symb
 - (name) or name() behind a file, if it is a function's: one that the edge consists of, or one of the file in From
 - (through member): a function pointer leads there, of this member, which both files name
 - every .c has both. "From: everywhere" and "To: nothing", for what uses nothing but lib, are enough
-- in the documents: `file` `function()` or `function()` (`file`) side by side: the function is defined there
 """
 import fnmatch
 import re
 import sys
 
-from house import NOT_HERE, ROOT, functions, head, listed, resolve, room_of, sources, text
+from house import NOT_HERE, functions, head, resolve, room_of, sources, text
 from house.budget import report
 from house.graph import graph
 
-KINDS = ("signpost", "signpost-missing", "document")
+KINDS = ("signpost", "signpost-missing")
 ENDS = re.compile(r"\b(?:Spec|Contract|Not handled|Not here|Here too|INVARIANTS?|From|To)\b[:\w ]*:|\bHere too")
 PLACE = re.compile(r"((?:[\w-]+/)*[\w*-]+\.(?:c|h|asm)\b|(?:[\w-]+/)+(?![\w*]))(?:'s)?"
                    r"(?: (\w+)\(\))?(?: ?\(([^()]*(?:\(\))?[^()]*)\))?")
@@ -139,23 +138,10 @@ def check_both(name):
             yield "signpost-missing", name, 1, f"no {which}:; it would be among {some(users, 8)}"
 
 
-def check_documents():
-    pair = re.compile(r"`([\w/]+\.(?:c|h|asm))`,?:? `(\w+)\(\)`|`(\w+)\(\)` \((?:in )?`([\w/]+\.(?:c|h|asm))`")
-    for name in listed():
-        for number, line in enumerate(text(name).splitlines() if name.endswith(".md") else (), 1):
-            for match in pair.finditer(line):
-                path, function = match[1] or match[4], match[2] or match[3]
-                source = resolve(path) or path
-                if (ROOT / source).exists() and function not in functions(source) \
-                        and not (source.endswith(".h") and re.search(rf"\b{function}\(", text(source))):
-                    owner = [s for s in sources() if function in functions(s)]
-                    yield "document", name, number, f"{path} does not define {function}(); {some(owner)} does"
-
-
 def main():
     findings = [finding for name in sources() for finding in check(name)]
     findings += [finding for name in sources(".c") for finding in check_both(name)]
-    return report("signposts", KINDS, [*findings, *check_documents()])
+    return report("signposts", KINDS, findings)
 
 
 if __name__ == "__main__":

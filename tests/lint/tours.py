@@ -76,7 +76,7 @@ def chapters():
     for line, said in enumerate(text(ORDER).splitlines(), 1):
         if match := re.match(r"# (\d+)\.", said):
             number = int(match[1])
-        for tour in re.findall(r"-> (docs/tours/\w+\.md)", said):
+        for tour in re.findall(r"docs/tours/\w+\.md", said.partition("->")[2]):
             marks.append((line, number, tour))
         name = said.partition("#")[0].strip()
         if name:
