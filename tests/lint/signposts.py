@@ -9,14 +9,15 @@ Signposts lead where they say: the head comment's From: and To: against the symb
 - To FILE: this source uses one of its symbols or includes it; of a header: FILE defines something declared here,
   or lies behind it in its room. "To: back to FILE", where this source returns: FILE uses it
 - (name) or name() behind a file, if it is a function's: one that the edge consists of, or one of the file in From
-- (through member): a function pointer leads there, of this member, which both files name
-- every .c has both. "From: everywhere" and "To: nothing", for what uses nothing but lib, are enough
+- (through name), of one place or a list of them: a function pointer leads there; both files know the name
+- every .c has both. "From: everywhere" is enough; "To: nothing" for what uses only files that are from everywhere
+- in any comment: a path and function() behind it: the function is defined there
 """
 import fnmatch
 import re
 import sys
 
-from house import NOT_HERE, functions, head, resolve, room_of, sources, text
+from house import NOT_HERE, functions, head, listed, resolve, room_of, sources, text
 from house.budget import report
 from house.graph import graph
 
@@ -29,19 +30,19 @@ PLACE = re.compile(r"((?:[\w-]+/)*[\w*-]+\.(?:c|h|asm)\b|(?:[\w-]+/)+(?![\w*]))(
 def entries(name):
     """(which, line, place, named functions, what the parentheses say) of each place on a signpost."""
     lines, first = head(name)
-    blank = next((n for n, line in enumerate(lines) if not line.strip() and n and any("From:" in l or "To:" in l for l in lines[:n])),
-                 len(lines))
-    joined = "\n".join(lines[:blank])
+    joined = re.sub(r"((?:From|To):(?:.+\n)+)\s*\n(?:.|\n)*", r"\1", "\n".join(lines))
     for match in re.finditer(r"\b(From|To):", joined):
-        rest = joined[match.end():]
-        rest = rest[:(ENDS.search(rest) or re.search(r"\Z", rest)).start()]
-        for place in PLACE.finditer(rest.replace("\n", " ")):
-            said = place[3] or ""
-            if place[1].startswith(("tests/", "lab/", "docs/")):
-                continue
-            said += f" {place[2]}()" if place[2] else ""
-            named = re.findall(r"\b([a-z]\w*_\w+|\w+(?=\(\)))", said)
-            yield match[1], first + joined[:match.end() + place.start()].count("\n"), place[1], named, said
+        rest = joined[match.end():].replace("\n", " ")
+        rest = rest[:(ENDS.search(rest) or re.search(r"$", rest)).start()]
+        places, shared, before = list(PLACE.finditer(rest)), "", None
+        for place in reversed(places):
+            said = (place[3] or "") + (f" {place[2]}()" if place[2] else "")
+            follows = before and re.fullmatch(r",? ?(?:and )?", rest[place.end():before.start()])
+            shared = said if said.startswith("through ") else shared if follows and not said else ""
+            before, said = place, said or shared
+            if not place[1].startswith(("tests/", "lab/", "docs/")):
+                named = re.findall(r"\b([a-z]\w*_\w+|\w+(?=\(\)))", said)
+                yield match[1], first + joined[:match.end() + place.start()].count("\n"), place[1], named, said
 
 
 def has(name, which):
@@ -131,6 +132,24 @@ def wrong(name, which, place):
     return f"To: this file uses nothing of {place}; but of {some(graph().edges.get(name, {}), 8)}"
 
 
+def check_nothing(name):
+    """Who leads to nothing uses nothing, but what is from everywhere."""
+    if re.search(r"\bTo: nothing\b", "\n".join(head(name)[0])):
+        others = {s for s in graph().edges.get(name, {}) if not re.search(r"From: everywhere", "\n".join(head(s)[0]))}
+        if others:
+            yield "signpost", name, head(name)[1], f"To: nothing, but it uses {some(others, 8)}"
+
+
+def check_mentions(name):
+    """In any comment: a path and a function() behind it."""
+    for number, line in enumerate(text(name).splitlines(), 1):
+        for path, function in re.findall(r"\b((?:[a-z]\w*/)+\w+\.(?:c|h|asm)) (\w+)\(\)", line):
+            found = resolve(path)
+            if found in sources(".c", ".asm") and function not in functions(found):
+                yield "signpost", name, number, f"{path} does not define {function}(); " + \
+                    f"{some({s for s in sources() if function in functions(s)})} does"
+
+
 def check_both(name):
     for which in ("From", "To"):
         if not has(name, which):
@@ -139,7 +158,8 @@ def check_both(name):
 
 
 def main():
-    findings = [finding for name in sources() for finding in check(name)]
+    findings = [finding for name in sources() for finding in [*check(name), *check_nothing(name)]]
+    findings += [finding for name in listed() if name.endswith((".c", ".h", ".asm", ".cc")) for finding in check_mentions(name)]
     findings += [finding for name in sources(".c") for finding in check_both(name)]
     return report("signposts", KINDS, findings)
 
