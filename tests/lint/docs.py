@@ -3,10 +3,12 @@
 """
 The documents against the tree: what they name has to be there. One line per finding.
 
-- every path in backquotes (`vmx/run/run.c`) exists; every function in backquotes (`vm_map()`) is in some source
-- `file` `function()`, `other()`, or `function()` in `file`, or `function()` (`file`): the file defines them
+- every path in backquotes (`vmx/run/run.c`) exists; every function (`vm_map()`) is in some source
+- `file` `function()`, `other()`, or `function()` in `file`, or `function()` (`file`): the file
+  defines them
 - struct vcpu (vmx/vmx.h), with or without backquotes: that header defines it
-- a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file; steps are counted
+- a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file;
+  steps are counted
 """
 import re
 import sys
@@ -28,7 +30,8 @@ def find(path, number, what):
 def check_names(path, number, line, folders, words):
     for name in re.findall(r"`(\.?/?[\w.-]+/[\w./-]*)`", line):
         name = name.removeprefix("./")
-        if name.split("/")[0] in folders and not (ROOT / name).exists() and not name.startswith(BUILT):
+        if name.split("/")[0] in folders and not (ROOT / name).exists() \
+                and not name.startswith(BUILT):
             find(path, number, f"{name} is not there")
     for name in re.findall(CALL, line):
         if name not in words:
@@ -39,13 +42,14 @@ def check_places(path, number, line):
     for match in PAIR.finditer(line):
         source = resolve(match[1] or match[5])
         for name in re.findall(CALL, match[2] or "") or [match[4]]:
-            if source and name not in functions(source) and not re.search(rf"#define {name}\(", text(source)):
-                owners = [s for s in sources() if name in functions(s)]
-                find(path, number, f"{source} does not define {name}(); {', '.join(owners) or 'no source'} does")
+            if source and name not in functions(source) and f"#define {name}(" not in text(source):
+                owners = ", ".join(s for s in sources() if name in functions(s)) or "no source"
+                find(path, number, f"{source} does not define {name}(); {owners} does")
     for name, header in re.findall(r"struct (\w+)`? \(`?([\w/]+\.[ch])\b", line):
-        if resolve(header) and not re.search(rf"\bstruct {name} \{{", text(resolve(header))):
-            owners = [s for s in sources() if re.search(rf"\bstruct {name} \{{", text(s))]
-            find(path, number, f"{header} does not define struct {name}; {', '.join(owners) or 'no source'} does")
+        if resolve(header) and f"struct {name} {{" not in text(resolve(header)):
+            owners = ", ".join(s for s in sources() if f"struct {name} {{" in text(s))
+            find(path, number,
+                 f"{header} does not define struct {name}; {owners or 'no source'} does")
 
 
 def check_tour(path, lines):
@@ -65,7 +69,8 @@ def check_tour(path, lines):
 
 def main():
     folders = {name.split("/")[0] for name in listed() if "/" in name}
-    words = set(re.findall(r"\b\w+(?=\()", "\n".join(text(name) for name in listed() if name.endswith(SOURCES))))
+    code = "\n".join(text(name) for name in listed() if name.endswith(SOURCES))
+    words = set(re.findall(r"\b\w+(?=\()", code))
     for name in listed():
         if name.endswith(".md"):
             for number, line in enumerate(text(name).splitlines(), 1):

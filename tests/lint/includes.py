@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-An include is there because something of it is named: a macro, a type, a function, an enum constant or a variable.
+An include is there because something of it is named: a macro, a type, a function, a constant.
 
 - nothing of a header, nor of what it includes itself, is named: the include is left over
 - nothing of the header itself is named, but something that it includes: include that one instead
 
-Regular expressions stand for a compiler here, on the safe side. A member counts where a file writes ->member or
-.member. A header that declares nothing, and a source's own header, may always be included.
+Regular expressions stand for a compiler here, on the safe side. A member counts where a file writes
+->member or .member. A header that declares nothing, a source's own header, and, in a header,
+another one of its folder may always be included.
 """
 import functools
 import re
@@ -18,11 +19,18 @@ from house.budget import report
 
 KINDS = ("unused-include",)
 INCLUDE = re.compile(r'^[#%]include "([^"]+)"', re.M)
-KEYWORDS = set("if for while switch return sizeof struct enum union static const void int char unsigned long "
-               "extern inline typedef defined __attribute__ format printf".split())
-SYSTEM = {"stdint": {f"{u}int{n}_t" for u in ("u", "") for n in (8, 16, 32, 64)} | {"UINT64_C", "UINT64_MAX", "uintptr_t"},
-          "stddef": {"size_t", "NULL", "offsetof"}, "stdbool": {"bool", "true", "false"},
-          "stdarg": {"va_list", "va_start", "va_end", "va_arg"}}
+KEYWORDS = set("if for while switch return sizeof struct enum union static const void int char "
+               "long unsigned extern inline typedef defined __attribute__ format printf".split())
+SYSTEM = { # what a header hands on of the compiler's own
+    "stdint": {f"{u}int{n}_t" for u in ("u", "") for n in (8, 16, 32, 64)} |
+              {"UINT64_C", "UINT64_MAX", "uintptr_t"},
+    "stddef": {"size_t", "NULL", "offsetof"},
+    "stdbool": {"bool", "true", "false"},
+    "stdarg": {"va_list", "va_start", "va_end", "va_arg"},
+}
+DEFINE = re.compile(r"^[#%]\s*define\s+(\w+)[^\n]*(?:(?<=\\)\n[^\n]*)*", re.M)
+DIRECTIVE = re.compile(r"^[#%][^\n]*(?:(?<=\\)\n[^\n]*)*", re.M)
+TYPE = re.compile(r"\b(struct|union|enum)\b[^;{}()=]*(?:__attribute__\(.*\))?\s*$")
 
 
 @functools.cache
@@ -35,7 +43,7 @@ def code(name):
 
 @functools.cache
 def words(name):
-    """What a file names, .name for a member; in a header comments count: a contract names error codes."""
+    """What a file names, .name for a member; a header's comments count: contracts name errors."""
     said = text(name) if name.endswith(".h") else code(name)
     members = {"." + member for member in re.findall(r"(?:->|\.)(\w+)", said)}
     return frozenset(re.findall(r"\b[A-Za-z_]\w*\b", INCLUDE.sub("", said))) | members
@@ -43,14 +51,14 @@ def words(name):
 
 @functools.cache
 def included(name):
-    return tuple(header for header in INCLUDE.findall(text(name)) if header in sources(".h", ".asm"))
+    return tuple(h for h in INCLUDE.findall(text(name)) if h in sources(".h", ".asm"))
 
 
 def blocks(body):
-    """A header's text without function bodies and parameters; the members of its structs, and its enum constants."""
+    """A header's text without what stands in braces; the members of its structs; its constants."""
     members, constants = "", ""
     while match := re.search(r"\{([^{}]*)\}", body):
-        kind = re.search(r"\b(struct|union|enum)\b[^;{}()=]*(?:__attribute__\(.*\))?\s*$", body[:match.start()])
+        kind = TYPE.search(body[:match.start()])
         if kind and kind[1] == "enum":
             constants += match[1] + ","
         elif kind:
@@ -60,7 +68,7 @@ def blocks(body):
 
 
 def before(marks, body):
-    """Names in front of one of these marks, where parameters are left out; (*name)(...) is a name as well."""
+    """Names in front of one of these marks, without parameters; (*name)(...) is a name as well."""
     body = re.sub(r"\(\*\s*(\w+)(\[[^]]*\])?\)", r" \1 ", body)
     while (less := re.sub(r"\([^()]*\)", "<>", body)) != body:
         body = less
@@ -70,18 +78,17 @@ def before(marks, body):
 @functools.cache
 def macros(name):
     """macro -> its whole definition"""
-    defines = re.findall(r"^[#%]\s*define\s+\w+[^\n]*(?:(?<=\\)\n[^\n]*)*", code(name), re.M)
-    return {re.match(r"[#%]\s*define\s+(\w+)", define)[1]: define for define in defines}
+    return {define[1]: define[0] for define in DEFINE.finditer(code(name))}
 
 
 @functools.cache
 def declares(name):
     """What a header says first: names, and the members of its structs as .name."""
     said = set(macros(name))
-    for define in macros(name).values(): # a list of the kind F(NAME, ...): its names become enum constants somewhere
+    for define in macros(name).values(): # a list F(NAME, ...): its names become constants somewhere
         if re.search(r"\\\n", define):
             said |= set(re.findall(r"\b\w+\((\w+)", define))
-    body, members, constants = blocks(re.sub(r"^[#%][^\n]*(?:(?<=\\)\n[^\n]*)*", "", code(name), flags=re.M))
+    body, members, constants = blocks(DIRECTIVE.sub("", code(name)))
     said |= set(re.findall(r"\b(?:struct|enum|union)\s+(\w+)\s*@", body))
     said |= before("<;=[", body) | set(re.findall(r"\b(\w+)\b", constants))
     for system in re.findall(r"^#include <(\w+)\.h>", text(name), re.M):

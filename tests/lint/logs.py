@@ -3,9 +3,9 @@
 """
 Lines of the console that a document quotes are lines that some source prints.
 
-`[0] tag: text` (in a code block or in backquotes) fits a format string of a source with `#define LOG "tag"`, and
-`hamlet: text` one of any source. A specifier of the format stands for any text, "..." in the document for the rest
-of a line.
+`[0] tag: text` (in a code block or in backquotes) fits a format string of a source with
+`#define LOG "tag"`, and `hamlet: text` one of any source. A specifier of the format stands for any
+text, "..." in the document for the rest of a line.
 """
 import functools
 import re
@@ -23,8 +23,8 @@ QUOTED = re.compile(r"\[\d+\] ([\w-]+): (.*)|hamlet: (.*)")
 @functools.cache
 def words():
     """Macros that are a string: BDF_FMT"""
-    return {name: string for source in sources(".h", ".c")
-            for name, string in re.findall(rf"^#define (\w+) +({STRING.pattern})", text(source), re.M)}
+    define = re.compile(rf"^#define (\w+) +({STRING.pattern})", re.M)
+    return dict(found for source in sources(".h", ".c") for found in define.findall(text(source)))
 
 
 @functools.cache
@@ -40,7 +40,7 @@ def formats(name):
 
 
 def fits(form, said, begun):
-    """Whether a format prints this; of a line that is not quoted to its end, whether it begins so."""
+    """Whether a format prints this; of a line not quoted to its end, whether it begins so."""
     parts = [part.replace("\0", "%") for part in CONVERSION.split(form.replace("%%", "\0"))]
     if not begun:
         return bool(re.fullmatch(".*".join(map(re.escape, parts)), said))
@@ -49,14 +49,15 @@ def fits(form, said, begun):
 
 
 def prints(name, said):
-    """A format without words of its own fits anything, and so proves nothing; each key= is a word of that source."""
+    """A format without words of its own proves nothing; each key= is a word of that source."""
     begun, dots, _ = said.partition("...")
-    for form in formats(name):
-        if re.search(r"[a-z]{2,}", CONVERSION.sub("", form)) and fits(form, begun.rstrip() if dots else said, bool(dots)):
-            strings = " ".join(formats(name))
-            keys = set(re.findall(r"([a-z][a-z-]*)[\w.-]*=", re.sub(r'"[^"]*"', "", begun))) - {"key"}
-            return all(re.search(rf"(?<![\w-]){key}(?![a-z-])", strings) for key in keys)
-    return False
+    begun = begun.rstrip() if dots else said
+    if not any(re.search(r"[a-z]{2,}", CONVERSION.sub("", form)) and fits(form, begun, bool(dots))
+               for form in formats(name)):
+        return False
+    keys = set(re.findall(r"([a-z][a-z-]*)[\w.-]*=", re.sub(r'"[^"]*"', "", begun))) - {"key"}
+    strings = " ".join(formats(name))
+    return all(re.search(rf"(?<![\w-]){key}(?![a-z-])", strings) for key in keys)
 
 
 @functools.cache
@@ -81,19 +82,20 @@ def quotes(name):
 
 def check(name):
     for number, quote in quotes(name):
-        tag, said, report_line = QUOTED.fullmatch(quote).groups()
-        said = said if tag else "hamlet: " + report_line
+        tag, said, rest = QUOTED.fullmatch(quote).groups()
         if tag and tag not in tags():
             yield "log-line", name, number, f'no source has #define LOG "{tag}"'
-        elif (said if tag else report_line).strip(". ") \
-                and not any(prints(source, said) for source in (tags()[tag] if tag else sources())):
-            others = sorted({t for t in tags() for source in tags()[t] if tag and prints(source, said)})
-            yield "log-line", name, number, f"no source{f' with LOG {tag}' if tag else ''} prints: {said}" + \
-                (f" (but LOG {', '.join(others)} does)" if others else "")
+        elif tag and said.strip(". ") and not any(prints(source, said) for source in tags()[tag]):
+            others = [t for t in tags() if any(prints(source, said) for source in tags()[t])]
+            instead = f" (but LOG {', '.join(others)} does)" if others else ""
+            yield "log-line", name, number, f"no source with LOG {tag} prints: {said}{instead}"
+        elif not tag and rest.strip(". ") and not any(prints(s, quote) for s in sources()):
+            yield "log-line", name, number, f"no source prints: {quote}"
 
 
 def main():
-    return report("logs", KINDS, [finding for name in listed() if name.endswith(".md") for finding in check(name)])
+    documents = [name for name in listed() if name.endswith(".md")]
+    return report("logs", KINDS, [finding for name in documents for finding in check(name)])
 
 
 if __name__ == "__main__":

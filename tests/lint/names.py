@@ -3,9 +3,9 @@
 """
 A name says where it lives: one can find a function without a search.
 
-- a function that other files use begins with the name of its file (vcpu_ in vcpu.c, vlapic_ in vlapic_irq.c beside
-  vlapic.c), of its room (pci_, exit_), or with a prefix of the room in the table below; a
-  number may follow (cr0_ in cr.c)
+- a public function begins with the name of its file (vcpu_ in vcpu.c, vlapic_ in vlapic_irq.c
+  beside vlapic.c), of its room (pci_, exit_), or with a prefix of the room in the table below;
+  a number may follow (cr0_ in cr.c)
 - an upcall (upcalls.h) begins as its declaration has it; functions of ISO C keep their names
 - a static function's name is used once in a room
 """
@@ -45,9 +45,9 @@ def check_public():
             continue
         own = functions(name)
         for function in sorted(symbols & set(own) - called):
-            fits = sorted(prefixes(name))
+            fits, line = sorted(prefixes(name)), own[function][0]
             if not re.match(rf"({'|'.join(fits)})\d*(_|$)", function):
-                yield "name", name, own[function][0], f"{function}() begins with none of {', '.join(p + '_' for p in fits)}"
+                yield "name", name, line, f"{function}() begins with none of {'_, '.join(fits)}_"
 
 
 def check_static():
@@ -58,7 +58,8 @@ def check_static():
                 seen.setdefault((room_of(name), function), []).append((name, line))
     for (_, function), places in seen.items():
         for name, line in places[1:]:
-            yield "static-name", name, line, f"{function}() is another function in {places[0][0]}:{places[0][1]}"
+            yield "static-name", name, line, \
+                f"{function}() is another function in {places[0][0]}:{places[0][1]}"
 
 
 def main():

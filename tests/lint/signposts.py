@@ -23,9 +23,11 @@ from house.budget import report
 from house.graph import graph
 
 KINDS = ("signpost", "signpost-missing")
-ENDS = re.compile(r"\b(?:Spec|Contract|Not handled|Not here|INVARIANTS?|From|To)\b[:\w ]*:|Here too")
+ENDS = re.compile(r"\b(?:Spec|Contract|Not handled|Not here|INVARIANTS?|From|To)\b[:\w ]*:|"
+                  r"Here too")
 PLACE = re.compile(r"((?:[\w-]+/)*[\w*-]+\.(?:c|h|asm)\b|(?:[\w-]+/)+(?![\w*]))(?:'s)?"
                    r"(?: (\w+)\(\))?(?: ?\(([^()]*(?:\(\))?[^()]*)\))?")
+LIST = re.compile(r",? ?(?:and )?")
 ELSEWHERE = ("tests/", "lab/", "docs/")
 
 
@@ -41,10 +43,12 @@ def entries(name):
         rest = post[match.end():].replace("\n", " ")
         rest = rest[:(ENDS.search(rest) or re.search(r"$", rest)).start()]
         shared, before = "", None
-        for place in reversed(list(PLACE.finditer(rest))): # a list shares "(through name)" at its end
+        for place in reversed(list(PLACE.finditer(rest))): # "(through name)" ends a list
             said = (place[3] or "") + (f" {place[2]}()" if place[2] else "")
-            listed_on = before and re.fullmatch(r",? ?(?:and )?", rest[place.end():before.start()])
-            shared = said if said.startswith("through ") else shared if listed_on and not said else ""
+            if said.startswith("through "):
+                shared = said
+            elif said or not before or not LIST.fullmatch(rest[place.end():before.start()]):
+                shared = ""
             before = place
             if not place[1].startswith(ELSEWHERE):
                 line = first + post.count("\n", 0, match.end() + place.start())
@@ -84,7 +88,7 @@ def behind(header, used):
 
 
 def joins(name, which, place, files):
-    """By what a place is joined to a source, in the direction that the signpost says; empty: not."""
+    """By what a place is joined to a source, in the direction of the signpost; empty: not."""
     if not name.endswith(".h"):
         back = which == "From" or f"back to {place}" in signpost(name)
         return set().union(*(uses(s, name) if back else uses(name, s) for s in files))
@@ -120,7 +124,8 @@ def check_named(name, which, line, place, files, said, by):
             yield "signpost", name, line, \
                 f"{which}: not {word}() joins {place} to this file, but {some(by)}"
         elif not any(re.search(rf"\b{word}\b", text(s)) for s in files):
-            yield "signpost", name, line, f"{which}: there is no {word} in {place}; {some(by)} joins"
+            yield "signpost", name, line, \
+                f"{which}: there is no {word} in {place}; it is joined by {some(by)}"
 
 
 def some(names, most=8):

@@ -3,19 +3,17 @@
 """
 The style of CONTRIBUTING.md, executable. One line per finding: FILE:LINE: what is wrong.
 
-- every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt once
+- every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt
 - files below 500 lines (tests below 600), functions below 70 (lists excepted, marked "/* list */")
-- volatile only in arch/io.h (and where a guest program shares memory with a device), no bitfields, no postponed work, no trailing blanks
+- volatile only in arch/io.h (and where a guest program shares memory with a device), no bitfields,
+  no postponed work, no trailing blanks
 - every title of a manual that a comment cites stands in docs/references.md
 """
 import re
-import subprocess
 import sys
-from pathlib import Path
 
-from house import TOPS
+from house import ROOT, TOPS, listed
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES, TEST_LINES, FUNCTION_LINES = 500, 600, 70
 CITING = {*TOPS, "lab", "tests"}
 MANUAL = r"\b(SDM|VT-d|ACPI|PCI|Multiboot2?|ELF|82093AA|ISO C)\b"
@@ -25,12 +23,6 @@ findings = []
 
 def find(path, line, what):
     findings.append(f"{path.relative_to(ROOT)}:{line}: {what}")
-
-
-def sources():
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout.split()
-    return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
 
 def head_comment(text):
@@ -61,7 +53,7 @@ def comments(text):
 
 
 def cited_titles(text):
-    """What stands in quotes after the name of a manual, in one sentence: SDM "One", "Two"; VT-d "Three"."""
+    """What stands in quotes after a manual's name in a sentence: SDM "One", "Two"; VT-d "Three"."""
     for comment in comments(text):
         manual = None
         for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] [A-Z])', comment):
@@ -91,8 +83,9 @@ def check_lengths(path, lines):
         if line == "{":
             start = number
         elif line == "}" and start:
-            if number - start - 1 > FUNCTION_LINES and "/* list */" not in "".join(lines[start - 4:start]):
-                find(path, start, f"function of {number - start - 1} lines; {FUNCTION_LINES} are enough")
+            long, mark = number - start - 1, "/* list */"
+            if long > FUNCTION_LINES and mark not in "".join(lines[start - 4:start]):
+                find(path, start, f"function of {long} lines; {FUNCTION_LINES} are enough")
             start = None
 
 
@@ -128,7 +121,7 @@ def reading_order():
 def main():
     order = reading_order()
     references = (ROOT / "docs/references.md").read_text()
-    for path in sources():
+    for path in map(ROOT.joinpath, listed()):
         if path.suffix not in (".c", ".h", ".asm", ".cc", ".py", ".sh"):
             continue
         text = path.read_text()

@@ -3,11 +3,12 @@
 """
 A tour can be walked: docs/tours/*.md against the symbol graph and docs/reading-order.txt.
 
-- from each step (### N. `file` `function()`) the next one's file is reached: one file uses the other, directly or
-  over files that the text of both steps names by path or by a function of theirs; a tour may turn back. Or hardware
-  leads there, and the paragraph before or after the heading tells of a VM exit, a return, or what arrives
-- a chapter of the reading order that is marked "-> docs/tours/x.md" stands at or after the chapter of each file that
-  a step of that tour is about
+- from each step (### N. `file` `function()`) the next one's file is reached: one file uses the
+  other, directly or over files that the text of both steps names by path or by a function of
+  theirs; a tour may turn back. Or hardware leads there, and the paragraph before or after the
+  heading tells of a VM exit, a return, or what arrives
+- a chapter of the reading order that is marked "-> docs/tours/x.md" stands at or after the chapter
+  of each file that a step of that tour is about
 """
 import re
 import sys
@@ -17,7 +18,7 @@ from house.budget import report
 from house.graph import graph
 
 KINDS = ("tour-step", "tour-order")
-NOT_CALLED = re.compile(r"\bVM exit\b|\breturn(ed|s)\b|\barrives\b|\b[Tt]he unit (drops|reads|walks)\b")
+NOT_CALLED = re.compile(r"\b(VM exit|returned|returns|arrives|[Tt]he unit (drops|reads|walks))\b")
 ORDER = "docs/reading-order.txt"
 
 
@@ -34,7 +35,7 @@ def steps(tour):
 
 
 def named(part):
-    """Sources that a step names: by a path, or by a function that is public or static in one file only."""
+    """Sources that a step names: by a path, or by a function, public or static in one file only."""
     files = {resolve(path) for path in re.findall(r"`([\w/]+\.(?:c|h|asm))`", part)}
     for function in re.findall(r"`(\w+)\(\)`", part):
         owners = [s for s in sources(".c", ".asm") if function in functions(s)]
@@ -62,8 +63,8 @@ def check_steps(tour):
             between = named(before[1]) | named(part)
             around = before[1].rstrip().split("\n\n")[-1] + part.split("\n\n")[1]
             if not joined(before[0], path, between) and not NOT_CALLED.search(around):
-                yield "tour-step", tour, line, \
-                    f"how does one come from {before[0]} to {path}? No file that these steps name joins them"
+                yield "tour-step", tour, line, f"how does one come from {before[0]} to {path}? " \
+                    "No file that these steps name joins them"
         if path:
             before = path, part
         elif before: # the hardware's step: its text may join those around it
@@ -92,8 +93,8 @@ def check_order():
             continue
         late = sorted({path for _, path, _, _ in steps(tour) if path and at.get(path, 0) > number})
         if late:
-            yield "tour-order", ORDER, line, f"{tour} needs chapter {max(at[path] for path in late)}: " + \
-                ", ".join(f"{path} ({at[path]})" for path in late)
+            needs = ", ".join(f"{path} ({at[path]})" for path in late)
+            yield "tour-order", ORDER, line, f"{tour} needs later chapters: {needs}"
     for tour in listed():
         if tour.startswith("docs/tours/") and tour not in {t for _, _, t in marks}:
             yield "tour-order", tour, 1, f"no chapter of {ORDER} is marked with this tour"
@@ -101,7 +102,8 @@ def check_order():
 
 def main():
     tours = [name for name in listed() if re.match(r"docs/tours/.*\.md$", name)]
-    return report("tours", KINDS, [*(finding for tour in tours for finding in check_steps(tour)), *check_order()])
+    findings = [finding for tour in tours for finding in check_steps(tour)]
+    return report("tours", KINDS, [*findings, *check_order()])
 
 
 if __name__ == "__main__":

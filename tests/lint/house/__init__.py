@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-The house, as every check in tests/lint/ sees it: its rooms, its files, and what a source says about itself.
+The house, as every check in tests/lint/ sees it: its rooms, its files, what they say of themselves.
 
-A room is a folder. The table lists the rooms from the ground up; a file lies in the room of its folder. A room
-may use itself and what its row allows, and no other room: no include and no symbol leads anywhere else. What has
-to call up is declared in a header named upcalls.h (tests/lint/rooms.py).
+A room is a folder. The table lists the rooms from the ground up; a file lies in the room of its
+folder. A room may use itself and what its row allows: no include and no symbol leads anywhere else.
+What has to call up is declared in a header named upcalls.h (tests/lint/rooms.py).
 """
 import functools
 import os
@@ -12,7 +12,8 @@ import re
 import subprocess
 from pathlib import Path
 
-ROOT = Path(os.environ.get("HOUSE") or Path(__file__).resolve().parents[3]) # HOUSE: another tree than ours
+# HOUSE=path: look at another tree than this one
+ROOT = Path(os.environ.get("HOUSE") or Path(__file__).resolve().parents[3])
 BUILT = ROOT / os.environ.get("O", "build")
 
 ROOMS = ( # lowest first: folder, what lies there, what it may use
@@ -21,7 +22,7 @@ ROOMS = ( # lowest first: folder, what lies there, what it may use
     ("pci", "PCI as hardware", "all below"),
     ("vtd", "VT-d as hardware", "all below"),
     ("vmx", "VT-x as hardware: capabilities, VMCS, EPT, bitmaps", "all below but vtd pci"),
-    ("vmx/vcpu", "one vCPU: its registers, its interrupts, its debug state", "all below but vtd pci"),
+    ("vmx/vcpu", "one vCPU: its registers, interrupts, debug state", "all below but vtd pci"),
     ("vmx/exit", "a decoder for each family of exits", "all below but vtd pci"),
     ("vmx/show", "what a vCPU was doing, in words", "all below but vtd pci"),
     ("vmx/run", "entry, exit table, and which vCPU runs where", "all below but vtd pci"),
@@ -42,7 +43,8 @@ ORDER = [name for name, _, _ in ROOMS]
 TOPS = list(dict.fromkeys(name.split("/")[0] for name in ORDER))
 NOT_HERE = ("guest/programs/",) # guests, not the hypervisor
 
-SHOWN = { # headers that a folder shows to those above it, and more of them for the monitor; in no row: all
+# Headers that a folder shows to those above it, and more of them for the monitor. In no row: all.
+SHOWN = {
     "pci": ("pci.h pci_regs.h", ""),
     "vtd": ("vtd.h", "vtd_regs.h"),
     "vmx": ("vmx.h upcalls.h", "vmcs_fields.h"),
@@ -54,9 +56,9 @@ SHOWN = { # headers that a folder shows to those above it, and more of them for 
 @functools.cache
 def listed():
     """Every file that is, or will be, in git: paths as text, relative to the root."""
-    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                         capture_output=True, text=True, check=True).stdout.split("\n")
-    return sorted({name for name in out if name and (ROOT / name).is_file()})
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted({name for name in out.splitlines() if (ROOT / name).is_file()})
 
 
 @functools.cache
@@ -73,7 +75,7 @@ def text(name):
 
 
 def room_of(name):
-    """The nearest folder above a file that the table lists (guest/pc for guest/pc/legacy/x.c); "": none."""
+    """The nearest folder above a file that the table lists; "" if there is none."""
     folder = name.rpartition("/")[0]
     while folder and folder not in ORDER:
         folder = folder.rpartition("/")[0]
@@ -138,17 +140,17 @@ def functions(name):
 
 def line_of(name, word):
     """Where a file first names a word outside its head comment; 1 if it never does."""
-    seen = [n for n, line in enumerate(text(name).splitlines(), 1) if re.search(rf"\b{re.escape(word)}\b", line)]
+    seen = [n for n, line in enumerate(text(name).splitlines(), 1)
+            if re.search(rf"\b{re.escape(word)}\b", line)]
     after = [n for n in seen if n > head(name)[1] + len(head(name)[0])]
     return (after or seen or [1])[0]
 
 
 def resolve(path, near=""):
-    """The source that a signpost means: a whole path, a name in the same folder or after it, or a unique name."""
+    """The source that a path means: in the folder `near`, a whole path, or the end of only one."""
     names = sources()
-    for folder in [near] if near else []:
-        if f"{folder}/{path}" in names:
-            return f"{folder}/{path}"
+    if f"{near}/{path}" in names:
+        return f"{near}/{path}"
     if path in names or (ROOT / path).is_file():
         return path
     fits = [name for name in names if name.endswith("/" + path)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from . import room_of
 
 FILE = Path(__file__).resolve().parents[1] / "budget.txt"
-TITLE = "# What is still allowed: kind, folder, findings. Counts only fall; tests/lint/house/budget.py.\n"
+TITLE = "# What is still allowed (tests/lint/house/budget.py): kind, folder, count, which falls.\n"
 
 
 def read():
@@ -43,8 +43,8 @@ def area(name):
 
 def charged(allowed, kind, name):
     """The longest folder with a budget of this kind in which a file lies."""
-    fits = [folder for k, folder in allowed
-            if k == kind and (folder == "." and "/" not in name or f"{name}/".startswith(folder + "/"))]
+    fits = [folder for k, folder in allowed if k == kind
+            and (folder == "." and "/" not in name or f"{name}/".startswith(folder + "/"))]
     return max(fits, key=len, default=area(name))
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Which file uses which, from the symbol tables of what `make all` has built: functions and variables alike.
+Which file uses which, from the symbol tables of what `make all` has built: functions and variables.
 
-A static function is no symbol of the graph, and a call by a pointer is no edge: the edge is where the address is
-taken.
+A static function is no symbol of the graph, and a call by a pointer is no edge: the edge is where
+the address is taken.
 """
 import functools
 import re
@@ -11,6 +11,10 @@ import subprocess
 import sys
 
 from . import BUILT, sources, text, ROOT
+
+
+PROTOTYPE = re.compile(r"(/\*.*?\*/)|"
+                       r"^[A-Za-z][\w *()]*?\b(\w+)\([^;{}]*\);[ \t]*(/\*.*?\*/)?", re.S | re.M)
 
 
 class Graph:
@@ -62,20 +66,21 @@ def graph():
 
 def upcalls():
     """
-    Prototypes of the headers named upcalls.h: (header, line, function, files that its comments name). A comment
-    counts that stands behind a prototype, or in front of it in the same paragraph.
+    Prototypes of the headers named upcalls.h: (header, line, function, files that its comments
+    name). A comment counts that stands behind a prototype, or before it in the same paragraph.
     """
     for name in sources(".h"):
         if name.endswith("/upcalls.h"):
             first = 1
             for paragraph in text(name).split("\n\n"):
-                yield from ((name, first + line, function, said) for line, function, said in prototypes(paragraph))
+                for line, function, said in prototypes(paragraph):
+                    yield name, first + line, function, said
                 first += paragraph.count("\n") + 2
 
 
 def prototypes(paragraph):
     before = []
-    for match in re.finditer(r"(/\*.*?\*/)|^[A-Za-z][\w *()]*?\b(\w+)\([^;{}]*\);[ \t]*(/\*.*?\*/)?", paragraph, re.S | re.M):
+    for match in PROTOTYPE.finditer(paragraph):
         if match[1]:
             before = re.findall(r"[\w/]+\.c\b", match[1]) or before
         elif match[2]:
@@ -84,7 +89,7 @@ def prototypes(paragraph):
 
 
 def cycles(nodes, edges):
-    """Strongly connected components of more than one file (Tarjan, without recursion), the largest first."""
+    """Strongly connected components of more than one file, the largest first (Tarjan's way)."""
     index, low, stack, found = {}, {}, [], []
     for root in nodes:
         work = [] if root in index else [(root, None)]
