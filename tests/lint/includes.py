@@ -111,11 +111,24 @@ def check(name):
             continue
         if name.endswith(".h") and header.rpartition("/")[0] == name.rpartition("/")[0]:
             continue # its folder's public header hands it on
-        others = frozenset().union(*(closure(other) for other in included(name) if other != header))
-        through = sorted(h for h in closure(header) - others if declares(h) & used)
-        instead = f"include {', '.join(through)} instead" if through else "leave it out"
-        line = next(n for n, line in enumerate(text(name).splitlines(), 1) if f'"{header}"' in line)
-        yield "unused-include", name, line, f"nothing of {header} is named here: {instead}"
+        line = next(n for n, said in enumerate(text(name).splitlines(), 1) if f'"{header}"' in said)
+        yield "unused-include", name, line, \
+            f"nothing of {header} is named here: {better(name, header, used)}"
+
+
+def reaches(name, header, without):
+    """Whether a file still sees a header if another one no longer includes it."""
+    return any(other == header and name != without or reaches(other, header, without)
+               for other in included(name))
+
+
+def better(name, header, used):
+    others = frozenset().union(*(closure(other) for other in included(name) if other != header))
+    through = sorted(h for h in closure(header) - others if declares(h) & used)
+    users = [s for s in sources() if name in closure(s) and declares(header) & words(s)
+             and not reaches(s, header, name)]
+    return (f"include {', '.join(through)} instead" if through else "leave it out") + \
+        (f", and include it in {', '.join(users)}" if users else "")
 
 
 def main():
