@@ -5,7 +5,7 @@ Signposts lead where they say: the head comment's From: and To:, against the sym
 
     From: vmx/run/run.c (exit table), guest/ (events).   To: guest/pc/pio.c (vm_pio), vuart.c.
 
-- From FILE: it uses a symbol of this source; of a header: it includes it, or a header that does
+- From FILE: it uses a symbol of this source; of a header: it names something declared there
 - To FILE: this source uses one of its symbols or includes it; of a header: FILE defines something
   declared here, or lies behind it in its room. "To: back to FILE": this source returns there
 - (name) or name() behind a place, if that is a function: one that joins the two files, or one of
@@ -21,6 +21,7 @@ import sys
 from house import NOT_HERE, functions, head, listed, resolve, room_of, sources, text
 from house.budget import report
 from house.graph import graph
+from house.headers import closure, declares, included, names
 
 KINDS = ("signpost", "signpost-missing")
 ENDS = re.compile(r"\b(?:Spec|Contract|Not handled|Not here|INVARIANTS?|From|To)\b[:\w ]*:|"
@@ -65,18 +66,16 @@ def candidates(place, name):
     return [found] if found else []
 
 
-def includes(name, header, depth=2):
-    found = re.findall(r'^[#%]include "([^"]+)"', text(name), re.M)
-    return header in found or \
-        depth > 1 and any(includes(h, header, depth - 1) for h in found if h in sources(".h"))
+def knows(name, header):
+    """A file includes a header, or names something of one that it sees."""
+    return header in included(name) or header in closure(name) and declares(header) & names(name)
 
 
 def uses(user, used):
     """Symbols by which one source uses, a header declares, what is of another; "": an include."""
-    by_include = {""} if used.endswith(".h") and includes(user, used) else set()
+    by_include = {""} if knows(user, used) else set()
     if user.endswith(".h"):
-        declared = {s for s in graph().defined.get(used, ()) if re.search(rf"\b{s}\b", text(user))}
-        return by_include | declared
+        return by_include | graph().defined.get(used, set()) & set(re.findall(r"\w+", text(user)))
     return by_include | graph().edges.get(user, {}).get(used, set())
 
 
@@ -93,10 +92,10 @@ def joins(name, which, place, files):
         back = which == "From" or f"back to {place}" in signpost(name)
         return set().union(*(uses(s, name) if back else uses(name, s) for s in files))
     if which == "From":
-        return {s for s in files if includes(s, name)}
-    words_only = not any(re.search(rf"\b{s}\(", text(name)) for s in graph().owner)
+        return {s for s in files if knows(s, name)}
+    words_only = not any(s in graph().owner for s in re.findall(r"(\w+)\(", text(name)))
     inside = [s for s in files if words_only or s.startswith(room_of(name) + "/")]
-    return {s for s in inside if includes(s, name)}.union(*(behind(name, s) for s in files))
+    return {s for s in inside if name in closure(s)}.union(*(behind(name, s) for s in files))
 
 
 def check(name):
@@ -135,8 +134,8 @@ def some(names, most=8):
 
 def wrong(name, which, place):
     if name.endswith(".h") and which == "From":
-        users = {s for s in sources() if includes(s, name, 1)}
-        return f"From: {place} does not include this header; {some(users)} do"
+        users = {s for s in sources() if name in included(s)}
+        return f"From: {place} names nothing of this header; included by {some(users)}"
     if which == "From":
         return f"From: {place} uses nothing of this file; {some(graph().used_by(name))} do"
     if name.endswith(".h"):

@@ -47,8 +47,6 @@ NOT_HERE = ("guest/programs/",) # guests, not the hypervisor
 SHOWN = {
     "pci": ("pci.h pci_regs.h", ""),
     "vtd": ("vtd.h", "vtd_regs.h"),
-    "vmx": ("vmx.h upcalls.h", "vmcs_fields.h"),
-    "guest": ("vm.h assign.h", "all"),
     "monitor": ("monitor.h", ""),
 }
 
