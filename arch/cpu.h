@@ -9,8 +9,6 @@
 #define CPU_MAX        64
 #define CPU_STACK_SIZE (4 * PAGE_SIZE)
 
-struct vcpu; /* vmx/vmx.h */
-
 struct tss {
     uint32_t reserved0;
     uint64_t rsp[3];
@@ -30,14 +28,6 @@ struct cpu {
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING of them; NULL: never asked for */
     uint64_t trace_count;      /* events ever written */
-
-    /* Owned by vmx/: the VMXON region, the vCPU whose VMCS is current here, the run queue. */
-    void *vmxon_region;
-    struct vcpu *vcpu;
-    struct run_queue *run_queue;
-    uint64_t sleeps;           /* how often there was nothing to run */
-    struct ept *guest_ept;     /* set while this CPU is in a guest, or about to enter it */
-    uint64_t guest_generation; /* of that EPT, when this CPU last invalidated */
 
     uint64_t gdt[7]; /* null, code64, data, (spare), (spare), TSS (two slots) */
     struct tss tss;

@@ -124,6 +124,8 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
     asm volatile("wrmsr" ::"c"(msr), "a"(LO32(v)), "d"(HI32(v)) : "memory");
 }
 
+#define CPUID_1_HYPERVISOR BIT(31) /* ECX; a convention, not SDM: a hypervisor is below */
+
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;
 };

@@ -24,8 +24,12 @@
 #include "guest/core/vm.h"
 #include "monitor/monitor.h"
 #include "pci/pci.h"
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 #include "vtd/vtd.h"
+#include "vmx/run/run.h"
+#include "vmx/run/sched.h"
+#include "guest/life/life.h"
+#include "guest/core/identity.h"
 
 extern const uint64_t boot_entry_tsc; /* boot/header.asm: TSC at the first instruction */
 

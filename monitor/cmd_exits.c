@@ -6,22 +6,25 @@
  */
 #include "lib/printf.h"
 #include "monitor/command.h"
+#include "guest/life/life.h"
+#include "vmx/show/show.h"
 
 #define TOP_SHOWN 5
 
 static uint64_t seen[VM_MAX][EXIT_REASON_COUNT]; /* when it was asked the last time */
 
 /* The next after those that were `shown`, over all vCPUs; 0: no more. */
-static uint64_t next_top(const struct vm *vm, enum top_kind kind, const uint64_t *shown, unsigned n,
-                         uint64_t *at)
+static uint64_t next_top(const struct vm *vm, enum hottest_kind kind, const uint64_t *shown,
+                         unsigned n, uint64_t *at)
 {
     uint64_t most = 0;
-    for (unsigned i = 0; i < vm->vcpu_count * TOP_ROWS; i++) {
-        uint64_t of = vm->vcpus[i / TOP_ROWS]->tops[kind].rows[i % TOP_ROWS].at, count = 0;
-        for (unsigned k = 0; k < vm->vcpu_count * TOP_ROWS; k++) {
-            const struct top *t = &vm->vcpus[k / TOP_ROWS]->tops[kind];
-            if (t->rows[k % TOP_ROWS].at == of)
-                count += t->rows[k % TOP_ROWS].count;
+    for (unsigned i = 0; i < vm->vcpu_count * HOTTEST_ROWS; i++) {
+        uint64_t of = vm->vcpus[i / HOTTEST_ROWS]->hottest[kind].rows[i % HOTTEST_ROWS].at,
+                 count = 0;
+        for (unsigned k = 0; k < vm->vcpu_count * HOTTEST_ROWS; k++) {
+            const struct hottest *t = &vm->vcpus[k / HOTTEST_ROWS]->hottest[kind];
+            if (t->rows[k % HOTTEST_ROWS].at == of)
+                count += t->rows[k % HOTTEST_ROWS].count;
         }
         for (unsigned k = 0; k < n; k++)
             if (shown[k] == of)
@@ -36,8 +39,8 @@ static uint64_t next_top(const struct vm *vm, enum top_kind kind, const uint64_t
 
 static void show_tops(const struct vm *vm)
 {
-    static const char *const names[TOP_KINDS] = {"ports", "MSRs", "GPAs"};
-    for (enum top_kind kind = TOP_PORT; kind < TOP_KINDS; kind++) {
+    static const char *const names[HOTTEST_KINDS] = {"ports", "MSRs", "GPAs"};
+    for (enum hottest_kind kind = HOTTEST_PORT; kind < HOTTEST_KINDS; kind++) {
         char line[TOP_SHOWN * 40];
         uint64_t shown[TOP_SHOWN], count;
         size_t used = 0;

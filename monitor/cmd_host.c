@@ -8,6 +8,9 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/command.h"
+#include "vmx/show/show.h"
+#include "arch/cpu.h"
+#include "vmx/cpu.h"
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
@@ -68,9 +71,9 @@ static void run_mem(struct args *a)
     say("free=%luM pages=%lu", page_free_count() * PAGE_SIZE >> 20, page_free_count());
     for (size_t i = 0; i < vm_count(); i++) {
         const struct vm *vm = vm_get(i);
-        if (vm->ram_size)
-            say("vm=%s host=0x%lx-0x%lx size=%luM", vm->name, vm->ram.v,
-                vm->ram.v + vm->ram_size - 1, vm->ram_size >> 20);
+        for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT && r->size; r++)
+            say("vm=%s host=0x%lx-0x%lx size=%luM", vm->name, r->to.v, r->to.v + r->size - 1,
+                r->size >> 20);
     }
 }
 
@@ -80,9 +83,9 @@ static void run_cpu(struct args *a)
         return;
     for (unsigned i = 0; i < cpu_count(); i++) {
         const struct cpu *cpu = cpu_get(i);
-        const struct vcpu *v = atomic_load(&cpu->vcpu);
+        const struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
         say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
-            v ? v->index : 0, cpu->sleeps, cpu == this_cpu() ? " (this one)" : "");
+            v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu == this_cpu() ? " (this one)" : "");
     }
     for (size_t i = 0; i < vm_count(); i++)
         for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++) {

@@ -8,6 +8,8 @@
 #include "guest/assign/assign.h"
 #include "monitor/command.h"
 #include "monitor/memory.h"
+#include "vmx/caps.h"
+#include "guest/core/memory.h"
 
 #define X_DEFAULT 64
 #define X_MAX     1024
@@ -86,7 +88,7 @@ static void add(uint64_t at, uint64_t size, const char *what)
 static void name_of(uint64_t to, unsigned perm, char *out, size_t size)
 {
     const struct vm *vm = map.vm;
-    if (to - vm->ram.v < vm->ram_size) {
+    if (memory_holds(vm, hpa(to), PAGE_SIZE)) {
         snprintf(out, size, "ram %s", perm == EPT_PERM_ALL ? "rwx" : "");
         return;
     }

@@ -10,6 +10,8 @@
 #include "arch/time.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
+#include "vmx/show/show.h"
+#include "vmx/vcpu/vcpu.h"
 
 #define SHOW_DEFAULT 20
 
@@ -162,7 +164,7 @@ static void dump_names(void)
     for (size_t i = 0; i < vm_count(); i++) {
         say("trace: vm %lu %s", i, vm_get(i)->name);
         for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++)
-            say("trace: pid %lx %x", ptr_hpa(vm_get(i)->vcpus[n]->pid).v, TRACE_ID(i, n));
+            say("trace: pid %lx %x", ptr_hpa(vm_get(i)->vcpus[n]->pi_desc).v, TRACE_ID(i, n));
     }
 }
 

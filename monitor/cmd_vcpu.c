@@ -7,9 +7,12 @@
 #include "lib/string.h"
 #include "arch/x86.h"
 #include "guest/pc/vlapic.h"
+#include "guest/life/life.h"
 #include "monitor/command.h"
 #include "monitor/explain.h"
 #include "vmx/vmcs_fields.h"
+#include "vmx/show/show.h"
+#include "vmx/run/post.h"
 
 static const struct {
     const char *name;

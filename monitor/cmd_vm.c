@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vm: which VMs there are, and what one does to a whole one. reboot: the machine.
- * From: monitor/command.c.   To: guest/life/control.c, guest/life/vm.c.
+ * From: monitor/command.c.   To: guest/life/control.c, guest/core/vm.c.
  */
 #include "arch/acpi.h"
 #include "arch/panic.h"
@@ -9,6 +9,7 @@
 #include "arch/uart.h"
 #include "guest/assign/assign.h"
 #include "monitor/command.h"
+#include "guest/life/life.h"
 
 static const char *state_name(const struct vm *vm)
 {

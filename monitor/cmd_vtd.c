@@ -14,6 +14,7 @@
 #include "monitor/command.h"
 #include "monitor/explain.h"
 #include "vtd/vtd_regs.h"
+#include "vmx/show/show.h"
 
 /* --- vtd ------------------------------------------------------------------------------------------ */
 
@@ -76,12 +77,12 @@ static void run_vtd(struct args *a)
 
 static void show_pid(const struct vcpu *v)
 {
-    uint64_t control = atomic_load(&v->pid->control);
+    uint64_t control = atomic_load(&v->pi_desc->control);
     say("vcpu=%s.%u state=%s pid=0x%lx ON=%lu SN=%lu NV=0x%02lx NDST=0x%lx", v->vm->name, v->index,
-        vcpu_state_name(v->state), ptr_hpa(v->pid).v, FIELD_GET(PID_ON, control),
-        FIELD_GET(PID_SN, control), FIELD_GET(PID_NV, control), FIELD_GET(PID_NDST, control));
+        vcpu_state_name(v->state), ptr_hpa(v->pi_desc).v, FIELD_GET(PI_ON, control),
+        FIELD_GET(PI_SN, control), FIELD_GET(PI_NV, control), FIELD_GET(PI_NDST, control));
     for (unsigned vector = 0; vector < 256; vector++)
-        if (atomic_load(&v->pid->pir[vector / 64]) & BIT(vector % 64))
+        if (atomic_load(&v->pi_desc->pir[vector / 64]) & BIT(vector % 64))
             say("  PIR: vector 0x%02x is posted", vector);
 }
 

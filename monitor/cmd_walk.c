@@ -9,6 +9,7 @@
 #include "monitor/explain.h"
 #include "monitor/memory.h"
 #include "vtd/vtd_regs.h"
+#include "vtd/vtd.h"
 
 static void say_entry(const char *where, unsigned level, uint64_t entry, const char *reg)
 {

@@ -3,7 +3,7 @@
  * One line, many voices. What is typed goes to the guest in focus, or to the monitor; Ctrl-A changes
  * that, as in QEMU. While the monitor has the focus, what guests print is kept and shown later, so
  * that no guest talks somebody down who wants to find out what it does.
- * From: guest/life/vm.c (poll), guest/pc/vuart.c (keep).   To: monitor/edit.c, command.c; guest/pc/vuart.c (vuart_type).
+ * From: guest/life/run.c (poll), guest/pc/vuart.c (keep).   To: monitor/edit.c, command.c; guest/pc/vuart.c (vuart_type).
  *
  * INVARIANT: a byte is taken from the line only when there is room for it where it goes.
  */
@@ -17,6 +17,7 @@
 #include "monitor/explain.h"
 #include "monitor/gdb.h"
 #include "monitor/monitor.h"
+#include "guest/pc/pc.h"
 
 #define CTRL_A     0x01
 #define KEPT_SIZE  2048

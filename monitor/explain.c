@@ -7,6 +7,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/command.h"
+#include "vmx/show/show.h"
 
 static const struct explain_register *const tables[] = {explain_vtd, explain_vmx, explain_pc};
 

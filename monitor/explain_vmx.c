@@ -5,7 +5,7 @@
  * Spec: SDM "Virtual Machine Control Structures".
  */
 #include "monitor/explain.h"
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 
 static const struct explain_field pin[] = {
     {PIN_EXTERNAL_INTERRUPT, "EXTINT", "external interrupts exit", NULL, 0},

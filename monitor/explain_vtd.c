@@ -67,10 +67,10 @@ static const struct explain_field irte_posted[] = {
     {0}};
 
 static const struct explain_field pid_control[] = {
-    {PID_ON, "ON", "outstanding: notified, and nobody has looked yet", NULL, 0},
-    {PID_SN, "SN", "suppress: post, but do not notify", NULL, 0},
-    {PID_NV, "NV", "notification vector", "0xf0:ANV|0xf1:WNV", 0},
-    {PID_NDST, "NDST", "its destination (xAPIC: the APIC id in bits 15:8)", NULL, 0},
+    {PI_ON, "ON", "outstanding: notified, and nobody has looked yet", NULL, 0},
+    {PI_SN, "SN", "suppress: post, but do not notify", NULL, 0},
+    {PI_NV, "NV", "notification vector", "0xf0:ANV|0xf1:WNV", 0},
+    {PI_NDST, "NDST", "its destination (xAPIC: the APIC id in bits 15:8)", NULL, 0},
     {0}};
 
 static const struct explain_field cap[] = {

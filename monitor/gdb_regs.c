@@ -10,6 +10,8 @@
 #include "arch/x86.h"
 #include "monitor/gdb.h"
 #include "vmx/vmcs_fields.h"
+#include "vmx/show/show.h"
+#include "vmx/caps.h"
 
 #define MXCSR         24
 #define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP, for us, when the vCPU is loaded */

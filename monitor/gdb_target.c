@@ -12,6 +12,9 @@
 #include "lib/string.h"
 #include "monitor/gdb.h"
 #include "monitor/memory.h"
+#include "guest/core/memory.h"
+#include "vmx/vcpu/debug.h"
+#include "guest/life/life.h"
 #define LOG "gdb"
 #include "arch/log.h"
 

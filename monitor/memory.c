@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory as a guest's program, a guest's CPU or Hamlet sees it.
- * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/insn/gwalk.c, guest/life/vm.c (vm_ram).
+ * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/insn/gwalk.c, guest/core/memory.c (vm_ram).
  */
+#include "guest/life/life.h"
 #include "monitor/memory.h"
 #include "arch/page.h"
 #include "lib/string.h"
 #include "arch/trap.h"
 #include "arch/msr.h"
 #include "arch/x86.h"
+#include "guest/core/memory.h"
+#include "vmx/show/show.h"
 
 struct reader {
     struct vcpu *v;

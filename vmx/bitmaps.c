@@ -6,11 +6,12 @@
  * From: guest/assign/assign.c (ports of an assigned device).   To: vmx/exit/io.c, vmx/exit/msr.c (the rest).
  * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
  */
-#include "vmx/internal.h"
+#include "vmx/bitmaps.h"
 #include "arch/apic.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "lib/string.h"
+#include "lib/atomic.h"
 
 #define PORT_COUNT     0x10000
 /* Mechanism 1 of PCI configuration, and in its middle the reset register 0xCF9. */
@@ -59,7 +60,6 @@ struct bitmaps *bitmaps_create(void)
     memset(b->msr, 0xff, PAGE_SIZE);
     memset(b->msr_x2apic, 0xff, PAGE_SIZE);
     x2apic_open(b->msr_x2apic);
-    msr_open_bitmap(b);
     return b;
 }
 

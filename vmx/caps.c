@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What this CPU can, against what Hamlet wants: one row per control, with the reason.
- * From: boot/main.c (vmx_init).   To: vmx/vmcs.c (writes the words that come out of here).
+ * From: vmx/run/init.c (caps_init).   To: vmx/vcpu/setup.c (writes the words that come out of here).
  * Spec: SDM Appendix A "VMX Capability Reporting Facility"; "Algorithms for Determining VMX
  * Capabilities"; "Enabling and Entering VMX Operation".
  */
-#include "vmx/internal.h"
-#define LOG "vmx"
-#include "arch/log.h"
+#include "vmx/caps.h"
 #include "arch/msr.h"
 #include "arch/options.h"
-#include "arch/panic.h"
-#include "arch/trap.h"
+#include "arch/x86.h"
+#define LOG "vmx"
+#include "arch/log.h"
 
 struct vmx_caps vmx_caps;
 
@@ -204,7 +203,7 @@ static void apicv_choose(void)
 }
 
 /* IA32_FEATURE_CONTROL is each CPU's own, and keeps its value until reset once it is locked. */
-static int feature_control(void)
+int caps_feature_control(void)
 {
     const uint64_t on = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
     uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL);
@@ -225,17 +224,17 @@ static void caps_note(void)
     vmx_caps.timer_shift = (uint8_t)FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC));
     vmx_caps.invpcid = words[CONTROL_PROC2] & PROC2_INVPCID;
     vmx_caps.rdtscp = words[CONTROL_PROC2] & PROC2_RDTSCP;
-    vmx_caps.nested = cpuid(1, 0).ecx & L1_ECX_HYPERVISOR;
+    vmx_caps.nested = cpuid(1, 0).ecx & CPUID_1_HYPERVISOR;
     log_info("revision=0x%x apicv=%s posting=%s ept-1g=%s timer-shift=%u nested=%s",
              caps_revision(), vmx_caps.apicv ? "on" : "off", vmx_caps.posting ? "on" : "off",
              vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift, vmx_caps.nested ? "yes" : "no");
 }
 
-int vmx_init(void)
+int caps_init(void)
 {
     if (!(cpuid(1, 0).ecx & BIT(5)))
         return FAIL(ENODEV, "this CPU lacks \"VMX\"");
-    if (feature_control() < 0)
+    if (caps_feature_control() < 0)
         return -ENODEV;
     basic = rdmsr(MSR_IA32_VMX_BASIC);
     int controls_err = controls_check();
@@ -244,30 +243,5 @@ int vmx_init(void)
         return -ENODEV;
     apicv_choose();
     caps_note();
-    registers_init();
-    cpuid_init();
-    panic_hook_add(vcpu_dump_loaded);
     return 0;
-}
-
-void vmx_enable(void)
-{
-    struct cpu *cpu = this_cpu();
-    if (feature_control() < 0)
-        panic("CPU %u: VMX is off here, but not on the CPU that started", cpu->index);
-    registers_enable();
-    write_cr0(caps_cr0_fixed(read_cr0()));
-    write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
-
-    struct vmcs *region = vmcs_alloc();
-    if (!region)
-        panic("CPU %u: no memory for the VMXON region", cpu->index);
-    cpu->vmxon_region = region;
-    uint64_t address = ptr_hpa(region).v;
-    bool failed;
-    asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address) : "memory");
-    if (failed)
-        vmcs_failed("VMXON", address);
-    /* Nothing may be left from whoever used VPIDs and EPTs here before. */
-    ept_flush_all();
 }

@@ -3,13 +3,14 @@
  * The extended page tables of one VM: guest-physical to host-physical, four levels, largest pages that
  * fit. Only the tables; what caches of them are left in CPUs is the business of vmx/ept_flush.c.
  * Pure, so tests/unit/test_ept.c runs this file on the host.
- * From: guest/life/vm.c (vm_map, vm_unmap).   To: vmx/vmcs.c (EPT_POINTER), vmx/exit/ept.c (violations).
+ * From: guest/core/memory.c (vm_map, vm_unmap).   To: vmx/vmcs.c (EPT_POINTER), vmx/exit/ept.c (violations).
  * Spec: SDM "The Extended Page Table Mechanism (EPT)".
  *
  * Memory types: RAM is WB and the guest's PAT may weaken it; registers of devices are UC, which the
  * guest can only turn into WC.
  */
-#include "vmx/internal.h"
+#include "vmx/caps.h"
+#include "vmx/ept_flush.h"
 #define LOG "ept"
 #include "arch/log.h"
 #include "arch/page.h"

@@ -2,14 +2,17 @@
 /*
  * When a change of an EPT becomes visible: every CPU that may have cached the old entry invalidates
  * before it enters the guest again, and ept_unmap() waits for those that are in it now.
- * From: vmx/ept.c (ept_unmap), vmx/run/run.c (before each entry).   To: guest/life/vm.c (the range is gone).
+ * From: vmx/ept.c (ept_unmap), vmx/run/run.c (before each entry).   To: arch/cpu.c (cpu_kick).
  * Spec: SDM "Caching Translation Information", "Guidelines for Use of the INVEPT Instruction",
  * "Guidelines for Use of the INVVPID Instruction".
  *
  * INVARIANT: a CPU announces the EPT (guest_ept) before it looks at the generation, and ept_unmap()
  * raises the generation before it looks for announcements. So one of the two always sees the other.
  */
-#include "vmx/internal.h"
+#include "vmx/ept_flush.h"
+#include "vmx/caps.h"
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
 
 struct invalidation {
     uint64_t target, reserved;
@@ -33,9 +36,9 @@ static void invvpid(uint64_t type, uint16_t vpid)
         vmcs_failed("INVVPID", vpid);
 }
 
-void vpid_flush(const struct vcpu *v)
+void vpid_flush(uint16_t vpid)
 {
-    invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, v->vpid);
+    invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, vpid);
 }
 
 void ept_flush_all(void)
@@ -44,16 +47,17 @@ void ept_flush_all(void)
     invvpid(INVVPID_ALL, 0);
 }
 
-void ept_flush_here(struct vcpu *v, uint64_t generation)
+void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
 {
-    invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(v->ept));
-    v->ept_generation = generation;
-    atomic_store(&this_cpu()->guest_generation, generation);
+    invept(vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL, ept_pointer(ept));
+    *seen = generation;
+    atomic_store(&this_vmx_cpu()->guest_generation, generation);
 }
 
 /* Is that CPU past the point where it could still use an entry older than `generation`? */
-static bool is_clean(struct cpu *cpu, struct ept *ept, uint64_t generation)
+static bool is_clean(const struct cpu *other, const struct ept *ept, uint64_t generation)
 {
+    struct vmx_cpu *cpu = vmx_cpu(other);
     return atomic_load(&cpu->guest_ept) != ept || atomic_load(&cpu->guest_generation) >= generation;
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The few questions that vmx asks of the virtual PC. guest/ answers them; nothing else goes up.
- * All are called by the CPU that runs the vCPU, with its VMCS current, outside of any lock.
+ * The questions that vmx/ asks of the virtual PC: the only calls of vmx/ that go up. guest/ answers them,
+ * each in the file that stands above it. All are called by the CPU that runs the vCPU, with its VMCS
+ * current, outside of any lock.
+ * From: vmx/run/run.c and vmx/exit/ (an exit has to be answered), vmx/vcpu/inject.c (interrupts without APICv).
+ * To: guest/pc/, guest/life/.
  */
 #pragma once
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 
 enum exit_action {
     RESUME_SAME, /* enter again at the same RIP */
@@ -19,49 +22,48 @@ struct pio {
     bool in;
     uint32_t value; /* to write, or the answer */
 };
-enum exit_action vm_pio(struct vcpu *v, struct pio *pio);
+/* guest/pc/pio.c */
+enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio);
 
-/* EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. */
-enum exit_action vm_ept_violation(struct vcpu *v, gpa_t at, uint64_t qualification);
+/* guest/pc/mmio.c: EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. */
+enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification);
+/* guest/pc/mmio.c: guest memory by linear address, with the guest's paging. -EFAULT: #PF was injected. */
+MUST_CHECK int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
+                                 bool to_guest);
 
-/* An MSR that vmx/exit/msr.c does not know: the local APIC's among them. -ENOENT: no such MSR (#GP). */
-MUST_CHECK int vm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
-MUST_CHECK int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* guest/life/hypercall.c: VMCALL. */
+enum exit_action vcpu_on_vmcall(struct vcpu *v);
 
-enum exit_action vm_hypercall(struct vcpu *v); /* VMCALL */
-
-/* One instruction was executed under vcpu_debug_arm(); RIP is behind it already. */
-enum exit_action vm_step(struct vcpu *v);
-/* v has come to something that a debugger may have asked for. RESUME_SAME: nobody did. */
+/* guest/life/step.c: one instruction was executed under vcpu_debug_arm(); RIP is behind it already. */
+enum exit_action vcpu_on_step(struct vcpu *v);
 enum debug_event {
     DEBUG_STEP,
     DEBUG_INT3,     /* RIP is at it */
     DEBUG_REGISTER, /* DR n; behind a data access, before an instruction */
     DEBUG_CRASH,    /* the next would be the end of its VM */
 };
-enum exit_action vm_debug(struct vcpu *v, enum debug_event event, unsigned n);
+/* guest/life/control.c: v has come to an event that a debugger may have asked for. RESUME_SAME: none has. */
+enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned n);
 
-/* HLT with RFLAGS.IF = 0: only an NMI or an INIT will ever end it. RESUME_NEXT: halt; STOP_VM: nobody is
- * left who could send one. */
-enum exit_action vm_dead_halt(struct vcpu *v);
+/* guest/life/run.c: HLT with RFLAGS.IF = 0, which only an NMI or an INIT ends. RESUME_NEXT: halt; STOP_VM: no
+ * vCPU of the VM is left that could send one. */
+enum exit_action vcpu_on_dead_halt(struct vcpu *v);
+/* guest/life/run.c: v cannot go on (triple fault, impossible state, failed entry); its VM ends, for `why`. */
+void vcpu_on_crash(struct vcpu *v, const char *why);
 
-/* Trap-like exits of APIC virtualization. */
-void vm_apic_write(struct vcpu *v, uint32_t offset); /* the value is in v->vapic already */
-void vm_eoi(struct vcpu *v, uint8_t vector);         /* EOI of a vector with its EOI-exit bit set */
-void vm_timer(struct vcpu *v); /* v->timer_deadline has passed: set the next, or 0 */
-
-/* Without APICv: highest vector that the software local APIC lets through now, -1: none; and: it has
- * been injected (IRR -> ISR). PIR has been taken into v->irr before. */
-int vm_irq_next(struct vcpu *v);
-void vm_irq_accepted(struct vcpu *v, uint8_t vector);
-
-/* Guest memory by linear address, with the guest's paging; -EFAULT after #PF was injected. */
-MUST_CHECK int vm_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
-                              bool to_guest);
-
-/* v took an INIT: bring its local APIC to the state that the SDM describes in "Local APIC State After
- * Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
-void vm_init(struct vcpu *v);
-
-/* The vCPU cannot go on (triple fault, impossible state, failed entry): stop its VM, report `why`. */
-void vm_crash(struct vcpu *v, const char *why);
+/* guest/pc/vlapic.c: an MSR that vmx/exit/msr.c does not know. -ENOENT: no such MSR (#GP). */
+MUST_CHECK int vcpu_on_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
+MUST_CHECK int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
+/* guest/pc/vlapic.c: a trap-like write to the virtual-APIC page; the value is in v->vapic already. */
+void apic_on_write(struct vcpu *v, uint32_t offset);
+/* guest/pc/vlapic.c: v took an INIT: its local APIC goes to the state that the SDM describes in "Local APIC
+ * State After Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
+void apic_on_init(struct vcpu *v);
+/* guest/pc/vlapic_irq.c: EOI of a vector with its EOI-exit bit set. */
+void apic_on_eoi(struct vcpu *v, uint8_t vector);
+/* guest/pc/vlapic_timer.c: v->timer_deadline has passed: set the next, or 0. */
+void apic_on_timer(struct vcpu *v);
+/* guest/pc/vlapic_irq.c: without APICv, the highest vector that the software local APIC lets through now, -1:
+ * none; and: it has been injected (IRR -> ISR). PIR has been taken into v->irr before. */
+int apic_next_irq(struct vcpu *v);
+void apic_on_irq_taken(struct vcpu *v, uint8_t vector);

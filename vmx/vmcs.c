@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VMCS of a vCPU: its instructions, and its first contents, one function per area of the manual.
- * From: vmx/vcpu/vcpu.c (a vCPU is made, or comes to another CPU).   To: vmx/enter.asm (the entry).
+ * The instructions that work on a VMCS as a whole. VMfail is a bug of ours, and panics with its reason.
+ * From: vmx/vcpu/vcpu.c (a vCPU is made, loaded, unloaded), vmx/run/init.c (VMXON).   To: vmx/caps.c (revision).
  * Spec: SDM "Virtual Machine Control Structures", "Software Use of Virtual-Machine Control Structures",
  * "VMX Instruction Reference".
  */
-#include "vmx/internal.h"
-#include "arch/msr.h"
+#include "vmx/vmcs.h"
+#include "vmx/caps.h"
+#include "vmx/cpu.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "arch/trap.h"
 
-/* Value of IA32_PAT after reset: SDM "Page Attribute Table (PAT)". */
-#define PAT_AFTER_RESET UINT64_C(0x0007040600070406)
-#define DR7_AFTER_RESET BIT(10)
-#define VMCS_LINK_NONE  UINT64_MAX
-/* TR needs a limit and a busy TSS even in a guest that has not loaded it yet. */
-#define LIMIT_64K       0xffff
+struct vmx_cpu vmx_cpus[CPU_MAX];
 
 void vmcs_failed(const char *instruction, uint64_t operand)
 {
     uint32_t number = 0;
-    if (this_cpu()->vcpu) {
+    if (this_vmx_cpu()->vcpu) {
         uint64_t error = 0;
         asm volatile("vmread %1, %0" : "=r"(error) : "r"((uint64_t)VM_INSTRUCTION_ERROR));
         number = (uint32_t)error;
@@ -56,142 +51,11 @@ void vmcs_make_current(struct vmcs *vmcs)
         vmcs_failed("VMPTRLD", address);
 }
 
-void vmcs_set_proc(struct vcpu *v, uint32_t proc)
+void vmcs_enter_operation(struct vmcs *region)
 {
-    if (v->proc == proc)
-        return;
-    v->proc = proc;
-    vmwrite(PROC_BASED_CONTROLS, proc);
-}
-
-static void setup_bitmaps_and_tables(struct vcpu *v)
-{
-    vmwrite(IO_BITMAP_A, bitmaps_io_a(v->bitmaps).v);
-    vmwrite(IO_BITMAP_B, bitmaps_io_b(v->bitmaps).v);
-    vmwrite(EPT_POINTER, ept_pointer(v->ept));
-    vmwrite(VIRTUAL_PROCESSOR_ID, v->vpid);
-    if (vmx_caps.apicv)
-        vmwrite(VIRTUAL_APIC_ADDRESS, ptr_hpa(v->vapic).v);
-    if (vmx_caps.posting) {
-        vmwrite(POSTED_INTR_VECTOR, VECTOR_ANV);
-        vmwrite(POSTED_INTR_DESCRIPTOR, ptr_hpa(v->pid).v);
-    }
-}
-
-void vmcs_setup_controls(struct vcpu *v)
-{
-    v->pin = caps_control(CONTROL_PIN);
-    v->proc = caps_control(CONTROL_PROC);
-    v->proc2 = caps_control(CONTROL_PROC2);
-    vmwrite(PIN_BASED_CONTROLS, v->pin);
-    vmwrite(PROC_BASED_CONTROLS, v->proc);
-    vmwrite(PROC_BASED_CONTROLS_2, v->proc2);
-    vmwrite(VM_EXIT_CONTROLS, caps_control(CONTROL_EXIT));
-    vmwrite(VM_ENTRY_CONTROLS, caps_control(CONTROL_ENTRY));
-
-    /* An endless chain of #DB or #AC would keep the CPU without ever reaching an instruction, where the
-     * preemption timer could end it; #MC is about the machine. All others are the guest's own affair. */
-    vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
-    vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
-    vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
-    vmwrite(CR3_TARGET_COUNT, 0);
-    vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
-    vmwrite(VM_EXIT_MSR_LOAD_COUNT, 0);
-    vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
-    vmwrite(VM_ENTRY_INTERRUPTION_INFO, 0);
-    if (vmx_caps.apicv)
-        vmwrite(TPR_THRESHOLD, 0);
-    setup_bitmaps_and_tables(v);
-    apicv_reload(v);
-}
-
-/* A pseudo-descriptor, as SGDT and SIDT store it. */
-struct table_register {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
-void vmcs_setup_host(struct vcpu *v)
-{
-    struct cpu *cpu = this_cpu();
-    struct table_register gdtr, idtr;
-    asm volatile("sgdt %0" : "=m"(gdtr));
-    asm volatile("sidt %0" : "=m"(idtr));
-
-    vmwrite(HOST_CR0, read_cr0());
-    vmwrite(HOST_CR3, read_cr3());
-    vmwrite(HOST_CR4, read_cr4());
-    vmwrite(HOST_IA32_PAT, rdmsr(MSR_IA32_PAT));
-    vmwrite(HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
-    vmwrite(HOST_CS_SELECTOR, GDT_CODE);
-    vmwrite(HOST_SS_SELECTOR, GDT_DATA);
-    vmwrite(HOST_DS_SELECTOR, 0);
-    vmwrite(HOST_ES_SELECTOR, 0);
-    vmwrite(HOST_FS_SELECTOR, 0);
-    vmwrite(HOST_GS_SELECTOR, 0);
-    vmwrite(HOST_TR_SELECTOR, GDT_TSS);
-    vmwrite(HOST_FS_BASE, 0);
-    vmwrite(HOST_GS_BASE, (uintptr_t)cpu);
-    vmwrite(HOST_TR_BASE, (uintptr_t)&cpu->tss);
-    vmwrite(HOST_GDTR_BASE, gdtr.base);
-    vmwrite(HOST_IDTR_BASE, idtr.base);
-    vmwrite(HOST_IA32_SYSENTER_CS, 0);
-    vmwrite(HOST_IA32_SYSENTER_ESP, 0);
-    vmwrite(HOST_IA32_SYSENTER_EIP, 0);
-    vmwrite(HOST_RIP, (uintptr_t)vmx_exit_point);
-    v->host_cpu = cpu;
-}
-
-static void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t rights)
-{
-    vmwrite(VMCS_SELECTOR(s), selector);
-    vmwrite(VMCS_BASE(s), base);
-    vmwrite(VMCS_LIMIT(s), LIMIT_64K);
-    vmwrite(VMCS_ACCESS_RIGHTS(s), rights);
-}
-
-/* SDM "IA-32 Processor States Following Power-up, Reset, or INIT". One difference: caches are on
- * (CR0.CD = NW = 0), because no firmware has to switch them on first. */
-static void setup_guest_control_registers(void)
-{
-    vmwrite(CR0_MASK, CR0_NE | CR0_CD | CR0_NW);
-    vmwrite(CR4_MASK, ~cpuid_guest_cr4() | CR4_MCE);
-    cr0_write(CR0_ET);
-    cr4_write(0);
-    vmwrite(GUEST_CR3, 0);
-    vmwrite(GUEST_IA32_EFER, 0);
-    vmwrite(GUEST_IA32_PAT, PAT_AFTER_RESET);
-    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) & ~ENTRY_GUEST_64BIT);
-}
-
-void vmcs_setup_guest(struct vcpu *v)
-{
-    const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
-    const uint32_t data = SEG_TYPE_DATA | SEG_AR_S | SEG_AR_P;
-    setup_guest_control_registers();
-    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
-        setup_segment(s, 0, 0, data);
-    setup_segment(SEG_CS, 0xf000, 0xffff0000, code);
-    setup_segment(SEG_LDTR, 0, 0, SEG_TYPE_LDT | SEG_AR_P);
-    setup_segment(SEG_TR, 0, 0, SEG_TYPE_TSS_BUSY | SEG_AR_P);
-    vmwrite(GUEST_GDTR_BASE, 0);
-    vmwrite(GUEST_GDTR_LIMIT, LIMIT_64K);
-    vmwrite(GUEST_IDTR_BASE, 0);
-    vmwrite(GUEST_IDTR_LIMIT, LIMIT_64K);
-    vmwrite(GUEST_RIP, 0xfff0);
-    vmwrite(GUEST_RSP, 0);
-    vmwrite(GUEST_RFLAGS, RFLAGS_1);
-    debug_write_dr7(v, DR7_AFTER_RESET);
-    vmwrite(GUEST_IA32_DEBUGCTL, 0);
-    vmwrite(GUEST_IA32_SYSENTER_CS, 0);
-    vmwrite(GUEST_IA32_SYSENTER_ESP, 0);
-    vmwrite(GUEST_IA32_SYSENTER_EIP, 0);
-    vmwrite(GUEST_INTERRUPTIBILITY, 0);
-    vmwrite(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
-    vmwrite(GUEST_PENDING_DEBUG, 0);
-    vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
-    vmwrite(PREEMPTION_TIMER_VALUE, 0);
-    if (vmx_caps.apicv)
-        vmwrite(GUEST_INTERRUPT_STATUS, 0);
-    v->event = 0;
+    uint64_t address = ptr_hpa(region).v;
+    bool failed;
+    asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address) : "memory");
+    if (failed)
+        vmcs_failed("VMXON", address);
 }

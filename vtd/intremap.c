@@ -160,7 +160,7 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
               (struct u128){.lo = FIELD_SET(IRTE_V, vector) | destination | (level ? IRTE_TM : 0)});
 }
 
-void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent)
+void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
 {
     invariant(vtd.can_post);
     uint64_t address = ptr_hpa(pid).v;
@@ -184,7 +184,7 @@ struct u128 vtd_irte_read(unsigned index)
     return vtd.irt ? vtd.irt[index] : (struct u128){0};
 }
 
-const struct pid *vtd_irte_descriptor(unsigned index)
+const struct pi_desc *vtd_irte_descriptor(unsigned index)
 {
     struct u128 e = vtd_irte_read(index);
     if (!(e.lo & IRTE_P) || !(e.lo & IRTE_IM))

@@ -3,7 +3,7 @@
  * Second-stage tables: from the address that a device uses to the address of the memory. The same
  * radix tree as the CPU's, but the unit may walk it at any moment and may not snoop our caches: a
  * table is complete in memory before anything points to it, and one entry is one store.
- * From: guest/life/vm.c (vm_map).   To: vtd/invalidate.c.
+ * From: guest/core/memory.c (vm_map).   To: vtd/invalidate.c.
  * Spec: VT-d "Second-Stage Translation", "Guidance to Software for Invalidations".
  */
 #define LOG "vtd"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside vtd/: the units, what they have in common, and what its files ask of each other.
- * From: the files of vtd/ only; everybody else includes vtd/vtd.h.
+ * Private to vtd/.   From: every file of vtd/.   To: vtd/unit.c.
  * Spec: VT-d "Remapping Hardware - Software View".
  */
 #pragma once

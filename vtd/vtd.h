@@ -2,7 +2,7 @@
 /*
  * VT-d as hardware: which memory a device reaches, and which interrupts it sends. From vtd_init() on
  * every DMA is blocked that no domain allows. Knows PCI, nothing of guests or VMX.
- * From: boot/main.c, guest/assign/assign.c, guest/life/vm.c (vm_map).
+ * From: boot/main.c, guest/assign/assign.c, guest/core/memory.c (vm_map).
  * To: vtd/dmar.c (the table), unit.c (registers), context.c, sspt.c, invalidate.c, intremap.c, fault.c.
  * Spec: Intel Virtualization Technology for Directed I/O, Rev 5.10 (docs/references.md).
  */
@@ -71,11 +71,11 @@ unsigned vtd_domains_used(void);
 /* Remapped: to the host vector on one CPU (plain APIC id). */
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level);
 /* Posted: into the descriptor. Needs vtd_can_post(). One 16-byte atomic store, then the flush. */
-void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent);
+void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent);
 void vtd_irte_block(unsigned index); /* P = 0, flush */
 struct u128 vtd_irte_read(unsigned index);
 /* Into which descriptor the entry posts, if it is present and does; NULL: it does not. */
-const struct pid *vtd_irte_descriptor(unsigned index);
+const struct pi_desc *vtd_irte_descriptor(unsigned index);
 /* The first entry from `index` on that posts; -ENOENT. */
 int vtd_irte_posted(unsigned index);
 /* The first present entry from `index` on whose source-id is not verified; -ENOENT: none. */

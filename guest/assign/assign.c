@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of a physical function to a VM and back.
- * From: guest/life/vm.c.
+ * From: guest/life/create.c.
  * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start), vtd/context.c (its view of memory),
  * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers), guest/assign/vbar.c (its memory), guest/assign/irq.c (its
  * interrupts), guest/assign/dma.c (which addresses it
@@ -292,17 +292,6 @@ void assign_release_all(struct vm *vm)
 }
 
 /* --- While it runs ------------------------------------------------------------------------------- */
-
-bool assign_lazy(struct vm *vm, gpa_t at)
-{
-    bool mapped = false;
-
-    spin_lock(&vm->lock);
-    for (struct assignment *a = vm->assignments; a && !mapped; a = a->next)
-        mapped = a->config.bar == BAR_LAZY && vbar_lazy(&a->v, at.v);
-    spin_unlock(&vm->lock);
-    return mapped;
-}
 
 static void reset_in_use(struct assignment *a)
 {

@@ -3,12 +3,13 @@
  * Handing a physical PCI function to a VM: here pci/, vtd/ and the EPT meet.
  * A function goes through: found, allowed, reserved, reset, its domain attached, its registers shown to
  * the guest; and back: bus master and messages off, drained, registers gone, reset, detached, released.
- * From: guest/life/vm.c (when a VM is made and when it ends).
+ * From: guest/life/create.c (when a VM is made and when it ends).
  * To: guest/assign/vpci.c (config space as the guest sees it), vbar.c (BARs), vmsi.c, vmsix.c, irq.c.
  */
 #pragma once
 #include "guest/assign/intx.h"
 #include "guest/core/vm.h"
+#include "vtd/vtd.h"
 #include "guest/assign/vpci.h"
 
 struct assignment {
@@ -42,8 +43,6 @@ MUST_CHECK int assign_hot(struct vm *vm, const struct device_config *c);
 MUST_CHECK int unassign_hot(struct vm *vm, bdf_t bdf);
 /* Take everything back. When it returns no device of this VM reaches its memory or its vCPUs. */
 void assign_release_all(struct vm *vm);
-/* The first violation in a BAR with bar=lazy maps it: true, enter again. */
-bool assign_lazy(struct vm *vm, gpa_t at);
 /* The guest started a function level reset. */
 void assign_guest_reset(struct assignment *a);
 /* The VM begins anew: each of its functions is reset and shown as at first, at the places that the virtual

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which functions may be given to a VM.
- * From: guest/life/vm.c (the table at boot), guest/assign/assign.c (each time one is given).
+ * From: guest/life/create.c (the table at boot), guest/assign/assign.c (each time one is given).
  */
 #pragma once
 #include "guest/core/config.h"

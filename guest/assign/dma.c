@@ -11,6 +11,8 @@
  */
 #define LOG "dma"
 #include "guest/assign/dma.h"
+#include "guest/core/identity.h"
+#include "guest/core/memory.h"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "guest/life/hypercall.h"
@@ -36,10 +38,10 @@ int dma_enable(struct assignment *a)
     struct vm *vm = a->vm;
 
     if (a->config.dma == DMA_VTD)
-        return vm->domain ? 0 : vm_dma_enable(vm);
-    if (a->config.dma == DMA_IDENTITY && !vm->low_part.v)
+        return vm->domain ? 0 : -ENODEV; /* vtd_domain_create() has logged it */
+    if (a->config.dma == DMA_IDENTITY && !identity_has(vm))
         return FAIL(EPERM, "vm=%s dma=identity: its RAM does not lie where it sees it", vm->name);
-    if (a->config.dma == DMA_PV && vm->low_part.v)
+    if (a->config.dma == DMA_PV && identity_has(vm))
         return FAIL(EPERM, "vm=%s dma=pv: not beside dma=identity", vm->name);
     int err = enable_untranslated(vm, a->config.dma);
     if (!err)
@@ -72,7 +74,7 @@ static uint16_t *pin_of(struct vm *vm, uint64_t at)
 {
     const uint8_t *host = vm_ram(vm, gpa(at), 1);
 
-    return host ? &vm->pins[(ptr_hpa(host).v - vm->ram.v) / PAGE_SIZE] : NULL;
+    return host ? &vm->pins[(ptr_hpa(host).v - vm->ram[0].to.v) / PAGE_SIZE] : NULL;
 }
 
 /* The list itself; another vCPU may write to it at any time, so `count` and each address are read once.

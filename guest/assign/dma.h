@@ -2,7 +2,7 @@
 /*
  * Which addresses the devices of a VM use: guest-physical ones, translated by VT-d, or, to compare, the
  * two ways that need no translation and protect nobody.
- * From: guest/assign/assign.c, guest/life/hypercall.c, guest/life/vm.c.   To: guest/assign/dma.c.
+ * From: guest/assign/assign.c, guest/life/hypercall.c, guest/life/create.c.   To: guest/assign/dma.c.
  */
 #pragma once
 #include "guest/assign/assign.h"

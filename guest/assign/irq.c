@@ -16,6 +16,8 @@
 #include "arch/trap.h"
 #include "guest/assign/assign.h"
 #include "guest/pc/vlapic.h"
+#include "vmx/caps.h"
+#include "vmx/run/post.h"
 
 #define MSI_ADDRESS_BASE    BITS(63, 20)
 #define MSI_ADDRESS_FEE     0xfee

@@ -10,7 +10,7 @@
  * Spec: VT-d "Interrupt Remapping"; SDM "Message Signalled Interrupts".
  */
 #pragma once
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 
 struct assignment;
 

@@ -5,7 +5,7 @@
  * opened in the I/O bitmap where guest and host use the same ports: no exit. The rest is forwarded: a BAR
  * smaller than a page, the page of an MSI-X table, ports that the guest moved.
  * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (BAR registers), guest/assign/assign.c.
- * To: guest/life/vm.c vm_map(), vmx/bitmaps.c, guest/assign/vmsix.c.
+ * To: guest/core/memory.c (vm_map, vm_unmap), vmx/bitmaps.c, guest/assign/vmsix.c.
  * Spec: PCI Local Bus 3.0 "Base Addresses", "Expansion ROM Base Address Register".
  */
 #define LOG "vbar"
@@ -16,6 +16,8 @@
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
+#include "guest/core/memory.h"
+#include "guest/core/bus.h"
 
 /* Not even one page is its own, or the plan wants to see every access. */
 static bool trapped(const struct vpci_function *f, const struct vbar *b)
@@ -127,8 +129,8 @@ static bool map_io(struct vpci_function *f, struct vbar *b)
 
     if (!trapped(f, b) && b->guest == b->host.base)
         return bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0;
-    return vm_bus_add(&vm->pio, &(struct vm_range){b->guest, b->host.size, "bar-io", forward_in,
-                                                   forward_out, b}) == 0;
+    return vm_bus_add(&vm->pio, VM_TRAPPED(b->guest, b->host.size, "bar-io", forward_in,
+                                           forward_out, b)) == 0;
 }
 
 static void unmap_io(struct vm *vm, struct vbar *b)
@@ -161,17 +163,39 @@ static bool map_pages(struct vpci_function *f, const struct vbar *b)
            (!hole.size || vmsix_map(f->msix, vm, b->guest + hole.offset) == 0);
 }
 
-static bool map_memory(struct vpci_function *f, struct vbar *b)
+static bool map_now(struct vpci_function *f, struct vbar *b)
 {
-    struct vm *vm = f->of->vm;
-
-    if (trapped(f, b))
-        return vm_bus_add(&vm->mmio, &(struct vm_range){b->guest, b->host.size, "bar-mem",
-                                                        forward_read, forward_write, b}) == 0;
     if (map_pages(f, b))
         return true;
-    vm_unmap(vm, gpa(b->guest), b->host.size);
+    vm_unmap(f->of->vm, gpa(b->guest), b->host.size, false);
     return false;
+}
+
+/* bar=lazy: the guest has touched it. */
+static bool map_at_touch(void *owner)
+{
+    struct vbar *b = owner;
+    b->waits = false;
+    vm_bus_remove(&b->of->of->vm->mmio, b->mapped_at);
+    b->mapped = map_now(b->of, b);
+    return b->mapped;
+}
+
+static bool map_memory(struct vpci_function *f, struct vbar *b)
+{
+    struct vm_range range = {.base = b->guest, .size = b->host.size, .owner = b};
+    b->waits = f->of->config.bar == BAR_LAZY && !trapped(f, b);
+    if (b->waits) {
+        range.name = "bar-lazy";
+        range.map = map_at_touch;
+    } else if (trapped(f, b)) {
+        range.name = "bar-mem";
+        range.read = forward_read;
+        range.write = forward_write;
+    } else {
+        return map_now(f, b);
+    }
+    return vm_bus_add(&f->of->vm->mmio, &range) == 0;
 }
 
 static void unmap_memory(struct vpci_function *f, struct vbar *b)
@@ -179,13 +203,13 @@ static void unmap_memory(struct vpci_function *f, struct vbar *b)
     struct vm *vm = f->of->vm;
     struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
 
-    if (trapped(f, b)) {
+    if (b->waits || trapped(f, b)) {
         vm_bus_remove(&vm->mmio, b->mapped_at);
         return;
     }
     if (hole.size)
         vmsix_unmap(f->msix, vm, b->mapped_at + hole.offset);
-    vm_unmap(vm, gpa(b->mapped_at), b->host.size);
+    vm_unmap(vm, gpa(b->mapped_at), b->host.size, false);
 }
 
 static void bar_unmap(struct vpci_function *f, struct vbar *b)
@@ -254,8 +278,6 @@ static bool decoded(const struct vpci_function *f, const struct vbar *b)
  * writes never see each other. */
 void vbar_update(struct vpci_function *f)
 {
-    bool lazy = f->of && f->of->config.bar == BAR_LAZY;
-
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
         if (b->mapped && (!decoded(f, b) || b->mapped_at != b->guest))
@@ -263,25 +285,9 @@ void vbar_update(struct vpci_function *f)
     }
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
-        if (b->host.kind == PCI_BAR_NONE || b->mapped || !decoded(f, b))
-            continue;
-        if (lazy && b->host.kind == PCI_BAR_MEM && !trapped(f, b))
-            continue; /* vbar_lazy() maps it at the first touch */
-        bar_map(f, b);
-    }
-}
-
-bool vbar_lazy(struct vpci_function *f, uint64_t at)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
-        struct vbar *b = &f->bars[i];
-        if (b->host.kind == PCI_BAR_MEM && !b->mapped && decoded(f, b) && at >= b->guest &&
-            at - b->guest < b->host.size) {
+        if (b->host.kind != PCI_BAR_NONE && !b->mapped && decoded(f, b))
             bar_map(f, b);
-            return b->mapped;
-        }
     }
-    return false;
 }
 
 /* --- The registers ------------------------------------------------------------------------------ */
@@ -372,6 +378,8 @@ int vbar_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
 
+    for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
+        f->bars[i].of = f;
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
         f->bars[i].host = fn->bars[i];
         f->bars[i].place_budget = 1;

@@ -14,6 +14,7 @@
 #include "arch/paging.h"
 #include "lib/string.h"
 #include "guest/assign/assign.h"
+#include "guest/core/bus.h"
 
 struct msix_entry {
     uint64_t address;
@@ -175,7 +176,7 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
 int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at)
 {
     return vm_bus_add(&vm->mmio,
-                      &(struct vm_range){at, m->hole.size, "msix-table", page_read, page_write, m});
+                      VM_TRAPPED(at, m->hole.size, "msix-table", page_read, page_write, m));
 }
 
 void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at)

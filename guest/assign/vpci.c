@@ -12,6 +12,8 @@
 #include "lib/string.h"
 #include "guest/assign/assign.h"
 #include "guest/core/vm.h"
+#include "guest/pc/pc.h"
+#include "guest/core/bus.h"
 
 #define CF8_BUS           BITS(23, 16)
 #define CF8_DEVFN         BITS(15, 8)
@@ -275,12 +277,11 @@ struct vpci *vpci_create(struct vm *vm)
     bus->vm = vm;
     host_bridge_init(&bus->bridge);
     bus->functions[0] = &bus->bridge;
-    if (vm_bus_add(&vm->pio, &(struct vm_range){PCI_PORT_ADDRESS, 4, "pci-address", cf8_read,
-                                                cf8_write, bus}) ||
-        vm_bus_add(&vm->pio,
-                   &(struct vm_range){PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus}) ||
-        vm_bus_add(&vm->mmio, &(struct vm_range){VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read,
-                                                 ecam_write, bus})) {
+    if (vm_bus_add(&vm->pio,
+                   VM_TRAPPED(PCI_PORT_ADDRESS, 4, "pci-address", cf8_read, cf8_write, bus)) ||
+        vm_bus_add(&vm->pio, VM_TRAPPED(PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus)) ||
+        vm_bus_add(&vm->mmio,
+                   VM_TRAPPED(VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read, ecam_write, bus))) {
         pages_free(bus, pages);
         return NULL;
     }

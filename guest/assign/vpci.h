@@ -34,10 +34,12 @@ struct vpci_reg {
 
 /* A BAR of the guest's view, and what stands behind it. */
 struct vbar {
+    struct vpci_function *of;
     struct pci_bar host; /* kind NONE: absent */
     uint64_t guest;      /* where the guest put it; meaningful while decode is on */
     uint64_t mapped_at;  /* where it really is now; valid if `mapped` */
     bool mapped;
+    bool waits;         /* bar=lazy: `mapped` only as a range that asks for it at the first touch */
     bool enabled;       /* ROM BAR: its own enable bit */
     int place_budget;   /* lines about impossible places */
     struct vmsix *msix; /* whose table is in it, or NULL */
@@ -95,8 +97,6 @@ void vbar_update(struct vpci_function *f);
 void vbar_unmap_all(struct vpci_function *f);
 /* As a reset leaves them, but where they are: not decoded. Command is 0 already. */
 void vbar_reset(struct vpci_function *f);
-/* Map a lazy BAR that holds `at`; false: none does. */
-bool vbar_lazy(struct vpci_function *f, uint64_t at);
 
 /* vmsi.c: -ENOSPC: no entry or vector left. vmsi_reset: as a reset of the function leaves it. */
 MUST_CHECK int vmsi_init(struct vpci_function *f);

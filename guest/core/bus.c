@@ -2,15 +2,16 @@
 /*
  * Which of a VM's virtual devices owns a port or an address: a short sorted list of ranges.
  * From: guest/pc/pio.c, guest/pc/mmio.c (an access), every virtual device (its ranges).
+ * To: the read and write functions of the ranges.
  */
-#include "lib/string.h"
+#include "guest/core/bus.h"
 #include "guest/core/vm.h"
+#include "lib/string.h"
 
 /* Index of the first range that ends behind `address`. */
 static size_t range_from(const struct vm_bus *bus, uint64_t address)
 {
     size_t low = 0, high = bus->count;
-
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct vm_range *r = &bus->ranges[middle];
@@ -26,7 +27,6 @@ static size_t range_from(const struct vm_bus *bus, uint64_t address)
 int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
 {
     size_t at = range_from(bus, range->base);
-
     if (range->size == 0 || range->base + (range->size - 1) < range->base)
         return -EINVAL;
     if (at < bus->count && bus->ranges[at].base <= range->base + (range->size - 1))
@@ -42,7 +42,6 @@ int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
 void vm_bus_remove(struct vm_bus *bus, uint64_t base)
 {
     size_t at = range_from(bus, base);
-
     if (at == bus->count || bus->ranges[at].base != base)
         return;
     bus->count--;
@@ -59,4 +58,90 @@ const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
         return NULL;
     bus->recent = at;
     return &bus->ranges[at];
+}
+
+/* --- An access ----------------------------------------------------------------------------------- */
+
+/* A range that answers; NULL: none, or one that is mapped at its first access. */
+static const struct vm_range *answering(struct vm_bus *bus, uint64_t at)
+{
+    const struct vm_range *r = vm_bus_find(bus, at);
+    return r && !r->map ? r : NULL;
+}
+
+/* A range that holds the access whole, or NULL. */
+static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
+{
+    const struct vm_range *r = answering(bus, at);
+    return r && width <= r->size - (at - r->base) ? r : NULL;
+}
+
+/* Across the end of a range every byte finds its own owner, as on the bus of a PC. */
+static bool read_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                       uint64_t *value)
+{
+    bool answered = false;
+    for (unsigned i = 0; i < width; i++) {
+        const struct vm_range *r = answering(bus, at + i);
+        uint64_t byte = 0xff;
+        if (r)
+            r->read(v, r->owner, at + i - r->base, 1, &byte);
+        *value &= ~(UINT64_C(0xff) << (8 * i));
+        *value |= (byte & 0xff) << (8 * i);
+        answered = answered || r;
+    }
+    return answered;
+}
+
+static bool write_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                        uint64_t value)
+{
+    bool answered = false;
+    for (unsigned i = 0; i < width; i++) {
+        const struct vm_range *r = answering(bus, at + i);
+        if (r)
+            r->write(v, r->owner, at + i - r->base, 1, value >> (8 * i) & 0xff);
+        answered = answered || r;
+    }
+    return answered;
+}
+
+bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value)
+{
+    bool answered = true;
+    *value = BITS(width * 8 - 1, 0);
+    spin_lock(&v->vm->lock);
+    const struct vm_range *r = owner_of(bus, at, width);
+    if (r)
+        r->read(v, r->owner, at - r->base, width, value);
+    else
+        answered = width > 1 && read_bytes(v, bus, at, width, value);
+    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        vm_note_mmio(v, false, width, at, *value);
+    spin_unlock(&v->vm->lock);
+    return answered;
+}
+
+bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value)
+{
+    bool answered = true;
+    spin_lock(&v->vm->lock);
+    const struct vm_range *r = owner_of(bus, at, width);
+    if (r)
+        r->write(v, r->owner, at - r->base, width, value);
+    else
+        answered = width > 1 && write_bytes(v, bus, at, width, value);
+    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        vm_note_mmio(v, true, width, at, value);
+    spin_unlock(&v->vm->lock);
+    return answered;
+}
+
+bool vm_bus_map(struct vm *vm, uint64_t at)
+{
+    spin_lock(&vm->lock);
+    const struct vm_range *r = vm_bus_find(&vm->mmio, at);
+    bool mapped = r && r->map && r->map(r->owner);
+    spin_unlock(&vm->lock);
+    return mapped;
 }

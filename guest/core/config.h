@@ -59,9 +59,3 @@ struct vm_config {
     struct device_config devices[CONFIG_DEVICE_MAX];
     unsigned device_count;
 };
-
-/* Read all modules' lines. A VM whose description is wrong is left out after one line that names module,
- * key and value; the others are kept. Returns the number of VMs written to out; *refused: of those left
- * out. */
-size_t config_read(const struct boot_info *info, struct vm_config *out, size_t max,
-                   size_t *refused);

@@ -3,17 +3,17 @@
  * RAM at its own address, for dma=identity: what the guest calls 20 MiB is at 20 MiB, so a device needs no
  * translation. Only one VM can have that, and only of memory that Hamlet kept at boot (identity=SIZE).
  * The first 16 MiB of the machine are the firmware's, Hamlet's and the boot loader's; the guest's lie
- * elsewhere, for its program, and no DMA can go there.
- * From: guest/life/vm.c, boot/main.c.   To: arch/page.c page_claim().
+ * elsewhere, for its program, and no untranslated DMA can go there.
+ * From: boot/main.c (identity_keep), guest/core/memory.c (identity_take).   To: arch/page.c (page_claim).
  */
-#include "guest/core/vm.h"
-#define LOG "dma"
-#include "arch/log.h"
+#include "guest/core/identity.h"
 #include "arch/options.h"
 #include "arch/page.h"
-#include "lib/string.h"
+#define LOG "dma"
+#include "arch/log.h"
 
-#define LOW_PAGES (IDENTITY_FIRST / PAGE_SIZE)
+#define IDENTITY_FIRST UINT64_C(0x1000000) /* from here on GPA = HPA */
+#define LOW_PAGES      (IDENTITY_FIRST / PAGE_SIZE)
 
 void identity_keep(void)
 {
@@ -29,10 +29,9 @@ bool identity_wanted(const struct vm *vm)
     return false;
 }
 
-static uint64_t high_size(const struct vm *vm) { return vm->ram_size - IDENTITY_FIRST; }
+bool identity_has(const struct vm *vm) { return vm->ram[1].at == IDENTITY_FIRST; }
 
-/* -ENOMEM, said why. */
-static int take(struct vm *vm, uint64_t size)
+int identity_take(struct vm *vm, uint64_t size)
 {
     if (size <= IDENTITY_FIRST || size > options.identity)
         return FAIL(ENOMEM, "vm=%s dma=identity mem=%luM: not above 16M and within identity=%luM",
@@ -45,45 +44,14 @@ static int take(struct vm *vm, uint64_t size)
         return FAIL(ENOMEM, "vm=%s dma=identity: another VM has it, a module lies there, or no RAM",
                     vm->name);
     }
-    vm->low_part = ptr_hpa(low);
-    vm->ram = hpa(0);
-    vm->ram_size = size;
+    vm->ram[0] = (struct vm_ram){0, ptr_hpa(low), IDENTITY_FIRST};
+    vm->ram[1] = (struct vm_ram){IDENTITY_FIRST, hpa(IDENTITY_FIRST), size - IDENTITY_FIRST};
+    log_info("vm=%s gpa=hpa from 0x%lx to 0x%lx", vm->name, IDENTITY_FIRST, size);
     return 0;
 }
 
-int identity_make_ram(struct vm *vm)
+void identity_give_back(struct vm *vm)
 {
-    int err = take(vm, vm->config.mem);
-    if (err)
-        return err;
-    page_mark_guest(vm->low_part, IDENTITY_FIRST, true);
-    page_mark_guest(hpa(IDENTITY_FIRST), high_size(vm), true);
-    err = vm_map(vm, gpa(0), vm->low_part, IDENTITY_FIRST, EPT_PERM_ALL, EPT_WB, true);
-    if (err)
-        return err;
-    log_info("vm=%s gpa=hpa from 0x%lx to 0x%lx", vm->name, IDENTITY_FIRST, vm->ram_size);
-    return vm_map(vm, gpa(IDENTITY_FIRST), hpa(IDENTITY_FIRST), high_size(vm), EPT_PERM_ALL, EPT_WB,
-                  true);
-}
-
-void identity_free_ram(struct vm *vm)
-{
-    page_mark_guest(vm->low_part, IDENTITY_FIRST, false);
-    page_mark_guest(hpa(IDENTITY_FIRST), high_size(vm), false);
-    pages_free(hpa_ptr(vm->low_part), LOW_PAGES);
+    pages_free(hpa_ptr(vm->ram[0].to), LOW_PAGES);
     page_unclaim();
-    vm->low_part = hpa(0);
-    vm->ram_size = 0;
-}
-
-void *identity_stage(const struct vm *vm)
-{
-    return pages_alloc(vm->ram_size / PAGE_SIZE, PAGE_SIZE);
-}
-
-void identity_unstage(struct vm *vm, void *stage)
-{
-    memcpy(hpa_ptr(vm->low_part), stage, IDENTITY_FIRST);
-    memcpy(hpa_ptr(hpa(IDENTITY_FIRST)), (uint8_t *)stage + IDENTITY_FIRST, high_size(vm));
-    pages_free(stage, vm->ram_size / PAGE_SIZE);
 }

@@ -16,6 +16,8 @@
 #include "arch/log.h"
 #include "arch/page.h"
 #include "guest/assign/assign.h"
+#include "guest/core/memory.h"
+#include "vmx/run/post.h"
 
 #define LINES_MAX 8
 
@@ -52,14 +54,6 @@ static bool is_own_bar(const struct vm *vm, uint64_t to, uint64_t size)
     return false;
 }
 
-static bool is_own_ram(const struct vm *vm, uint64_t to, uint64_t size)
-{
-    if (vm->low_part.v && inside(to, size, vm->low_part.v, IDENTITY_FIRST))
-        return true;
-    uint64_t skip = vm->low_part.v ? IDENTITY_FIRST : 0;
-    return inside(to, size, vm->ram.v + skip, vm->ram_size - skip);
-}
-
 static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                       enum ept_type type)
 {
@@ -69,7 +63,7 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
     (void)type;
     if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
         return true;
-    if (is_own_ram(a->vm, to.v, size)) {
+    if (memory_holds(a->vm, to, size)) {
         if (!page_is_guest(to) || !page_is_guest(hpa(to.v + size - PAGE_SIZE)))
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
                    at.v, to.v);
@@ -80,18 +74,27 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
     return true;
 }
 
+/* How far the entry that maps `at` goes on behind it. */
+static uint64_t leaf_rest(const struct ept *ept, uint64_t at)
+{
+    uint64_t entries[4];
+    uint64_t size = PAGE_SIZE << 9 * (4 - ept_walk(ept, gpa(at), entries));
+    return size - at % size;
+}
+
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
     struct audit *a = ctx;
 
-    if (!is_own_ram(a->vm, to.v, size))
+    if (!memory_holds(a->vm, to, size))
         BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its RAM", a->vm->name,
                iova.v, size, to.v);
-    for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE) {
+    uint64_t step;
+    for (uint64_t offset = 0; offset < size; offset += step) {
         hpa_t cpu;
         unsigned cpu_perm;
         enum ept_type type;
-
+        step = leaf_rest(a->vm->ept, iova.v + offset);
         if (ept_translate(a->vm->ept, gpa(iova.v + offset), &cpu, &cpu_perm, &type) &&
             cpu.v == to.v + offset && (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
             continue;
@@ -104,13 +107,13 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
 
 static void check_pairs(struct audit *a)
 {
-    for (size_t i = 0; i < a->count; i++) {
-        const struct vm *o = a->vms[i];
-
-        if (o != a->vm && o->ram_size && a->vm->ram.v < o->ram.v + o->ram_size &&
-            o->ram.v < a->vm->ram.v + a->vm->ram_size)
-            BREACH(a, "vm=%s and vm=%s have the same RAM", a->vm->name, o->name);
-    }
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t n = 0; n < VM_RAM_COUNT && a->vms[i] != a->vm; n++) {
+            const struct vm_ram *r = &a->vms[i]->ram[n];
+            if (r->size && (memory_holds(a->vm, r->to, PAGE_SIZE) ||
+                            memory_holds(a->vm, hpa(r->to.v + r->size - PAGE_SIZE), PAGE_SIZE)))
+                BREACH(a, "vm=%s and vm=%s have the same RAM", a->vm->name, a->vms[i]->name);
+        }
 }
 
 static void check_vm(struct audit *a)
@@ -128,7 +131,7 @@ static void check_vm(struct audit *a)
 static void check_descriptors(struct audit *a)
 {
     for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
-        const struct pid *pid = vtd_irte_descriptor((unsigned)index);
+        const struct pi_desc *pid = vtd_irte_descriptor((unsigned)index);
         bool known = false;
 
         for (size_t i = 0; i < a->count && !known; i++)

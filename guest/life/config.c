@@ -3,9 +3,9 @@
  * Module lines into struct vm_config: words, then keys, each key a row of a table.
  * Pure. Whatever is wrong with a line becomes one message that names module, key and value, and costs
  * its VM only.
- * From: guest/life/vm.c (vm_create_all).   To: lib/parse.c (numbers).   Contract: guest/core/config.h.
+ * From: guest/life/create.c (vm_create_all).   To: lib/parse.c (numbers).   Contract: guest/core/config.h.
  */
-#include "guest/core/config.h"
+#include "guest/life/config.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #define LOG "config"

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pause, go on, reset: what a person at the console does to a VM, and what a debugger needs.
- * From: monitor/, guest/life/vm.c (vm_follow_up).   To: vmx/run/sched.c (sched_request_stop, sched_start).
- *
- * A paused vCPU is STOPPED as one that was never started: registers in memory, descriptor silent. What
- * is posted to it meanwhile waits in its descriptor. An application processor that waits for its STARTUP
- * goes on waiting.
+ * What a person at the console, or a debugger, does to a VM: let it go on, reset it, look at a vCPU.
+ * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up), vmx/vcpu/debug.c (vcpu_on_debug).
+ * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all).
  */
 #include "arch/panic.h"
 #include "lib/string.h"
@@ -13,6 +10,10 @@
 #include "guest/pc/vioapic.h"
 #include "guest/core/vm.h"
 #include "vmx/upcalls.h"
+#include "vmx/run/sched.h"
+#include "guest/pc/pc.h"
+#include "guest/core/memory.h"
+#include "guest/life/life.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -21,55 +22,18 @@
 #define REDIRECTION(pin) (0x10 + 2 * (pin))
 #define RTE_MASKED       BIT(16)
 
-struct vm_hooks vm_hooks;
-
-static bool is_active(const struct vcpu *v)
-{
-    enum vcpu_state state = atomic_load(&v->state);
-    return state != VCPU_STOPPED && state != VCPU_WAIT_SIPI;
-}
-
-bool vm_is_still(const struct vm *vm)
-{
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (is_active(vm->vcpus[i]))
-            return false;
-    return true;
-}
-
-/* One that is started while we ask the others is asked the next time: see vm_follow_up(). */
-static void ask_to_stop(struct vm *vm)
-{
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (is_active(vm->vcpus[i]))
-            sched_request_stop(vm->vcpus[i]);
-}
-
-static bool become(struct vm *vm, enum vm_state from, enum vm_state to)
-{
-    return atomic_replace(&vm->state, &from, to);
-}
-
-int vm_pause(struct vm *vm)
-{
-    if (!become(vm, VM_RUNNING, VM_PAUSED))
-        return -EBUSY;
-    ask_to_stop(vm);
-    return 0;
-}
-
 static void go_on(struct vm *vm, uint32_t vcpus)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         if ((vcpus & BIT(i)) && vm->vcpus[i]->state == VCPU_STOPPED)
             sched_start(vm->vcpus[i]);
     if (vm_is_ending(vm)) /* it was decided in between: its end waits for all of them */
-        ask_to_stop(vm);
+        vm_ask_to_stop(vm);
 }
 
 int vm_resume_some(struct vm *vm, uint32_t vcpus)
 {
-    if (!vm_is_still(vm) || !become(vm, VM_PAUSED, VM_RUNNING))
+    if (!vm_is_still(vm) || !vm_become(vm, VM_PAUSED, VM_RUNNING))
         return -EBUSY;
     go_on(vm, vcpus);
     return 0;
@@ -77,21 +41,12 @@ int vm_resume_some(struct vm *vm, uint32_t vcpus)
 
 int vm_resume(struct vm *vm) { return vm_resume_some(vm, UINT32_MAX); }
 
-enum exit_action vm_debug(struct vcpu *v, enum debug_event event, unsigned n)
+enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned n)
 {
     if (!vm_hooks.debug || !vm_hooks.debug(v, event, n))
         return RESUME_SAME;
     (void)!vm_pause(v->vm); /* another vCPU may have been first */
     return STOP_VM;
-}
-
-int vm_reset(struct vm *vm)
-{
-    if (vm->config.run || !(become(vm, VM_RUNNING, VM_PAUSED) || vm->state == VM_PAUSED))
-        return -EBUSY;
-    vm->reset_wanted = true;
-    ask_to_stop(vm);
-    return 0;
 }
 
 static void reset_ioapic(struct vm *vm)
@@ -111,10 +66,10 @@ static void do_reset(struct vm *vm)
     }
     vuart_reset(vm);
     reset_ioapic(vm);
-    vm_clear_ram(vm);
+    memory_clear(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         vcpu_reset(vm->vcpus[i]);
-        vm_init(vm->vcpus[i]);
+        apic_on_init(vm->vcpus[i]);
         vcpu_init_signal(vm->vcpus[i]);
     }
     vm->vcpus[0]->state = VCPU_STOPPED;
@@ -124,7 +79,7 @@ static void do_reset(struct vm *vm)
     }
     vm_start_state(vm, vm->vcpus[0]);
     log_info("vm=%s reset", vm->name);
-    if (become(vm, VM_PAUSED, VM_RUNNING))
+    if (vm_become(vm, VM_PAUSED, VM_RUNNING))
         sched_start(vm->vcpus[0]);
 }
 
@@ -133,7 +88,7 @@ void vm_follow_up(struct vm *vm)
     if (vm->state != VM_PAUSED)
         return;
     if (!vm_is_still(vm)) {
-        ask_to_stop(vm);
+        vm_ask_to_stop(vm);
     } else if (vm->reset_wanted) {
         vm->reset_wanted = false;
         do_reset(vm);
@@ -142,7 +97,7 @@ void vm_follow_up(struct vm *vm)
 
 void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx)
 {
-    bool away = is_active(v) && atomic_load(&v->cpu) != this_cpu();
+    bool away = vcpu_is_active(v) && atomic_load(&v->cpu) != this_cpu();
     if (away)
         sched_stop(v);
     look(v, ctx);

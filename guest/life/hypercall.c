@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a guest asks of Hamlet by VMCALL.
- * From: vmx/run/run.c (vm_hypercall).   Contract: guest/life/hypercall.h.
+ * From: vmx/run/run.c (vcpu_on_vmcall).   Contract: guest/life/hypercall.h.
  */
 #include "guest/life/hypercall.h"
 #include "arch/layout.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/dma.h"
-#include "guest/core/vm.h"
+#include "guest/life/life.h"
 #include "vmx/upcalls.h"
+#include "guest/core/memory.h"
+#include "vmx/vcpu/inject.h"
 
 /* Without the exit that asks. */
 static uint64_t exit_count(const struct vcpu *v, uint64_t reason)
@@ -79,7 +81,7 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
     }
 }
 
-enum exit_action vm_hypercall(struct vcpu *v)
+enum exit_action vcpu_on_vmcall(struct vcpu *v)
 {
     if (vcpu_cpl() != 0) {
         vcpu_inject(v, VECTOR_UD); /* as VMCALL without a hypervisor */

@@ -2,13 +2,15 @@
 /*
  * kills=N: a VM that is killed N times, each time at a random moment, and made anew; after the last it runs
  * to its own end. What a VM takes is counted while it is away: the same each time, or something is lost.
- * From: guest/life/vm.c (vm_create_all, look_after).
- * To: guest/life/vm.c (vm_again), and those who hand out what is counted.
+ * From: guest/life/run.c (kills_plan, kills_due, kills_count).
+ * To: guest/life/run.c (vm_again), and those who hand out what is counted.
  */
 #include "arch/page.h"
 #include "arch/time.h"
 #include "arch/trap.h"
-#include "guest/core/vm.h"
+#include "guest/life/life.h"
+#include "vtd/vtd.h"
+#include "vmx/run/sched.h"
 #define LOG "vm"
 #include "arch/log.h"
 

@@ -2,13 +2,14 @@
 /*
  * What is printed when a VM has ended: lines "hamlet: vm=NAME key=value ...", for people and for
  * lab/report.py. Their form is an interface.
- * From: guest/life/vm.c.
+ * From: guest/life/run.c.
  */
 #include "arch/apic.h"
 #include "lib/printf.h"
 #include "guest/assign/assign.h"
-#include "guest/core/vm.h"
+#include "guest/life/life.h"
 #include "lib/string.h"
+#include "vmx/show/show.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -146,7 +147,7 @@ static void report_vcpu(const struct vm *vm, const struct vcpu *v)
     report_registers(vm, v);
     report_last_exits(vm, v);
     for (unsigned i = 0; i < 4; i++)
-        set[i] = atomic_load(&v->pid->pir[i]);
+        set[i] = atomic_load(&v->pi_desc->pir[i]);
     vectors_of(set, posted, sizeof(posted));
     apic_set(v, APIC_IRR, set);
     vectors_of(set, requested, sizeof(requested));

@@ -4,11 +4,13 @@
  * in which its loader starts it, and leaves after it by the monitor trap flag. Nothing of the guest
  * is needed to come back, so a program of one instruction is a program; and as the instruction does
  * next to nothing, the time of one run is the price of a VM entry and a VM exit.
- * From: guest/life/vm.c (step_prepare), vmx/run/run.c (vm_step).   To: vmx/vcpu/debug.c, guest/life/report.c.
+ * From: guest/life/create.c (step_prepare), vmx/run/run.c (vcpu_on_step).   To: vmx/vcpu/debug.c, guest/life/report.c.
  * Spec: SDM "Monitor Trap Flag".
  */
 #include "guest/core/vm.h"
 #include "vmx/upcalls.h"
+#include "vmx/vcpu/debug.h"
+#include "guest/life/life.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -18,12 +20,12 @@ int step_prepare(struct vm *vm)
     return vcpu_debug_arm(vm->vcpus[0], &(struct vcpu_debug){.step = true});
 }
 
-enum exit_action vm_step(struct vcpu *v)
+enum exit_action vcpu_on_step(struct vcpu *v)
 {
     struct vm *vm = v->vm;
     struct vcpu_paging state;
     if (!vm->config.run)
-        return vm_debug(v, DEBUG_STEP, 0);
+        return vcpu_on_debug(v, DEBUG_STEP, 0);
     if (--vm->steps_left > 0) {
         vm_start_state(vm, v);
         return RESUME_SAME;

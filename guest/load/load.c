@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which kind of kernel is it, and the parts that all kinds need.
- * From: guest/life/vm.c.   To: guest/load/linux.c, load_multiboot.c, load_elf.c, load_flat.c, load_info.c.
+ * From: guest/life/create.c.   To: guest/load/linux.c, load_multiboot.c, load_elf.c, load_flat.c, load_info.c.
  * Spec: SDM "4-Level Paging".
  */
 #include "guest/load/load.h"

@@ -16,10 +16,10 @@
  *   0x00000  free for the guest, the stack grows down from LOAD_AREA
  *   0x90000  LOAD_AREA: page tables, boot information         reserved in the memory map
  *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables;   reserved
- *            0xffff0: what asks for a reset (guest/life/vm.c)
+ *            0xffff0: what asks for a reset (guest/life/create.c)
  *   1 MiB    kernel ...  initrd at the end of low memory
  *
- * From: guest/life/vm.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
+ * From: guest/life/create.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
  * Spec: "Multiboot Specification", "Multiboot2 Specification", ELF "Program Header".
  */
 #pragma once

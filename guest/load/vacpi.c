@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ACPI tables of a VM: no firmware runs in it, so Hamlet writes what firmware would have left.
- * From: guest/life/vm.c.   To: guest/load/vacpi_aml.c.   Contract: guest/load/vacpi.h.
+ * From: guest/life/create.c.   To: guest/load/vacpi_aml.c.   Contract: guest/load/vacpi.h.
  * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Multiple
  * APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
  */

@@ -2,7 +2,7 @@
 /*
  * What a VM's ACPI tables say, and how they are made. Pure: bytes out, so that a host test hands them to
  * another compiler of ACPI.
- * From: guest/life/vm.c (vm_load), vpower.c (ports).   To: vacpi.c (tables), vacpi_aml.c (the DSDT).
+ * From: guest/life/create.c (vm_load), vpower.c (ports).   To: vacpi.c (tables), vacpi_aml.c (the DSDT).
  * Spec: ACPI "ACPI Software Programming Model", "ACPI Machine Language (AML) Specification".
  */
 #pragma once

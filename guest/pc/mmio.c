@@ -3,7 +3,7 @@
  * A guest-physical access that the EPT does not allow: a BAR to map lazily, a device to ask, or nobody.
  * The exit tells the address; what was to be done with it has to be read from the instruction, with the
  * guest's own page tables.
- * From: vmx/exit/ept.c (vm_ept_violation), vmx/exit/io.c (vm_copy_linear, for INS and OUTS).
+ * From: vmx/exit/ept.c (vcpu_on_gpa), vmx/exit/io.c (guest_copy_linear, for INS and OUTS).
  * To: guest/insn/gwalk.c, guest/insn/insn.c, guest/insn/exec.c, then the ranges on vm->mmio (guest/pc/pio.c).
  * Spec: SDM "EPT Violations".
  */
@@ -16,6 +16,8 @@
 #include "guest/insn/insn.h"
 #include "guest/core/vm.h"
 #include "vmx/upcalls.h"
+#include "guest/core/memory.h"
+#include "vmx/vcpu/inject.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -93,7 +95,7 @@ static int translate(struct access *a, uint64_t linear, enum gwalk_access access
     return 0;
 }
 
-int vm_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
 {
     struct access a = {.v = v};
     uint8_t *bytes = buffer;
@@ -155,7 +157,7 @@ static bool direct(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint6
     enum ept_type type;
     hpa_t to;
     char *p = NULL;
-    (void)assign_lazy(vm, at);
+    (void)vm_bus_map(vm, at.v);
     spin_lock(&vm->lock);
     if (ept_translate(vm->ept, at, &to, &has, &type) && (has & perm))
         p = mmio_map(to, width);
@@ -325,10 +327,10 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
 
 /* --- The exit ------------------------------------------------------------------------------------ */
 
-enum exit_action vm_ept_violation(struct vcpu *v, gpa_t at, uint64_t qualification)
+enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
 {
     struct vm *vm = v->vm;
-    if (assign_lazy(vm, at))
+    if (vm_bus_map(vm, at.v))
         return RESUME_SAME;
     if (!vm_bus_find(&vm->mmio, at.v))
         log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: nobody is there", vm->name, at.v);

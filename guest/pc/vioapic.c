@@ -10,6 +10,8 @@
 #include "arch/spinlock.h"
 #include "guest/pc/vlapic.h"
 #include "guest/core/vm.h"
+#include "vmx/run/post.h"
+#include "guest/core/bus.h"
 
 /* Registers in the page, and behind the index. */
 #define REG_INDEX      0x00
@@ -63,7 +65,7 @@ static void deliver(struct vioapic *io, struct pin *p)
         p->rte |= RTE_REMOTE_IRR;
     for (; set; set &= set - 1) {
         struct vcpu *v = io->vm->vcpus[__builtin_ctzll(set)];
-        apicv_eoi_exit(v, vector, level);
+        vcpu_eoi_exit(v, vector, level);
         vcpu_post(v, vector);
     }
 }
@@ -201,8 +203,8 @@ struct vioapic *vioapic_create(struct vm *vm)
     io->vm = vm;
     for (unsigned i = 0; i < VIOAPIC_PINS; i++)
         io->pins[i].rte = RTE_MASKED;
-    if (vm_bus_add(&vm->mmio, &(struct vm_range){VM_IOAPIC_BASE, PAGE_SIZE, "ioapic", page_read,
-                                                 page_write, io})) {
+    if (vm_bus_add(&vm->mmio,
+                   VM_TRAPPED(VM_IOAPIC_BASE, PAGE_SIZE, "ioapic", page_read, page_write, io))) {
         page_free(io);
         return NULL;
     }

@@ -3,7 +3,7 @@
  * The local APIC's registers, as a table: which bits a guest may write, in which mode, and what else a
  * write does. With APIC virtualization most accesses never come here; those that do have the same
  * rules.
- * From: guest/pc/mmio.c (xAPIC mode), vm_msr_read and vm_msr_write (x2APIC mode), vm_apic_write (the CPU has
+ * From: guest/pc/mmio.c (xAPIC mode), vcpu_on_rdmsr and vcpu_on_wrmsr (x2APIC mode), apic_on_write (the CPU has
  * stored the value already).
  * To: guest/pc/vlapic_irq.c, vlapic_timer.c.
  * Spec: SDM "Local APIC Register Address Map", "x2APIC Register Address Space", "APIC State After a
@@ -13,8 +13,11 @@
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "lib/string.h"
-#include "guest/core/vm.h"
+#include "guest/pc/pc.h"
 #include "vmx/upcalls.h"
+#include "vmx/caps.h"
+#include "vmx/run/post.h"
+#include "guest/core/bus.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -176,7 +179,7 @@ static void mmio_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
 }
 
 /* The CPU has put the value there; what must not be changed is put back. */
-void vm_apic_write(struct vcpu *v, uint32_t offset)
+void apic_on_write(struct vcpu *v, uint32_t offset)
 {
     const struct apic_row *row = row_of(offset);
     if (offset == APIC_ID)
@@ -225,7 +228,7 @@ static int write_base(struct vcpu *v, uint64_t value)
     } else {
         reset_registers(v);
     }
-    apicv_mode_changed(v);
+    vcpu_apic_mode_changed(v);
     return 0;
 }
 
@@ -236,7 +239,7 @@ static const struct apic_row *row_of_msr(const struct vcpu *v, uint32_t msr)
     return row_of((msr - MSR_X2APIC_FIRST) * 16);
 }
 
-int vm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+int vcpu_on_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     if (msr == MSR_IA32_APIC_BASE) {
         *value = v->apic_base;
@@ -255,7 +258,7 @@ int vm_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     return 0;
 }
 
-int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     if (msr == MSR_IA32_APIC_BASE)
         return write_base(v, value);
@@ -277,7 +280,7 @@ int vm_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 
 /* --- Life ---------------------------------------------------------------------------------------- */
 
-void vm_init(struct vcpu *v) { reset_registers(v); }
+void apic_on_init(struct vcpu *v) { reset_registers(v); }
 
 int vlapic_create(struct vm *vm)
 {
@@ -290,10 +293,10 @@ int vlapic_create(struct vm *vm)
         vm->apics[i] = &apics[i];
         vm->vcpus[i]->apic_base = VM_APIC_BASE | APIC_BASE_EN | (i == 0 ? APIC_BASE_BSP : 0);
         reset_registers(vm->vcpus[i]);
-        apicv_mode_changed(vm->vcpus[i]);
+        vcpu_apic_mode_changed(vm->vcpus[i]);
     }
-    return vm_bus_add(&vm->mmio, &(struct vm_range){VM_APIC_BASE, APIC_SIZE, "local-apic",
-                                                    mmio_read, mmio_write, NULL});
+    return vm_bus_add(
+        &vm->mmio, VM_TRAPPED(VM_APIC_BASE, APIC_SIZE, "local-apic", mmio_read, mmio_write, NULL));
 }
 
 void vlapic_destroy(struct vm *vm)

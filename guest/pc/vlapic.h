@@ -8,7 +8,7 @@
  */
 #pragma once
 #include "arch/apic.h"
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 
 /* The vCPUs that a destination names, as a bit per vCPU index. `dest`: the 8 bits of an MSI or an xAPIC
  * ICR, or the 32 of an x2APIC ICR; logical: against LDR and DFR, else the APIC id (0xff: all). */

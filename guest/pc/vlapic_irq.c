@@ -2,8 +2,8 @@
 /*
  * Interrupts of the local APIC: who is meant, which one is next, which one is done. Every interrupt for a
  * vCPU goes into its posted-interrupt descriptor, also one that it sends to itself; from there the CPU,
- * or vm_irq_next() where it cannot, takes it into IRR.
- * From: guest/pc/vlapic.c, guest/assign/irq.c, vmx/vcpu/inject.c (vm_irq_next, vm_irq_accepted).
+ * or apic_next_irq() where it cannot, takes it into IRR.
+ * From: guest/pc/vlapic.c, guest/assign/irq.c, vmx/vcpu/inject.c (apic_next_irq, apic_on_irq_taken).
  * Spec: SDM "Determining IPI Destination", "Interrupt, Task, and Processor Priority", "Interrupt
  * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)".
  */
@@ -12,6 +12,8 @@
 #include "guest/pc/vlapic.h"
 #include "guest/core/vm.h"
 #include "vmx/upcalls.h"
+#include "vmx/run/post.h"
+#include "vmx/run/sched.h"
 
 #define VECTOR_FIRST_LEGAL  16
 #define ESR_SEND_ILLEGAL    BIT(5)
@@ -144,7 +146,7 @@ uint32_t vlapic_ppr(const struct vcpu *v)
     return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
 }
 
-int vm_irq_next(struct vcpu *v)
+int apic_next_irq(struct vcpu *v)
 {
     for (unsigned word = 0; word < 8; word++) {
         uint32_t taken = (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
@@ -158,7 +160,7 @@ int vm_irq_next(struct vcpu *v)
     return passes ? next : -1;
 }
 
-void vm_irq_accepted(struct vcpu *v, uint8_t vector)
+void apic_on_irq_taken(struct vcpu *v, uint8_t vector)
 {
     change(v, APIC_IRR, vector, false);
     change(v, APIC_ISR, vector, true);
@@ -173,7 +175,7 @@ void vlapic_eoi(struct vcpu *v)
     change(v, APIC_ISR, (unsigned)served, false);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
     if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
-        vm_eoi(v, (uint8_t)served);
+        apic_on_eoi(v, (uint8_t)served);
 }
 
-void vm_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }
+void apic_on_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The timer of the local APIC. Its clock is the TSC, so all three modes end in one number: the TSC at
- * which vm_timer() is due; the VMX-preemption timer watches it while the vCPU runs, the host's timer while
+ * which apic_on_timer() is due; the VMX-preemption timer watches it while the vCPU runs, the host's timer while
  * it does not.
- * From: guest/pc/vlapic.c (registers), vmx/ (vm_timer).   To: guest/pc/vlapic_irq.c.
+ * From: guest/pc/vlapic.c (registers), vmx/ (apic_on_timer).   To: guest/pc/vlapic_irq.c.
  * Spec: SDM "APIC Timer", "TSC-Deadline Mode".
  */
 #include "guest/pc/vlapic.h"
 #include "vmx/upcalls.h"
+#include "vmx/run/sched.h"
 
 /* TSC ticks, nested SCHED_NESTED times as many: longer than the exits of an interrupt, its EOI among them where
  * there is no APICv. A timer that is due again before the guest's next instruction would be all that it does. */
@@ -79,7 +80,7 @@ void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
         set_due(v, tsc);
 }
 
-void vm_timer(struct vcpu *v)
+void apic_on_timer(struct vcpu *v)
 {
     uint32_t lvt = vlapic_get(v, APIC_LVT_TIMER);
     uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due;

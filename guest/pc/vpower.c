@@ -2,11 +2,12 @@
 /*
  * How a guest turns its VM off, or starts it anew: three ports, which its ACPI tables name.
  * From: guest/pc/pio.c, guest/assign/vpci.c (port 0xCF9 is among the ports of PCI).
- * To: guest/life/vm.c (vm_end), control.c (vm_reset).
+ * To: guest/core/vm.c (vm_end, vm_reset).
  * Spec: ACPI "Sleep Control and Status Registers", "Reset Register"; ICH "Reset Control Register".
  */
 #include "guest/load/vacpi.h"
-#include "guest/core/vm.h"
+#include "guest/pc/pc.h"
+#include "guest/core/bus.h"
 
 #define SLP_EN  BIT(5)
 #define SLP_TYP BITS(4, 2)
@@ -35,6 +36,6 @@ void vpower_reset_write(struct vm *vm, uint8_t value)
 
 int vpower_create(struct vm *vm)
 {
-    return vm_bus_add(
-        &vm->pio, &(struct vm_range){VACPI_SLEEP_PORT, 2, "sleep", sleep_read, sleep_write, NULL});
+    return vm_bus_add(&vm->pio,
+                      VM_TRAPPED(VACPI_SLEEP_PORT, 2, "sleep", sleep_read, sleep_write, NULL));
 }

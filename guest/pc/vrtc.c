@@ -6,7 +6,8 @@
  * Spec: MC146818A data sheet; ICH "RTC Registers".
  */
 #include "arch/io.h"
-#include "guest/core/vm.h"
+#include "guest/pc/pc.h"
+#include "guest/core/bus.h"
 
 #define RTC_PORT      0x70 /* index, then data */
 #define RTC_REGISTERS 0x0e /* time, date and the four status registers */
@@ -48,6 +49,5 @@ static void vrtc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
 
 int vrtc_create(struct vm *vm)
 {
-    return vm_bus_add(&vm->pio,
-                      &(struct vm_range){RTC_PORT, 2, "rtc", vrtc_read, vrtc_write, NULL});
+    return vm_bus_add(&vm->pio, VM_TRAPPED(RTC_PORT, 2, "rtc", vrtc_read, vrtc_write, NULL));
 }

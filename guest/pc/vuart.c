@@ -11,7 +11,8 @@
 #include "arch/uart.h"
 #include "guest/load/vacpi.h"
 #include "guest/pc/vioapic.h"
-#include "guest/core/vm.h"
+#include "guest/pc/pc.h"
+#include "guest/core/bus.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -278,8 +279,8 @@ int vuart_create(struct vm *vm)
     vm->uart = page_alloc();
     if (!vm->uart)
         return FAIL(ENOMEM, "vm=%s: no memory for its serial port", vm->name);
-    return vm_bus_add(&vm->pio, &(struct vm_range){VUART_PORT, VUART_SIZE, "uart", vuart_read,
-                                                   vuart_write, vm->uart});
+    return vm_bus_add(
+        &vm->pio, VM_TRAPPED(VUART_PORT, VUART_SIZE, "uart", vuart_read, vuart_write, vm->uart));
 }
 
 /* What it drives, the I/O APIC is told of: an edge is only seen from there. */

@@ -3,7 +3,7 @@
  * One of two VMs that have a device each and use the same guest-physical addresses: a pattern of its own
  * (seed=) goes out of RAM into the device and back, round after round, while the other does the same.
  * If a byte of one ever reached the other, both would see it: the whole neighbourhood is compared.
- * To: guest/life/vm.c vm_dma_enable(), vtd/context.c.
+ * To: guest/core/memory.c vm_map(), vtd/context.c.
  */
 #include "guest/programs/edu.h"
 

@@ -3,7 +3,7 @@
  * DMA of an assigned device: a pattern out of guest RAM into the device, and back to another place. The
  * program gives the device guest-physical addresses; the host-physical ones, which Hamlet's log
  * shows, are others.
- * To: vtd/context.c, vtd/sspt.c, which translate; guest/life/vm.c vm_map(), which made both views agree.
+ * To: vtd/context.c, vtd/sspt.c, which translate; guest/core/memory.c vm_map(), which made both views agree.
  */
 #include "guest/programs/edu.h"
 

@@ -16,6 +16,7 @@ static uint64_t model_clock(void);
 #include "vmx/run/posted.c"
 #include "vmx/run/sched.c"
 #include "vmx/vcpu/apicv.c"
+#include "vmx/run/post.c"
 #include "vmx/run/run.c"
 #include "tests/explore/explore.h"
 #include <stdio.h>
@@ -54,7 +55,7 @@ static struct world {
     struct cpu
         cpus[CPUS_MAX + 3]; /* the last are those of the device and of who looks on from outside */
     struct vcpu vcpus[VCPUS_MAX];
-    struct pid pids[VCPUS_MAX];
+    struct pi_desc pids[VCPUS_MAX];
     struct ept ept;
     uint32_t pending[CPUS_MAX];        /* IPIs, and what the guest may do */
     uint64_t clock[CPUS_MAX];          /* 1: the slice is over */
@@ -66,6 +67,7 @@ static struct shape shape; /* of this search */
 
 /* --- The machine around the code ----------------------------------------------------------------- */
 
+struct vmx_cpu vmx_cpus[CPU_MAX];
 struct cpu *this_cpu(void) { return &w.cpus[explore_current() % ACTORS_MAX]; }
 unsigned cpu_count(void) { return shape.cpus; }
 struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
@@ -105,14 +107,14 @@ void cpu_wait(void) { dispatch_ipi(explore_choose(&w.pending[this_cpu()->index],
 void vcpu_load(struct vcpu *v)
 {
     for (unsigned c = 0; c < shape.cpus; c++)
-        if (&w.cpus[c] != this_cpu() && w.cpus[c].vcpu == v)
+        if (&w.cpus[c] != this_cpu() && vmx_cpus[c].vcpu == v)
             explore_failed("vCPU %u is in two CPUs", v->index);
-    this_cpu()->vcpu = v;
+    this_vmx_cpu()->vcpu = v;
 }
 void vcpu_unload(struct vcpu *v)
 {
     (void)v;
-    this_cpu()->vcpu = NULL;
+    this_vmx_cpu()->vcpu = NULL;
 }
 
 /* --- The guest ----------------------------------------------------------------------------------- */
@@ -135,12 +137,12 @@ static int exits_with(uint64_t reason)
     return 0;
 }
 
-/* SDM "Posted-Interrupt Processing": the CPU does what software does in pid_take(). */
+/* SDM "Posted-Interrupt Processing": the CPU does what software does in posted_take(). */
 static void processes_posted_interrupts(struct vcpu *v)
 {
     uint64_t irr[4] = {0};
     w.pending[this_cpu()->index] &= ~(uint32_t)BIT(IPI_ANV);
-    pid_take(v->pid, irr);
+    posted_take(v->pi_desc, irr);
     handle(v, irr);
 }
 
@@ -198,7 +200,7 @@ static uint8_t next_vector(void)
 }
 
 /* An IPI to the other vCPU, or to itself. */
-enum exit_action vm_hypercall(struct vcpu *v)
+enum exit_action vcpu_on_vmcall(struct vcpu *v)
 {
     vcpu_post(&w.vcpus[shape.vcpus - 1 - v->index], next_vector());
     return RESUME_SAME;
@@ -235,11 +237,14 @@ UNUSED_EXIT(exit_apic_write)
 UNUSED_EXIT(exit_virtualized_eoi)
 UNUSED_EXIT(debug_step)
 UNUSED_EXIT(debug_mov_dr)
-UNUSED_EXIT(vm_dead_halt)
+UNUSED_EXIT(vcpu_on_dead_halt)
 struct vmx_caps vmx_caps;
-void vm_crash(struct vcpu *v, const char *why) { explore_failed("vCPU %u: %s", v->index, why); }
-void vm_timer(struct vcpu *v) { (void)v; }
-void vm_init(struct vcpu *v) { (void)v; }
+void vcpu_on_crash(struct vcpu *v, const char *why)
+{
+    explore_failed("vCPU %u: %s", v->index, why);
+}
+void apic_on_timer(struct vcpu *v) { (void)v; }
+void apic_on_init(struct vcpu *v) { (void)v; }
 void vcpu_reset(struct vcpu *v) { (void)v; }
 void vcpu_dump(const struct vcpu *v) { (void)v; }
 void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
@@ -249,8 +254,12 @@ void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t code)
     (void)v, (void)vector, (void)code;
 }
 void inject_again(struct vcpu *v) { (void)v; }
-void ept_flush_here(struct vcpu *v, uint64_t generation) { v->ept_generation = generation; }
-void vpid_flush(const struct vcpu *v) { (void)v; }
+void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
+{
+    (void)ept;
+    *seen = generation;
+}
+void vpid_flush(uint16_t vpid) { (void)vpid; }
 hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2) { return (void)b, (void)x2, hpa(0); }
 int ept_apic_page(struct ept *ept, hpa_t *page) { return (void)ept, (void)page, -ENOMEM; }
 int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type)
@@ -284,7 +293,7 @@ static void device_actor(void)
     for (unsigned i = 0; i < shape.posts; i++) {
         uint8_t nv;
         uint32_t ndst;
-        if (pid_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
+        if (posted_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
             apic_ipi(ndst, nv);
     }
 }
@@ -313,8 +322,8 @@ static bool in_the_guest(unsigned cpu) { return explore_waits_for(cpu) == in_gue
  * stopped is for its turn, too. */
 static bool may_be(const struct vcpu *v)
 {
-    bool stopped = shape.stop && v->index == 0, sn = v->pid->control & PID_SN;
-    bool computes = in_the_guest(v->cpu->index), here = v->cpu->vcpu == v;
+    bool stopped = shape.stop && v->index == 0, sn = v->pi_desc->control & PI_SN;
+    bool computes = in_the_guest(v->cpu->index), here = vmx_cpu(v->cpu)->vcpu == v;
     switch (v->state) {
     case VCPU_STOPPED:
         return stopped && sn;
@@ -339,7 +348,7 @@ static void check_vcpu(const struct vcpu *v)
             count_on(&queues[c].halted, v) != (here && v->state == VCPU_HALTED))
             explore_failed("vCPU %u is on a list too many or too few", v->index);
     }
-    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && pid_pending(v->pid))
+    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && posted_pending(v->pi_desc))
         explore_failed("vCPU %u %s with an interrupt posted", v->index,
                        v->state == VCPU_HALTED ? "sleeps" : "computes");
 }
@@ -369,10 +378,10 @@ static void build(void)
     for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++)
         w.cpus[c].index = w.cpus[c].apic_id = c;
     for (unsigned c = 0; c < shape.cpus; c++) {
-        w.cpus[c].run_queue = &queues[c];
+        queues[c].open = true;
         explore_actor(names[c], cpu_actor);
         explore_watch(&queues[c].idle, sizeof(queues[c].idle));
-        explore_watch(&w.cpus[c].vcpu, sizeof(w.cpus[c].vcpu));
+        explore_watch(&vmx_cpus[c].vcpu, sizeof(vmx_cpus[c].vcpu));
     }
     explore_actor("device", device_actor);
     explore_actor("outside", outside_actor);
@@ -382,10 +391,10 @@ static void build(void)
     w.ipis = shape.ipis;
     for (unsigned i = 0; i < shape.vcpus; i++) {
         struct vcpu *v = &w.vcpus[i];
-        *v = (struct vcpu){.pid = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept};
-        pid_init(v->pid);
-        explore_watch(&v->pid->pir[0], 8); /* no vector is in the other words */
-        explore_watch(&v->pid->control, 8);
+        *v = (struct vcpu){.pi_desc = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept};
+        *v->pi_desc = PI_DESC_READY;
+        explore_watch(&v->pi_desc->pir[0], 8); /* no vector is in the other words */
+        explore_watch(&v->pi_desc->control, 8);
         explore_watch(&v->requests, sizeof(v->requests));
         explore_watch(&v->cpu, sizeof(v->cpu));
         sched_start(v);
@@ -393,6 +402,7 @@ static void build(void)
     }
     explore_keep(&w, sizeof(w));
     explore_keep(queues, shape.cpus * sizeof(queues[0]));
+    explore_keep(vmx_cpus, shape.cpus * sizeof(vmx_cpus[0]));
     explore_keep(&start_lock, sizeof(start_lock));
 }
 

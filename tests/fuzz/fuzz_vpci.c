@@ -69,7 +69,7 @@ static void step(struct vpci_function *f, const struct step *s)
         through(&m.vm.mmio, VM_ECAM_BASE + 0x8000 + offset, s, s->width & 4);
         break;
     default:
-        assign_lazy(&m.vm, gpa(s->value));
+        vm_bus_map(&m.vm, s->value);
     }
 }
 

@@ -11,9 +11,10 @@
 #include "arch/log.h"
 #include "arch/page.h"
 #include "guest/assign/assign.h"
-#include "vmx/internal.h"
+#include "vmx/vmcs.h"
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
+#include "guest/core/memory.h"
 
 #define RAM   SIZE_2M
 #define SPARE (4 * SIZE_2M) /* a guest-physical address with nothing there */
@@ -24,7 +25,7 @@ static int irte;
 
 static unsigned breaches(void) { return check_vms(vms, ARRAY_COUNT(vms)); }
 
-static bool vm_make(struct vm *vm, const char *name)
+static bool test_vm_make(struct vm *vm, const char *name)
 {
     *vm = (struct vm){.name = {name[0], name[1], name[2]}, .ram_size = RAM};
     void *ram = pages_alloc(RAM / PAGE_SIZE, SIZE_2M);
@@ -33,18 +34,18 @@ static bool vm_make(struct vm *vm, const char *name)
     vm->domain = vtd_domain_create();
     if (!ram || !vm->ept || !vm->bitmaps || !vm->domain)
         return false;
-    vm->ram = ptr_hpa(ram);
-    page_mark_guest(vm->ram, RAM, true);
-    return vm_map(vm, gpa(0), vm->ram, RAM, EPT_PERM_ALL, EPT_WB, true) == 0;
+    vm->ram[0] = (struct vm_ram){0, ptr_hpa(ram), RAM};
+    page_mark_guest(ptr_hpa(ram), RAM, true);
+    return vm_map(vm, gpa(0), ptr_hpa(ram), RAM, EPT_PERM_ALL, EPT_WB, true) == 0;
 }
 
-static void vm_unmake(struct vm *vm)
+static void test_vm_unmake(struct vm *vm)
 {
     vtd_domain_destroy(vm->domain);
     ept_destroy(vm->ept);
     bitmaps_destroy(vm->bitmaps);
-    page_mark_guest(vm->ram, RAM, false);
-    pages_free(hpa_ptr(vm->ram), RAM / PAGE_SIZE);
+    page_mark_guest(vm->ram[0].to, RAM, false);
+    pages_free(hpa_ptr(vm->ram[0].to), RAM / PAGE_SIZE);
 }
 
 static bool cpu_sees(hpa_t what)
@@ -59,14 +60,14 @@ static bool device_sees(hpa_t what)
 static void device_sees_no_more(void) { vtd_unmap(one.domain, gpa(SPARE), PAGE_SIZE); }
 
 static bool cpu_sees_hamlet(void) { return cpu_sees(ptr_hpa(image_start)); }
-static bool cpu_sees_the_other(void) { return cpu_sees(two.ram); }
+static bool cpu_sees_the_other(void) { return cpu_sees(two.ram[0].to); }
 static bool cpu_sees_the_unit(void) { return cpu_sees(hpa(vtd.units[0].dmar->base.v)); }
 static bool device_sees_hamlet(void) { return device_sees(ptr_hpa(image_start)); }
-static bool device_sees_the_other(void) { return device_sees(two.ram); }
-static bool device_sees_more(void) { return device_sees(one.ram); }
+static bool device_sees_the_other(void) { return device_sees(two.ram[0].to); }
+static bool device_sees_more(void) { return device_sees(one.ram[0].to); }
 
 /* The device may write where the CPU may only read. */
-static bool device_may_more(void) { return cpu_sees(one.ram) && device_sees(one.ram); }
+static bool device_may_more(void) { return cpu_sees(one.ram[0].to) && device_sees(one.ram[0].to); }
 static void device_may_as_much(void)
 {
     device_sees_no_more();
@@ -75,19 +76,19 @@ static void device_may_as_much(void)
 
 static bool ram_taken_back(void)
 {
-    page_mark_guest(one.ram, PAGE_SIZE, false);
+    page_mark_guest(one.ram[0].to, PAGE_SIZE, false);
     return true;
 }
-static void ram_given(void) { page_mark_guest(one.ram, PAGE_SIZE, true); }
+static void ram_given(void) { page_mark_guest(one.ram[0].to, PAGE_SIZE, true); }
 
 static hpa_t saved_ram;
 static bool ram_shared(void)
 {
-    saved_ram = two.ram;
-    two.ram = one.ram;
+    saved_ram = two.ram[0].to;
+    two.ram[0].to = one.ram[0].to;
     return true;
 }
-static void ram_apart(void) { two.ram = saved_ram; }
+static void ram_apart(void) { two.ram[0].to = saved_ram; }
 
 /* The setter refuses this port, so it is done behind its back. */
 static uint8_t *config_port_byte(void)
@@ -144,7 +145,7 @@ KTEST(check_finds_each_breach)
     if (!vtd_ir_active())
         KSKIP("no interrupt remapping here");
     irte = vtd_irte_alloc(BDF(0, 0x1e, 3), 1);
-    KEXPECT(irte >= 0 && vm_make(&one, "one") && vm_make(&two, "two"));
+    KEXPECT(irte >= 0 && test_vm_make(&one, "one") && test_vm_make(&two, "two"));
     vtd_irte_remap((unsigned)irte, apic_id(), 0x33, false);
     KEXPECT(breaches() == 0);
     for (size_t i = 0; i < ARRAY_COUNT(promises); i++) {
@@ -159,6 +160,6 @@ KTEST(check_finds_each_breach)
         KEXPECT(breaches() == 0);
     }
     vtd_irte_free((unsigned)irte, 1);
-    vm_unmake(&one);
-    vm_unmake(&two);
+    test_vm_unmake(&one);
+    test_vm_unmake(&two);
 }

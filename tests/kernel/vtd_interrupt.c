@@ -11,6 +11,7 @@
 #include "arch/trap.h"
 #include "tests/kernel/edu.h"
 #include "vtd/vtd.h"
+#include "vmx/run/posted.h"
 
 static unsigned taken_a, taken_b, faults;
 
@@ -119,14 +120,14 @@ KTEST(vtd_message_forged_by_dma)
         KSKIP("this unit does not know who sent a message that comes by DMA (QEMU 7.2)");
 }
 
-static struct pid pid;
+static struct pi_desc pi;
 
 /* A descriptor whose notifications come to vector `nv` of this CPU. */
 static void pid_for_us(uint8_t nv)
 {
-    pid_init(&pid);
-    pid_to_running(&pid, apic_id(), apic_is_x2apic());
-    atomic_store(&pid.control, (pid.control & ~PID_NV) | FIELD_SET(PID_NV, nv));
+    pi = PI_DESC_READY;
+    posted_to_running(&pi, apic_id(), apic_is_x2apic());
+    atomic_store(&pi.control, (pi.control & ~PI_NV) | FIELD_SET(PI_NV, nv));
 }
 
 /* VT-d "Interrupt-Posting Hardware Operation": the vector goes into PIR; a notification is sent if none
@@ -141,20 +142,20 @@ KTEST(vtd_msi_posted)
     KEXPECT(a > 0 && index >= 0);
     taken_a = 0;
     pid_for_us((uint8_t)a);
-    vtd_irte_post((unsigned)index, &pid, 0x91, false);
+    vtd_irte_post((unsigned)index, &pi, 0x91, false);
     pci_msi_set(edu.f, vtd_msi_address((unsigned)index, false), 0, 0);
     pci_msi_enable(edu.f, true);
     raise(&edu);
-    KEXPECT(taken_a == 1 && (pid.control & PID_ON) && pid.pir[0x91 / 64] == BIT(0x91 % 64));
+    KEXPECT(taken_a == 1 && (pi.control & PI_ON) && pi.pir[0x91 / 64] == BIT(0x91 % 64));
     raise(&edu); /* ON is still set */
     KEXPECT(taken_a == 1);
     pid_for_us((uint8_t)a);
-    atomic_fetch_or(&pid.control, PID_SN);
+    atomic_fetch_or(&pi.control, PI_SN);
     raise(&edu);
-    KEXPECT(taken_a == 1 && !(pid.control & PID_ON) && pid_pending(&pid));
-    vtd_irte_post((unsigned)index, &pid, 0x92, true);
+    KEXPECT(taken_a == 1 && !(pi.control & PI_ON) && posted_pending(&pi));
+    vtd_irte_post((unsigned)index, &pi, 0x92, true);
     raise(&edu);
-    KEXPECT(taken_a == 2 && (pid.control & PID_ON) && pid.pir[0x92 / 64] & BIT(0x92 % 64));
+    KEXPECT(taken_a == 2 && (pi.control & PI_ON) && pi.pir[0x92 / 64] & BIT(0x92 % 64));
     pci_msi_enable(edu.f, false);
     vtd_irte_free((unsigned)index, 1);
     irq_free((uint8_t)a);

@@ -3,10 +3,11 @@
 """
 The rooms of the house (tests/lint/house/__init__.py): all that leaves a room goes down.
 
-- an include leads to a room that the table allows, by a header that its folder shows
+- an include leads to a room that the table allows; a header that says "Private to vtd/." is used
+  there only
 - a symbol, function or variable, leads there too, but for what a header named upcalls.h declares
-- what a header declares is defined in the header's own room; a header that its folder shows may
-  stand for the rooms in that folder
+- what a header declares is defined in the header's own room; a folder's header that
+  is not private may stand for the rooms in that folder
 - a function of upcalls.h names, in a comment at its prototype, the file that answers
   (`/* pc/pio.c */`), which defines it; and some file below uses it
 - so every cycle of calls lies in one room; the largest of each is printed, and limited by
@@ -15,7 +16,7 @@ The rooms of the house (tests/lint/house/__init__.py): all that leaves a room go
 import re
 import sys
 
-from house import ORDER, ROOMS, line_of, may_use, resolve, room_of, shown, sources, text
+from house import ORDER, ROOMS, line_of, may_use, private, resolve, room_of, sources, text
 from house.budget import report
 from house.graph import cycles, graph, upcalls
 
@@ -44,9 +45,8 @@ def check_includes():
                 other = other.split("/")[0] # it speaks for its whole folder
             if other not in may_use(room):
                 yield "include", name, number, f"{room} may not use {other}: {match[1]}"
-            elif not shown(match[1], name):
-                yield "include", name, number, \
-                    f"{match[1]} is for its own folder; see SHOWN in {HERE}"
+            elif not name.startswith(private(match[1])):
+                yield "include", name, number, f"{match[1]} is private to {private(match[1])}"
 
 
 def check_calls(declared):
@@ -66,7 +66,7 @@ def check_headers():
         for number, line in enumerate(text(name).splitlines(), 1):
             for symbol in re.findall(r"^(?!#|static)[A-Za-z].*?\b(\w+)(?:\(|;$|\[)", line):
                 at = graph().owner.get(symbol)
-                inside = shown(name, "") and room_of(at or "").startswith(room + "/")
+                inside = not private(name) and room_of(at or "").startswith(room + "/")
                 if at and room_of(at) != room and not inside:
                     yield "header", name, number, f"{symbol} is defined in another room: {at}"
 

@@ -16,6 +16,8 @@
 #include "guest/pc/vioapic.h"
 #include "guest/pc/vlapic.h"
 #include "pci/pci_private.h"
+#include "vmx/caps.h"
+#include "vmx/run/post.h"
 
 struct model m;
 struct options options = {.post = POST_HW, .ir = true, .vtd = true};
@@ -228,7 +230,7 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
 {
     (void)index, (void)apic_id, (void)vector, (void)level;
 }
-void vtd_irte_post(unsigned index, const struct pid *pid, uint8_t vector, bool urgent)
+void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
 {
     (void)index, (void)pid, (void)vector, (void)urgent;
 }
@@ -256,7 +258,12 @@ bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
 }
 struct vtd_domain *vtd_domain_create_untranslated(void) { return NULL; }
 void vtd_domain_destroy(struct vtd_domain *d) { (void)d; }
-void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
+bool identity_has(const struct vm *vm)
+{
+    (void)vm;
+    return false;
+}
+void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
 {
     (void)vm, (void)at, (void)size;
     return NULL;
@@ -267,7 +274,7 @@ const char *vtd_reason_name(uint8_t reason)
     (void)reason;
     return "";
 }
-const struct pid *vcpu_descriptor(const struct vcpu *v)
+const struct pi_desc *vcpu_descriptor(const struct vcpu *v)
 {
     (void)v;
     return NULL;
@@ -280,16 +287,11 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
     m.posted++;
     m.last_vector = vector;
 }
-void apicv_eoi_exit(struct vcpu *v, uint8_t vector, bool on) { (void)v, (void)vector, (void)on; }
+void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on) { (void)v, (void)vector, (void)on; }
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
 {
     (void)vm;
     return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
-}
-int vm_dma_enable(struct vm *vm)
-{
-    vm->domain = (struct vtd_domain *)&m;
-    return 0;
 }
 size_t vm_count(void) { return 1; }
 struct vm *vm_get(size_t n)
@@ -307,11 +309,10 @@ int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum
     m.mapped[m.map_count++][1] = size;
     return 0;
 }
-void vm_unmap(struct vm *vm, gpa_t at, uint64_t size)
+void vm_unmap(struct vm *vm, gpa_t at, uint64_t size, bool dma)
 {
     unsigned kept = 0;
-
-    (void)vm;
+    (void)vm, (void)dma;
     for (unsigned i = 0; i < m.map_count; i++) {
         bool inside = m.mapped[i][0] >= at.v && m.mapped[i][0] + m.mapped[i][1] <= at.v + size;
         if (!inside)
@@ -398,6 +399,7 @@ int model_assign(enum plan plan, enum bar_mapping bar)
     struct device_config *c = &m.vm.config.devices[0];
     *c = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar, .rom = c->rom};
     m.vm.config.device_count = 1;
+    m.vm.domain = (struct vtd_domain *)&m;
     m.vm.ioapic = vioapic_create(&m.vm);
     m.vm.pci = vpci_create(&m.vm);
     assert(m.vm.ioapic && m.vm.pci);

@@ -11,6 +11,8 @@
 #include "monitor/memory.h"
 #include "arch/page.h"
 #include "arch/trap.h"
+#include "vmx/caps.h"
+#include "vmx/vcpu/debug.h"
 #include "vmx/vmcs_fields.h"
 
 #define RAM_SIZE 0x4000
@@ -61,7 +63,7 @@ void complain(const struct args *a, const char *fmt, ...) { (void)a, (void)fmt; 
 bool args_vm(struct args *a, struct vm **out) { return (void)a, (void)out, false; }
 bool args_end(struct args *a) { return (void)a, true; }
 
-void *vm_ram(struct vm *vm, gpa_t at, uint64_t size)
+void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
 {
     (void)vm;
     return at.v < RAM_SIZE && size <= RAM_SIZE - at.v ? world.ram + at.v : NULL;

@@ -7,12 +7,13 @@
 // sources: vmx/bitmaps.c
 #include "arch/msr.h"
 #include "arch/page.h"
-#include "vmx/internal.h"
+#include "vmx/vmcs.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "vmx/bitmaps.h"
 
 static struct bitmaps *b;
 

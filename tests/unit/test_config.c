@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include "guest/core/config.h"
 #include "tests/unit/stubs.h"
+#include "guest/life/config.h"
 
 static struct boot_info info;
 static struct vm_config vms[16];

@@ -6,12 +6,15 @@
  */
 // sources: vmx/ept.c
 #include "arch/page.h"
-#include "vmx/internal.h"
+#include "vmx/vmcs.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "vmx/ept.h"
+#include "vmx/ept_flush.h"
+#include "vmx/caps.h"
 
 struct vmx_caps vmx_caps;
 static struct ept *ept;

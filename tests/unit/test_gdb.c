@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
+#include "vmx/caps.h"
+#include "vmx/vcpu/debug.h"
 
 /* The line as it is; what is said in answer. */
 static const char *typed(const char *line)

@@ -7,12 +7,19 @@
  */
 // sources: vmx/vcpu/inject.c vmx/show/entry_check.c
 #include "arch/apic.h"
+#include "lib/atomic.h"
 #include "tests/unit/stubs.h"
-#include "vmx/internal.h"
+#include "vmx/vmcs.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "arch/x86.h"
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/run/post.h"
+#include "vmx/show/show.h"
+#include "vmx/caps.h"
 
 struct vmx_caps vmx_caps;
 static uint64_t fields[0x7000];
@@ -28,19 +35,20 @@ void vmwrite(enum vmcs_field field, uint64_t value)
     assert_true(FIELD_GET(VMCS_FIELD_TYPE, field) != VMCS_TYPE_EXIT_INFO);
     fields[field] = value;
 }
-void vmcs_set_proc(struct vcpu *vcpu, uint32_t proc) { vcpu->proc = proc; }
-void vm_crash(struct vcpu *vcpu, const char *why)
+void vcpu_set_proc(struct vcpu *vcpu, uint32_t proc) { vcpu->proc = proc; }
+void vcpu_on_crash(struct vcpu *vcpu, const char *why)
 {
     assert_ptr_equal(vcpu, &v);
     crashed = why;
 }
-void sched_wake(struct vcpu *vcpu) { (void)vcpu; }
-int vm_irq_next(struct vcpu *vcpu)
+/* As vmx/run/post.c does it. */
+static void request_nmi(struct vcpu *vcpu) { atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_NMI); }
+int apic_next_irq(struct vcpu *vcpu)
 {
     (void)vcpu;
     return irq_next;
 }
-void vm_irq_accepted(struct vcpu *vcpu, uint8_t vector)
+void apic_on_irq_taken(struct vcpu *vcpu, uint8_t vector)
 {
     irq_accepted = vector;
     irq_next = -1;
@@ -210,7 +218,7 @@ static void an_exception_goes_first(void **state)
 {
     (void)state;
     offer(0x51);
-    vcpu_nmi(&v);
+    request_nmi(&v);
     vcpu_inject(&v, VECTOR_UD);
     inject_pending(&v);
     assert_int_equal(FIELD_GET(EVENT_VECTOR, fields[VM_ENTRY_INTERRUPTION_INFO]), VECTOR_UD);
@@ -234,7 +242,7 @@ static void what_ends_hlt(void **state)
     assert_true(inject_wakes(&v));
     v.halted_masked = true; /* IF = 0 */
     assert_false(inject_wakes(&v));
-    vcpu_nmi(&v);
+    request_nmi(&v);
     assert_true(inject_wakes(&v));
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
     assert_false(inject_wakes(&v));

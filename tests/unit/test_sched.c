@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
+#include "arch/cpu.h"
 
 struct vmx_caps vmx_caps;
 
@@ -23,7 +24,7 @@ struct vmx_caps vmx_caps;
 static struct world {
     struct cpu cpus[CPUS];
     struct vcpu vcpus[VCPUS];
-    struct pid pids[VCPUS];
+    struct pi_desc pids[VCPUS];
     struct vcpu *current[CPUS]; /* what sched_run() holds in its variable */
     bool looked[CPUS];          /* attend() found nothing; HLT is being carried out */
     uint32_t ipis[CPUS];        /* pending: bit 0 ANV, 1 WNV, 2 KICK */
@@ -37,6 +38,7 @@ static struct cpu *here;
 
 struct cpu *this_cpu(void) { return here; }
 unsigned cpu_count(void) { return CPUS; }
+struct vmx_cpu vmx_cpus[CPU_MAX];
 struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
 void cpu_kick(struct cpu *cpu) { w.ipis[cpu->index] |= IPI_KICK; }
 static uint64_t host_timer, slept_until;
@@ -52,13 +54,13 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 void vcpu_load(struct vcpu *v)
 {
     for (unsigned c = 0; c < CPUS; c++)
-        assert_true(&w.cpus[c] == here || w.cpus[c].vcpu != v); /* never in two CPUs */
-    here->vcpu = v;
+        assert_true(&w.cpus[c] == here || vmx_cpus[c].vcpu != v); /* never in two CPUs */
+    vmx_cpu(here)->vcpu = v;
 }
 void vcpu_unload(struct vcpu *v)
 {
-    assert_ptr_equal(here->vcpu, v);
-    here->vcpu = NULL;
+    assert_ptr_equal(vmx_cpu(here)->vcpu, v);
+    vmx_cpu(here)->vcpu = NULL;
 }
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
@@ -73,16 +75,17 @@ static int create(void **state)
     (void)state;
     memset(&w, 0, sizeof(w));
     memset(queues, 0, sizeof(queues));
+    memset(vmx_cpus, 0, sizeof(vmx_cpus));
     for (unsigned c = 0; c < CPUS; c++) {
         w.cpus[c].index = w.cpus[c].apic_id = c;
         on(c);
         sched_init_cpu();
     }
     for (unsigned i = 0; i < VCPUS; i++) {
-        w.vcpus[i].pid = &w.pids[i];
+        w.vcpus[i].pi_desc = &w.pids[i];
         w.vcpus[i].index = i;
         w.vcpus[i].pinned = -1;
-        pid_init(&w.pids[i]);
+        w.pids[i] = PI_DESC_READY;
     }
     on(0);
     return 0;
@@ -94,7 +97,7 @@ static void fold(struct vcpu *v)
 {
     uint64_t irr[4] = {0};
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
-    pid_take(v->pid, irr);
+    posted_take(v->pi_desc, irr);
     w.taken[v->index] += (unsigned)__builtin_popcountll(irr[0]);
 }
 
@@ -102,8 +105,8 @@ static bool take_next(unsigned cpu)
 {
     on(cpu);
     if (!w.current[cpu])
-        w.current[cpu] = pick(here->run_queue);
-    atomic_store(&here->run_queue->idle, !w.current[cpu]);
+        w.current[cpu] = pick(own_queue());
+    atomic_store(&own_queue()->idle, !w.current[cpu]);
     w.looked[cpu] = false;
     if (w.current[cpu])
         vcpu_load(w.current[cpu]);
@@ -120,7 +123,7 @@ static void slice_ends(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = false;
-    w.current[cpu] = after_slice(here->run_queue, w.current[cpu]);
+    w.current[cpu] = after_slice(own_queue(), w.current[cpu]);
 }
 
 /* HLT in two halves: attend() finds nothing; then the vCPU goes to sleep. */
@@ -136,7 +139,7 @@ static void goes_to_sleep(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = false;
-    w.current[cpu] = after_hlt(here->run_queue, w.current[cpu]);
+    w.current[cpu] = after_hlt(own_queue(), w.current[cpu]);
 }
 
 static void post(unsigned i)
@@ -145,7 +148,7 @@ static void post(unsigned i)
     uint32_t ndst;
     if (!(w.pids[i].pir[0] & BIT(40)))
         w.posted[i]++;
-    if (pid_post(&w.pids[i], 40, false, &nv, &ndst))
+    if (posted_post(&w.pids[i], 40, false, &nv, &ndst))
         w.ipis[ndst] |= nv == VECTOR_ANV ? IPI_ANV : IPI_WNV;
 }
 
@@ -173,7 +176,7 @@ static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
 static void assert_consistent(const struct vcpu *v)
 {
     unsigned ready = 0, halted = 0, current = 0;
-    uint64_t control = v->pid->control;
+    uint64_t control = v->pi_desc->control;
     for (unsigned c = 0; c < CPUS; c++) {
         ready += count_on(&queues[c].ready, v);
         halted += count_on(&queues[c].halted, v);
@@ -182,16 +185,15 @@ static void assert_consistent(const struct vcpu *v)
     assert_int_equal(ready, v->state == VCPU_READY);
     assert_int_equal(halted, v->state == VCPU_HALTED);
     assert_int_equal(current, v->state == VCPU_RUNNING);
-    assert_int_equal(!!(control & PID_SN), v->state != VCPU_RUNNING && v->state != VCPU_HALTED);
-    if (control & PID_SN)
+    assert_int_equal(!!(control & PI_SN), v->state != VCPU_RUNNING && v->state != VCPU_HALTED);
+    if (control & PI_SN)
         return;
-    assert_int_equal(FIELD_GET(PID_NDST, control), v->cpu->apic_id);
-    assert_int_equal(FIELD_GET(PID_NV, control),
-                     v->state == VCPU_RUNNING ? VECTOR_ANV : VECTOR_WNV);
+    assert_int_equal(FIELD_GET(PI_NDST, control), v->cpu->apic_id);
+    assert_int_equal(FIELD_GET(PI_NV, control), v->state == VCPU_RUNNING ? VECTOR_ANV : VECTOR_WNV);
     /* Posted and not taken: ON says so, and if v sleeps a wake-up is under way to its home. */
-    if (!pid_pending(v->pid))
+    if (!posted_pending(v->pi_desc))
         return;
-    assert_true(control & PID_ON || atomic_load(&v->requests) & VCPU_REQUEST_FOLD);
+    assert_true(control & PI_ON || atomic_load(&v->requests) & VCPU_REQUEST_FOLD);
     if (v->state == VCPU_HALTED)
         assert_true(w.ipis[v->cpu->index] & IPI_WNV);
 }
@@ -266,8 +268,10 @@ static void explore(unsigned depth)
 {
     struct world saved = w;
     struct run_queue saved_queues[CPUS];
+    struct vmx_cpu saved_vmx[CPUS];
     size_t length = strlen(path);
     memcpy(saved_queues, queues, sizeof(saved_queues));
+    memcpy(saved_vmx, vmx_cpus, sizeof(saved_vmx));
     for (unsigned e = 0; e < EVENT_COUNT; e++)
         for (unsigned n = 0; n < 2; n++) {
             if (!happens((enum event)e, n))
@@ -281,6 +285,7 @@ static void explore(unsigned depth)
                 assert_nothing_is_lost();
             w = saved;
             memcpy(queues, saved_queues, sizeof(saved_queues));
+            memcpy(vmx_cpus, saved_vmx, sizeof(saved_vmx));
             path[length] = '\0';
         }
 }
@@ -345,9 +350,9 @@ static void an_idle_cpu_takes_over(void **state)
     slice_ends(0);
     assert_ptr_equal(w.vcpus[0].cpu, &w.cpus[1]);
     assert_true(w.ipis[1] & IPI_KICK); /* it sleeps */
-    assert_null(w.cpus[0].vcpu);       /* its registers have left */
+    assert_null(vmx_cpus[0].vcpu);     /* its registers have left */
     enter(1);
-    assert_int_equal(FIELD_GET(PID_NDST, w.pids[0].control), 1);
+    assert_int_equal(FIELD_GET(PI_NDST, w.pids[0].control), 1);
     assert_int_equal(queues[0].load, 1);
     assert_int_equal(queues[1].load, 1);
 }
@@ -382,7 +387,7 @@ static void stops_from_every_state(void **state)
         assert_int_equal(v->state, VCPU_STOPPED);
         assert_int_equal(v->requests & VCPU_REQUEST_STOP, 0);
         assert_int_equal(queues[1].load, 0);
-        assert_null(w.cpus[1].vcpu);
+        assert_null(vmx_cpus[1].vcpu);
         assert_rules();
         on(0);
         sched_stop(v); /* stopped already: returns */
@@ -450,9 +455,9 @@ static void the_tick_bounds_slice_and_sleep(void **state)
     (void)state;
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         on(cpu);
-        here->run_queue->tick = 300;
-        assert_int_equal(slice_end(here->run_queue), cpu ? SCHED_ALONE_US : 300);
-        sleep_for_work(here->run_queue);
+        own_queue()->tick = 300;
+        assert_int_equal(slice_end(own_queue()), cpu ? SCHED_ALONE_US : 300);
+        sleep_for_work(own_queue());
         assert_int_equal(slept_until, cpu ? 0 : 300);
     }
 }

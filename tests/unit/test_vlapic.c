@@ -15,6 +15,8 @@
 #include "guest/core/vm.h"
 #include "tests/unit/stubs.h"
 #include "vmx/upcalls.h"
+#include "guest/pc/pc.h"
+#include "vmx/caps.h"
 
 #define VCPUS 3
 
@@ -35,7 +37,7 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
 void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
 void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { seen.sipi[v->index] = vector; }
-void apicv_mode_changed(struct vcpu *v)
+void vcpu_apic_mode_changed(struct vcpu *v)
 {
     (void)v;
     seen.mode_changes++;
@@ -95,7 +97,7 @@ static uint32_t msr_of(unsigned offset) { return MSR_X2APIC_FIRST + offset / 16;
 static void to_x2apic(struct vcpu *v)
 {
     assert_int_equal(
-        vm_msr_write(v, MSR_IA32_APIC_BASE, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_EXTD), 0);
+        vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_EXTD), 0);
 }
 
 /* SDM "Local APIC State After Power-Up or Reset" */
@@ -103,7 +105,7 @@ static void after_reset(void **state)
 {
     (void)state;
     struct vcpu *v = &vcpus[2];
-    vm_init(v);
+    apic_on_init(v);
     assert_int_equal(vlapic_get(v, APIC_ID), 2 << 24);
     assert_int_equal(vlapic_get(v, APIC_DFR), UINT32_MAX);
     assert_int_equal(vlapic_get(v, APIC_SVR), 0xff);
@@ -178,24 +180,24 @@ static void modes(void **state)
     (void)state;
     struct vcpu *v = &vcpus[1];
     uint64_t off = VM_APIC_BASE, on = off | APIC_BASE_EN, x2 = on | APIC_BASE_EXTD, value;
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, off | APIC_BASE_EXTD), -ENOENT);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on + PAGE_SIZE), -ENOENT);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on | BIT(9)), -ENOENT);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on | BIT(60)), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, off | APIC_BASE_EXTD), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, on + PAGE_SIZE), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, on | BIT(9)), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, on | BIT(60)), -ENOENT);
     assert_int_equal(seen.mode_changes, 0);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, x2), 0);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on), -ENOENT);
-    assert_int_equal(vm_msr_read(v, msr_of(APIC_ID), &value), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, x2), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, on), -ENOENT);
+    assert_int_equal(vcpu_on_rdmsr(v, msr_of(APIC_ID), &value), 0);
     assert_int_equal(value, 1);
-    assert_int_equal(vm_msr_read(v, msr_of(APIC_LDR), &value), 0);
+    assert_int_equal(vcpu_on_rdmsr(v, msr_of(APIC_LDR), &value), 0);
     assert_int_equal(value, 2);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, off), 0);
-    assert_int_equal(vm_msr_read(v, msr_of(APIC_ID), &value), -ENOENT);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, x2), -ENOENT);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_APIC_BASE, on), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, off), 0);
+    assert_int_equal(vcpu_on_rdmsr(v, msr_of(APIC_ID), &value), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, x2), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, on), 0);
     assert_int_equal(vlapic_get(v, APIC_ID), 1 << 24);
     assert_int_equal(seen.mode_changes, 3);
-    assert_int_equal(vm_msr_read(v, MSR_IA32_APIC_BASE, &value), 0);
+    assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_APIC_BASE, &value), 0);
     assert_int_equal(value, on);
 }
 
@@ -205,7 +207,7 @@ static void x2apic_faults(void **state)
     (void)state;
     struct vcpu *v = &vcpus[0];
     uint64_t value;
-    assert_int_equal(vm_msr_read(v, msr_of(APIC_TPR), &value), -ENOENT); /* in xAPIC mode */
+    assert_int_equal(vcpu_on_rdmsr(v, msr_of(APIC_TPR), &value), -ENOENT); /* in xAPIC mode */
     to_x2apic(v);
     static const unsigned no_read[] = {APIC_EOI,      APIC_SELF_IPI, APIC_DFR,
                                        APIC_ICR_HIGH, 0x40,          0x3d0};
@@ -213,17 +215,17 @@ static void x2apic_faults(void **state)
                                         APIC_DFR, APIC_ISR,     APIC_IRR, APIC_TIMER_CURRENT,
                                         0x40,     APIC_ICR_HIGH};
     for (size_t i = 0; i < ARRAY_COUNT(no_read); i++)
-        assert_int_equal(vm_msr_read(v, msr_of(no_read[i]), &value), -ENOENT);
+        assert_int_equal(vcpu_on_rdmsr(v, msr_of(no_read[i]), &value), -ENOENT);
     for (size_t i = 0; i < ARRAY_COUNT(no_write); i++)
-        assert_int_equal(vm_msr_write(v, msr_of(no_write[i]), 0), -ENOENT);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_EOI), 1), -ENOENT);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_EOI), 0), 0);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_ESR), 1), -ENOENT);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_TPR), 0x100), -ENOENT);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_TPR), BIT(32)), -ENOENT);
-    assert_int_equal(vm_msr_write(v, msr_of(APIC_SVR), BIT(12)), -ENOENT);
-    assert_int_equal(vm_msr_write(v, 0x8ff, 0), -ENOENT);
-    assert_int_equal(vm_msr_read(v, 0x12345, &value), -ENOENT);
+        assert_int_equal(vcpu_on_wrmsr(v, msr_of(no_write[i]), 0), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_EOI), 1), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_EOI), 0), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_ESR), 1), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_TPR), 0x100), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_TPR), BIT(32)), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_SVR), BIT(12)), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(v, 0x8ff, 0), -ENOENT);
+    assert_int_equal(vcpu_on_rdmsr(v, 0x12345, &value), -ENOENT);
 }
 
 static void take(unsigned vector) { vcpu_post(&vcpus[0], (uint8_t)vector); }
@@ -233,31 +235,31 @@ static void priorities(void **state)
 {
     (void)state;
     struct vcpu *v = &vcpus[0];
-    assert_int_equal(vm_irq_next(v), -1);
+    assert_int_equal(apic_next_irq(v), -1);
     take(0x41);
     take(0x83);
     assert_int_equal(load(APIC_IRR + 0x20, 4), 2); /* seen before it is folded */
-    assert_int_equal(vm_irq_next(v), 0x83);
-    vm_irq_accepted(v, 0x83);
+    assert_int_equal(apic_next_irq(v), 0x83);
+    apic_on_irq_taken(v, 0x83);
     assert_int_equal(load(APIC_ISR + 0x40, 4), 8);
     assert_int_equal(load(APIC_PPR, 4), 0x80);
-    assert_int_equal(vm_irq_next(v), -1);
+    assert_int_equal(apic_next_irq(v), -1);
     take(0x8f); /* the same class waits */
-    assert_int_equal(vm_irq_next(v), -1);
+    assert_int_equal(apic_next_irq(v), -1);
     take(0x90);
-    assert_int_equal(vm_irq_next(v), 0x90);
-    vm_irq_accepted(v, 0x90);
+    assert_int_equal(apic_next_irq(v), 0x90);
+    apic_on_irq_taken(v, 0x90);
     store(APIC_EOI, 4, 0); /* ends the highest */
     assert_int_equal(load(APIC_ISR + 0x40, 4), 8);
-    assert_int_equal(vm_irq_next(v), -1);
+    assert_int_equal(apic_next_irq(v), -1);
     store(APIC_EOI, 4, 0);
     assert_int_equal(load(APIC_PPR, 4), 0);
-    assert_int_equal(vm_irq_next(v), 0x8f);
+    assert_int_equal(apic_next_irq(v), 0x8f);
     store(APIC_TPR, 4, 0x8a);
     assert_int_equal(load(APIC_PPR, 4), 0x8a);
-    assert_int_equal(vm_irq_next(v), -1);
+    assert_int_equal(apic_next_irq(v), -1);
     store(APIC_TPR, 4, 0x3f);
-    assert_int_equal(vm_irq_next(v), 0x8f);
+    assert_int_equal(apic_next_irq(v), 0x8f);
     store(APIC_EOI, 4, 0); /* nothing in service: nothing happens */
     assert_int_equal(seen.eoi, 0);
 }
@@ -268,8 +270,8 @@ static void level_eoi(void **state)
     vcpus[0].eoi_exit[1] = BIT(2); /* vector 0x42 */
     for (unsigned vector = 0x41; vector <= 0x42; vector++) {
         take(vector);
-        assert_int_equal(vm_irq_next(&vcpus[0]), vector);
-        vm_irq_accepted(&vcpus[0], (uint8_t)vector);
+        assert_int_equal(apic_next_irq(&vcpus[0]), vector);
+        apic_on_irq_taken(&vcpus[0], (uint8_t)vector);
         store(APIC_EOI, 4, 0);
         assert_int_equal(seen.eoi, vector == 0x42 ? 0x42 : 0);
     }
@@ -347,13 +349,13 @@ static void x2apic_ipis(void **state)
     (void)state;
     uint64_t value;
     to_x2apic(&vcpus[0]);
-    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_ICR), UINT64_C(2) << 32 | 0x61), 0);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[0], msr_of(APIC_ICR), UINT64_C(2) << 32 | 0x61), 0);
     assert_int_equal(seen.posted[2], 0x61);
-    assert_int_equal(vm_msr_read(&vcpus[0], msr_of(APIC_ICR), &value), 0);
+    assert_int_equal(vcpu_on_rdmsr(&vcpus[0], msr_of(APIC_ICR), &value), 0);
     assert_int_equal(value, UINT64_C(2) << 32 | 0x61);
-    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_SELF_IPI), 0x62), 0);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[0], msr_of(APIC_SELF_IPI), 0x62), 0);
     assert_int_equal(seen.posted[0], 0x62);
-    assert_int_equal(vm_msr_write(&vcpus[0], msr_of(APIC_ICR), BIT(20)), -ENOENT);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[0], msr_of(APIC_ICR), BIT(20)), -ENOENT);
 }
 
 /* With APIC virtualization the value is in the page before anybody is asked. */
@@ -363,17 +365,17 @@ static void trap_like_writes(void **state)
     struct vcpu *v = &vcpus[1];
     vmx_caps.apicv = true;
     vlapic_set(v, APIC_ID, 0x77000000);
-    vm_apic_write(v, APIC_ID);
+    apic_on_write(v, APIC_ID);
     assert_int_equal(vlapic_get(v, APIC_ID), 1 << 24);
     vlapic_set(v, APIC_DFR, 0);
-    vm_apic_write(v, APIC_DFR);
+    apic_on_write(v, APIC_DFR);
     assert_int_equal(vlapic_get(v, APIC_DFR), 0x0fffffff);
     vlapic_set(v, APIC_LVT_LINT0, UINT32_MAX);
-    vm_apic_write(v, APIC_LVT_LINT0);
+    apic_on_write(v, APIC_LVT_LINT0);
     assert_int_equal(vlapic_get(v, APIC_LVT_LINT0), 0x1a7ff);
     vlapic_set(v, APIC_ICR_HIGH, 2 << 24);
     vlapic_set(v, APIC_ICR, 0x4066);
-    vm_apic_write(v, APIC_ICR);
+    apic_on_write(v, APIC_ICR);
     assert_int_equal(seen.posted[2], 0x66);
     vmx_caps.apicv = false;
 }
@@ -395,7 +397,7 @@ static void timer(void **state)
     assert_int_equal(load(APIC_TIMER_CURRENT, 4), 0);
     store(APIC_TIMER_INITIAL, 4, 100);
     v->timer_deadline = 0; /* as vmx/run/run.c leaves it */
-    vm_timer(v);
+    apic_on_timer(v);
     assert_int_equal(seen.posted[0], 0x45);
     assert_int_equal(v->timer_deadline, 0);
 }
@@ -412,7 +414,7 @@ static void timer_periodic(void **state)
         while (rdtsc() < due)
             cpu_relax();
         seen.posted[0] = 0;
-        vm_timer(v);
+        apic_on_timer(v);
         assert_int_equal(seen.posted[0], 0x46);
         assert_true(v->timer_deadline > rdtsc() - 1000000);
         assert_true(v->timer_deadline > due);
@@ -420,7 +422,7 @@ static void timer_periodic(void **state)
     }
     store(APIC_LVT_TIMER, 4, 0x30046); /* masked: it runs on, silently */
     seen.posted[0] = 0;
-    vm_timer(v);
+    apic_on_timer(v);
     assert_int_equal(seen.posted[0], 0);
     assert_int_not_equal(v->timer_deadline, 0);
 }
@@ -438,7 +440,7 @@ static void timer_of_one_tick(void **state)
         uint64_t due = v->timer_deadline;
         while (rdtsc() < due)
             cpu_relax();
-        vm_timer(v);
+        apic_on_timer(v);
         assert_true(v->timer_deadline >= due + least);
         assert_int_equal((v->timer_deadline - due) % least, 0);
         assert_in_range(load(APIC_TIMER_CURRENT, 4), 0, 1);
@@ -451,19 +453,19 @@ static void timer_deadline(void **state)
     (void)state;
     struct vcpu *v = &vcpus[0];
     uint64_t value, at = rdtsc() + UINT64_C(1000000000000);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
     assert_int_equal(v->timer_deadline, 0); /* in another mode the write is ignored */
     store(APIC_LVT_TIMER, 4, 0x40047);
     store(APIC_TIMER_INITIAL, 4, 1000);
     assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(vm_msr_write(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
     assert_int_equal(v->timer_deadline, at);
     store(APIC_LVT_TIMER, 4, 0x40048); /* the same mode again: still armed */
-    assert_int_equal(vm_msr_read(v, MSR_IA32_TSC_DEADLINE, &value), 0);
+    assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &value), 0);
     assert_int_equal(value, at);
     store(APIC_LVT_TIMER, 4, 0x48);
     assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(vm_msr_read(v, MSR_IA32_TSC_DEADLINE, &value), 0);
+    assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &value), 0);
     assert_int_equal(value, 0);
 }
 

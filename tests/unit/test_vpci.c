@@ -11,6 +11,7 @@
 #include <string.h>
 #include "arch/options.h"
 #include "tests/unit/vpci_fixture.h"
+#include "vmx/caps.h"
 
 /* A guest's port access, as guest/pc/pio.c would bring it. */
 static uint32_t port_in(uint16_t port, unsigned width)
@@ -343,10 +344,10 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
     f = m.vm.pci->functions[1];
     uint32_t at = vpci_read(f, PCI_BAR(0), 4);
     assert_false(model_maps_any(at, 0x100000));
-    assert_true(assign_lazy(&m.vm, gpa(at + 0x80)));
+    assert_true(vm_bus_map(&m.vm, at + 0x80));
     assert_true(model_maps(at, 0x100000));
-    assert_false(assign_lazy(&m.vm, gpa(at + 0x80)));
-    assert_false(assign_lazy(&m.vm, gpa(0xdf000000)));
+    assert_false(vm_bus_map(&m.vm, at + 0x80));
+    assert_false(vm_bus_map(&m.vm, 0xdf000000));
 }
 
 /* PCI "MSI-X": entries may be set up before the capability is enabled, and are live from then on; Function Mask holds all
@@ -410,9 +411,8 @@ static void the_table_is_trapped_where_every_access_is(void **state)
 /* An I/O BAR put where another range begins is not mapped, and does not take that range away. */
 static void a_bar_in_the_way_of_another_range_is_not_mapped(void **state)
 {
-    struct vm_range taken = {0xd000, 8, "taken", NULL, NULL, NULL};
     (void)state;
-    assert_int_equal(vm_bus_add(&m.vm.pio, &taken), 0);
+    assert_int_equal(vm_bus_add(&m.vm.pio, VM_TRAPPED(0xd000, 8, "taken", NULL, NULL, NULL)), 0);
     vpci_write(f, PCI_BAR(4), 4, 0xd000);
     assert_string_equal(vm_bus_find(&m.vm.pio, 0xd000)->name, "taken");
     vpci_write(f, PCI_BAR(4), 4, 0xd100);

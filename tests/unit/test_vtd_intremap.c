@@ -86,7 +86,7 @@ static void test_post(void **state)
         start(kind);
         assert_true(vtd_can_post());
         unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
-        const struct pid *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
+        const struct pi_desc *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
         vtd_irte_post(index, one, 0x50, true);
         struct model_message m = send(NIC, index);
         assert_int_equal(m.outcome, MODEL_POSTED);
@@ -203,7 +203,7 @@ static void single_step(bool on)
 
 static void set_entry(unsigned index, unsigned how)
 {
-    const struct pid *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
+    const struct pi_desc *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
     if (how < 2)
         vtd_irte_post(index, how ? other : one, (uint8_t)(0x50 + how), false);
     else if (how == 2)

@@ -6,7 +6,11 @@
  * From: vmx/run/run.c (exit table).   To: vmx/exit/cr.c (CR4 follows what is offered here), exit_msr.c.
  * Spec: SDM "CPUID-CPU Identification"; "Determination of Hypervisor Presence" is a convention, not SDM.
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/caps.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/registers.h"
+#include "vmx/vmcs.h"
 #include "arch/msr.h"
 #include "arch/time.h"
 
@@ -74,7 +78,6 @@ static const struct cpuid_row {
 };
 
 /* Which CR4 bit needs which feature: {leaf 1 or 7, register} */
-static uint64_t cr4_offered;
 static struct cpuid_regs basic[BASIC_COUNT], extended[EXTENDED_COUNT];
 
 static struct cpuid_regs *answer_of(uint32_t leaf)
@@ -101,7 +104,7 @@ static void cpuid_adjust(void)
 {
     bool avx = vmx_caps.xcr0 & XCR0_AVX;
     basic[0].eax = BASIC_COUNT - 1;
-    basic[1].ecx |= L1_ECX_X2APIC | L1_ECX_HYPERVISOR | L1_ECX_TSC_DEADLINE;
+    basic[1].ecx |= L1_ECX_X2APIC | CPUID_1_HYPERVISOR | L1_ECX_TSC_DEADLINE;
     basic[1].ebx |= FIELD_SET(L1_EBX_CPU_COUNT, 1);
     if (!vmx_caps.xcr0)
         basic[1].ecx &= ~(uint32_t)L1_ECX_XSAVE;
@@ -140,10 +143,8 @@ static void cr4_derive(void)
     };
     for (unsigned i = 0; i < ARRAY_COUNT(needs); i++)
         if (*needs[i].reg & needs[i].feature)
-            cr4_offered |= needs[i].cr4;
+            vmx_caps.guest_cr4 |= needs[i].cr4;
 }
-
-uint64_t cpuid_guest_cr4(void) { return cr4_offered; }
 
 void cpuid_init(void)
 {

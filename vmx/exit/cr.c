@@ -6,39 +6,18 @@
  * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4", "MOV-Move to/from Control Registers",
  * "Checks on Guest Control Registers, Debug Registers, and MSRs".
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/caps.h"
+#include "vmx/ept_flush.h"
+#include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vmcs.h"
 #include "arch/apic.h"
 
 /* CR3 names a table of four entries, 32-byte aligned, in PAE paging. */
 #define CR3_PAE_TABLE  BITS(31, 5)
 #define PDPTE_P        BIT(0)
 #define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5) | BITS(63, 52))
-
-uint64_t cr0_guest_view(void)
-{
-    uint64_t mask = vmread(CR0_MASK);
-    return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
-}
-
-uint64_t cr4_guest_view(void)
-{
-    uint64_t mask = vmread(CR4_MASK);
-    return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_READ_SHADOW) & mask);
-}
-
-/* Caches stay on whatever the guest says: they are everybody's. */
-void cr0_write(uint64_t value)
-{
-    vmwrite(GUEST_CR0, (value | CR0_NE) & ~(CR0_CD | CR0_NW));
-    vmwrite(CR0_READ_SHADOW, value);
-}
-
-/* A machine check while a guest runs is the host's to see. */
-void cr4_write(uint64_t value)
-{
-    vmwrite(GUEST_CR4, value | CR4_VMXE | CR4_MCE);
-    vmwrite(CR4_READ_SHADOW, value);
-}
 
 /* With EPT the four entries come out of the VMCS at VM entry. -EINVAL: #GP, a reserved bit. */
 static int load_pdptes(struct vcpu *v)
@@ -107,7 +86,7 @@ static int write_cr0_checked(struct vcpu *v, uint64_t value)
 static int write_cr4_checked(struct vcpu *v, uint64_t value)
 {
     uint64_t old = cr4_guest_view(), efer = vmread(GUEST_IA32_EFER), cr0 = vmread(GUEST_CR0);
-    if (value & ~cpuid_guest_cr4())
+    if (value & ~vmx_caps.guest_cr4)
         return -EINVAL; /* VMXE too: this CPU shows no VMX */
     if ((efer & EFER_LMA) && !(value & CR4_PAE))
         return -EINVAL;
@@ -130,7 +109,7 @@ static int cr8_access(struct vcpu *v, bool to, uint64_t *value)
     if (*value & ~BITS(3, 0))
         return -EINVAL;
     v->vapic[APIC_TPR / 4] = (uint32_t)FIELD_SET(BITS(7, 4), *value);
-    vm_apic_write(v, APIC_TPR);
+    apic_on_write(v, APIC_TPR);
     return 0;
 }
 
@@ -187,6 +166,6 @@ enum exit_action exit_cr_access(struct vcpu *v)
         return RESUME_SAME;
     }
     if (number != 8)
-        vpid_flush(v); /* paging may have changed; the guest counts on an empty TLB then */
+        vpid_flush(v->vpid); /* paging may have changed; the guest counts on an empty TLB then */
     return RESUME_NEXT;
 }

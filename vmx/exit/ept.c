@@ -4,15 +4,16 @@
  * From: vmx/run/run.c (exit table).   To: guest/pc/mmio.c (who owns the address?).
  * Spec: SDM "EPT Violations", "Exit Qualification for EPT Violations".
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/vmcs.h"
 
 enum exit_action exit_ept_violation(struct vcpu *v)
 {
     uint64_t qualification = vmread(EXIT_QUALIFICATION), at = vmread(GUEST_PHYSICAL_ADDRESS);
-    top_count(&v->tops[TOP_GPA], at);
+    hottest_count(&v->hottest[HOTTEST_GPA], at);
     v->exit.qualification = qualification;
     /* The access was part of the IRET that ends an NMI handler, which will be executed again. */
     if ((qualification & QUAL_EPT_NMI_UNBLOCKED) && !v->event)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
-    return vm_ept_violation(v, gpa(at), qualification);
+    return vcpu_on_gpa(v, gpa(at), qualification);
 }

@@ -2,11 +2,16 @@
 /*
  * Exits that are about interrupts and exceptions: a host interrupt that came while a guest ran, windows
  * that have opened, the trap-like exits of the virtual APIC, the few exceptions that are intercepted.
- * From: vmx/run/run.c (exit table).   To: arch/trap.c (irq_dispatch), guest/pc/vlapic.c (vm_apic_write, vm_eoi).
+ * From: vmx/run/run.c (exit table).   To: arch/trap.c (irq_dispatch), guest/pc/vlapic.c (apic_on_write, apic_on_eoi).
  * Spec: SDM "VM-Exit Interruption Information", "Virtualizing Memory-Mapped APIC Accesses".
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/vcpu/debug.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vmcs.h"
 #include "arch/trap.h"
+#include "arch/x86.h"
 
 /* "Acknowledge interrupt on exit": the vector is out of the local APIC already, its EOI is ours. */
 enum exit_action exit_external_interrupt(struct vcpu *v)
@@ -19,13 +24,13 @@ enum exit_action exit_external_interrupt(struct vcpu *v)
 /* What waits asks again for the window if it still has to (vmx/vcpu/inject.c). */
 enum exit_action exit_interrupt_window(struct vcpu *v)
 {
-    vmcs_set_proc(v, v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
+    vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
     return RESUME_SAME;
 }
 
 enum exit_action exit_nmi_window(struct vcpu *v)
 {
-    vmcs_set_proc(v, v->proc & ~(uint32_t)PROC_NMI_WINDOW);
+    vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_NMI_WINDOW);
     return RESUME_SAME;
 }
 
@@ -50,7 +55,7 @@ enum exit_action exit_exception_nmi(struct vcpu *v)
         vcpu_inject_error(v, VECTOR_AC, (uint32_t)vmread(VM_EXIT_INTERRUPTION_ERROR_CODE));
         break;
     default:
-        vm_crash(v, "an exception that nobody intercepts");
+        vcpu_on_crash(v, "an exception that nobody intercepts");
         return STOP_VM;
     }
     return RESUME_SAME;
@@ -71,23 +76,23 @@ enum exit_action exit_apic_access(struct vcpu *v)
         as_ept |= QUAL_EPT_WRITE;
         break;
     default:
-        vm_crash(v, "code, stack or tables in the page of the local APIC");
+        vcpu_on_crash(v, "code, stack or tables in the page of the local APIC");
         return STOP_VM;
     }
     uint64_t at = ALIGN_DOWN(v->apic_base, PAGE_SIZE) + FIELD_GET(QUAL_APIC_OFFSET, qualification);
-    top_count(&v->tops[TOP_GPA], at);
-    return vm_ept_violation(v, gpa(at), as_ept);
+    hottest_count(&v->hottest[HOTTEST_GPA], at);
+    return vcpu_on_gpa(v, gpa(at), as_ept);
 }
 
 /* Trap-like: the guest is past the instruction already. */
 enum exit_action exit_apic_write(struct vcpu *v)
 {
-    vm_apic_write(v, (uint32_t)FIELD_GET(QUAL_APIC_OFFSET, vmread(EXIT_QUALIFICATION)));
+    apic_on_write(v, (uint32_t)FIELD_GET(QUAL_APIC_OFFSET, vmread(EXIT_QUALIFICATION)));
     return RESUME_SAME;
 }
 
 enum exit_action exit_virtualized_eoi(struct vcpu *v)
 {
-    vm_eoi(v, (uint8_t)FIELD_GET(EVENT_VECTOR, vmread(EXIT_QUALIFICATION)));
+    apic_on_eoi(v, (uint8_t)FIELD_GET(EVENT_VECTOR, vmread(EXIT_QUALIFICATION)));
     return RESUME_SAME;
 }

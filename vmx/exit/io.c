@@ -4,7 +4,9 @@
  * From: vmx/run/run.c (exit table).   To: guest/pc/pio.c (which device owns the port?).
  * Spec: SDM "Exit Qualification for I/O Instructions", INS/INSB/INSW/INSD, OUTS/OUTSB/OUTSW/OUTSD, "REP".
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
 
 /* A REP goes on at the next entry after that many, so that no guest keeps its CPU by one instruction. */
 #define ELEMENTS_AT_ONCE 256
@@ -26,10 +28,10 @@ static uint64_t part(uint64_t value, unsigned bytes)
 static enum exit_action one_access(struct vcpu *v, struct pio *pio)
 {
     uint64_t *rax = &v->regs.gpr[RAX];
-    top_count(&v->tops[TOP_PORT], pio->port);
+    hottest_count(&v->hottest[HOTTEST_PORT], pio->port);
     if (!pio->in)
         pio->value = LO32(*rax) & (UINT32_MAX >> (32 - 8 * pio->width));
-    enum exit_action action = vm_pio(v, pio);
+    enum exit_action action = vcpu_on_port(v, pio);
     if (pio->in)
         *rax = merge(*rax, pio->value, pio->width);
     return action;
@@ -40,14 +42,14 @@ static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t
 {
     uint32_t word = 0;
     if (!pio->in) {
-        if (vm_copy_linear(v, linear, &word, pio->width, false) < 0)
+        if (guest_copy_linear(v, linear, &word, pio->width, false) < 0)
             return RESUME_SAME; /* #PF waits */
         pio->value = word;
-        return vm_pio(v, pio);
+        return vcpu_on_port(v, pio);
     }
-    enum exit_action action = vm_pio(v, pio);
+    enum exit_action action = vcpu_on_port(v, pio);
     word = pio->value;
-    if (action == RESUME_NEXT && vm_copy_linear(v, linear, &word, pio->width, true) < 0)
+    if (action == RESUME_NEXT && guest_copy_linear(v, linear, &word, pio->width, true) < 0)
         return RESUME_SAME;
     return action;
 }
@@ -60,7 +62,7 @@ static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, 
     uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];
     int64_t step = vmread(GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)pio->width : pio->width;
     uint64_t linear = vmread(GUEST_LINEAR_ADDRESS);
-    top_count(&v->tops[TOP_PORT], pio->port);
+    hottest_count(&v->hottest[HOTTEST_PORT], pio->port);
     for (unsigned n = 0; n < ELEMENTS_AT_ONCE; n++) {
         if (rep && part(*count, size) == 0)
             return RESUME_NEXT;

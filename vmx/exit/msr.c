@@ -2,14 +2,18 @@
 /*
  * Model-specific registers, by an explicit list: a row says what the guest gets and why. The local
  * APIC's are the virtual PC's; what nobody knows is #GP, as on a CPU that lacks it.
- * From: vmx/run/run.c (exit table), vmx/bitmaps.c (msr_open_bitmap).   To: guest/pc/vlapic.c (vm_msr_read).
+ * From: vmx/run/run.c (exit table), vmx/bitmaps.c (msr_open_bitmap).   To: guest/pc/vlapic.c (vcpu_on_rdmsr).
  * Spec: SDM "Model-Specific Registers (MSRs)", "RDMSR-Read From Model Specific Register".
  */
-#include "vmx/internal.h"
+#include "vmx/exit/exit.h"
+#include "vmx/caps.h"
+#include "vmx/exit/msr.h"
+#include "vmx/vcpu/inject.h"
 #define LOG "vmx"
 #include "arch/log.h"
 #include "arch/msr.h"
 #include "arch/panic.h"
+#include "arch/x86.h"
 
 #define MSR_PLATFORM_ID          0x17
 #define MSR_MISC_FEATURES        0x140
@@ -108,7 +112,7 @@ static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
         return 0;
     }
     if (!row || row->kind == PASSES)
-        return vm_msr_read(v, msr, value);
+        return vcpu_on_rdmsr(v, msr, value);
     if (row->kind == ABSENT)
         return -ENOENT;
     *value = row->kind == READ_PASSES ? rdmsr(msr) : row->value;
@@ -125,7 +129,7 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         return 0;
     }
     if (!row || row->kind == PASSES)
-        return vm_msr_write(v, msr, value);
+        return vcpu_on_wrmsr(v, msr, value);
     return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;
 }
 
@@ -141,7 +145,7 @@ enum exit_action exit_rdmsr(struct vcpu *v)
 {
     uint32_t msr = LO32(v->regs.gpr[RCX]);
     uint64_t value = 0;
-    top_count(&v->tops[TOP_MSR], msr);
+    hottest_count(&v->hottest[HOTTEST_MSR], msr);
     if (msr_read(v, msr, &value) < 0)
         return refuse(v, "RDMSR", msr);
     v->regs.gpr[RAX] = LO32(value);
@@ -153,7 +157,7 @@ enum exit_action exit_wrmsr(struct vcpu *v)
 {
     uint32_t msr = LO32(v->regs.gpr[RCX]);
     uint64_t value = (uint64_t)LO32(v->regs.gpr[RDX]) << 32 | LO32(v->regs.gpr[RAX]);
-    top_count(&v->tops[TOP_MSR], msr);
+    hottest_count(&v->hottest[HOTTEST_MSR], msr);
     if (msr_write(v, msr, value) < 0)
         return refuse(v, "WRMSR", msr);
     return RESUME_NEXT;

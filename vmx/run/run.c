@@ -7,16 +7,30 @@
  * The way from exit to entry is short on purpose: a few comparisons say that nothing waits, and the
  * guest goes on. All that is not for every exit stands in attend().
  */
-#include "vmx/internal.h"
-#define LOG "vmx"
-#include "arch/log.h"
+#include "vmx/run/run.h"
+#include "vmx/caps.h"
+#include "vmx/cpu.h"
+#include "vmx/enter.h"
+#include "vmx/ept_flush.h"
+#include "vmx/exit/exit.h"
+#include "vmx/run/post.h"
+#include "vmx/run/sched.h"
+#include "vmx/show/show.h"
+#include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/debug.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vmcs.h"
 #include "arch/panic.h"
 #include "arch/time.h"
 #include "arch/trace.h"
+#include "arch/trap.h"
+#include "arch/x86.h"
+#define LOG "vmx"
+#include "arch/log.h"
 
 static enum exit_action exit_triple_fault(struct vcpu *v)
 {
-    vm_crash(v, "triple fault");
+    vcpu_on_crash(v, "triple fault");
     return STOP_VM;
 }
 
@@ -25,7 +39,7 @@ static enum exit_action exit_hlt(struct vcpu *v)
 {
     v->halted = true;
     v->halted_masked = !(vmread(GUEST_RFLAGS) & RFLAGS_IF);
-    return v->halted_masked ? vm_dead_halt(v) : RESUME_NEXT;
+    return v->halted_masked ? vcpu_on_dead_halt(v) : RESUME_NEXT;
 }
 
 /* An instruction that the CPU we show does not have. */
@@ -58,7 +72,7 @@ static enum exit_action exit_preemption_timer(struct vcpu *v)
 
 static enum exit_action exit_task_switch(struct vcpu *v)
 {
-    vm_crash(v, "task switch: not supported in a guest");
+    vcpu_on_crash(v, "task switch: not supported in a guest");
     return STOP_VM;
 }
 
@@ -98,7 +112,7 @@ static const struct exit_row {
     [EXIT_RDPMC] = {"RDPMC", exit_rdpmc, false},
     [EXIT_RDTSC] = {"RDTSC", NULL, false},
     [EXIT_RSM] = {"RSM", NULL, false},
-    [EXIT_VMCALL] = {"VMCALL", vm_hypercall, false},
+    [EXIT_VMCALL] = {"VMCALL", vcpu_on_vmcall, false},
     [EXIT_VMCLEAR] = {"VMCLEAR", exit_undefined, false},
     [EXIT_VMLAUNCH] = {"VMLAUNCH", exit_undefined, false},
     [EXIT_VMPTRLD] = {"VMPTRLD", exit_undefined, false},
@@ -156,9 +170,9 @@ const char *exit_reason_name(uint32_t reason)
     return name ? name : "unknown";
 }
 
-void vcpu_advance_rip(struct vcpu *v)
+/* The only "RIP += length". It also ends the blocking by STI and MOV SS, and arms the single-step trap. */
+static void advance_rip(void)
 {
-    (void)v;
     vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(VM_EXIT_INSTRUCTION_LENGTH));
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
     if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS))
@@ -175,7 +189,7 @@ static enum exit_action entry_failed(struct vcpu *v)
     log_error("%s, qualification=0x%llx%s%s", exit_reason_name(v->exit.reason),
               (unsigned long long)vmread(EXIT_QUALIFICATION), *rule ? ": " : "", rule);
     vcpu_dump(v);
-    vm_crash(v, *rule ? rule : exit_reason_name(v->exit.reason));
+    vcpu_on_crash(v, *rule ? rule : exit_reason_name(v->exit.reason));
     return STOP_VM;
 }
 
@@ -186,7 +200,7 @@ static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, ui
     if (reason & EXIT_REASON_ENTRY_FAILURE)
         return entry_failed(v);
     vcpu_dump(v);
-    vm_crash(v, exit_reason_name(v->exit.reason));
+    vcpu_on_crash(v, exit_reason_name(v->exit.reason));
     return STOP_VM;
 }
 
@@ -221,7 +235,7 @@ static int attend_requests(struct vcpu *v)
         return LEFT_STOPPED;
     if (requests & VCPU_REQUEST_INIT) {
         vcpu_reset(v);
-        vm_init(v);
+        apic_on_init(v);
         return LEFT_WAIT_SIPI;
     }
     if (requests & VCPU_REQUEST_SIPI) {
@@ -264,10 +278,10 @@ static int attend(struct vcpu *v)
         return left;
     uint64_t now = rdtsc();
     if (v->timer_deadline && now >= v->timer_deadline)
-        vm_timer(v);
+        apic_on_timer(v);
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
-    apicv_fold(v);
+    vcpu_fold(v);
     if (v->halted) {
         if (!inject_wakes(v))
             return LEFT_HALTED;
@@ -281,13 +295,13 @@ static int attend(struct vcpu *v)
 static inline bool has_something(const struct vcpu *v)
 {
     uint64_t some = atomic_load(&v->requests) | v->event | v->halted | v->irq_waits |
-                    (atomic_load(&v->pid->control) & PID_ON);
+                    (atomic_load(&v->pi_desc->control) & PI_ON);
     return some || v->armed_deadline != v->timer_deadline || alarm_is_due(v);
 }
 
-static __attribute__((noinline)) void trace_exit(struct cpu *cpu, struct vcpu *v)
+static __attribute__((noinline)) void trace_exit(struct vcpu *v)
 {
-    struct trace_event *e = trace_slot(cpu);
+    struct trace_event *e = trace_slot(this_cpu());
     e->tsc = rdtsc();
     e->head = TRACE_HEAD(TRACE_EXIT, v->trace_id, vmread(EXIT_REASON), 0);
     e->b = vmread(GUEST_RIP);
@@ -305,7 +319,7 @@ static __attribute__((noinline)) void trace_entry(struct vcpu *v)
 
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
-    struct cpu *cpu = this_cpu();
+    struct vmx_cpu *cpu = this_vmx_cpu();
     v->armed_deadline = UINT64_MAX; /* a new slice: attend() before the first entry */
     v->exit.traced = NULL;
     for (;;) {
@@ -314,7 +328,7 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             if (left >= 0)
                 return (enum vcpu_left)left;
         }
-        ept_flush_before_entry(cpu, v);
+        ept_flush_before_entry(cpu, v->ept, &v->ept_generation);
         if (__builtin_expect(trace_on, 0))
             trace_entry(v);
         int failed = vmx_enter(v);
@@ -323,10 +337,10 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             entry_refused(v);
         v->launched = true;
         if (__builtin_expect(trace_on, 0))
-            trace_exit(cpu, v);
+            trace_exit(v);
         switch (dispatch(v)) {
         case RESUME_NEXT:
-            vcpu_advance_rip(v);
+            advance_rip();
             if (__builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM)
                 return LEFT_STOPPED; /* it was done for the guest: no trap comes of it */
             break;

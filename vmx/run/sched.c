@@ -5,7 +5,7 @@
  * vCPU that has a CPU for itself is left alone: its slice is long, and cut short when another comes.
  * To choose the next one takes as long with one as with many. Only a wake list is looked through, as a
  * notification does not say for whom it is.
- * From: guest/life/vm.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
+ * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
  * INVARIANTS
@@ -16,24 +16,31 @@
  *   opposite. So one of the two sees the other.
  * Host interrupts are taken in two places (arch/trap.h), where no lock of this file is held.
  */
-#include "vmx/internal.h"
+#include "vmx/run/sched.h"
+#include "vmx/cpu.h"
+#include "vmx/run/posted.h"
+#include "vmx/run/run.h"
 #include "vmx/run/vcpu_list.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/time.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
+#include "arch/spinlock.h"
 
-struct run_queue {
+static struct run_queue {
     struct spinlock lock;
+    bool open;                      /* its CPU runs vCPUs */
     struct vcpu_list ready, halted; /* the wake list */
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
     uint64_t tick;                  /* TSC at which its CPU asks done() again */
-};
+} queues[CPU_MAX];
 
-static struct run_queue queues[CPU_MAX];
+static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->index]; }
+static struct run_queue *own_queue(void) { return queue_of(this_cpu()); }
+
 /* STOPPED and WAIT_SIPI have no home whose lock could guard them. Taken before any queue's lock. */
 static struct spinlock start_lock;
 
@@ -46,14 +53,14 @@ static struct spinlock start_lock;
 
 static void to_ready(struct run_queue *q, struct vcpu *v)
 {
-    pid_to_ready(v->pid);
+    posted_to_ready(v->pi_desc);
     v->state = VCPU_READY;
     list_append(&q->ready, v);
 }
 
 static void to_running(struct vcpu *v)
 {
-    pid_to_running(v->pid, this_cpu()->apic_id, apic_is_x2apic());
+    posted_to_running(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     v->state = VCPU_RUNNING;
     /* While SN was 1 nothing set ON: look at PIR in any case. */
     atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
@@ -63,7 +70,7 @@ static void to_running(struct vcpu *v)
  * it notices. What is loaded there cannot go away without that lock. */
 static bool share(struct cpu *cpu)
 {
-    struct vcpu *v = atomic_load(&cpu->vcpu);
+    struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
     if (!v || v->state != VCPU_RUNNING)
         return false;
     atomic_fetch_or(&v->requests, VCPU_REQUEST_SHARE);
@@ -82,7 +89,7 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
 {
     v->state = VCPU_HALTED;
     list_append(&q->halted, v);
-    bool sleeps = pid_to_halted(v->pid, this_cpu()->apic_id, apic_is_x2apic());
+    bool sleeps = posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {
         q->busy--;
         return true;
@@ -99,10 +106,11 @@ static struct run_queue *lock_home(struct vcpu *v)
         struct cpu *home = atomic_load(&v->cpu);
         if (!home)
             return NULL;
-        spin_lock(&home->run_queue->lock);
+        struct run_queue *q = queue_of(home);
+        spin_lock(&q->lock);
         if (atomic_load(&v->cpu) == home)
-            return home->run_queue;
-        spin_unlock(&home->run_queue->lock);
+            return q;
+        spin_unlock(&q->lock);
     }
 }
 
@@ -113,7 +121,7 @@ static struct cpu *least_loaded(void)
     struct cpu *best = this_cpu();
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
-        if (cpu->run_queue && cpu->run_queue->load < best->run_queue->load)
+        if (queue_of(cpu)->open && queue_of(cpu)->load < queue_of(best)->load)
             best = cpu;
     }
     return best;
@@ -123,11 +131,11 @@ static struct cpu *least_loaded(void)
  * vCPUs change by turns, and three vCPUs on two CPUs come equally far. */
 static struct cpu *lighter_cpu(void)
 {
-    unsigned least = this_cpu()->run_queue->busy;
+    unsigned least = own_queue()->busy;
     struct cpu *best = NULL;
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
-        unsigned busy = cpu->run_queue ? atomic_load(&cpu->run_queue->busy) : least;
+        unsigned busy = queue_of(cpu)->open ? atomic_load(&queue_of(cpu)->busy) : least;
         if (busy >= least)
             continue;
         least = busy;
@@ -138,7 +146,7 @@ static struct cpu *lighter_cpu(void)
 
 static void enqueue_at(struct cpu *cpu, struct vcpu *v)
 {
-    struct run_queue *q = cpu->run_queue;
+    struct run_queue *q = queue_of(cpu);
     spin_lock(&q->lock);
     atomic_store(&v->cpu, cpu);
     q->load++;
@@ -154,8 +162,8 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
 static void wait_for_cpu(struct vcpu *v)
 {
     struct cpu *to = v->pinned < 0 ? lighter_cpu() : NULL;
-    struct run_queue *here = this_cpu()->run_queue;
-    if (to && this_cpu()->vcpu == v)
+    struct run_queue *here = own_queue();
+    if (to && this_vmx_cpu()->vcpu == v)
         vcpu_unload(v);
     spin_lock(&here->lock);
     here->load--;
@@ -170,7 +178,7 @@ unsigned sched_load(void)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < cpu_count(); i++)
-        n += atomic_load(&queues[i].load) + (queues[i].halted.first && !queues[i].load);
+        n += atomic_load(&queues[i].load);
     return n;
 }
 
@@ -224,10 +232,10 @@ void sched_request_stop(struct vcpu *v)
 /* The end of every way out: its registers are in memory, its descriptor notifies nobody. */
 static void go_away(struct vcpu *v, enum vcpu_state state)
 {
-    struct run_queue *q = this_cpu()->run_queue;
-    if (this_cpu()->vcpu == v)
+    struct run_queue *q = own_queue();
+    if (this_vmx_cpu()->vcpu == v)
         vcpu_unload(v);
-    pid_to_ready(v->pid);
+    posted_to_ready(v->pi_desc);
     spin_lock(&q->lock);
     q->load--;
     q->busy--;
@@ -246,7 +254,7 @@ static void after_stop(struct vcpu *v)
 /* v waits in the queue of this very CPU, whose turn does not come while we wait. */
 static void stop_here(struct vcpu *v)
 {
-    struct run_queue *q = this_cpu()->run_queue;
+    struct run_queue *q = own_queue();
     spin_lock(&q->lock);
     bool waits = v->state == VCPU_READY && v->cpu == this_cpu();
     if (waits)
@@ -291,23 +299,20 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
 
 bool sched_knows(const struct vcpu *v)
 {
-    const struct vcpu *at = NULL;
-    for (unsigned i = 0; i < CPU_MAX && !at; i++) {
+    bool found = false;
+    for (unsigned i = 0; i < CPU_MAX && !found; i++) {
         spin_lock(&queues[i].lock);
-        for (at = queues[i].ready.first; at && at != v; at = at->next)
-            ;
-        for (at = at ? at : queues[i].halted.first; at && at != v; at = at->next)
-            ;
+        found = list_holds(&queues[i].ready, v) || list_holds(&queues[i].halted, v);
         spin_unlock(&queues[i].lock);
     }
-    return at;
+    return found;
 }
 
 /* --- Host interrupts --------------------------------------------------------------------------- */
 
 static bool has_notification(const struct vcpu *v)
 {
-    return atomic_load(&v->pid->control) & PID_ON;
+    return atomic_load(&v->pi_desc->control) & PI_ON;
 }
 
 static bool timer_is_due(const struct vcpu *v)
@@ -318,7 +323,7 @@ static bool timer_is_due(const struct vcpu *v)
 /* Move every halted vCPU of this CPU that `due` names to READY. */
 static void wake_those(bool (*due)(const struct vcpu *))
 {
-    struct run_queue *q = this_cpu()->run_queue;
+    struct run_queue *q = own_queue();
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
@@ -335,7 +340,7 @@ void sched_notified(void) { wake_those(has_notification); }
 /* The host's timer stands in for those of the halted vCPUs; `latest` bounds a sleep. */
 static void arm_host_timer(uint64_t latest)
 {
-    struct run_queue *q = this_cpu()->run_queue;
+    struct run_queue *q = own_queue();
     uint64_t first = latest;
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first; v; v = v->next)
@@ -363,9 +368,8 @@ static void on_active_notification(void *ctx) { (void)ctx; }
 
 void sched_init_cpu(void)
 {
-    struct cpu *cpu = this_cpu();
-    cpu->run_queue = &queues[cpu->index];
-    if (cpu->index != 0)
+    own_queue()->open = true;
+    if (this_cpu()->index != 0)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
     irq_register(VECTOR_WNV, on_wake_up, NULL);
@@ -397,7 +401,7 @@ static void sleep_for_work(struct run_queue *q)
         bool ticks =
             this_cpu()->index == 0; /* it looks after the console, and after VMs that end */
         arm_host_timer(ticks ? q->tick : 0);
-        this_cpu()->sleeps++;
+        this_vmx_cpu()->sleeps++;
         cpu_wait();
         atomic_store(&q->idle, false);
         arm_host_timer(0); /* no tick into a guest */
@@ -472,7 +476,7 @@ static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
 
 void sched_run(bool (*done)(void))
 {
-    struct run_queue *q = this_cpu()->run_queue;
+    struct run_queue *q = own_queue();
     struct vcpu *v = NULL;
     for (;;) {
         if (rdtsc() >= q->tick) { /* not at each turn: it looks after console, debugger and VMs */

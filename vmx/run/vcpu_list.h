@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "arch/panic.h"
-#include "vmx/vmx.h"
+#include "vmx/vcpu/vcpu.h"
 
 struct vcpu_list {
     struct vcpu *first, *last;
@@ -35,4 +35,12 @@ static inline void list_remove(struct vcpu_list *list, struct vcpu *v)
     if (list->last == v)
         list->last = before;
     v->next = NULL;
+}
+
+static inline bool list_holds(const struct vcpu_list *list, const struct vcpu *v)
+{
+    const struct vcpu *at = list->first;
+    while (at && at != v)
+        at = at->next;
+    return at;
 }

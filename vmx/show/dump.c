@@ -4,7 +4,9 @@
  * From: vmx/run/run.c (an exit that must not happen), guest/life/report.c.   To: the console.
  * Spec: SDM "VM Instruction Error Numbers", "Guest Register State".
  */
-#include "vmx/internal.h"
+#include "vmx/show/show.h"
+#include "vmx/cpu.h"
+#include "vmx/vmcs.h"
 #include "lib/printf.h"
 #define LOG "vmx"
 #include "arch/log.h"
@@ -75,7 +77,7 @@ static void dump_segments(void)
 
 void vcpu_dump_loaded(void)
 {
-    const struct vcpu *v = this_cpu()->vcpu;
+    const struct vcpu *v = this_vmx_cpu()->vcpu;
     if (!v)
         return;
     vcpu_dump(v);

@@ -7,7 +7,10 @@
  * MSRs", "Checks on Guest Segment Registers", "Checks on Guest RIP, RFLAGS, and SSP", "Checks on Guest
  * Non-Register State".
  */
-#include "vmx/internal.h"
+#include "vmx/show/show.h"
+#include "vmx/caps.h"
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
 
 #define RFLAGS_ZERO (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 

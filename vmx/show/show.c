@@ -4,7 +4,8 @@
  * From: monitor/.   To: vmx/vcpu/vcpu.c (vcpu_borrow).
  * Spec: SDM "VMREAD", "The Extended Page Table Mechanism (EPT)".
  */
-#include "vmx/internal.h"
+#include "vmx/show/show.h"
+#include "vmx/ept_flush.h"
 
 #define LEVELS          4
 #define EPT_ADDR        BITS(51, 12)

@@ -3,14 +3,21 @@
  * A vCPU under a debugger: one instruction at a time, INT3, and the four debug registers. It is armed before
  * it goes on and disarmed when it has stopped, so whoever looks at a stopped one sees the guest's state only.
  * From: guest/life/step.c, monitor/gdb_target.c (vcpu_debug_arm), vmx/run/run.c and exit_intr.c (exits).
- * To: guest/life/control.c (vm_debug).
+ * To: guest/life/control.c (vcpu_on_debug).
  * Spec: SDM "Debug Registers", "Monitor Trap Flag", "Exit Qualification for Debug Exceptions",
  * "Exit Qualification for MOV DR", "MOV-Move to/from Debug Registers".
  *
  * While the registers are the debugger's, the guest's MOV DR exits and finds a copy: it reads what it has
  * written, but its own breakpoints rest until it has its registers back.
  */
-#include "vmx/internal.h"
+#include "vmx/vcpu/debug.h"
+#include "vmx/caps.h"
+#include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vmcs.h"
+#include "arch/trap.h"
+#include "arch/x86.h"
 #include "lib/string.h"
 
 #define DR6            4 /* in v->debug.dr and v->debug_registers */
@@ -68,7 +75,7 @@ int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
         lend_registers(v, want);
     if (want->step)
         hold_interrupts(v);
-    vmcs_set_proc(v, v->proc | proc);
+    vcpu_set_proc(v, v->proc | proc);
     vcpu_return(v);
     return 0;
 }
@@ -79,7 +86,7 @@ void vcpu_debug_disarm(struct vcpu *v)
     vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) & ~BIT(VECTOR_BP));
     if (v->debug.lent)
         take_registers_back(v);
-    vmcs_set_proc(v, v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR));
+    vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR));
     vcpu_return(v);
 }
 
@@ -129,7 +136,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
     if (v->debug.lent) {
         int hit = hit_of(v, triggers);
         if (hit >= 0)
-            action = vm_debug(v, DEBUG_REGISTER, (unsigned)hit);
+            action = vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit);
         triggers &= ~DR6_BREAKS;
         if (!triggers) /* otherwise the guest was stepping itself, too */
             return action;
@@ -142,7 +149,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
 
 enum exit_action debug_int3(struct vcpu *v, uint32_t info)
 {
-    if (vm_debug(v, DEBUG_INT3, 0) == STOP_VM)
+    if (vcpu_on_debug(v, DEBUG_INT3, 0) == STOP_VM)
         return STOP_VM;
     pass_on(v, info);
     return RESUME_SAME;
@@ -152,7 +159,7 @@ enum exit_action debug_int3(struct vcpu *v, uint32_t info)
 enum exit_action debug_step(struct vcpu *v)
 {
     int hit = hit_of(v, vmread(GUEST_PENDING_DEBUG));
-    return hit >= 0 ? vm_debug(v, DEBUG_REGISTER, (unsigned)hit) : vm_step(v);
+    return hit >= 0 ? vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit) : vcpu_on_step(v);
 }
 
 static enum exit_action general_protection(struct vcpu *v)

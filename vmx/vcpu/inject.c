@@ -6,9 +6,17 @@
  * Spec: SDM "Event Injection", "Interrupt-Window Exiting and Virtual-Interrupt Delivery",
  * "Interrupt 8-Double Fault Exception (#DF)", "Information for VM Exits That Occur During Event Delivery".
  */
-#include "vmx/internal.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/caps.h"
+#include "vmx/upcalls.h"
+#include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vmcs.h"
+#include "arch/trap.h"
+#include "arch/x86.h"
 #include "arch/apic.h"
 #include "arch/trace.h"
+#include "lib/atomic.h"
 
 static uint32_t event_of(unsigned type, uint8_t vector)
 {
@@ -50,7 +58,7 @@ static void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error
         enum exception_class before = class_of((uint8_t)FIELD_GET(EVENT_VECTOR, v->event));
         enum exception_class now = class_of(vector);
         if (before == DOUBLE_FAULT && now != BENIGN) {
-            vm_crash(v, "triple fault");
+            vcpu_on_crash(v, "triple fault");
             atomic_fetch_or(&v->requests, VCPU_REQUEST_STOP);
             return;
         }
@@ -79,12 +87,6 @@ void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code
 {
     v->regs.cr2 = linear;
     raise(v, VECTOR_PF, true, error_code);
-}
-
-void vcpu_nmi(struct vcpu *v)
-{
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI);
-    sched_wake(v);
 }
 
 void inject_again(struct vcpu *v)
@@ -124,11 +126,11 @@ static bool inject_nmi(struct vcpu *v, uint64_t blocked)
 
 static bool inject_interrupt(struct vcpu *v, uint64_t blocked)
 {
-    int vector = vmx_caps.apicv ? -1 : vm_irq_next(v);
+    int vector = vmx_caps.apicv ? -1 : apic_next_irq(v);
     if (vector < 0 || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
         !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
         return false;
-    vm_irq_accepted(v, (uint8_t)vector);
+    apic_on_irq_taken(v, (uint8_t)vector);
     inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
     return true;
 }
@@ -156,11 +158,11 @@ void inject_pending(struct vcpu *v)
     if (nmi_waits(v))
         proc |= PROC_NMI_WINDOW;
     if (!vmx_caps.apicv) {
-        if (vm_irq_next(v) >= 0)
+        if (apic_next_irq(v) >= 0)
             proc |= PROC_INTERRUPT_WINDOW;
         v->irq_waits = irr_is_set(v);
     }
-    vmcs_set_proc(v, proc);
+    vcpu_set_proc(v, proc);
 }
 
 bool inject_wakes(struct vcpu *v)
@@ -169,5 +171,5 @@ bool inject_wakes(struct vcpu *v)
         return true;
     if (v->halted_masked)
         return false;
-    return vmx_caps.apicv ? apicv_deliverable(v) : vm_irq_next(v) >= 0;
+    return vmx_caps.apicv ? apicv_deliverable(v) : apic_next_irq(v) >= 0;
 }

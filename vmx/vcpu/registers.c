@@ -7,10 +7,12 @@
  * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/exit/msr.c (which MSRs pass).
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
  */
-#include "vmx/internal.h"
+#include "vmx/vcpu/registers.h"
+#include "vmx/caps.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "lib/string.h"
+#include "arch/x86.h"
 
 /* SDM "XSAVE-Managed Features" */
 #define XCR0_X87        BIT(0)

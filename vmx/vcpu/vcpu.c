@@ -2,12 +2,21 @@
 /*
  * A virtual CPU from its making to its end: its pages, its state after INIT, the ways to start a kernel,
  * and which vCPU's state is in this CPU.
- * From: guest/life/vm.c (vcpu_create), guest/load/load.c (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
+ * From: guest/life/create.c (vcpu_create), guest/load/load.c (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
  * To: vmx/vmcs.c (first contents of the VMCS), vmx/vcpu/registers.c (what the VMCS does not hold).
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT", "Software Use of
  * Virtual-Machine Control Structures".
  */
-#include "vmx/internal.h"
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/cpu.h"
+#include "vmx/ept_flush.h"
+#include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/registers.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vmcs.h"
+#include "arch/spinlock.h"
+#include "arch/x86.h"
 #include "arch/msr.h"
 #include "arch/log.h"
 #include "arch/page.h"
@@ -56,18 +65,18 @@ static void vpid_give_back(uint16_t vpid)
 
 void vcpu_load(struct vcpu *v)
 {
-    struct cpu *cpu = this_cpu();
+    struct vmx_cpu *cpu = this_vmx_cpu();
     if (cpu->vcpu == v)
         return;
     if (cpu->vcpu)
         vcpu_unload(cpu->vcpu);
     vmcs_make_current(v->vmcs);
     cpu->vcpu = v;
-    if (v->host_cpu != cpu) {
-        vmcs_setup_host(v);
+    if (v->host_cpu != this_cpu()) {
+        vcpu_setup_host(v);
         /* What this CPU cached of v, or of an earlier owner of its VPID, may be older than what v did
          * on other CPUs since; the same with its EPT. */
-        vpid_flush(v);
+        vpid_flush(v->vpid);
         v->ept_generation = UINT64_MAX;
     }
     atomic_store(&cpu->guest_generation, 0);
@@ -76,22 +85,22 @@ void vcpu_load(struct vcpu *v)
 
 void vcpu_unload(struct vcpu *v)
 {
-    invariant(this_cpu()->vcpu == v);
+    invariant(this_vmx_cpu()->vcpu == v);
     registers_save(v);
     vmcs_clear(v->vmcs);
     v->launched = false;
-    this_cpu()->vcpu = NULL;
+    this_vmx_cpu()->vcpu = NULL;
 }
 
 void vcpu_borrow(const struct vcpu *v)
 {
-    if (this_cpu()->vcpu != v)
+    if (this_vmx_cpu()->vcpu != v)
         vmcs_make_current(v->vmcs);
 }
 
 void vcpu_return(const struct vcpu *v)
 {
-    struct vcpu *loaded = this_cpu()->vcpu;
+    struct vcpu *loaded = this_vmx_cpu()->vcpu;
     if (loaded == v)
         return;
     vmcs_clear(v->vmcs);
@@ -102,22 +111,23 @@ void vcpu_return(const struct vcpu *v)
 static int pages_create(struct vcpu *v)
 {
     v->vmcs = vmcs_alloc();
-    v->pid = page_alloc(); /* a page of its own: Bochs 3.0 wants it aligned so */
+    v->pi_desc = page_alloc(); /* a page of its own: Bochs 3.0 wants it aligned so */
     v->vapic = page_alloc();
     v->vpid = vpid_take();
-    return v->vmcs && v->pid && v->vapic && v->vpid ? registers_create(v) : -ENOMEM;
+    return v->vmcs && v->pi_desc && v->vapic && v->vpid ? registers_create(v) : -ENOMEM;
 }
 
-struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct bitmaps *bitmaps)
+struct vcpu *vcpu_create(const struct vcpu_place *place)
 {
     struct vcpu *v = page_alloc();
     if (!v)
         return NULL;
-    v->vm = vm;
-    v->index = index;
-    v->ept = ept;
-    v->bitmaps = bitmaps;
-    v->pinned = -1;
+    v->vm = place->vm;
+    v->index = place->index;
+    v->ept = place->ept;
+    v->bitmaps = place->bitmaps;
+    v->pinned = place->pinned;
+    v->trace_id = place->trace_id;
     v->state = VCPU_STOPPED;
     v->log_budget = LOG_GUEST_BUDGET;
     v->mtrr_def_type =
@@ -126,15 +136,14 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
         vcpu_destroy(v);
         return NULL;
     }
-    pid_init(v->pid);
-    pid_to_ready(v->pid);
+    *v->pi_desc = PI_DESC_READY;
     registers_reset(v);
     vmcs_clear(v->vmcs);
     vcpu_borrow(v);
-    vmcs_setup_controls(v);
-    vmcs_setup_host(v);
+    vcpu_setup_controls(v);
+    vcpu_setup_host(v);
     v->host_cpu = NULL; /* its first load flushes */
-    vmcs_setup_guest(v);
+    vcpu_setup_guest(v);
     vcpu_return(v);
     return v;
 }
@@ -142,13 +151,12 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index, struct ept *ept, struct 
 void vcpu_destroy(struct vcpu *v)
 {
     invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
-    invariant(!v->pid || (v->pid->control & PID_SN)); /* it is notified of nothing, */
-    invariant(!sched_knows(v));                       /* and nobody will wake it up */
+    invariant(!v->pi_desc || (v->pi_desc->control & PI_SN)); /* no notification is sent for it */
     registers_destroy(v);
     if (v->vmcs)
         page_free(v->vmcs);
-    if (v->pid)
-        page_free(v->pid);
+    if (v->pi_desc)
+        page_free(v->pi_desc);
     if (v->vapic)
         page_free(v->vapic);
     if (v->vpid)
@@ -163,7 +171,7 @@ void vcpu_reset(struct vcpu *v)
     vcpu_borrow(v);
     memset(&v->regs, 0, sizeof(v->regs));
     v->regs.gpr[RDX] = family;
-    vmcs_setup_guest(v);
+    vcpu_setup_guest(v);
     vcpu_return(v);
     v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);

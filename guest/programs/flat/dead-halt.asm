@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; The ending of every hobby kernel: HLT with interrupts off. Nothing can wake the only processor, so the
 ; VM has ended.
-; To: guest/life/vm.c vm_dead_halt().
+; To: guest/life/run.c vcpu_on_dead_halt().
 bits 64
         cli
         hlt

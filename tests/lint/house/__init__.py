@@ -43,13 +43,6 @@ ORDER = [name for name, _, _ in ROOMS]
 TOPS = list(dict.fromkeys(name.split("/")[0] for name in ORDER))
 NOT_HERE = ("guest/programs/",) # guests, not the hypervisor
 
-# Headers that a folder shows to those above it, and more of them for the monitor. In no row: all.
-SHOWN = {
-    "pci": ("pci.h pci_regs.h", ""),
-    "vtd": ("vtd.h", "vtd_regs.h"),
-    "monitor": ("monitor.h", ""),
-}
-
 
 @functools.cache
 def listed():
@@ -92,12 +85,10 @@ def may_use(room):
     return frozenset([room, *(name for name in below if name not in without)])
 
 
-def shown(header, to):
-    """Whether a header is for files of another folder as well."""
-    top = header.split("/")[0]
-    everyone, monitor = SHOWN.get(top, ("all", ""))
-    said = f"{everyone} {monitor if to.startswith('monitor/') else ''}".split()
-    return top == to.split("/")[0] or "all" in said or header.rpartition("/")[2] in said
+def private(header):
+    """The folder that a header is kept to, with its slash, if it says "Private to vtd/."; or ""."""
+    said = re.search(r"\bPrivate to ([\w/]+/)\.", text(header))
+    return said[1] if said else ""
 
 
 def head(name):

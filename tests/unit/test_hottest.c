@@ -9,13 +9,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
-#include "vmx/internal.h"
+#include "vmx/vmcs.h"
 #include "tests/unit/stubs.h"
+#include "vmx/vcpu/hottest.h"
 
-static uint64_t count_of(const struct top *t, uint64_t at)
+static uint64_t count_of(const struct hottest *t, uint64_t at)
 {
     uint64_t found = 0;
-    for (unsigned i = 0; i < TOP_ROWS; i++)
+    for (unsigned i = 0; i < HOTTEST_ROWS; i++)
         if (t->rows[i].at == at && t->rows[i].count) {
             assert_int_equal(found, 0); /* once */
             found = t->rows[i].count;
@@ -25,33 +26,33 @@ static uint64_t count_of(const struct top *t, uint64_t at)
 
 static void few_are_counted_exactly(void **state)
 {
-    struct top t = {0};
-    uint64_t real[TOP_ROWS] = {0};
+    struct hottest t = {0};
+    uint64_t real[HOTTEST_ROWS] = {0};
     (void)state;
     srand(1);
     for (int i = 0; i < 10000; i++) {
-        unsigned at = (unsigned)rand() % TOP_ROWS; /* 0 among them: as good an address as any */
-        top_count(&t, at);
+        unsigned at = (unsigned)rand() % HOTTEST_ROWS; /* 0 among them: as good an address as any */
+        hottest_count(&t, at);
         real[at]++;
         assert_int_equal(t.rows[0].at, at);
     }
-    for (unsigned at = 0; at < TOP_ROWS; at++)
+    for (unsigned at = 0; at < HOTTEST_ROWS; at++)
         assert_int_equal(count_of(&t, at), real[at]);
 }
 
 /* Ten thousand others, each once: they share the rows that the three do not keep. */
 static void the_frequent_ones_stay(void **state)
 {
-    struct top t = {0};
+    struct hottest t = {0};
     uint64_t all = 0;
     (void)state;
     for (uint64_t i = 0; i < 10000; i++) {
-        top_count(&t, 0x3f8 + i % 3);
-        top_count(&t, 0x10000 + i);
+        hottest_count(&t, 0x3f8 + i % 3);
+        hottest_count(&t, 0x10000 + i);
     }
     for (unsigned at = 0x3f8; at < 0x3fb; at++)
         assert_true(count_of(&t, at) >= 3333);
-    for (unsigned i = 0; i < TOP_ROWS; i++)
+    for (unsigned i = 0; i < HOTTEST_ROWS; i++)
         all += t.rows[i].count;
     assert_int_equal(all, 20000);
 }

@@ -4,7 +4,7 @@
  * Spec: VT-d "Interrupt-Posting Hardware Operation".
  */
 // sources: vmx/run/posted.c
-#include "lib/pi_desc.h"
+#include "vmx/run/posted.h"
 #include "arch/trap.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,92 +17,92 @@ static uint32_t ndst;
 static void starts_as_ready(void **state)
 {
     (void)state;
-    struct pid p;
+    struct pi_desc p;
     memset(&p, 0xff, sizeof(p));
-    pid_init(&p);
-    assert_int_equal(p.control, PID_SN);
-    assert_false(pid_pending(&p));
+    p = PI_DESC_READY;
+    assert_int_equal(p.control, PI_SN);
+    assert_false(posted_pending(&p));
     assert_int_equal(p.reserved[0] | p.reserved[1] | p.reserved[2], 0);
 }
 
 static void layout_of_control_word(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    pid_to_running(&p, 0x12345678, true);
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    posted_to_running(&p, 0x12345678, true);
     assert_true(p.control == ((uint64_t)0x12345678 << 32 | (uint64_t)VECTOR_ANV << 16));
-    pid_to_running(&p, 5, false); /* xAPIC: bits 15:8 of NDST */
+    posted_to_running(&p, 5, false); /* xAPIC: bits 15:8 of NDST */
     assert_true(p.control == ((uint64_t)0x0500 << 32 | (uint64_t)VECTOR_ANV << 16));
-    assert_true(pid_to_halted(&p, 3, true));
+    assert_true(posted_to_halted(&p, 3, true));
     assert_true(p.control == ((uint64_t)3 << 32 | (uint64_t)VECTOR_WNV << 16));
-    pid_to_ready(&p);
-    assert_true(p.control & PID_SN);
+    posted_to_ready(&p);
+    assert_true(p.control & PI_SN);
 }
 
 static void post_while_running_notifies_once(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    pid_to_running(&p, 7, true);
-    assert_true(pid_post(&p, 0x41, false, &nv, &ndst));
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    posted_to_running(&p, 7, true);
+    assert_true(posted_post(&p, 0x41, false, &nv, &ndst));
     assert_int_equal(nv, VECTOR_ANV);
     assert_int_equal(ndst, 7);
-    assert_false(pid_post(&p, 0x42, false, &nv, &ndst)); /* ON is set */
+    assert_false(posted_post(&p, 0x42, false, &nv, &ndst)); /* ON is set */
     uint64_t irr[4] = {0};
-    assert_true(pid_take(&p, irr));
+    assert_true(posted_take(&p, irr));
     assert_true(irr[1] == (BIT(1) | BIT(2)));
-    assert_false(p.control & PID_ON);
-    assert_false(pid_take(&p, irr));
-    assert_true(pid_post(&p, 0xff, false, &nv, &ndst));
+    assert_false(p.control & PI_ON);
+    assert_false(posted_take(&p, irr));
+    assert_true(posted_post(&p, 0xff, false, &nv, &ndst));
     assert_true(p.pir[3] == BIT(63));
 }
 
 static void post_while_ready_is_silent_unless_urgent(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    assert_false(pid_post(&p, 0x30, false, &nv, &ndst));
-    assert_false(p.control & PID_ON); /* SN = 1: ON stays 0 */
-    assert_true(pid_pending(&p));
-    assert_true(pid_post(&p, 0x31, true, &nv, &ndst));
-    assert_true(p.control & PID_ON);
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    assert_false(posted_post(&p, 0x30, false, &nv, &ndst));
+    assert_false(p.control & PI_ON); /* SN = 1: ON stays 0 */
+    assert_true(posted_pending(&p));
+    assert_true(posted_post(&p, 0x31, true, &nv, &ndst));
+    assert_true(p.control & PI_ON);
 }
 
 static void clearing_SN_finds_what_was_posted(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    pid_post(&p, 0x30, false, &nv, &ndst);
-    pid_to_running(&p, 1, true);
-    assert_true(p.control & PID_ON); /* else nobody would look */
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    posted_post(&p, 0x30, false, &nv, &ndst);
+    posted_to_running(&p, 1, true);
+    assert_true(p.control & PI_ON); /* else nobody would look */
 }
 
 static void no_sleep_with_work(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    pid_post(&p, 0x30, false, &nv, &ndst); /* SN = 1: only PIR knows */
-    assert_false(pid_to_halted(&p, 1, true));
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    posted_post(&p, 0x30, false, &nv, &ndst); /* SN = 1: only PIR knows */
+    assert_false(posted_to_halted(&p, 1, true));
 
-    pid_init(&p);
-    pid_to_running(&p, 1, true);
-    pid_post(&p, 0x30, false, &nv, &ndst); /* ON knows */
-    assert_false(pid_to_halted(&p, 1, true));
+    p = PI_DESC_READY;
+    posted_to_running(&p, 1, true);
+    posted_post(&p, 0x30, false, &nv, &ndst); /* ON knows */
+    assert_false(posted_to_halted(&p, 1, true));
 }
 
 static void take_adds_to_irr(void **state)
 {
     (void)state;
-    struct pid p;
-    pid_init(&p);
-    pid_post(&p, 0x30, false, &nv, &ndst);
+    struct pi_desc p;
+    p = PI_DESC_READY;
+    posted_post(&p, 0x30, false, &nv, &ndst);
     uint64_t irr[4] = {BIT(5), 0, BIT(1), 0};
-    assert_true(pid_take(&p, irr));
+    assert_true(posted_take(&p, irr));
     assert_true(irr[0] == (BIT(5) | BIT(0x30)) && irr[2] == BIT(1));
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port bus and the memory bus of a VM: which virtual device owns a port or an address.
+ * From: guest/pc/pio.c and guest/pc/mmio.c (an access), every virtual device (its ranges).
+ * To: guest/core/bus.c.
+ */
+#pragma once
+#include "lib/errno.h"
+#include "lib/types.h"
+
+#define VM_RANGE_MAX 48
+
+struct vcpu;
+struct vm;
+
+/* What answers an access that exits. Handlers get the offset in their range. */
+typedef void (*vm_read_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                           uint64_t *value);
+typedef void (*vm_write_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                            uint64_t value);
+struct vm_range {
+    uint64_t base, size;
+    const char *name;
+    vm_read_fn read;
+    vm_write_fn write;
+    void *owner;
+    /* Instead of read and write: the first access maps the range (bar=lazy). True: it is mapped now, the
+     * access is made again. Called with vm->lock held. */
+    bool (*map)(void *owner);
+};
+/* A range whose every access exits. */
+#define VM_TRAPPED(base, size, name, read, write, owner)                                           \
+    (&(struct vm_range){base, size, name, read, write, owner, NULL})
+struct vm_bus { /* sorted by base; no two overlap */
+    struct vm_range ranges[VM_RANGE_MAX];
+    size_t count;
+    size_t recent; /* index of the range found last: the next access is often there too */
+};
+/* -EEXIST: overlaps another range; -ENOSPC; -EINVAL: empty, or wraps. */
+MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
+void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* nothing there: nothing done */
+const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address); /* or NULL */
+
+/* One access to a bus, by width bytes; where no range is, reads give ones and writes are lost. True: a range
+ * answered. Takes vm->lock. */
+bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value);
+bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value);
+/* An address in a range that is mapped at its first access: map it. True: enter again. Takes vm->lock. */
+bool vm_bus_map(struct vm *vm, uint64_t at);

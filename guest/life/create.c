@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A VM is made from its configuration, step by step, and given back in reverse.
+ * From: boot/main.c (vm_create_all), guest/life/run.c (vm_give_back; vm_make again).
+ * To: guest/life/config.c, guest/core/memory.c, guest/load/load.c (kernel), guest/pc/pc.h (virtual devices),
+ * guest/assign/assign.c (physical ones), vmx/vcpu/vcpu.c.
+ */
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "guest/assign/assign.h"
+#include "guest/assign/audit.h"
+#include "guest/assign/dma.h"
+#include "guest/core/memory.h"
+#include "guest/life/config.h"
+#include "guest/life/life.h"
+#include "guest/load/load.h"
+#include "guest/load/vacpi.h"
+#include "guest/pc/pc.h"
+#include "guest/pc/vioapic.h"
+#include "lib/string.h"
+#include "vmx/exit/msr.h"
+#include "vmx/run/sched.h"
+#include "vtd/vtd.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define CONFIG_PAGES (ALIGN_UP(sizeof(struct vm_config) * VM_MAX, PAGE_SIZE) / PAGE_SIZE)
+
+static size_t refused; /* described by a module, but not made */
+
+size_t vm_refused_count(void) { return refused; }
+
+/* --- Making one ---------------------------------------------------------------------------------- */
+
+/* Firmware would start here, in real mode: a system that goes there wants a reset. */
+#define RESET_VECTOR 0xffff0
+static const uint8_t reset_code[] = {
+    0xba, 0xf9, 0x0c, /* mov dx, VACPI_RESET_PORT */
+    0xb0, 0x06,       /* mov al, VACPI_RESET_VALUE */
+    0xee,             /* out dx, al */
+    0xeb, 0xfe,       /* jmp $ */
+};
+static_assert(VACPI_RESET_PORT == 0xcf9 && VACPI_RESET_VALUE == 6, "as in reset_code");
+
+int vm_load(struct vm *vm)
+{
+    const struct vm_config *c = &vm->config;
+    struct load l = {
+        .vm = vm->name,
+        .file = c->kernel->data,
+        .size = c->kernel->size,
+        .initrd = c->initrd ? c->initrd->data : NULL,
+        .initrd_size = c->initrd ? c->initrd->size : 0,
+        .cmdline = c->cmdline,
+        .ram = memory_stage(vm),
+        .low = MIN(vm->ram_size, VM_LOW_RAM_MAX),
+        .high = vm->ram_size - MIN(vm->ram_size, VM_LOW_RAM_MAX),
+        .rsdp = VACPI_BASE,
+    };
+    if (!l.ram)
+        return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);
+    vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
+    memcpy(l.ram + RESET_VECTOR, reset_code, sizeof(reset_code));
+    int err = load_kernel(&l);
+    memory_unstage(vm, l.ram);
+    vm->start.format = l.format;
+    vm->start.mode = l.mode;
+    vm->start.rip = l.rip;
+    vm->start.rsp = l.rsp;
+    vm->start.cr3 = l.cr3;
+    vm->start.rax = l.rax;
+    vm->start.rbx = l.rbx;
+    vm->start.rsi = l.rsi;
+    vm->start.rdi = l.rdi;
+    return err;
+}
+
+void vm_start_state(struct vm *vm, struct vcpu *v)
+{
+    vcpu_set_entry(v, vm->start.mode, vm->start.rip, vm->start.rsp, vm->start.cr3);
+    vcpu_set_gpr(v, RAX, vm->start.rax);
+    vcpu_set_gpr(v, RBX, vm->start.rbx);
+    vcpu_set_gpr(v, RSI, vm->start.rsi);
+    vcpu_set_gpr(v, RDI, vm->start.rdi);
+}
+
+static int make_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->config.vcpus; i++) {
+        struct vcpu *v = vcpu_create(&(struct vcpu_place){vm, i, vm->ept, vm->bitmaps,
+                                                          vm->config.pin, TRACE_ID(vm->index, i)});
+        if (!v)
+            return FAIL(ENOMEM, "vm=%s vcpus=%u: no memory for vCPU %u", vm->name, vm->config.vcpus,
+                        i);
+        vm->vcpus[vm->vcpu_count++] = v;
+    }
+    return 0;
+}
+
+static int make_ioapic(struct vm *vm)
+{
+    vm->ioapic = vioapic_create(vm);
+    return vm->ioapic ? 0 : -ENOMEM;
+}
+
+static int make_pci(struct vm *vm)
+{
+    vm->pci = vpci_create(vm);
+    return vm->pci ? 0 : -ENOMEM;
+}
+
+static int make_tables(struct vm *vm)
+{
+    vm->ept = ept_create();
+    vm->bitmaps = bitmaps_create();
+    if (!vm->ept || !vm->bitmaps)
+        return FAIL(ENOMEM, "vm=%s: no memory for its tables", vm->name);
+    msr_open_bitmap(vm->bitmaps);
+    vm->domain = vtd_active() ? vtd_domain_create() : NULL;
+    return 0;
+}
+
+static int set_start(struct vm *vm)
+{
+    vm_start_state(vm, vm->vcpus[0]);
+    return vm->config.run ? step_prepare(vm) : 0;
+}
+
+int vm_make(struct vm *vm)
+{
+    static int (*const steps[])(struct vm *) = {
+        make_tables,   /* EPT, second stage, bitmaps: nothing passes */
+        memory_create, /* RAM, visible to CPU and devices */
+        vm_load,       /* ACPI tables and kernel are in it */
+        make_vcpus,    pio_create,  vuart_create, vrtc_create, vpower_create,
+        vlapic_create, make_ioapic, make_pci,     assign_all, /* from here on a device may interrupt */
+        set_start,
+    };
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(steps) && !err; i++)
+        err = steps[i](vm);
+    return err;
+}
+
+void vm_give_back(struct vm *vm)
+{
+    assign_release_all(vm);
+    if (vm->pci)
+        vpci_destroy(vm->pci);
+    if (vm->ioapic)
+        vioapic_destroy(vm->ioapic);
+    vlapic_destroy(vm);
+    vuart_destroy(vm);
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        invariant(!sched_knows(vm->vcpus[i])); /* no CPU will wake it up */
+        vcpu_destroy(vm->vcpus[i]);
+    }
+    vm->vcpu_count = 0;
+    if (vm->domain)
+        vtd_domain_destroy(vm->domain);
+    dma_release(vm);
+    if (vm->bitmaps)
+        bitmaps_destroy(vm->bitmaps);
+    if (vm->ept)
+        ept_destroy(vm->ept);
+    memory_destroy(vm);
+    vm->pci = NULL;
+    vm->ioapic = NULL;
+    vm->domain = NULL;
+    vm->bitmaps = NULL;
+    vm->ept = NULL;
+}
+
+void vm_init_fields(struct vm *vm, const struct vm_config *config, unsigned index)
+{
+    memset(vm, 0, sizeof(*vm));
+    vm->config = *config;
+    memcpy(vm->name, config->name, sizeof(vm->name));
+    vm->index = index;
+    vm->log_budget = LOG_GUEST_BUDGET;
+}
+
+static struct vm *vm_create(const struct vm_config *config)
+{
+    struct vm *vm = pages_alloc(VM_PAGES, PAGE_SIZE);
+    if (!vm)
+        return NULL;
+    vm_init_fields(vm, config, (unsigned)vm_count());
+    vm->kills.left = config->kills;
+    if (vm_make(vm)) {
+        vm_give_back(vm);
+        pages_free(vm, VM_PAGES);
+        return NULL;
+    }
+    log_info("vm=%s kernel=%s mem=%luM vcpus=%u ram=0x%lx entry=0x%lx", vm->name, vm->start.format,
+             vm->ram_size >> 20, vm->vcpu_count, vm->ram[0].to.v, vm->start.rip);
+    return vm;
+}
+
+unsigned vm_create_all(const struct boot_info *info)
+{
+    struct vm_config *configs = pages_alloc(CONFIG_PAGES, PAGE_SIZE);
+    if (!configs)
+        panic("no memory for the configuration");
+    assign_init();
+    audit_print();
+    log_info("free-pages=%zu", page_free_count() + CONFIG_PAGES);
+    size_t described = config_read(info, configs, VM_MAX, &refused);
+    if (described + refused == 0)
+        log_error("no VM: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
+    for (size_t i = 0; i < described; i++) {
+        struct vm *vm = vm_create(&configs[i]);
+        if (vm) {
+            vm_list_add(vm);
+            check_or_panic(vm, "before it runs");
+        } else {
+            refused++;
+            log_error("vm=%s is not started", configs[i].name);
+        }
+    }
+    pages_free(configs, CONFIG_PAGES);
+    return (unsigned)vm_count();
+}

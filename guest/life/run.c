@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMs while they run, and their ends: started, looked after once a tick, stopped, reported, given back.
+ * From: boot/main.c (vm_run_all), vmx/run/run.c (vcpu_on_crash, vcpu_on_dead_halt).
+ * To: vmx/run/sched.c (sched_run), guest/life/control.c (vm_follow_up), guest/life/report.c, guest/life/kills.c.
+ */
+#include "arch/page.h"
+#include "arch/panic.h"
+#include "arch/time.h"
+#include "arch/trap.h"
+#include "guest/life/check.h"
+#include "guest/life/life.h"
+#include "lib/printf.h"
+#include "vmx/run/sched.h"
+#include "vmx/show/show.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+void check_or_panic(const struct vm *vm, const char *when)
+{
+    if (check_all())
+        panic("vm=%s: a promise is broken %s", vm->name, when);
+}
+
+void vcpu_on_crash(struct vcpu *v, const char *why)
+{
+    struct vm *vm = v->vm;
+    vcpu_dump(v);
+    vm->dumped = true;
+    if (vcpu_on_debug(v, DEBUG_CRASH, 0) != STOP_VM)
+        vm_fail(vm, "%s", why);
+    else /* a debugger looks at it first, and ends it */
+        snprintf(vm->why, sizeof(vm->why), "%s", why);
+}
+
+/* If every vCPU is in HLT with interrupts off, the guest has shut down. */
+static bool all_dead(const struct vm *vm, const struct vcpu *besides)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct vcpu *v = vm->vcpus[i];
+        if (v != besides && !v->halted_masked && v->state != VCPU_WAIT_SIPI)
+            return false;
+    }
+    return true;
+}
+
+enum exit_action vcpu_on_dead_halt(struct vcpu *v)
+{
+    if (!all_dead(v->vm, v))
+        return RESUME_NEXT;
+    vm_end(v->vm, VM_EXIT_SHUTDOWN);
+    return STOP_VM;
+}
+
+static bool all_stopped(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (vm->vcpus[i]->state != VCPU_STOPPED)
+            return false;
+    return true;
+}
+
+static void start(struct vm *vm)
+{
+    uint64_t seconds = vm->config.timeout;
+    bool held = vm_hooks.hold && vm_hooks.hold(vm);
+    vm->state = held ? VM_PAUSED : VM_RUNNING;
+    if (seconds)
+        vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
+    kills_plan(vm);
+    vm->step_tsc = rdtsc();
+    for (unsigned i = 1; i < vm->vcpu_count; i++)
+        vcpu_init_signal(vm->vcpus[i]);
+    if (!held)
+        sched_start(vm->vcpus[0]);
+}
+
+/* Recreate the VM; its configuration, index and kill counters stay. */
+static void vm_recreate(struct vm *vm)
+{
+    struct vm_config config = vm->config;
+    typeof(vm->kills) kills = vm->kills;
+    vm_init_fields(vm, &config, vm->index);
+    vm->kills = kills;
+    if (vm_make(vm)) {
+        vm_give_back(vm);
+        vm->exit_status = VM_EXIT_CRASH;
+        vm->state = VM_ENDED;
+        log_error("vm=%s is not started again", vm->name);
+        return;
+    }
+    start(vm);
+}
+
+/* Its vCPUs have left their CPUs: check every promise, report, give back, check again. */
+static void vm_finish(struct vm *vm)
+{
+    bool again = vm->kills.left;
+    check_or_panic(vm, "while it ran");
+    if (!again)
+        report_vm(vm);
+    vm_give_back(vm);
+    vm->state = VM_ENDED;
+    check_or_panic(vm, "after its end");
+    kills_count(vm);
+    if (again)
+        vm_recreate(vm);
+}
+
+/* Called once a tick (SCHED_TICK_US), between two turns of the scheduler on the bootstrap processor. */
+static void vm_tick(struct vm *vm)
+{
+    if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
+        vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
+    vm_follow_up(vm);
+    if (vm->state == VM_RUNNING && all_dead(vm, NULL))
+        vm_end(vm, VM_EXIT_SHUTDOWN); /* two that halted at once did not see each other */
+    if (vm->state == VM_RUNNING && kills_due(vm))
+        vm_fail(vm, "killed");
+    if (vm->state == VM_ENDING && all_stopped(vm))
+        vm_finish(vm);
+}
+
+static bool all_ended(void)
+{
+    bool ended = true;
+    for (size_t i = 0; i < vm_count(); i++) {
+        struct vm *vm = vm_get(i);
+        vm_tick(vm);
+        ended = ended && vm->state == VM_ENDED;
+    }
+    if (vm_hooks.poll)
+        vm_hooks.poll(); /* last: what was typed before is done */
+    trap_tell_nmi();
+    return ended;
+}
+
+unsigned vm_run_all(void)
+{
+    unsigned failed = (unsigned)vm_refused_count();
+    for (size_t i = 0; i < vm_count(); i++)
+        start(vm_get(i));
+    sched_run(all_ended);
+    for (struct vm *vm = vm_list_take(); vm; vm = vm_list_take()) {
+        failed += vm->exit_status > 1;
+        pages_free(vm, VM_PAGES);
+    }
+    log_info("free-pages=%zu", page_free_count()); /* as many as before the first VM was made */
+    return failed;
+}

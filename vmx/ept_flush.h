@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a change of an EPT becomes visible: before an entry, and in CPUs that are in the guest now.
+ * Private to vmx/.
+ * From: vmx/ept.c (ept_unmap), vmx/run/run.c (around each entry).   To: vmx/ept_flush.c.
+ */
+#pragma once
+#include "arch/spinlock.h"
+#include "vmx/cpu.h"
+#include "vmx/ept.h"
+
+struct ept {
+    uint64_t *root; /* the level-4 table */
+    struct spinlock lock;
+    uint64_t generation; /* counts the times that something was taken out */
+    void *apic_page;
+};
+uint64_t ept_pointer(const struct ept *ept); /* EPTP */
+
+/* The tables of `ept` lost an entry: no CPU goes on with what it had cached of it. */
+void ept_flush(struct ept *ept);
+/* Drop what this CPU has cached of `ept`, which is at `generation` now; *seen becomes that. */
+void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation);
+/* Before each entry: announce that this CPU uses `ept`, and drop what has become stale since *seen. */
+static inline void ept_flush_before_entry(struct vmx_cpu *cpu, struct ept *ept, uint64_t *seen)
+{
+    atomic_store(&cpu->guest_ept, ept);
+    uint64_t generation = atomic_load(&ept->generation);
+    if (__builtin_expect(*seen != generation, 0))
+        ept_flush_here(ept, seen, generation);
+}
+/* After each exit. */
+static inline void ept_out_of_guest(struct vmx_cpu *cpu)
+{
+    __atomic_store_n(&cpu->guest_ept, NULL, __ATOMIC_RELEASE);
+}
+void ept_flush_all(void); /* this CPU, everything */
+void vpid_flush(uint16_t vpid);
+/* The page that the APIC-access address names, made at the first call. -ENOMEM. */
+MUST_CHECK int ept_apic_page(struct ept *ept, hpa_t *page);

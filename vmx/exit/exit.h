@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One decoder per family of exits. Private to vmx/.
+ * From: vmx/run/run.c (exit table).   To: vmx/exit/cpuid.c, msr.c, cr.c, io.c, ept.c, intr.c.
+ */
+#pragma once
+#include "vmx/upcalls.h"
+
+enum exit_action exit_cpuid(struct vcpu *v);
+enum exit_action exit_xsetbv(struct vcpu *v);
+enum exit_action exit_rdmsr(struct vcpu *v);
+enum exit_action exit_wrmsr(struct vcpu *v);
+enum exit_action exit_cr_access(struct vcpu *v);
+enum exit_action exit_io_instruction(struct vcpu *v);
+enum exit_action exit_ept_violation(struct vcpu *v);
+enum exit_action exit_exception_nmi(struct vcpu *v);
+enum exit_action exit_external_interrupt(struct vcpu *v);
+enum exit_action exit_interrupt_window(struct vcpu *v);
+enum exit_action exit_nmi_window(struct vcpu *v);
+enum exit_action exit_apic_access(struct vcpu *v);
+enum exit_action exit_apic_write(struct vcpu *v);
+enum exit_action exit_virtualized_eoi(struct vcpu *v);
+
+void cpuid_init(void); /* prepare the answers, once */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VMX operation is prepared once and entered by each CPU.
+ * From: boot/main.c (vmx_init, vmx_enable).
+ * To: vmx/caps.c (what this CPU can), vmx/vcpu/registers.c, vmx/exit/cpuid.c (what follows from it).
+ * Spec: SDM "Enabling and Entering VMX Operation", "Discovering Support for VMX".
+ */
+#include "vmx/run/run.h"
+#include "vmx/caps.h"
+#include "vmx/cpu.h"
+#include "vmx/ept_flush.h"
+#include "vmx/exit/exit.h"
+#include "vmx/show/show.h"
+#include "vmx/vcpu/registers.h"
+#include "vmx/vmcs.h"
+#include "arch/panic.h"
+#include "arch/x86.h"
+
+int vmx_init(void)
+{
+    if (caps_init() < 0)
+        return -ENODEV;
+    registers_init();
+    cpuid_init();
+    panic_hook_add(vcpu_dump_loaded);
+    return 0;
+}
+
+void vmx_enable(void)
+{
+    if (caps_feature_control() < 0)
+        panic("CPU %u: VMX is off here, but not on the CPU that started", this_cpu()->index);
+    registers_enable();
+    write_cr0(caps_cr0_fixed(read_cr0()));
+    write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
+    struct vmcs *region = vmcs_alloc(); /* the CPU's own from now on */
+    if (!region)
+        panic("CPU %u: no memory for the VMXON region", this_cpu()->index);
+    vmcs_enter_operation(region);
+    /* No translation may be left that firmware or a boot loader cached under the same VPID or EPT. */
+    ept_flush_all();
+}

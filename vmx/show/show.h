@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU in words and numbers, for reports and for a person who looks.
+ * From: vmx/run/run.c (an entry fails), guest/life/report.c, monitor/.
+ * To: vmx/show/dump.c, entry_check.c, show.c.
+ */
+#pragma once
+#include "vmx/vcpu/vcpu.h"
+
+/* Registers, controls and the decoded last exit, to the log. */
+void vcpu_dump(const struct vcpu *v);
+void vcpu_dump_loaded(void); /* for a panic: the vCPU whose state is in this CPU, if any */
+/* Four registers in words, "rax=0x1 rcx=0x2 ...": row 0 to 3. */
+#define GPR_ROW 96
+void vcpu_gpr_row(const struct vcpu *v, unsigned row, char out[GPR_ROW]);
+const char *vcpu_state_name(enum vcpu_state state);
+const char *exit_reason_name(uint32_t reason);
+/* Which rule of SDM "Checks on the Guest State Area" does the current VMCS break? "" if none is found. */
+const char *entry_check_guest(void);
+/* A field by its encoding, of a vCPU that is loaded here or nowhere (vm_visit() in guest/); false: this
+ * CPU has no such field. */
+bool vcpu_vmcs_field(const struct vcpu *v, uint32_t encoding, uint64_t *value);

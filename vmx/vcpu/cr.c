@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CR0 and CR4 of a guest: the register that is in force, and the shadow that the guest reads.
+ * From: vmx/exit/cr.c (MOV to CR), vmx/vcpu/setup.c (after INIT), vmx/vcpu/vcpu.c (entry state, paging).
+ * To: vmx/vmcs.h (the fields).
+ * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4".
+ */
+#include "vmx/vcpu/cr.h"
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
+
+uint64_t cr0_guest_view(void)
+{
+    uint64_t mask = vmread(CR0_MASK);
+    return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
+}
+
+uint64_t cr4_guest_view(void)
+{
+    uint64_t mask = vmread(CR4_MASK);
+    return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_READ_SHADOW) & mask);
+}
+
+/* Caches stay on whatever the guest says: they are everybody's. */
+void cr0_write(uint64_t value)
+{
+    vmwrite(GUEST_CR0, (value | CR0_NE) & ~(CR0_CD | CR0_NW));
+    vmwrite(CR0_READ_SHADOW, value);
+}
+
+/* A machine check while a guest runs is the host's to see. */
+void cr4_write(uint64_t value)
+{
+    vmwrite(GUEST_CR4, value | CR4_VMXE | CR4_MCE);
+    vmwrite(CR4_READ_SHADOW, value);
+}

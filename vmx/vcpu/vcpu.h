@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU: what Hamlet keeps of it beside its VMCS, its making and its end, and its registers for
+ * those who look at it from outside. Above each group of members stands the file that writes it; other
+ * files read, and change a member by a function of that file.
+ * From: guest/ and monitor/ (create, registers), every file of vmx/.   To: vmx/vcpu/vcpu.c.
+ * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT".
+ */
+#pragma once
+#include "lib/errno.h"
+#include "lib/pi_desc.h"
+#include "lib/types.h"
+#include "vmx/bitmaps.h"
+#include "vmx/ept.h"
+#include "vmx/vcpu/hottest.h"
+#include "vmx/vmx_bits.h"
+
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+
+/* In the order of instruction encodings. gpr[RSP] is not here but in the VMCS: use vcpu_gpr(). */
+struct guest_regs {
+    uint64_t gpr[16];
+    uint64_t cr2;
+};
+
+enum vcpu_state {
+    VCPU_STOPPED,   /* not to be scheduled: not started yet, paused, or dead */
+    VCPU_WAIT_SIPI, /* an application processor before its STARTUP IPI */
+    VCPU_READY,     /* wants a CPU; SN = 1 */
+    VCPU_RUNNING,   /* has one; SN = 0, NV = ANV */
+    VCPU_HALTED,    /* executed HLT; SN = 0, NV = WNV */
+};
+
+struct vm; /* guest/core/vm.h; vmx/ only carries it */
+
+#define VCPU_MSR_SWITCHED 6
+
+struct vcpu {
+    /* vmx/vcpu/vcpu.c: at creation, constant afterwards */
+    struct vm *vm;
+    unsigned index; /* in its VM; also its virtual APIC id */
+    struct ept *ept;
+    struct bitmaps *bitmaps;
+    struct vmcs *vmcs;
+    uint16_t vpid;
+    uint16_t trace_id;       /* arch/trace.h TRACE_ID() */
+    struct pi_desc *pi_desc; /* every interrupt for this vCPU is posted here */
+    uint32_t *vapic;         /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
+    void *fpu;               /* XSAVE area, of the guest while it does not run */
+
+    /* vmx/run/run.c */
+    struct {
+        uint32_t reason; /* basic exit reason */
+        uint64_t qualification;
+        struct trace_event *traced; /* the exit that waits to be told its cost; NULL: none */
+        uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
+    } exit;
+    bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
+
+    /* vmx/enter.asm, which addresses these and `launched`; exit handlers change the registers */
+    uint64_t host_rsp; /* as last written to the VMCS */
+    struct guest_regs regs;
+
+    /* vmx/run/run.c */
+    uint64_t exit_count[EXIT_REASON_COUNT];
+    struct hottest hottest[HOTTEST_KINDS]; /* by vmx/vcpu/hottest.c */
+
+    /* vmx/vcpu/inject.c: an event to inject at the next entry */
+    uint32_t event;        /* VM-entry interruption information, 0: none */
+    uint32_t event_error;  /* its error code */
+    uint32_t event_length; /* of the INT instruction, if it was one */
+
+    /* vmx/run/run.c */
+    bool halted;        /* its last instruction was HLT, and nothing has ended that yet */
+    bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends it */
+
+    /* The local APIC's: guest/pc/vlapic.c and its neighbours, vmx/vcpu/inject.c, vmx/run/post.c */
+    bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
+    uint64_t irr[4];         /* without APICv: taken from PIR, on the way to IRR */
+    uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
+    uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
+
+    /* vmx/vcpu/registers.c: registers that the VMCS does not hold, while it does not run */
+    uint64_t xcr0;
+    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE, by vmx/exit/msr.c: remembered, the EPT decides */
+    uint64_t msr_switched[VCPU_MSR_SWITCHED];
+    uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
+
+    /* vmx/vcpu/debug.c */
+    struct {
+        bool lent;      /* the debug registers are a debugger's, */
+        uint64_t dr[6]; /* and these the guest's: DR0-DR3, DR6, DR7 */
+    } debug;
+
+    /* vmx/vcpu/setup.c */
+    uint32_t pin, proc, proc2; /* controls, as last written to the VMCS */
+    struct cpu *host_cpu;      /* whose tables the host-state area points to */
+
+    /* vmx/run/run.c */
+    uint64_t armed_deadline; /* what the preemption timer was set for */
+    uint64_t slice_end;      /* TSC */
+    uint64_t ept_generation; /* vmx/ept_flush.c: of the EPT when this CPU last invalidated */
+    int log_budget;          /* arch/log.c: lines that this guest may still cause */
+
+    /* vmx/run/sched.c; hold the run queue's lock */
+    enum vcpu_state state;
+    struct cpu *cpu; /* where it runs or will run */
+    int pinned;      /* CPU index, -1: anywhere */
+    struct vcpu *next;
+
+    /* Written by other CPUs, atomically */
+    uint32_t requests;    /* VCPU_REQUEST_... */
+    uint8_t sipi_vector;  /* of VCPU_REQUEST_SIPI */
+    uint64_t eoi_exit[4]; /* EOI-exit bitmap */
+};
+#define VCPU_REQUEST_STOP   BIT(0) /* leave the guest, become STOPPED */
+#define VCPU_REQUEST_RELOAD BIT(1) /* APIC mode or controls changed: rewrite them before entry */
+#define VCPU_REQUEST_NMI    BIT(2) /* an NMI waits for its turn */
+#define VCPU_REQUEST_INIT   BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
+#define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
+#define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
+#define VCPU_REQUEST_SHARE  BIT(6) /* another waits for this CPU: the slice ends soon */
+
+/* What its VM decides of a new vCPU. */
+struct vcpu_place {
+    struct vm *vm;
+    unsigned index;
+    struct ept *ept;
+    struct bitmaps *bitmaps;
+    int pinned; /* CPU index, -1: anywhere */
+    uint16_t trace_id;
+};
+/* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"), STOPPED.
+ * NULL: no memory or no VPID. */
+MUST_CHECK struct vcpu *vcpu_create(const struct vcpu_place *place);
+void vcpu_destroy(struct vcpu *v); /* no CPU and no list has it: sched_knows() */
+/* Back to the state after INIT. Only while STOPPED or WAIT_SIPI, or by the vCPU's own exit. */
+void vcpu_reset(struct vcpu *v);
+
+/* How a loader starts a kernel. Segments are flat; paging is off unless mode says so. */
+enum vcpu_mode {
+    VCPU_REAL,        /* CS base = entry & ~0xffff, IP = entry & 0xffff */
+    VCPU_PROTECTED32, /* flat 4 GiB segments, paging off (multiboot) */
+    VCPU_LONG64,      /* 64-bit, CR3 = cr3, paging on */
+};
+void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t rsp, uint64_t cr3);
+uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
+void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
+void vcpu_set_rflags(struct vcpu *v, uint64_t value);
+void vcpu_set_rip(struct vcpu *v, uint64_t value);
+
+/* Guest state for instruction decoders and page walks; only from an exit of this vCPU, or STOPPED. */
+struct vcpu_paging {
+    uint64_t cr0, cr3, cr4, efer, rflags, rip;
+    uint8_t cpl;
+    bool code64, code32;      /* CS.L; CS.D */
+    uint64_t segment_base[6]; /* ES CS SS DS FS GS, in the order of encodings */
+    uint64_t pdpte[4];        /* the PDPTE registers; meaningful with PAE paging only */
+};
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
+/* The same, of all that only the privilege level; from an exit of this vCPU. */
+unsigned vcpu_cpl(void);
+
+/* --- For the other files of vmx/ ----------------------------------------------------------------- */
+
+/* Bring v's state into this CPU, taking the previous vCPU's state out. */
+void vcpu_load(struct vcpu *v);
+/* Take v's state out of this CPU, so that another one may load it. */
+void vcpu_unload(struct vcpu *v);
+/* Make v's VMCS current for a look or a change from outside; v is loaded here or nowhere. */
+void vcpu_borrow(const struct vcpu *v);
+void vcpu_return(const struct vcpu *v);
+void vcpu_start_at_sipi(uint8_t vector); /* the current one */
+unsigned vpid_count(void);               /* VPIDs in use: for a leak check */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VMX instructions that work on a VMCS. A VMfail is a bug of Hamlet's own, so it panics.
+ * Private to vmx/.
+ * From: every file of vmx/ that reads or writes a field.   To: vmx/vmcs.c.
+ * Spec: SDM "VMX Instruction Reference", "Software Use of Virtual-Machine Control Structures".
+ */
+#pragma once
+#include "lib/bits.h"
+#include "lib/errno.h"
+#include "lib/types.h"
+#include "vmx/vmcs_fields.h"
+#include "vmx/vmx_bits.h"
+
+struct vmcs {
+    uint32_t revision; /* the rest is the CPU's own business */
+};
+
+void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
+
+#ifdef HAMLET_UNIT /* host tests keep the fields in an array */
+uint64_t vmread(enum vmcs_field field);
+void vmwrite(enum vmcs_field field, uint64_t value);
+#else
+static inline uint64_t vmread(enum vmcs_field field)
+{
+    uint64_t value;
+    bool failed;
+    asm volatile("vmread %2, %1"
+                 : "=@ccbe"(failed), "=rm"(value)
+                 : "r"((uint64_t)field)
+                 : "memory");
+    if (__builtin_expect(failed, 0))
+        vmcs_failed("VMREAD", field);
+    return value;
+}
+
+static inline void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    bool failed;
+    asm volatile("vmwrite %1, %2"
+                 : "=@ccbe"(failed)
+                 : "rm"(value), "r"((uint64_t)field)
+                 : "memory");
+    if (__builtin_expect(failed, 0))
+        vmcs_failed("VMWRITE", field);
+}
+#endif
+
+/* VMCLEAR writes back what the CPU keeps and forgets the launch; VMPTRLD makes it current here. */
+void vmcs_clear(struct vmcs *vmcs);
+void vmcs_make_current(struct vmcs *vmcs);
+MUST_CHECK struct vmcs *vmcs_alloc(void);          /* NULL: no memory */
+void vmcs_enter_operation(struct vmcs *region);    /* VMXON, with a region of this CPU */
+const char *vm_instruction_error(uint32_t number); /* SDM "VM Instruction Error Numbers" */
