@@ -44,7 +44,7 @@ PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-bound
 CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Os,-O2 -falign-functions=4) $(PACKED) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
 	-fno-pic -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -ffunction-sections \
-	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -MMD -MP $(EXTRA_CFLAGS)
+	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -I$O -MMD -MP $(EXTRA_CFLAGS)
 ASFLAGS := -f elf64 -g -F dwarf -I./
 LDFLAGS := -nostdlib -static -m elf_x86_64 -z max-page-size=4096 -z noexecstack --build-id=none
 
@@ -57,6 +57,17 @@ $O/%.asm.o: %.asm Makefile
 	$(say) NASM $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(AS) $(ASFLAGS) -MD $(@:.o=.d) -MT $@ $< -o $@
+
+# The DSDT of the VMs, as the bytes of a C array. The preprocessor puts the virtual PC's numbers into its ASL.
+DSDT := $O/guest/load/dsdt
+$(DSDT).inc: guest/load/dsdt.asl Makefile
+	$(say) IASL $<
+	$(Q)mkdir -p $(@D)
+	$(Q)command -v iasl >/dev/null || { echo "[hamlet] iasl is missing: install acpica-tools (make setup)" >&2; exit 1; }
+	$(Q)$(CC) $(CFLAGS) -imacros guest/core/vm.h -imacros guest/load/vacpi.h -MF $(DSDT).d -MT $@ -E -P -x c $< -o $(DSDT).asl
+	$(Q)iasl -we -p $(DSDT) $(DSDT).asl >$(DSDT).log 2>&1 || { cat $(DSDT).log; exit 1; }
+	$(Q)od -An -v -tx1 $(DSDT).aml | sed 's/ \(..\)/ 0x\1,/g' >$@
+$O/guest/load/vacpi.c.o $O/unit/test_vacpi: $(DSDT).inc
 
 # NAME.sym has everything for gdb; NAME.elf is what GRUB loads: without debug information, with the
 # symbol table for backtraces.
@@ -101,7 +112,7 @@ all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.el
 
 # A unit test names the sources it tests in its first lines: "// sources: vmx/run/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror \
+UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -I$O -mcx16 -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 unit_sources = $(shell sed -n 's,^// sources: *,,p' tests/unit/$1.c)
 unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c)

@@ -5,14 +5,13 @@
  * INVARIANT: what acpi_find() returns is complete, mapped, and its bytes sum to 0.
  * Spec: ACPI "ACPI System Description Tables", "Sleeping/Wake Control", "Reset Register".
  */
-#define LOG "acpi"
 #include "arch/acpi.h"
-#include "arch/acpi_tables.h"
 #include "arch/io.h"
-#include "arch/log.h"
 #include "arch/paging.h"
 #include "lib/string.h"
 #include "arch/time.h"
+#define LOG "acpi"
+#include "arch/log.h"
 
 #define TABLE_MAX        64
 #define TABLE_SIZE_MAX   (UINT32_C(16) << 20) /* more is nonsense, and we would map it */
@@ -51,7 +50,7 @@ bool acpi_was_refused(const char signature[4])
 }
 
 /* Of several tables with one signature the first counts: SSDTs, of which we need none. */
-static void keep(const struct acpi_header *h, bool good, bool from_module)
+static void table_add(const struct acpi_header *h, bool good, bool from_module)
 {
     if (slot_of(h->signature) >= 0 || table_count == TABLE_MAX)
         return;
@@ -66,7 +65,7 @@ static void keep(const struct acpi_header *h, bool good, bool from_module)
 }
 
 /* A table of the firmware: map its header, then all of it. NULL: no memory, or an absurd length. */
-static const struct acpi_header *map_table(uint64_t address)
+static const struct acpi_header *table_map(uint64_t address)
 {
     const struct acpi_header *h = firmware_map(hpa(address), sizeof(*h));
     if (!h || h->length > TABLE_SIZE_MAX)
@@ -83,7 +82,7 @@ static void take_modules(const struct boot_info *info)
         if (m->size < sizeof(struct acpi_header))
             log_error("module %lu is no ACPI table: size=%lu", i, m->size);
         else
-            keep((const void *)m->data, acpi_table_ok(m->data, m->size, 0), true);
+            table_add((const void *)m->data, acpi_table_ok(m->data, m->size, 0), true);
     }
 }
 
@@ -94,20 +93,19 @@ static void take_root(const struct acpi_header *root, size_t entry_size)
     for (size_t i = 0; i < count; i++) {
         uint64_t address = 0;
         memcpy(&address, entries + i * entry_size, entry_size); /* not aligned */
-        const struct acpi_header *h = address ? map_table(address) : NULL;
+        const struct acpi_header *h = address ? table_map(address) : NULL;
         if (h)
-            keep(h, acpi_table_ok(h, h->length, 0), false);
+            table_add(h, acpi_table_ok(h, h->length, 0), false);
     }
 }
 
 static int take_firmware(const struct boot_info *info)
 {
     const struct acpi_rsdp *rsdp = info->rsdp;
-    if (!rsdp || info->rsdp_size < ACPI_RSDP_OLD_SIZE ||
-        !acpi_sum_is_zero(rsdp, ACPI_RSDP_OLD_SIZE))
+    if (!rsdp || info->rsdp_size < ACPI_RSDP_OLD_SIZE || acpi_sum(rsdp, ACPI_RSDP_OLD_SIZE) != 0)
         return FAIL(ENOENT, "no RSDP, or its checksum is wrong");
     bool has_xsdt = rsdp->revision >= 2 && info->rsdp_size >= sizeof(*rsdp) && rsdp->xsdt != 0;
-    const struct acpi_header *root = map_table(has_xsdt ? rsdp->xsdt : rsdp->rsdt);
+    const struct acpi_header *root = table_map(has_xsdt ? rsdp->xsdt : rsdp->rsdt);
     if (!root || !acpi_table_ok(root, root->length, 0))
         return FAIL(ENOENT, "%s refused: truncated, or its checksum is wrong",
                     has_xsdt ? "XSDT" : "RSDT");
@@ -140,7 +138,7 @@ int acpi_init(const struct boot_info *info)
     return err;
 }
 
-static const struct acpi_fadt *fadt(void)
+static const struct acpi_fadt *find_fadt(void)
 {
     const struct acpi_header *h = acpi_find("FACP");
     return h && h->length >= FADT_MINIMUM ? (const struct acpi_fadt *)h : NULL;
@@ -148,7 +146,7 @@ static const struct acpi_fadt *fadt(void)
 
 uint16_t acpi_pm_timer(void)
 {
-    const struct acpi_fadt *f = fadt();
+    const struct acpi_fadt *f = find_fadt();
     return f ? (uint16_t)f->pm_timer : 0;
 }
 
@@ -174,8 +172,8 @@ static void sleep_by(uint32_t port, uint8_t type)
 
 void acpi_power_off(void)
 {
-    const struct acpi_fadt *f = fadt();
-    const struct acpi_header *dsdt = f && f->dsdt ? map_table(f->dsdt) : NULL;
+    const struct acpi_fadt *f = find_fadt();
+    const struct acpi_header *dsdt = f && f->dsdt ? table_map(f->dsdt) : NULL;
     uint8_t typ_a, typ_b;
     if (!dsdt || f->pm1a_cnt == 0 || !acpi_table_ok(dsdt, dsdt->length, 0) ||
         !acpi_s5_types(dsdt, &typ_a, &typ_b)) {
@@ -190,10 +188,10 @@ void acpi_power_off(void)
 
 void acpi_reset(void)
 {
-    const struct acpi_fadt *f = fadt();
+    const struct acpi_fadt *f = find_fadt();
     if (f && f->header.length >= sizeof(*f) && (f->flags & FADT_RESET_REG) &&
-        f->reset_space == FADT_SPACE_IO) {
-        out8((uint16_t)f->reset_address, f->reset_value);
+        f->reset.space == GAS_SPACE_IO) {
+        out8((uint16_t)f->reset.address, f->reset_value);
         time_delay_us(ENABLE_WAIT_US);
     }
     out8(RESET_CONTROL, RESET_SYSTEM);

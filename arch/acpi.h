@@ -7,15 +7,8 @@
  */
 #pragma once
 #include "arch/boot_info.h"
+#include "lib/acpi_tables.h"
 #include "lib/errno.h"
-
-struct acpi_header {
-    char signature[4];
-    uint32_t length;
-    uint8_t revision, checksum;
-    char oem_id[6], oem_table_id[8];
-    uint32_t oem_revision, creator_id, creator_revision;
-} __attribute__((packed));
 
 /* Walk RSDP -> XSDT or RSDT. Bad tables are logged by name and left out; no RSDP: -ENOENT (logged). */
 int acpi_init(const struct boot_info *info);
@@ -26,6 +19,9 @@ bool acpi_was_refused(const char signature[4]);
 
 /* True: length >= minimum, fits in `available`, bytes sum to 0. Pure. */
 bool acpi_table_ok(const void *table, size_t available, size_t minimum);
+
+/* All bytes, added up. */
+uint8_t acpi_sum(const void *bytes, size_t size);
 
 /* MADT "Multiple APIC Description Table": enabled CPUs and I/O APICs. Pure; returns how many there
  * are, writes at most max. */
@@ -44,6 +40,9 @@ struct mcfg_window {
     uint8_t first_bus, last_bus;
 };
 size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max);
+
+/* SLP_TYPa and SLP_TYPb of S5, found by its name in the DSDT's bytes. False: not there. Pure. */
+bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b);
 
 /* End of the run: S5 by the FADT's PM1 control block, or reset; returns if the firmware gives no way. */
 void acpi_power_off(void);

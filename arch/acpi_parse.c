@@ -2,12 +2,11 @@
 /*
  * What stands in MADT, MCFG, FADT and in the package \_S5 of the DSDT. Pure: reads only the bytes of
  * the table it was given, so that it runs under the host's tests and fuzzers.
- * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.
+ * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.   To: lib/acpi_tables.h (layouts).
  * Spec: ACPI "Multiple APIC Description Table (MADT)", "Fixed ACPI Description Table (FADT)", "DefPackage
  * Encoding"; PCI Firmware "MCFG Table Description".
  */
 #include "arch/acpi.h"
-#include "arch/acpi_tables.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 
@@ -17,15 +16,15 @@ bool acpi_table_ok(const void *table, size_t available, size_t minimum)
     minimum = MAX(minimum, sizeof(*h));
     if (available < minimum || h->length < minimum || h->length > available)
         return false;
-    return acpi_sum_is_zero(table, h->length);
+    return acpi_sum(table, h->length) == 0;
 }
 
-bool acpi_sum_is_zero(const void *bytes, size_t size)
+uint8_t acpi_sum(const void *bytes, size_t size)
 {
     uint8_t sum = 0;
     for (size_t i = 0; i < size; i++)
         sum += ((const uint8_t *)bytes)[i];
-    return sum == 0;
+    return sum;
 }
 
 /* The next entry of the MADT at *at that is of `type` and at least `size` long; NULL: no more. */

@@ -5,11 +5,9 @@
  * From: boot/main.c, arch/cpu.c, arch/trap.c (EOI), vmx/ (timer, kicks), vtd/ (addresses of events).
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)", "Extended XAPIC (x2APIC)".
  */
-#define LOG "apic"
 #include "arch/apic.h"
 #include "lib/bits.h"
 #include "arch/io.h"
-#include "arch/log.h"
 #include "arch/msr.h"
 #include "arch/options.h"
 #include "arch/paging.h"
@@ -17,6 +15,8 @@
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/x86.h"
+#define LOG "apic"
+#include "arch/log.h"
 
 // clang-format off
 #define CPUID_1_ECX_X2APIC       BIT(21)

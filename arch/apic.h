@@ -4,6 +4,7 @@
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
+#include "lib/bits.h"
 #include "lib/types.h"
 
 /* Offsets in the xAPIC page; x2APIC MSR = 0x800 + offset / 16. */
@@ -60,6 +61,10 @@ enum apic_reg {
 #define     APIC_SHORTHAND_ALL      2
 #define     APIC_SHORTHAND_OTHERS   3
 // clang-format on
+
+/* SDM "Valid Interrupt Vectors": 0 to 15 are not. "Task and Processor Priorities": the class. */
+#define VECTOR_FIRST_LEGAL 16
+#define PRIORITY_CLASS     BITS(7, 4)
 
 /* Enable the local APIC of this CPU, all LVTs masked; the 8259s are masked for good by the first call. */
 void apic_init(void);

@@ -4,14 +4,12 @@
  * From: boot/main.c (cpu_init_boot, cpu_start_all).   To: boot/ap.asm (their first instructions).
  * Spec: SDM "Multiple-Processor (MP) Initialization", "MP Initialization Example".
  */
-#define LOG "cpu"
 #include "arch/cpu.h"
 #include "arch/acpi.h"
 #include "arch/apic.h"
 #include "lib/atomic.h"
 #include "arch/gdt.h"
 #include "arch/layout.h"
-#include "arch/log.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
@@ -19,6 +17,8 @@
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/x86.h"
+#define LOG "cpu"
+#include "arch/log.h"
 
 #define START_TIMEOUT_US 100000
 #define IST_COUNT        3
@@ -75,7 +75,7 @@ static uint8_t *stacks_alloc(void)
 }
 
 /* The struct and the stacks of a CPU that does not come up in time stay its own: it may yet wake. */
-static int start(uint32_t apic_id)
+static int cpu_start(uint32_t apic_id)
 {
     struct cpu *cpu = &cpus[cpus_count];
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks_alloc()};
@@ -108,7 +108,7 @@ unsigned cpu_start_all(unsigned limit, void (*entry)(void))
     ap_entry = entry;
     if (count > 1 && limit != 1 && place_start_code())
         for (size_t i = 0; i < count && (limit == 0 || cpus_count < limit); i++)
-            if (ids[i] != cpus[0].apic_id && start(ids[i]) == -ETIMEDOUT)
+            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i]) == -ETIMEDOUT)
                 break; /* ap_cpu must not change while a late one may read it */
     log_info("online=%u madt=%lu", cpus_count, count);
     return cpus_count;

@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O APICs: an index register, a data window, and per pin 64 bits in two halves.
- * From: boot/main.c, guest/assign/irq.c (pins of assigned devices).
+ * From: boot/main.c, guest/assign/intx.c (pins of assigned devices).
  * Spec: 82093AA "IOREGSEL", "IOWIN", "Redirection Table".
  */
-#define LOG "ioapic"
 #include "arch/ioapic.h"
 #include "arch/acpi.h"
 #include "arch/io.h"
-#include "arch/log.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
+#define LOG "ioapic"
+#include "arch/log.h"
 
 #define IOAPIC_MAX 8
 
 // clang-format off
-#define IOREGSEL        0x00
-#define IOWIN           0x10
-#define REG_VERSION     0x01
 #define     VERSION     BITS(7, 0)
 #define     VERSION_MAX_ENTRY BITS(23, 16)
-#define REG_RTE(pin)    (0x10 + 2 * (pin))
-#define RTE_MASKED      BIT(16)
 // clang-format on
 
 static struct ioapic ioapics[IOAPIC_MAX];
@@ -41,14 +36,14 @@ static void write_reg(const struct ioapic *io, uint32_t reg, uint32_t v)
     mmio_write32(io->regs + IOWIN, v);
 }
 
-static void take(const struct madt_ioapic *m)
+static void ioapic_add(const struct madt_ioapic *m)
 {
     struct ioapic *io = &ioapics[count];
     *io =
         (struct ioapic){.id = m->id, .gsi_base = m->gsi_base, .regs = mmio_map(m->base, PAGE_SIZE)};
     if (!io->regs)
         return;
-    uint32_t version = read_reg(io, REG_VERSION);
+    uint32_t version = read_reg(io, IOAPIC_VERSION);
     if (version == UINT32_MAX) {
         log_error("id=%u base=0x%lx does not answer", m->id, m->base.v);
         return;
@@ -70,7 +65,7 @@ void ioapic_init(void)
     if (n > IOAPIC_MAX)
         log_error("only %d of %lu I/O APICs are used", IOAPIC_MAX, n);
     for (size_t i = 0; i < n && i < IOAPIC_MAX; i++)
-        take(&found[i]);
+        ioapic_add(&found[i]);
 }
 
 size_t ioapic_count(void) { return count; }
@@ -92,8 +87,8 @@ const struct ioapic *ioapic_of_gsi(uint32_t gsi)
 uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 {
     spin_lock(&lock);
-    uint64_t low = read_reg(io, REG_RTE(pin));
-    uint64_t rte = (uint64_t)read_reg(io, REG_RTE(pin) + 1) << 32 | low;
+    uint64_t low = read_reg(io, IOAPIC_RTE(pin));
+    uint64_t rte = (uint64_t)read_reg(io, IOAPIC_RTE(pin) + 1) << 32 | low;
     spin_unlock(&lock);
     return rte;
 }
@@ -101,8 +96,8 @@ uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
 {
     spin_lock(&lock);
-    write_reg(io, REG_RTE(pin), read_reg(io, REG_RTE(pin)) | (uint32_t)RTE_MASKED);
-    write_reg(io, REG_RTE(pin) + 1, HI32(rte));
-    write_reg(io, REG_RTE(pin), LO32(rte));
+    write_reg(io, IOAPIC_RTE(pin), read_reg(io, IOAPIC_RTE(pin)) | (uint32_t)RTE_MASKED);
+    write_reg(io, IOAPIC_RTE(pin) + 1, HI32(rte));
+    write_reg(io, IOAPIC_RTE(pin), LO32(rte));
     spin_unlock(&lock);
 }

@@ -5,7 +5,25 @@
  * Spec: Intel I/O Advanced Programmable Interrupt Controller (82093AA, ICH) "Redirection Table".
  */
 #pragma once
+#include "lib/bits.h"
 #include "lib/types.h"
+
+// clang-format off
+#define IOREGSEL        0x00        /* the index of a register; the register is then at IOWIN */
+#define IOWIN           0x10
+#define IOAPIC_VERSION  0x01
+#define IOAPIC_RTE(pin) (0x10 + 2 * (pin))
+
+/* A redirection table entry; the format for interrupt remapping is another (vtd/vtd_regs.h). */
+#define RTE_VECTOR      BITS(7, 0)
+#define RTE_DELIVERY    BITS(10, 8)
+#define RTE_LOGICAL     BIT(11)
+#define RTE_STATUS      BIT(12)
+#define RTE_REMOTE_IRR  BIT(14)
+#define RTE_LEVEL       BIT(15)
+#define RTE_MASKED      BIT(16)
+#define RTE_DEST        BITS(63, 56)
+// clang-format on
 
 struct ioapic {
     uint8_t id;      /* enumeration id, as in the DMAR scope */

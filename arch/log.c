@@ -4,9 +4,9 @@
  * From: everywhere (log_error, log_info, log_trace, console_line).   To: lib/printf.c, arch/uart.c.
  */
 #include "arch/log.h"
+#include "lib/atomic.h"
 #include "lib/bits.h"
 #include "arch/cpu.h"
-#include "arch/panic.h"
 #include "lib/printf.h"
 #include "arch/spinlock.h"
 #include "lib/string.h"
@@ -20,6 +20,7 @@
 #define ERASE      "\r\033[K" /* the line under the cursor; ECMA-48 "Erase in Line" */
 
 static struct spinlock lock;
+static bool lock_is_ignored;
 
 enum log_level log_threshold = LOG_INFO;
 void (*console_copy)(const char *line, size_t length);
@@ -60,7 +61,7 @@ static void emit(const char *text, size_t size)
 /* A CPU that panics may itself hold the lock, or another one that was stopped. */
 static void write_locked(const char *text, size_t size)
 {
-    if (panic_is_on()) {
+    if (atomic_load(&lock_is_ignored)) {
         emit(text, size);
         return;
     }
@@ -71,6 +72,8 @@ static void write_locked(const char *text, size_t size)
     emit(prompt.text, prompt.length);
     spin_unlock(&lock);
 }
+
+void console_ignore_lock(void) { atomic_store(&lock_is_ignored, true); }
 
 void console_prompt(const char *text, size_t size)
 {

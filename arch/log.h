@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines on the console: "[cpu] subsystem: text". A file says `#define LOG "vtd"` before it includes
- * this header. Tests and people grep these lines, so facts are written key=value.
+ * this header, which comes last. Tests and people grep these lines, so facts are written key=value.
  * From: everywhere.   To: lib/printf.c (formats), arch/uart.c (bytes).
  *
  * error: something that should not have happened, at boot or in the machine. info: milestones.
@@ -52,6 +52,8 @@ extern void (*console_copy)(const char *line, size_t length);
 void console_write(const char *text, size_t size);
 /* The console's port is set up (or is none): print what was kept so far; from now on lines go out. */
 void console_start(void);
+/* For a panic: from here on the lock of the console is not taken. */
+void console_ignore_lock(void);
 /* What stands behind the last line, while somebody types: taken away before a line is printed, and put
  * back after it. size 0: nothing. */
 void console_prompt(const char *text, size_t size);

@@ -44,6 +44,7 @@ struct options {
 
 extern struct options options;
 
-/* Set `options` from the command line. An unknown key or a bad value is logged, one line each, naming
- * both, and leaves the default; returns -EINVAL if there was any, after the whole line was read. */
+/* Set `options` from the command line. An unknown key or a bad value gets one line in the log, which
+ * names the word and the reason, and leaves the default. -EINVAL: there was one. Every other word
+ * counts, up to a quotation mark that is not closed or a word that is too long. */
 int options_parse(const char *cmdline);

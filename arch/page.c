@@ -5,14 +5,14 @@
  * INVARIANT: a page is handed out only if the boot loader called it usable and nothing of what was
  * there at boot lies in it.
  */
-#define LOG "page"
 #include "arch/page.h"
 #include "lib/bits.h"
 #include "arch/layout.h"
-#include "arch/log.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
 #include "lib/string.h"
+#define LOG "page"
+#include "arch/log.h"
 
 #define FIRST_MIB (UINT64_C(1) << 20)
 
@@ -49,7 +49,7 @@ static void map_set(uint64_t *map, uint64_t n, bool on)
 static uint64_t page_of(const void *p) { return (uintptr_t)p / PAGE_SIZE; }
 
 /* Whole pages only: a page that is half usable is not. */
-static void give(uint64_t base, uint64_t size)
+static void free_add(uint64_t base, uint64_t size)
 {
     uint64_t end = (base + size) / PAGE_SIZE;
     for (uint64_t n = ALIGN_UP(base, PAGE_SIZE) / PAGE_SIZE; n < end; n++)
@@ -60,7 +60,7 @@ static void give(uint64_t base, uint64_t size)
 }
 
 /* Every page that [base, base + size) touches. */
-static void withhold(uint64_t base, uint64_t size)
+static void free_remove(uint64_t base, uint64_t size)
 {
     uint64_t end = MIN(ALIGN_UP(base + size, PAGE_SIZE) / PAGE_SIZE, pages.count);
     for (uint64_t n = base / PAGE_SIZE; n < end; n++)
@@ -139,20 +139,20 @@ int page_init(const struct boot_info *info)
     pages.guest_map = pages.free_map + map_size / 8;
     for (size_t i = 0; i < info->range_count; i++)
         if (info->ranges[i].usable)
-            give(info->ranges[i].base.v, info->ranges[i].size);
+            free_add(info->ranges[i].base.v, info->ranges[i].size);
     for (size_t i = 0; i < info->range_count; i++)
         if (!info->ranges[i].usable) /* overlapping ranges: the careful reading wins */
-            withhold(info->ranges[i].base.v, info->ranges[i].size);
+            free_remove(info->ranges[i].base.v, info->ranges[i].size);
     struct span s;
     for (size_t n = 0; used_span(info, n, &s); n++)
-        withhold(s.base, s.size);
-    withhold(base, 2 * map_size);
+        free_remove(s.base, s.size);
+    free_remove(base, 2 * map_size);
     log_info("ram_end=0x%lx free=%luM", pages.count * PAGE_SIZE,
              pages.free_count * PAGE_SIZE >> 20);
     return 0;
 }
 
-static bool overlaps(struct span a, struct span b)
+static bool spans_overlap(struct span a, struct span b)
 {
     return a.size > 0 && b.size > 0 && a.base < b.base + b.size && b.base < a.base + a.size;
 }
@@ -174,7 +174,7 @@ int page_claim(hpa_t base, uint64_t size)
         !is_one_usable_range(wanted))
         return -EINVAL;
     for (size_t n = 0; used_span(pages.info, n, &s); n++)
-        if (overlaps(s, wanted) && (s.base != kept.span.base || s.size != kept.span.size))
+        if (spans_overlap(s, wanted) && (s.base != kept.span.base || s.size != kept.span.size))
             return -EBUSY;
     spin_lock(&pages.lock);
     bool was_taken = kept.taken;
@@ -189,7 +189,7 @@ int page_claim(hpa_t base, uint64_t size)
 void page_unclaim(void) { kept.taken = false; }
 
 /* The first run of `count` free pages on an aligned border, or 0. */
-static uint64_t find(size_t count, uint64_t align_pages)
+static uint64_t free_find(size_t count, uint64_t align_pages)
 {
     uint64_t first = ALIGN_UP(pages.lowest, align_pages);
     while (first + count <= pages.count) {
@@ -206,9 +206,10 @@ static uint64_t find(size_t count, uint64_t align_pages)
 void *pages_alloc(size_t count, uint64_t align)
 {
     spin_lock(&pages.lock);
-    uint64_t first = count > 0 && count <= pages.free_count ? find(count, align / PAGE_SIZE) : 0;
+    uint64_t first =
+        count > 0 && count <= pages.free_count ? free_find(count, align / PAGE_SIZE) : 0;
     if (first != 0) {
-        withhold(first * PAGE_SIZE, count * PAGE_SIZE);
+        free_remove(first * PAGE_SIZE, count * PAGE_SIZE);
         if (align == PAGE_SIZE && count == 1)
             pages.lowest = first + 1;
     }

@@ -5,8 +5,22 @@
  * Spec: SDM "4-Level Paging and 5-Level Paging", "Page Attribute Table (PAT)".
  */
 #pragma once
+#include "lib/bits.h"
 #include "arch/boot_info.h"
 #include "lib/errno.h"
+
+/* SDM "Formats of CR3 and Paging-Structure Entries": alike at all levels of all paging modes. */
+// clang-format off
+#define PTE_P       BIT(0)
+#define PTE_RW      BIT(1)
+#define PTE_US      BIT(2)
+#define PTE_PWT     BIT(3)
+#define PTE_PCD     BIT(4)
+#define PTE_A       BIT(5)
+#define PTE_D       BIT(6)
+#define PTE_PS      BIT(7) /* this entry maps a large page */
+#define PTE_NX      BIT(63)
+// clang-format on
 
 MUST_CHECK int paging_init(const struct boot_info *info);
 /* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU. The PAT stays as it is after

@@ -2,20 +2,19 @@
 /*
  * The end of a run that must not go on: silence the devices, say what and where, stop every CPU.
  * From: everywhere, by panic() and invariant(); arch/trap.c for exceptions.
- * To: arch/symbol.c (names), arch/log.c (which asks for no lock any more).
+ * To: arch/symbol.c (names), arch/log.c (which takes no lock from here on).
  */
-#define LOG "panic"
 #include "arch/panic.h"
 #include "arch/apic.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "arch/cpu.h"
 #include "arch/layout.h"
-#include "arch/log.h"
 #include "lib/printf.h"
 #include "arch/symbol.h"
 #include "arch/time.h"
-#include "arch/x86.h"
+#define LOG "panic"
+#include "arch/log.h"
 
 #define HOOK_MAX       4
 #define FRAME_MAX      32
@@ -32,8 +31,6 @@ static struct {
     bool there;
 } stopped[CPU_MAX];
 
-bool panic_is_on(void) { return atomic_load(&panic_owner) != 0; }
-
 static void __attribute__((noreturn)) stop(void)
 {
     for (;;)
@@ -42,7 +39,7 @@ static void __attribute__((noreturn)) stop(void)
 
 void panic_stop_if_on(uint64_t rip, uint64_t rbp)
 {
-    if (!panic_is_on())
+    if (!atomic_load(&panic_owner))
         return;
     stopped[this_cpu()->index].rip = rip;
     stopped[this_cpu()->index].rbp = rbp;
@@ -110,10 +107,12 @@ void panic_begin(void)
 {
     static unsigned depth; /* the owner's own */
     uint32_t owner = 0, me = this_cpu()->index + 1;
-    if (atomic_replace(&panic_owner, &owner, me))
+    if (atomic_replace(&panic_owner, &owner, me)) {
+        console_ignore_lock();
         apic_nmi_others();
-    else if (owner != me || ++depth > DEPTH_MAX)
-        stop(); /* somebody else is printing, or we only get deeper into trouble */
+    } else if (owner != me || ++depth > DEPTH_MAX) {
+        stop(); /* another CPU is printing, or we only get deeper into trouble */
+    }
     call_hooks();
 }
 

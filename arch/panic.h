@@ -25,7 +25,6 @@ void panic_begin(void);
  * devices (guest/), then dump the VMCS (vmx/). */
 void panic_hook_add(void (*hook)(void));
 
-/* Some CPU has panicked. The others are stopped by an NMI: whoever gets one, be it as a VM exit, calls
- * panic_stop_if_on() with where it was, which then does not return. */
-bool panic_is_on(void);
+/* If some CPU has panicked, note where this one was, and stop. A panic sends an NMI to the other CPUs; the
+ * handler of NMIs calls this, also if the NMI came as a VM exit. */
 void panic_stop_if_on(uint64_t rip, uint64_t rbp);

@@ -6,7 +6,7 @@
  * Spec: ELF-64 "Symbol table".
  */
 #include "arch/symbol.h"
-#include "arch/elf64.h"
+#include "lib/elf.h"
 #include "arch/layout.h"
 #include "lib/printf.h"
 

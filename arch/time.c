@@ -4,10 +4,9 @@
  * From: boot/main.c.   To: arch/apic.c, pci/reset.c, vtd/ (bounded waits), vmx/run/sched.c (slices).
  * Spec: ACPI "Power Management Timer"; 8254 data sheet; SDM "Time-Stamp Counter".
  */
-#define LOG "time"
 #include "arch/time.h"
-#include "arch/acpi.h"
 #include "arch/io.h"
+#define LOG "time"
 #include "arch/log.h"
 
 #define PM_TIMER_HZ    3579545
@@ -55,11 +54,10 @@ static uint64_t measure_by_pit(void)
     return end == 0 ? 0 : end - start;
 }
 
-void time_init(void)
+void time_init(uint16_t pm_timer)
 {
-    uint16_t port = acpi_pm_timer();
     const char *by = "acpi";
-    uint64_t ticks = port ? measure_by_pm_timer(port) : 0;
+    uint64_t ticks = pm_timer ? measure_by_pm_timer(pm_timer) : 0;
     if (ticks == 0) {
         by = "pit";
         ticks = measure_by_pit();

@@ -6,7 +6,8 @@
 #pragma once
 #include "arch/x86.h"
 
-void time_init(void);
+/* Measure the TSC; `pm_timer`: the port of the ACPI timer (acpi_pm_timer()), 0 if there is none. */
+void time_init(uint16_t pm_timer);
 uint64_t time_tsc_khz(void);
 void time_delay_us(uint64_t us);
 /* TSC value `us` microseconds from now. */

@@ -5,7 +5,6 @@
  * From: arch/trap.asm, vmx/exit/intr.c (irq_dispatch).   To: arch/panic.c; the handlers of vtd/, vmx/, guest/.
  * Spec: SDM "Interrupt and Exception Handling", "IDT Descriptors" (64-bit mode).
  */
-#define LOG "trap"
 #include "arch/trap.h"
 #include "arch/apic.h"
 #include "lib/atomic.h"
@@ -13,10 +12,11 @@
 #include "arch/cpu.h"
 #include "lib/errno.h"
 #include "arch/gdt.h"
-#include "arch/log.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
 #include "arch/x86.h"
+#define LOG "trap"
+#include "arch/log.h"
 
 #define VECTOR_COUNT    256
 #define STUB_SIZE       8
@@ -128,7 +128,7 @@ static void print_frame(const struct trap_frame *f)
     log_error("cr0=%lx cr3=%lx cr4=%lx", read_cr0(), read_cr3(), read_cr4());
 }
 
-static bool fixed_up(struct trap_frame *f)
+static bool extable_fix(struct trap_frame *f)
 {
     for (const struct extable_entry *e = extable_start; e < extable_end; e++)
         if (e->from == f->rip) {
@@ -138,9 +138,9 @@ static bool fixed_up(struct trap_frame *f)
     return false;
 }
 
-static void exception(struct trap_frame *f)
+static void exception_dispatch(struct trap_frame *f)
 {
-    if (fixed_up(f))
+    if (extable_fix(f))
         return;
     panic_begin(); /* the fault may have come while the console's lock was held */
     print_frame(f);
@@ -166,7 +166,7 @@ void trap_dispatch(struct trap_frame *f)
         panic_stop_if_on(f->rip, f->rbp);
         atomic_fetch_add(&nmi_count, 1);
     } else if (f->vector < EXCEPTION_COUNT) {
-        exception(f);
+        exception_dispatch(f);
     } else {
         irq_dispatch(f->vector);
     }
@@ -179,7 +179,7 @@ static bool is_only_a_wakeup(uint8_t vector)
            vector == VECTOR_WNV;
 }
 
-static void stray(uint8_t vector)
+static void stray_note(uint8_t vector)
 {
     if (atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
         log_error("interrupt at vector 0x%02x, for which nobody waits", vector);
@@ -191,7 +191,7 @@ void irq_dispatch(uint8_t vector)
     if (handler)
         handler(irqs[vector].ctx);
     else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used)
-        stray(vector);
+        stray_note(vector);
     if (apic_in_service(vector)) /* spurious ones are not, and an EOI would end another's service */
         apic_eoi();
 }

@@ -124,7 +124,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     need(page_init(&info), "memory");                  /* there is memory */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
-    time_init();                                       /* waits have an end */
+    time_init(acpi_pm_timer());                        /* waits have an end */
     apic_init();                                       /* interrupts can come, none does */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */

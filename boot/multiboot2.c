@@ -7,7 +7,7 @@
  */
 #define LOG "boot"
 #include "boot/multiboot2.h"
-#include "arch/elf64.h"
+#include "lib/elf.h"
 #include "arch/log.h"
 #include "lib/string.h"
 
@@ -62,7 +62,7 @@ static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
             return;
         }
         out->ranges[out->range_count++] =
-            (struct boot_range){hpa(e->base), e->size, e->type == MB2_MEMORY_USABLE};
+            (struct boot_range){hpa(e->base), e->size, e->type == MEMORY_USABLE};
     }
 }
 

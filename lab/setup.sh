@@ -7,12 +7,12 @@
 
 set -u
 
-build="gcc g++ make nasm binutils python3"
+build="gcc g++ make nasm binutils acpica-tools python3"
 boot="grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools"
 lab="libltdl-dev libtool xz-utils bochsbios vgabios"
 qemu="qemu-system-x86 ovmf"
 nested="busybox-static cpio"
-tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect acpica-tools gdb e2fsprogs"
+tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect gdb e2fsprogs"
 check="clang clang-format clang-tidy cppcheck"
 browser=                # 120 MB for one case, which opens the page of a trace
 [ "${1:-}" != --tests ] || browser="chromium"

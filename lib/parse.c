@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers as people write them on a command line.
- * From: arch/options.c, guest/life/config.c, monitor/.   Contract: lib/string.h.
+ * From: lib/option.c, monitor/.   Contract: lib/string.h.
  */
 #include "lib/bits.h"
 #include "lib/string.h"
@@ -19,16 +19,7 @@ unsigned digit_value(char c)
 
 static uint64_t suffix_factor(char c)
 {
-    switch (c) {
-    case 'K':
-        return BIT(10);
-    case 'M':
-        return BIT(20);
-    case 'G':
-        return BIT(30);
-    default:
-        return 1;
-    }
+    return c == 'K' ? BIT(10) : c == 'M' ? BIT(20) : c == 'G' ? BIT(30) : 1;
 }
 
 int parse_u64(const char *s, size_t len, uint64_t *out)
@@ -58,31 +49,21 @@ int parse_u64(const char *s, size_t len, uint64_t *out)
     return 0;
 }
 
-size_t parse_hex(const char *s, size_t len, size_t max, unsigned *out)
+size_t parse_hex(const char **at, size_t max, uint64_t *out)
 {
     size_t n = 0;
-    for (*out = 0; n < len && n < max && digit_value(s[n]) < 16; n++)
-        *out = *out << 4 | digit_value(s[n]);
+    unsigned digit;
+    for (*out = 0; n < max && (digit = digit_value(**at)) < 16; n++, ++*at)
+        *out = *out << 4 | digit;
     return n;
 }
 
-int parse_bdf(const char *s, size_t len, bdf_t *out)
+int parse_bdf(const char *s, bdf_t *out)
 {
-    static const struct {
-        size_t digits;
-        unsigned max;
-        char end;
-    } parts[] = {{2, 0xff, ':'}, {2, 0x1f, '.'}, {1, 7, '\0'}};
-    unsigned v[ARRAY_COUNT(parts)];
-    size_t at = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-        size_t n = parse_hex(s + at, len - at, parts[i].digits, &v[i]);
-        at += n;
-        if (n == 0 || v[i] > parts[i].max ||
-            (parts[i].end ? at == len || s[at] != parts[i].end : at != len))
-            return -EINVAL;
-        at += parts[i].end != '\0';
-    }
-    *out = BDF(v[0], v[1], v[2]);
+    uint64_t bus, dev, fn;
+    if (!parse_hex(&s, 2, &bus) || *s++ != ':' || !parse_hex(&s, 2, &dev) || *s++ != '.' ||
+        !parse_hex(&s, 1, &fn) || *s || dev > 0x1f || fn > 7)
+        return -EINVAL;
+    *out = BDF(bus, dev, fn);
     return 0;
 }

@@ -20,7 +20,7 @@ char *strchr(const char *s, int c);
  * -EINVAL: empty, another character, or over 64 bits; *out is then untouched. */
 MUST_CHECK int parse_u64(const char *s, size_t len, uint64_t *out);
 /* A function's address, bus:device.function in hexadecimal ("00:1f.2"). -EINVAL: it is none. */
-MUST_CHECK int parse_bdf(const char *s, size_t len, bdf_t *out);
-/* The hexadecimal digits that [s, s + len) begins with, at most `max` of them, as a number. How many. */
-size_t parse_hex(const char *s, size_t len, size_t max, unsigned *out);
+MUST_CHECK int parse_bdf(const char *s, bdf_t *out);
+/* Takes the hexadecimal digits that *at begins with, at most `max` of them, as a number. How many. */
+size_t parse_hex(const char **at, size_t max, uint64_t *out);
 unsigned digit_value(char c); /* of a hex digit, 16: it is none, in any base */

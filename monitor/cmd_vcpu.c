@@ -171,8 +171,8 @@ static void run_inject(struct args *a)
     }
     if (!args_number(a, "vector", &vector) || !args_end(a))
         return;
-    if (vector < 16 || vector > 255) {
-        complain(a, "vector 0x%lx: 16 to 255", vector);
+    if (vector < VECTOR_FIRST_LEGAL || vector > 255) {
+        complain(a, "vector 0x%lx: %u to 255", vector, VECTOR_FIRST_LEGAL);
         return;
     }
     vlapic_deliver(v, (uint8_t)vector);

@@ -2,7 +2,7 @@
 /*
  * vtd: the remapping units. irq: how interrupts of devices reach vCPUs. pid: posted-interrupt
  * descriptors. check: the promises of Hamlet.
- * From: monitor/command.c.   To: vtd/look.c, guest/assign/irq.c, guest/assign/vmsix.c, arch/ioapic.c, guest/life/check.c.
+ * From: monitor/command.c.   To: vtd/show.c, guest/assign/irq.c, guest/assign/vmsix.c, arch/ioapic.c, guest/life/check.c.
  */
 #include "arch/ioapic.h"
 #include "lib/printf.h"
@@ -56,7 +56,7 @@ static void run_vtd(struct args *a)
 {
     bool faults = args_is(a, "faults");
     bdf_t bdf;
-    if (!faults && a->next < a->count && text_bdf(a->words[a->next], &bdf)) {
+    if (!faults && a->next < a->count && parse_bdf(a->words[a->next], &bdf) == 0) {
         command_walk.run(a);
         return;
     }

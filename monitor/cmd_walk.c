@@ -2,7 +2,7 @@
 /*
  * walk: from an address of a program to the one in the machine, every entry shown. tlb is the same
  * word. With a device instead of a vCPU: its address through the second-stage table.
- * From: monitor/command.c, monitor/cmd_vtd.c.   To: monitor/memory.c, vmx/show/show.c, vtd/look.c.
+ * From: monitor/command.c, monitor/cmd_vtd.c.   To: monitor/memory.c, vmx/show/show.c, vtd/show.c.
  */
 #include "lib/string.h"
 #include "monitor/command.h"
@@ -95,7 +95,7 @@ static void run_walk(struct args *a)
     struct vcpu *v;
     uint64_t at;
     bdf_t bdf;
-    if (a->next < a->count && text_bdf(a->words[a->next], &bdf)) {
+    if (a->next < a->count && parse_bdf(a->words[a->next], &bdf) == 0) {
         a->next++;
         if (args_number(a, "address", &at) && args_end(a))
             walk_device(bdf, at);

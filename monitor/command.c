@@ -149,12 +149,10 @@ bool args_vcpu(struct args *a, struct vcpu **out)
     return true;
 }
 
-bool text_bdf(const char *text, bdf_t *out) { return parse_bdf(text, strlen(text), out) == 0; }
-
 bool args_bdf(struct args *a, bdf_t *out)
 {
     const char *word = args_word(a);
-    if (word && text_bdf(word, out))
+    if (word && parse_bdf(word, out) == 0)
         return true;
     complain(a, word ? "no device: %s (bb:dd.f)" : "a device is missing (bb:dd.f)", word);
     return false;

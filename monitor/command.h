@@ -48,7 +48,6 @@ bool args_vm(struct args *a, struct vm **out);
 bool args_vcpu(struct args *a, struct vcpu **out);
 /* bb:dd.f; false: complained. */
 bool args_bdf(struct args *a, bdf_t *out);
-bool text_bdf(const char *text, bdf_t *out);
 bool text_number(const char *text, uint64_t *out);
 
 /* console.c: whose console is in focus; NULL: no VM runs. */

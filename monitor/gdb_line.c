@@ -128,11 +128,8 @@ void gdb_answer_end(struct gdb_line *l)
 
 bool gdb_number(const char **at, uint64_t *value)
 {
-    unsigned n = 0;
-    *value = 0;
-    for (unsigned digit; n < 17 && (digit = digit_value(**at)) < 16; n++, ++*at)
-        *value = *value << 4 | digit;
-    return n > 0 && n <= 16;
+    size_t digits = parse_hex(at, 17, value);
+    return digits > 0 && digits <= 16;
 }
 
 bool gdb_char(const char **at, char c)
@@ -153,11 +150,10 @@ bool gdb_word(const char **at, const char *word)
 bool gdb_bytes(const char **at, uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        unsigned high = digit_value(**at), low = high > 15 ? high : digit_value((*at)[1]);
-        if (low > 15)
+        uint64_t byte;
+        if (parse_hex(at, 2, &byte) != 2)
             return false;
-        bytes[i] = (uint8_t)(high * 16 + low);
-        *at += 2;
+        bytes[i] = (uint8_t)byte;
     }
     return true;
 }

@@ -5,8 +5,8 @@
  * Spec: PCI Local Bus "Base Addresses", "Expansion ROM Base Address Register".
  *
  * With decode on, a BAR full of ones would claim the addresses below 4 GiB for a moment, where the
- * APICs and the flash are; so Command.MEM and Command.IO are off meanwhile. Nothing is printed then:
- * the console may be behind that very bridge.
+ * APICs and the flash are; so Command.MEM and Command.IO are off meanwhile. Nothing is printed
+ * then: the console may be behind that very bridge.
  */
 #include "pci/pci_private.h"
 #include "arch/uart.h"
@@ -42,38 +42,47 @@ static bool mask_plausible(const struct pci_bar *bar, uint64_t writable)
     return end == 0 || end >= BIT(32);
 }
 
-struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
+/* Find base and size: write zeros, then `ones`, and put the register back. False: the bits that
+ * follow make no size; they are left in bar->size. */
+static bool bar_size(bdf_t bdf, uint16_t reg, uint64_t ones, struct pci_bar *bar)
 {
-    struct pci_bar bar = {.kind = PCI_BAR_MEM};
-    uint32_t before_lo = pci_read32(bdf, reg);
+    uint64_t before = raw_read(bdf, reg, bar->is_64bit);
+    raw_write(bdf, reg, bar->is_64bit, 0);
+    uint64_t hardwired = raw_read(bdf, reg, bar->is_64bit);
+    raw_write(bdf, reg, bar->is_64bit, ones);
+    uint64_t writable = raw_read(bdf, reg, bar->is_64bit) & ~hardwired & ones;
+    raw_write(bdf, reg, bar->is_64bit, before);
+    bar->base = before & writable;
+    bar->size = writable & -writable;
+    if (writable && mask_plausible(bar, writable))
+        return true;
+    bar->size = writable;
+    return false;
+}
 
-    /* Flags are hardwired, so they are what zeros leave standing. The value found there would not
-     * do: a BAR smaller than 16 bytes has address bits in their place. */
+/* Flags are hardwired, so they are what zeros leave standing. The value found there would not do: a
+ * BAR smaller than 16 bytes has address bits in their place. */
+static uint32_t bar_flags(bdf_t bdf, uint16_t reg)
+{
+    uint32_t before = pci_read32(bdf, reg);
     pci_write32(bdf, reg, 0);
     uint32_t flags = pci_read32(bdf, reg);
-    if (flags & PCI_BAR_IS_IO)
-        bar.kind = PCI_BAR_IO;
-    else
+    pci_write32(bdf, reg, before);
+    return flags;
+}
+
+struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
+{
+    uint32_t flags = bar_flags(bdf, reg);
+    struct pci_bar bar = {.kind = flags & PCI_BAR_IS_IO ? PCI_BAR_IO : PCI_BAR_MEM};
+    if (bar.kind == PCI_BAR_MEM) {
         bar.is_64bit = FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64;
-    if (bar.is_64bit && !paired) { /* the last register has no upper half */
-        pci_write32(bdf, reg, before_lo);
-        return (struct pci_bar){.kind = PCI_BAR_NONE, .size = flags};
+        bar.prefetchable = flags & PCI_BAR_MEM_PREFETCH;
     }
-    bar.prefetchable = bar.kind == PCI_BAR_MEM && (flags & PCI_BAR_MEM_PREFETCH);
-
-    uint64_t before =
-        bar.is_64bit ? before_lo | (uint64_t)pci_read32(bdf, reg + 4) << 32 : before_lo;
-    raw_write(bdf, reg, bar.is_64bit, 0);
-    uint64_t zeros = raw_read(bdf, reg, bar.is_64bit);
-    raw_write(bdf, reg, bar.is_64bit, UINT64_MAX);
-    uint64_t ones = raw_read(bdf, reg, bar.is_64bit);
-    raw_write(bdf, reg, bar.is_64bit, before);
-
-    uint64_t writable = ones & ~zeros;
-    bar.size = writable & -writable;
-    bar.base = before & writable;
-    if (!writable || !mask_plausible(&bar, writable))
-        return (struct pci_bar){.kind = PCI_BAR_NONE, .is_64bit = bar.is_64bit, .size = writable};
+    if (bar.is_64bit && !paired) /* the last register has no upper half */
+        return (struct pci_bar){.kind = PCI_BAR_NONE, .size = flags};
+    if (!bar_size(bdf, reg, UINT64_MAX, &bar))
+        return (struct pci_bar){.kind = PCI_BAR_NONE, .is_64bit = bar.is_64bit, .size = bar.size};
     return bar;
 }
 
@@ -85,20 +94,9 @@ void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar)
 
 static struct pci_bar rom_probe(bdf_t bdf, uint16_t reg)
 {
-    uint32_t before = pci_read32(bdf, reg);
-    pci_write32(bdf, reg, 0);
-    uint32_t zeros = pci_read32(bdf, reg) & PCI_ROM_ADDRESS;
-    pci_write32(bdf, reg, LO32(PCI_ROM_ADDRESS)); /* the enable bit stays off */
-    uint32_t ones = pci_read32(bdf, reg) & PCI_ROM_ADDRESS;
-    pci_write32(bdf, reg, before);
-
     struct pci_bar rom = {.kind = PCI_BAR_MEM};
-    uint64_t writable = ones & ~zeros;
-    rom.size = writable & -writable;
-    rom.base = before & writable;
-    if (!writable || !mask_plausible(&rom, writable))
-        return (struct pci_bar){.kind = PCI_BAR_NONE};
-    return rom;
+    bool found = bar_size(bdf, reg, PCI_ROM_ADDRESS, &rom); /* the enable bit stays off */
+    return found ? rom : (struct pci_bar){.kind = PCI_BAR_NONE};
 }
 
 static unsigned bar_count(const struct pci_function *f)
@@ -108,12 +106,12 @@ static unsigned bar_count(const struct pci_function *f)
         return PCI_BAR_COUNT;
     case PCI_HEADER_BRIDGE:
         return 2;
-    default: /* CardBus bridges are left alone, and what no specification describes is, too */
+    default: /* CardBus bridges, and types that no specification describes, are left alone */
         return 0;
     }
 }
 
-/* The sizes of its BARs are not known yet: the largest is meant. */
+/* The sizes of its BARs are not known yet: take the largest. */
 bool pci_is_console(const struct pci_function *f)
 {
     uint16_t port = uart_port();
@@ -147,8 +145,8 @@ void pci_bars_read(struct pci_function *f)
 
     for (unsigned i = 0; i < count; i++)
         if (bogus[i])
-            log_info(BDF_FMT " bar%u ignored: writable bits 0x%llx make no size", BDF_ARG(f->bdf),
-                     i, (unsigned long long)bogus[i]);
+            log_info(BDF_FMT " bar%u ignored: writable bits 0x%lx make no size", BDF_ARG(f->bdf), i,
+                     bogus[i]);
 }
 
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b)

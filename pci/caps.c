@@ -2,7 +2,7 @@
 /*
  * Capabilities: what a function can do beyond its header, as two lists linked by the device itself.
  * A device may link them in a circle, into its header or past the end; so every pointer is checked.
- * From: pci/scan.c.   To: pci/config.c.
+ * From: pci/scan.c, sriov.c.   To: pci/config.c.
  * Spec: PCI Local Bus "Capabilities List"; PCI Express Base "PCI Express Extended Capabilities".
  */
 #include "pci/pci_private.h"
@@ -13,50 +13,43 @@
  * Extended ones could be more, but no device comes near. */
 #define CAP_STEPS_MAX 48
 
-static uint16_t list_head(bdf_t bdf)
-{
-    if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
-        return 0;
-    uint8_t layout = FIELD_GET(PCI_HEADER_LAYOUT, pci_read8(bdf, PCI_HEADER_TYPE));
-    return layout == PCI_HEADER_CARDBUS ? PCI_CARDBUS_CAP_POINTER : PCI_CAP_POINTER;
-}
-
-/* Calls visit(offset, id, ctx) for each until it says true. False: the list has no proper end. */
-static bool cap_walk(bdf_t bdf, bool (*visit)(uint8_t at, uint8_t id, void *ctx), void *ctx)
-{
-    uint16_t link = list_head(bdf);
-    if (link == 0)
-        return true;
-    for (unsigned step = 0; step <= CAP_STEPS_MAX; step++) { /* the last one for the end mark */
-        uint8_t at = ALIGN_DOWN(pci_read8(bdf, link), 4);    /* the two low bits are reserved */
-        if (at == 0)
-            return true;
-        uint8_t id = at >= PCI_CAP_FIRST ? pci_read8(bdf, at + PCI_CAP_ID) : UINT8_MAX;
-        if (id == UINT8_MAX) /* into the header, or nobody there */
-            return false;
-        if (visit(at, id, ctx))
-            return true;
-        link = at + PCI_CAP_NEXT;
-    }
-    return false;
-}
-
-struct wanted {
-    uint8_t id, found;
+/* A walk over the list: where it is, and whether the list has turned out to have no proper end. */
+struct cap_walk {
+    bdf_t bdf;
+    uint8_t at, id; /* of the capability that cap_next() has reached */
+    uint16_t link;  /* the register with the next pointer; 0: there is no list */
+    unsigned steps;
+    bool broken;
 };
 
-static bool visit_wanted(uint8_t at, uint8_t id, void *ctx)
+static struct cap_walk cap_walk(bdf_t bdf)
 {
-    struct wanted *w = ctx;
-    if (id == w->id)
-        w->found = at;
-    return w->found != 0;
+    struct cap_walk w = {.bdf = bdf};
+    if (pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST) {
+        uint8_t layout = FIELD_GET(PCI_HEADER_LAYOUT, pci_read8(bdf, PCI_HEADER_TYPE));
+        w.link = layout == PCI_HEADER_CARDBUS ? PCI_CARDBUS_CAP_POINTER : PCI_CAP_POINTER;
+    }
+    return w;
+}
+
+static bool cap_next(struct cap_walk *w)
+{
+    w->at = w->link ? ALIGN_DOWN(pci_read8(w->bdf, w->link), 4) : 0; /* the low bits are reserved */
+    if (w->at == 0)
+        return false;
+    w->id = w->at >= PCI_CAP_FIRST ? pci_read8(w->bdf, w->at + PCI_CAP_ID) : UINT8_MAX;
+    w->link = w->at + PCI_CAP_NEXT;
+    /* into the header, no capability there, or a circle */
+    w->broken = w->id == UINT8_MAX || w->steps++ == CAP_STEPS_MAX;
+    return !w->broken;
 }
 
 uint8_t pci_cap_find(bdf_t bdf, uint8_t id)
 {
-    struct wanted w = {.id = id};
-    return cap_walk(bdf, visit_wanted, &w) ? w.found : 0;
+    for (struct cap_walk w = cap_walk(bdf); cap_next(&w);)
+        if (w.id == id)
+            return w.at;
+    return 0;
 }
 
 uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id)
@@ -113,9 +106,8 @@ static const struct {
     {PCI_CAP_ID_AF, offsetof(struct pci_function, cap_af), "AF"},
 };
 
-static bool visit_known(uint8_t at, uint8_t id, void *ctx)
+static void cap_note(struct pci_function *f, uint8_t at, uint8_t id)
 {
-    struct pci_function *f = ctx;
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
         uint8_t *field = (uint8_t *)f + known[i].field;
         if (known[i].id != id || *field) /* of two with the same id the first counts */
@@ -126,7 +118,6 @@ static bool visit_known(uint8_t at, uint8_t id, void *ctx)
             log_info(BDF_FMT " %s capability at 0x%02x ignored: does not fit", BDF_ARG(f->bdf),
                      known[i].name, at);
     }
-    return false;
 }
 
 static void caps_forget(struct pci_function *f)
@@ -143,7 +134,10 @@ static uint16_t ext_find(const struct pci_function *f, uint16_t id, unsigned siz
 
 void pci_caps_read(struct pci_function *f)
 {
-    if (!cap_walk(f->bdf, visit_known, f)) {
+    struct cap_walk w = cap_walk(f->bdf);
+    while (cap_next(&w))
+        cap_note(f, w.at, w.id);
+    if (w.broken) {
         log_info(BDF_FMT " capability list ignored: it has no proper end", BDF_ARG(f->bdf));
         caps_forget(f);
     }
@@ -170,4 +164,10 @@ int pci_port_type(const struct pci_function *f)
 bool pci_is_bridge(const struct pci_function *f)
 {
     return f->header_type == PCI_HEADER_BRIDGE || f->header_type == PCI_HEADER_CARDBUS;
+}
+
+bool pci_has_flr(const struct pci_function *f)
+{
+    return f->cap_pcie && !pci_is_bridge(f) &&
+           (pci_read32(f->bdf, f->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR);
 }

@@ -6,7 +6,6 @@
  * Spec: PCI Local Bus "Configuration Mechanism #1"; PCI Express Base "PCI Express Enhanced
  * Configuration Access Mechanism (ECAM)"; PCI Firmware "MCFG".
  */
-#include "pci/pci.h"
 #include "pci/pci_private.h"
 #include "arch/acpi.h"
 #include "arch/io.h"
@@ -14,6 +13,8 @@
 #include "arch/paging.h"
 #include "arch/spinlock.h"
 #include "lib/string.h"
+#include "arch/time.h"
+#include "pci/pci.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -22,31 +23,23 @@
 /* No x86 processor has more physical address bits; a window above is nonsense of the firmware. */
 #define ECAM_END        BIT(52)
 
-static struct mcfg_window windows[ECAM_WINDOW_MAX];
-static size_t window_count;
-
-/* The first byte of each bus's configuration space; NULL: not by ECAM. Written by pci_config_init()
- * only, while one CPU runs. */
+/* The first byte of each bus's configuration space; NULL: not by ECAM. Constant after
+ * pci_config_init(). */
 static uint8_t *ecam_bus[256];
 
 /* 0xCF8 is a latch shared by all CPUs: address and data have to stay together. */
 static struct spinlock port_lock;
 
-static bool window_usable(const struct mcfg_window *w)
+/* Map the window and use it for its buses. False: it makes no sense, or there is no memory. */
+static bool window_take(const struct mcfg_window *w)
 {
-    if (w->segment != 0)
-        return false;
     uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
     uint64_t size = (w->last_bus - w->first_bus + UINT64_C(1)) * ECAM_BUS_SIZE;
-    return w->first_bus <= w->last_bus && w->base.v < ECAM_END && first != 0 &&
-           first + size <= ECAM_END && IS_ALIGNED(w->base.v, ECAM_BUS_SIZE) &&
-           !page_is_ram(hpa(first), size);
-}
-
-static bool window_map(const struct mcfg_window *w)
-{
-    uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
-    uint8_t *p = mmio_map(hpa(first), (w->last_bus - w->first_bus + UINT64_C(1)) * ECAM_BUS_SIZE);
+    if (w->segment != 0 || w->first_bus > w->last_bus || !IS_ALIGNED(w->base.v, ECAM_BUS_SIZE) ||
+        w->base.v >= ECAM_END || first == 0 || first + size > ECAM_END ||
+        page_is_ram(hpa(first), size))
+        return false;
+    uint8_t *p = mmio_map(hpa(first), size);
     if (!p)
         return false;
     for (unsigned bus = w->first_bus; bus <= w->last_bus; bus++)
@@ -63,16 +56,15 @@ void pci_config_init(void)
         log_info("config=cf8 reason=\"no MCFG\"");
         return;
     }
-    window_count = MIN(mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
-    for (size_t i = 0; i < window_count; i++) {
-        const struct mcfg_window *w = &windows[i];
-        if (!window_usable(w) || !window_map(w)) {
-            log_error("ecam window refused: segment=%u buses=%02x-%02x base=0x%llx", w->segment,
-                      w->first_bus, w->last_bus, (unsigned long long)w->base.v);
-            continue;
-        }
-        log_info("config=ecam base=0x%llx buses=%02x-%02x", (unsigned long long)w->base.v,
-                 w->first_bus, w->last_bus);
+    struct mcfg_window windows[ECAM_WINDOW_MAX];
+    size_t count = MIN(mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
+    for (const struct mcfg_window *w = windows; w < windows + count; w++) {
+        if (window_take(w))
+            log_info("config=ecam base=0x%lx buses=%02x-%02x", w->base.v, w->first_bus,
+                     w->last_bus);
+        else
+            log_error("ecam window refused: segment=%u buses=%02x-%02x base=0x%lx", w->segment,
+                      w->first_bus, w->last_bus, w->base.v);
     }
 }
 
@@ -127,16 +119,29 @@ void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
     }
 }
 
-/* Read-modify-write of Command alone: as 32 bits it would clear the error bits of Status. Under a lock:
- * a CPU that switches bus mastering off for good must not meet one that writes the old value back. */
+uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
+{
+    uint16_t old = pci_read16(bdf, reg), wanted = (old & ~clear) | set;
+    if (wanted != old)
+        pci_write16(bdf, reg, wanted);
+    return old;
+}
+
+/* Command alone: a write of 32 bits would clear the error bits of Status. Under a lock: a CPU that
+ * switches bus mastering off must not meet one that writes the old value back. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
     static struct spinlock lock;
     spin_lock(&lock);
-    uint16_t old = pci_read16(bdf, PCI_COMMAND);
-    uint16_t wanted = (old & ~clear) | set;
-    if (wanted != old)
-        pci_write16(bdf, PCI_COMMAND, wanted);
+    uint16_t old = pci_change16(bdf, PCI_COMMAND, set, clear);
     spin_unlock(&lock);
     return old;
+}
+
+bool pci_wait_ready(bdf_t bdf)
+{
+    /* Command and Status as well: a VF's vendor id is all-ones even if it answers. */
+    return wait_until(pci_read32(bdf, PCI_COMMAND) != UINT32_MAX &&
+                          pci_read16(bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
+                      PCI_RETRY_TIMEOUT_US);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * MSI and MSI-X of a physical function: which message it sends, and whether.
- * From: guest/assign/assign.c (the message is VT-d's), vtd/.   To: pci/config.c.
+ * From: guest/assign/vmsi.c, guest/assign/vmsix.c (the message is VT-d's).   To: pci/config.c.
  * Spec: PCI Local Bus "MSI and MSI-X Operation".
  */
 #include "pci/pci_private.h"
@@ -30,7 +30,6 @@ void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data, 
     uint16_t cap = f->cap_msi, mask_at = cap + PCI_MSI_MASK(info.is_64bit);
     if (!cap)
         return;
-
     uint32_t mask = info.maskable ? pci_read32(bdf, mask_at) : 0;
     if (info.maskable)
         pci_write32(bdf, mask_at, UINT32_MAX);
@@ -38,33 +37,24 @@ void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data, 
     if (info.is_64bit)
         pci_write32(bdf, cap + PCI_MSI_ADDRESS_HI, HI32(address));
     pci_write16(bdf, cap + PCI_MSI_DATA(info.is_64bit), data);
-    uint16_t control = pci_read16(bdf, cap + PCI_MSI_CONTROL) & ~PCI_MSI_COUNT;
     count_log2 = MIN(count_log2, (unsigned)info.message_count_log2);
-    pci_write16(bdf, cap + PCI_MSI_CONTROL, control | FIELD_SET(PCI_MSI_COUNT, count_log2));
+    pci_change16(bdf, cap + PCI_MSI_CONTROL, FIELD_SET(PCI_MSI_COUNT, count_log2), PCI_MSI_COUNT);
     if (info.maskable)
         pci_write32(bdf, mask_at, mask);
-}
-
-static void control_change(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
-{
-    uint16_t old = pci_read16(bdf, reg), wanted = (old & ~clear) | set;
-    if (wanted != old)
-        pci_write16(bdf, reg, wanted);
 }
 
 void pci_msi_enable(const struct pci_function *f, bool on)
 {
     if (f->cap_msi)
-        control_change(f->bdf, f->cap_msi + PCI_MSI_CONTROL, on ? PCI_MSI_ENABLE : 0,
-                       PCI_MSI_ENABLE);
+        pci_change16(f->bdf, f->cap_msi + PCI_MSI_CONTROL, on ? PCI_MSI_ENABLE : 0, PCI_MSI_ENABLE);
 }
 
 void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
 {
     uint16_t set = (on ? PCI_MSIX_ENABLE : 0) | (mask_all ? PCI_MSIX_MASK_ALL : 0);
     if (f->cap_msix)
-        control_change(f->bdf, f->cap_msix + PCI_MSIX_CONTROL, set,
-                       PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+        pci_change16(f->bdf, f->cap_msix + PCI_MSIX_CONTROL, set,
+                     PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
 }
 
 static bool fits(const struct pci_function *f, unsigned bar, uint64_t offset, uint64_t size)
@@ -84,7 +74,6 @@ int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out)
     };
     uint64_t table_size = (uint64_t)m.count * PCI_MSIX_ENTRY_SIZE;
     uint64_t pba_size = ALIGN_UP((uint64_t)m.count, PBA_BITS) / 8;
-
     if (!f->cap_msix)
         return -EINVAL;
     if (!fits(f, m.table_bar, m.table_offset, table_size) ||

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI as hardware: which functions there are and how to speak to them. Nothing here knows of guests.
+ * PCI as hardware: which functions there are and how to speak to them. Knows nothing of guests.
  * From: boot/main.c, vtd/ (scope paths), guest/ (assignment).
- * To: pci/config.c, scan.c, bar.c, caps.c, msi.c, reset.c, group.c, sriov.c; register names in pci/pci_regs.h.
+ * To: pci/config.c, functions.c, scan.c, bar.c, caps.c, msi.c, reset.c, requester.c, sriov.c,
+ * room.c, objection.c; register names in pci/pci_regs.h.
  * Spec: PCI Local Bus 3.0; PCI Express Base "Configuration Space"; PCI Firmware "MCFG".
  */
 #pragma once
@@ -40,8 +41,8 @@ struct pci_function {
     /* Bridges: the buses behind; parent: the bridge this function is behind, NULL on a root bus. */
     uint8_t secondary_bus, subordinate_bus;
     struct pci_function *parent;
-    /* A virtual function: the physical one that it is made of, else NULL. Its own configuration space
-     * reads all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
+    /* Of a virtual function: the physical one, else NULL. Configuration space of a VF reads
+     * all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
     struct pci_function *physical;
     void *owner; /* whose it is (guest/assign/assign.c: a VM), NULL: nobody's */
     bool parked; /* it could not be reset after its last owner: in quarantine */
@@ -57,8 +58,8 @@ struct pci_function *pci_get(size_t n);   /* n < pci_count(), in order of bdf */
 struct pci_function *pci_find(bdf_t bdf); /* NULL: not there */
 struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth); /* nth from 0 */
 
-/* Config space by ECAM where the MCFG has a window for the bus, else by 0xCF8/0xCFC (registers below
- * 256; beyond: reads all-ones, writes dropped). reg is aligned to the width: 1, 2 or 4 bytes. */
+/* Config space by ECAM where the MCFG has a window for the bus, else by 0xCF8/0xCFC (registers
+ * below 256; beyond: reads all-ones, writes dropped). reg is aligned to the width (1, 2, 4). */
 uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width);
 void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v);
 static inline uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
@@ -72,7 +73,7 @@ static inline void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(
 static inline void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
 bool pci_has_ecam(bdf_t bdf);
 
-/* Walk a capability list, at most 48 steps, every pointer checked. 0: not there, or a broken list. */
+/* Walk a capability list, at most 48 steps; check every pointer. 0: not there, or a broken list. */
 uint8_t pci_cap_find(bdf_t bdf, uint8_t id);
 uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id);
 
@@ -98,9 +99,9 @@ struct pci_msix_info {
 MUST_CHECK int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out);
 void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all);
 
-/* Reset, best kind first; bounded by the times of the specification. The function's BARs, Command (bus
- * master and interrupts off) and INTx disable are restored afterwards. -ENODEV: no way to reset it;
- * -ETIMEDOUT: it did not come back. `used` says which way was taken. */
+/* Reset, best kind first; bounded by the times of the specification. The function's BARs, Command
+ * (bus master and interrupts off) and INTx disable are restored afterwards. -ENODEV: no way to
+ * reset it; -ETIMEDOUT: it did not come back. `used` says which way was taken. */
 enum pci_reset_kind {
     PCI_RESET_NONE,
     PCI_RESET_FLR,
@@ -120,8 +121,8 @@ bdf_t pci_requester(const struct pci_function *f);
 /* Two functions that cannot be told apart or isolated from each other are of one group (ACS, bridge
  * alias, multifunction siblings). The group's number is the bdf of its first function. */
 bdf_t pci_group(const struct pci_function *f);
-/* What on the hardware's side speaks against giving the function to its owner (set `owner` before asking:
- * what has the same owner does not count). RMRR and VT-d scopes: vtd/vtd.h. */
+/* What on the hardware's side speaks against giving the function to its owner (set `owner` before
+ * asking: what has the same owner does not count). RMRR and VT-d scopes: vtd/vtd.h. */
 struct pci_objection {
     const char *name; /* short and stable: bridge, console, vfs, bar, group, no-reset */
     const char *why;  /* in words */
@@ -135,7 +136,7 @@ const char *pci_rom_objection(const struct pci_function *f);
 const char *pci_not_assignable(const struct pci_function *f);
 
 /* Make `count` virtual functions of a physical one appear, each a pci_function of its own behind
- * pci_find(). -ENODEV: no SR-IOV, or fewer VFs than that; -EBUSY: they are enabled already; -ENOSPC:
- * no bus number or no address space for them; -ETIMEDOUT: they did not come (disabled again).
+ * pci_find(). -ENODEV: no SR-IOV, or fewer VFs than that; -EBUSY: they are enabled already;
+ * -ENOSPC: no bus number or no address space for them; -ETIMEDOUT: they did not come.
  * Spec: PCI Express Base "Single Root I/O Virtualization". */
 MUST_CHECK int pci_sriov_enable(struct pci_function *pf, unsigned count);

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of pci/ need of each other, and nobody else.
- * From: pci/scan.c, sriov.c, group.c.   To: pci/config.c, bar.c, caps.c.
+ * What the files of pci/ need of each other.
+ * From: pci/scan.c, sriov.c, reset.c, objection.c.   To: pci/config.c, functions.c, bar.c, caps.c.
  */
 #pragma once
 #include "pci/pci.h"
+
+/* PCI Express Base "Configuration RRS Software Visibility": retries are over after one second. */
+#define PCI_RETRY_TIMEOUT_US 1000000
 
 /* config.c: take over the MCFG's windows; without them 0xCF8/0xCFC is used. */
 void pci_config_init(void);
 /* Does [base, base + size) touch memory that reaches configuration space? */
 bool pci_config_overlaps(uint64_t base, uint64_t size);
+/* Wait until configuration space answers again after a reset, at most a second. */
+bool pci_wait_ready(bdf_t bdf);
+/* Clear and set bits of a 16-bit register; write it only if it changes. Returns the old value. */
+uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear);
 
-/* scan.c: a new, empty entry in the table, NULL if it is full (logged). */
+/* functions.c: forget all of them; a new, empty entry, NULL if the list is full (logged). */
+void pci_functions_clear(void);
 struct pci_function *pci_function_add(bdf_t bdf);
 void pci_function_remove(bdf_t bdf);
 /* One line that says what is there, for people and for tests. */
@@ -28,18 +36,29 @@ struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired);
 void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar);
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b);
 
-/* caps.c: fill in the cap_ and ext_ fields; what does not fit into configuration space is left out. */
+/* caps.c: fill in the cap_ and ext_ fields; leave out what exceeds configuration space. */
 void pci_caps_read(struct pci_function *f);
 /* PCIE_PORT_TYPE of the function, -1: it has no PCI Express capability. */
 int pci_port_type(const struct pci_function *f);
 bool pci_is_bridge(const struct pci_function *f); /* to another PCI bus */
+bool pci_has_flr(const struct pci_function *f);
 
-/* group.c: have the port or function keep peer-to-peer requests away from each other, as far as it can. */
+/* requester.c: turn on all Access Control Services that the port or function has. */
 void pci_acs_enable(const struct pci_function *f);
 
-/* reset.c: wait until configuration space answers again after a reset, at most a second. */
-bool pci_wait_ready(const struct pci_function *f);
+/* What the VFs of pf will be; nothing is enabled before all of it is known to be right. */
+struct vf_plan {
+    struct pci_function *pf;
+    unsigned count;
+    bdf_t first;
+    uint16_t stride;
+    struct pci_bar bars[PCI_BAR_COUNT]; /* of the first VF; the others' follow without a gap */
+};
+/* room.c: an address for this BAR of all VFs; 0: there is none. */
+uint64_t pci_room_find(const struct vf_plan *plan, const struct pci_bar *bar);
 
+/* sriov.c: are its virtual functions enabled? */
+bool pci_sriov_is_on(const struct pci_function *pf);
 /* What a reset of a physical function takes from its virtual ones. */
 struct sriov_saved {
     uint16_t control, vf_count;

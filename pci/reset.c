@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bring a function back to the state of power-on, so that no owner finds anything of the one before.
+ * Bring a function back to the state of power-on, so that no owner sees data of the one before.
  * From: guest/assign/assign.c.   To: pci/config.c, bar.c.
- * Spec: PCI Express Base "Function Level Reset (FLR)", "Conventional Reset"; PCI "Advanced Capabilities
- * for Conventional PCI"; PCI Bus Power Management "Power Management State Transition Requirements";
- * PCI-to-PCI Bridge "Bridge Control Register".
+ * Spec: PCI Express Base "Function Level Reset (FLR)", "Conventional Reset"; PCI "Advanced
+ * Capabilities for Conventional PCI"; PCI Bus Power Management "Power Management State Transition
+ * Requirements"; PCI-to-PCI Bridge "Bridge Control Register".
  *
  * Kept over the reset: Command (without bus mastering), BARs, what the firmware tuned on the bus.
- * An FLR that a device has but does not list is not known here; such a device counts as having none.
+ * A device that has an FLR but does not list it counts as a device without.
  */
 #include "pci/pci_private.h"
 #include "arch/time.h"
 #define LOG "pci"
 #include "arch/log.h"
 
-#define DRAIN_TIMEOUT_US  100000  /* "FLR": pending transactions are over within 100 ms */
-#define FLR_TIME_US       100000  /* the function is silent for so long at most */
-#define D3_TIME_US        10000   /* D0 to D3hot, and D3hot to D0 */
-#define BUS_RESET_TIME_US 2000    /* RST# at least 1 ms (Trst) */
-#define BUS_READY_TIME_US 100000  /* before the first configuration request */
-#define READY_TIMEOUT_US  1000000 /* a device may ask for retries up to one second */
-#define BUS_FUNCTIONS_MAX 8       /* behind one bridge, reset together */
+#define DRAIN_TIMEOUT_US  100000 /* "FLR": pending transactions are over within 100 ms */
+#define FLR_TIME_US       100000 /* the function is silent for so long at most */
+#define D3_TIME_US        10000  /* D0 to D3hot, and D3hot to D0 */
+#define BUS_RESET_TIME_US 2000   /* RST# at least 1 ms (Trst) */
+#define BUS_READY_TIME_US 100000 /* before the first configuration request */
+#define BUS_FUNCTIONS_MAX 8      /* behind one bridge, reset together */
 
 const char *pci_reset_name(enum pci_reset_kind kind)
 {
@@ -31,8 +30,8 @@ const char *pci_reset_name(enum pci_reset_kind kind)
     return names[kind];
 }
 
-/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's, or one
- * that is to be spared. */
+/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's,
+ * or one that is to be spared. */
 static size_t reset_together(const struct pci_function *f, struct pci_function **out)
 {
     const struct pci_function *bridge = f->parent;
@@ -58,11 +57,6 @@ static bool has_bus_reset(const struct pci_function *f)
     return reset_together(f, together) != 0;
 }
 
-static bool has_flr(const struct pci_function *f)
-{
-    return f->cap_pcie && (pci_read32(f->bdf, f->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR);
-}
-
 static bool has_af_flr(const struct pci_function *f)
 {
     uint8_t both = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
@@ -74,29 +68,23 @@ static bool has_d3hot_reset(const struct pci_function *f)
     return f->cap_pm && !(pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_NO_SOFT_RESET);
 }
 
-int pci_drain(const struct pci_function *f)
+/* Has it sent requests whose answers are still on their way? */
+static bool is_busy(const struct pci_function *f)
 {
-    bool idle = true;
     if (f->cap_pcie)
-        idle = wait_until(
-            !(pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_STATUS) & PCIE_DEVICE_PENDING),
-            DRAIN_TIMEOUT_US);
-    else if (f->cap_af)
-        idle = wait_until(!(pci_read8(f->bdf, f->cap_af + PCI_AF_STATUS) & PCI_AF_PENDING),
-                          DRAIN_TIMEOUT_US);
-    else /* a read pushes the writes ahead of it; nothing more is known of a conventional device */
-        (void)pci_read16(f->bdf, PCI_STATUS);
-    if (!idle)
-        return FAIL(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
-    return 0;
+        return pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_STATUS) & PCIE_DEVICE_PENDING;
+    if (f->cap_af)
+        return pci_read8(f->bdf, f->cap_af + PCI_AF_STATUS) & PCI_AF_PENDING;
+    /* A read pushes the writes ahead of it; a conventional device says nothing more. */
+    (void)pci_read16(f->bdf, PCI_STATUS);
+    return false;
 }
 
-bool pci_wait_ready(const struct pci_function *f)
+int pci_drain(const struct pci_function *f)
 {
-    /* Command and Status as well: a VF's vendor id is all-ones even if it answers. */
-    return wait_until(pci_read32(f->bdf, PCI_COMMAND) != UINT32_MAX &&
-                          pci_read16(f->bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
-                      READY_TIMEOUT_US);
+    if (!wait_until(!is_busy(f), DRAIN_TIMEOUT_US))
+        return FAIL(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
+    return 0;
 }
 
 struct saved {
@@ -148,16 +136,14 @@ static void restore(const struct pci_function *f, const struct saved *s)
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
     pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);
-    pci_acs_enable(
-        f); /* a reset has switched it off, and with it what keeps it from its siblings */
+    pci_acs_enable(f); /* off after a reset: the function could reach its siblings */
     pci_sriov_restore(f, &s->sriov);
     pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
 }
 
 static void reset_flr(const struct pci_function *f)
 {
-    uint16_t reg = f->cap_pcie + PCIE_DEVICE_CONTROL;
-    pci_write16(f->bdf, reg, pci_read16(f->bdf, reg) | PCIE_DEVICE_FLR);
+    pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, PCIE_DEVICE_FLR, 0);
     time_delay_us(FLR_TIME_US);
 }
 
@@ -180,10 +166,9 @@ static void reset_d3hot(const struct pci_function *f)
 static void reset_bus(const struct pci_function *f)
 {
     bdf_t bridge = f->parent->bdf;
-    uint16_t control = pci_read16(bridge, PCI_BRIDGE_CONTROL);
-    pci_write16(bridge, PCI_BRIDGE_CONTROL, control | PCI_BRIDGE_BUS_RESET);
+    pci_change16(bridge, PCI_BRIDGE_CONTROL, PCI_BRIDGE_BUS_RESET, 0);
     time_delay_us(BUS_RESET_TIME_US);
-    pci_write16(bridge, PCI_BRIDGE_CONTROL, control & ~PCI_BRIDGE_BUS_RESET);
+    pci_change16(bridge, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_BUS_RESET);
     time_delay_us(BUS_READY_TIME_US);
 }
 
@@ -192,7 +177,7 @@ static const struct {
     bool (*has)(const struct pci_function *f);
     void (*reset)(const struct pci_function *f);
 } ways[] = {
-    [PCI_RESET_FLR] = {has_flr, reset_flr},
+    [PCI_RESET_FLR] = {pci_has_flr, reset_flr},
     [PCI_RESET_AF_FLR] = {has_af_flr, reset_af_flr},
     [PCI_RESET_D3HOT] = {has_d3hot_reset, reset_d3hot},
     [PCI_RESET_BUS] = {has_bus_reset, reset_bus},
@@ -231,12 +216,11 @@ static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
     struct saved saved[BUS_FUNCTIONS_MAX];
     size_t count = kind == PCI_RESET_BUS ? reset_together(f, hit) : 1;
     int err = 0;
-
     for (size_t i = 0; i < count; i++)
         quiesce(hit[i], &saved[i]);
     ways[kind].reset(f);
     for (size_t i = 0; i < count; i++) {
-        if (!pci_wait_ready(hit[i]))
+        if (!pci_wait_ready(hit[i]->bdf))
             return FAIL(ETIMEDOUT, BDF_FMT " did not come back from reset=%s", BDF_ARG(hit[i]->bdf),
                         pci_reset_name(kind));
         if (!forgot_bars(hit[i]))

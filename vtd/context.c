@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which domain a request belongs to: its source-id picks a root entry by bus, then a context entry
- * by device and function, and that names the second-stage table. An entry that is not present blocks.
- * From: guest/assign/assign.c, vtd/unit.c.   To: vtd/sspt.c (the table), invalidate.c.
- * A device with a translation cache of its own (ATS) cannot use it: entries say "untranslated requests only",
- * so the unit refuses to translate for the device's cache and blocks what comes out of one. A device that
- * kept translations would have to be trusted to forget them, and to answer when it is told to; nobody here
- * trusts a device. So there is no device-TLB to invalidate, whatever firmware or guest wrote into it.
+ * Which domain a request belongs to: the bus of its source-id picks a root entry, device and
+ * function pick a context entry, and that names the second-stage table. An entry that is not
+ * present blocks the request.
+ * From: guest/assign/assign.c, guest/assign/dma.c, vtd/init.c.   To: vtd/sspt.c (the table), invalidate.c.
  * Spec: VT-d "Mapping Devices to Domains", "Context-Entry Programming Considerations".
+ *
+ * A device with a translation cache of its own (ATS) cannot use it: every entry says "untranslated
+ * requests only", so the unit refuses requests that fill such a cache and blocks those that come
+ * out of one. To invalidate the cache we would have to trust the device; we trust no device. So
+ * there is no device-TLB to invalidate, whatever firmware or guest wrote into the device.
  */
-#define LOG "vtd"
-#include "arch/log.h"
+#include "vtd/unit.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
+#define LOG "vtd"
+#include "arch/log.h"
 
 int context_init(struct vtd_unit *u)
 {
@@ -23,13 +25,6 @@ int context_init(struct vtd_unit *u)
         return FAIL(ENOMEM, "unit %u: no page for the root table", u->index);
     unit_publish(u->root, PAGE_SIZE);
     return 0;
-}
-
-/* A unit may read an entry at any moment, so it is replaced whole. */
-static void entry_publish(struct u128 *entry, struct u128 value)
-{
-    atomic_store_128(entry, value);
-    unit_publish(entry, sizeof(*entry));
 }
 
 /* The unit forgets what it knew of the source-id. In this order: it may tag new translations with
@@ -46,7 +41,7 @@ static struct u128 *context_table_new(struct vtd_unit *u, struct u128 *root)
     if (!table)
         return NULL;
     unit_publish(table, PAGE_SIZE);
-    entry_publish(root, (struct u128){.lo = ROOT_P | (ptr_hpa(table).v & ROOT_CTP)});
+    unit_publish_entry(root, (struct u128){.lo = ROOT_P | (ptr_hpa(table).v & ROOT_CTP)});
     if (vtd.caching_mode) {
         invalidate_context_all(u);
         invalidate_iotlb_all(u);
@@ -100,7 +95,7 @@ static int attach_locked(struct vtd_domain *d, struct vtd_unit *u, bdf_t source_
     struct u128 old = *entry;
     d->unit_mask |= (uint32_t)BIT(u->index); /* before it can cache anything */
     d->device_count++;
-    entry_publish(entry, entry_for(u, d));
+    unit_publish_entry(entry, entry_for(u, d));
     if (old.lo & CTX_P)
         entry_retire(u, old, source_id);
     else if (vtd.caching_mode)
@@ -143,7 +138,7 @@ void vtd_detach(bdf_t source_id)
     struct u128 *entry = context_entry(u, source_id, false);
     if (entry && (entry->lo & CTX_P)) {
         struct u128 old = *entry;
-        entry_publish(entry, (struct u128){0});
+        unit_publish_entry(entry, (struct u128){0});
         entry_retire(u, old, source_id);
         log_trace("detached sid=" BDF_FMT, BDF_ARG(source_id));
     }
@@ -160,15 +155,18 @@ unsigned vtd_domains_used(void)
     return n;
 }
 
-static struct vtd_domain *domain_take(void)
+static struct vtd_domain *domain_take(uint64_t *table)
 {
+    struct vtd_domain *d = NULL;
     unsigned count = MIN((unsigned)VTD_DOMAIN_MAX, vtd.domain_count - 1);
-    for (unsigned i = 0; i < count; i++)
+    spin_lock(&vtd.context_lock);
+    for (unsigned i = 0; i < count && !d; i++)
         if (!vtd.domains[i].used) {
-            vtd.domains[i] = (struct vtd_domain){.used = true, .id = i + 1};
-            return &vtd.domains[i];
+            d = &vtd.domains[i];
+            *d = (struct vtd_domain){.used = true, .id = i + 1, .table = table};
         }
-    return NULL;
+    spin_unlock(&vtd.context_lock);
+    return d;
 }
 
 struct vtd_domain *vtd_domain_create(void)
@@ -176,16 +174,12 @@ struct vtd_domain *vtd_domain_create(void)
     if (!vtd.active)
         return NULL;
     uint64_t *table = sspt_new();
-    spin_lock(&vtd.context_lock);
-    struct vtd_domain *d = table ? domain_take() : NULL;
-    spin_unlock(&vtd.context_lock);
+    struct vtd_domain *d = table ? domain_take(table) : NULL;
     if (!d) {
         log_error("no domain: %s", table ? "all domain-ids are taken" : "no page for its table");
         if (table)
             page_free(table);
-        return NULL;
     }
-    d->table = table;
     return d;
 }
 
@@ -196,9 +190,7 @@ struct vtd_domain *vtd_domain_create_untranslated(void)
             log_error("unit %u has no pass-through: no device can go untranslated", i);
             return NULL;
         }
-    spin_lock(&vtd.context_lock);
-    struct vtd_domain *d = vtd.active ? domain_take() : NULL;
-    spin_unlock(&vtd.context_lock);
+    struct vtd_domain *d = vtd.active ? domain_take(NULL) : NULL;
     if (!d)
         log_error("no domain: no unit, or all domain-ids are taken");
     return d;

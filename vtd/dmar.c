@@ -2,14 +2,14 @@
 /*
  * Parse the DMAR table. It is input like any other: every length is checked against what encloses
  * it before a field is read, and every structure moves the walk forward, so it ends.
- * From: vtd/unit.c.   To: vtd/dmar.h.
+ * From: vtd/init.c, scope.c.   To: vtd/dmar.h.
  * Spec: VT-d "BIOS Considerations".
  */
 #include "vtd/dmar.h"
-#define LOG "vtd"
 #include "lib/bits.h"
-#include "arch/log.h"
 #include "lib/string.h"
+#define LOG "vtd"
+#include "arch/log.h"
 
 /* VT-d "DMA Remapping Reporting Structure", "Remapping Structure Types". */
 struct dmar_table {
@@ -99,12 +99,12 @@ static int parse_drhd(const struct drhd *in, struct dmar *out)
     if (in->head.length < sizeof(*in))
         return FAIL(EINVAL, "DMAR: unit definition of %u bytes", in->head.length);
     if (in->base == 0 || !IS_ALIGNED(in->base, PAGE_SIZE))
-        return FAIL(EINVAL, "DMAR: unit registers at 0x%llx", (unsigned long long)in->base);
+        return FAIL(EINVAL, "DMAR: unit registers at 0x%lx", in->base);
     if (out->unit_count == DMAR_UNIT_MAX)
         return FAIL(ENOSPC, "DMAR: more than %u units", DMAR_UNIT_MAX);
     for (unsigned i = 0; i < out->unit_count; i++)
         if (out->units[i].base.v == in->base)
-            return FAIL(EINVAL, "DMAR: two units at 0x%llx", (unsigned long long)in->base);
+            return FAIL(EINVAL, "DMAR: two units at 0x%lx", in->base);
 
     struct dmar_unit *u = &out->units[out->unit_count++];
     *u = (struct dmar_unit){.base = hpa(in->base),
@@ -119,8 +119,7 @@ static int parse_rmrr(const struct rmrr *in, struct dmar *out)
     if (in->head.length < sizeof(*in))
         return FAIL(EINVAL, "DMAR: reserved region of %u bytes", in->head.length);
     if (!IS_ALIGNED(in->base, PAGE_SIZE) || in->limit < in->base)
-        return FAIL(EINVAL, "DMAR: reserved region from 0x%llx to 0x%llx",
-                    (unsigned long long)in->base, (unsigned long long)in->limit);
+        return FAIL(EINVAL, "DMAR: reserved region from 0x%lx to 0x%lx", in->base, in->limit);
     if (out->rmrr_count == DMAR_RMRR_MAX)
         return FAIL(ENOSPC, "DMAR: more than %u reserved regions", DMAR_RMRR_MAX);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the firmware's DMAR table says: the units, which devices each of them serves, and which memory
- * some devices expect to keep. Pure: bytes in, structures out.
- * From: vtd/unit.c.   To: vtd/dmar.c.
+ * What the firmware's DMAR table says: the units, which devices each of them serves, and which
+ * memory some devices expect to keep. Pure: bytes in, structures out.
+ * From: vtd/init.c, scope.c.   To: vtd/dmar.c.
  * Spec: VT-d "BIOS Considerations".
  */
 #pragma once
@@ -60,8 +60,8 @@ struct dmar {
 };
 
 /* Parse the table, of which [0, length) may be read. -EINVAL: it makes no sense; -ENOSPC: more than
- * fits (both logged). Structures that only say more about devices (ATSR, RHSA, ANDD, SATC, SIDP) and
- * unknown ones are counted and skipped. */
+ * fits (both logged). Structures that only say more about devices (ATSR, RHSA, ANDD, SATC, SIDP)
+ * and unknown ones are counted and skipped. */
 MUST_CHECK int dmar_parse(const struct acpi_header *table, struct dmar *out);
 
 /* The function that a scope names. `secondary_bus` answers for a bridge (0: there is none).

@@ -6,13 +6,13 @@
  * From: arch/trap.c (VECTOR_VTD), guest/.   To: guest/ (the handler).
  * Spec: VT-d "Primary Fault Logging", "Non-Recoverable Address Translation Faults".
  */
-#define LOG "vtd"
+#include "vtd/unit.h"
 #include "arch/apic.h"
-#include "arch/log.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
-#include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
+#define LOG "vtd"
+#include "arch/log.h"
 
 /* VT-d "Fault Conditions and Remapping Hardware Behavior for Various Requests"; numbers are printed
  * in hex, as they stand there. */
@@ -52,7 +52,7 @@ const char *vtd_reason_name(uint8_t reason)
     return name ? name : "reason not known";
 }
 
-static struct vtd_fault decode(struct u128 record)
+static struct vtd_fault fault_decode(struct u128 record)
 {
     uint8_t reason = (uint8_t)FIELD_GET(FRCD_FR, record.hi);
     bool interrupt =
@@ -79,20 +79,19 @@ static struct fault_source *source_find(bdf_t source_id)
     return NULL;
 }
 
-static void report(const struct vtd_fault *f)
+static void fault_report(const struct vtd_fault *f)
 {
     TRACE(TRACE_FAULT, TRACE_NO_ID, f->reason, f->source_id, f->address, 0);
     spin_lock(&vtd.fault_lock);
     struct fault_source *s = source_find(f->source_id);
     s->count++;
     if (f->is_interrupt)
-        log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%llu reason=%x \"%s\"",
-                  BDF_ARG(f->source_id), (unsigned long long)f->address, f->reason,
-                  vtd_reason_name(f->reason));
+        log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%lu reason=%x \"%s\"",
+                  BDF_ARG(f->source_id), f->address, f->reason, vtd_reason_name(f->reason));
     else
-        log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%llx reason=%x \"%s\"",
-                  BDF_ARG(f->source_id), f->is_read ? "read" : "write",
-                  (unsigned long long)f->address, f->reason, vtd_reason_name(f->reason));
+        log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%lx reason=%x \"%s\"",
+                  BDF_ARG(f->source_id), f->is_read ? "read" : "write", f->address, f->reason,
+                  vtd_reason_name(f->reason));
     void (*handler)(const struct vtd_fault *fault) = vtd.fault_handler;
     spin_unlock(&vtd.fault_lock);
     if (handler) /* without the lock: it may detach the device */
@@ -125,8 +124,8 @@ static void unit_poll(struct vtd_unit *u)
     for (unsigned i = 0; i < count; i++) {
         struct u128 record;
         if (record_take(u, (first + i) % count, &record)) {
-            struct vtd_fault f = decode(record);
-            report(&f);
+            struct vtd_fault f = fault_decode(record);
+            fault_report(&f);
         }
     }
     if (status & FSTS_PFO)
@@ -159,22 +158,24 @@ uint64_t vtd_fault_count(bdf_t source_id)
     return 0;
 }
 
-void fault_init(struct vtd_unit *u)
+int fault_init(struct vtd_unit *u)
 {
     vtd_write32(u, VTD_FECTL, (uint32_t)FECTL_IM);
     struct u128 record;
     for (unsigned i = 0; i <= FIELD_GET(CAP_NFR, u->cap); i++)
         (void)record_take(u, i, &record);
     vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_CLEARABLE);
+    return 0;
 }
 
 /* The unit's own interrupt is never remapped: compatibility format, to this CPU.
  * VT-d "Remapping Hardware Event Interrupt Programming". */
-void fault_enable(struct vtd_unit *u)
+int fault_enable(struct vtd_unit *u)
 {
     uint32_t id = apic_id();
     vtd_write32(u, VTD_FEDATA, VECTOR_VTD);
     vtd_write32(u, VTD_FEADDR, (uint32_t)(MSI_ADDRESS | FIELD_SET(MSI_DEST, id & 0xff)));
     vtd_write32(u, VTD_FEUADDR, id & (uint32_t)BITS(31, 8));
     vtd_write32(u, VTD_FECTL, 0);
+    return 0;
 }

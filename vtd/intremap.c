@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of devices. With remapping on, a message does not say vector and CPU any more, it says
- * an index; the entry there says what comes of it, and who may use it. A forged message hits an entry
- * of somebody else and is blocked by its source-id; one in the old format is blocked as such.
- * From: guest/assign/assign.c, guest/assign/irq.c, vtd/unit.c.   To: vtd/invalidate.c.
+ * Interrupts of devices. With remapping on, a message names an index instead of vector and CPU; the
+ * entry at that index says what happens, and which source-id may use it. A forged message with
+ * the index of another function is blocked by its source-id; one in the old format is blocked too.
+ * From: guest/assign/irq.c, guest/assign/intx.c, vtd/init.c.   To: vtd/invalidate.c.
  * Spec: VT-d "Interrupt Remapping", "Interrupt Posting".
  */
-#define LOG "vtd"
-#include "arch/log.h"
+#include "vtd/unit.h"
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "pci/pci.h"
-#include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
+#define LOG "vtd"
+#include "arch/log.h"
 
 int intremap_init(void)
 {
@@ -28,6 +28,8 @@ int intremap_init(void)
  * VT-d "Interrupt-Remapping Hardware Operation". */
 int intremap_enable(struct vtd_unit *u)
 {
+    if (!vtd.interrupt_remapping)
+        return 0;
     /* A source-id does not say its segment: entries are for functions of segment 0. */
     struct u128 *table = vtd.irt;
     unsigned count = IRT_COUNT;
@@ -50,14 +52,6 @@ int intremap_enable(struct vtd_unit *u)
     if (err)
         return err;
     return unit_command(u, GCMD_CFI, false);
-}
-
-/* Replace an entry whole: a posted entry's address is spread over both halves, and a unit that read
- * half of the old and half of the new one would write to memory of somebody else. */
-static void entry_publish(unsigned index, struct u128 value)
-{
-    atomic_store_128(&vtd.irt[index], value);
-    unit_publish(&vtd.irt[index], sizeof(struct u128));
 }
 
 static void flush(unsigned index, unsigned count)
@@ -128,7 +122,7 @@ void vtd_irte_free(unsigned index, unsigned count)
 {
     invariant(index < IRT_COUNT && count <= IRT_COUNT - index && index % count == 0);
     for (unsigned i = index; i < index + count; i++)
-        entry_publish(i, (struct u128){0});
+        unit_publish_entry(&vtd.irt[i], (struct u128){0});
     flush(index, count);
     spin_lock(&vtd.irt_lock);
     for (unsigned i = index; i < index + count; i++) {
@@ -143,7 +137,7 @@ static void entry_set(unsigned index, struct u128 value)
     invariant(index < IRT_COUNT && vtd.slots[index].used);
     value.lo |= IRTE_P;
     value.hi |= verify_source(vtd.slots[index].source_id);
-    entry_publish(index, value);
+    unit_publish_entry(&vtd.irt[index], value);
     flush(index, 1);
 }
 
@@ -174,7 +168,7 @@ void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bo
 void vtd_irte_block(unsigned index)
 {
     invariant(index < IRT_COUNT);
-    entry_publish(index, (struct u128){0});
+    unit_publish_entry(&vtd.irt[index], (struct u128){0});
     flush(index, 1);
 }
 

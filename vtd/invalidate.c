@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a change of a table becomes true: the unit caches context entries, translations and interrupt
- * entries, and forgets them only when told to. Two ways to tell it: registers, one command at a time,
- * or a queue in memory; the wait descriptor at the end of a batch says that all before it is done
- * (that the head moved on only says that it was fetched).
- * From: vtd/context.c, sspt.c, intremap.c, unit.c.
+ * When a change of a table becomes true: the unit caches context entries, translations and
+ * interrupt entries, and forgets them only when told to. Two ways to tell it: registers, one
+ * command at a time, or a queue in memory; the wait descriptor at the end of a batch says that all
+ * before it is done (that the head moved on only says that it was fetched).
+ * From: vtd/context.c, sspt.c, intremap.c, init.c.
  * Spec: VT-d "Invalidation of Translation Caches".
  */
 #include "vtd/unit.h"
-#define LOG "vtd"
-#include "arch/io.h"
-#include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "lib/string.h"
 #include "arch/time.h"
 #include "vtd/vtd_regs.h"
+#define LOG "vtd"
+#include "arch/log.h"
 
 #define QUEUE_COUNT (PAGE_SIZE / sizeof(struct u128))
 
@@ -50,8 +48,8 @@ static int queue_recover(struct vtd_unit *u)
         return 0;
     if (errors & FSTS_IQE) {
         unsigned at = (unsigned)(vtd_read64(u, VTD_IQH) >> IQ_DESC_SHIFT) % QUEUE_COUNT;
-        log_error("unit %u: descriptor refused lo=0x%llx hi=0x%llx", u->index,
-                  (unsigned long long)u->queue[at].lo, (unsigned long long)u->queue[at].hi);
+        log_error("unit %u: descriptor refused lo=0x%lx hi=0x%lx", u->index, u->queue[at].lo,
+                  u->queue[at].hi);
         u->queue[at] = wait_descriptor(u);
         u->queue[at].lo &= ~DESC_WAIT_DATA; /* a ticket that nobody waits for */
     }
@@ -87,8 +85,8 @@ static void queue_submit(struct vtd_unit *u, struct u128 descriptor)
     }
     spin_unlock(&u->lock);
     if (err)
-        panic("vtd unit %u does not invalidate (descriptor 0x%llx): DMA is no longer confined",
-              u->index, (unsigned long long)descriptor.lo);
+        panic("vtd unit %u does not invalidate (descriptor 0x%lx): DMA is no longer confined",
+              u->index, descriptor.lo);
 }
 
 /* The registers */

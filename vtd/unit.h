@@ -58,7 +58,7 @@ struct fault_source {
 #define IRT_COUNT      4096 /* entries: a power of two, at most 65536 */
 #define FAULT_SOURCES  64
 
-/* All units together. A second-stage table serves every unit, so it is made of what all of them have. */
+/* All units together. A second-stage table serves every unit, so it has what all of them have. */
 struct vtd_state {
     bool active, interrupt_remapping, can_post;
     bool eime, eime_required; /* 32-bit APIC ids in interrupt entries; some unit knows no others */
@@ -92,12 +92,17 @@ void vtd_write32(struct vtd_unit *u, unsigned reg, uint32_t v);
 void vtd_write64(struct vtd_unit *u, unsigned reg, uint64_t v);
 /* Set or clear one bit of Global Command and wait for the unit's answer; -ETIMEDOUT (logged). */
 MUST_CHECK int unit_command(struct vtd_unit *u, uint64_t bit, bool on);
-/* The unit that serves the source-id; NULL: none, or one that we cannot drive. */
-struct vtd_unit *unit_of(bdf_t source_id);
 /* Let the units see [p, p + size) of a table: write it back where a unit does not snoop. */
 void unit_publish(const void *p, size_t size);
+/* Replace an entry of a table in one store: a unit may read it at any moment. The address in a
+ * posted interrupt entry, e.g., is spread over both halves; with one half old and the other new,
+ * the unit would write to an address that is in neither. */
+void unit_publish_entry(struct u128 *entry, struct u128 value);
 
-/* invalidate.c: each returns after the unit is done, or panics: with a stale cache nobody is safe. */
+/* scope.c: the unit that serves the source-id; NULL: none, or one that we cannot drive. */
+struct vtd_unit *unit_of(bdf_t source_id);
+
+/* invalidate.c: each returns after the unit is done, or panics: a stale cache is not safe. */
 MUST_CHECK int invalidate_init(struct vtd_unit *u);
 void invalidate_context_all(struct vtd_unit *u);
 void invalidate_context_domain(struct vtd_unit *u, unsigned did);
@@ -121,10 +126,10 @@ uint64_t *sspt_new(void); /* an empty table, NULL: no memory */
 void sspt_free(uint64_t *table, unsigned level);
 
 /* intremap.c */
-MUST_CHECK int intremap_init(void); /* the table, empty */
-MUST_CHECK int intremap_enable(struct vtd_unit *u);
+MUST_CHECK int intremap_init(void);                 /* the table, empty */
+MUST_CHECK int intremap_enable(struct vtd_unit *u); /* unless ir=off */
 
 /* fault.c */
-void fault_init(struct vtd_unit *u);   /* no events, no old records */
-void fault_enable(struct vtd_unit *u); /* from here on events interrupt this CPU */
+int fault_init(struct vtd_unit *u);   /* no events, no old records */
+int fault_enable(struct vtd_unit *u); /* from here on events interrupt this CPU */
 void fault_interrupt(void *ctx);

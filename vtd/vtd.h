@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VT-d as hardware: which memory a device reaches, and which interrupts it sends. From vtd_init() on
- * every DMA is blocked that no domain allows. Knows PCI, nothing of guests or VMX.
+ * VT-d as hardware: which memory a device reaches, and which interrupts it sends. From vtd_init()
+ * on every DMA is blocked that no domain allows. Knows PCI, nothing of guests or VMX.
  * From: boot/main.c, guest/assign/assign.c, guest/core/memory.c (vm_map).
- * To: vtd/dmar.c (the table), unit.c (registers), context.c, sspt.c, invalidate.c, intremap.c, fault.c.
+ * To: vtd/dmar.c (the table), init.c (bring-up), unit.c (registers), scope.c, context.c, sspt.c,
+ * invalidate.c, intremap.c, fault.c.
  * Spec: Intel Virtualization Technology for Directed I/O, Rev 5.10 (docs/references.md).
  */
 #pragma once
@@ -22,17 +23,18 @@ bool vtd_covers(bdf_t bdf); /* some unit has the function in its scope */
 /* A function for which the firmware reserves memory (RMRR); it is refused unless rmrr=map. */
 bool vtd_has_rmrr(bdf_t bdf);
 struct vtd_domain;
-/* rmrr=map: let the domain reach what the firmware reserves for the function, at its own address; to be
- * called before vtd_attach(), and stays until the domain is destroyed. -EEXIST: the VM has something
- * else there; -EPERM: the region lies in RAM that the firmware did not reserve (both logged). */
+/* rmrr=map: let the domain reach what the firmware reserves for the function, at its own address;
+ * to be called before vtd_attach(), and stays until the domain is destroyed. -EEXIST: the VM has
+ * something else there; -EPERM: the region lies in RAM that the firmware did not reserve (both
+ * logged). */
 MUST_CHECK int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf);
 
 /* A domain: one second-stage table and one domain-id, shared by the devices of a VM.
  * NULL: no memory or no domain-id left (logged). */
 MUST_CHECK struct vtd_domain *vtd_domain_create(void);
-/* A domain without a table: its devices reach all memory, Hamlet's too, at host-physical addresses. For
- * those only that the user gives away so by name. Nothing can be mapped into it. NULL also: a unit has no
- * pass-through (ECAP.PT). */
+/* A domain without a table: its devices reach all memory, Hamlet's too, at host-physical addresses.
+ * For those only that the user gives away so by name. Nothing can be mapped into it. NULL also: a
+ * unit has no pass-through (ECAP.PT). */
 MUST_CHECK struct vtd_domain *vtd_domain_create_untranslated(void);
 /* Nothing may be attached any more. The domain-id is reused only after the flush in here. */
 void vtd_domain_destroy(struct vtd_domain *d);
@@ -40,9 +42,9 @@ unsigned vtd_domain_id(const struct vtd_domain *d);
 
 #define VTD_READ  BIT(0)
 #define VTD_WRITE BIT(1)
-/* Make [iova, iova + size) reach [to, to + size); multiples of 4 KiB; the largest pages that fit and
- * that every unit has. -EEXIST: something is mapped there; -ENOMEM; -EINVAL: wider than the units
- * reach, or in 0xFEEx_xxxx, which are interrupts. Flushes where caching mode asks for it. */
+/* Make [iova, iova + size) reach [to, to + size); multiples of 4 KiB; the largest pages that fit
+ * and that every unit has. -EEXIST: something is mapped there; -ENOMEM; -EINVAL: wider than the
+ * units reach, or in 0xFEEx_xxxx, which are interrupts. Flushes where caching mode asks for it. */
 MUST_CHECK int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned perm);
 /* When this returns no DMA reaches the range any more (IOTLB flushed, reads and writes drained).
  * Holes in the range are allowed. */
@@ -55,8 +57,8 @@ void vtd_visit(const struct vtd_domain *d,
                bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
                void *ctx);
 
-/* Make the table that the source-id's entry will stand in, once and for good: attaching then costs no
- * memory. No memory for it: vtd_attach() will say so. */
+/* Make the table that the source-id's entry will stand in, once and for good: attaching then costs
+ * no memory. No memory for it: vtd_attach() will say so. */
 void vtd_prepare(bdf_t source_id);
 /* Give the source-id this domain's view of memory, or take it away (blocked again, flushed). */
 MUST_CHECK int vtd_attach(struct vtd_domain *d, bdf_t source_id);
@@ -105,7 +107,7 @@ void vtd_fault_poll(void);
 /* Faults counted for a source-id since boot. */
 uint64_t vtd_fault_count(bdf_t source_id);
 
-/* look.c: for people who want to know. */
+/* show.c: for the monitor. */
 struct vtd_unit_state {
     hpa_t base;
     uint16_t segment;
@@ -116,8 +118,8 @@ struct vtd_unit_state {
     unsigned queue_head, queue_tail; /* in descriptors */
 };
 bool vtd_unit_state(unsigned n, struct vtd_unit_state *out); /* false: no such unit */
-/* A request's way: root entry, context entry, then `count` second-stage entries from the highest level
- * (`levels`) on. What is not reached is 0. */
+/* A request's way: root entry, context entry, then `count` second-stage entries from the highest
+ * level (`levels`) on. What is not reached is 0. */
 struct vtd_walk {
     unsigned unit, levels, count;
     struct u128 root, context;

@@ -3,7 +3,7 @@
  * Who may be given away: everything that speaks against a function, asked of pci/ and vtd/; one line per
  * function at boot. An objection has a short name, by which a user who knows better waives it
  * (unsafe=NAME); some are final, because a promise of guest/life/check.c would break.
- * From: guest/assign/assign.c, guest/life/create.c.   To: pci/group.c pci_objections(), vtd/vtd.h.
+ * From: guest/assign/assign.c, guest/life/create.c.   To: pci/objection.c, vtd/vtd.h.
  * Spec: VT-d "Reserved Memory Region Reporting Structure"; PCI Express Base "Access Control Services (ACS)".
  */
 #define LOG "assign"

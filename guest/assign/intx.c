@@ -19,7 +19,6 @@
 #define LINE_MAX      24
 #define LINE_NONE     0xff /* what firmware writes where there is no line */
 #define UNCLAIMED_MAX 1000 /* in a row, before the line is masked for good */
-#define RTE_MASKED    BIT(16)
 
 struct intx_line {
     struct intx *users; /* NULL: the line is free */

@@ -25,7 +25,6 @@
 #define MSI_ADDRESS_LOGICAL BIT(2)
 #define MSI_DATA_VECTOR     BITS(7, 0)
 #define MSI_DATA_DELIVERY   BITS(10, 8)
-#define VECTOR_FIRST_LEGAL  16 /* SDM "Valid Interrupt Vectors" */
 
 static const char *const delivery_names[] = {
     [IRQ_UNROUTED] = "unrouted",

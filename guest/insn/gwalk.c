@@ -7,18 +7,10 @@
  * "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
  */
 #include "guest/insn/gwalk.h"
+#include "arch/paging.h"
 #include "arch/x86.h"
 
 #define LEVELS_MAX    5
-
-/* SDM "Formats of CR3 and Paging-Structure Entries": alike at all levels of all ways of paging. */
-#define PTE_P         BIT(0)
-#define PTE_RW        BIT(1)
-#define PTE_US        BIT(2)
-#define PTE_A         BIT(5)
-#define PTE_D         BIT(6)
-#define PTE_PS        BIT(7)
-#define PTE_XD        BIT(63)
 
 #define PDE4M_ADDR_HI BITS(20, 13) /* 32-bit paging: bits 39:32 of a 4-MByte page ("PSE-36") */
 #define PDE4M_RSVD    BIT(21)
@@ -109,7 +101,7 @@ static uint64_t reserved_bits(const struct walk *w)
     if (w->paging == &paging_pae)
         reserved |= BITS(62, 52);
     if (!nx_enabled(w))
-        reserved |= PTE_XD;
+        reserved |= PTE_NX;
     if (w->level > w->paging->largest_page)
         reserved |= PTE_PS;
     else if (w->level > 1 && is_leaf(w)) /* below the page's alignment; bit 12 is PAT */
@@ -147,7 +139,7 @@ static bool supervisor_allowed(const struct walk *w)
 /* SDM "Determination of Access Rights". */
 static bool allowed(const struct walk *w)
 {
-    if (w->access == GWALK_FETCH && (w->rights & PTE_XD))
+    if (w->access == GWALK_FETCH && (w->rights & PTE_NX))
         return false;
     if (w->cpu->cpl < 3)
         return supervisor_allowed(w);
@@ -184,8 +176,8 @@ static int step(struct walk *w, uint64_t gva, gpa_t table, const struct gwalk_bu
         return err;
     if (p->entry_size == 4)
         w->entry = LO32(w->entry);
-    w->rights &= w->entry | PTE_XD;
-    w->rights |= w->entry & PTE_XD;
+    w->rights &= w->entry | PTE_NX;
+    w->rights |= w->entry & PTE_NX;
     return 0;
 }
 

@@ -5,6 +5,7 @@
  * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all).
  */
 #include "arch/panic.h"
+#include "arch/ioapic.h"
 #include "lib/string.h"
 #include "guest/assign/assign.h"
 #include "guest/pc/vioapic.h"
@@ -17,10 +18,7 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-#define IOREGSEL         0
-#define IOWIN            0x10
 #define REDIRECTION(pin) (0x10 + 2 * (pin))
-#define RTE_MASKED       BIT(16)
 
 static void go_on(struct vm *vm, uint32_t vcpus)
 {
@@ -52,7 +50,7 @@ enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned 
 static void reset_ioapic(struct vm *vm)
 {
     for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++) {
-        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOREGSEL, 4, REDIRECTION(pin));
+        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOREGSEL, 4, IOAPIC_RTE(pin));
         vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOWIN, 4, RTE_MASKED);
     }
 }

@@ -5,46 +5,12 @@
  * Spec: ELF "ELF Header", "Program Header".   Not handled: relocation (ET_DYN).
  */
 #include "guest/load/load.h"
+#include "lib/elf.h"
 #include "lib/string.h"
 #define LOG "load"
 #include "arch/log.h"
 
-#define ELF_CLASS32     1
-#define ELF_CLASS64     2
-#define ELF_LITTLE      1
-#define ELF_EXEC        2
-#define ELF_386         3
-#define ELF_X86_64      62
-#define ELF_LOAD        1
-#define ELF_SEGMENT_MAX 64
-
-struct elf_ident {
-    uint8_t magic[4], class, data, rest[10];
-    uint16_t type, machine;
-    uint32_t version;
-};
-struct elf32_header {
-    struct elf_ident ident;
-    uint32_t entry, phoff, shoff, flags;
-    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-struct elf64_header {
-    struct elf_ident ident;
-    uint64_t entry, phoff, shoff;
-    uint32_t flags;
-    uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-struct elf32_segment {
-    uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
-};
-struct elf64_segment {
-    uint32_t type, flags;
-    uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
-static_assert(sizeof(struct elf32_header) == 52, "ELF: header, 32 bits");
-static_assert(sizeof(struct elf64_header) == 64, "ELF: header, 64 bits");
-static_assert(sizeof(struct elf32_segment) == 32, "ELF: program header, 32 bits");
-static_assert(sizeof(struct elf64_segment) == 56, "ELF: program header, 64 bits");
+#define SEGMENT_MAX 64
 
 /* What both classes say, in the wider form. */
 struct elf {
@@ -55,10 +21,7 @@ struct elf {
 
 bool load_is_elf(const struct load *l)
 {
-    return l->size >= 4 && !memcmp(l->file,
-                                   "\x7f"
-                                   "ELF",
-                                   4);
+    return l->size >= strlen(ELF_MAGIC) && !memcmp(l->file, ELF_MAGIC, strlen(ELF_MAGIC));
 }
 
 static int read_header(const struct load *l, struct elf *elf)
@@ -89,9 +52,9 @@ static int read_header(const struct load *l, struct elf *elf)
 static int check_table(const struct load *l, const struct elf *elf)
 {
     size_t entry = elf->is_64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment);
-    if (elf->phnum == 0 || elf->phnum > ELF_SEGMENT_MAX)
+    if (elf->phnum == 0 || elf->phnum > SEGMENT_MAX)
         return LOAD_FAIL(l, "an ELF file with %u segments, 1 to %u are possible", elf->phnum,
-                         ELF_SEGMENT_MAX);
+                         SEGMENT_MAX);
     if (elf->phentsize < entry || elf->phoff > l->size ||
         (uint64_t)elf->phnum * elf->phentsize > l->size - elf->phoff)
         return LOAD_FAIL(l, "an ELF file whose program headers are beyond its end");
@@ -108,13 +71,8 @@ static struct elf64_segment read_segment(const struct load *l, const struct elf 
         return s64;
     }
     memcpy(&s, at, sizeof(s));
-    return (struct elf64_segment){.type = s.type,
-                                  .flags = s.flags,
-                                  .offset = s.offset,
-                                  .vaddr = s.vaddr,
-                                  .paddr = s.paddr,
-                                  .filesz = s.filesz,
-                                  .memsz = s.memsz};
+    return (struct elf64_segment){s.type,  s.flags,  s.offset, s.vaddr,
+                                  s.paddr, s.filesz, s.memsz,  s.align};
 }
 
 static int put_segment(struct load *l, const struct elf64_segment *s)
@@ -134,7 +92,7 @@ int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
     *entry = err ? 0 : elf.entry;
     for (unsigned n = 0; !err && n < elf.phnum; n++) {
         struct elf64_segment s = read_segment(l, &elf, n);
-        if (s.type != ELF_LOAD)
+        if (s.type != ELF_SEGMENT_LOAD)
             continue;
         err = put_segment(l, &s);
         /* a kernel of the upper half names its entry as it will be called once it has paging */
@@ -151,16 +109,10 @@ int load_elf(struct load *l)
     int err = load_elf_segments(l, &entry, &is_64);
     if (err)
         return err;
-    if (is_64) {
-        l->format = "ELF64";
+    l->format = is_64 ? "ELF64" : "ELF32";
+    if (is_64)
         load_start_long(l, entry);
-        return 0;
-    }
-    l->format = "ELF32";
-    l->mode = VCPU_PROTECTED32;
-    l->rip = entry;
-    l->rsp = LOAD_AREA;
-    l->rax = MULTIBOOT2_MAGIC;
-    l->rbx = LOAD_INFO;
+    else
+        load_start_multiboot(l, entry, MULTIBOOT2_MAGIC);
     return 0;
 }

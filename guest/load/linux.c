@@ -21,8 +21,6 @@
 #define LOADED_HIGH      BIT(0) /* loadflags */
 #define XLF_KERNEL_64    BIT(0) /* xloadflags */
 #define LOADER_UNDEFINED 0xff
-#define E820_USABLE      1
-#define E820_RESERVED    2
 
 struct setup_header { /* from 0x1f1 in the file and in the zero page */
     uint8_t setup_sects;
@@ -129,8 +127,7 @@ static uint8_t put_e820(const struct load *l, struct e820_entry *out)
     struct load_range ranges[LOAD_RANGE_MAX];
     size_t count = load_map(l, ranges);
     for (size_t i = 0; i < count; i++)
-        out[i] = (struct e820_entry){ranges[i].base, ranges[i].size,
-                                     ranges[i].usable ? E820_USABLE : E820_RESERVED};
+        out[i] = (struct e820_entry){ranges[i].base, ranges[i].size, ranges[i].type};
     return (uint8_t)count;
 }
 

@@ -19,20 +19,18 @@
  *            0xffff0: what asks for a reset (guest/life/create.c)
  *   1 MiB    kernel ...  initrd at the end of low memory
  *
- * From: guest/life/create.c.   To: load.c, load_linux.c, load_flat.c, load_elf.c, load_multiboot.c (headers), load_info.c.
+ * From: guest/life/create.c.   To: guest/load/load.c, lib/multiboot.h and lib/elf.h (formats).
  * Spec: "Multiboot Specification", "Multiboot2 Specification", ELF "Program Header".
  */
 #pragma once
 #include "guest/core/vm.h"
+#include "lib/multiboot.h"
 
-#define LOAD_AREA        UINT64_C(0x90000)
-#define LOAD_TABLES      LOAD_AREA         /* PML4, PDPT, four page directories */
-#define LOAD_INFO        UINT64_C(0x98000) /* boot information */
-#define LOAD_AREA_END    UINT64_C(0x100000)
-#define LOAD_KERNEL      UINT64_C(0x100000) /* a flat one */
-
-#define MULTIBOOT1_MAGIC 0x2badb002 /* in EAX at the kernel's entry */
-#define MULTIBOOT2_MAGIC 0x36d76289
+#define LOAD_AREA     UINT64_C(0x90000)
+#define LOAD_TABLES   LOAD_AREA         /* PML4, PDPT, four page directories */
+#define LOAD_INFO     UINT64_C(0x98000) /* boot information */
+#define LOAD_AREA_END UINT64_C(0x100000)
+#define LOAD_KERNEL   UINT64_C(0x100000) /* a flat one */
 
 struct load {
     /* the caller's */
@@ -61,14 +59,9 @@ struct load {
  * loaded into this VM. Guest memory is then in any state. */
 MUST_CHECK int load_kernel(struct load *l);
 
-/* --- Parts, for each other and for tests --------------------------------------------------------- */
+/* --- One loader per format -------------------------------------------------------------------- */
 
 #define LOAD_FAIL(l, fmt, ...) FAIL(EINVAL, "vm=%s kernel: " fmt, (l)->vm, ##__VA_ARGS__)
-
-/* [at, at + memory_size) of low memory, filled from bytes, the rest zero. -EINVAL: not in memory, or in
- * the reserved part of the first MiB. */
-MUST_CHECK int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
-                        uint64_t memory_size);
 
 MUST_CHECK int load_flat(struct load *l);
 bool load_is_elf(const struct load *l);
@@ -80,17 +73,27 @@ MUST_CHECK int load_linux(struct load *l);
 MUST_CHECK int load_multiboot1(struct load *l);
 MUST_CHECK int load_multiboot2(struct load *l);
 
-/* Start state of 64-bit mode, with the tables that it needs. */
-void load_start_long(struct load *l, uint64_t entry);
-
 /* Boot information at LOAD_INFO; l->initrd_at is set. */
 void load_info1(struct load *l);
 void load_info2(struct load *l);
 void load_linux_info(struct load *l);
 
+/* --- image.c: what all of them need ----------------------------------------------------------- */
+
+/* [at, at + memory_size) of low memory: the bytes, the rest zero. -EINVAL: not in memory, or
+ * in the reserved part of the first MiB. */
+MUST_CHECK int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
+                        uint64_t memory_size);
+/* The initrd, if there is one, to the end of low memory, out of the kernel's way. */
+MUST_CHECK int load_initrd(struct load *l);
+
+/* Start state of 64-bit mode, with its page tables; of 32-bit mode, as Multiboot wants it. */
+void load_start_long(struct load *l, uint64_t entry);
+void load_start_multiboot(struct load *l, uint64_t entry, uint32_t magic);
+
 struct load_range {
     uint64_t base, size;
-    bool usable;
+    uint32_t type; /* MEMORY_USABLE, MEMORY_RESERVED */
 };
 #define LOAD_RANGE_MAX 8
 /* The guest's memory map, in order. Returns how many. */

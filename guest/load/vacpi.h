@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a VM's ACPI tables say, and how they are made. Pure: bytes out, so that a host test hands them to
- * another compiler of ACPI.
- * From: guest/life/create.c (vm_load), vpower.c (ports).   To: vacpi.c (tables), vacpi_aml.c (the DSDT).
+ * What a VM's ACPI tables say, and how they are made. Pure: bytes out, so that a host test can
+ * compare them with those of a compiler of ACPI.
+ * From: guest/life/create.c (vm_load), vpower.c (ports).   To: vacpi.c (tables), dsdt.asl (the DSDT).
  * Spec: ACPI "ACPI Software Programming Model", "ACPI Machine Language (AML) Specification".
  */
 #pragma once
@@ -24,8 +24,3 @@
 /* Write RSDP, XSDT, FADT, MADT, MCFG and DSDT for a VM of that many vCPUs into `to`, VACPI_SIZE bytes
  * that the guest has at VACPI_BASE. Returns how many bytes were used. */
 size_t vacpi_build(uint8_t *to, unsigned vcpus);
-
-/* --- Between the two files ----------------------------------------------------------------------- */
-
-/* The DSDT without its header: at most `size` bytes of AML. Returns how many. */
-size_t vacpi_aml(uint8_t *to, size_t size);

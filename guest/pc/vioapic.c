@@ -6,6 +6,7 @@
  */
 #include "guest/pc/vioapic.h"
 #include "arch/apic.h"
+#include "arch/ioapic.h"
 #include "arch/page.h"
 #include "arch/spinlock.h"
 #include "guest/pc/vlapic.h"
@@ -14,24 +15,16 @@
 #include "guest/core/bus.h"
 
 /* Registers in the page, and behind the index. */
-#define REG_INDEX      0x00
-#define REG_DATA       0x10
-#define REG_EOI        0x40
-#define INDEX_ID       0
-#define INDEX_VERSION  1
-#define INDEX_TABLE    0x10 /* two per pin, low first */
-#define VERSION        (0x20 | (VIOAPIC_PINS - 1) << 16)
-#define ID_WRITABLE    BITS(27, 24)
+#define REG_INDEX     0x00
+#define REG_DATA      0x10
+#define REG_EOI       0x40
+#define INDEX_ID      0
+#define INDEX_VERSION 1
+#define INDEX_TABLE   0x10 /* two per pin, low first */
+#define VERSION       (0x20 | (VIOAPIC_PINS - 1) << 16)
+#define ID_WRITABLE   BITS(27, 24)
 
-#define RTE_VECTOR     BITS(7, 0)
-#define RTE_DELIVERY   BITS(10, 8)
-#define RTE_LOGICAL    BIT(11)
-#define RTE_STATUS     BIT(12)
-#define RTE_REMOTE_IRR BIT(14)
-#define RTE_LEVEL      BIT(15)
-#define RTE_MASKED     BIT(16)
-#define RTE_DEST       BITS(63, 56)
-#define RTE_WRITABLE   (RTE_DEST | BITS(16, 15) | BIT(13) | BITS(11, 0))
+#define RTE_WRITABLE  (RTE_DEST | BITS(16, 15) | BIT(13) | BITS(11, 0))
 
 struct pin {
     uint64_t rte;
@@ -57,7 +50,8 @@ static void deliver(struct vioapic *io, struct pin *p)
         vlapic_match(io->vm, (uint32_t)FIELD_GET(RTE_DEST, p->rte), p->rte & RTE_LOGICAL);
     bool level = p->rte & RTE_LEVEL;
 
-    if (vector < 16 || (delivery != APIC_DELIVERY_FIXED && delivery != APIC_DELIVERY_LOWEST))
+    if (vector < VECTOR_FIRST_LEGAL ||
+        (delivery != APIC_DELIVERY_FIXED && delivery != APIC_DELIVERY_LOWEST))
         return;
     if (delivery == APIC_DELIVERY_LOWEST)
         set &= -set; /* any one of them will do */

@@ -15,10 +15,8 @@
 #include "vmx/run/post.h"
 #include "vmx/run/sched.h"
 
-#define VECTOR_FIRST_LEGAL  16
 #define ESR_SEND_ILLEGAL    BIT(5)
 #define ESR_RECEIVE_ILLEGAL BIT(6)
-#define PRIORITY_CLASS      BITS(7, 4)
 #define BROADCAST           0xff
 #define BROADCAST_X2        UINT32_MAX
 #define WORD_STRIDE         16 /* the 256 bits of IRR, ISR, TMR: eight words, 16 bytes apart */

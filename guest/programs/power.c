@@ -7,6 +7,7 @@
  * Status Registers"; MC146818A data sheet.
  */
 #include "guest/programs/lib/guest.h"
+#include "lib/acpi_tables.h"
 
 #define CMOS      0x70
 #define SECONDS   0
@@ -43,12 +44,13 @@ static const char *fadt(void)
     quit(1);
 }
 
-/* In the DSDT: Name (_S5, Package () { type, ... }) with a length of three bytes. */
+/* In the DSDT: Name (_S5, Package () { type, ... }). Behind the name stand PackageOp, the length (bits
+ * 7:6 of its first byte count its other bytes), the number of elements, BytePrefix, the type. */
 static uint8_t off_type(const char *dsdt)
 {
     for (uint64_t i = 36; i < get(dsdt + 4, 4); i++)
         if (!memcmp(dsdt + i, "_S5_\x12", 5))
-            return (uint8_t)dsdt[i + 10];
+            return (uint8_t)dsdt[i + 8 + FIELD_GET(AML_PKG_LENGTH_COUNT, dsdt[i + 5])];
     print("no _S5");
     quit(1);
 }

@@ -6,7 +6,7 @@
  * Input: a table; its length and checksum are made right, or it would be refused before.
  * From: make fuzz.   To: arch/acpi_parse.c.
  */
-#include "arch/acpi_tables.h"
+#include "arch/acpi.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Module lines, whatever a user wrote: one line of input per module. What comes out is within its
  * bounds, every name is fit to stand in a report, no name and no device belongs to two VMs.
  */
-// sources: guest/life/config.c lib/parse.c
+// sources: guest/life/config.c lib/option.c lib/parse.c
 #include <stdlib.h>
 #include <string.h>
 #include "guest/core/config.h"

@@ -4,7 +4,7 @@
  * outside of the guest's memory (both by the address sanitizer), nothing of the kernel lies in the
  * reserved area, and a file that is refused is refused in words.
  */
-// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include <stdlib.h>
 #include <string.h>
 #include "guest/load/load.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: boot/multiboot2.c arch/options.c lib/parse.c
+// sources: boot/multiboot2.c arch/options.c lib/option.c lib/parse.c
 /*
  * Whatever the tags say, only the bytes of the multiboot2 information are read, and the command line
  * that is found ends inside of it.

@@ -136,12 +136,16 @@ void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
     memcpy(config_at(bdf, reg, width), &v, width);
 }
 
+uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
+{
+    uint16_t old = pci_read16(bdf, reg);
+    pci_write16(bdf, reg, (old & ~clear) | set);
+    return old;
+}
+
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
-    uint16_t old = pci_read16(bdf, PCI_COMMAND);
-    uint16_t now = (uint16_t)((old & ~clear) | set);
-    memcpy(m.config + PCI_COMMAND, &now, 2);
-    return old;
+    return pci_change16(bdf, PCI_COMMAND, set, clear);
 }
 bool pci_has_ecam(bdf_t bdf) { return bdf != m.fn.bdf; }
 enum pci_reset_kind pci_reset_best(const struct pci_function *f)

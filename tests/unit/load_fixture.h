@@ -36,6 +36,8 @@ static int done(void **state)
     return 0;
 }
 
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+
 static void put32(size_t at, uint32_t v) { memcpy(file + at, &v, 4); }
 static void put64(size_t at, uint64_t v) { memcpy(file + at, &v, 8); }
 static void put16(size_t at, uint16_t v) { memcpy(file + at, &v, 2); }

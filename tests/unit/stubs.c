@@ -90,4 +90,3 @@ WEAK bool trace_on;
 WEAK void trace_write(uint64_t head, uint64_t b, uint64_t c) { (void)head, (void)b, (void)c; }
 
 WEAK void panic_hook_add(void (*hook)(void)) { (void)hook; }
-WEAK bool panic_is_on(void) { return false; }

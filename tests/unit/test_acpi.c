@@ -4,7 +4,7 @@
  * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding".
  */
 // sources: arch/acpi_parse.c
-#include "arch/acpi_tables.h"
+#include "arch/acpi.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /*
  * Module lines: what each key means, and the exact line for everything that can be wrong with one.
  */
-// sources: guest/life/config.c lib/parse.c
+// sources: guest/life/config.c lib/option.c lib/parse.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -132,6 +132,8 @@ static void bad_values(void **state)
         {"vm=a timeout=0", "module=0 vm=a timeout=0: out of range; this VM is not started"},
         {"vm=a color=red", "module=0 vm=a color=red: unknown key; this VM is not started"},
         {"vm=a noise", "module=0 vm=a noise=: unknown key; this VM is not started"},
+        {"vm=a mem", "module=0 vm=a mem=: has no value; this VM is not started"},
+        {"vm=a kills=0", "module=0 vm=a kills=0: out of range; this VM is not started"},
         {"vm=a mem=2M mem=4M", "module=0 vm=a mem=4M: given twice; this VM is not started"},
         {"vm=a cmdline=\"x", "module=0 vm=a line=: a quotation mark is not closed; this VM is not "
                              "started"},

@@ -2,16 +2,13 @@
 /*
  * Kernels of each format into a small guest memory, and files that are none or that lie.
  */
-// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
 /* An ELF file with one segment: 0x20 bytes from 0x100, 0x40 in memory, at `paddr`, called `vaddr`. */
 static void elf64(uint64_t vaddr, uint64_t paddr, uint64_t entry)
 {
-    memcpy(file,
-           "\x7f"
-           "ELF\x02\x01\x01",
-           7);
+    memcpy(file, "\177ELF\2\1\1", 7);
     put16(16, 2);
     put16(18, 62);
     put64(24, entry);
@@ -30,10 +27,7 @@ static void elf64(uint64_t vaddr, uint64_t paddr, uint64_t entry)
 
 static void elf32(uint32_t paddr, uint32_t entry)
 {
-    memcpy(file,
-           "\x7f"
-           "ELF\x01\x01\x01",
-           7);
+    memcpy(file, "\177ELF\1\1\1", 7);
     put16(16, 2);
     put16(18, 3);
     put32(24, entry);
@@ -95,10 +89,7 @@ static void no_kernels(void **state)
     refused("is no kernel: a gzip file: unpack it first");
     memcpy(file, "MZ\x90", 4);
     refused("is no kernel: an EFI, DOS or Windows program");
-    memcpy(file,
-           "\x7f"
-           "ELF",
-           4);
+    memcpy(file, "\177ELF", 4);
     l.size = 20;
     refused("an ELF file that is cut off");
 }
@@ -454,7 +445,6 @@ static void information_fits(void **state)
     assert_true(LOAD_INFO + get32(LOAD_INFO) < 0xa0000);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -3,7 +3,7 @@
  * The form of kernel that Linux distributions ship: where its parts go, what its zero page says, and files
  * that lie.
  */
-// sources: guest/load/load.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
 /* A Linux of protocol 2.15, loaded to 0x200000, that needs 0x80000 bytes; four sectors of setup. */
@@ -89,7 +89,6 @@ static void linux_that_lies(void **state)
     refused("needs memory at 0xfffffffffffff000, size 0x80000; the VM has 0x400000");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(linux_64), T(linux_32), T(linux_that_lies)};

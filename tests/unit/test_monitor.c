@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/string.h"
 #include "tests/unit/monitor_stubs.h"
 #include "tests/unit/stubs.h"
 
@@ -66,10 +67,11 @@ static void numbers_and_devices_are_read(void **state)
     assert_true(text_number("4K", &n) && n == 4096);
     assert_false(text_number("", &n) || text_number("0x", &n) || text_number("12z", &n) ||
                  text_number("99999999999999999999999", &n));
-    assert_true(text_bdf("00:1f.7", &bdf) && bdf == BDF(0, 0x1f, 7));
-    assert_true(text_bdf("ff:0.0", &bdf) && bdf == BDF(0xff, 0, 0));
-    assert_false(text_bdf("", &bdf) || text_bdf("0:20.0", &bdf) || text_bdf("0:0.8", &bdf) ||
-                 text_bdf("0:0", &bdf) || text_bdf("0:0.0x", &bdf) || text_bdf("000:0.0", &bdf));
+    assert_true(parse_bdf("00:1f.7", &bdf) == 0 && bdf == BDF(0, 0x1f, 7));
+    assert_true(parse_bdf("ff:0.0", &bdf) == 0 && bdf == BDF(0xff, 0, 0));
+    static const char *const bad[] = {"", "0:20.0", "0:0.8", "0:0", "0:0.0x", "000:0.0"};
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_int_equal(parse_bdf(bad[i], &bdf), -EINVAL);
 }
 
 /* Each names no bit twice, and lies in words that the register has. */

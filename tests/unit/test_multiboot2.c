@@ -5,7 +5,7 @@
  */
 // sources: boot/multiboot2.c
 #include "boot/multiboot2.h"
-#include "arch/elf64.h"
+#include "lib/elf.h"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>
 #include <stdarg.h>

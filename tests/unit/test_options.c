@@ -2,7 +2,7 @@
 /*
  * The hypervisor's command line: every key, its bounds, and that what is wrong is named.
  */
-// sources: arch/options.c lib/parse.c
+// sources: arch/options.c lib/option.c lib/parse.c
 #include "lib/bits.h"
 #include "arch/options.h"
 #include "arch/log.h"
@@ -117,6 +117,41 @@ static void bad_values(void **state)
     }
 }
 
+static void reasons_are_named(void **state)
+{
+    (void)state;
+    assert_int_equal(options_parse("identity=32M trace=on ktest=vtd \"log=trace\""), 0);
+    assert_true(options.identity == 32 << 20 && options.trace && options.log == LOG_TRACE);
+    assert_string_equal(options.ktest, "vtd");
+    assert_int_equal(options_parse("identity=33M identity=16M cpus=x cpus ktest= hide=1:2 "
+                                   "vfs=06:00.0 gdb=com2,a/b gdb=com3 ir=off \"log=error"),
+                     -EINVAL);
+    assert_string_equal(stub_log, "options: not a multiple of 2M: identity=33M\n"
+                                  "options: out of range 18M to 2G: identity=16M\n"
+                                  "options: not a number: cpus=x\n"
+                                  "options: has no value: cpus\n"
+                                  "options: a name has 1 to 39 characters: ktest=\n"
+                                  "options: not bus:device.function: hide=1:2\n"
+                                  "options: not bus:device.function,number: vfs=06:00.0\n"
+                                  "options: a name is made of letters, digits, - and _: "
+                                  "gdb=com2,a/b\n"
+                                  "options: not com1, com2, 0xPORT or off: gdb=com3\n"
+                                  "options: a quotation mark is not closed:  \"log=error\n");
+    assert_true(options.identity == 32 << 20 && !options.ir && options.gdb_port == 0);
+}
+
+static void more_devices_than_fit(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OPTIONS_DEVICE_MAX; i++)
+        assert_int_equal(options_parse("hide=00:1f.2 vfs=06:00.0,4"), 0);
+    assert_int_equal(options_parse("hide=00:1f.3 vfs=06:00.1,4"), -EINVAL);
+    assert_string_equal(stub_log, "options: more than 8 devices: hide=00:1f.3\n"
+                                  "options: more than 8 devices: vfs=06:00.1,4\n");
+    assert_int_equal(options.hidden_count, OPTIONS_DEVICE_MAX);
+    assert_int_equal(options.vfs_count, OPTIONS_DEVICE_MAX);
+}
+
 static void devices_of_the_machine(void **state)
 {
     (void)state;
@@ -141,6 +176,8 @@ int main(void)
         cmocka_unit_test_setup(a_port_for_a_debugger, fresh),
         cmocka_unit_test_setup(what_is_wrong_is_named, fresh),
         cmocka_unit_test_setup(bad_values, fresh),
+        cmocka_unit_test_setup(reasons_are_named, fresh),
+        cmocka_unit_test_setup(more_devices_than_fit, fresh),
         cmocka_unit_test_setup(devices_of_the_machine, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

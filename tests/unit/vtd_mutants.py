@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FILES = "unit invalidate context sspt intremap fault".split()
+FILES = "unit init invalidate context sspt intremap fault".split()
 TESTS = "test_vtd_dma test_vtd_unit test_vtd_intremap".split()
 # A statement that flushes, writes back, or drains; also the parts of which flushes are made.
 CALL = re.compile(r"^\s+(invalidate_\w+|unit_publish|forget|flush|flush_range|announce_range"

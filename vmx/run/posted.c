@@ -2,7 +2,7 @@
 /*
  * State changes of the posted-interrupt descriptor, and a poster in software that keeps the rules of
  * the remapping unit. lib/pi_desc.h draws the states.
- * From: vmx/run/sched.c (running, ready, halted), vmx/vcpu/apicv.c (take), guest/assign/irq.c (post).
+ * From: vmx/run/sched.c (running, ready, halted), vmx/vcpu/apicv.c (post, take).
  * Spec: VT-d "Interrupt-Posting Hardware Operation"; SDM "Posted-Interrupt Processing".
  *
  * No wake-up is lost, because poster and taker cross: the poster sets PIR and then looks at SN and ON;

@@ -14,7 +14,6 @@
 #include "arch/msr.h"
 
 #define APIC_PAGE_DEFAULT UINT64_C(0xfee00000)
-#define PRIORITY_CLASS    BITS(7, 4)
 
 /* Where the APIC-access address points has to be RAM of our own, mapped where the guest looks for its
  * APIC; while the APIC is in xAPIC mode no access reaches it. */

@@ -4,16 +4,10 @@
  * From: guest/programs/lib/start.asm.   To: the program's main().
  */
 #include "guest/programs/lib/guest.h"
+#include "lib/multiboot.h"
 
-#define COM1            0x3f8
-#define DEBUG_EXIT      0xf4
-
-#define MB2_TAG_END     0
-#define MB2_TAG_CMDLINE 1
-struct mb2_tag {
-    uint32_t type, size;
-    char text[];
-};
+#define COM1       0x3f8
+#define DEBUG_EXIT 0xf4
 
 static const char *cmdline = "";
 static uint64_t asking; /* exits that exits() and exits_all() themselves caused */
@@ -153,11 +147,11 @@ uint64_t exits_caused(void)
 
 void guest_start(const uint8_t *info)
 {
-    const struct mb2_tag *tag = (const struct mb2_tag *)(info + 8);
+    const struct mb2_tag *tag = (const struct mb2_tag *)(info + sizeof(struct mb2_info));
 
     while (tag->type != MB2_TAG_END) {
         if (tag->type == MB2_TAG_CMDLINE)
-            cmdline = tag->text;
+            cmdline = (const char *)(tag + 1);
         tag = (const struct mb2_tag *)((const uint8_t *)tag + ALIGN_UP(tag->size, 8));
     }
     quit((unsigned)main());

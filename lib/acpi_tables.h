@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layouts of the ACPI tables that arch/ reads, and the pure helpers behind acpi.c.
- * From: arch/acpi.c, arch/acpi_parse.c, their tests.
+ * Layouts of the ACPI tables: those of the firmware, which arch/ reads, and those that a VM gets.
+ * From: arch/acpi.c, arch/acpi_parse.c, guest/load/vacpi.c.
  * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Multiple
  * APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
  */
 #pragma once
-#include "arch/acpi.h"
 #include "lib/bits.h"
+
+struct acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t revision, checksum; /* all bytes of a table sum to 0 */
+    char oem_id[6], oem_table_id[8];
+    uint32_t oem_revision;
+    char creator_id[4];
+    uint32_t creator_revision;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_header) == 36, "ACPI: table header");
+
+struct acpi_gas { /* "Generic Address Structure" */
+    uint8_t space, width, offset, access;
+    uint64_t address;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_gas) == 12, "ACPI: Generic Address Structure");
+#define GAS_SPACE_IO    1
+#define GAS_ACCESS_BYTE 1
 
 struct acpi_rsdp {
     char signature[8]; /* "RSD PTR " */
@@ -20,6 +38,7 @@ struct acpi_rsdp {
     uint8_t extended_checksum, reserved[3];
 } __attribute__((packed));
 LAYOUT(struct acpi_rsdp, xsdt, 24);
+static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI: RSDP");
 #define ACPI_RSDP_OLD_SIZE 20
 
 struct acpi_madt {
@@ -68,7 +87,7 @@ struct mcfg_entry {
 } __attribute__((packed));
 static_assert(sizeof(struct mcfg_entry) == 16, "PCI Firmware: MCFG allocation");
 
-/* The FADT up to RESET_VALUE; the first version ends at offset 116. */
+/* The FADT up to RESET_VALUE, as of ACPI 2.0; the first version ends at offset 116. */
 struct acpi_fadt {
     struct acpi_header header;
     uint32_t facs, dsdt;
@@ -77,20 +96,41 @@ struct acpi_fadt {
     uint32_t smi_cmd;
     uint8_t acpi_enable, acpi_disable, s4bios, pstate;
     uint32_t pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_timer;
-    uint8_t reserved1[32];
+    uint8_t reserved1[29];
+    uint16_t boot_arch;
+    uint8_t reserved2;
     uint32_t flags;
-    uint8_t reset_space, reset_width, reset_offset, reset_access;
-    uint64_t reset_address;
+    struct acpi_gas reset;
     uint8_t reset_value;
 } __attribute__((packed));
 LAYOUT(struct acpi_fadt, smi_cmd, 48);
 LAYOUT(struct acpi_fadt, pm1a_cnt, 64);
 LAYOUT(struct acpi_fadt, pm_timer, 76);
+LAYOUT(struct acpi_fadt, boot_arch, 109);
 LAYOUT(struct acpi_fadt, flags, 112);
 LAYOUT(struct acpi_fadt, reset_value, 128);
-#define FADT_MINIMUM         116
-#define FADT_RESET_REG       BIT(10) /* flags: RESET_REG_SUP */
-#define FADT_SPACE_IO        1
+#define FADT_MINIMUM          116
+#define BOOT_LEGACY_DEVICES   BIT(0) /* boot_arch */
+#define BOOT_NO_VGA           BIT(2)
+#define FADT_WBINVD           BIT(0) /* flags */
+#define FADT_PROC_C1          BIT(2)
+#define FADT_NO_POWER_BUTTON  BIT(4) /* no fixed one */
+#define FADT_NO_SLEEP_BUTTON  BIT(5)
+#define FADT_RESET_REG        BIT(10) /* RESET_REG_SUP */
+#define FADT_HARDWARE_REDUCED BIT(20)
+
+struct acpi_fadt6 { /* all of it, as of ACPI 6 */
+    struct acpi_fadt first;
+    uint16_t arm_boot_arch;
+    uint8_t minor;
+    uint64_t x_facs, x_dsdt;
+    struct acpi_gas legacy_blocks[8];
+    struct acpi_gas sleep_control, sleep_status;
+    uint64_t hypervisor;
+} __attribute__((packed));
+LAYOUT(struct acpi_fadt6, x_dsdt, 140);
+LAYOUT(struct acpi_fadt6, sleep_control, 244);
+static_assert(sizeof(struct acpi_fadt6) == 276, "ACPI 6: FADT");
 
 #define PM1_CNT_SCI_EN       BIT(0)
 #define PM1_CNT_SLP_TYP      BITS(12, 10)
@@ -104,8 +144,3 @@ LAYOUT(struct acpi_fadt, reset_value, 128);
 #define AML_PACKAGE          0x12
 #define AML_ROOT             '\\'
 #define AML_PKG_LENGTH_COUNT BITS(7, 6)
-
-bool acpi_sum_is_zero(const void *bytes, size_t size);
-
-/* SLP_TYPa and SLP_TYPb of S5, found by its name in the DSDT's bytes. False: not there. */
-bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b);

@@ -2,7 +2,7 @@
 /*
  * What only a person asks for: the state of a unit, a request's way through the live tables with every
  * entry on it, and who has an interrupt-remapping entry.
- * From: monitor/.   To: vtd/unit.c (registers).
+ * From: monitor/.   To: vtd/unit.c (registers), scope.c.
  * Spec: VT-d "Legacy Mode Address Translation".
  */
 #include "vtd/unit.h"

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all loaders need: bytes into guest memory, the map of that memory, a start state.
+ * From: guest/load/linux.c, multiboot.c, elf.c, flat.c (all four), load.c, info.c.
+ * Spec: SDM "4-Level Paging"; Multiboot "Machine state".
+ */
+#include "guest/load/load.h"
+#include "arch/paging.h"
+#include "lib/string.h"
+#define LOG "load"
+#include "arch/log.h"
+
+
+static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+    return a < b + b_size && b < a + a_size;
+}
+
+int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
+             uint64_t memory_size)
+{
+    if (memory_size == 0)
+        return 0;
+    if (at >= l->low || memory_size > l->low - at)
+        return LOAD_FAIL(l, "needs memory at 0x%lx, size 0x%lx; the VM has 0x%lx", at, memory_size,
+                         l->low);
+    if (overlaps(at, memory_size, LOAD_AREA, LOAD_AREA_END - LOAD_AREA))
+        return LOAD_FAIL(l, "needs memory at 0x%lx, size 0x%lx; 0x%lx to 0x%lx is reserved", at,
+                         memory_size, LOAD_AREA, LOAD_AREA_END);
+    memcpy(l->ram + at, bytes, file_size);
+    memset(l->ram + at + file_size, 0, memory_size - file_size);
+    bool first = l->image_start == l->image_end;
+    l->image_start = first ? at : MIN(l->image_start, at);
+    l->image_end = first ? at + memory_size : MAX(l->image_end, at + memory_size);
+    return 0;
+}
+
+int load_initrd(struct load *l)
+{
+    if (!l->initrd)
+        return 0;
+    if (l->initrd_size > l->low)
+        return LOAD_FAIL(l, "initrd of 0x%lx bytes; the VM has 0x%lx", l->initrd_size, l->low);
+    uint64_t end = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
+    l->initrd_at = l->initrd_size < end ? ALIGN_DOWN(end - l->initrd_size, PAGE_SIZE) : 0;
+    if (l->initrd_at < LOAD_AREA_END ||
+        overlaps(l->initrd_at, l->initrd_size, l->image_start, l->image_end - l->image_start))
+        return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", l->initrd_size);
+    memcpy(l->ram + l->initrd_at, l->initrd, l->initrd_size);
+    return 0;
+}
+
+void load_start_long(struct load *l, uint64_t entry)
+{
+    uint64_t *pml4 = (uint64_t *)(l->ram + LOAD_TABLES), *pdpt = pml4 + 512, *pd = pdpt + 512;
+    pml4[0] = (LOAD_TABLES + PAGE_SIZE) | PTE_P | PTE_RW;
+    for (unsigned i = 0; i < 4; i++)
+        pdpt[i] = (LOAD_TABLES + (2 + i) * PAGE_SIZE) | PTE_P | PTE_RW;
+    for (unsigned i = 0; i < 4 * 512; i++)
+        pd[i] = i * SIZE_2M | PTE_P | PTE_RW | PTE_PS;
+    l->mode = VCPU_LONG64;
+    l->rip = entry;
+    l->rsp = LOAD_AREA;
+    l->cr3 = LOAD_TABLES;
+    l->rdi = LOAD_INFO;
+}
+
+void load_start_multiboot(struct load *l, uint64_t entry, uint32_t magic)
+{
+    l->mode = VCPU_PROTECTED32;
+    l->rip = entry;
+    l->rsp = LOAD_AREA;
+    l->rax = magic;
+    l->rbx = LOAD_INFO;
+}
+
+size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX])
+{
+    size_t n = 0;
+    out[n++] = (struct load_range){0, LOAD_AREA, MEMORY_USABLE};
+    out[n++] = (struct load_range){LOAD_AREA, LOAD_AREA_END - LOAD_AREA, MEMORY_RESERVED};
+    out[n++] = (struct load_range){LOAD_AREA_END, l->low - LOAD_AREA_END, MEMORY_USABLE};
+    out[n++] = (struct load_range){VM_ECAM_BASE, VM_MMIO_BASE - VM_ECAM_BASE, MEMORY_RESERVED};
+    out[n++] = (struct load_range){VM_IOAPIC_BASE, PAGE_SIZE, MEMORY_RESERVED};
+    out[n++] = (struct load_range){VM_APIC_BASE, PAGE_SIZE, MEMORY_RESERVED};
+    if (l->high)
+        out[n++] = (struct load_range){UINT64_C(1) << 32, l->high, MEMORY_USABLE};
+    return n;
+}

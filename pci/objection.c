@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What speaks against giving a function to its owner. Each why_...() answers with the reason in
+ * words, or NULL: no objection.
+ * From: guest/assign/audit.c, guest/assign/vbar.c (ROMs).   To: pci/requester.c (groups), reset.c, bar.c.
+ */
+#include "pci/pci_private.h"
+#include "arch/page.h"
+
+/* Local APICs and I/O APICs live here on every PC. */
+#define APIC_RANGE_BASE UINT64_C(0xfec00000)
+#define APIC_RANGE_SIZE UINT64_C(0x300000)
+#define PHYSICAL_END    BIT(52)
+
+/* Chipset and bridges: no owner may have them. */
+static const char *why_bridge(const struct pci_function *f)
+{
+    if (PCI_CLASS_SUB(f->class_code) == PCI_SUB_HOST_BRIDGE)
+        return "it is the host bridge";
+    if (pci_is_bridge(f) || PCI_CLASS_BASE(f->class_code) == PCI_BASE_BRIDGE)
+        return "it is a bridge";
+    if (f->header_type != PCI_HEADER_ENDPOINT)
+        return "its header is of an unknown type";
+    return PCI_CLASS_SUB(f->class_code) == PCI_SUB_IOMMU ? "it is an IOMMU" : NULL;
+}
+
+static const char *why_console(const struct pci_function *f)
+{
+    return pci_is_console(f) ? "the console is in it" : NULL;
+}
+
+static const char *why_vfs(const struct pci_function *f)
+{
+    return pci_sriov_is_on(f) ? "its virtual functions are in use" : NULL;
+}
+
+/* A BAR that overlaps something else would give the guest that as well. */
+static const char *why_bar(const struct pci_function *f, const struct pci_bar *bar)
+{
+    static const struct pci_bar apics = {
+        .kind = PCI_BAR_MEM, .base = APIC_RANGE_BASE, .size = APIC_RANGE_SIZE};
+    if (bar->kind == PCI_BAR_NONE || bar->base == 0)
+        return NULL;
+    if (bar->kind == PCI_BAR_MEM) {
+        if (bar->size > PHYSICAL_END || bar->base > PHYSICAL_END - bar->size)
+            return "a BAR ends beyond physical memory";
+        if (page_is_ram(hpa(bar->base), bar->size))
+            return "a BAR lies over RAM";
+        if (pci_bar_overlap(bar, &apics) || pci_config_overlaps(bar->base, bar->size))
+            return "a BAR lies over the APICs or configuration space";
+    }
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *g = pci_get(i);
+        for (unsigned n = 0; n < PCI_BAR_COUNT; n++)
+            if (&g->bars[n] != bar && pci_bar_overlap(bar, &g->bars[n]))
+                return g == f ? "two of its BARs overlap" : "a BAR lies over another function's";
+    }
+    return NULL;
+}
+
+static const char *why_bars(const struct pci_function *f)
+{
+    const char *why = NULL;
+    for (unsigned i = 0; i < PCI_BAR_COUNT && !why; i++)
+        why = why_bar(f, &f->bars[i]);
+    return why;
+}
+
+/* A ROM claims addresses only while it is used; so ROMs are compared here, and not above. */
+const char *pci_rom_objection(const struct pci_function *f)
+{
+    if (!f->rom.base)
+        return "the firmware left it without an address";
+    for (size_t i = 0; i < pci_count(); i++)
+        if (pci_get(i) != f && pci_bar_overlap(&f->rom, &pci_get(i)->rom))
+            return "a ROM lies over another function's";
+    return why_bar(f, &f->rom);
+}
+
+static const char *why_group(const struct pci_function *f)
+{
+    bdf_t group = pci_group(f);
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *g = pci_get(i);
+        if (g == f || pci_is_bridge(g) || pci_group(g) != group)
+            continue;
+        if (PCI_CLASS_BASE(g->class_code) == PCI_BASE_BRIDGE)
+            return "its group holds a part of the chipset";
+        if (g->owner && g->owner != f->owner)
+            return "its group has another owner";
+    }
+    return NULL;
+}
+
+static const char *why_no_reset(const struct pci_function *f)
+{
+    if (f->parked)
+        return "its last owner's reset failed: it is parked";
+    return pci_reset_best(f) == PCI_RESET_NONE ? "there is no way to reset it" : NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *(*why)(const struct pci_function *f);
+    bool final;
+} objections[PCI_OBJECTION_MAX] = {
+    {"bridge", why_bridge, true}, {"console", why_console, false},
+    {"vfs", why_vfs, false},      {"bar", why_bars, true},
+    {"group", why_group, false},  {"no-reset", why_no_reset, false},
+};
+
+size_t pci_objections(const struct pci_function *f, struct pci_objection *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PCI_OBJECTION_MAX; i++) {
+        const char *why = objections[i].why(f);
+        if (why)
+            out[count++] = (struct pci_objection){objections[i].name, why, objections[i].final};
+        if (why && objections[i].why == why_bridge)
+            break; /* the rest makes no sense for it */
+    }
+    return count;
+}
+
+const char *pci_not_assignable(const struct pci_function *f)
+{
+    struct pci_objection all[PCI_OBJECTION_MAX];
+    return pci_objections(f, all) ? all[0].why : NULL;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Under which id the requests of a function arrive at VT-d, and which functions cannot be isolated
+ * from each other, so that all of them must have the same owner.
+ * From: pci/objection.c, vtd/intremap.c, guest/assign/assign.c.   To: pci/functions.c (the bridges).
+ * Spec: VT-d "Identifying Origination of DMA Requests"; PCI Express Base "Access Control Services
+ * (ACS)"; PCI Express to PCI/PCI-X Bridge "Transaction Ownership".
+ */
+#include "pci/pci_private.h"
+
+/* These keep two functions of a device apart: requests and answers go up to VT-d, not across ... */
+#define ACS_DEVICE (PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL)
+/* ... and these two functions below a port. */
+#define ACS_PORT   (ACS_DEVICE | PCI_ACS_VALIDATE | PCI_ACS_FORWARD)
+
+void pci_acs_enable(const struct pci_function *f)
+{
+    if (!f->ext_acs)
+        return;
+    uint16_t can = pci_read16(f->bdf, f->ext_acs + PCI_ACS_CAPABILITY);
+    pci_change16(f->bdf, f->ext_acs + PCI_ACS_CONTROL, can & ACS_PORT, 0);
+}
+
+/* Is each of `wanted` on that the function has? A service that it lacks, it does not need. */
+static bool acs_active(const struct pci_function *f, uint16_t wanted)
+{
+    if (!f->ext_acs)
+        return false;
+    wanted &= pci_read16(f->bdf, f->ext_acs + PCI_ACS_CAPABILITY);
+    return (pci_read16(f->bdf, f->ext_acs + PCI_ACS_CONTROL) & wanted) == wanted;
+}
+
+/* A conventional bus has no ids: the bridge signs for what is behind it. A PCI Express to PCI
+ * bridge signs as device 0 of its secondary bus, one without the capability with its own id; the
+ * bridge nearest to the root has the last word. */
+bdf_t pci_requester(const struct pci_function *f)
+{
+    bdf_t id = f->bdf;
+    for (const struct pci_function *bridge = f->parent; bridge; bridge = bridge->parent) {
+        int type = pci_port_type(bridge);
+        if (type == PCIE_TO_PCI_BRIDGE)
+            id = BDF(bridge->secondary_bus, 0, 0);
+        else if (type < 0 || type == PCI_TO_PCIE_BRIDGE)
+            id = bridge->bdf;
+    }
+    return id;
+}
+
+static bool siblings(const struct pci_function *a, const struct pci_function *b)
+{
+    return !a->physical && !b->physical && BDF_BUS(a->bdf) == BDF_BUS(b->bdf) &&
+           BDF_DEV(a->bdf) == BDF_DEV(b->bdf);
+}
+
+/* The first of the functions of its device that talk to each other without VT-d seeing it. */
+static const struct pci_function *first_sibling(const struct pci_function *f)
+{
+    if (acs_active(f, ACS_DEVICE))
+        return f;
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *g = pci_get(i);
+        if (siblings(f, g) && !acs_active(g, ACS_DEVICE))
+            return g;
+    }
+    return f;
+}
+
+/* Does the port, and every bridge above it, send everything from below up to VT-d? */
+static bool path_isolates(const struct pci_function *bridge)
+{
+    for (; bridge; bridge = bridge->parent) {
+        int type = pci_port_type(bridge);
+        bool port = type == PCIE_ROOT_PORT || type == PCIE_DOWNSTREAM;
+        bool upstream = type == PCIE_UPSTREAM; /* it has nobody beside it to talk to */
+        if (!(port && acs_active(bridge, ACS_PORT)) && !upstream)
+            return false;
+    }
+    return true;
+}
+
+/* Climb to the bridge from which on the function is isolated. As bridges come before what is behind
+ * them, the function reached is the first of its group. */
+bdf_t pci_group(const struct pci_function *f)
+{
+    const struct pci_function *top = first_sibling(f);
+    for (; top->parent && !path_isolates(top->parent); top = first_sibling(top->parent))
+        ;
+    return top->bdf;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Find the units, see what they can do, and take them over: from vtd_init() on no device reaches
+ * memory unless a domain says so. A unit that the firmware left on stays on throughout, so there is
+ * no moment at which DMA is free.
+ * From: boot/main.c.   To: vtd/dmar.c (the table), invalidate.c, context.c, intremap.c, fault.c.
+ * Spec: VT-d "Set Root Table Pointer Operation", "Global Command Register".
+ */
+#include "vtd/unit.h"
+#include "arch/apic.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/time.h"
+#include "arch/trap.h"
+#include "vtd/vtd_regs.h"
+#define LOG "vtd"
+#include "arch/log.h"
+
+static int unit_map(struct vtd_unit *u)
+{
+    if (page_is_ram(u->dmar->base, PAGE_SIZE))
+        return FAIL(EINVAL, "unit %u: DMAR puts its registers into RAM", u->index);
+    u->regs = mmio_map(u->dmar->base, PAGE_SIZE);
+    if (!u->regs)
+        return FAIL(ENOMEM, "unit %u: no memory to map its registers", u->index);
+    u->cap = vtd_read64(u, VTD_CAP);
+    u->ecap = vtd_read64(u, VTD_ECAP);
+    if (u->cap == UINT64_MAX || u->cap == 0)
+        return FAIL(ENODEV, "unit %u: nobody answers at 0x%lx", u->index, u->dmar->base.v);
+    /* Two register groups stand where the capabilities say, perhaps beyond the first page. */
+    uint64_t fault_end = (FIELD_GET(CAP_FRO, u->cap) + FIELD_GET(CAP_NFR, u->cap) + 1) * FRCD_SIZE;
+    uint64_t iotlb_end = (FIELD_GET(ECAP_IRO, u->ecap) + 1) * 16;
+    uint64_t size = ALIGN_UP(MAX(fault_end, iotlb_end), PAGE_SIZE);
+    if (!mmio_map(u->dmar->base, size))
+        return FAIL(ENOMEM, "unit %u: no memory to map its registers", u->index);
+    return 0;
+}
+
+static unsigned widths_of(const struct vtd_unit *u) /* bit n: n levels */
+{
+    return (unsigned)FIELD_GET(CAP_SAGAW, u->cap) << 2 & (unsigned)(BIT(3) | BIT(4));
+}
+
+static int unit_probe(struct vtd_unit *u)
+{
+    int err = unit_map(u);
+    if (err)
+        return err;
+    if (!widths_of(u))
+        return FAIL(ENODEV, "unit %u: neither 3- nor 4-level second stage", u->index);
+    bool registers = FIELD_GET(VER_MAJOR, vtd_read32(u, VTD_VER)) < 6;
+    u->queued = (u->ecap & ECAP_QI) && (options.inv == INV_QI || !registers);
+    if (!u->queued && !registers)
+        return FAIL(ENODEV, "unit %u: no way to invalidate", u->index);
+    if ((options.inv == INV_QI) != u->queued)
+        log_info("unit %u: inv=%s is not to be had, %s instead", u->index, u->queued ? "reg" : "qi",
+                 u->queued ? "queue" : "registers");
+    return 0;
+}
+
+static void features_meet(const struct vtd_unit *u, unsigned *widths)
+{
+    *widths &= widths_of(u);
+    vtd.coherent &= !!(u->ecap & ECAP_C);
+    vtd.caching_mode |= !!(u->cap & CAP_CM);
+    vtd.snoop_control &= !!(u->ecap & ECAP_SC);
+    vtd.pages_2m &= !!(u->cap & CAP_SSLPS_2M);
+    vtd.pages_1g &= !!(u->cap & CAP_SSLPS_1G);
+    vtd.address_bits = MIN(vtd.address_bits, (unsigned)FIELD_GET(CAP_MGAW, u->cap) + 1);
+    vtd.domain_count = MIN(vtd.domain_count, 1u << (4 + 2 * FIELD_GET(CAP_ND, u->cap)));
+    vtd.interrupt_remapping &= (u->ecap & ECAP_IR) && u->queued;
+    vtd.eime &= !!(u->ecap & ECAP_EIM);
+    vtd.eime_required |= !!(u->ecap & ECAP_EIMER);
+    vtd.can_post &= !!(u->cap & CAP_PI);
+}
+
+/* All units share the second-stage and interrupt tables: use only what each of them has. */
+static int features_choose(void)
+{
+    unsigned widths = ~0u, usable = 0;
+    vtd.coherent = vtd.snoop_control = vtd.pages_2m = vtd.pages_1g = true;
+    vtd.eime = vtd.can_post = true;
+    vtd.interrupt_remapping = options.ir && vtd.dmar.interrupt_remapping;
+    vtd.address_bits = 64;
+    vtd.domain_count = 1u << 16;
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.units[i].usable) {
+            features_meet(&vtd.units[i], &widths);
+            usable++;
+        }
+    if (usable == 0 || widths == 0)
+        return FAIL(ENODEV, usable ? "the units have no table width in common" : "no usable unit");
+    vtd.eime &= apic_is_x2apic() || vtd.eime_required;
+    vtd.levels = widths & BIT(4) ? 4 : 3;
+    vtd.address_bits = MIN(vtd.address_bits, 12 + 9 * vtd.levels);
+    vtd.can_post &= vtd.interrupt_remapping && vtd.eime == apic_is_x2apic();
+    return 0;
+}
+
+/* Taking over */
+
+/* Firmware may have walled off memory while it could not translate; now translation does it better.
+ * VT-d "Protected Memory Enable Register". */
+static int protected_memory_off(struct vtd_unit *u)
+{
+    if (!(u->cap & (CAP_PLMR | CAP_PHMR)))
+        return 0;
+    vtd_write32(u, VTD_PMEN, vtd_read32(u, VTD_PMEN) & ~(uint32_t)PMEN_EPM);
+    if (!wait_until(!(vtd_read32(u, VTD_PMEN) & PMEN_PRS), VTD_TIMEOUT_US))
+        return FAIL(ETIMEDOUT, "unit %u: protected memory stays on", u->index);
+    return 0;
+}
+
+/* Hold back all DMA while translation is off. */
+static int protected_memory_on(struct vtd_unit *u)
+{
+    if (!(u->cap & CAP_PLMR) || !(u->cap & CAP_PHMR))
+        return FAIL(EPERM, "unit %u: the firmware's mode cannot be left without a gap", u->index);
+    vtd_write32(u, VTD_PLMBASE, 0);
+    vtd_write32(u, VTD_PLMLIMIT, UINT32_MAX);
+    vtd_write64(u, VTD_PHMBASE, BIT(32));
+    vtd_write64(u, VTD_PHMLIMIT, UINT64_MAX);
+    vtd_write32(u, VTD_PMEN, (uint32_t)PMEN_EPM);
+    if (!wait_until(vtd_read32(u, VTD_PMEN) & PMEN_PRS, VTD_TIMEOUT_US))
+        return FAIL(ETIMEDOUT, "unit %u: protected memory stays off", u->index);
+    return 0;
+}
+
+/* The firmware may have left translation on in another mode than ours, and older units change the
+ * mode only while it is off. VT-d "Root Table Address Register", CAP.ESRTPS. */
+static int other_mode_leave(struct vtd_unit *u)
+{
+    bool on = vtd_read32(u, VTD_GSTS) & GCMD_TE;
+    bool ours = (vtd_read64(u, VTD_RTADDR) & RTADDR_MODE) == 0;
+    if (!on || ours || (u->cap & CAP_ESRTPS))
+        return 0;
+    int err = protected_memory_on(u);
+    return err ? err : unit_command(u, GCMD_TE, false);
+}
+
+static int translation_on(struct vtd_unit *u)
+{
+    invalidate_write_buffer(u);
+    vtd_write64(u, VTD_RTADDR, ptr_hpa(u->root).v); /* legacy mode */
+    int err = unit_command(u, GCMD_SRTP, true);
+    if (err)
+        return err;
+    /* The firmware's translations may still be cached; from here on none of them is. */
+    invalidate_context_all(u);
+    invalidate_iotlb_all(u);
+    return unit_command(u, GCMD_TE, true);
+}
+
+/* Each unit takes these steps in this order; the comment says what is true afterwards. */
+static int (*const enable_steps[])(struct vtd_unit *u) = {
+    fault_init,           /* faults do not interrupt yet, old records are gone */
+    context_init,         /* there is a root table; no entry is present */
+    invalidate_init,      /* the unit takes invalidations, by queue or by registers */
+    other_mode_leave,     /* the mode of translation can change */
+    translation_on,       /* no device reaches memory, unless a domain says so */
+    protected_memory_off, /* the firmware's walls do not block what a domain allows */
+    intremap_enable,      /* no device sends an interrupt, unless an entry says so */
+    fault_enable,         /* faults interrupt this CPU */
+};
+
+static int unit_enable(struct vtd_unit *u)
+{
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(enable_steps) && !err; i++)
+        err = enable_steps[i](u);
+    return err;
+}
+
+static void units_probe(void)
+{
+    vtd.unit_count = vtd.dmar.unit_count;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *u = &vtd.units[i];
+        u->index = i;
+        u->dmar = &vtd.dmar.units[i];
+        u->usable = unit_probe(u) == 0;
+        if (u->regs)
+            log_info("unit %u: at=0x%lx cap=0x%lx ecap=0x%lx segment=%u", i, u->dmar->base.v,
+                     u->cap, u->ecap, u->dmar->segment);
+    }
+}
+
+static int units_enable(void)
+{
+    int err = vtd.interrupt_remapping ? intremap_init() : 0;
+    for (unsigned i = 0; i < vtd.unit_count && !err; i++)
+        if (vtd.units[i].usable)
+            err = unit_enable(&vtd.units[i]);
+    return err;
+}
+
+int vtd_init(void)
+{
+    if (!options.vtd) {
+        log_info("off, as vtd=off asks: no device can be given to a VM safely");
+        return -ENODEV;
+    }
+    const struct acpi_header *table = acpi_find("DMAR");
+    if (!table)
+        return FAIL(ENODEV, acpi_was_refused("DMAR") ? "the DMAR table was refused"
+                                                     : "no DMAR table: this machine has no VT-d");
+    if (dmar_parse(table, &vtd.dmar))
+        return -ENODEV;
+    units_probe();
+    if (features_choose())
+        return -ENODEV;
+    irq_register(VECTOR_VTD, fault_interrupt, NULL);
+    if (units_enable())
+        return -ENODEV;
+    vtd.active = true;
+    log_info("on: units=%u levels=%u iova-bits=%u pages=4K%s%s caching-mode=%u coherent=%u",
+             vtd.unit_count, vtd.levels, vtd.address_bits, vtd.pages_2m ? ",2M" : "",
+             vtd.pages_1g ? ",1G" : "", vtd.caching_mode, vtd.coherent);
+    log_info("interrupt remapping %s, posting by hardware %s",
+             vtd.interrupt_remapping ? "on" : "off",
+             vtd.can_post ? "possible" : "not possible here");
+    return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which function the scopes of DMAR mean: the unit that serves a source-id, the memory that the
+ * firmware reserves for a function (RMRR), and the source-id of an I/O APIC.
+ * From: vtd/context.c, vtd/show.c, guest/assign/audit.c, guest/assign/assign.c, guest/assign/intx.c.   To: vtd/dmar.c.
+ * Spec: VT-d "Device Scope Structure", "Reserved Memory Region Reporting Structure".
+ */
+#include "vtd/unit.h"
+#include "arch/page.h"
+#include "pci/pci.h"
+#define LOG "vtd"
+#include "arch/log.h"
+
+static uint8_t secondary_bus(bdf_t bridge)
+{
+    const struct pci_function *f = pci_find(bridge);
+    return f ? f->secondary_bus : 0;
+}
+
+static bool scope_covers(const struct dmar_scope *s, bdf_t source_id)
+{
+    bdf_t at;
+    if (!dmar_scope_resolve(s, secondary_bus, &at))
+        return false;
+    if (at == source_id)
+        return true;
+    const struct pci_function *bridge = s->type == DMAR_SCOPE_BRIDGE ? pci_find(at) : NULL;
+    return bridge && bridge->secondary_bus && BDF_BUS(source_id) >= bridge->secondary_bus &&
+           BDF_BUS(source_id) <= bridge->subordinate_bus;
+}
+
+static bool scopes_cover(struct dmar_scopes run, bdf_t source_id)
+{
+    for (unsigned i = 0; i < run.count; i++)
+        if (scope_covers(&vtd.dmar.scopes[run.first + i], source_id))
+            return true;
+    return false;
+}
+
+struct vtd_unit *unit_of(bdf_t source_id)
+{
+    struct vtd_unit *found = NULL;
+    for (unsigned i = 0; vtd.active && i < vtd.unit_count; i++) {
+        struct vtd_unit *u = &vtd.units[i];
+        if (u->dmar->segment != 0) /* a bdf_t names a function of segment 0 */
+            continue;
+        if (scopes_cover(u->dmar->scopes, source_id)) {
+            found = u;
+            break;
+        }
+        if (u->dmar->include_all)
+            found = u; /* of all that no other unit names */
+    }
+    return found && found->usable ? found : NULL;
+}
+
+bool vtd_covers(bdf_t bdf) { return unit_of(bdf) != NULL; }
+
+/* Memory that the firmware reserves for devices */
+
+static bool rmrr_covers(const struct dmar_rmrr *r, bdf_t bdf)
+{
+    return r->segment == 0 && scopes_cover(r->scopes, bdf);
+}
+
+bool vtd_has_rmrr(bdf_t bdf)
+{
+    for (unsigned i = 0; i < vtd.dmar.rmrr_count; i++)
+        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
+            return true;
+    return false;
+}
+
+static int rmrr_map(struct vtd_domain *d, const struct dmar_rmrr *r)
+{
+    uint64_t size = ALIGN_UP(r->limit.v - r->base.v + 1, PAGE_SIZE);
+    hpa_t first, last;
+    unsigned perm;
+    /* Two functions of a VM may share a region. */
+    if (vtd_translate(d, gpa(r->base.v), &first, &perm) && first.v == r->base.v &&
+        vtd_translate(d, gpa(r->limit.v), &last, &perm) && last.v == r->limit.v)
+        return 0;
+    if (page_is_ram(r->base, size))
+        return FAIL(EPERM, "RMRR 0x%lx-0x%lx lies in RAM that is not reserved", r->base.v,
+                    r->limit.v);
+    log_info("RMRR 0x%lx-0x%lx mapped into domain %u: the firmware shares it with that VM",
+             r->base.v, r->limit.v, d->id);
+    return vtd_map(d, gpa(r->base.v), r->base, size, VTD_READ | VTD_WRITE);
+}
+
+int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
+{
+    int err = 0;
+    for (unsigned i = 0; i < vtd.dmar.rmrr_count && !err; i++)
+        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
+            err = rmrr_map(d, &vtd.dmar.rmrrs[i]);
+    return err;
+}
+
+bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id)
+{
+    for (unsigned i = 0; i < vtd.dmar.scope_count; i++) {
+        const struct dmar_scope *s = &vtd.dmar.scopes[i];
+        if (s->type == DMAR_SCOPE_IOAPIC && s->enumeration_id == ioapic_id)
+            return dmar_scope_resolve(s, secondary_bus, source_id);
+    }
+    return false;
+}
