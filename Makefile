@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore check diff fuzz setup run debug linux linux-nested test iso mutants bench plans clean help
+.PHONY: all unit explore lint check diff fuzz setup run debug linux linux-nested test iso mutants bench plans clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -158,8 +158,10 @@ CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-e
 	--suppress=arrayIndexOutOfBoundsCond:guest/insn/exec.c
 TEXT_LIMIT := 163840
 
-check: unit all # style, directions, docs, format, analyser, both compilers, size, unit tests
-	$(Q)set -e; for c in $(sort $(wildcard tests/lint/*.py)); do python3 $$c; done
+lint: all # rooms, includes, signposts, names, words, documents (tests/lint/)
+	$(Q)bad=0; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O python3 $$c || bad=1; done; exit $$bad
+
+check: unit lint # the same, and format, analyser, both compilers, size, unit tests
 	$(say) CHECK clang-format
 	$(Q)$(LISTED) '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format --dry-run --Werror
 	$(say) CHECK cppcheck

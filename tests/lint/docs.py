@@ -3,42 +3,53 @@
 """
 The documents against the tree: what they name has to be there. One line per finding.
 
-- every path in backquotes (`vmx/run/run.c`) exists; every function in backquotes (`vm_map()`) is in some source
-- a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file; steps are counted
+- every path in backquotes (`vmx/run/run.c`) exists; every function (`vm_map()`) is in some source
+- `file` `function()`, `other()`, or `function()` in `file`, or `function()` (`file`): the file
+  defines them
+- struct vcpu (vmx/vmx.h), with or without backquotes: that header defines it
+- a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file;
+  steps are counted
 """
 import re
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from house import ROOT, functions, listed, resolve, sources, text
+
 SOURCES = (".c", ".h", ".asm", ".cc", ".py")
 BUILT = ("build/",)
+PATH, CALL = r"`([\w/-]+\.(?:c|h|asm))`", r"`(\w+)\(\)`"
+PAIR = re.compile(rf"{PATH}[,:]? ((?:{CALL}(?:, | and )?)+)|{CALL} (?:in |\(){PATH}")
 
 findings = []
 
 
-def listed():
-    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                         capture_output=True, text=True, check=True).stdout.split()
-    return [name for name in out if (ROOT / name).is_file()]
+def find(path, number, what):
+    findings.append(f"{path}:{number}: {what}")
 
 
-def is_defined(text, name):
-    """In C a name at the beginning of a definition, in assembly a label."""
-    return re.search(rf"^(?:[A-Za-z_][\w *()]*[ *])?{name}\((?:[^;]|\n)*?\)(?: \{{|\n\{{)", text, re.M) or \
-        re.search(rf"^{name}:", text, re.M)
+def check_names(path, number, line, folders, words):
+    for name in re.findall(r"`(\.?/?[\w.-]+/[\w./-]*)`", line):
+        name = name.removeprefix("./")
+        if name.split("/")[0] in folders and not (ROOT / name).exists() \
+                and not name.startswith(BUILT):
+            find(path, number, f"{name} is not there")
+    for name in re.findall(CALL, line):
+        if name not in words:
+            find(path, number, f"no source has {name}()")
 
 
-def check_names(path, lines, folders, words):
-    for number, line in enumerate(lines, 1):
-        for name in re.findall(r"`(\.?/?[\w.-]+/[\w./-]*)`", line):
-            name = name.removeprefix("./")
-            if name.split("/")[0] in folders and not (ROOT / name).exists() and not name.startswith(BUILT):
-                findings.append(f"{path}:{number}: {name} is not there")
-        for name in re.findall(r"`(\w+)\(\)`", line):
-            if name not in words:
-                findings.append(f"{path}:{number}: no source has {name}()")
+def check_places(path, number, line):
+    for match in PAIR.finditer(line):
+        source = resolve(match[1] or match[5])
+        for name in re.findall(CALL, match[2] or "") or [match[4]]:
+            if source and name not in functions(source) and f"#define {name}(" not in text(source):
+                owners = ", ".join(s for s in sources() if name in functions(s)) or "no source"
+                find(path, number, f"{source} does not define {name}(); {owners} does")
+    for name, header in re.findall(r"struct (\w+)`? \(`?([\w/]+\.[ch])\b", line):
+        if resolve(header) and f"struct {name} {{" not in text(resolve(header)):
+            owners = ", ".join(s for s in sources() if f"struct {name} {{" in text(s))
+            find(path, number,
+                 f"{header} does not define struct {name}; {owners or 'no source'} does")
 
 
 def check_tour(path, lines):
@@ -48,27 +59,26 @@ def check_tour(path, lines):
         if not step:
             continue
         count += 1
-        if int(step.group(1)) != count:
-            findings.append(f"{path}:{number}: this is step {count}")
-        source, name = step.group(2), step.group(3)
-        if source and (ROOT / source).exists() and not is_defined((ROOT / source).read_text(), name):
-            findings.append(f"{path}:{number}: {source} does not define {name}")
+        if int(step[1]) != count:
+            find(path, number, f"this is step {count}")
+        if step[2] and (ROOT / step[2]).exists() and step[3] not in functions(step[2]):
+            find(path, number, f"{step[2]} does not define {step[3]}")
     if count < 5:
-        findings.append(f"{path}:1: a tour has at least 5 steps")
+        find(path, 1, "a tour has at least 5 steps")
 
 
 def main():
-    names = listed()
-    folders = {name.split("/")[0] for name in names if "/" in name}
-    text = "\n".join((ROOT / name).read_text(errors="replace") for name in names if name.endswith(SOURCES))
-    words = set(re.findall(r"\b\w+(?=\()", text))
-    for name in names:
+    folders = {name.split("/")[0] for name in listed() if "/" in name}
+    code = "\n".join(text(name) for name in listed() if name.endswith(SOURCES))
+    words = set(re.findall(r"\b\w+(?=\()", code))
+    for name in listed():
         if name.endswith(".md"):
-            lines = (ROOT / name).read_text().splitlines()
-            check_names(name, lines, folders, words)
+            for number, line in enumerate(text(name).splitlines(), 1):
+                check_names(name, number, line, folders, words)
+                check_places(name, number, line)
             if name.startswith("docs/tours/"):
-                check_tour(name, lines)
-    print("\n".join(findings) or "docs: true to the tree")
+                check_tour(name, text(name).splitlines())
+    print("\n".join(dict.fromkeys(findings)) or "docs: true to the tree")
     return 1 if findings else 0
 
 

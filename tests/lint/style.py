@@ -3,24 +3,19 @@
 """
 The style of CONTRIBUTING.md, executable. One line per finding: FILE:LINE: what is wrong.
 
-- includes go down only: boot, monitor -> guest -> {vmx, vtd} -> pci -> arch -> lib, and never a header that is private to a folder
-- every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt once
+- every source is signed, has a signpost, whose paths exist, and stands in docs/reading-order.txt
 - files below 500 lines (tests below 600), functions below 70 (lists excepted, marked "/* list */")
-- volatile only in arch/io.h (and where a guest program shares memory with a device), no bitfields, no postponed work, no trailing blanks
+- volatile only in arch/io.h (and where a guest program shares memory with a device), no bitfields,
+  no postponed work, no trailing blanks
 - every title of a manual that a comment cites stands in docs/references.md
 """
 import re
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from house import ROOT, TOPS, listed
+
 FILE_LINES, TEST_LINES, FUNCTION_LINES = 500, 600, 70
-RANK = {"lib": 0, "arch": 1, "pci": 2, "vtd": 3, "vmx": 3, "guest": 4, "monitor": 5, "boot": 6}
-# Where a layer may be left out: vmx and vtd do not know each other, and vmx does not know PCI.
-FORBIDDEN = {("vmx", "vtd"), ("vtd", "vmx"), ("vmx", "pci")}
-
-CITING = {*RANK, "lab", "tests"}
+CITING = {*TOPS, "lab", "tests"}
 MANUAL = r"\b(SDM|VT-d|ACPI|PCI|Multiboot2?|ELF|82093AA|ISO C)\b"
 
 findings = []
@@ -28,27 +23,6 @@ findings = []
 
 def find(path, line, what):
     findings.append(f"{path.relative_to(ROOT)}:{line}: {what}")
-
-
-def sources():
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout.split()
-    return [ROOT / name for name in listed if (ROOT / name).is_file()]
-
-
-def check_includes(path, lines):
-    folder = path.relative_to(ROOT).parts[0]
-    if folder not in RANK or "programs" in path.parts:
-        return
-    for number, line in enumerate(lines, 1):
-        match = re.match(r'#include "([a-z]+)/[^"]+"', line)
-        if not match or match.group(1) not in RANK or match.group(1) == folder:
-            continue
-        header, other = line.split('"')[1], match.group(1)
-        if RANK[other] >= RANK[folder] or (folder, other) in FORBIDDEN:
-            find(path, number, f"{folder} must not include {header}: dependencies go down only")
-        elif f"Private to {other}/." in (ROOT / header).read_text():
-            find(path, number, f"{header} is private to {other}/")
 
 
 def head_comment(text):
@@ -60,14 +34,14 @@ def check_signpost(path, text, order):
     name = str(path.relative_to(ROOT))
     if "SPDX-License-Identifier: MIT" not in text[:200]:
         find(path, 1, "no SPDX line")
-    if path.suffix not in (".c", ".h", ".asm") or path.relative_to(ROOT).parts[0] not in RANK:
+    if path.suffix not in (".c", ".h", ".asm") or path.relative_to(ROOT).parts[0] not in TOPS:
         return
     if path.suffix != ".asm" and not head_comment(text):
         find(path, 1, "no signpost comment")
     if path.suffix in (".c", ".asm") and "programs" not in path.parts and name not in order:
         find(path, 1, "does not stand in docs/reading-order.txt")
     head = head_comment(text) if path.suffix != ".asm" else "\n".join(text.splitlines()[:12])
-    for posted in re.findall(r"\b((?:%s)/[\w/.-]+\.(?:c|h|asm))\b" % "|".join(RANK), head):
+    for posted in re.findall(r"\b((?:%s)/[\w/.-]+\.(?:c|h|asm))\b" % "|".join(TOPS), head):
         if not (ROOT / posted).exists():
             find(path, 1, f"signpost leads to {posted}, which is not there")
 
@@ -79,7 +53,7 @@ def comments(text):
 
 
 def cited_titles(text):
-    """What stands in quotes after the name of a manual, in one sentence: SDM "One", "Two"; VT-d "Three"."""
+    """What stands in quotes after a manual's name in a sentence: SDM "One", "Two"; VT-d "Three"."""
     for comment in comments(text):
         manual = None
         for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] [A-Z])', comment):
@@ -109,14 +83,15 @@ def check_lengths(path, lines):
         if line == "{":
             start = number
         elif line == "}" and start:
-            if number - start - 1 > FUNCTION_LINES and "/* list */" not in "".join(lines[start - 4:start]):
-                find(path, start, f"function of {number - start - 1} lines; {FUNCTION_LINES} are enough")
+            long, mark = number - start - 1, "/* list */"
+            if long > FUNCTION_LINES and mark not in "".join(lines[start - 4:start]):
+                find(path, start, f"function of {long} lines; {FUNCTION_LINES} are enough")
             start = None
 
 
 def check_words(path, lines):
     name = str(path.relative_to(ROOT))
-    code = path.suffix in (".c", ".h") and path.relative_to(ROOT).parts[0] in RANK
+    code = path.suffix in (".c", ".h") and path.relative_to(ROOT).parts[0] in TOPS
     for number, line in enumerate(lines, 1):
         if re.search(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b", line):
             find(path, number, "work put off; do it or leave it out")
@@ -146,14 +121,13 @@ def reading_order():
 def main():
     order = reading_order()
     references = (ROOT / "docs/references.md").read_text()
-    for path in sources():
+    for path in map(ROOT.joinpath, listed()):
         if path.suffix not in (".c", ".h", ".asm", ".cc", ".py", ".sh"):
             continue
         text = path.read_text()
         lines = text.splitlines()
         if not lines: # what makes a folder a Python package
             continue
-        check_includes(path, lines)
         check_signpost(path, text, order)
         check_titles(path, text, references)
         check_lengths(path, lines)
