@@ -35,7 +35,7 @@ TEST_OBJECTS := $(TESTS:%=$O/%.o)
 # What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
 FAST := $(addprefix vmx/,ept_flush.c run/run.c run/posted.c $(patsubst %,exit/%.c,io cpuid msr ept intr) \
 	$(patsubst %,vcpu/%.c,inject apicv hottest)) $(addprefix guest/,core/bus.c pc/pio.c pc/vuart.c pc/vlapic_irq.c \
-	life/hypercall.c assign/irq.c) lib/string.c
+	life/hypercall.c assign/irq.c) arch/radix.c lib/string.c
 SMALL := $(filter-out $(FAST),$(SOURCES))
 # The stack is aligned to 8 bytes, as no vector register asks for more; no NOPs stand before a loop.
 PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3 -fno-align-loops -fno-align-jumps)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hamlet's page tables: four levels, pages of 2 MiB where they fit, else of 4 KiB.
- * From: boot/main.c (paging_init), arch/cpu.c (paging_load on the other CPUs), every driver (mmio_map).
+ * From: boot/main.c (paging_init), arch/cpu.c (paging_load on the other CPUs), every driver
+ * (mmio_map).
+ * To: arch/radix.c (the tree).
  * INVARIANT: no page is both writable and executable, and page 0 is not there.
  * Spec: SDM "4-Level Paging and 5-Level Paging", "Access Rights", "Invalidation of TLBs and
  * Paging-Structure Caches".
@@ -14,6 +16,7 @@
 #include "arch/log.h"
 #include "arch/msr.h"
 #include "arch/page.h"
+#include "arch/radix.h"
 #include "arch/spinlock.h"
 #include "arch/x86.h"
 
@@ -22,9 +25,8 @@
 #define PTE_RW      BIT(1)
 #define PTE_PWT     BIT(3)
 #define PTE_PCD     BIT(4)
-#define PTE_PS      BIT(7)          /* in a directory: a page of 2 MiB */
-#define PTE_ADDR    BITS(51, 12)
 #define PTE_NX      BIT(63)
+#define PTE_RIGHTS  (PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_NX)
 
 #define PTE_TEXT    PTE_P
 #define PTE_RODATA  (PTE_P | PTE_NX)
@@ -35,83 +37,30 @@
 // clang-format on
 
 static uint64_t root[512] __attribute__((aligned(4096)));
+static const struct radix tree = {
+    .root = root,
+    .levels = 4,
+    .pages_2m = true,
+    .present = PTE_P | PTE_RW,
+};
 static struct spinlock lock;
 
-static unsigned index_at(uint64_t address, int level)
-{
-    return (unsigned)(address >> (12 + 9 * (level - 1))) & 511;
-}
-
-static uint64_t *table_of(uint64_t entry) { return hpa_ptr(hpa(entry & PTE_ADDR)); }
-
-/* A page of 2 MiB that is to change in part becomes a table of 512 pages with the same rights. */
-static uint64_t *split(uint64_t *entry)
-{
-    uint64_t *table = page_alloc();
-    if (!table)
-        return NULL;
-    for (unsigned i = 0; i < 512; i++)
-        table[i] = (*entry & ~PTE_PS) + i * PAGE_SIZE;
-    *entry = ptr_hpa(table).v | PTE_P | PTE_RW;
-    return table;
-}
-
-/* The entry for `address` at `level` (1: 4 KiB, 2: 2 MiB), with the tables above it made as needed. */
-static uint64_t *entry_for(uint64_t address, int level)
-{
-    uint64_t *table = root;
-    for (int at = 4; at > level; at--) {
-        uint64_t *entry = &table[index_at(address, at)];
-        if (!(*entry & PTE_P)) {
-            uint64_t *next = page_alloc();
-            if (!next)
-                return NULL;
-            *entry = ptr_hpa(next).v | PTE_P | PTE_RW;
-            table = next;
-        } else if (at == 2 && (*entry & PTE_PS)) {
-            table = split(entry);
-        } else {
-            table = table_of(*entry);
-        }
-        if (!table)
-            return NULL;
-    }
-    return &table[index_at(address, level)];
-}
-
-/* May the whole 2 MiB from `address` on be one entry? Not if a table of smaller pages is there. */
-static bool fits_large(uint64_t address, uint64_t end)
-{
-    if (!IS_ALIGNED(address, SIZE_2M) || end - address < SIZE_2M)
-        return false;
-    uint64_t *entry = entry_for(address, 2);
-    return entry && (!(*entry & PTE_P) || (*entry & PTE_PS));
-}
-
-/* Is `address` in a page of 2 MiB with these very rights? Then a part of it needs no table. */
-static bool is_so(uint64_t address, uint64_t rights)
-{
-    const uint64_t all = PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_PS | PTE_NX;
-    const uint64_t *entry = entry_for(address, 2);
-    return rights && entry && (*entry & all) == (rights | PTE_PS);
-}
-
-/* Pages that [base, base + size) touches; `rights` 0 takes them out. */
+/* Give every page that [base, base + size) touches these rights; 0 takes it out. A page that has
+ * them already stays as it is, so that no large page is split in vain. */
 static int set_range(uint64_t base, uint64_t size, uint64_t rights)
 {
     uint64_t end = ALIGN_UP(base + size, PAGE_SIZE);
     for (uint64_t at = ALIGN_DOWN(base, PAGE_SIZE); at < end;) {
-        bool large = fits_large(at, end);
-        if (!large && is_so(at, rights)) {
-            at += PAGE_SIZE;
+        unsigned level;
+        if ((radix_walk(&tree, at, &level) & PTE_RIGHTS) == rights) {
+            at = radix_after(at, level);
             continue;
         }
-        uint64_t *entry = entry_for(at, large ? 2 : 1);
-        if (!entry)
+        uint64_t done = radix_set(&tree, at, end - at, rights ? at | rights : 0);
+        if (done == 0)
             return -ENOMEM;
-        *entry = rights ? at | rights | (large ? PTE_PS : 0) : 0;
         invlpg((const void *)at);
-        at += large ? SIZE_2M : PAGE_SIZE;
+        at += done;
     }
     return 0;
 }
@@ -186,17 +135,9 @@ void mmio_unmap(hpa_t base, uint64_t size)
 
 uint64_t paging_rights(const void *p, bool *writable, bool *executable)
 {
-    uint64_t address = (uintptr_t)p, entry = 0;
-    const uint64_t *table = root;
-    for (int level = 4; level >= 1; level--) {
-        entry = table[index_at(address, level)];
-        if (!(entry & PTE_P))
-            return 0;
-        if (level == 1 || (level == 2 && (entry & PTE_PS)))
-            break;
-        table = table_of(entry);
-    }
+    unsigned level;
+    uint64_t entry = radix_walk(&tree, (uintptr_t)p, &level);
     *writable = entry & PTE_RW;
     *executable = !(entry & PTE_NX);
-    return entry & PTE_PS ? SIZE_2M : PAGE_SIZE;
+    return entry & PTE_P ? RADIX_SPAN(level) : 0;
 }

@@ -5,14 +5,15 @@
  * From: vmx/ept.c (ept_unmap), vmx/run/run.c (around each entry).   To: vmx/ept_flush.c.
  */
 #pragma once
+#include "arch/radix.h"
 #include "arch/spinlock.h"
 #include "vmx/cpu.h"
 #include "vmx/ept.h"
 
 struct ept {
-    uint64_t *root; /* the level-4 table */
-    struct spinlock lock;
-    uint64_t generation; /* counts the times that something was taken out */
+    struct radix tree;
+    struct spinlock lock; /* for changes of the tree */
+    uint64_t generation;  /* counts the times that something was taken out */
     void *apic_page;
 };
 uint64_t ept_pointer(const struct ept *ept); /* EPTP */

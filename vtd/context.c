@@ -71,10 +71,10 @@ static struct u128 entry_untranslated(const struct vtd_unit *u, unsigned did)
 
 static struct u128 entry_for(const struct vtd_unit *u, const struct vtd_domain *d)
 {
-    if (!d->table)
+    if (!d->tree.root)
         return entry_untranslated(u, d->id);
     return (struct u128){.lo = CTX_P | FIELD_SET(CTX_TT, CTX_TT_UNTRANSLATED) |
-                               (ptr_hpa(d->table).v & CTX_SSPTPTR),
+                               (ptr_hpa(d->tree.root).v & CTX_SSPTPTR),
                          .hi = FIELD_SET(CTX_AW, vtd.levels - 2) | FIELD_SET(CTX_DID, d->id)};
 }
 
@@ -155,7 +155,7 @@ unsigned vtd_domains_used(void)
     return n;
 }
 
-static struct vtd_domain *domain_take(uint64_t *table)
+static struct vtd_domain *domain_take(struct radix tree)
 {
     struct vtd_domain *d = NULL;
     unsigned count = MIN((unsigned)VTD_DOMAIN_MAX, vtd.domain_count - 1);
@@ -163,7 +163,7 @@ static struct vtd_domain *domain_take(uint64_t *table)
     for (unsigned i = 0; i < count && !d; i++)
         if (!vtd.domains[i].used) {
             d = &vtd.domains[i];
-            *d = (struct vtd_domain){.used = true, .id = i + 1, .table = table};
+            *d = (struct vtd_domain){.used = true, .id = i + 1, .tree = tree};
         }
     spin_unlock(&vtd.context_lock);
     return d;
@@ -173,12 +173,13 @@ struct vtd_domain *vtd_domain_create(void)
 {
     if (!vtd.active)
         return NULL;
-    uint64_t *table = sspt_new();
-    struct vtd_domain *d = table ? domain_take(table) : NULL;
+    struct radix tree;
+    int err = sspt_init(&tree);
+    struct vtd_domain *d = err < 0 ? NULL : domain_take(tree);
     if (!d) {
-        log_error("no domain: %s", table ? "all domain-ids are taken" : "no page for its table");
-        if (table)
-            page_free(table);
+        log_error("no domain: %s", err < 0 ? "no page for its table" : "all domain-ids are taken");
+        if (err == 0)
+            radix_free(&tree);
     }
     return d;
 }
@@ -190,7 +191,7 @@ struct vtd_domain *vtd_domain_create_untranslated(void)
             log_error("unit %u has no pass-through: no device can go untranslated", i);
             return NULL;
         }
-    struct vtd_domain *d = vtd.active ? domain_take(NULL) : NULL;
+    struct vtd_domain *d = vtd.active ? domain_take((struct radix){0}) : NULL;
     if (!d)
         log_error("no domain: no unit, or all domain-ids are taken");
     return d;
@@ -205,8 +206,8 @@ void vtd_domain_destroy(struct vtd_domain *d)
             invalidate_context_domain(&vtd.units[i], d->id);
             invalidate_iotlb_domain(&vtd.units[i], d->id);
         }
-    if (d->table)
-        sspt_free(d->table, vtd.levels);
+    if (d->tree.root)
+        radix_free(&d->tree);
     d->used = false;
     spin_unlock(&vtd.context_lock);
 }

@@ -8,8 +8,6 @@
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
-#define SHIFT_OF(level) (12 + 9 * ((level)-1))
-
 bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
 {
     if (n >= vtd.unit_count)
@@ -35,20 +33,14 @@ bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
 
 static void walk_second_stage(struct vtd_walk *w, gpa_t iova)
 {
-    const uint64_t *table = hpa_ptr(hpa(w->context.lo & CTX_SSPTPTR));
-    for (unsigned level = w->levels; level > 0; level--) {
-        uint64_t entry = table[iova.v >> SHIFT_OF(level) & BITS(8, 0)];
-        w->entries[w->count++] = entry;
-        if (!(entry & (SS_R | SS_W)))
-            return;
-        if (level == 1 || (entry & SS_PS)) {
-            w->mapped = true;
-            w->to = hpa((entry & SS_ADDR & ~(BIT(SHIFT_OF(level)) - 1)) |
-                        (iova.v & (BIT(SHIFT_OF(level)) - 1)));
-            return;
-        }
-        table = hpa_ptr(hpa(entry & SS_ADDR));
-    }
+    struct radix tree = {.root = hpa_ptr(hpa(w->context.lo & CTX_SSPTPTR)),
+                         .levels = w->levels,
+                         .present = SS_R | SS_W};
+    w->count = radix_path(&tree, iova.v, w->entries);
+    uint64_t last = w->entries[w->count - 1];
+    w->mapped = last & (SS_R | SS_W);
+    if (w->mapped)
+        w->to = radix_target(last, iova.v, w->levels + 1 - w->count);
 }
 
 bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "lib/atomic.h"
+#include "arch/radix.h"
 #include "arch/spinlock.h"
 #include "vtd/dmar.h"
 #include "vtd/vtd.h"
@@ -37,7 +38,7 @@ struct vtd_domain {
     unsigned device_count;
     uint32_t unit_mask; /* units that may have cached something of this domain */
     struct spinlock lock;
-    uint64_t *table; /* NULL: untranslated */
+    struct radix tree; /* without a root: untranslated */
 };
 
 /* Who may use an interrupt remapping table entry. */
@@ -122,8 +123,7 @@ void invalidate_write_buffer(struct vtd_unit *u);
 MUST_CHECK int context_init(struct vtd_unit *u);
 
 /* sspt.c */
-uint64_t *sspt_new(void); /* an empty table, NULL: no memory */
-void sspt_free(uint64_t *table, unsigned level);
+MUST_CHECK int sspt_init(struct radix *tree); /* an empty one, as all units can walk it; -ENOMEM */
 
 /* intremap.c */
 MUST_CHECK int intremap_init(void);                 /* the table, empty */

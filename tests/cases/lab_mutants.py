@@ -32,7 +32,7 @@ UNITS = [{}, {"caching_mode": "1"}, {"page_selective": "0"},
 # Mutants that no run on this machine can tell from the driver, by file, line and the line before: why, and which test notices
 # them all the same (tests/unit/vtd_mutants.py).
 BEYOND = {
-    ("context", "invalidate_iotlb_all(u);", "invalidate_context_all(u);"):
+    ("vtd/context.c", "invalidate_iotlb_all(u);", "invalidate_context_all(u);"):
         "the flush of domain 0 at attach, an instant later, drops the same; attach_on_a_new_bus in tests/unit/test_vtd_dma.c",
 }
 
@@ -65,19 +65,19 @@ def noticed(tree, scratch):
 def mutants(words):
     """(file, its lines, index of the line to leave out), for each that contains a word."""
     for name in FILES:
-        lines = (ROOT / f"vtd/{name}.c").read_text().splitlines()
+        lines = (ROOT / name).read_text().splitlines()
         for number, line in enumerate(lines):
             if CALL.match(line) and (not words or any(word in title(name, lines, number) for word in words)):
                 yield name, lines, number
 
 
 def title(name, lines, number):
-    return f"vtd/{name}.c:{number + 1}: {lines[number].strip()}"
+    return f"{name}:{number + 1}: {lines[number].strip()}"
 
 
 def leave_out(tree, name, lines, number):
     """Build Hamlet without that line and run it; what gave it away, or None."""
-    path = tree / f"vtd/{name}.c"
+    path = tree / name
     path.write_text("\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n")
     built = subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree, capture_output=True)
     how = noticed(tree, tree.parent) if built.returncode == 0 else "does not build"

@@ -11,7 +11,7 @@
 #include "lib/string.h"
 #include "arch/trap.h"
 #include "tests/kernel/edu.h"
-#include "vtd/vtd.h"
+#include "vtd/unit.h"
 
 #define FORGED_SID 0x208 /* BAR 0 of the lab device: requester id of all that it sends ... */
 #define FORGED_ON  UINT32_C(0x80000000) /* ... if this bit is set */
@@ -99,13 +99,17 @@ KTEST(vtd_lab_recycled_tables)
 {
     struct edu edu;
     NEED_LAB(edu, 0);
-    const uint64_t elsewhere = IOVA + (UINT64_C(40) << 30) + (40 << 21) + (40 << 12);
+    /* In other cache lines of the tables below the root; of the root alone, so that an old entry of it
+     * leads to the tables of today. */
+    const uint64_t elsewhere[] = {IOVA + (UINT64_C(40) << 30) + (40 << 21) + (40 << 12),
+                                  IOVA + 40 * RADIX_SPAN(vtd.levels)};
     uint8_t *page = page_alloc(), *between = NULL;
     vtd_fault_handler_set(remember);
     bool good = page != NULL;
-    for (unsigned round = 0; round < 4 && good; round++) {
+    for (unsigned round = 0; round < 8 && good; round++) {
         struct vtd_domain *domain = vtd_domain_create();
-        uint64_t ours = round % 2 ? elsewhere : IOVA, former = round % 2 ? IOVA : elsewhere;
+        uint64_t other = elsewhere[round / 4];
+        uint64_t ours = round % 2 ? other : IOVA, former = round % 2 ? IOVA : other;
         good = domain && vtd_attach(domain, edu.f->bdf) == 0 &&
                vtd_map(domain, gpa(ours), ptr_hpa(page), PAGE_SIZE, VTD_READ | VTD_WRITE) == 0 &&
                edu_read(&edu, ours, 64) && refused(&edu, former, edu.f->bdf, 5);

@@ -63,7 +63,7 @@ static struct u128 *context_entry(void)
 }
 static uint64_t *paging_entry(unsigned level)
 {
-    uint64_t *table = t.domain->table;
+    uint64_t *table = t.domain->tree.root;
     for (unsigned at = vtd.levels;; at--) {
         uint64_t *entry = &table[IOVA >> (12 + 9 * (at - 1)) & 511];
         if (at == level)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
+// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
 /*
  * DMA, the real driver against the model of the unit. Every scenario runs on every kind of unit: one
  * that snoops, one that does not, one with a write buffer, one in caching mode, and each of them by

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
+// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
 /*
  * Interrupts, the real driver against the model of the unit: who may use which entry, what comes of
  * it, and that a changed entry is the one in force.

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walk and change a tree of translation tables. Pure: tests/unit/test_radix.c runs it on the host.
+ * From: arch/paging.c, vmx/ept.c, vtd/sspt.c.   To: arch/page.c (a page for each table).
+ * Spec: SDM "4-Level Paging and 5-Level Paging", "The Extended Page Table Mechanism (EPT)",
+ * VT-d "Second-Stage Translation".
+ *
+ * INVARIANT: the hardware may walk at any moment. An entry changes by one store; a table is
+ * complete and published before an entry names it.
+ * INVARIANT: a table stays until radix_free(), even an empty one, so an entry that names a table
+ * never changes. A walk therefore needs no lock, but reads each entry only once.
+ */
+#define LOG "radix"
+#include "arch/radix.h"
+#include "lib/atomic.h"
+#include "arch/log.h"
+#include "arch/page.h"
+
+#define ENTRIES (PAGE_SIZE / sizeof(uint64_t))
+
+static bool is_present(const struct radix *r, uint64_t entry) { return entry & r->present; }
+
+static bool is_table(const struct radix *r, uint64_t entry, unsigned level)
+{
+    return is_present(r, entry) && level > 1 && !(entry & RADIX_LEAF);
+}
+
+static uint64_t *table_of(uint64_t entry) { return hpa_ptr(hpa(entry & RADIX_ADDR)); }
+
+static unsigned index_of(uint64_t at, unsigned level)
+{
+    return at >> RADIX_SHIFT(level) & (ENTRIES - 1);
+}
+
+static void publish(const struct radix *r, const void *p, size_t size)
+{
+    if (r->publish)
+        r->publish(p, size);
+}
+
+static void entry_set(const struct radix *r, uint64_t *entry, uint64_t value)
+{
+    atomic_store(entry, value);
+    publish(r, entry, sizeof(*entry));
+}
+
+/* A table to stand below `entry`, with the same meaning: nothing, or 512 smaller pages. */
+static uint64_t *table_new(const struct radix *r, uint64_t entry, unsigned level)
+{
+    uint64_t *table = page_alloc();
+    if (!table)
+        return NULL;
+    uint64_t first = entry & ~(level == 2 ? RADIX_LEAF : 0);
+    for (unsigned i = 0; i < ENTRIES && is_present(r, entry); i++)
+        table[i] = first + i * RADIX_SPAN(level - 1);
+    publish(r, table, PAGE_SIZE);
+    return table;
+}
+
+int radix_init(struct radix *r)
+{
+    r->root = table_new(r, 0, r->levels + 1);
+    return r->root ? 0 : -ENOMEM;
+}
+
+static void table_free(const struct radix *r, uint64_t *table, unsigned level)
+{
+    for (unsigned i = 0; i < ENTRIES; i++)
+        if (is_table(r, table[i], level))
+            table_free(r, table_of(table[i]), level - 1);
+    page_free(table);
+}
+
+void radix_free(struct radix *r) { table_free(r, r->root, r->levels); }
+
+uint64_t radix_walk(const struct radix *r, uint64_t at, unsigned *level)
+{
+    const uint64_t *table = r->root;
+    for (*level = r->levels;; --*level) {
+        uint64_t entry = atomic_load(&table[index_of(at, *level)]);
+        if (!is_table(r, entry, *level))
+            return entry;
+        table = table_of(entry);
+    }
+}
+
+unsigned radix_path(const struct radix *r, uint64_t at, uint64_t entries[])
+{
+    const uint64_t *table = r->root;
+    for (unsigned count = 0, level = r->levels;; level--) {
+        uint64_t entry = entries[count++] = atomic_load(&table[index_of(at, level)]);
+        if (!is_table(r, entry, level))
+            return count;
+        table = table_of(entry);
+    }
+}
+
+uint64_t radix_find(const struct radix *r, uint64_t *at, uint64_t end, unsigned *level)
+{
+    for (; *at < end; *at = radix_after(*at, *level)) {
+        uint64_t entry = radix_walk(r, *at, level);
+        if (is_present(r, entry))
+            return entry;
+    }
+    return 0;
+}
+
+hpa_t radix_target(uint64_t entry, uint64_t at, unsigned level)
+{
+    uint64_t offset = RADIX_SPAN(level) - 1;
+    return hpa((entry & RADIX_ADDR & ~offset) | (at & offset));
+}
+
+static bool page_fits(const struct radix *r, uint64_t addresses, uint64_t size, unsigned level)
+{
+    bool can = level == 1 || (level == 2 && r->pages_2m) || (level == 3 && r->pages_1g);
+    return can && size >= RADIX_SPAN(level) && IS_ALIGNED(addresses, RADIX_SPAN(level));
+}
+
+uint64_t radix_set(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf)
+{
+    uint64_t *table = r->root;
+    for (unsigned level = r->levels;; level--) {
+        uint64_t *entry = &table[index_of(at, level)];
+        if (!is_table(r, *entry, level)) {
+            if (page_fits(r, at | (leaf & RADIX_ADDR), size, level)) {
+                entry_set(r, entry, level > 1 && leaf ? leaf | RADIX_LEAF : leaf);
+                return RADIX_SPAN(level);
+            }
+            uint64_t *below = table_new(r, *entry, level);
+            if (!below)
+                return 0;
+            entry_set(r, entry, ptr_hpa(below).v | r->present);
+        }
+        table = table_of(*entry);
+    }
+}
+
+int radix_map(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf)
+{
+    uint64_t taken = at;
+    unsigned level;
+    if (radix_find(r, &taken, at + size, &level))
+        return -EEXIST;
+    for (uint64_t done = 0, page; done < size; done += page) {
+        page = radix_set(r, at + done, size - done, leaf + done);
+        if (page == 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+struct radix_range radix_clear(const struct radix *r, uint64_t first, uint64_t end)
+{
+    struct radix_range flush = {first, end};
+    unsigned level;
+    for (uint64_t at = first, done; radix_find(r, &at, end, &level); at += done) {
+        uint64_t page = ALIGN_DOWN(at, RADIX_SPAN(level)), next = radix_after(at, level);
+        flush.first = MIN(flush.first, page);
+        flush.end = MAX(flush.end, next);
+        done = radix_set(r, at, MIN(next, end) - at, 0);
+        if (done == 0) {
+            /* Too much goes rather than too little: a later access stops that guest or device. */
+            log_error("no page to split 0x%llx: unmapped as a whole", (unsigned long long)page);
+            radix_set(r, page, RADIX_SPAN(level), 0);
+            done = next - at;
+        }
+    }
+    return flush;
+}
