@@ -33,8 +33,8 @@ OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
 # What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
-FAST := $(addprefix vmx/,ept_flush.c run/run.c run/posted.c $(patsubst %,exit/%.c,io cpuid msr ept intr) \
-	$(patsubst %,vcpu/%.c,inject apicv hottest)) $(addprefix guest/,core/bus.c pc/pio.c pc/vuart.c pc/vlapic_irq.c \
+FAST := $(addprefix vmx/,ept_flush.c run/run.c $(patsubst %,exit/%.c,io cpuid msr ept intr) \
+	$(patsubst %,vcpu/%.c,inject apicv posted hottest)) $(addprefix guest/,core/bus.c pc/pio.c pc/vuart.c pc/vlapic_irq.c \
 	life/hypercall.c assign/irq.c) arch/radix.c lib/string.c
 SMALL := $(filter-out $(FAST),$(SOURCES))
 # The stack is aligned to 8 bytes, as no vector register asks for more; no NOPs stand before a loop.
@@ -110,7 +110,7 @@ $O/guests/%.bin: guest/programs/flat/%.asm Makefile
 
 all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf
 
-# A unit test names the sources it tests in its first lines: "// sources: vmx/run/posted.c lib/parse.c".
+# A unit test names the sources it tests in its first lines: "// sources: vmx/vcpu/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -I$O -mcx16 -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
@@ -136,7 +136,7 @@ $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plug
 		-fno-sanitize-recover=all $(LAB_MODELS) -o $@
 
 # Every interleaving of posting and scheduling, of the real code, to a first depth; tests/explore/posting.c.
-$O/unit/explore_posting: $(wildcard tests/explore/*.[ch]) $(HEADERS) $(addprefix vmx/,run/posted.c run/sched.c vcpu/apicv.c run/run.c) Makefile
+$O/unit/explore_posting: $(wildcard tests/explore/*.[ch]) $(HEADERS) $(addprefix vmx/,vcpu/posted.c vcpu/apicv.c run/post.c run/sched.c run/run.c) Makefile
 	$(say) UNIT tests/explore
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16 -Wall -Wextra -Werror \

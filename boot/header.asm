@@ -153,6 +153,7 @@ long_mode:
     mov eax, ebp
     jmp rax
 
+extern boot_entry_tsc
 extern hamlet_main
 boot_entry64:
     mov esp, boot_stack_top             ; clears the upper half, too
@@ -195,7 +196,3 @@ boot_stack:
     resb BOOT_STACK_SIZE
 global boot_stack_top
 boot_stack_top:
-align 8
-global boot_entry_tsc
-boot_entry_tsc:
-    resq 1

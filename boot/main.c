@@ -31,7 +31,7 @@
 #include "guest/life/life.h"
 #include "guest/core/identity.h"
 
-extern const uint64_t boot_entry_tsc; /* boot/header.asm: TSC at the first instruction */
+uint64_t boot_entry_tsc; /* TSC at the first instruction, by boot/header.asm */
 
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2);
 

@@ -9,7 +9,7 @@
  *   halted   SN=0 NV=WNV NDST=the CPU   a notification wakes the vCPU up
  *            whose wake list holds it
  *
- * From: vmx/run/posted.c (the states), vtd/vtd.h (a posted IRTE points here).   To: nothing below.
+ * From: vmx/vcpu/posted.c (the states), vtd/vtd.h (a posted IRTE points here).   To: nothing below.
  * Spec: SDM "Posted-Interrupt Processing"; VT-d "Posted Interrupt Descriptor".
  */
 #pragma once

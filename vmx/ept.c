@@ -15,15 +15,14 @@
 #include "arch/page.h"
 
 #define EPT_MEMTYPE BITS(5, 3) /* leaf entries only */
-#define LEVELS      4
-#define GPA_LIMIT   RADIX_SPAN(LEVELS + 1)
+#define GPA_LIMIT   RADIX_SPAN(EPT_LEVELS + 1)
 
 struct ept *ept_create(void)
 {
     struct ept *ept = page_alloc();
     if (!ept)
         return NULL;
-    ept->tree = (struct radix){.levels = LEVELS,
+    ept->tree = (struct radix){.levels = EPT_LEVELS,
                                .pages_2m = vmx_caps.ept_2m,
                                .pages_1g = vmx_caps.ept_1g,
                                .present = EPT_PERM_ALL};
@@ -101,12 +100,6 @@ void ept_visit(const struct ept *ept,
 unsigned ept_walk(const struct ept *ept, gpa_t at, uint64_t entries[4])
 {
     return radix_path(&ept->tree, at.v, entries);
-}
-
-uint64_t ept_pointer(const struct ept *ept)
-{
-    return FIELD_SET(EPTP_MEMTYPE, EPT_WB) | FIELD_SET(EPTP_WALK_LENGTH, LEVELS - 1) |
-           ptr_hpa(ept->tree.root).v;
 }
 
 int ept_apic_page(struct ept *ept, hpa_t *page)

@@ -9,6 +9,9 @@
 #include "arch/spinlock.h"
 #include "vmx/cpu.h"
 #include "vmx/ept.h"
+#include "vmx/vmx_bits.h"
+
+#define EPT_LEVELS 4
 
 struct ept {
     struct radix tree;
@@ -16,7 +19,12 @@ struct ept {
     uint64_t generation;  /* counts the times that something was taken out */
     void *apic_page;
 };
-uint64_t ept_pointer(const struct ept *ept); /* EPTP */
+/* EPTP: SDM "Extended-Page-Table Pointer (EPTP)" */
+static inline uint64_t ept_pointer(const struct ept *ept)
+{
+    return FIELD_SET(EPTP_MEMTYPE, EPT_WB) | FIELD_SET(EPTP_WALK_LENGTH, EPT_LEVELS - 1) |
+           ptr_hpa(ept->tree.root).v;
+}
 
 /* The tables of `ept` lost an entry: no CPU goes on with what it had cached of it. */
 void ept_flush(struct ept *ept);

@@ -222,13 +222,6 @@ static int assign_give(struct vm *vm, const struct device_config *c, struct pci_
     return 0;
 }
 
-/* While the VM runs, its other devices are in use. */
-static void assign_shield(struct vm *vm, const struct pci_function *except, bool on)
-{
-    for (struct assignment *a = vm->assignments; a; a = a->next)
-        a->fn->spared = on && a->fn != except && vm->state != VM_NEW;
-}
-
 int assign_hot(struct vm *vm, const struct device_config *c)
 {
     struct pci_function *fn = function_of(c);
@@ -293,43 +286,12 @@ void assign_release_all(struct vm *vm)
 
 /* --- While it runs ------------------------------------------------------------------------------- */
 
-static void reset_in_use(struct assignment *a)
-{
-    enum pci_reset_kind used;
-
-    if (a->lost)
-        return;
-    if (pci_reset(a->fn, &used) == 0) {
-        faults_storm_end(a);
-        return;
-    }
-    a->lost = true;
-    log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
-             BDF_ARG(a->fn->bdf));
-}
-
-/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays, and its BARs are
- * where they were. */
-void assign_guest_reset(struct assignment *a)
-{
-    vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);
-    vbar_reset(&a->v);
-    vmsi_reset(&a->v);
-    vmsix_reset(&a->v);
-    assign_shield(a->vm, a->fn, true);
-    reset_in_use(a);
-    assign_shield(a->vm, a->fn, false);
-    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
-    vmsix_reset(&a->v); /* the device's entries have their masks again */
-    intx_reset(a);
-}
-
 static void assignment_restart(struct assignment *a)
 {
     bdf_t place = a->v.bdf;
 
     registers_hide(a);
-    reset_in_use(a);
+    assign_reset_in_use(a);
     memset(&a->v, 0, sizeof(a->v));
     a->v.bdf = place;
     a->v.of = a;

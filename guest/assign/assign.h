@@ -43,8 +43,12 @@ MUST_CHECK int assign_hot(struct vm *vm, const struct device_config *c);
 MUST_CHECK int unassign_hot(struct vm *vm, bdf_t bdf);
 /* Take everything back. When it returns no device of this VM reaches its memory or its vCPUs. */
 void assign_release_all(struct vm *vm);
-/* The guest started a function level reset. */
+/* reset.c: the guest started a function level reset. */
 void assign_guest_reset(struct assignment *a);
+/* reset.c: reset it; a function that does not come back is lost to its guest. */
+void assign_reset_in_use(struct assignment *a);
+/* reset.c: while the VM runs its other functions are in use: a reset of a whole bus spares all but `except`. */
+void assign_shield(struct vm *vm, const struct pci_function *except, bool on);
 /* The VM begins anew: each of its functions is reset and shown as at first, at the places that the virtual
  * firmware gave it. -ENOMEM, -ENOSPC (logged). Bootstrap processor, while no vCPU of it runs. */
 MUST_CHECK int assign_restart_all(struct vm *vm);

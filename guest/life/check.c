@@ -13,6 +13,7 @@
  */
 #define LOG "check"
 #include "guest/life/check.h"
+#include "arch/panic.h"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "guest/assign/assign.h"
@@ -171,4 +172,10 @@ unsigned check_all(void)
     for (size_t i = 0; i < vm_count(); i++)
         vms[i] = vm_get(i);
     return check_vms(vms, vm_count());
+}
+
+void check_or_panic(const struct vm *vm, const char *when)
+{
+    if (check_all())
+        panic("vm=%s: a promise is broken %s", vm->name, when);
 }

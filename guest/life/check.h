@@ -11,3 +11,5 @@ unsigned check_all(void);
 /* The same with these VMs instead of all that there are: the test plants its breaches there. */
 struct vm;
 unsigned check_vms(struct vm *const *vms, size_t count);
+/* A broken promise is a bug of Hamlet: panic, naming the VM and the moment. */
+void check_or_panic(const struct vm *vm, const char *when);

@@ -11,16 +11,16 @@
 #include "guest/assign/audit.h"
 #include "guest/assign/dma.h"
 #include "guest/core/memory.h"
+#include "guest/life/check.h"
 #include "guest/life/config.h"
 #include "guest/life/life.h"
-#include "guest/load/load.h"
-#include "guest/load/vacpi.h"
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
 #include "lib/string.h"
 #include "vmx/exit/msr.h"
 #include "vmx/run/sched.h"
 #include "vtd/vtd.h"
+#include "guest/life/check.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -31,58 +31,6 @@ static size_t refused; /* described by a module, but not made */
 size_t vm_refused_count(void) { return refused; }
 
 /* --- Making one ---------------------------------------------------------------------------------- */
-
-/* Firmware would start here, in real mode: a system that goes there wants a reset. */
-#define RESET_VECTOR 0xffff0
-static const uint8_t reset_code[] = {
-    0xba, 0xf9, 0x0c, /* mov dx, VACPI_RESET_PORT */
-    0xb0, 0x06,       /* mov al, VACPI_RESET_VALUE */
-    0xee,             /* out dx, al */
-    0xeb, 0xfe,       /* jmp $ */
-};
-static_assert(VACPI_RESET_PORT == 0xcf9 && VACPI_RESET_VALUE == 6, "as in reset_code");
-
-int vm_load(struct vm *vm)
-{
-    const struct vm_config *c = &vm->config;
-    struct load l = {
-        .vm = vm->name,
-        .file = c->kernel->data,
-        .size = c->kernel->size,
-        .initrd = c->initrd ? c->initrd->data : NULL,
-        .initrd_size = c->initrd ? c->initrd->size : 0,
-        .cmdline = c->cmdline,
-        .ram = memory_stage(vm),
-        .low = MIN(vm->ram_size, VM_LOW_RAM_MAX),
-        .high = vm->ram_size - MIN(vm->ram_size, VM_LOW_RAM_MAX),
-        .rsdp = VACPI_BASE,
-    };
-    if (!l.ram)
-        return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);
-    vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
-    memcpy(l.ram + RESET_VECTOR, reset_code, sizeof(reset_code));
-    int err = load_kernel(&l);
-    memory_unstage(vm, l.ram);
-    vm->start.format = l.format;
-    vm->start.mode = l.mode;
-    vm->start.rip = l.rip;
-    vm->start.rsp = l.rsp;
-    vm->start.cr3 = l.cr3;
-    vm->start.rax = l.rax;
-    vm->start.rbx = l.rbx;
-    vm->start.rsi = l.rsi;
-    vm->start.rdi = l.rdi;
-    return err;
-}
-
-void vm_start_state(struct vm *vm, struct vcpu *v)
-{
-    vcpu_set_entry(v, vm->start.mode, vm->start.rip, vm->start.rsp, vm->start.cr3);
-    vcpu_set_gpr(v, RAX, vm->start.rax);
-    vcpu_set_gpr(v, RBX, vm->start.rbx);
-    vcpu_set_gpr(v, RSI, vm->start.rsi);
-    vcpu_set_gpr(v, RDI, vm->start.rdi);
-}
 
 static int make_vcpus(struct vm *vm)
 {

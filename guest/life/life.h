@@ -34,7 +34,6 @@ void vm_init_fields(struct vm *vm, const struct vm_config *config, unsigned inde
 size_t vm_refused_count(void);         /* create.c: described by a module, but not made */
 MUST_CHECK int vm_load(struct vm *vm); /* create.c: its kernel into its memory */
 void vm_start_state(struct vm *vm, struct vcpu *v); /* create.c: as the loader starts the kernel */
-void check_or_panic(const struct vm *vm, const char *when);
 
 /* kills.c: decide when this life ends; is it time; the VM is gone: count. */
 void kills_plan(struct vm *vm);

@@ -16,12 +16,6 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-void check_or_panic(const struct vm *vm, const char *when)
-{
-    if (check_all())
-        panic("vm=%s: a promise is broken %s", vm->name, when);
-}
-
 void vcpu_on_crash(struct vcpu *v, const char *why)
 {
     struct vm *vm = v->vm;

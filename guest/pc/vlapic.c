@@ -71,8 +71,6 @@ static const struct apic_row *row_of(unsigned offset)
     return NULL;
 }
 
-struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
-bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
 static bool is_xapic(const struct vcpu *v)
 {
     return (v->apic_base & APIC_BASE_EN) && !vlapic_is_x2apic(v);

@@ -8,6 +8,8 @@
  */
 #pragma once
 #include "arch/apic.h"
+#include "arch/msr.h"
+#include "guest/core/vm.h"
 #include "vmx/vcpu/vcpu.h"
 
 /* The vCPUs that a destination names, as a bit per vCPU index. `dest`: the 8 bits of an MSI or an xAPIC
@@ -32,8 +34,8 @@ static inline void vlapic_set(struct vcpu *v, unsigned offset, uint32_t value)
 {
     v->vapic[offset / 4] = value;
 }
-bool vlapic_is_x2apic(const struct vcpu *v);
-struct vlapic *vlapic_of(const struct vcpu *v);
+static inline bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
+static inline struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
 
 /* ICR was written: send what it says. */
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest);

@@ -17,37 +17,9 @@
 
 #define ESR_SEND_ILLEGAL    BIT(5)
 #define ESR_RECEIVE_ILLEGAL BIT(6)
-#define BROADCAST           0xff
-#define BROADCAST_X2        UINT32_MAX
 #define WORD_STRIDE         16 /* the 256 bits of IRR, ISR, TMR: eight words, 16 bytes apart */
 
 /* --- Destinations -------------------------------------------------------------------------------- */
-
-static bool matches_logical(const struct vcpu *v, uint32_t dest)
-{
-    uint32_t ldr = vlapic_get(v, APIC_LDR);
-    if (vlapic_is_x2apic(v))
-        return ldr >> 16 == dest >> 16 && (ldr & dest & BITS(15, 0));
-    ldr >>= 24;
-    if (vlapic_get(v, APIC_DFR) >> 28 == 0xf) /* flat model: a bit each */
-        return ldr & dest;
-    return (ldr & BITS(7, 4)) == (dest & BITS(7, 4)) && (ldr & dest & BITS(3, 0));
-}
-
-uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
-{
-    uint64_t found = 0;
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        const struct vcpu *v = vm->vcpus[i];
-        if (!(v->apic_base & APIC_BASE_EN))
-            continue;
-        bool all = dest == BROADCAST_X2 || (dest == BROADCAST && !vlapic_is_x2apic(v)) ||
-                   (dest == BROADCAST && !logical);
-        if (all || (logical ? matches_logical(v, dest) : v->index == dest))
-            found |= BIT(i);
-    }
-    return found;
-}
 
 static uint64_t targets(struct vcpu *v, uint32_t command, uint32_t dest)
 {

@@ -12,7 +12,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = "-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16".split()
-PID, SCHED, RUN = "vmx/run/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
+PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
 
 # Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only trust that.
 TRUST_ON = [(RUN, "    vcpu_fold(v);\n    if (v->halted)",

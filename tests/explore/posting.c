@@ -13,7 +13,7 @@
 #define rdtsc model_clock
 #include <stdint.h>
 static uint64_t model_clock(void);
-#include "vmx/run/posted.c"
+#include "vmx/vcpu/posted.c"
 #include "vmx/run/sched.c"
 #include "vmx/vcpu/apicv.c"
 #include "vmx/run/post.c"

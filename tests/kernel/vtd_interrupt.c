@@ -11,7 +11,7 @@
 #include "arch/trap.h"
 #include "tests/kernel/edu.h"
 #include "vtd/vtd.h"
-#include "vmx/run/posted.h"
+#include "vmx/vcpu/posted.h"
 
 static unsigned taken_a, taken_b, faults;
 

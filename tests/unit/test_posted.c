@@ -3,8 +3,8 @@
  * The posted-interrupt descriptor: bits, states, and that no wake-up is lost.
  * Spec: VT-d "Interrupt-Posting Hardware Operation".
  */
-// sources: vmx/run/posted.c
-#include "vmx/run/posted.h"
+// sources: vmx/vcpu/posted.c
+#include "vmx/vcpu/posted.h"
 #include "arch/trap.h"
 #include <setjmp.h>
 #include <stdarg.h>

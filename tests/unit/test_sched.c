@@ -5,7 +5,7 @@
  * with an interrupt posted, and nobody is lost between two lists.
  * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
-// sources: vmx/run/posted.c
+// sources: vmx/vcpu/posted.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /*
  * The local APIC by software: what each register takes, priorities, destinations, IPIs, the timer.
  */
-// sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c
+// sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c guest/pc/vlapic_dest.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

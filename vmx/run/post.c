@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * News for a vCPU from anywhere: an interrupt is posted into its descriptor, an NMI is requested, its APIC
- * has changed its mode. And the fold, by which its own CPU takes what was posted.
- * From: guest/pc/ and guest/assign/irq.c (vcpu_post), vmx/run/run.c (vcpu_fold).
- * To: vmx/run/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps), vmx/vcpu/apicv.c (the virtual IRR).
+ * has changed its mode.
+ * From: guest/pc/ and guest/assign/irq.c (vcpu_post).
+ * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps), vmx/vcpu/apicv.c (the virtual IRR).
  * Spec: SDM "Posted-Interrupt Processing".
  *
  * One way in: every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs and the CPU
@@ -14,7 +14,7 @@
 #include "vmx/run/post.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
-#include "vmx/run/posted.h"
+#include "vmx/vcpu/posted.h"
 #include "vmx/run/sched.h"
 #include "vmx/vcpu/apicv.h"
 #include "arch/apic.h"
@@ -39,18 +39,6 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
                          : atomic_fetch_and(&v->eoi_exit[vector / 64], ~bit);
     if (vmx_caps.apicv && !(before & bit) == on)
         reload_soon(v);
-}
-
-void vcpu_fold(struct vcpu *v)
-{
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
-    if (!vmx_caps.apicv) {
-        posted_take(v->pi_desc, v->irr);
-        return;
-    }
-    uint64_t irr[4] = {0};
-    if (posted_take(v->pi_desc, irr))
-        apicv_take(v, irr);
 }
 
 void vcpu_nmi(struct vcpu *v)

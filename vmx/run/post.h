@@ -23,5 +23,3 @@ void vcpu_nmi(struct vcpu *v);
 void vcpu_apic_mode_changed(struct vcpu *v);
 /* A level-triggered vector: its EOI exits (EOI-exit bitmap), to apic_on_eoi(). */
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on);
-/* Before an entry: take PIR into the virtual IRR (APICv) or into v->irr. */
-void vcpu_fold(struct vcpu *v);

@@ -23,7 +23,6 @@
 #include "arch/panic.h"
 #include "arch/time.h"
 #include "arch/trace.h"
-#include "arch/trap.h"
 #include "arch/x86.h"
 #define LOG "vmx"
 #include "arch/log.h"

@@ -18,12 +18,11 @@
  */
 #include "vmx/run/sched.h"
 #include "vmx/cpu.h"
-#include "vmx/run/posted.h"
+#include "vmx/vcpu/posted.h"
 #include "vmx/run/run.h"
 #include "vmx/run/vcpu_list.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
-#include "arch/time.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
 #include "arch/spinlock.h"

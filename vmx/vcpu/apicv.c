@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual local APIC as far as the CPU serves it: controls for the APIC's mode, and the virtual IRR.
- * From: vmx/run/run.c (before an entry), vmx/run/post.c (PIR was taken), vmx/vcpu/inject.c (does it wake?).
- * To: vmx/ept.c (the APIC-access page), vmx/bitmaps.c (which MSRs pass in x2APIC mode).
+ * From: vmx/run/run.c (before an entry), vmx/vcpu/inject.c (does it wake?).
+ * To: vmx/vcpu/posted.c (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (which MSRs pass in x2APIC mode).
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Posted-Interrupt Processing".
  */
 #include "vmx/vcpu/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
+#include "vmx/vcpu/posted.h"
 #include "vmx/vmcs.h"
 #include "arch/apic.h"
 #include "arch/msr.h"
@@ -73,7 +74,7 @@ static int highest(const uint64_t bits[4])
 
 /* SDM "Posted-Interrupt Processing", the steps that the CPU would do: VIRR |= PIR, RVI = the highest of
  * the old RVI and the new bits. */
-void apicv_take(struct vcpu *v, const uint64_t irr[4])
+static void fold_into_virr(struct vcpu *v, const uint64_t irr[4])
 {
     for (unsigned i = 0; i < 8; i++)
         v->vapic[(APIC_IRR + 16 * i) / 4] |= (uint32_t)(irr[i / 2] >> 32 * (i % 2));
@@ -81,6 +82,18 @@ void apicv_take(struct vcpu *v, const uint64_t irr[4])
     int vector = highest(irr);
     if (vector > (int)FIELD_GET(INTERRUPT_STATUS_RVI, status))
         vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | (uint64_t)vector);
+}
+
+void vcpu_fold(struct vcpu *v)
+{
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+    if (!vmx_caps.apicv) {
+        posted_take(v->pi_desc, v->irr);
+        return;
+    }
+    uint64_t irr[4] = {0};
+    if (posted_take(v->pi_desc, irr))
+        fold_into_virr(v, irr);
 }
 
 /* SDM "Evaluation of Pending Virtual Interrupts" */

@@ -23,14 +23,6 @@
 /* TR needs a limit and a busy TSS even in a guest that has not loaded it yet. */
 #define LIMIT_64K       0xffff
 
-void vcpu_set_proc(struct vcpu *v, uint32_t proc)
-{
-    if (v->proc == proc)
-        return;
-    v->proc = proc;
-    vmwrite(PROC_BASED_CONTROLS, proc);
-}
-
 static void setup_bitmaps_and_tables(struct vcpu *v)
 {
     vmwrite(IO_BITMAP_A, bitmaps_io_a(v->bitmaps).v);

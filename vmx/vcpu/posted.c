@@ -8,7 +8,7 @@
  * No wake-up is lost, because poster and taker cross: the poster sets PIR and then looks at SN and ON;
  * whoever clears SN or ON looks at PIR only afterwards.
  */
-#include "vmx/run/posted.h"
+#include "vmx/vcpu/posted.h"
 #include "lib/atomic.h"
 #include "arch/trace.h"
 #include "arch/trap.h"

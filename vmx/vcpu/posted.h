@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * State changes of the posted-interrupt descriptor, and a poster in software. Private to vmx/.
- * From: vmx/run/sched.c (running, ready, halted), vmx/run/post.c (post, take).   To: vmx/run/posted.c.
+ * From: vmx/run/sched.c (running, ready, halted), vmx/run/post.c (post, take).   To: vmx/vcpu/posted.c.
  */
 #pragma once
 #include "lib/pi_desc.h"

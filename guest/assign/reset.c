@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reset of a function while its VM runs: the guest asked for it, or the VM is reset.
+ * From: guest/assign/vpci_caps.c (function level reset), guest/assign/assign.c (the VM is reset).
+ * To: pci/reset.c (pci_reset), guest/assign/vbar.c, vmsi.c, vmsix.c, intx.c (as after a reset), faults.c.
+ * Spec: PCI Express Base "Function Level Reset (FLR)".
+ */
+#include "guest/assign/assign.h"
+#include "guest/assign/faults.h"
+#include "guest/assign/vmsix.h"
+#define LOG "assign"
+#include "arch/log.h"
+
+/* While the VM runs, its other devices are in use. */
+void assign_shield(struct vm *vm, const struct pci_function *except, bool on)
+{
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        a->fn->spared = on && a->fn != except && vm->state != VM_NEW;
+}
+
+void assign_reset_in_use(struct assignment *a)
+{
+    enum pci_reset_kind used;
+
+    if (a->lost)
+        return;
+    if (pci_reset(a->fn, &used) == 0) {
+        faults_storm_end(a);
+        return;
+    }
+    a->lost = true;
+    log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
+             BDF_ARG(a->fn->bdf));
+}
+
+/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays, and its BARs are
+ * where they were. */
+void assign_guest_reset(struct assignment *a)
+{
+    vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);
+    vbar_reset(&a->v);
+    vmsi_reset(&a->v);
+    vmsix_reset(&a->v);
+    assign_shield(a->vm, a->fn, true);
+    assign_reset_in_use(a);
+    assign_shield(a->vm, a->fn, false);
+    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
+    vmsix_reset(&a->v); /* the device's entries have their masks again */
+    intx_reset(a);
+}

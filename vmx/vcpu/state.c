@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of a vCPU, for exit handlers and for those who look at it from outside: most are in its VMCS,
+ * so the VMCS is made current first, if another one is.
+ * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/insn/ through guest/pc/mmio.c, monitor/.
+ * To: vmx/vmcs.c (vmcs_make_current), vmx/vcpu/cr.c (CR0 and CR4 as the guest sees them).
+ * Spec: SDM "Guest Register State".
+ */
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/cpu.h"
+#include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
+
+void vcpu_borrow(const struct vcpu *v)
+{
+    if (this_vmx_cpu()->vcpu != v)
+        vmcs_make_current(v->vmcs);
+}
+
+void vcpu_return(const struct vcpu *v)
+{
+    struct vcpu *loaded = this_vmx_cpu()->vcpu;
+    if (loaded == v)
+        return;
+    vmcs_clear(v->vmcs);
+    if (loaded)
+        vmcs_make_current(loaded->vmcs);
+}
+
+void vcpu_set_proc(struct vcpu *v, uint32_t proc)
+{
+    if (v->proc == proc)
+        return;
+    v->proc = proc;
+    vmwrite(PROC_BASED_CONTROLS, proc);
+}
+
+uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r)
+{
+    if (r != RSP)
+        return v->regs.gpr[r];
+    vcpu_borrow(v);
+    uint64_t value = vmread(GUEST_RSP);
+    vcpu_return(v);
+    return value;
+}
+
+void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
+{
+    if (r != RSP) {
+        v->regs.gpr[r] = value;
+        return;
+    }
+    vcpu_borrow(v);
+    vmwrite(GUEST_RSP, value);
+    vcpu_return(v);
+}
+
+/* Somewhere else it is not halted any more. */
+void vcpu_set_rip(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RIP, value);
+    vcpu_return(v);
+    v->halted = v->halted_masked = false;
+}
+
+void vcpu_set_rflags(struct vcpu *v, uint64_t value)
+{
+    vcpu_borrow(v);
+    vmwrite(GUEST_RFLAGS, value | RFLAGS_1);
+    vcpu_return(v);
+}
+
+unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)); }
+
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
+{
+    vcpu_borrow(v);
+    uint32_t cs = (uint32_t)vmread(GUEST_CS_ACCESS_RIGHTS);
+    *out = (struct vcpu_paging){
+        .cr0 = cr0_guest_view(),
+        .cr3 = vmread(GUEST_CR3),
+        .cr4 = cr4_guest_view(),
+        .efer = vmread(GUEST_IA32_EFER),
+        .rflags = vmread(GUEST_RFLAGS),
+        .rip = vmread(GUEST_RIP),
+        .cpl = (uint8_t)vcpu_cpl(),
+        .code32 = cs & SEG_AR_DB,
+    };
+    out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+        out->segment_base[s] = vmread(VMCS_BASE(s));
+    for (unsigned i = 0; i < ARRAY_COUNT(out->pdpte); i++)
+        out->pdpte[i] = vmread((enum vmcs_field)(GUEST_PDPTE0 + 2 * i));
+    vcpu_return(v);
+}
