@@ -15,8 +15,8 @@ FLAGS = "-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRA
 PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
 
 # Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only trust that.
-TRUST_ON = [(RUN, "    vcpu_fold(v);\n    if (v->halted)",
-             "    if (atomic_load(&v->pi_desc->control) & PI_ON)\n        vcpu_fold(v);\n    if (v->halted)")]
+TRUST_ON = [(RUN, "    apicv_fold(v);\n    if (v->halted)",
+             "    if (atomic_load(&v->pi_desc->control) & PI_ON)\n        apicv_fold(v);\n    if (v->halted)")]
 
 # Whoever falls asleep looks at ON and at PIR, where ON alone would do.
 ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(old & PI_ON);")]
@@ -36,7 +36,7 @@ MUTANTS = [
        "    spin_lock(&q->lock);\n    list_append(&q->halted, v);\n")]),
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
-    ("PIR not folded before an entry", [(RUN, "    vcpu_fold(v);\n    if (v->halted)", "    if (v->halted)")]),
+    ("PIR not folded before an entry", [(RUN, "    apicv_fold(v);\n    if (v->halted)", "    if (v->halted)")]),
     ("PIR not looked at when SN is cleared", [*TRUST_ON, (PID, "    if (posted_pending(d)) /*", "    if (0) /*")]),
     ("PIR looked at before SN is cleared",
      [*TRUST_ON, (PID, "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (posted_pending(d))",

@@ -280,7 +280,7 @@ static int attend(struct vcpu *v)
         apic_on_timer(v);
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
-    vcpu_fold(v);
+    apicv_fold(v);
     if (v->halted) {
         if (!inject_wakes(v))
             return LEFT_HALTED;

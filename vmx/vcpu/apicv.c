@@ -84,7 +84,7 @@ static void fold_into_virr(struct vcpu *v, const uint64_t irr[4])
         vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | (uint64_t)vector);
 }
 
-void vcpu_fold(struct vcpu *v)
+void apicv_fold(struct vcpu *v)
 {
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     if (!vmx_caps.apicv) {

@@ -7,7 +7,7 @@
 #pragma once
 #include "vmx/vcpu/vcpu.h"
 
-MUST_CHECK int apicv_create(struct vcpu *v); /* -ENOMEM */
-void apicv_reload(struct vcpu *v);           /* controls as the APIC mode asks for */
-void vcpu_fold(struct vcpu *v); /* take PIR into the virtual IRR (APICv) or into v->irr */
+MUST_CHECK int apicv_create(struct vcpu *v);  /* -ENOMEM */
+void apicv_reload(struct vcpu *v);            /* controls as the APIC mode asks for */
+void apicv_fold(struct vcpu *v);              /* take PIR into the virtual IRR, or into v->irr */
 bool apicv_deliverable(const struct vcpu *v); /* with APICv: RVI beats PPR */
