@@ -12,6 +12,7 @@
 #include "arch/layout.h"
 #include "lib/printf.h"
 #include "arch/symbol.h"
+#include "lib/text.h"
 #include "arch/time.h"
 #define LOG "panic"
 #include "arch/log.h"
@@ -74,18 +75,17 @@ static bool next_frame(uint64_t *rip, uint64_t *rbp)
 /* A line per frame for people, and one line for a program. */
 static void backtrace(unsigned cpu, uint64_t rip, uint64_t rbp)
 {
-    char name[80], chain[400] = "";
-    size_t used = 0;
+    char name[80];
+    struct text chain = {0};
     int n = 0;
     do {
         /* in the CALL, not behind it: that may be another's */
         symbol_name(n == 0 ? rip : rip - 1, name, sizeof(name));
         log_error("  #%d %016lx %s", n, rip, name);
-        if (used + sizeof(name) < sizeof(chain))
-            used +=
-                (size_t)snprintf(chain + used, sizeof(chain) - used, "%s%s", n ? "," : "", name);
+        if (chain.used + sizeof(name) < TEXT_MAX)
+            text_add(&chain, "%s%s", n ? "," : "", name);
     } while (++n < FRAME_MAX && next_frame(&rip, &rbp));
-    console_line("hamlet: panic cpu=%u trace=%s", cpu, chain);
+    console_line("hamlet: panic cpu=%u trace=%s", cpu, chain.at);
 }
 
 /* An exception in the middle of a backtrace ends the panic; so the others come last. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rings: one writer each, its CPU, so a write needs no lock.
- * From: arch/trace.h (TRACE).   To: monitor/cmd_trace.c.
+ * From: arch/trace.h (TRACE).   To: monitor/cmd/trace.c.
  * INVARIANT: event n of a CPU is at n % TRACE_RING, until event n + TRACE_RING takes its place.
  */
 #include "arch/trace.h"

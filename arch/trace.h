@@ -2,7 +2,7 @@
 /*
  * What happened, in the order in which it happened: a ring of events per CPU, in memory. Off, an event
  * costs the look at one flag. On, it is stored whole; the oldest ones make room, and are counted.
- * From: vmx/, vtd/, guest/ (events), monitor/cmd_trace.c (readers).   To: arch/trace.c, lab/trace.py.
+ * From: vmx/, vtd/, guest/ (events), monitor/cmd/trace.c (readers).   To: arch/trace.c, lab/trace.py.
  */
 #pragma once
 #include "lib/bits.h"

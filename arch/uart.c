@@ -2,7 +2,7 @@
 /*
  * The host's 16550s, polled, without an interrupt. What the console has to send waits in no buffer, so that
  * even a panic can print; a line to a program never makes anybody wait.
- * From: arch/log.c, monitor/console.c; monitor/gdb.c (uart_line_read).
+ * From: arch/log.c, monitor/term/console.c; monitor/gdb/gdb.c (uart_line_read).
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"

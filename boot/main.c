@@ -110,7 +110,7 @@ static void enable_vfs(void)
         if (!pf)
             log_error("vfs=" BDF_FMT ": there is no such device", BDF_ARG(options.vfs[i].bdf));
         else
-            (void)!pci_sriov_enable(pf, options.vfs[i].count);
+            IGNORE(pci_sriov_enable(pf, options.vfs[i].count));
     }
 }
 

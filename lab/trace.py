@@ -3,7 +3,7 @@
 What `trace dump` sent over the line, as text, as a file for Perfetto or Chrome (chrome://tracing), and as one page with a
 timeline per vCPU.
 
-From: the launcher `hamlet`      To: lab/trace_page.py (the page); arch/trace.h and monitor/cmd_trace.c have the form
+From: the launcher `hamlet`      To: lab/trace_page.py (the page); arch/trace.h and monitor/cmd/trace.c have the form
 """
 
 import re

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys into a line: what a terminal sends for arrows and control keys, and what they do to the line.
- * From: monitor/console.c.
+ * Keys into a line: what a terminal sends for arrows and control keys, and what they do.
+ * From: monitor/term/console.c.
  * Spec: ECMA-48 control sequences, as xterm sends them.
  */
 #include "monitor/edit.h"
@@ -82,6 +82,8 @@ static enum edit_event move_to(struct edit *e, size_t cursor)
 static enum edit_event control(struct edit *e, uint8_t byte)
 {
     switch (byte) {
+    case CTRL('A'):
+        return move_to(e, 0);
     case CTRL('B'):
         return e->cursor > 0 ? move_to(e, e->cursor - 1) : EDIT_NOTHING;
     case CTRL('C'):
@@ -114,28 +116,16 @@ static enum edit_event control(struct edit *e, uint8_t byte)
     }
 }
 
-/* Behind ESC [ : the letter of an arrow, perhaps after parameters that we do not look at. */
+/* Behind ESC [ : the letter of an arrow, perhaps after parameters that we do not look at. Each has
+ * its control key. */
 static enum edit_event sequence(struct edit *e, uint8_t byte)
 {
+    static const uint8_t keys[] = {['A'] = CTRL('P'), ['B'] = CTRL('N'), ['C'] = CTRL('F'),
+                                   ['D'] = CTRL('B'), ['F'] = CTRL('E'), ['H'] = CTRL('A')};
     if ((byte >= '0' && byte <= '9') || byte == ';')
         return EDIT_NOTHING;
     e->escape = 0;
-    switch (byte) {
-    case 'A':
-        return look_back(e, 1);
-    case 'B':
-        return look_back(e, -1);
-    case 'C':
-        return move_to(e, e->cursor + 1);
-    case 'D':
-        return e->cursor > 0 ? move_to(e, e->cursor - 1) : EDIT_NOTHING;
-    case 'F':
-        return move_to(e, e->length);
-    case 'H':
-        return move_to(e, 0);
-    default:
-        return EDIT_NOTHING;
-    }
+    return byte < sizeof(keys) ? control(e, keys[byte]) : EDIT_NOTHING;
 }
 
 enum edit_event edit_key(struct edit *e, uint8_t byte)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A line that is being typed: editing, history. Pure: keys in, a line out.
- * From: monitor/console.c, tests/unit/test_monitor.c.   To: monitor/edit.c.
+ * From: monitor/term/console.c, tests/unit/test_monitor.c.   To: monitor/edit.c.
  */
 #pragma once
 #include "lib/types.h"
@@ -21,7 +21,7 @@ struct edit {
 enum edit_event {
     EDIT_NOTHING,
     EDIT_APPENDED, /* the byte stands at the end of the line now */
-    EDIT_CHANGED,  /* draw the line anew */
+    EDIT_CHANGED,  /* draw the whole line */
     EDIT_DONE,     /* edit.line is complete; call edit_clear() when it has been dealt with */
     EDIT_TAB,
     EDIT_ABANDONED, /* Ctrl-C */

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory as a guest's program, a guest's CPU or Hamlet sees it.
- * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: guest/insn/gwalk.c, guest/core/memory.c (vm_ram).
+ * From: monitor/cmd/memory.c, walk.c; monitor/gdb/target.c.   To: guest/insn/gwalk.c,
+ * guest/core/memory.c.
  */
-#include "guest/life/life.h"
 #include "monitor/memory.h"
 #include "arch/page.h"
-#include "lib/string.h"
 #include "arch/trap.h"
-#include "arch/msr.h"
 #include "arch/x86.h"
 #include "guest/core/memory.h"
-#include "vmx/show/show.h"
+#include "guest/life/life.h"
+#include "lib/string.h"
 
 struct reader {
     struct vcpu *v;
@@ -35,7 +34,8 @@ static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 
 static void walk_loaded(struct vcpu *v, void *ctx) { vcpu_paging(v, ctx); }
 
-/* As the supervisor reads, SMAP left aside: what a debugger wants to see is not what a program may. */
+/* As the supervisor reads, SMAP left aside: what a debugger wants to see is not what a program
+ * may. */
 int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
 {
     struct vcpu_paging s;
@@ -68,8 +68,7 @@ static uint8_t *guest_byte(struct vcpu *v, enum memory_space space, uint64_t at)
 
 int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out)
 {
-    if (space ==
-        MEMORY_HPA) /* registers of devices are not looked at: reading them does something */
+    if (space == MEMORY_HPA) /* RAM only: a device does something when a register of it is read */
         return page_is_ram(hpa(at), 1) ? read8_safe(hpa_ptr(hpa(at)), out) : -EFAULT;
     const uint8_t *byte = guest_byte(v, space, at);
     if (!byte)

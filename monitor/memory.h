@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory as somebody sees it, what cannot be read is told, nothing faults, and only a debugger changes it.
- * From: monitor/cmd_memory.c, cmd_walk.c, gdb_target.c.   To: monitor/memory.c.
+ * Guest and host memory by address. A read of what is not there fails and never faults; only a
+ * debugger writes.
+ * From: monitor/cmd/memory.c, walk.c; monitor/gdb/target.c.   To: monitor/memory.c.
  */
 #pragma once
 #include "guest/insn/gwalk.h"
@@ -25,6 +26,6 @@ MUST_CHECK int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out
 enum memory_space { MEMORY_GVA, MEMORY_GPA, MEMORY_HPA };
 /* One byte; -EFAULT: there is no memory at that address. */
 MUST_CHECK int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out);
-/* Out of guest memory or into it, for a debugger: a page that is mapped is read and written whatever its
- * rights. Returns how many bytes, up to the first that is not there. */
+/* Out of guest memory or into it, for a debugger: a page that is mapped is read and written
+ * whatever its rights. Returns how many bytes, up to the first that is not there. */
 size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest);

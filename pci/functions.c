@@ -4,7 +4,7 @@
  * From: pci/scan.c and sriov.c (fill it), everything above (reads it).   To: pci/caps.c (FLR).
  */
 #include "pci/pci_private.h"
-#include "lib/printf.h"
+#include "lib/text.h"
 #include "lib/string.h"
 #define LOG "pci"
 #include "arch/log.h"
@@ -70,35 +70,33 @@ void pci_function_remove(bdf_t bdf)
     }
 }
 
-static size_t append_size(char *out, size_t size, uint64_t bytes)
+static void add_size(struct text *t, uint64_t bytes)
 {
     static const char unit[] = "\0KMGT";
     unsigned u = 0;
     for (; u < 4 && bytes >= 1024; u++)
         bytes /= 1024;
-    return (size_t)snprintf(out, size, u ? "%lu%c" : "%lu", bytes, unit[u]);
+    text_add(t, u ? "%lu%c" : "%lu", bytes, unit[u]);
 }
 
 void pci_function_log(const struct pci_function *f)
 {
-    char text[256] = "";
-    size_t at = 0;
-    for (unsigned i = 0; i <= PCI_BAR_COUNT && at < sizeof(text) - 48; i++) {
+    struct text t = {0};
+    if (f->secondary_bus)
+        text_add(&t, " buses=%02x-%02x", f->secondary_bus, f->subordinate_bus);
+    for (unsigned i = 0; i <= PCI_BAR_COUNT; i++) {
         const struct pci_bar *b = i < PCI_BAR_COUNT ? &f->bars[i] : &f->rom;
         if (b->kind == PCI_BAR_NONE)
             continue;
-        char name[8] = "rom";
         if (i < PCI_BAR_COUNT)
-            snprintf(name, sizeof(name), "bar%u", i);
-        at += (size_t)snprintf(text + at, sizeof(text) - at, " %s=%s%s%s,0x%lx,", name,
-                               b->kind == PCI_BAR_IO ? "io" : "mem", b->is_64bit ? "64" : "",
-                               b->prefetchable ? "p" : "", b->base);
-        at += append_size(text + at, sizeof(text) - at, b->size);
+            text_add(&t, " bar%u", i);
+        else
+            text_add(&t, " rom");
+        text_add(&t, "=%s%s%s,0x%lx,", b->kind == PCI_BAR_IO ? "io" : "mem",
+                 b->is_64bit ? "64" : "", b->prefetchable ? "p" : "", b->base);
+        add_size(&t, b->size);
     }
-    char bridge[24] = "";
-    if (f->secondary_bus)
-        snprintf(bridge, sizeof(bridge), " buses=%02x-%02x", f->secondary_bus, f->subordinate_bus);
-    log_info(BDF_FMT " %04x:%04x class=%06x%s%s%s%s%s flr=%s", BDF_ARG(f->bdf), f->vendor,
-             f->device, f->class_code, bridge, text, f->cap_msi ? " msi" : "",
-             f->cap_msix ? " msix" : "", f->cap_pcie ? " pcie" : "", pci_has_flr(f) ? "yes" : "no");
+    log_info(BDF_FMT " %04x:%04x class=%06x%s%s%s%s flr=%s", BDF_ARG(f->bdf), f->vendor, f->device,
+             f->class_code, t.at, f->cap_msi ? " msi" : "", f->cap_msix ? " msix" : "",
+             f->cap_pcie ? " pcie" : "", pci_has_flr(f) ? "yes" : "no");
 }

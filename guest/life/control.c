@@ -18,8 +18,6 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-#define REDIRECTION(pin) (0x10 + 2 * (pin))
-
 static void go_on(struct vm *vm, uint32_t vcpus)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
@@ -43,16 +41,8 @@ enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned 
 {
     if (!vm_hooks.debug || !vm_hooks.debug(v, event, n))
         return RESUME_SAME;
-    (void)!vm_pause(v->vm); /* another vCPU may have been first */
+    IGNORE(vm_pause(v->vm)); /* another vCPU may have been first */
     return STOP_VM;
-}
-
-static void reset_ioapic(struct vm *vm)
-{
-    for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++) {
-        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOREGSEL, 4, IOAPIC_RTE(pin));
-        vm_bus_write(vm->vcpus[0], &vm->mmio, VM_IOAPIC_BASE + IOWIN, 4, RTE_MASKED);
-    }
 }
 
 /* Devices first: none of them writes into the new kernel what the old one had asked for. */
@@ -63,7 +53,7 @@ static void do_reset(struct vm *vm)
         return;
     }
     vuart_reset(vm);
-    reset_ioapic(vm);
+    vioapic_reset(vm->ioapic);
     memory_clear(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         vcpu_reset(vm->vcpus[i]);

@@ -5,10 +5,8 @@
  * From: guest/life/run.c.
  */
 #include "arch/apic.h"
-#include "lib/printf.h"
 #include "guest/assign/assign.h"
 #include "guest/life/life.h"
-#include "lib/string.h"
 #include "vmx/show/show.h"
 #define LOG "vm"
 #include "arch/log.h"
@@ -30,40 +28,33 @@ uint64_t vm_exits(const struct vm *vm)
 }
 
 /* "I/O instruction" as a word of a key: "io-instruction". */
-static void key_of(unsigned reason, char *out, size_t size)
+static struct text key_of(unsigned reason)
 {
-    const char *name = exit_reason_name(reason);
-    size_t n = 0;
-    for (; *name && n + 1 < size; name++) {
-        char c = *name;
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
-            out[n++] = c;
-        else if (c == ' ' || c == '-')
-            out[n++] = '-';
+    struct text key = {0};
+    for (const char *name = exit_reason_name(reason); *name; name++) {
+        char c = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+        if (c == ' ' || c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'))
+            text_add(&key, "%c", c == ' ' ? '-' : c);
     }
-    out[n] = '\0';
+    return key;
 }
 
 /* As many to a line as a terminal shows. */
 static void report_exits(const struct vm *vm)
 {
-    char line[128], key[48];
-    size_t used = 0;
+    struct text line = {0};
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
         uint64_t n = vm_exit_count(vm, reason);
         if (!n)
             continue;
-        key_of(reason, key, sizeof(key));
-        if (used > 60) {
-            console_line("hamlet: vm=%s%s", vm->name, line);
-            used = 0;
+        if (line.used > 60) {
+            console_line("hamlet: vm=%s%s", vm->name, line.at);
+            line.used = 0;
         }
-        used += (size_t)snprintf(line + used, sizeof(line) - used, " exits.%s=%lu", key, n);
+        text_add(&line, " exits.%s=%lu", key_of(reason).at, n);
     }
-    if (used)
-        console_line("hamlet: vm=%s%s", vm->name, line);
+    if (line.used)
+        console_line("hamlet: vm=%s%s", vm->name, line.at);
 }
 
 static void report_devices(const struct vm *vm)
@@ -87,8 +78,7 @@ static void report_devices(const struct vm *vm)
 /* The last eight exits of a vCPU, the newest first, as words; REASON*N: N of them in a row. */
 static void report_last_exits(const struct vm *vm, const struct vcpu *v)
 {
-    char line[8 * 52] = "", key[48];
-    size_t used = 0;
+    struct text line = {0};
     uint64_t count = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++)
         count += v->exit_count[reason];
@@ -97,64 +87,54 @@ static void report_last_exits(const struct vm *vm, const struct vcpu *v)
         uint8_t reason = (uint8_t)(v->exit.reasons >> 8 * i);
         for (run = 1; i + run < count && (uint8_t)(v->exit.reasons >> 8 * (i + run)) == reason;)
             run++;
-        key_of(reason, key, sizeof(key));
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i ? "," : "", key);
+        text_add(&line, "%s%s", i ? "," : "", key_of(reason).at);
         if (run > 1)
-            used += (size_t)snprintf(line + used, sizeof(line) - used, "*%u", run);
+            text_add(&line, "*%u", run);
     }
-    console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line);
+    console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line.at);
 }
 
 static void report_registers(const struct vm *vm, const struct vcpu *v)
 {
-    struct vcpu_paging p;
-    vcpu_paging(v, &p);
-    console_line("hamlet: vm=%s vcpu=%u rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx "
-                 "cr4=0x%lx efer=0x%lx",
-                 vm->name, v->index, p.rip, p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
-    for (unsigned row = 0; row < 4; row++) {
-        char text[GPR_ROW];
-        vcpu_gpr_row(v, row, text);
-        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, text);
-    }
+    console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_system_row(v).at);
+    for (unsigned row = 0; row < GPR_ROWS; row++)
+        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_gpr_row(v, row).at);
 }
 
+#define VECTORS_SHOWN 9 /* at most of each set */
+
 /* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */
-static void vectors_of(const uint64_t set[4], char *out, size_t size)
+static struct text vectors_of(const uint64_t set[4])
 {
-    size_t used = (size_t)snprintf(out, size, "-");
-    bool any = false;
-    for (unsigned vector = 0; vector < 256 && used + 6 < size; vector++)
-        if (set[vector / 64] & BIT(vector % 64)) {
-            used = any ? used : 0;
-            used += (size_t)snprintf(out + used, size - used, "%s0x%02x", any ? "," : "", vector);
-            any = true;
-        }
+    struct text t = {0};
+    for (unsigned vector = 0, shown = 0; vector < 256 && shown < VECTORS_SHOWN; vector++)
+        if (set[vector / 64] & BIT(vector % 64))
+            text_add(&t, "%s0x%02x", shown++ ? "," : "", vector);
+    if (!t.used)
+        text_add(&t, "-");
+    return t;
 }
 
 /* Eight words of 32 bits each, 16 bytes apart, as the APIC has them. */
-static void apic_set(const struct vcpu *v, unsigned offset, uint64_t set[4])
+static struct text apic_vectors(const struct vcpu *v, unsigned offset)
 {
+    uint64_t set[4];
     for (unsigned i = 0; i < 4; i++)
         set[i] = v->vapic[(offset + 32 * i) / 4] | (uint64_t)v->vapic[(offset + 32 * i + 16) / 4]
                                                        << 32;
+    return vectors_of(set);
 }
 
 static void report_vcpu(const struct vm *vm, const struct vcpu *v)
 {
-    uint64_t set[4];
-    char posted[48], requested[48], served[48];
+    uint64_t posted[4];
     report_registers(vm, v);
     report_last_exits(vm, v);
     for (unsigned i = 0; i < 4; i++)
-        set[i] = atomic_load(&v->pi_desc->pir[i]);
-    vectors_of(set, posted, sizeof(posted));
-    apic_set(v, APIC_IRR, set);
-    vectors_of(set, requested, sizeof(requested));
-    apic_set(v, APIC_ISR, set);
-    vectors_of(set, served, sizeof(served));
+        posted[i] = atomic_load(&v->pi_desc->pir[i]);
     console_line("hamlet: vm=%s vcpu=%u posted=%s requested=%s in-service=%s halted=%u", vm->name,
-                 v->index, posted, requested, served, v->halted);
+                 v->index, vectors_of(posted).at, apic_vectors(v, APIC_IRR).at,
+                 apic_vectors(v, APIC_ISR).at, v->halted);
 }
 
 static void report_access(const struct vm *vm, const struct vm_access *a)

@@ -3,7 +3,7 @@
  * The guest's serial port, a 16550 at 0x3F8 that is always ready: what it sends is shown line by line,
  * each with the name of its VM in front; what is typed for this VM waits here until the guest asks, or
  * takes the interrupt.
- * From: guest/pc/pio.c, monitor/console.c (vuart_type).   To: arch/log.c (console_line), guest/pc/vioapic.c.
+ * From: guest/pc/pio.c, monitor/term/console.c (vuart_type).   To: arch/log.c (console_line), guest/pc/vioapic.c.
  * Spec: PC16550D data sheet.   Not handled: modem lines, real speed, errors.
  */
 #include "arch/page.h"

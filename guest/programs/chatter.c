@@ -2,7 +2,7 @@
 /*
  * A guest with bad manners on its serial port: flood=1 prints lines without end, else it reads a line,
  * slow=N ticks for each byte, and says what came of it.
- * To: guest/pc/vuart.c (input that waits), monitor/console.c (nobody is talked down).
+ * To: guest/pc/vuart.c (input that waits), monitor/term/console.c (nobody is talked down).
  */
 #include "guest/programs/lib/guest.h"
 

@@ -2,7 +2,7 @@
 """
 The line itself: whose input is whose, that none of it gets lost, that nobody is talked down, and the launcher's last screen.
 
-From: make test      To: monitor/console.c, guest/pc/vuart.c, arch/uart.c; guest/programs/chatter.c; the launcher `hamlet`
+From: make test      To: monitor/term/console.c, guest/pc/vuart.c, arch/uart.c; guest/programs/chatter.c; the launcher `hamlet`
 """
 
 import re

@@ -3,7 +3,7 @@
 A real GDB looks at a guest over the second serial port, and at Hamlet itself over the emulator's stub; and a program
 that only makes noise on that port.
 
-From: make test      To: monitor/gdb.c, monitor/gdb_target.c, vmx/vcpu/debug.c, lab/machines/boot.py (Line)
+From: make test      To: monitor/gdb/gdb.c, target.c; vmx/vcpu/debug.c, lab/machines/boot.py (Line)
 """
 
 import random

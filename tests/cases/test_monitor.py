@@ -107,7 +107,7 @@ CASES = [
         r"last-access=config device=00:01\.0 register=0x\w+ width=\d wrote=0x\w+", r"^hamlet: vm=alpha exit=254"])], end=""),
     dialogue("panic", vms=[EDU], cpus=2, stop_at=r"hamlet: panic cpu=0 rip=0x\w+ text=\"asked", end="", asked=[("reboot panic", [
         r"vmx: vcpu=0", r"^hamlet: panic vcpu=0 rip=0x\w+ cr3=0x90000 exit-reason=52", r"panic: .*asked for at the console",
-        r"#0 \w+ run_reboot\+0x", r" hamlet_main\+0x", r"^hamlet: panic cpu=0 trace=run_reboot\+0x\w+,.*,hamlet_main\+0x",
+        r"#0 \w+ cmd_reboot\+0x", r" hamlet_main\+0x", r"^hamlet: panic cpu=0 trace=cmd_reboot\+0x\w+,.*,hamlet_main\+0x",
         r"panic:", r"#\d \w+ other_cpu\+0x", r"^hamlet: panic cpu=1 trace=.*,other_cpu\+0x"])]),
     # Arrows, erasing, completion, an abandoned line: what is run is "cpu", three times.
     Case("editing", vms=[LOOP], answers=[("entry=0x", TO_MONITOR), (PROMPT, "cxpu\x1b[D\x1b[D\x7f\r"), (PROMPT, "\x1b[A\r"),
@@ -197,7 +197,7 @@ def test_noise(boot):
 
 def test_examples(boot):
     """What `help COMMAND` gives as an example can be typed as it stands, and is answered. Those that end or change something come last."""
-    names = re.findall(r"F\((\w+)\)", (ROOT / "monitor/command.h").read_text())
+    names = re.findall(r'^    \{"(\w+)", \w+, ', (ROOT / "monitor/term/command.c").read_text(), re.M)
     got = boot(dialogue("help-of-each", [(f"help {name}", [rf"^{name} ?", r"^  for example: "]) for name in names]))
     examples = dict(re.findall(r"^\(hamlet\) help (\w+)\n(?:.*\n)*?  for example: (.*)$", got.text, re.M))
     assert list(examples) == names, "a command without an example"

@@ -3,7 +3,7 @@
  * Whatever comes over the debugger's line, with its sums put right or as it is; and whatever the guest comes
  * to meanwhile.
  */
-// sources: monitor/gdb_line.c monitor/gdb_regs.c monitor/gdb_target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c
+// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c lib/text.c
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
 

@@ -66,7 +66,7 @@ def cited_titles(text):
 def check_titles(path, text, references):
     if path.suffix not in (".c", ".h", ".cc") or path.relative_to(ROOT).parts[0] not in CITING:
         return
-    shown = re.findall(r'\\"([A-Z][^"\\]+)\\"', text) if path.name.startswith("explain_") else []
+    shown = re.findall(r'\\"([A-Z][^"\\]+)\\"', text) if path.parent.name == "explain" else []
     for title in [*cited_titles(text), *shown]:
         if f'"{title}"' not in references:
             find(path, 1, f'"{title}" does not stand in docs/references.md')

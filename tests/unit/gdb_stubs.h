@@ -7,7 +7,7 @@
 #pragma once
 #include <stdlib.h>
 #include <string.h>
-#include "monitor/gdb.c"
+#include "monitor/gdb/gdb.c"
 #include "monitor/memory.h"
 #include "arch/page.h"
 #include "arch/trap.h"
@@ -54,12 +54,12 @@ size_t uart_line_write(const uint8_t *bytes, size_t size)
     return size;
 }
 
-void command_run(char *line)
+static void run_line(char *line)
 {
     if (console_copy && *line)
         console_copy(line, strlen(line));
 }
-void complain(const struct args *a, const char *fmt, ...) { (void)a, (void)fmt; }
+bool complain(const struct args *a, const char *fmt, ...) { return (void)a, (void)fmt, false; }
 bool args_vm(struct args *a, struct vm **out) { return (void)a, (void)out, false; }
 bool args_end(struct args *a) { return (void)a, true; }
 
@@ -142,7 +142,7 @@ static void world_begin(enum vcpu_mode mode)
         world.vm.vcpus[i] = &world.vcpus[i];
     }
     options.gdb_port = 0x2f8;
-    gdb_init();
+    gdb_init(run_line);
     (void)vm_hooks.hold(&world.vm);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Packets to and from a debugger, right and wrong ones, and what they do to a VM of two vCPUs.
  */
-// sources: monitor/gdb_line.c monitor/gdb_regs.c monitor/gdb_target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c
+// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c lib/text.c
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -3,7 +3,7 @@
  * The monitor's line, its words and its tables: keys that make a line, ten thousand lines of nonsense of
  * which each gets its answer, and every field of every register that explain knows.
  */
-// sources: monitor/edit.c monitor/command.c monitor/explain.c monitor/explain_vtd.c monitor/explain_vmx.c monitor/explain_pc.c lib/parse.c
+// sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c monitor/explain/pc.c lib/parse.c lib/text.c
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -63,10 +63,10 @@ static void numbers_and_devices_are_read(void **state)
     uint64_t n;
     bdf_t bdf;
     (void)state;
-    assert_true(text_number("0x1000", &n) && n == 0x1000);
-    assert_true(text_number("4K", &n) && n == 4096);
-    assert_false(text_number("", &n) || text_number("0x", &n) || text_number("12z", &n) ||
-                 text_number("99999999999999999999999", &n));
+    assert_true(word_number("0x1000", &n) && n == 0x1000);
+    assert_true(word_number("4K", &n) && n == 4096);
+    assert_false(word_number("", &n) || word_number("0x", &n) || word_number("12z", &n) ||
+                 word_number("99999999999999999999999", &n));
     assert_true(parse_bdf("00:1f.7", &bdf) == 0 && bdf == BDF(0, 0x1f, 7));
     assert_true(parse_bdf("ff:0.0", &bdf) == 0 && bdf == BDF(0xff, 0, 0));
     static const char *const bad[] = {"", "0:20.0", "0:0.8", "0:0", "0:0.0x", "000:0.0"};
@@ -118,19 +118,16 @@ static void tables_can_be_told(void **state)
 
 static void a_register_in_words(void **state)
 {
-    char line[] = "explain vtd.context 0x2ff7003 0x102", text[200];
-    uint64_t words[2] = {0x518001, 0x40010};
+    char line[] = "explain vtd.context 0x2ff7003 0x102";
     (void)state;
     stub_log_clear();
     command_run(line);
     assert_non_null(strstr(stub_log, "Context Entry"));
     assert_non_null(strstr(stub_log, "48 bits, 4 levels"));
     assert_non_null(strstr(stub_log, "faults of this device are not recorded"));
-    explain_line("vtd.irte", words, text, sizeof(text));
-    assert_non_null(strstr(text, "IM=posted V=0x51"));
-    assert_non_null(strstr(text, "SID=0x10"));
-    explain_line("vtd.irte", words, text, 10); /* no room: cut, and not beyond */
-    assert_true(strlen(text) < 10);
+    struct text t = explain_words("vtd.irte", 0x518001, 0x40010);
+    assert_non_null(strstr(t.at, "IM=posted V=0x51"));
+    assert_non_null(strstr(t.at, "SID=0x10"));
 }
 
 static void nonsense_is_answered(void **state)

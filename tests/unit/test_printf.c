@@ -5,6 +5,7 @@
 #define vsnprintf hamlet_vsnprintf
 #define snprintf  hamlet_snprintf
 #include "lib/printf.c"
+#include "lib/text.c"
 #undef vsnprintf
 #undef snprintf
 int snprintf(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -77,6 +78,26 @@ static void cut_off_and_terminated(void **state)
     assert_string_equal(out, "abc");
 }
 
+static void text_grows_up_to_its_end(void **state)
+{
+    struct {
+        struct text t;
+        char behind;
+    } world = {.behind = '#'};
+    (void)state;
+    text_add(&world.t, "%s=%u", "one", 1);
+    text_add(&world.t, ",%s=%u", "two", 2);
+    assert_string_equal(world.t.at, "one=1,two=2");
+    assert_int_equal(world.t.used, 11);
+    for (unsigned i = 0; i < TEXT_MAX / 8; i++)
+        text_add(&world.t, "%08x", i);
+    assert_int_equal(world.t.used, TEXT_MAX - 1);
+    assert_int_equal(strlen(world.t.at), TEXT_MAX - 1);
+    text_add(&world.t, "no room");
+    assert_int_equal(strlen(world.t.at), TEXT_MAX - 1);
+    assert_int_equal(world.behind, '#');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +106,7 @@ int main(void)
         cmocka_unit_test(precision_beats_zero),
         cmocka_unit_test(unterminated_text_with_precision),
         cmocka_unit_test(cut_off_and_terminated),
+        cmocka_unit_test(text_grows_up_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,9 @@
  * From: vmx/run/run.c (an exit that must not happen), guest/life/report.c.   To: the console.
  * Spec: SDM "VM Instruction Error Numbers", "Guest Register State".
  */
-#include "vmx/show/show.h"
 #include "vmx/cpu.h"
+#include "vmx/show/show.h"
 #include "vmx/vmcs.h"
-#include "lib/printf.h"
 #define LOG "vmx"
 #include "arch/log.h"
 
@@ -54,25 +53,33 @@ const char *vcpu_state_name(enum vcpu_state state)
     return names[state];
 }
 
-void vcpu_gpr_row(const struct vcpu *v, unsigned row, char out[GPR_ROW])
+struct text vcpu_gpr_row(const struct vcpu *v, unsigned row)
 {
     static const char names[16][4] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    size_t used = 0;
+    struct text t = {0};
     for (unsigned i = 4 * row; i < 4 * row + 4; i++)
-        used += (size_t)snprintf(out + used, GPR_ROW - used, "%s%s=0x%lx", used ? " " : "",
-                                 names[i], vcpu_gpr(v, (enum gpr)i));
+        text_add(&t, "%s%s=0x%lx", t.used ? " " : "", names[i], vcpu_gpr(v, (enum gpr)i));
+    return t;
+}
+
+struct text vcpu_system_row(const struct vcpu *v)
+{
+    struct vcpu_paging p;
+    struct text t = {0};
+    vcpu_paging(v, &p);
+    text_add(&t, "rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx", p.rip,
+             p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
+    return t;
 }
 
 static void dump_segments(void)
 {
     static const char *const names[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
     for (enum segment s = SEG_ES; s < SEG_COUNT; s++)
-        log_info("  %s=%04llx base=0x%llx limit=0x%llx rights=0x%llx", names[s],
-                 (unsigned long long)vmread(VMCS_SELECTOR(s)),
-                 (unsigned long long)vmread(VMCS_BASE(s)),
-                 (unsigned long long)vmread(VMCS_LIMIT(s)),
-                 (unsigned long long)vmread(VMCS_ACCESS_RIGHTS(s)));
+        log_info("  %s=%04lx base=0x%lx limit=0x%lx rights=0x%lx", names[s],
+                 vmread(VMCS_SELECTOR(s)), vmread(VMCS_BASE(s)), vmread(VMCS_LIMIT(s)),
+                 vmread(VMCS_ACCESS_RIGHTS(s)));
 }
 
 void vcpu_dump_loaded(void)
@@ -89,29 +96,21 @@ void vcpu_dump_loaded(void)
 void vcpu_dump(const struct vcpu *v)
 {
     vcpu_borrow(v);
-    log_info("vcpu=%u state=%s last-exit=\"%s\" qualification=0x%llx", v->index,
+    log_info("vcpu=%u state=%s last-exit=\"%s\" qualification=0x%lx", v->index,
              vcpu_state_name(v->state), exit_reason_name(v->exit.reason),
-             (unsigned long long)vmread(EXIT_QUALIFICATION));
-    log_info("  rip=%016llx rflags=%08llx cr2=%016llx", (unsigned long long)vmread(GUEST_RIP),
-             (unsigned long long)vmread(GUEST_RFLAGS), (unsigned long long)v->regs.cr2);
-    log_info("  cr0=%08llx cr3=%016llx cr4=%08llx efer=%04llx",
-             (unsigned long long)vmread(GUEST_CR0), (unsigned long long)vmread(GUEST_CR3),
-             (unsigned long long)vmread(GUEST_CR4), (unsigned long long)vmread(GUEST_IA32_EFER));
+             vmread(EXIT_QUALIFICATION));
+    log_info("  rip=%016lx rflags=%08lx cr2=%016lx", vmread(GUEST_RIP), vmread(GUEST_RFLAGS),
+             v->regs.cr2);
+    log_info("  cr0=%08lx cr3=%016lx cr4=%08lx efer=%04lx", vmread(GUEST_CR0), vmread(GUEST_CR3),
+             vmread(GUEST_CR4), vmread(GUEST_IA32_EFER));
     dump_segments();
-    log_info("  pin=0x%llx proc=0x%llx proc2=0x%llx entry=0x%llx exit=0x%llx",
-             (unsigned long long)vmread(PIN_BASED_CONTROLS),
-             (unsigned long long)vmread(PROC_BASED_CONTROLS),
-             (unsigned long long)vmread(PROC_BASED_CONTROLS_2),
-             (unsigned long long)vmread(VM_ENTRY_CONTROLS),
-             (unsigned long long)vmread(VM_EXIT_CONTROLS));
-    log_info("  interruptibility=0x%llx activity=%llu entry-event=0x%llx",
-             (unsigned long long)vmread(GUEST_INTERRUPTIBILITY),
-             (unsigned long long)vmread(GUEST_ACTIVITY_STATE),
-             (unsigned long long)vmread(VM_ENTRY_INTERRUPTION_INFO));
+    log_info("  pin=0x%lx proc=0x%lx proc2=0x%lx entry=0x%lx exit=0x%lx",
+             vmread(PIN_BASED_CONTROLS), vmread(PROC_BASED_CONTROLS), vmread(PROC_BASED_CONTROLS_2),
+             vmread(VM_ENTRY_CONTROLS), vmread(VM_EXIT_CONTROLS));
+    log_info("  interruptibility=0x%lx activity=%lu entry-event=0x%lx",
+             vmread(GUEST_INTERRUPTIBILITY), vmread(GUEST_ACTIVITY_STATE),
+             vmread(VM_ENTRY_INTERRUPTION_INFO));
     vcpu_return(v);
-    for (unsigned row = 0; row < 4; row++) {
-        char text[GPR_ROW];
-        vcpu_gpr_row(v, row, text);
-        log_info("  %s", text);
-    }
+    for (unsigned row = 0; row < GPR_ROWS; row++)
+        log_info("  %s", vcpu_gpr_row(v, row).at);
 }

@@ -5,14 +5,16 @@
  * To: vmx/show/dump.c, entry_check.c, show.c.
  */
 #pragma once
+#include "lib/text.h"
 #include "vmx/vcpu/vcpu.h"
 
 /* Registers, controls and the decoded last exit, to the log. */
 void vcpu_dump(const struct vcpu *v);
 void vcpu_dump_loaded(void); /* for a panic: the vCPU whose state is in this CPU, if any */
-/* Four registers in words, "rax=0x1 rcx=0x2 ...": row 0 to 3. */
-#define GPR_ROW 96
-void vcpu_gpr_row(const struct vcpu *v, unsigned row, char out[GPR_ROW]);
+/* In words: RIP, RFLAGS and the control registers; then four general ones a row, "rax=0x1 ...". */
+#define GPR_ROWS 4
+struct text vcpu_system_row(const struct vcpu *v);
+struct text vcpu_gpr_row(const struct vcpu *v, unsigned row);
 const char *vcpu_state_name(enum vcpu_state state);
 const char *exit_reason_name(uint32_t reason);
 /* Which rule of SDM "Checks on the Guest State Area" does the current VMCS break? "" if none is found. */

@@ -2,7 +2,7 @@
 /*
  * A vCPU under a debugger: one instruction at a time, INT3, and the four debug registers. It is armed before
  * it goes on and disarmed when it has stopped, so whoever looks at a stopped one sees the guest's state only.
- * From: guest/life/step.c, monitor/gdb_target.c (vcpu_debug_arm), vmx/run/run.c and exit_intr.c (exits).
+ * From: guest/life/step.c, monitor/gdb/target.c (vcpu_debug_arm), vmx/run/run.c and exit_intr.c (exits).
  * To: guest/life/control.c (vcpu_on_debug).
  * Spec: SDM "Debug Registers", "Monitor Trap Flag", "Exit Qualification for Debug Exceptions",
  * "Exit Qualification for MOV DR", "MOV-Move to/from Debug Registers".

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A vCPU under a debugger.
- * From: guest/life/step.c, monitor/gdb_target.c (arm, disarm), vmx/run/run.c and vmx/exit/ (exits).
+ * From: guest/life/step.c, monitor/gdb/target.c (arm, disarm), vmx/run/run.c and vmx/exit/ (exits).
  * To: vmx/vcpu/debug.c.   Spec: SDM "Debug Registers", "Monitor Trap Flag".
  */
 #pragma once

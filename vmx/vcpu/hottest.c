@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which ports, MSRs and addresses a vCPU exits for most: a short list that keeps the frequent ones.
- * From: vmx/exit/io.c, exit_msr.c, exit_ept.c, exit_intr.c (hottest_count).   To: monitor/cmd_exits.c.
+ * From: vmx/exit/io.c, exit_msr.c, exit_ept.c, exit_intr.c (hottest_count).   To: monitor/cmd/exits.c.
  */
 #include "vmx/vcpu/hottest.h"
 

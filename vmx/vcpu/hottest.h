@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the exits of a vCPU were about, and how often: the ports, MSRs and addresses it exits for most.
- * From: vmx/exit/ (hottest_count), monitor/cmd_exits.c (the rows).   To: vmx/vcpu/hottest.c.
+ * From: vmx/exit/ (hottest_count), monitor/cmd/exits.c (the rows).   To: vmx/vcpu/hottest.c.
  */
 #pragma once
 #include "lib/types.h"

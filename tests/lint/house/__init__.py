@@ -32,11 +32,11 @@ ROOMS = ( # lowest first: folder, what lies there, what it may use
     ("guest/pc", "virtual devices of the PC", "all below"),
     ("guest/assign", "a physical function in a VM", "all below"),
     ("guest/life", "VMs from their creation to their end", "all below"),
-    ("monitor", "the console of a person", "all below"),
-    ("monitor/term", "lines, keys, and whose console it is", "all below"),
+    ("monitor", "the console of a person: words, memory, whose console it is", "all below"),
     ("monitor/explain", "registers in words", "all below"),
     ("monitor/cmd", "a file for each group of commands", "all below"),
     ("monitor/gdb", "GDB at the serial port", "all below"),
+    ("monitor/term", "keys, lines, and the table of commands", "all below"),
     ("boot", "from GRUB to the list of init calls", "all below"),
 )
 ORDER = [name for name, _, _ in ROOMS]

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words of VT-d, for explain.
- * From: monitor/explain.c.   To: vtd/vtd_regs.h (the bits).
+ * From: monitor/explain/explain.c.   To: vtd/vtd_regs.h (the bits).
  * Spec: VT-d "Translation Structure Formats", "Register Descriptions".
  */
 #include "lib/pi_desc.h"
-#include "monitor/explain.h"
+#include "monitor/explain/explain.h"
 #include "vtd/vtd_regs.h"
 
 #define YES_NO "0:no|1:yes"

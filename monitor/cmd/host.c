@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * log, mem, cpu: Hamlet itself.
- * From: monitor/command.c.   To: arch/log.c, arch/page.c, arch/cpu.c.
+ * From: monitor/term/command.c.   To: arch/log.c, arch/page.c, arch/cpu.c.
  */
-#include "arch/apic.h"
-#include "arch/page.h"
-#include "lib/printf.h"
-#include "lib/string.h"
-#include "monitor/command.h"
-#include "vmx/show/show.h"
 #include "arch/cpu.h"
+#include "arch/page.h"
+#include "lib/string.h"
+#include "monitor/cmd/commands.h"
 #include "vmx/cpu.h"
+#include "vmx/show/show.h"
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
@@ -28,43 +26,41 @@ static bool is_subsystem(const char *word)
     return false;
 }
 
-static void list_levels(void)
+static void say_levels(void)
 {
-    char line[ARRAY_COUNT(subsystems) * 8];
-    size_t used = 0;
+    struct text names = {0};
     say("all=%s", level_names[log_level_of(NULL)]);
     for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++) {
         if (log_level_of(subsystems[i]) != log_level_of(NULL))
             say("%s=%s", subsystems[i], level_names[log_level_of(subsystems[i])]);
-        used += (size_t)snprintf(line + used, sizeof(line) - used, " %s", subsystems[i]);
+        text_add(&names, " %s", subsystems[i]);
     }
-    say("subsystems:%s", line);
+    say("subsystems:%s", names.at);
 }
 
-static void run_log(struct args *a)
+void cmd_log(struct args *a)
 {
-    if (a->next == a->count) {
-        list_levels();
+    if (!args_peek(a)) {
+        say_levels();
         return;
     }
-    const char *of = NULL, *word = args_word(a);
-    if (is_subsystem(word)) {
-        of = word;
-        word = args_word(a);
-    }
-    for (size_t i = 0; word && i < ARRAY_COUNT(level_names); i++)
-        if (strcmp(level_names[i], word) == 0 && args_end(a)) {
-            if (log_level_set(of, (enum log_level)i))
-                complain(a, "too many subsystems have a level of their own");
-            else
-                say("%s=%s", of ? of : "all", word);
-            return;
-        }
-    complain(a, "not a level or subsystem: %s; error, info or trace, and log lists the subsystems",
-             word ? word : "nothing");
+    const char *of = is_subsystem(args_peek(a)) ? args_word(a) : NULL, *word = args_word(a);
+    unsigned level = 0;
+    while (word && level < ARRAY_COUNT(level_names) && strcmp(level_names[level], word) != 0)
+        level++;
+    if (!word || level == ARRAY_COUNT(level_names))
+        complain(a,
+                 "not a level or subsystem: %s; error, info or trace, and log lists the subsystems",
+                 word ? word : "nothing");
+    else if (!args_end(a))
+        return;
+    else if (log_level_set(of, (enum log_level)level))
+        complain(a, "too many subsystems have a level of their own");
+    else
+        say("%s=%s", of ? of : "all", word);
 }
 
-static void run_mem(struct args *a)
+void cmd_mem(struct args *a)
 {
     if (!args_end(a))
         return;
@@ -77,7 +73,7 @@ static void run_mem(struct args *a)
     }
 }
 
-static void run_cpu(struct args *a)
+void cmd_cpu(struct args *a)
 {
     if (!args_end(a))
         return;
@@ -94,9 +90,3 @@ static void run_cpu(struct args *a)
                 v->cpu ? (int)v->cpu->index : -1);
         }
 }
-
-const struct command command_log = {"log", run_log, "[SUBSYSTEM] [error | info | trace]",
-                                    "how much Hamlet says", "log vtd trace"};
-const struct command command_mem = {"mem", run_mem, "", "free memory, and where the VMs lie",
-                                    "mem"};
-const struct command command_cpu = {"cpu", run_cpu, "", "who runs on which processor", "cpu"};

@@ -2,20 +2,19 @@
 /*
  * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
  * description, and where each is kept while the vCPU is stopped.
- * From: monitor/gdb.c.   To: vmx/show/show.c, vmx/vcpu/vcpu.c.
+ * From: monitor/gdb/gdb.c.   To: vmx/show/show.c, vmx/vcpu/vcpu.c.
  * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
  */
-#include "lib/printf.h"
-#include "lib/string.h"
 #include "arch/x86.h"
-#include "monitor/gdb.h"
-#include "vmx/vmcs_fields.h"
-#include "vmx/show/show.h"
+#include "lib/string.h"
+#include "monitor/gdb/gdb.h"
 #include "vmx/caps.h"
+#include "vmx/show/show.h"
+#include "vmx/vmcs_fields.h"
 
 #define MXCSR         24
 #define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP, for us, when the vCPU is loaded */
-#define XSTATE_BV     512 /* behind the FXSAVE area: which components are not in their initial state */
+#define XSTATE_BV     512 /* behind the FXSAVE area: components not in their initial state */
 #define XSTATE_LEGACY (BIT(0) | BIT(1))
 /* What a debugger may change of RFLAGS: the flags that POPF knows. */
 #define RFLAGS_EDITED                                                                              \
@@ -30,8 +29,8 @@ enum place {
 };
 
 static const struct row {
-    const char *
-        name; /* with size 0 it begins with an e in a 32-bit guest; of several it ends with a number */
+    /* with size 0 it begins with an e in a 32-bit guest; of several it ends with a number */
+    const char *name;
     uint8_t count, count32;
     uint8_t size; /* bytes; 0: 8, or 4 in a 32-bit guest */
     enum place place;
@@ -90,12 +89,12 @@ static const struct row {
     {"gs_base", 1, 0, 8, FIELD, GUEST_GS_BASE, 0, 0, NULL, NULL},
 };
 
-/* Register n is the nth of a row, if *nth is its place in it; NULL: there is none. */
-static const struct row *find(bool wide, unsigned n, unsigned *nth)
+/* Register n is the *nth of its row; NULL: there is none. */
+static const struct row *find(bool wide, uint64_t n, unsigned *nth)
 {
     for (const struct row *r = rows; r < rows + ARRAY_COUNT(rows); r++) {
         unsigned count = wide ? r->count : r->count32;
-        *nth = n;
+        *nth = (unsigned)n;
         if (n < count)
             return r;
         n -= count;
@@ -105,7 +104,14 @@ static const struct row *find(bool wide, unsigned n, unsigned *nth)
 
 static size_t size_of(const struct row *r, bool wide) { return r->size ? r->size : wide ? 8 : 4; }
 
-/* --- The description -------------------------------------------------------------------------------- */
+size_t gdb_reg_size(bool wide, uint64_t n)
+{
+    unsigned nth;
+    const struct row *r = find(wide, n, &nth);
+    return r ? size_of(r, wide) : 0;
+}
+
+/* --- The description -------------------------------------------------------------------------- */
 
 /* The text is made from its beginning each time, and only the part that was asked for is sent. */
 struct part {
@@ -113,7 +119,7 @@ struct part {
     size_t skip, left;
 };
 
-static void put(struct part *p, const char *text)
+static void describe(struct part *p, const char *text)
 {
     size_t length = strlen(text), skip = MIN(p->skip, length), n = MIN(length - skip, p->left);
     gdb_answer_text(p->line, "%.*s", (int)n, text + skip);
@@ -121,19 +127,20 @@ static void put(struct part *p, const char *text)
     p->left -= n;
 }
 
-static void put_register(struct part *p, const struct row *r, unsigned nth, bool wide)
+static void describe_register(struct part *p, const struct row *r, unsigned nth, bool wide)
 {
-    char name[16], text[96];
+    struct text t = {0};
     unsigned bits = 8 * (unsigned)size_of(r, wide), first = r->place == GPR ? r->at : 0;
     if (r->count > 1)
-        snprintf(name, sizeof(name), "%s%u", r->name, first + nth);
+        text_add(&t, "<reg name=\"%s%u\"", r->name, first + nth);
     else
-        snprintf(name, sizeof(name), "%c%s", r->size || wide ? *r->name : 'e', r->name + 1);
-    snprintf(text, sizeof(text), "<reg name=\"%s\" bitsize=\"%u\" type=\"", name, bits);
-    put(p, text);
-    snprintf(text, sizeof(text), "int%u", bits);
-    put(p, r->type ? r->type : text);
-    put(p, "\"/>");
+        text_add(&t, "<reg name=\"%c%s\"", r->size || wide ? *r->name : 'e', r->name + 1);
+    text_add(&t, " bitsize=\"%u\" type=\"", bits);
+    if (r->type)
+        text_add(&t, "%s\"/>", r->type);
+    else
+        text_add(&t, "int%u\"/>", bits);
+    describe(p, t.at);
 }
 
 void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size)
@@ -143,45 +150,44 @@ void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size)
     gdb_answer_text(l, "m");
     const struct row *r;
     unsigned nth;
-    put(&p, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
-    put(&p,
-        wide ? "<architecture>i386:x86-64</architecture>" : "<architecture>i386</architecture>");
+    describe(&p, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
+    describe(&p, wide ? "<architecture>i386:x86-64</architecture>"
+                      : "<architecture>i386</architecture>");
     for (unsigned n = 0; (r = find(wide, n, &nth)); n++) {
         if (r->head && nth == 0)
-            put(&p, r->head);
-        put_register(&p, r, nth, wide);
+            describe(&p, r->head);
+        describe_register(&p, r, nth, wide);
     }
-    put(&p, "</feature></target>");
+    describe(&p, "</feature></target>");
     if (p.left == size)
         l->out[mark] = 'l';
 }
 
-/* --- Their values ----------------------------------------------------------------------------------- */
+/* --- Their values ----------------------------------------------------------------------------- */
 
 static uint8_t *fpu_at(struct vcpu *v, const struct row *r, unsigned nth)
 {
     return (uint8_t *)v->fpu + r->at + nth * r->step;
 }
 
-size_t gdb_reg_read(struct vcpu *v, bool wide, unsigned n, uint8_t bytes[GDB_REG_MAX], bool *known)
+bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_MAX])
 {
     unsigned nth;
     const struct row *r = find(wide, n, &nth);
     uint64_t value = 0;
-    *known = r && r->place != NOWHERE;
-    if (!r)
-        return 0;
-    size_t size = size_of(r, wide);
+    if (!r || r->place == NOWHERE)
+        return false;
     memset(bytes, 0, GDB_REG_MAX);
+    if (r->place == FPU) {
+        memcpy(bytes, fpu_at(v, r, nth), r->kept ? r->kept : r->size);
+        return true;
+    }
     if (r->place == GPR)
         value = vcpu_gpr(v, (enum gpr)(r->at + nth));
-    if (r->place == FIELD)
-        *known = vcpu_vmcs_field(v, r->at, &value);
-    if (r->place == FPU)
-        memcpy(bytes, fpu_at(v, r, nth), r->kept ? r->kept : size);
-    else
-        memcpy(bytes, &value, MIN(size, sizeof(value)));
-    return size;
+    else if (!vcpu_vmcs_field(v, r->at, &value))
+        return false;
+    memcpy(bytes, &value, MIN(size_of(r, wide), sizeof(value)));
+    return true;
 }
 
 static bool write_field(struct vcpu *v, uint32_t field, uint64_t value)
@@ -210,7 +216,7 @@ static bool write_fpu(struct vcpu *v, const struct row *r, unsigned nth, const u
     return true;
 }
 
-bool gdb_reg_write(struct vcpu *v, bool wide, unsigned n, const uint8_t bytes[GDB_REG_MAX])
+bool gdb_reg_write(struct vcpu *v, bool wide, uint64_t n, const uint8_t bytes[GDB_REG_MAX])
 {
     unsigned nth;
     const struct row *r = find(wide, n, &nth);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words of the PC itself, for explain: control registers, page tables, PCI, messages, APICs.
- * From: monitor/explain.c.   To: pci/pci_regs.h, arch/x86.h (the bits).
+ * From: monitor/explain/explain.c.   To: pci/pci_regs.h, arch/x86.h (the bits).
  * Spec: SDM "Control Registers", "Paging"; PCI Local Bus "Configuration Space Organization"; 82093AA.
  */
 #include "arch/apic.h"
 #include "arch/x86.h"
 #include "guest/insn/gwalk.h"
-#include "monitor/explain.h"
+#include "monitor/explain/explain.h"
 #include "pci/pci_regs.h"
 
 static const struct explain_field page_table[] = {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vm: which VMs there are, and what one does to a whole one. reboot: the machine.
- * From: monitor/command.c.   To: guest/life/control.c, guest/core/vm.c.
+ * From: monitor/term/command.c.   To: guest/life/control.c, guest/core/vm.c.
  */
 #include "arch/acpi.h"
 #include "arch/panic.h"
-#include "lib/string.h"
 #include "arch/uart.h"
 #include "guest/assign/assign.h"
-#include "monitor/command.h"
 #include "guest/life/life.h"
+#include "monitor/cmd/commands.h"
+#include "monitor/focus.h"
 
 static const char *state_name(const struct vm *vm)
 {
@@ -20,7 +20,7 @@ static const char *state_name(const struct vm *vm)
     return vm->state == VM_PAUSED && !vm_is_still(vm) ? "pausing" : names[vm->state];
 }
 
-static void list(void)
+static void say_vms(void)
 {
     if (vm_count() == 0)
         say("no VM");
@@ -28,11 +28,11 @@ static void list(void)
         const struct vm *vm = vm_get(i);
         say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
             state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
-            vm->fault_count, vm == console_vm() ? " (console)" : "");
+            vm->fault_count, vm == focus_vm() ? " (console)" : "");
     }
 }
 
-static int stop(struct vm *vm)
+static int end_vm(struct vm *vm)
 {
     vm_fail(vm, "stopped by the monitor");
     return 0;
@@ -45,14 +45,14 @@ static const struct {
     {"pause", "pauses", vm_pause},
     {"resume", "runs", vm_resume},
     {"reset", "is reset", vm_reset},
-    {"stop", "ends", stop},
+    {"stop", "ends", end_vm},
 };
 
-static void run_vm(struct args *a)
+void cmd_vm(struct args *a)
 {
-    if (a->next == a->count || args_is(a, "list")) {
+    if (!args_peek(a) || args_is(a, "list")) {
         if (args_end(a))
-            list();
+            say_vms();
         return;
     }
     for (size_t i = 0; i < ARRAY_COUNT(acts); i++) {
@@ -70,13 +70,30 @@ static void run_vm(struct args *a)
     args_end(a);
 }
 
-static void run_reboot(struct args *a)
+void cmd_power_off(void)
+{
+    static bool asked;
+    if (asked) { /* the second time does not wait for the VMs */
+        assign_silence();
+        uart_drain();
+        acpi_power_off();
+    }
+    asked = true;
+    if (focus_on_monitor())
+        focus_to_guest();
+    for (size_t i = 0; i < vm_count(); i++) {
+        vm_get(i)->dumped = true; /* its registers tell nothing about an end from outside */
+        vm_fail(vm_get(i), "ended at the console");
+    }
+}
+
+void cmd_reboot(struct args *a)
 {
     bool off = args_is(a, "off"), stop = !off && args_is(a, "panic");
     if (!args_end(a))
         return;
     if (off) {
-        console_power_off();
+        cmd_power_off();
         return;
     }
     if (stop)
@@ -86,10 +103,3 @@ static void run_reboot(struct args *a)
     uart_drain();
     acpi_reset();
 }
-
-const struct command command_vm = {"vm", run_vm, "[list | pause | resume | reset | stop] [NAME]",
-                                   "the VMs; pause, resume, reset or stop one", "vm pause alpha"};
-const struct command command_reboot = {
-    "reboot", run_reboot, "[off | panic]",
-    "reset the machine; end all VMs and switch it off; or stop it and say where everybody was",
-    "reboot off"};

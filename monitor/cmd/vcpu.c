@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vcpu: registers and VMCS of a virtual CPU. inject: an event for it.
- * From: monitor/command.c.   To: vmx/show/show.c, guest/life/control.c (vm_visit).
+ * From: monitor/term/command.c.   To: vmx/show/show.c, guest/life/control.c (vm_visit).
  */
-#include "lib/printf.h"
-#include "lib/string.h"
-#include "arch/x86.h"
-#include "guest/pc/vlapic.h"
 #include "guest/life/life.h"
-#include "monitor/command.h"
-#include "monitor/explain.h"
-#include "vmx/vmcs_fields.h"
-#include "vmx/show/show.h"
+#include "guest/pc/vlapic.h"
+#include "lib/string.h"
+#include "monitor/cmd/commands.h"
+#include "monitor/explain/explain.h"
 #include "vmx/run/post.h"
+#include "vmx/show/show.h"
+#include "vmx/vmcs_fields.h"
 
 static const struct {
     const char *name;
@@ -57,21 +55,27 @@ static const struct {
                {GUEST_RFLAGS, "rflags"},
                {IDT_VECTORING_INFO, "vmcs.event"}};
 
-static void say_vmcs_field(const struct vcpu *v, size_t i)
+/* The name that explain has for a field; NULL: its bits have no words. */
+static const char *words_of(uint32_t encoding)
 {
+    for (size_t i = 0; i < ARRAY_COUNT(decoded); i++)
+        if (decoded[i].encoding == encoding)
+            return decoded[i].reg;
+    return encoding - GUEST_ES_ACCESS_RIGHTS < 2 * SEG_COUNT ? "vmcs.access_rights" : NULL;
+}
+
+static void say_vmcs_field(const struct vcpu *v, uint32_t encoding, const char *name)
+{
+    const char *reg = words_of(encoding);
+    struct text words = {0};
     uint64_t value;
-    char words[200] = "";
-    if (!vcpu_vmcs_field(v, fields[i].encoding, &value)) {
-        say("%04x %-34s this CPU has no such field", fields[i].encoding, fields[i].name);
+    if (!vcpu_vmcs_field(v, encoding, &value)) {
+        say("%04x %-34s this CPU has no such field", encoding, name);
         return;
     }
-    for (size_t k = 0; k < ARRAY_COUNT(decoded); k++)
-        if (decoded[k].encoding == fields[i].encoding)
-            explain_line(decoded[k].reg, &value, words, sizeof(words));
-    if (fields[i].encoding - GUEST_ES_ACCESS_RIGHTS < 2 * SEG_COUNT)
-        explain_line("vmcs.access_rights", &value, words, sizeof(words));
-    say("%04x %-34s 0x%lx%s%s", fields[i].encoding, fields[i].name, value, *words ? "  " : "",
-        words);
+    if (reg)
+        words = explain_words(reg, value, 0);
+    say("%04x %-34s 0x%lx%s%s", encoding, name, value, words.used ? "  " : "", words.at);
 }
 
 /* Does `name` have `part` in it? Upper and lower case are one: users type what is easy. */
@@ -93,39 +97,35 @@ struct wish {
     bool is_group, found;
 };
 
-static void show_vmcs(struct vcpu *v, void *ctx)
+static void say_vmcs(struct vcpu *v, void *ctx)
 {
     struct wish *w = ctx;
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         const char *group = groups[FIELD_GET(VMCS_FIELD_TYPE, fields[i].encoding)];
         if (strcmp(w->group, group) == 0 || strcmp(w->group, "all") == 0 ||
             (!w->is_group && has_part(fields[i].name, w->group))) {
-            say_vmcs_field(v, i);
+            say_vmcs_field(v, fields[i].encoding, fields[i].name);
             w->found = true;
         }
     }
 }
 
-static void show_registers(struct vcpu *v, void *ctx)
+static void say_vcpu_registers(struct vcpu *v, void *ctx)
 {
     struct vcpu_paging p;
     (void)ctx;
     vcpu_paging(v, &p);
-    say("  rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx", p.rip,
-        p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
+    say("  %s", vcpu_system_row(v).at);
     say("  mode=%s cpl=%u cs-base=0x%lx",
         p.code64   ? "64-bit"
         : p.code32 ? "32-bit"
                    : "16-bit",
         p.cpl, p.segment_base[1]);
-    for (unsigned row = 0; row < 4; row++) {
-        char text[GPR_ROW];
-        vcpu_gpr_row(v, row, text);
-        say("  %s", text);
-    }
+    for (unsigned row = 0; row < GPR_ROWS; row++)
+        say("  %s", vcpu_gpr_row(v, row).at);
 }
 
-static void run_vcpu(struct args *a)
+void cmd_vcpu(struct args *a)
 {
     struct vcpu *v;
     if (!args_vcpu(a, &v))
@@ -143,7 +143,7 @@ static void run_vcpu(struct args *a)
     if (!args_end(a))
         return;
     if (w.group) {
-        vm_visit(v, show_vmcs, &w);
+        vm_visit(v, say_vmcs, &w);
         if (!w.found)
             complain(a, "no VMCS field has %s in its name", w.group);
         return;
@@ -151,36 +151,27 @@ static void run_vcpu(struct args *a)
     say("vcpu=%s.%u state=%s last-exit=\"%s\" cpu=%d", v->vm->name, v->index,
         vcpu_state_name(v->state), exit_reason_name(v->exit.reason),
         v->cpu ? (int)v->cpu->index : -1);
-    vm_visit(v, show_registers, NULL);
+    vm_visit(v, say_vcpu_registers, NULL);
 }
 
-/* --- inject --------------------------------------------------------------------------------------- */
+/* --- inject ----------------------------------------------------------------------------------- */
 
-static void run_inject(struct args *a)
+void cmd_inject(struct args *a)
 {
     struct vcpu *v;
     uint64_t vector;
     if (!args_vcpu(a, &v))
         return;
-    if (args_is(a, "nmi")) {
-        if (!args_end(a))
-            return;
+    bool nmi = args_is(a, "nmi");
+    if ((!nmi && !args_number(a, "vector", &vector)) || !args_end(a))
+        return;
+    if (nmi) {
         vcpu_nmi(v);
         say("vcpu=%s.%u gets an NMI", v->vm->name, v->index);
-        return;
-    }
-    if (!args_number(a, "vector", &vector) || !args_end(a))
-        return;
-    if (vector < VECTOR_FIRST_LEGAL || vector > 255) {
+    } else if (vector < VECTOR_FIRST_LEGAL || vector > 255) {
         complain(a, "vector 0x%lx: %u to 255", vector, VECTOR_FIRST_LEGAL);
-        return;
+    } else {
+        vlapic_deliver(v, (uint8_t)vector);
+        say("vcpu=%s.%u gets vector 0x%02lx", v->vm->name, v->index, vector);
     }
-    vlapic_deliver(v, (uint8_t)vector);
-    say("vcpu=%s.%u gets vector 0x%02lx", v->vm->name, v->index, vector);
 }
-
-const struct command command_vcpu = {
-    "vcpu", run_vcpu, "[NAME[.N]] [vmcs control | exit | guest | host | all | PART-OF-A-NAME]",
-    "state and registers of a vCPU, and its VMCS", "vcpu alpha.0 vmcs guest_rip"};
-const struct command command_inject = {"inject", run_inject, "[NAME[.N]] VECTOR | nmi",
-                                       "an interrupt or NMI for a vCPU", "inject alpha.0 0x40"};

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk: from an address of a program to the one in the machine, every entry shown. tlb is the same
- * word. With a device instead of a vCPU: its address through the second-stage table.
- * From: monitor/command.c, monitor/cmd_vtd.c.   To: monitor/memory.c, vmx/show/show.c, vtd/show.c.
+ * walk, and tlb as its other name: from an address of a program to the one in the machine, every
+ * entry shown. With a device instead of a vCPU: its address through the second-stage table.
+ * From: monitor/term/command.c, monitor/cmd/vtd.c.   To: monitor/memory.c, vmx/ept.c,
+ * vtd/show.c.
  */
 #include "lib/string.h"
-#include "monitor/command.h"
-#include "monitor/explain.h"
+#include "monitor/cmd/commands.h"
+#include "monitor/explain/explain.h"
 #include "monitor/memory.h"
-#include "vtd/vtd_regs.h"
 #include "vtd/vtd.h"
+#include "vtd/vtd_regs.h"
 
 static void say_entry(const char *where, unsigned level, uint64_t entry, const char *reg)
 {
-    char words[160];
-    explain_line(reg, &entry, words, sizeof(words));
-    say("  %-6s level %u  0x%016lx  %s", where, level, entry, words);
+    say("  %-6s level %u  0x%016lx  %s", where, level, entry, explain_words(reg, entry, 0).at);
 }
 
 static void walk_ept(struct vcpu *v, gpa_t at)
@@ -39,16 +38,14 @@ static void walk_ept(struct vcpu *v, gpa_t at)
 static void walk_vcpu(struct vcpu *v, uint64_t gva)
 {
     struct memory_walk w = {0};
-    char words[120];
     int err = memory_walk(v, gva, &w);
     if (!w.paging)
         say("  paging is off: gva = gpa");
     for (unsigned i = 0; i < w.count; i++)
         say_entry("guest", w.levels - i, w.steps[i].entry, "pte");
     if (err == -EPERM) {
-        uint64_t code = w.end.error_code;
-        explain_line("pferr", &code, words, sizeof(words));
-        say("gva=0x%lx -> page fault, error code 0x%lx: %s", gva, code, words);
+        say("gva=0x%lx -> page fault, error code 0x%lx: %s", gva, (uint64_t)w.end.error_code,
+            explain_words("pferr", w.end.error_code, 0).at);
     } else if (err == -EINVAL) {
         say("gva=0x%lx is not canonical: general protection fault", gva);
     } else if (err) {
@@ -61,10 +58,8 @@ static void walk_vcpu(struct vcpu *v, uint64_t gva)
 
 static void say_pair(const char *where, struct u128 entry, const char *reg)
 {
-    uint64_t words[2] = {entry.lo, entry.hi};
-    char text[160];
-    explain_line(reg, words, text, sizeof(text));
-    say("  %-8s 0x%016lx%016lx  %s", where, entry.hi, entry.lo, text);
+    say("  %-8s 0x%016lx%016lx  %s", where, entry.hi, entry.lo,
+        explain_words(reg, entry.lo, entry.hi).at);
 }
 
 static void walk_device(bdf_t bdf, uint64_t iova)
@@ -90,13 +85,13 @@ static void walk_device(bdf_t bdf, uint64_t iova)
                                       : "address beyond the width");
 }
 
-static void run_walk(struct args *a)
+void cmd_walk(struct args *a)
 {
     struct vcpu *v;
     uint64_t at;
     bdf_t bdf;
-    if (a->next < a->count && parse_bdf(a->words[a->next], &bdf) == 0) {
-        a->next++;
+    if (args_peek(a) && parse_bdf(args_peek(a), &bdf) == 0) {
+        args_word(a);
         if (args_number(a, "address", &at) && args_end(a))
             walk_device(bdf, at);
         return;
@@ -114,6 +109,3 @@ static void run_walk(struct args *a)
 
 #define WALK_USAGE "[NAME[.N]] [gpa] ADDRESS, or bb:dd.f ADDRESS"
 #define WALK_HELP  "an address through the guest's tables, EPT, or VT-d, entry by entry"
-const struct command command_walk = {"walk", run_walk, WALK_USAGE, WALK_HELP,
-                                     "walk alpha.0 0x100000"};
-const struct command command_tlb = {"tlb", run_walk, WALK_USAGE, WALK_HELP, "tlb 00:02.0 0x1000"};

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * explain: any register or entry, field by field.
- * From: monitor/command.c, cmd_walk.c, cmd_vtd.c, cmd_vcpu.c.   To: the tables, monitor/explain_*.c.
+ * From: monitor/cmd/.   To: the tables, monitor/explain/.
  */
-#include "monitor/explain.h"
+#include "monitor/explain/explain.h"
 #include "lib/printf.h"
 #include "lib/string.h"
-#include "monitor/command.h"
-#include "vmx/show/show.h"
+#include "monitor/args.h"
 
 static const struct explain_register *const tables[] = {explain_vtd, explain_vmx, explain_pc};
 
@@ -69,7 +68,7 @@ static void say_field(const struct explain_field *f, uint64_t word)
 }
 
 /* One line per field, and one for bits of no field. */
-static void say_register(const struct explain_register *r, const uint64_t *words)
+void explain_say(const struct explain_register *r, const uint64_t *words)
 {
     say("%s: %s", r->name, r->title);
     uint64_t known[2] = {0};
@@ -83,84 +82,21 @@ static void say_register(const struct explain_register *r, const uint64_t *words
                 64 * i + 63, 64 * i, words[i] & ~known[i]);
 }
 
-void explain_line(const char *name, const uint64_t *words, char *out, size_t size)
+struct text explain_words(const char *name, uint64_t low, uint64_t high)
 {
-    const struct explain_register *r = explain_find(name);
-    size_t used = 0;
-    out[0] = '\0';
-    for (const struct explain_field *f = r->fields; f->mask && used < size; f++) {
+    const uint64_t words[2] = {low, high};
+    struct text t = {0};
+    for (const struct explain_field *f = explain_find(name)->fields; f->mask; f++) {
         uint64_t value = value_of(f, words[f->word]);
         const char *meaning;
         size_t length = value_word(f->values, value, &meaning);
         if (!value && !length)
             continue;
-        const char *space = used ? " " : "";
-        int n;
+        text_add(&t, "%s%s", t.used ? " " : "", f->name);
         if (length)
-            n = snprintf(out + used, size - used, "%s%s=%.*s", space, f->name, (int)length,
-                         meaning);
-        else if ((f->mask & (f->mask - 1)) == 0)
-            n = snprintf(out + used, size - used, "%s%s", space, f->name);
-        else
-            n = snprintf(out + used, size - used, "%s%s=0x%lx", space, f->name, value);
-        used += (size_t)n;
+            text_add(&t, "=%.*s", (int)length, meaning);
+        else if (f->mask & (f->mask - 1)) /* more than one bit */
+            text_add(&t, "=0x%lx", value);
     }
+    return t;
 }
-
-static void list(void)
-{
-    char line[100];
-    size_t used = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
-        for (const struct explain_register *r = tables[i]; r->name; r++) {
-            if (used > 70) {
-                say("%s", line);
-                used = 0;
-            }
-            used += (size_t)snprintf(line + used, sizeof(line) - used, "  %s", r->name);
-        }
-    if (used)
-        say("%s", line);
-    say("  vmcs.exit_qualification REASON");
-}
-
-/* What the qualification means depends on the reason: each has a table of its own. */
-static const struct explain_register *qualification(struct args *a)
-{
-    uint64_t reason;
-    char name[32];
-    if (!args_number(a, "exit reason", &reason))
-        return NULL;
-    snprintf(name, sizeof(name), "vmcs.qualification.%lu", reason);
-    const struct explain_register *r = explain_find(name);
-    if (!r)
-        complain(a, "the qualification says nothing for reason %lu (%s)", reason,
-                 reason < EXIT_REASON_COUNT ? exit_reason_name((uint32_t)reason) : "unknown");
-    return r;
-}
-
-static void run_explain(struct args *a)
-{
-    const char *name = args_word(a);
-    if (!name) {
-        list();
-        return;
-    }
-    bool by_reason = strcmp(name, "vmcs.exit_qualification") == 0;
-    const struct explain_register *r = by_reason ? qualification(a) : explain_find(name);
-    uint64_t words[2] = {0};
-    if (!r && !by_reason)
-        complain(a, "no register has the name %s; explain lists them", name);
-    if (!r)
-        return;
-    for (unsigned i = 0; i < r->words; i++)
-        if (!args_number(a, i ? "high value" : "value", &words[i]))
-            return;
-    if (!args_end(a))
-        return;
-    say_register(r, words);
-}
-
-const struct command command_explain = {"explain", run_explain, "[REGISTER VALUE [HIGH]]",
-                                        "each field of a register or table entry, in words",
-                                        "explain vtd.context 0x2ff7001 0x102"};

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VM that a debugger looks at: which one, stopping it whole, letting some of its vCPUs go on, and what they
- * are to stop for. All of that is armed just before they go on, and out of the way again when they rest: a
- * guest at rest holds nothing of ours, neither in its memory nor in its registers.
- * From: monitor/gdb.c; guest/life/control.c (on_event).   To: guest/life/control.c, vmx/vcpu/debug.c, monitor/memory.c.
+ * The VM that a debugger looks at: which one, stopping it whole, letting some of its vCPUs go on,
+ * and what they are to stop for. All of that is armed just before they go on, and out of the way
+ * again when they rest: a guest at rest holds nothing of ours, neither in its memory nor in its
+ * registers.
+ * From: monitor/gdb/gdb.c; from exits by vm_hooks.debug.   To: guest/life/control.c,
+ * vmx/vcpu/debug.c, monitor/memory.c.
  * Spec: SDM "Debug Control Register (DR7)", "Breakpoint Exception (#BP)".
  *
  * INVARIANT: `breaks` and the registers change only while the VM is at rest; its vCPUs read them.
  */
 #include "arch/options.h"
-#include "lib/string.h"
-#include "monitor/gdb.h"
-#include "monitor/memory.h"
 #include "guest/core/memory.h"
-#include "vmx/vcpu/debug.h"
 #include "guest/life/life.h"
+#include "lib/string.h"
+#include "monitor/gdb/gdb.h"
+#include "monitor/memory.h"
+#include "vmx/vcpu/debug.h"
 #define LOG "gdb"
 #include "arch/log.h"
 
@@ -29,16 +31,15 @@
 #define SIGNAL_KILL   9
 #define SIGNAL_SEGV   11
 
-enum happened { NOTHING, STEPPED, AT_INT3, AT_REGISTER, CRASHED };
-
 static struct {
     struct vm *vm;
     bool armed;   /* it goes, or has gone, with what is below */
     bool crashed; /* when it goes on, it ends */
     struct {
-        enum happened what;
-        unsigned n;          /* which register */
-    } happened[VM_VCPU_MAX]; /* not told yet */
+        bool due; /* the debugger has not heard it yet */
+        enum debug_event event;
+        unsigned n; /* which register */
+    } happened[VM_VCPU_MAX];
     struct {
         bool used;
         gpa_t at; /* found where it was set, so it holds in every address space */
@@ -48,7 +49,7 @@ static struct {
     char kinds[DR_COUNT]; /* of `registers`, as GDB numbers them */
 } target;
 
-/* --- Which VM --------------------------------------------------------------------------------------- */
+/* --- Which VM --------------------------------------------------------------------------------- */
 
 void target_choose(struct vm *vm)
 {
@@ -90,7 +91,7 @@ bool target_is_wide(void)
     return s.efer & EFER_LMA;
 }
 
-/* --- Breakpoints ------------------------------------------------------------------------------------ */
+/* --- Breakpoints ------------------------------------------------------------------------------ */
 
 static int break_find(gpa_t at)
 {
@@ -100,26 +101,17 @@ static int break_find(gpa_t at)
     return -1;
 }
 
-static bool break_set(gpa_t at)
-{
-    unsigned i = 0;
-    if (break_find(at) >= 0)
-        return true;
-    while (i < BREAK_MAX && target.breaks[i].used)
-        i++;
-    if (i == BREAK_MAX || !vm_ram(target.vm, at, 1))
-        return false;
-    target.breaks[i].used = true;
-    target.breaks[i].at = at;
-    return true;
-}
-
-static bool break_clear(gpa_t at)
+static bool break_change(bool set, gpa_t at)
 {
     int i = break_find(at);
-    if (i >= 0)
-        target.breaks[i].used = false;
-    return i >= 0;
+    for (int k = 0; set && i < 0 && k < BREAK_MAX; k++)
+        if (!target.breaks[k].used)
+            i = k;
+    if (i < 0 || !vm_ram(target.vm, at, 1))
+        return false;
+    target.breaks[i].used = set;
+    target.breaks[i].at = at;
+    return true;
 }
 
 /* Enable, R/W and LEN of register n; 0: the CPU does not watch that. */
@@ -133,12 +125,12 @@ static uint64_t dr7_of(unsigned n, char kind, uint64_t at, uint64_t size)
     return DR7_ENABLE(n) | (uint64_t)(rw[(int)kind] | lengths[size] << 2) << (16 + 4 * n);
 }
 
-/* What register n has met, and nobody has been told yet, is of no interest any more. */
-static void forget(unsigned n)
+/* Drop what register n has met and the debugger has not heard yet. */
+static void forget_events(unsigned n)
 {
     for (unsigned i = 0; i < VM_VCPU_MAX; i++)
-        if (target.happened[i].what == AT_REGISTER && target.happened[i].n == n)
-            target.happened[i].what = NOTHING;
+        if (target.happened[i].event == DEBUG_REGISTER && target.happened[i].n == n)
+            target.happened[i].due = false;
 }
 
 static bool register_change(bool set, char kind, uint64_t at, uint64_t size)
@@ -151,7 +143,7 @@ static bool register_change(bool set, char kind, uint64_t at, uint64_t size)
             continue;
         target.kinds[n] = set ? kind : 0;
         r->dr[n] = at;
-        forget(n);
+        forget_events(n);
         r->dr7 = (r->dr7 & ~DR7_ALL(n)) | (set ? bits : 0);
         return true;
     }
@@ -163,9 +155,7 @@ bool target_break(struct vcpu *v, bool set, char kind, uint64_t at, uint64_t siz
     struct memory_walk w = {0};
     if (kind != '0')
         return register_change(set, kind, at, size);
-    if (memory_walk(v, at, &w))
-        return false;
-    return set ? break_set(w.end.gpa) : break_clear(w.end.gpa);
+    return !memory_walk(v, at, &w) && break_change(set, w.end.gpa);
 }
 
 void target_forget_breaks(void)
@@ -175,13 +165,19 @@ void target_forget_breaks(void)
     target.registers = (struct vcpu_debug){0};
 }
 
-/* --- Rest and motion -------------------------------------------------------------------------------- */
+/* --- Rest and motion -------------------------------------------------------------------------- */
+
+/* Where INT3 number i stands or is to stand; NULL: it is not used. */
+static uint8_t *break_byte(unsigned i)
+{
+    return target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
+}
 
 static void put_int3(void)
 {
     target.registers.int3 = false;
     for (unsigned i = 0; i < BREAK_MAX; i++) {
-        uint8_t *byte = target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
+        uint8_t *byte = break_byte(i);
         if (!byte)
             continue;
         target.registers.int3 = true;
@@ -190,14 +186,12 @@ static void put_int3(void)
     }
 }
 
-/* Backwards. What the guest has written there itself stays. */
+/* What the guest has written there itself stays. */
 static void take_int3(void)
 {
-    for (unsigned i = 0; i < BREAK_MAX; i++) {
-        uint8_t *byte = target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
-        if (byte && *byte == INT3)
-            *byte = target.breaks[i].byte;
-    }
+    for (unsigned i = 0; i < BREAK_MAX; i++)
+        if (break_byte(i) && *break_byte(i) == INT3)
+            *break_byte(i) = target.breaks[i].byte;
 }
 
 static void disarm(void)
@@ -226,7 +220,7 @@ static bool arm(const char actions[VM_VCPU_MAX])
     return able;
 }
 
-/* A reset that somebody at the console has asked for comes first. */
+/* A reset by the console comes first. */
 bool target_at_rest(void)
 {
     const struct vm *vm = target.vm;
@@ -241,15 +235,16 @@ bool target_at_rest(void)
 void target_pause(void)
 {
     if (target.vm)
-        (void)!vm_pause(target.vm);
+        IGNORE(vm_pause(target.vm));
 }
 
-static bool anything_happened(void)
+/* The first vCPU of which the debugger has to hear; VM_VCPU_MAX: none. */
+static unsigned first_due(void)
 {
-    for (unsigned i = 0; i < VM_VCPU_MAX; i++)
-        if (target.happened[i].what)
-            return true;
-    return false;
+    unsigned i = 0;
+    while (i < VM_VCPU_MAX && !target.happened[i].due)
+        i++;
+    return i;
 }
 
 bool target_go(const char actions[VM_VCPU_MAX])
@@ -261,7 +256,8 @@ bool target_go(const char actions[VM_VCPU_MAX])
         vm_end(target.vm, VM_EXIT_CRASH);
         return true;
     }
-    if (anything_happened()) /* two vCPUs at once: the other has its turn before anybody goes on */
+    if (first_due() <
+        VM_VCPU_MAX) /* two vCPUs at once: the other has its turn before any goes on */
         return true;
     for (unsigned i = 0; i < VM_VCPU_MAX; i++)
         vcpus |= actions[i] ? (uint32_t)BIT(i) : 0;
@@ -275,7 +271,7 @@ void target_detach(void)
     if (is_alive() && target.crashed)
         vm_end(target.vm, VM_EXIT_CRASH);
     else if (is_alive())
-        (void)!vm_resume(target.vm);
+        IGNORE(vm_resume(target.vm));
 }
 
 void target_end(const char *why)
@@ -284,7 +280,7 @@ void target_end(const char *why)
         vm_fail(target.vm, "%s", why);
 }
 
-/* --- What happened ---------------------------------------------------------------------------------- */
+/* --- What happened ---------------------------------------------------------------------------- */
 
 /* Is the INT3 at which v stands one of ours? The guest may use it, too. */
 static bool is_ours(struct vcpu *v)
@@ -298,14 +294,11 @@ static bool is_ours(struct vcpu *v)
 /* On the CPU of v, while others of the VM may still run. */
 static bool on_event(struct vcpu *v, enum debug_event event, unsigned n)
 {
-    static const enum happened of[] = {[DEBUG_STEP] = STEPPED,
-                                       [DEBUG_INT3] = AT_INT3,
-                                       [DEBUG_REGISTER] = AT_REGISTER,
-                                       [DEBUG_CRASH] = CRASHED};
     if (v->vm != target.vm || !target.armed || (event == DEBUG_INT3 && !is_ours(v)))
         return false;
-    target.happened[v->index].what = of[event];
+    target.happened[v->index].event = event;
     target.happened[v->index].n = n;
+    target.happened[v->index].due = true;
     target.crashed |= event == DEBUG_CRASH;
     return true;
 }
@@ -322,27 +315,26 @@ static void tell_end(struct gdb_line *l)
 uint64_t target_why(struct gdb_line *l, unsigned signal)
 {
     static const char *const watched[] = {"watch", "rwatch", "awatch"};
-    unsigned i = 0;
+    unsigned i = first_due();
     if (!is_alive()) {
         tell_end(l);
         return 1;
     }
-    while (i < target.vm->vcpu_count && !target.happened[i].what)
-        i++;
-    if (i == target.vm->vcpu_count) {
+    if (i == VM_VCPU_MAX) {
         gdb_answer_text(l, "T%02xthread:1;", signal);
         return 1;
     }
     unsigned n = target.happened[i].n;
-    bool data = target.happened[i].what == AT_REGISTER && target.kinds[n] >= '2';
-    gdb_answer_text(l, "T%02x", target.happened[i].what == CRASHED ? SIGNAL_SEGV : SIGNAL_TRAP);
+    enum debug_event event = target.happened[i].event;
+    bool data = event == DEBUG_REGISTER && target.kinds[n] >= '2';
+    gdb_answer_text(l, "T%02x", event == DEBUG_CRASH ? SIGNAL_SEGV : SIGNAL_TRAP);
     if (data)
         gdb_answer_text(l, "%s:%lx;", watched[target.kinds[n] - '2'], target.registers.dr[n]);
     gdb_answer_text(l, "thread:%x;", i + 1);
-    target.happened[i].what = NOTHING;
-    for (unsigned k = 0; k < VM_VCPU_MAX; k++) /* those are met again */
-        if (target.happened[k].what == AT_INT3)
-            target.happened[k].what = NOTHING;
+    target.happened[i].due = false;
+    for (unsigned k = 0; k < VM_VCPU_MAX; k++) /* an INT3 is met again */
+        if (target.happened[k].event == DEBUG_INT3)
+            target.happened[k].due = false;
     return i + 1;
 }
 

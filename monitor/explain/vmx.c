@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words of VT-x, for explain.
- * From: monitor/explain.c.   To: vmx/vmx_bits.h (the bits).
+ * From: monitor/explain/explain.c.   To: vmx/vmx_bits.h (the bits).
  * Spec: SDM "Virtual Machine Control Structures".
  */
-#include "monitor/explain.h"
+#include "monitor/explain/explain.h"
 #include "vmx/vcpu/vcpu.h"
 
 static const struct explain_field pin[] = {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exits: why the vCPUs of a VM came back, how often, how often since somebody asked last, and for which
- * ports, MSRs and addresses most.
- * From: monitor/command.c.   To: vmx/run/run.c (exit_count), vmx/vcpu/hottest.c.
+ * exits: why the vCPUs of a VM came back, how often, how often since the last question, and for
+ * which ports, MSRs and addresses most.
+ * From: monitor/term/command.c.   To: guest/life/report.c (vm_exit_count), vmx/run/run.c.
  */
-#include "lib/printf.h"
-#include "monitor/command.h"
 #include "guest/life/life.h"
+#include "monitor/cmd/commands.h"
 #include "vmx/show/show.h"
 
 #define TOP_SHOWN 5
@@ -37,26 +36,21 @@ static uint64_t next_top(const struct vm *vm, enum hottest_kind kind, const uint
     return most;
 }
 
-static void show_tops(const struct vm *vm)
+static void say_tops(const struct vm *vm)
 {
     static const char *const names[HOTTEST_KINDS] = {"ports", "MSRs", "GPAs"};
     for (enum hottest_kind kind = HOTTEST_PORT; kind < HOTTEST_KINDS; kind++) {
-        char line[TOP_SHOWN * 40];
+        struct text line = {0};
         uint64_t shown[TOP_SHOWN], count;
-        size_t used = 0;
-        for (unsigned n = 0; n < TOP_SHOWN; n++) {
-            count = next_top(vm, kind, shown, n, &shown[n]);
-            if (!count)
-                break;
-            used +=
-                (size_t)snprintf(line + used, sizeof(line) - used, " 0x%lx=%lu", shown[n], count);
-        }
-        if (used)
-            say("  top %s:%s", names[kind], line);
+        for (unsigned n = 0; n < TOP_SHOWN && (count = next_top(vm, kind, shown, n, &shown[n]));
+             n++)
+            text_add(&line, " 0x%lx=%lu", shown[n], count);
+        if (line.used)
+            say("  top %s:%s", names[kind], line.at);
     }
 }
 
-static void show_exits(const struct vm *vm)
+static void say_exits(const struct vm *vm)
 {
     uint64_t all = 0, more = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
@@ -67,22 +61,18 @@ static void show_exits(const struct vm *vm)
         more += new;
         seen[vm->index][reason] = n;
     }
-    show_tops(vm);
+    say_tops(vm);
     say("vm=%s exits=%lu since-last=%lu interrupts=%lu", vm->name, all, more, vm->irq_count);
 }
 
 /* Without a name: every VM that is there. */
-static void run_exits(struct args *a)
+void cmd_exits(struct args *a)
 {
     struct vm *vm;
-    bool one = a->next < a->count;
+    bool one = args_peek(a);
     if (!args_vm(a, &vm) || !args_end(a))
         return;
     for (size_t i = 0; i < vm_count(); i++)
         if (one ? vm_get(i) == vm : vm_get(i)->vcpu_count > 0)
-            show_exits(vm_get(i));
+            say_exits(vm_get(i));
 }
-
-const struct command command_exits = {
-    "exits", run_exits, "[NAME]",
-    "exits by reason, how many since asked last; which ports, MSRs, addresses", "exits alpha"};

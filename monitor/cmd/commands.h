@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands. One never changes a VM unless that is its purpose.
+ * From: monitor/term/command.c (their table).   To: monitor/cmd/.
+ */
+#pragma once
+#include "monitor/args.h"
+
+/* `a`: the words behind the name. */
+void cmd_vm(struct args *a);
+void cmd_vcpu(struct args *a);
+void cmd_exits(struct args *a);
+void cmd_x(struct args *a);
+void cmd_walk(struct args *a);
+void cmd_map(struct args *a);
+void cmd_mem(struct args *a);
+void cmd_pci(struct args *a);
+void cmd_assign(struct args *a);
+void cmd_unassign(struct args *a);
+void cmd_audit(struct args *a);
+void cmd_vtd(struct args *a);
+void cmd_irq(struct args *a);
+void cmd_pid(struct args *a);
+void cmd_check(struct args *a);
+void cmd_inject(struct args *a);
+void cmd_explain(struct args *a);
+void cmd_trace(struct args *a);
+void cmd_log(struct args *a);
+void cmd_cpu(struct args *a);
+void cmd_reboot(struct args *a);
+
+/* End every VM, and with the last of them Hamlet. The second time: at once. */
+void cmd_power_off(void);

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The packets of the remote serial protocol, by their letter. A session begins with the question
+ * qSupported, which stops the VM; it ends when the debugger detaches or kills, or the VM ends.
+ * From: monitor/term/console.c.   To: monitor/gdb/line.c, target.c, regs.c; gdb.run_line (the
+ * commands of the monitor).
+ * Spec: Debugging with GDB, "Packets", "Stop Reply Packets", "General Query Packets".
+ *
+ * A broken packet is asked for again, an unknown one gets the empty answer, and one that cannot be
+ * done E01. Other VMs lose no time to it: a few bytes are read and written at a time.
+ */
+#include "monitor/gdb/gdb.h"
+#include "arch/options.h"
+#include "arch/uart.h"
+#include "lib/string.h"
+#include "monitor/args.h"
+#include "monitor/edit.h"
+#include "monitor/memory.h"
+#define LOG "gdb"
+#include "arch/log.h"
+
+#define GDB_SPEED   115200
+#define SIGNAL_INT  2
+#define SIGNAL_TRAP 5
+#define POLL_BYTES  64
+#define MEMORY_MAX  (GDB_PACKET_MAX / 2)
+
+static struct {
+    struct gdb_line line;
+    void (*run_line)(char *line);
+    bool session;     /* a debugger is there */
+    bool waits;       /* for the VM to stop: the answer to its last packet */
+    bool packet;      /* one is in line.in, not answered yet */
+    bool name_looked; /* for the VM that the option names */
+    bool wide;        /* what it has been told of the registers */
+    uint64_t thread;  /* of g, p, m and their like: the last that stopped, or that H has chosen */
+} gdb;
+
+/* What a packet comes to; ANSWERED: the rest is in the answer already. */
+enum result { ANSWERED, OK, ERROR, UNKNOWN, LATER };
+
+static struct vcpu *current(void) { return target_thread(gdb.thread); }
+
+/* --- Words of a packet ------------------------------------------------------------------------ */
+
+static bool take_number(uint64_t *n) { return gdb_number(&gdb.line, n); }
+static bool take_char(char c) { return gdb_char(&gdb.line, c); }
+
+static bool take_range(uint64_t *address, uint64_t *size)
+{
+    return take_number(address) && take_char(',') && take_number(size);
+}
+
+/* UINT64_MAX: all of them; 0: any. */
+static bool take_thread(uint64_t *id)
+{
+    if (gdb_word(&gdb.line, "-1")) {
+        *id = UINT64_MAX;
+        return true;
+    }
+    return take_number(id) && (*id == 0 || target_thread(*id));
+}
+
+/* --- Registers and memory --------------------------------------------------------------------- */
+
+/* False: there is no register n. */
+static bool answer_register(uint64_t n)
+{
+    uint8_t bytes[GDB_REG_MAX];
+    size_t size = gdb_reg_size(gdb.wide, n);
+    bool known = size && gdb_reg_read(current(), gdb.wide, n, bytes);
+    if (known)
+        gdb_answer_hex(&gdb.line, bytes, size);
+    for (size_t i = 0; i < size && !known; i++)
+        gdb_answer_text(&gdb.line, "xx");
+    return size != 0;
+}
+
+static enum result read_registers(void)
+{
+    for (unsigned n = 0; answer_register(n); n++)
+        ;
+    return ANSWERED;
+}
+
+/* All that can be changed is; the digits of the others are passed over. */
+static enum result write_registers(void)
+{
+    uint8_t bytes[GDB_REG_MAX];
+    size_t size;
+    for (unsigned n = 0; (size = gdb_reg_size(gdb.wide, n)); n++) {
+        const char *digits = gdb.line.at;
+        if (strlen(digits) < 2 * size)
+            return ERROR;
+        if (gdb_bytes(&gdb.line, bytes, size))
+            gdb_reg_write(current(), gdb.wide, n, bytes);
+        gdb.line.at = digits + 2 * size;
+    }
+    return OK;
+}
+
+static enum result read_register(void)
+{
+    uint64_t n;
+    return take_number(&n) && answer_register(n) ? ANSWERED : ERROR;
+}
+
+static enum result write_register(void)
+{
+    uint8_t bytes[GDB_REG_MAX];
+    uint64_t n;
+    bool done = take_number(&n) && take_char('=') &&
+                gdb_bytes(&gdb.line, bytes, gdb_reg_size(gdb.wide, n)) &&
+                gdb_reg_write(current(), gdb.wide, n, bytes);
+    return done ? OK : ERROR;
+}
+
+static uint8_t memory[MEMORY_MAX];
+
+static enum result read_memory(void)
+{
+    uint64_t address, size;
+    if (!take_range(&address, &size))
+        return ERROR;
+    size = memory_copy(current(), address, memory, MIN(size, (uint64_t)MEMORY_MAX), false);
+    gdb_answer_hex(&gdb.line, memory, size);
+    return size ? ANSWERED : ERROR;
+}
+
+static enum result write_memory(void)
+{
+    uint64_t address, size;
+    bool done = take_range(&address, &size) && size <= MEMORY_MAX && take_char(':') &&
+                gdb_bytes(&gdb.line, memory, size) &&
+                memory_copy(current(), address, memory, size, true) == size;
+    return done ? OK : ERROR;
+}
+
+/* Z sets one, z takes it away. */
+static enum result change_breakpoint(void)
+{
+    bool set = gdb.line.in[0] == 'Z';
+    char kind = *gdb.line.at;
+    uint64_t address, size;
+    if (kind < '0' || kind > '4')
+        return UNKNOWN;
+    gdb.line.at++;
+    bool done = take_char(',') && take_range(&address, &size) &&
+                target_break(current(), set, kind, address, size);
+    return done ? OK : ERROR;
+}
+
+/* --- Threads ---------------------------------------------------------------------------------- */
+
+static enum result choose_thread(void)
+{
+    uint64_t id;
+    bool go = take_char('c');
+    if ((!go && !take_char('g')) || !take_thread(&id))
+        return ERROR;
+    if (!go && id != UINT64_MAX)
+        gdb.thread = MAX(id, UINT64_C(1));
+    return OK;
+}
+
+static enum result thread_alive(void)
+{
+    uint64_t id;
+    return take_number(&id) && target_thread(id) ? OK : ERROR;
+}
+
+static enum result list_threads(void)
+{
+    for (uint64_t id = 1; target_thread(id); id++)
+        gdb_answer_text(&gdb.line, "%c%lx", id == 1 ? 'm' : ',', id);
+    return ANSWERED;
+}
+
+static enum result describe_thread(void)
+{
+    uint64_t id;
+    const struct vcpu *v = take_number(&id) ? target_thread(id) : NULL;
+    if (!v)
+        return ERROR;
+    const char *text = v->state == VCPU_WAIT_SIPI ? "waits for a STARTUP IPI"
+                       : v->halted                ? "halted"
+                                                  : "active";
+    gdb_answer_hex(&gdb.line, text, strlen(text));
+    return ANSWERED;
+}
+
+/* --- Going on --------------------------------------------------------------------------------- */
+
+static enum result tell_reason(void)
+{
+    gdb.thread = target_why(&gdb.line, SIGNAL_TRAP);
+    return ANSWERED;
+}
+
+/* ";action[:thread]..." The first that names a vCPU counts for it; a signal is nothing here.
+ * The answer comes when the VM has stopped again. */
+static enum result go_on(void)
+{
+    char actions[VM_VCPU_MAX] = {0};
+    while (take_char(';')) {
+        uint64_t signal, id = UINT64_MAX;
+        char letter = *gdb.line.at,
+             how = (char)(letter | 0x20); /* C and S have a signal behind them */
+        if (how != 'c' && how != 's')
+            return ERROR;
+        gdb.line.at++;
+        if ((letter != how && !take_number(&signal)) || (take_char(':') && !take_thread(&id)))
+            return ERROR;
+        for (unsigned i = 0; i < VM_VCPU_MAX; i++)
+            if (!actions[i] && (id == UINT64_MAX || MAX(id, UINT64_C(1)) == i + 1))
+                actions[i] = how;
+    }
+    if (*gdb.line.at || !target_go(actions))
+        return ERROR;
+    gdb.waits = target_thread(1) != NULL;
+    return gdb.waits ? LATER : tell_reason(); /* it had crashed, and that was its end */
+}
+
+/* Breakpoints go with the debugger, the VM goes on. */
+static enum result detach(void)
+{
+    gdb.session = false;
+    target_detach();
+    return OK;
+}
+
+static enum result kill_vm(void)
+{
+    gdb.session = false;
+    target_end("killed by the debugger");
+    return OK;
+}
+
+/* --- Questions -------------------------------------------------------------------------------- */
+
+static void answer_hex_line(const char *line, size_t length)
+{
+    gdb_answer_hex(&gdb.line, line, length);
+    gdb_answer_hex(&gdb.line, "\n", 1);
+}
+
+/* "monitor COMMAND" in GDB: the console shows the answer as well, and all of it. */
+static enum result run_command(void)
+{
+    char line[EDIT_LINE_MAX + 1];
+    size_t size = strlen(gdb.line.at) / 2, before = gdb.line.out_length;
+    if (size > EDIT_LINE_MAX || !gdb_bytes(&gdb.line, line, size))
+        return ERROR;
+    line[size] = '\0';
+    console_copy = answer_hex_line;
+    gdb.run_line(line);
+    console_copy = NULL;
+    return gdb.line.out_length == before ? OK : ANSWERED;
+}
+
+static enum result send_description(void)
+{
+    uint64_t offset, size;
+    if (!take_range(&offset, &size))
+        return ERROR;
+    gdb_describe(&gdb.line, gdb.wide, offset, MIN(size, (uint64_t)GDB_PACKET_MAX - 1));
+    return ANSWERED;
+}
+
+/* A debugger begins, with nothing left of the one before. */
+static enum result begin_session(void)
+{
+    gdb.session = true;
+    gdb.thread = 1;
+    gdb.wide = target_is_wide();
+    target_forget_breaks();
+    gdb_answer_text(&gdb.line, "PacketSize=%x;qXfer:features:read+;vContSupported+",
+                    GDB_PACKET_MAX);
+    return ANSWERED;
+}
+
+/* A name that begins with another's stands before it. */
+static const struct {
+    const char *name;
+    bool of_vcpu; /* E01 after the VM has ended */
+    enum result (*run)(void);
+    const char *answer; /* always the same, where there is nothing to run */
+} packets[] = {
+    {"?", false, tell_reason, NULL},
+    {"g", true, read_registers, NULL},
+    {"G", true, write_registers, NULL},
+    {"p", true, read_register, NULL},
+    {"P", true, write_register, NULL},
+    {"m", true, read_memory, NULL},
+    {"M", true, write_memory, NULL},
+    {"Z", true, change_breakpoint, NULL},
+    {"z", true, change_breakpoint, NULL},
+    {"H", true, choose_thread, NULL},
+    {"T", true, thread_alive, NULL},
+    {"vCont?", false, NULL, "vCont;c;C;s;S"},
+    {"vCont", true, go_on, NULL},
+    {"vKill", false, kill_vm, NULL},
+    {"k", false, kill_vm, NULL},
+    {"D", false, detach, NULL},
+    {"qSupported", false, begin_session, NULL},
+    {"qXfer:features:read:target.xml:", false, send_description, NULL},
+    {"qAttached", false, NULL, "1"}, /* to quit is to detach */
+    {"qfThreadInfo", false, list_threads, NULL},
+    {"qsThreadInfo", false, NULL, "l"}, /* that were all */
+    {"qThreadExtraInfo,", false, describe_thread, NULL},
+    {"qRcmd,", false, run_command, NULL},
+};
+
+static enum result dispatch(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(packets); i++) {
+        if (!gdb_word(&gdb.line, packets[i].name))
+            continue;
+        if (packets[i].of_vcpu && !current())
+            return ERROR;
+        if (packets[i].run)
+            return packets[i].run();
+        gdb_answer_text(&gdb.line, "%s", packets[i].answer);
+        return ANSWERED;
+    }
+    return UNKNOWN;
+}
+
+/* --- The line --------------------------------------------------------------------------------- */
+
+static void send_answer(bool heard)
+{
+    gdb_answer_begin(&gdb.line);
+    enum result result = heard ? dispatch() : ERROR;
+    if (result == LATER) { /* only the acknowledgement */
+        gdb.line.out_length = gdb.line.answer;
+        return;
+    }
+    if (result == OK)
+        gdb_answer_text(&gdb.line, "OK");
+    else if (result == ERROR)
+        gdb_answer_text(&gdb.line, "E01");
+    gdb_answer_end(&gdb.line);
+}
+
+/* Only a debugger that introduces itself may stop a VM that runs. */
+static void answer_packet(void)
+{
+    bool first = strncmp(gdb.line.in, "qSupported", strlen("qSupported")) == 0;
+    gdb.waits &= !first;
+    bool heard = first || (gdb.session && !gdb.waits);
+    if (heard && !target_at_rest()) {
+        target_pause();
+        return;
+    }
+    gdb.packet = false;
+    send_answer(heard);
+}
+
+/* The VM has come to something, or to its end. */
+static bool tell_why(void)
+{
+    bool over = target_vm() && target_vm()->state >= VM_ENDING;
+    if (!over && !target_at_rest())
+        return false;
+    gdb.waits = false;
+    gdb.session &= !over;
+    gdb.line.out_length = gdb.line.out_sent = 0;
+    gdb_answer_begin(&gdb.line);
+    gdb.thread = target_why(&gdb.line, SIGNAL_INT);
+    gdb_answer_end(&gdb.line);
+    return true;
+}
+
+static void listen(void)
+{
+    for (unsigned i = 0; i < POLL_BYTES && !gdb.packet; i++) {
+        int byte = uart_line_read();
+        enum gdb_event event = byte < 0 ? GDB_NOTHING : gdb_line_take(&gdb.line, (uint8_t)byte);
+        gdb.packet = event == GDB_PACKET;
+        if (event == GDB_INTERRUPT && gdb.waits)
+            target_pause();
+    }
+}
+
+static bool send_some(void)
+{
+    struct gdb_line *l = &gdb.line;
+    l->out_sent +=
+        uart_line_write((const uint8_t *)l->out + l->out_sent, l->out_length - l->out_sent);
+    return l->out_sent == l->out_length;
+}
+
+void gdb_poll(void)
+{
+    if (!uart_line_port())
+        return;
+    if (!gdb.name_looked && !target_vm())
+        log_error("gdb=: no VM that can be debugged has the name %s", options.gdb_vm);
+    gdb.name_looked = true;
+    if (!send_some())
+        return;
+    if (!gdb.waits || !tell_why()) {
+        if (!gdb.packet)
+            listen();
+        if (gdb.packet)
+            answer_packet();
+    }
+    (void)send_some();
+}
+
+void gdb_init(void (*run_line)(char *line))
+{
+    gdb.run_line = run_line;
+    if (!options.gdb_port)
+        return;
+    if (options.gdb_port == options.console_port)
+        log_error("gdb=: that port is the console's");
+    else if (!uart_line_open(options.gdb_port, GDB_SPEED))
+        log_error("gdb=: no serial port at 0x%x", options.gdb_port);
+    else
+        target_init();
+}
+
+void cmd_gdb(struct args *a)
+{
+    struct vm *vm;
+    if (args_peek(a)) {
+        if (!args_vm(a, &vm) || !args_end(a))
+            return;
+        if (gdb.session)
+            complain(a, "a debugger is there: let it detach first");
+        else if (vm->config.run)
+            complain(a, "run=: it has the monitor trap flag already");
+        else
+            target_choose(vm);
+    }
+    if (!uart_line_port())
+        say("no port: gdb=com2 on Hamlet's command line opens one");
+    else
+        say("port=0x%x vm=%s debugger=%s", uart_line_port(), target_vm() ? target_vm()->name : "-",
+            gdb.session ? "yes" : "no");
+}
