@@ -29,6 +29,9 @@ struct cpu {
     struct trace_event *trace; /* TRACE_RING of them; NULL: never asked for */
     uint64_t trace_count;      /* events ever written */
 
+    /* What vmx/ keeps of this CPU: struct vmx_cpu (vmx/cpu.h). */
+    uint8_t vmx[64] __attribute__((aligned(64)));
+
     uint64_t gdt[7]; /* null, code64, data, (spare), (spare), TSS (two slots) */
     struct tss tss;
 };

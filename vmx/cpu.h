@@ -2,21 +2,25 @@
 /*
  * What vmx/ keeps of each logical processor: which vCPU's state is in it, and which EPT it may use now.
  * Private to vmx/, but for the monitor's view of a CPU.
- * From: vmx/vcpu/vcpu.c (load, unload), vmx/ept_flush.c (announcements).   To: arch/cpu.h (its index).
+ * From: vmx/vcpu/vcpu.c (load, unload), vmx/ept_flush.c (announcements), vmx/run/sched.c (its queue).
+ * To: arch/cpu.h (struct cpu, in which it lies).
  */
 #pragma once
 #include "arch/cpu.h"
+#include "lib/bits.h"
 
 struct vcpu;
 struct ept;
+struct run_queue;
 
 struct vmx_cpu {
     struct vcpu *vcpu;     /* vcpu.c: its VMCS is current here, its registers are loaded; or NULL */
     struct ept *guest_ept; /* ept_flush.c: set while this CPU is in a guest, or about to enter it */
-    uint64_t guest_generation;  /* ept_flush.c: of that EPT, when this CPU last invalidated */
-    uint64_t sleeps;            /* sched.c: how often there was nothing to run */
-} __attribute__((aligned(64))); /* written at each entry: no two in a cache line */
-extern struct vmx_cpu vmx_cpus[CPU_MAX];
+    uint64_t guest_generation; /* ept_flush.c: of that EPT, when this CPU last invalidated */
+    struct run_queue *queue;   /* sched.c: NULL until it runs vCPUs */
+    uint64_t sleeps;           /* sched.c: how often there was nothing to run */
+} __attribute__((may_alias));
+static_assert(sizeof(struct vmx_cpu) <= sizeof(((struct cpu *)0)->vmx), "its place in struct cpu");
 
-static inline struct vmx_cpu *vmx_cpu(const struct cpu *cpu) { return &vmx_cpus[cpu->index]; }
+static inline struct vmx_cpu *vmx_cpu(struct cpu *cpu) { return (struct vmx_cpu *)cpu->vmx; }
 static inline struct vmx_cpu *this_vmx_cpu(void) { return vmx_cpu(this_cpu()); }

@@ -55,7 +55,7 @@ void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
 }
 
 /* Is that CPU past the point where it could still use an entry older than `generation`? */
-static bool is_clean(const struct cpu *other, const struct ept *ept, uint64_t generation)
+static bool is_clean(struct cpu *other, const struct ept *ept, uint64_t generation)
 {
     struct vmx_cpu *cpu = vmx_cpu(other);
     return atomic_load(&cpu->guest_ept) != ept || atomic_load(&cpu->guest_generation) >= generation;

@@ -11,8 +11,6 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 
-struct vmx_cpu vmx_cpus[CPU_MAX];
-
 void vmcs_failed(const char *instruction, uint64_t operand)
 {
     uint32_t number = 0;

@@ -78,7 +78,7 @@ void cmd_cpu(struct args *a)
     if (!args_end(a))
         return;
     for (unsigned i = 0; i < cpu_count(); i++) {
-        const struct cpu *cpu = cpu_get(i);
+        struct cpu *cpu = cpu_get(i);
         const struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
         say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
             v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu == this_cpu() ? " (this one)" : "");

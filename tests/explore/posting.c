@@ -67,7 +67,6 @@ static struct shape shape; /* of this search */
 
 /* --- The machine around the code ----------------------------------------------------------------- */
 
-struct vmx_cpu vmx_cpus[CPU_MAX];
 struct cpu *this_cpu(void) { return &w.cpus[explore_current() % ACTORS_MAX]; }
 unsigned cpu_count(void) { return shape.cpus; }
 struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
@@ -107,7 +106,7 @@ void cpu_wait(void) { dispatch_ipi(explore_choose(&w.pending[this_cpu()->index],
 void vcpu_load(struct vcpu *v)
 {
     for (unsigned c = 0; c < shape.cpus; c++)
-        if (&w.cpus[c] != this_cpu() && vmx_cpus[c].vcpu == v)
+        if (&w.cpus[c] != this_cpu() && vmx_cpu(&w.cpus[c])->vcpu == v)
             explore_failed("vCPU %u is in two CPUs", v->index);
     this_vmx_cpu()->vcpu = v;
 }
@@ -378,10 +377,10 @@ static void build(void)
     for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++)
         w.cpus[c].index = w.cpus[c].apic_id = c;
     for (unsigned c = 0; c < shape.cpus; c++) {
-        queues[c].open = true;
+        vmx_cpu(&w.cpus[c])->queue = &queues[c];
         explore_actor(names[c], cpu_actor);
         explore_watch(&queues[c].idle, sizeof(queues[c].idle));
-        explore_watch(&vmx_cpus[c].vcpu, sizeof(vmx_cpus[c].vcpu));
+        explore_watch(&vmx_cpu(&w.cpus[c])->vcpu, sizeof(vmx_cpu(&w.cpus[c])->vcpu));
     }
     explore_actor("device", device_actor);
     explore_actor("outside", outside_actor);
@@ -402,7 +401,6 @@ static void build(void)
     }
     explore_keep(&w, sizeof(w));
     explore_keep(queues, shape.cpus * sizeof(queues[0]));
-    explore_keep(vmx_cpus, shape.cpus * sizeof(vmx_cpus[0]));
     explore_keep(&start_lock, sizeof(start_lock));
 }
 

@@ -38,7 +38,6 @@ static struct cpu *here;
 
 struct cpu *this_cpu(void) { return here; }
 unsigned cpu_count(void) { return CPUS; }
-struct vmx_cpu vmx_cpus[CPU_MAX];
 struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
 void cpu_kick(struct cpu *cpu) { w.ipis[cpu->index] |= IPI_KICK; }
 static uint64_t host_timer, slept_until;
@@ -54,7 +53,7 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 void vcpu_load(struct vcpu *v)
 {
     for (unsigned c = 0; c < CPUS; c++)
-        assert_true(&w.cpus[c] == here || vmx_cpus[c].vcpu != v); /* never in two CPUs */
+        assert_true(&w.cpus[c] == here || vmx_cpu(&w.cpus[c])->vcpu != v); /* never in two CPUs */
     vmx_cpu(here)->vcpu = v;
 }
 void vcpu_unload(struct vcpu *v)
@@ -75,7 +74,6 @@ static int create(void **state)
     (void)state;
     memset(&w, 0, sizeof(w));
     memset(queues, 0, sizeof(queues));
-    memset(vmx_cpus, 0, sizeof(vmx_cpus));
     for (unsigned c = 0; c < CPUS; c++) {
         w.cpus[c].index = w.cpus[c].apic_id = c;
         on(c);
@@ -268,10 +266,8 @@ static void explore(unsigned depth)
 {
     struct world saved = w;
     struct run_queue saved_queues[CPUS];
-    struct vmx_cpu saved_vmx[CPUS];
     size_t length = strlen(path);
     memcpy(saved_queues, queues, sizeof(saved_queues));
-    memcpy(saved_vmx, vmx_cpus, sizeof(saved_vmx));
     for (unsigned e = 0; e < EVENT_COUNT; e++)
         for (unsigned n = 0; n < 2; n++) {
             if (!happens((enum event)e, n))
@@ -285,7 +281,6 @@ static void explore(unsigned depth)
                 assert_nothing_is_lost();
             w = saved;
             memcpy(queues, saved_queues, sizeof(saved_queues));
-            memcpy(vmx_cpus, saved_vmx, sizeof(saved_vmx));
             path[length] = '\0';
         }
 }
@@ -349,8 +344,8 @@ static void an_idle_cpu_takes_over(void **state)
     w.vcpus[0].pinned = -1;
     slice_ends(0);
     assert_ptr_equal(w.vcpus[0].cpu, &w.cpus[1]);
-    assert_true(w.ipis[1] & IPI_KICK); /* it sleeps */
-    assert_null(vmx_cpus[0].vcpu);     /* its registers have left */
+    assert_true(w.ipis[1] & IPI_KICK);      /* it sleeps */
+    assert_null(vmx_cpu(&w.cpus[0])->vcpu); /* its registers have left */
     enter(1);
     assert_int_equal(FIELD_GET(PI_NDST, w.pids[0].control), 1);
     assert_int_equal(queues[0].load, 1);
@@ -387,7 +382,7 @@ static void stops_from_every_state(void **state)
         assert_int_equal(v->state, VCPU_STOPPED);
         assert_int_equal(v->requests & VCPU_REQUEST_STOP, 0);
         assert_int_equal(queues[1].load, 0);
-        assert_null(vmx_cpus[1].vcpu);
+        assert_null(vmx_cpu(&w.cpus[1])->vcpu);
         assert_rules();
         on(0);
         sched_stop(v); /* stopped already: returns */

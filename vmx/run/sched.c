@@ -27,18 +27,18 @@
 #include "arch/trap.h"
 #include "arch/spinlock.h"
 
-static struct run_queue {
+struct run_queue {
     struct spinlock lock;
-    bool open;                      /* its CPU runs vCPUs */
     struct vcpu_list ready, halted; /* the wake list */
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
     uint64_t tick;                  /* TSC at which its CPU asks done() again */
-} queues[CPU_MAX];
+};
+static struct run_queue queues[CPU_MAX];
 
 static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->index]; }
-static struct run_queue *own_queue(void) { return queue_of(this_cpu()); }
+static struct run_queue *own_queue(void) { return this_vmx_cpu()->queue; }
 
 /* STOPPED and WAIT_SIPI have no home whose lock could guard them. Taken before any queue's lock. */
 static struct spinlock start_lock;
@@ -120,7 +120,7 @@ static struct cpu *least_loaded(void)
     struct cpu *best = this_cpu();
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
-        if (queue_of(cpu)->open && queue_of(cpu)->load < queue_of(best)->load)
+        if (vmx_cpu(cpu)->queue && queue_of(cpu)->load < queue_of(best)->load)
             best = cpu;
     }
     return best;
@@ -134,7 +134,7 @@ static struct cpu *lighter_cpu(void)
     struct cpu *best = NULL;
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
-        unsigned busy = queue_of(cpu)->open ? atomic_load(&queue_of(cpu)->busy) : least;
+        unsigned busy = vmx_cpu(cpu)->queue ? atomic_load(&queue_of(cpu)->busy) : least;
         if (busy >= least)
             continue;
         least = busy;
@@ -367,7 +367,7 @@ static void on_active_notification(void *ctx) { (void)ctx; }
 
 void sched_init_cpu(void)
 {
-    own_queue()->open = true;
+    this_vmx_cpu()->queue = queue_of(this_cpu());
     if (this_cpu()->index != 0)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
