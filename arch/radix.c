@@ -73,15 +73,24 @@ static void table_free(const struct radix *r, uint64_t *table, unsigned level)
 
 void radix_free(struct radix *r) { table_free(r, r->root, r->levels); }
 
+/* Where the walk for `at` ends; *value is what it read there, once. */
+static uint64_t *walk(const struct radix *r, uint64_t at, unsigned *level, uint64_t *value)
+{
+    uint64_t *table = r->root;
+    for (*level = r->levels;; --*level) {
+        uint64_t *entry = &table[index_of(at, *level)];
+        *value = atomic_load(entry);
+        if (!is_table(r, *value, *level))
+            return entry;
+        table = table_of(*value);
+    }
+}
+
 uint64_t radix_walk(const struct radix *r, uint64_t at, unsigned *level)
 {
-    const uint64_t *table = r->root;
-    for (*level = r->levels;; --*level) {
-        uint64_t entry = atomic_load(&table[index_of(at, *level)]);
-        if (!is_table(r, entry, *level))
-            return entry;
-        table = table_of(entry);
-    }
+    uint64_t value;
+    walk(r, at, level, &value);
+    return value;
 }
 
 unsigned radix_path(const struct radix *r, uint64_t at, uint64_t entries[])
@@ -150,21 +159,35 @@ int radix_map(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf)
     return 0;
 }
 
+/* Take out the part [at, end) of a larger page, which is split. Returns the size of what went. */
+static uint64_t clear_part(const struct radix *r, uint64_t at, uint64_t end, unsigned level,
+                           uint64_t *entry)
+{
+    uint64_t done = radix_set(r, at, end - at, 0);
+    if (done > 0)
+        return done;
+    /* Too much goes rather than too little: a later access stops that guest or device. */
+    log_error("no page to split 0x%lx: unmapped as a whole", ALIGN_DOWN(at, RADIX_SPAN(level)));
+    entry_set(r, entry, 0);
+    return radix_after(at, level) - at;
+}
+
 struct radix_range radix_clear(const struct radix *r, uint64_t first, uint64_t end)
 {
     struct radix_range flush = {first, end};
     unsigned level;
-    for (uint64_t at = first, done; radix_find(r, &at, end, &level); at += done) {
-        uint64_t page = ALIGN_DOWN(at, RADIX_SPAN(level)), next = radix_after(at, level);
+    for (uint64_t at = first, value, next; at < end; at = next) {
+        uint64_t *entry = walk(r, at, &level, &value);
+        uint64_t page = ALIGN_DOWN(at, RADIX_SPAN(level));
+        next = page + RADIX_SPAN(level);
+        if (!is_present(r, value))
+            continue;
         flush.first = MIN(flush.first, page);
         flush.end = MAX(flush.end, next);
-        done = radix_set(r, at, MIN(next, end) - at, 0);
-        if (done == 0) {
-            /* Too much goes rather than too little: a later access stops that guest or device. */
-            log_error("no page to split 0x%llx: unmapped as a whole", (unsigned long long)page);
-            radix_set(r, page, RADIX_SPAN(level), 0);
-            done = next - at;
-        }
+        if (page == at && next <= end)
+            entry_set(r, entry, 0);
+        else
+            next = at + clear_part(r, at, MIN(next, end), level, entry);
     }
     return flush;
 }
