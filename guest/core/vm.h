@@ -73,19 +73,21 @@ struct vm {
     unsigned vcpu_count;
     struct vcpu *vcpus[VM_VCPU_MAX];
     struct vm_config config;
-    struct { /* how it is started: by its kernel's loader */
+    /* guest/life/kernel.c: how it is started, by its kernel's loader */
+    struct {
         const char *format;
         enum vcpu_mode mode;
         uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
     } start;
 
-    /* guest/core/memory.c, identity.c */
+    /* guest/core/memory.c, guest/core/identity.c */
     struct vm_ram ram[VM_RAM_COUNT];
     uint64_t ram_size; /* of both */
 
-    /* guest/core/vm.c */
+    /* guest/core/vm.c, guest/life/ */
     enum vm_state state;
     bool reset_wanted; /* as soon as it is still */
+    /* guest/core/vm.c */
     /* How it ended: VM_EXIT_..., or what was written to port 0xF4 (value << 1 | 1), and in words. */
     unsigned exit_status;
     char why[112];
@@ -101,7 +103,7 @@ struct vm {
     struct vm_access accesses[VM_ACCESS_MAX]; /* the last ones; number n at n % VM_ACCESS_MAX */
     uint64_t access_count;
 
-    /* guest/assign/assign.c, faults.c, irq.c */
+    /* guest/assign/ */
     struct assignment *assignments;
     uint64_t fault_count; /* of its devices */
     uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
@@ -115,18 +117,19 @@ struct vm {
     uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
     bool dumped;       /* its registers were printed where it crashed */
 
-    /* guest/life/kills.c */
+    /* guest/life/kills.c, guest/life/run.c */
     struct {
         unsigned left, done, lost;
         uint64_t at; /* TSC of the next */
         struct vm_census first;
     } kills;
 
-    /* guest/life/step.c: run=N */
+    /* guest/life/step.c, guest/life/run.c: run=N */
     uint64_t steps_left, step_tsc; /* step_tsc: when the first was begun */
     uint64_t step_rax, step_rip, step_ticks;
 
-    int log_budget; /* arch/log.c: lines that this guest may still cause */
+    /* arch/log.c */
+    int log_budget; /* lines that this guest may still cause */
 };
 
 #define VM_PAGES (ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE)

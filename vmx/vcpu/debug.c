@@ -110,13 +110,6 @@ static int hit_of(const struct vcpu *v, uint64_t triggers)
     return -1;
 }
 
-/* The exception goes where it was going. */
-static void pass_on(struct vcpu *v, uint32_t info)
-{
-    v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));
-    v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
-}
-
 static void update_dr6(struct vcpu *v, uint64_t triggers)
 {
     uint64_t dr6 = v->debug.dr[DR6];
@@ -143,7 +136,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
     }
     update_dr6(v, triggers);
     debug_write_dr7(v, (v->debug.lent ? v->debug.dr[DR7] : vmread(GUEST_DR7)) & ~DR7_GD);
-    pass_on(v, info);
+    inject_pass_on(v, info);
     return action;
 }
 
@@ -151,7 +144,7 @@ enum exit_action debug_int3(struct vcpu *v, uint32_t info)
 {
     if (vcpu_on_debug(v, DEBUG_INT3, 0) == STOP_VM)
         return STOP_VM;
-    pass_on(v, info);
+    inject_pass_on(v, info);
     return RESUME_SAME;
 }
 

@@ -102,6 +102,12 @@ void inject_again(struct vcpu *v)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
 }
 
+void inject_pass_on(struct vcpu *v, uint32_t info)
+{
+    v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));
+    v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
+}
+
 static void inject_now(struct vcpu *v, uint32_t event)
 {
     TRACE(TRACE_INJECT, v->trace_id, 0, event, v->event_error, 0);

@@ -16,6 +16,8 @@ void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code
 
 /* An event was under way to the guest when this exit came: give it again. */
 void inject_again(struct vcpu *v);
+/* An exception or a software exception that exited goes on to the guest. */
+void inject_pass_on(struct vcpu *v, uint32_t info);
 /* Hand the most urgent waiting event to the next entry, or ask for a window. */
 void inject_pending(struct vcpu *v);
 /* Is there an event that ends HLT? */

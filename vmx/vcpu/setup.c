@@ -152,5 +152,4 @@ void vcpu_setup_guest(struct vcpu *v)
     vmwrite(PREEMPTION_TIMER_VALUE, 0);
     if (vmx_caps.apicv)
         vmwrite(GUEST_INTERRUPT_STATUS, 0);
-    v->event = 0;
 }

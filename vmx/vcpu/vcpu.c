@@ -157,6 +157,7 @@ void vcpu_reset(struct vcpu *v)
     v->regs.gpr[RDX] = family;
     vcpu_setup_guest(v);
     vcpu_return(v);
+    v->event = 0;
     v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);
     memset(v->irr, 0, sizeof(v->irr));

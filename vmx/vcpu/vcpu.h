@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU: what Hamlet keeps of it beside its VMCS, its making and its end, and its registers for
- * those who look at it from outside. Above each group of members stands the file that writes it; other
- * files read, and change a member by a function of that file.
+ * A virtual CPU: what Hamlet keeps of it beside its VMCS, its making and its end, and access to its
+ * registers from outside. Above each group of members stands the file that writes it; vcpu.c sets all
+ * of them at creation and reset. Other files read (tests/lint/owners.py).
  * From: guest/ and monitor/ (create, registers), every file of vmx/.   To: vmx/vcpu/vcpu.c.
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT".
  */
@@ -46,66 +46,74 @@ struct vcpu {
     uint16_t trace_id;       /* arch/trace.h TRACE_ID() */
     struct pi_desc *pi_desc; /* every interrupt for this vCPU is posted here */
     uint32_t *vapic;         /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
-    void *fpu;               /* XSAVE area, of the guest while it does not run */
+    /* vmx/vcpu/registers.c */
+    void *fpu; /* XSAVE area, of the guest while it does not run */
 
-    /* vmx/run/run.c */
+    /* vmx/run/run.c, vmx/exit/: the last exit */
     struct {
         uint32_t reason; /* basic exit reason */
         uint64_t qualification;
         struct trace_event *traced; /* the exit that waits to be told its cost; NULL: none */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
+    /* vmx/run/run.c */
     bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
 
-    /* vmx/enter.asm, which addresses these and `launched`; exit handlers change the registers */
+    /* vmx/enter.asm, which addresses these and `launched`; vmx/exit/ and vmx/vcpu/ change registers */
     uint64_t host_rsp; /* as last written to the VMCS */
     struct guest_regs regs;
 
     /* vmx/run/run.c */
     uint64_t exit_count[EXIT_REASON_COUNT];
-    struct hottest hottest[HOTTEST_KINDS]; /* by vmx/vcpu/hottest.c */
+    /* vmx/vcpu/hottest.c */
+    struct hottest hottest[HOTTEST_KINDS];
 
     /* vmx/vcpu/inject.c: an event to inject at the next entry */
     uint32_t event;        /* VM-entry interruption information, 0: none */
     uint32_t event_error;  /* its error code */
     uint32_t event_length; /* of the INT instruction, if it was one */
 
-    /* vmx/run/run.c */
+    /* vmx/run/run.c, vmx/vcpu/state.c */
     bool halted;        /* its last instruction was HLT, and nothing has ended that yet */
     bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends it */
 
-    /* The local APIC's: guest/pc/vlapic.c and its neighbours, vmx/vcpu/inject.c, vmx/run/post.c */
+    /* guest/pc/vlapic.c and its neighbours in guest/pc/; vmx/vcpu/ in their absence (no APICv) */
     bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
     uint64_t irr[4];         /* without APICv: taken from PIR, on the way to IRR */
     uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
     uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
 
-    /* vmx/vcpu/registers.c: registers that the VMCS does not hold, while it does not run */
+    /* vmx/vcpu/registers.c: registers that the VMCS does not hold, while the vCPU does not run */
     uint64_t xcr0;
-    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE, by vmx/exit/msr.c: remembered, the EPT decides */
     uint64_t msr_switched[VCPU_MSR_SWITCHED];
+    /* vmx/vcpu/registers.c; vmx/vcpu/debug.c lends them to a debugger */
     uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
-
     /* vmx/vcpu/debug.c */
     struct {
         bool lent;      /* the debug registers are a debugger's, */
         uint64_t dr[6]; /* and these the guest's: DR0-DR3, DR6, DR7 */
     } debug;
+    /* vmx/exit/msr.c */
+    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered, the EPT decides */
 
+    /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls, as last written to the VMCS */
+    uint32_t pin, proc, proc2;
     /* vmx/vcpu/setup.c */
-    uint32_t pin, proc, proc2; /* controls, as last written to the VMCS */
-    struct cpu *host_cpu;      /* whose tables the host-state area points to */
+    struct cpu *host_cpu; /* whose tables the host-state area points to */
 
-    /* vmx/run/run.c */
+    /* vmx/run/: the time slice */
     uint64_t armed_deadline; /* what the preemption timer was set for */
     uint64_t slice_end;      /* TSC */
-    uint64_t ept_generation; /* vmx/ept_flush.c: of the EPT when this CPU last invalidated */
-    int log_budget;          /* arch/log.c: lines that this guest may still cause */
+    /* vmx/ept_flush.c, vmx/vcpu/apicv.c */
+    uint64_t ept_generation; /* of the EPT when this CPU last invalidated; UINT64_MAX: invalidate */
+    /* arch/log.c */
+    int log_budget; /* lines that this guest may still cause */
 
     /* vmx/run/sched.c; hold the run queue's lock */
     enum vcpu_state state;
     struct cpu *cpu; /* where it runs or will run */
     int pinned;      /* CPU index, -1: anywhere */
+    /* vmx/run/vcpu_list.h */
     struct vcpu *next;
 
     /* Written by other CPUs, atomically */
