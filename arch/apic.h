@@ -37,29 +37,53 @@ enum apic_reg {
 };
 
 // clang-format off
-#define APIC_SVR_ENABLE         BIT(8)
-#define APIC_LVT_VECTOR         BITS(7, 0)
-#define APIC_LVT_MASKED         BIT(16)
-#define APIC_LVT_TIMER_MODE     BITS(18, 17)
-#define     APIC_TIMER_ONE_SHOT     0
-#define     APIC_TIMER_PERIODIC     1
-#define     APIC_TIMER_TSC_DEADLINE 2
-#define APIC_ICR_VECTOR         BITS(7, 0)
-#define APIC_ICR_DELIVERY       BITS(10, 8)
+/* Of every word that sends an interrupt: LVT, ICR, message data, an I/O APIC's entry. */
+#define DELIVERY_VALUES         "0:fixed|1:lowest priority|2:SMI|4:NMI|5:INIT|6:STARTUP|7:ExtINT"
 #define     APIC_DELIVERY_FIXED     0
 #define     APIC_DELIVERY_LOWEST    1
 #define     APIC_DELIVERY_NMI       4
 #define     APIC_DELIVERY_INIT      5
 #define     APIC_DELIVERY_STARTUP   6
 #define     APIC_DELIVERY_EXTINT    7
-#define APIC_ICR_LOGICAL        BIT(11)
-#define APIC_ICR_PENDING        BIT(12)
-#define APIC_ICR_ASSERT         BIT(14)
-#define APIC_ICR_LEVEL          BIT(15)
-#define APIC_ICR_SHORTHAND      BITS(19, 18)
+
+#define APIC_SVR_VECTOR         BITS(7, 0, "VECTOR", "of a spurious interrupt")
+#define APIC_SVR_ENABLE         BIT(8, "EN", "enabled by software")
+#define APIC_SVR_NO_BROADCAST   BIT(12, "NOBCAST", "an EOI is not told to the I/O APICs")
+#define APIC_LVT_VECTOR         BITS(7, 0, "VECTOR", "vector")
+#define APIC_LVT_DELIVERY       BITS(10, 8, "DELIVERY", "delivery mode", DELIVERY_VALUES)
+#define APIC_LVT_PENDING        BIT(12, "PENDING", "is being sent")
+#define APIC_LVT_ACTIVE_LOW     BIT(13, "LOW", "active low")
+#define APIC_LVT_REMOTE_IRR     BIT(14, "IRR", "level: waits for the EOI")
+#define APIC_LVT_LEVEL          BIT(15, "LEVEL", "level-triggered")
+#define APIC_LVT_MASKED         BIT(16, "MASKED", "masked")
+#define APIC_LVT_TIMER_MODE     BITS(18, 17, "MODE", "of the timer", \
+                                     "0:one-shot|1:periodic|2:TSC deadline")
+#define     APIC_TIMER_ONE_SHOT     0
+#define     APIC_TIMER_PERIODIC     1
+#define     APIC_TIMER_TSC_DEADLINE 2
+#define APIC_ICR_VECTOR         BITS(7, 0, "VECTOR", "vector")
+#define APIC_ICR_DELIVERY       BITS(10, 8, "DELIVERY", "delivery mode", DELIVERY_VALUES)
+#define APIC_ICR_LOGICAL        BIT(11, "LOGICAL", "logical destination")
+#define APIC_ICR_PENDING        BIT(12, "PENDING", "is being sent")
+#define APIC_ICR_ASSERT         BIT(14, "ASSERT", "assert")
+#define APIC_ICR_LEVEL          BIT(15, "LEVEL", "level-triggered")
+#define APIC_ICR_SHORTHAND      BITS(19, 18, "TO", "who gets it", \
+                                     "0:the destination|1:itself|2:all|3:all others")
 #define     APIC_SHORTHAND_SELF     1
 #define     APIC_SHORTHAND_ALL      2
 #define     APIC_SHORTHAND_OTHERS   3
+#define APIC_ICR_DEST           BITS(63, 32, "DEST", "destination (xAPIC: in bits 63:56)")
+
+/* SDM "Message Address Register Format", "Message Data Register Format" */
+#define MSI_ADDRESS_BASE        BITS(63, 20, "FEE", "0xfee: an interrupt, not memory")
+#define     MSI_ADDRESS_FEE         0xfee
+#define MSI_ADDRESS_DEST        BITS(19, 12, "DEST", "destination APIC id")
+#define MSI_ADDRESS_RH          BIT(3, "RH", "redirection hint: to one of several")
+#define MSI_ADDRESS_LOGICAL     BIT(2, "DM", "destination mode", "0:physical|1:logical")
+#define MSI_DATA_VECTOR         BITS(7, 0, "VECTOR", "vector; remappable format: of the subhandle")
+#define MSI_DATA_DELIVERY       BITS(10, 8, "DELIVERY", "delivery mode", DELIVERY_VALUES)
+#define MSI_DATA_ASSERT         BIT(14, "ASSERT", "level: assert")
+#define MSI_DATA_LEVEL          BIT(15, "LEVEL", "level-triggered")
 // clang-format on
 
 /* SDM "Valid Interrupt Vectors": 0 to 15 are not. "Task and Processor Priorities": the class. */

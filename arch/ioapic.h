@@ -14,15 +14,16 @@
 #define IOAPIC_VERSION  0x01
 #define IOAPIC_RTE(pin) (0x10 + 2 * (pin))
 
-/* A redirection table entry; the format for interrupt remapping is another (vtd/vtd_regs.h). */
-#define RTE_VECTOR      BITS(7, 0)
-#define RTE_DELIVERY    BITS(10, 8)
-#define RTE_LOGICAL     BIT(11)
-#define RTE_STATUS      BIT(12)
-#define RTE_REMOTE_IRR  BIT(14)
-#define RTE_LEVEL       BIT(15)
-#define RTE_MASKED      BIT(16)
-#define RTE_DEST        BITS(63, 56)
+/* A redirection table entry; what differs with interrupt remapping stands in vtd/vtd_regs.h. */
+#define RTE_VECTOR      BITS(7, 0, "VECTOR", "vector")
+#define RTE_DELIVERY    BITS(10, 8, "DELIVERY", "delivery mode", DELIVERY_VALUES) /* arch/apic.h */
+#define RTE_LOGICAL     BIT(11, "LOGICAL", "logical destination")
+#define RTE_STATUS      BIT(12, "PENDING", "is being sent")
+#define RTE_ACTIVE_LOW  BIT(13, "LOW", "active low")
+#define RTE_REMOTE_IRR  BIT(14, "IRR", "level: waits for the EOI")
+#define RTE_LEVEL       BIT(15, "LEVEL", "level-triggered")
+#define RTE_MASKED      BIT(16, "MASKED", "masked")
+#define RTE_DEST        BITS(63, 56, "DEST", "destination")
 // clang-format on
 
 struct ioapic {

@@ -11,10 +11,11 @@
 
 #define MSR_IA32_TSC           0x10
 #define MSR_IA32_APIC_BASE     0x1b
-#define     APIC_BASE_BSP      BIT(8)
-#define     APIC_BASE_EXTD     BIT(10) /* x2APIC mode */
-#define     APIC_BASE_EN       BIT(11)
-#define     APIC_BASE_ADDR     BITS(51, 12)
+#define     APIC_BASE_BSP      BIT(8, "BSP", "this is the bootstrap processor")
+#define     APIC_BASE_EXTD     BIT(10, "EXTD", "x2APIC mode")
+#define     APIC_BASE_EN       BIT(11, "EN", "the local APIC is on")
+#define     APIC_BASE_ADDR     BITS(51, 12, "BASE", "address of its registers in xAPIC mode", \
+                                    ADDRESS)
 #define MSR_IA32_FEATURE_CONTROL 0x3a
 #define     FEATURE_CONTROL_LOCK BIT(0)
 #define     FEATURE_CONTROL_VMX_OUTSIDE_SMX BIT(2)

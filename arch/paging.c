@@ -21,11 +21,6 @@
 #include "arch/x86.h"
 
 // clang-format off
-#define PTE_P       BIT(0)
-#define PTE_RW      BIT(1)
-#define PTE_PWT     BIT(3)
-#define PTE_PCD     BIT(4)
-#define PTE_NX      BIT(63)
 #define PTE_RIGHTS  (PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_NX)
 
 #define PTE_TEXT    PTE_P

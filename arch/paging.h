@@ -11,15 +11,16 @@
 
 /* SDM "Formats of CR3 and Paging-Structure Entries": alike at all levels of all paging modes. */
 // clang-format off
-#define PTE_P       BIT(0)
-#define PTE_RW      BIT(1)
-#define PTE_US      BIT(2)
-#define PTE_PWT     BIT(3)
-#define PTE_PCD     BIT(4)
-#define PTE_A       BIT(5)
-#define PTE_D       BIT(6)
-#define PTE_PS      BIT(7) /* this entry maps a large page */
-#define PTE_NX      BIT(63)
+#define PTE_P       BIT(0, "P", "present")
+#define PTE_RW      BIT(1, "W", "writes are allowed")
+#define PTE_US      BIT(2, "U", "user mode may use it")
+#define PTE_PWT     BIT(3, "PWT", "page-level write-through")
+#define PTE_PCD     BIT(4, "PCD", "page-level cache disable")
+#define PTE_A       BIT(5, "A", "accessed")
+#define PTE_D       BIT(6, "D", "dirty (a leaf)")
+#define PTE_PS      BIT(7, "PS", "a large page (or PAT, in a leaf of 4 KiB)")
+#define PTE_G       BIT(8, "G", "global (a leaf)")
+#define PTE_NX      BIT(63, "XD", "no instruction fetches")
 // clang-format on
 
 MUST_CHECK int paging_init(const struct boot_info *info);

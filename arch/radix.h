@@ -13,8 +13,10 @@
 #include "lib/errno.h"
 #include "lib/types.h"
 
-#define RADIX_LEAF         BIT(7) /* at levels 2 and 3: a page; at level 1 each entry is one */
-#define RADIX_ADDR         BITS(51, 12)
+// clang-format off
+#define RADIX_LEAF         BIT(7, "LEAF", "maps 2 MiB or 1 GiB") /* level 1: always a page */
+#define RADIX_ADDR         BITS(51, 12, "ADDR", "of the next table or the memory", ADDRESS)
+// clang-format on
 #define RADIX_SHIFT(level) (12 + 9 * ((level)-1))
 #define RADIX_SPAN(level)  BIT(RADIX_SHIFT(level)) /* what one entry of that level covers */
 

@@ -2,57 +2,84 @@
 /*
  * Register bits and the instructions that C has no word for, each as a function of its own name.
  * From: everywhere below boot/.   To: arch/msr.h (MSR numbers), arch/io.h (ports, device memory).
- * Spec: SDM "Control Registers", "Extended Feature Enable Register", "EFLAGS Register".
+ * Spec: SDM "Control Registers", "Extended Feature Enable Register", "EFLAGS Register",
+ * "Debug Registers".
  */
 #pragma once
 #include "lib/bits.h"
 #include "lib/types.h"
 
-#define CR0_PE         BIT(0)
-#define CR0_MP         BIT(1)
-#define CR0_EM         BIT(2)
-#define CR0_TS         BIT(3)
-#define CR0_ET         BIT(4)
-#define CR0_NE         BIT(5)
-#define CR0_WP         BIT(16)
-#define CR0_AM         BIT(18)
-#define CR0_NW         BIT(29)
-#define CR0_CD         BIT(30)
-#define CR0_PG         BIT(31)
+// clang-format off
 
-#define CR4_DE         BIT(3)
-#define CR4_PSE        BIT(4)
-#define CR4_PAE        BIT(5)
-#define CR4_MCE        BIT(6)
-#define CR4_PGE        BIT(7)
-#define CR4_OSFXSR     BIT(9)
-#define CR4_OSXMMEXCPT BIT(10)
-#define CR4_LA57       BIT(12)
-#define CR4_VMXE       BIT(13)
-#define CR4_SMXE       BIT(14)
-#define CR4_FSGSBASE   BIT(16)
-#define CR4_PCIDE      BIT(17)
-#define CR4_OSXSAVE    BIT(18)
-#define CR4_SMEP       BIT(20)
-#define CR4_SMAP       BIT(21)
+#define CR0_PE           BIT(0, "PE", "protected mode")
+#define CR0_MP           BIT(1, "MP", "monitor coprocessor")
+#define CR0_EM           BIT(2, "EM", "emulate the FPU")
+#define CR0_TS           BIT(3, "TS", "task switched")
+#define CR0_ET           BIT(4, "ET", "always 1")
+#define CR0_NE           BIT(5, "NE", "FPU errors by #MF")
+#define CR0_WP           BIT(16, "WP", "supervisor obeys read-only")
+#define CR0_AM           BIT(18, "AM", "alignment checks possible")
+#define CR0_NW           BIT(29, "NW", "not write-through")
+#define CR0_CD           BIT(30, "CD", "caches off")
+#define CR0_PG           BIT(31, "PG", "paging")
 
-#define EFER_SCE       BIT(0)
-#define EFER_LME       BIT(8)
-#define EFER_LMA       BIT(10)
-#define EFER_NXE       BIT(11)
+#define CR4_VME          BIT(0, "VME", "virtual-8086 extensions")
+#define CR4_DE           BIT(3, "DE", "debugging extensions")
+#define CR4_PSE          BIT(4, "PSE", "4 MiB pages")
+#define CR4_PAE          BIT(5, "PAE", "64-bit page tables")
+#define CR4_MCE          BIT(6, "MCE", "machine checks by #MC")
+#define CR4_PGE          BIT(7, "PGE", "global pages")
+#define CR4_OSFXSR       BIT(9, "OSFXSR", "FXSAVE is used")
+#define CR4_OSXMMEXCPT   BIT(10, "OSXMMEX", "SIMD errors by #XM")
+#define CR4_LA57         BIT(12, "LA57", "5-level paging")
+#define CR4_VMXE         BIT(13, "VMXE", "VMX is allowed")
+#define CR4_SMXE         BIT(14, "SMXE", "SMX is allowed")
+#define CR4_FSGSBASE     BIT(16, "FSGSBASE", "RDFSBASE and others are allowed")
+#define CR4_PCIDE        BIT(17, "PCIDE", "PCIDs")
+#define CR4_OSXSAVE      BIT(18, "OSXSAVE", "XSAVE is used")
+#define CR4_SMEP         BIT(20, "SMEP", "no fetches from user pages")
+#define CR4_SMAP         BIT(21, "SMAP", "no accesses to user pages")
 
-#define RFLAGS_CF      BIT(0)
-#define RFLAGS_1       BIT(1) /* always one */
-#define RFLAGS_PF      BIT(2)
-#define RFLAGS_AF      BIT(4)
-#define RFLAGS_ZF      BIT(6)
-#define RFLAGS_SF      BIT(7)
-#define RFLAGS_TF      BIT(8)
-#define RFLAGS_IF      BIT(9)
-#define RFLAGS_DF      BIT(10)
-#define RFLAGS_OF      BIT(11)
-#define RFLAGS_VM      BIT(17)
-#define RFLAGS_AC      BIT(18)
+#define EFER_SCE         BIT(0, "SCE", "SYSCALL is allowed")
+#define EFER_LME         BIT(8, "LME", "IA-32e mode as soon as paging is on")
+#define EFER_LMA         BIT(10, "LMA", "IA-32e mode is active")
+#define EFER_NXE         BIT(11, "NXE", "pages can forbid fetches")
+
+#define RFLAGS_CF        BIT(0, "CF", "carry")
+#define RFLAGS_1         BIT(1) /* always one */
+#define RFLAGS_PF        BIT(2, "PF", "parity")
+#define RFLAGS_AF        BIT(4, "AF", "auxiliary carry")
+#define RFLAGS_ZF        BIT(6, "ZF", "zero")
+#define RFLAGS_SF        BIT(7, "SF", "sign")
+#define RFLAGS_TF        BIT(8, "TF", "trap after each instruction")
+#define RFLAGS_IF        BIT(9, "IF", "interrupts are taken")
+#define RFLAGS_DF        BIT(10, "DF", "strings go down")
+#define RFLAGS_OF        BIT(11, "OF", "overflow")
+#define RFLAGS_IOPL      BITS(13, 12, "IOPL", "I/O privilege level")
+#define RFLAGS_NT        BIT(14, "NT", "nested task")
+#define RFLAGS_RF        BIT(16, "RF", "resume: no instruction breakpoint now")
+#define RFLAGS_VM        BIT(17, "VM", "virtual-8086 mode")
+#define RFLAGS_AC        BIT(18, "AC", "alignment checks")
+#define RFLAGS_ID        BIT(21, "ID", "CPUID is there")
+
+/* SDM "Debug Registers". The exit qualification of #DB has the bits of DR6, RTM inverted. */
+#define DR6_BREAKS       BITS(3, 0, "B3-B0", "which breakpoints were met, a bit each")
+#define DR6_BD           BIT(13, "BD", "access to a debug register")
+#define DR6_BS           BIT(14, "BS", "single step")
+#define DR6_BT           BIT(15, "BT", "task switch")
+#define DR6_RTM          BIT(16, "RTM", "0: inside of a transaction")
+#define DR7_LOCAL(n)     BIT(2 * (n))
+#define DR7_ON(n)        BITS(2 * (n) + 1, 2 * (n), "LG" #n, "breakpoint " #n " is on", \
+                              "1:local|2:global|3:both")
+#define DR7_LE           BIT(8, "LE", "exact, local")
+#define DR7_GE           BIT(9, "GE", "exact, global")
+#define DR7_GD           BIT(13, "GD", "accesses to debug registers trap")
+#define DR7_RW(n)        BITS(4 * (n) + 17, 4 * (n) + 16, "RW" #n, "breakpoint " #n " is for", \
+                              "0:an instruction|1:writes|2:I/O|3:reads and writes")
+#define DR7_LEN(n)       BITS(4 * (n) + 19, 4 * (n) + 18, "LEN" #n, "breakpoint " #n " covers", \
+                              "0:1 byte|1:2 bytes|2:8 bytes|3:4 bytes")
+
+// clang-format on
 
 /* SDM "Exception and Interrupt Reference" */
 enum vector {

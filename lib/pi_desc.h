@@ -27,7 +27,9 @@ LAYOUT(struct pi_desc, control, 32);
 static_assert(sizeof(struct pi_desc) == 64, "SDM: the descriptor is 64 bytes");
 
 /* Bits 319:256 of the descriptor, here counted from 256. */
-#define PI_ON   BIT(0)       /* a notification is outstanding: no second one is sent */
-#define PI_SN   BIT(1)       /* suppress: post, but neither set ON nor notify (URG overrides) */
-#define PI_NV   BITS(23, 16) /* notification vector */
-#define PI_NDST BITS(63, 32) /* its destination; xAPIC mode: the APIC id in bits 15:8 of it */
+// clang-format off
+#define PI_ON   BIT(0, "ON", "a notification is outstanding: no second one is sent")
+#define PI_SN   BIT(1, "SN", "suppress: post, but neither set ON nor notify (URG overrides)")
+#define PI_NV   BITS(23, 16, "NV", "notification vector", "0xf0:ANV|0xf1:WNV")
+#define PI_NDST BITS(63, 32, "NDST", "its destination (xAPIC: the APIC id in its bits 15:8)")
+// clang-format on

@@ -9,6 +9,7 @@
 #pragma once
 #include "lib/bits.h"
 
+// clang-format off
 #define PCI_CONFIG_SIZE           256  /* what 0xCF8/0xCFC reaches */
 #define PCIE_CONFIG_SIZE          4096 /* what ECAM reaches */
 
@@ -18,15 +19,21 @@
 #define PCI_VENDOR_RETRY          0x0001 /* PCI Express "Configuration RRS Software Visibility" */
 #define PCI_DEVICE_ID             0x02
 #define PCI_COMMAND               0x04
-#define PCI_COMMAND_IO            BIT(0)
-#define PCI_COMMAND_MEM           BIT(1)
-#define PCI_COMMAND_MASTER        BIT(2)
-#define PCI_COMMAND_PARITY        BIT(6)
-#define PCI_COMMAND_SERR          BIT(8)
-#define PCI_COMMAND_INTX_OFF      BIT(10)
+#define PCI_COMMAND_IO            BIT(0, "IO", "ports are decoded")
+#define PCI_COMMAND_MEM           BIT(1, "MEM", "memory is decoded")
+#define PCI_COMMAND_MASTER        BIT(2, "MASTER", "may send requests: DMA and messages")
+#define PCI_COMMAND_PARITY        BIT(6, "PARITY", "answers to parity errors")
+#define PCI_COMMAND_SERR          BIT(8, "SERR", "may report system errors")
+#define PCI_COMMAND_INTX_OFF      BIT(10, "INTXOFF", "may not assert INTx")
 #define PCI_STATUS                0x06
-#define PCI_STATUS_INTX           BIT(3)
-#define PCI_STATUS_CAP_LIST       BIT(4)
+#define PCI_STATUS_INTX           BIT(3, "INTX", "INTx is pending")
+#define PCI_STATUS_CAP_LIST       BIT(4, "CAPS", "has a capability list")
+#define PCI_STATUS_MASTER_PARITY  BIT(8, "MPERR", "master data parity error")
+#define PCI_STATUS_SENT_ABORT     BIT(11, "STABORT", "signalled target abort")
+#define PCI_STATUS_TARGET_ABORT   BIT(12, "RTABORT", "received target abort")
+#define PCI_STATUS_MASTER_ABORT   BIT(13, "RMABORT", "received master abort")
+#define PCI_STATUS_SERR           BIT(14, "SSERR", "signalled system error")
+#define PCI_STATUS_PARITY         BIT(15, "DPERR", "detected parity error")
 #define PCI_STATUS_ERRORS         (BIT(8) | BITS(15, 11)) /* write one to clear */
 #define PCI_REVISION_ID           0x08
 #define PCI_CLASS                 0x08 /* as 32 bits: class code above the revision */
@@ -41,12 +48,14 @@
 #define PCI_HEADER_MULTI          BIT(7)
 #define PCI_BIST                  0x0f
 #define PCI_BAR(n)                (0x10 + 4 * (n))
-#define PCI_BAR_IS_IO             BIT(0)
+#define PCI_BAR_IS_IO             BIT(0, "IO", "which space (the rest is for memory)", \
+                                      "0:memory|1:ports")
 #define PCI_BAR_IO_FLAGS          BITS(1, 0)
 #define PCI_BAR_MEM_FLAGS         BITS(3, 0)
-#define PCI_BAR_MEM_TYPE          BITS(2, 1)
+#define PCI_BAR_MEM_TYPE          BITS(2, 1, "TYPE", "width of the address", "0:32 bits|2:64 bits")
+#define PCI_BAR_MEM_ADDRESS       BITS(63, 4, "ADDR", "address", ADDRESS)
 #define PCI_BAR_MEM_64            2
-#define PCI_BAR_MEM_PREFETCH      BIT(3)
+#define PCI_BAR_MEM_PREFETCH      BIT(3, "PREF", "prefetchable")
 #define PCI_SUBSYSTEM_VENDOR      0x2c
 #define PCI_SUBSYSTEM_ID          0x2e
 #define PCI_ROM                   0x30
@@ -96,19 +105,20 @@
 /* PCI Bus Power Management "Power Management Register Block" */
 #define PCI_PM_CAPABILITIES       2
 #define PCI_PM_CONTROL            4
-#define PCI_PM_STATE              BITS(1, 0)
+#define PCI_PM_STATE              BITS(1, 0, "STATE", "power", "0:D0, on|1:D1|2:D2|3:D3hot, off")
 #define PCI_PM_D0                 0
 #define PCI_PM_D3HOT              3
-#define PCI_PM_NO_SOFT_RESET      BIT(3)
-#define PCI_PM_PME_STATUS         BIT(15) /* write one to clear */
+#define PCI_PM_NO_SOFT_RESET      BIT(3, "NOSOFTRST", "D3hot to D0 resets nothing")
+#define PCI_PM_PME_ENABLE         BIT(8, "PMEEN", "may ask to be woken")
+#define PCI_PM_PME_STATUS         BIT(15, "PME", "asks to be woken") /* write one to clear */
 
 /* PCI Local Bus "MSI Capability Structure" */
 #define PCI_MSI_CONTROL           2
-#define PCI_MSI_ENABLE            BIT(0)
-#define PCI_MSI_CAPABLE           BITS(3, 1) /* log2 of the messages asked for */
-#define PCI_MSI_COUNT             BITS(6, 4) /* log2 of the messages given */
-#define PCI_MSI_64                BIT(7)
-#define PCI_MSI_MASKABLE          BIT(8)
+#define PCI_MSI_ENABLE            BIT(0, "ENABLE", "MSI is on")
+#define PCI_MSI_CAPABLE           BITS(3, 1, "CAPABLE", "log2 of the messages asked for")
+#define PCI_MSI_COUNT             BITS(6, 4, "COUNT", "log2 of the messages given")
+#define PCI_MSI_64                BIT(7, "64BIT", "64-bit addresses")
+#define PCI_MSI_MASKABLE          BIT(8, "MASKABLE", "single messages can be masked")
 #define PCI_MSI_ADDRESS           4
 #define PCI_MSI_ADDRESS_HI        8
 #define PCI_MSI_DATA(is_64)       ((is_64) ? 12 : 8)
@@ -117,9 +127,9 @@
 
 /* PCI Local Bus "MSI-X Capability and Table Structures" */
 #define PCI_MSIX_CONTROL          2
-#define PCI_MSIX_TABLE_SIZE       BITS(10, 0) /* entries less one */
-#define PCI_MSIX_MASK_ALL         BIT(14)
-#define PCI_MSIX_ENABLE           BIT(15)
+#define PCI_MSIX_TABLE_SIZE       BITS(10, 0, "SIZE", "entries less 1")
+#define PCI_MSIX_MASK_ALL         BIT(14, "MASKALL", "all are masked")
+#define PCI_MSIX_ENABLE           BIT(15, "ENABLE", "MSI-X is on")
 #define PCI_MSIX_TABLE            4
 #define PCI_MSIX_PBA              8
 #define PCI_MSIX_BIR              BITS(2, 0)
@@ -128,7 +138,7 @@
 #define PCI_MSIX_ENTRY_ADDRESS    0
 #define PCI_MSIX_ENTRY_DATA       8
 #define PCI_MSIX_ENTRY_CONTROL    12
-#define PCI_MSIX_ENTRY_MASK       BIT(0)
+#define PCI_MSIX_ENTRY_MASK       BIT(0, "MASKED", "this message is masked")
 
 /* PCI Express Base "PCI Express Capability Structure" */
 #define PCIE_CAPABILITIES         0x02
@@ -146,9 +156,23 @@
 #define PCIE_DEVICE_CAP           0x04
 #define PCIE_DEVICE_CAP_FLR       BIT(28)
 #define PCIE_DEVICE_CONTROL       0x08
-#define PCIE_DEVICE_FLR           BIT(15)
+#define PCIE_CONTROL_CORRECTABLE  BIT(0, "CORREN", "reports correctable errors")
+#define PCIE_CONTROL_NON_FATAL    BIT(1, "NONFEN", "reports non-fatal errors")
+#define PCIE_CONTROL_FATAL        BIT(2, "FATEN", "reports fatal errors")
+#define PCIE_CONTROL_UNSUPPORTED  BIT(3, "UREN", "reports unsupported requests")
+#define PCIE_CONTROL_RELAXED      BIT(4, "RELAX", "relaxed ordering")
+#define PCIE_CONTROL_PAYLOAD      BITS(7, 5, "PAYLOAD", "largest payload, 128 << n bytes")
+#define PCIE_CONTROL_TAGS         BIT(8, "TAG", "extended tags")
+#define PCIE_CONTROL_NO_SNOOP     BIT(11, "NOSNOOP", "requests need not be snooped")
+#define PCIE_CONTROL_READ         BITS(14, 12, "READ", "largest read, 128 << n bytes")
+#define PCIE_DEVICE_FLR           BIT(15, "FLR", "function level reset")
 #define PCIE_DEVICE_STATUS        0x0a
-#define PCIE_DEVICE_PENDING       BIT(5)
+#define PCIE_STATUS_CORRECTABLE   BIT(0, "CORR", "correctable error")
+#define PCIE_STATUS_NON_FATAL     BIT(1, "NONFATAL", "non-fatal error")
+#define PCIE_STATUS_FATAL         BIT(2, "FATAL", "fatal error")
+#define PCIE_STATUS_UNSUPPORTED   BIT(3, "UR", "unsupported request")
+#define PCIE_STATUS_AUX_POWER     BIT(4, "AUX", "auxiliary power")
+#define PCIE_DEVICE_PENDING       BIT(5, "PEND", "requests of its own are not answered yet")
 #define PCIE_DEVICE_ERRORS        BITS(3, 0) /* write one to clear */
 #define PCIE_DEVICE_CAP2          0x24       /* version 2 of the capability */
 #define PCIE_CAP2_ARI_FORWARD     BIT(5)
@@ -183,9 +207,9 @@
 
 /* PCI Express Base "SR-IOV Extended Capability" */
 #define PCI_SRIOV_CONTROL         0x08
-#define PCI_SRIOV_VF_ENABLE       BIT(0)
-#define PCI_SRIOV_VF_MEM          BIT(3)
-#define PCI_SRIOV_ARI             BIT(4) /* ARI Capable Hierarchy */
+#define PCI_SRIOV_VF_ENABLE       BIT(0, "VFE", "virtual functions are on")
+#define PCI_SRIOV_VF_MEM          BIT(3, "VFMEM", "their memory is decoded")
+#define PCI_SRIOV_ARI             BIT(4, "ARI", "ARI capable hierarchy: numbers beyond 8 functions")
 #define PCI_SRIOV_INITIAL_VFS     0x0c
 #define PCI_SRIOV_TOTAL_VFS       0x0e
 #define PCI_SRIOV_NUM_VFS         0x10
@@ -203,3 +227,4 @@
 #define PCI_ADDRESS_BDF           BITS(23, 8)
 #define PCI_ADDRESS_REG           BITS(7, 2)
 #define PCI_PORT_DATA             0xcfc
+// clang-format on

@@ -17,75 +17,69 @@ struct vmx_caps vmx_caps;
 /* A 1 or a 0 that we cannot do without, or a 1 that is set where there is one. */
 enum want { WANT_1, WANT_0, IF_THERE };
 
+/* In the rows below a control is its bit and its name in the manual. */
+#pragma push_macro("BIT")
+#undef BIT
+#define BIT(n, key, name) UINT32_C(1) << (n), name
 static const struct control {
     enum control_word word;
     enum want want;
     uint32_t bit;
-    const char *name; /* the manual's */
+    const char *name;
     const char *why;
 } controls[] = {
-    {CONTROL_PIN, WANT_1, PIN_EXTERNAL_INTERRUPT, "external-interrupt exiting",
-     "interrupts are the host's"},
-    {CONTROL_PIN, WANT_1, PIN_NMI, "NMI exiting", "so are NMIs"},
-    {CONTROL_PIN, WANT_1, PIN_VIRTUAL_NMI, "virtual NMIs", "the guest has NMI blocking of its own"},
-    {CONTROL_PIN, WANT_1, PIN_PREEMPTION_TIMER, "activate VMX-preemption timer",
-     "no guest keeps a CPU"},
+    {CONTROL_PIN, WANT_1, PIN_EXTERNAL_INTERRUPT, "interrupts are the host's"},
+    {CONTROL_PIN, WANT_1, PIN_NMI, "so are NMIs"},
+    {CONTROL_PIN, WANT_1, PIN_VIRTUAL_NMI, "the guest has NMI blocking of its own"},
+    {CONTROL_PIN, WANT_1, PIN_PREEMPTION_TIMER, "no guest keeps a CPU"},
 
-    {CONTROL_PROC, WANT_1, PROC_HLT, "HLT exiting", "a halted vCPU gives its CPU away"},
-    {CONTROL_PROC, WANT_1, PROC_MWAIT, "MWAIT exiting", "not offered: #UD"},
-    {CONTROL_PROC, WANT_1, PROC_MONITOR, "MONITOR exiting", "not offered: #UD"},
-    {CONTROL_PROC, WANT_1, PROC_RDPMC, "RDPMC exiting", "the counters are the host's"},
-    {CONTROL_PROC, WANT_1, PROC_IO_BITMAPS, "use I/O bitmaps", "ports pass one by one"},
-    {CONTROL_PROC, WANT_1, PROC_MSR_BITMAPS, "use MSR bitmaps", "so do MSRs"},
-    {CONTROL_PROC, WANT_1, PROC_SECONDARY, "activate secondary controls", "EPT is among them"},
-    {CONTROL_PROC, WANT_0, PROC_TSC_OFFSETTING, "use TSC offsetting",
-     "the guest sees the TSC as it is"},
-    {CONTROL_PROC, WANT_0, PROC_INVLPG, "INVLPG exiting", "VPIDs keep TLBs apart"},
-    {CONTROL_PROC, WANT_0, PROC_RDTSC, "RDTSC exiting", "time costs no exit"},
-    {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "CR3-load exiting", "EPT: CR3 is the guest's own"},
-    {CONTROL_PROC, WANT_0, PROC_CR3_STORE, "CR3-store exiting", "EPT: CR3 is the guest's own"},
-    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "MOV-DR exiting", "registers.c switches them"},
-    {CONTROL_PROC, WANT_0, PROC_UNCONDITIONAL_IO, "unconditional I/O exiting",
-     "the bitmaps decide"},
-    {CONTROL_PROC, WANT_0, PROC_PAUSE, "PAUSE exiting", "the time slice is short"},
-    {CONTROL_PROC, IF_THERE, PROC_TPR_SHADOW, "use TPR shadow", "APICv: TPR without exits"},
+    {CONTROL_PROC, WANT_1, PROC_HLT, "a halted vCPU gives its CPU away"},
+    {CONTROL_PROC, WANT_1, PROC_MWAIT, "not offered: #UD"},
+    {CONTROL_PROC, WANT_1, PROC_MONITOR, "not offered: #UD"},
+    {CONTROL_PROC, WANT_1, PROC_RDPMC, "the counters are the host's"},
+    {CONTROL_PROC, WANT_1, PROC_IO_BITMAPS, "ports pass one by one"},
+    {CONTROL_PROC, WANT_1, PROC_MSR_BITMAPS, "so do MSRs"},
+    {CONTROL_PROC, WANT_1, PROC_SECONDARY, "EPT is among them"},
+    {CONTROL_PROC, WANT_0, PROC_TSC_OFFSETTING, "the guest sees the TSC as it is"},
+    {CONTROL_PROC, WANT_0, PROC_INVLPG, "VPIDs keep TLBs apart"},
+    {CONTROL_PROC, WANT_0, PROC_RDTSC, "time costs no exit"},
+    {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "EPT: CR3 is the guest's own"},
+    {CONTROL_PROC, WANT_0, PROC_CR3_STORE, "EPT: CR3 is the guest's own"},
+    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "registers.c switches them"},
+    {CONTROL_PROC, WANT_0, PROC_UNCONDITIONAL_IO, "the bitmaps decide"},
+    {CONTROL_PROC, WANT_0, PROC_PAUSE, "the time slice is short"},
+    {CONTROL_PROC, IF_THERE, PROC_TPR_SHADOW, "APICv: TPR without exits"},
 
-    {CONTROL_PROC2, WANT_1, PROC2_EPT, "EPT", "guest memory is protected by it"},
-    {CONTROL_PROC2, WANT_1, PROC2_VPID, "VPID", "a VM entry does not empty the TLBs"},
-    {CONTROL_PROC2, WANT_1, PROC2_UNRESTRICTED_GUEST, "unrestricted guest",
-     "guests start in real mode"},
-    {CONTROL_PROC2, WANT_0, PROC2_DESCRIPTOR_TABLE, "descriptor-table exiting",
-     "they are the guest's own"},
-    {CONTROL_PROC2, WANT_0, PROC2_RDRAND, "RDRAND exiting", "passes"},
-    {CONTROL_PROC2, WANT_0, PROC2_RDSEED, "RDSEED exiting", "passes"},
-    {CONTROL_PROC2, IF_THERE, PROC2_RDTSCP, "enable RDTSCP", "else it is #UD"},
-    {CONTROL_PROC2, IF_THERE, PROC2_INVPCID, "enable INVPCID", "else it is #UD"},
-    {CONTROL_PROC2, IF_THERE, PROC2_APIC_ACCESSES, "virtualize APIC accesses",
-     "APICv in xAPIC mode"},
-    {CONTROL_PROC2, IF_THERE, PROC2_X2APIC_MODE, "virtualize x2APIC mode", "APICv in x2APIC mode"},
-    {CONTROL_PROC2, IF_THERE, PROC2_APIC_REGISTERS, "APIC-register virtualization", "APICv"},
-    {CONTROL_PROC2, IF_THERE, PROC2_VIRTUAL_INTERRUPTS, "virtual-interrupt delivery", "APICv"},
-    {CONTROL_PIN, IF_THERE, PIN_POSTED_INTERRUPTS, "process posted interrupts",
-     "APICv, no exit at all"},
+    {CONTROL_PROC2, WANT_1, PROC2_EPT, "guest memory is protected by it"},
+    {CONTROL_PROC2, WANT_1, PROC2_VPID, "a VM entry does not empty the TLBs"},
+    {CONTROL_PROC2, WANT_1, PROC2_UNRESTRICTED_GUEST, "guests start in real mode"},
+    {CONTROL_PROC2, WANT_0, PROC2_DESCRIPTOR_TABLE, "they are the guest's own"},
+    {CONTROL_PROC2, WANT_0, PROC2_RDRAND, "passes"},
+    {CONTROL_PROC2, WANT_0, PROC2_RDSEED, "passes"},
+    {CONTROL_PROC2, IF_THERE, PROC2_RDTSCP, "else it is #UD"},
+    {CONTROL_PROC2, IF_THERE, PROC2_INVPCID, "else it is #UD"},
+    {CONTROL_PROC2, IF_THERE, PROC2_APIC_ACCESSES, "APICv in xAPIC mode"},
+    {CONTROL_PROC2, IF_THERE, PROC2_X2APIC_MODE, "APICv in x2APIC mode"},
+    {CONTROL_PROC2, IF_THERE, PROC2_APIC_REGISTERS, "APICv"},
+    {CONTROL_PROC2, IF_THERE, PROC2_VIRTUAL_INTERRUPTS, "APICv"},
+    {CONTROL_PIN, IF_THERE, PIN_POSTED_INTERRUPTS, "APICv, no exit at all"},
 
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_DEBUG, "save debug controls", "DR7 is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_HOST_64BIT, "host address-space size", "Hamlet is 64-bit"},
-    {CONTROL_EXIT, WANT_1, EXIT_ACK_INTERRUPT, "acknowledge interrupt on exit",
-     "IF stays 0 in Hamlet"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PAT, "save IA32_PAT", "PAT is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_LOAD_PAT, "load IA32_PAT (exit)", "and the host's"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_EFER, "save IA32_EFER", "EFER is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_LOAD_EFER, "load IA32_EFER (exit)", "and the host's"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PREEMPTION_TIMER, "save VMX-preemption timer value",
-     "exits do not make a slice longer"},
-    {CONTROL_EXIT, WANT_0, EXIT_LOAD_PERF_GLOBAL, "load IA32_PERF_GLOBAL_CTRL (exit)", "not used"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_DEBUG, "DR7 is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_HOST_64BIT, "Hamlet is 64-bit"},
+    {CONTROL_EXIT, WANT_1, EXIT_ACK_INTERRUPT, "IF stays 0 in Hamlet"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PAT, "PAT is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_LOAD_PAT, "and the host's"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_EFER, "EFER is the guest's own"},
+    {CONTROL_EXIT, WANT_1, EXIT_LOAD_EFER, "and the host's"},
+    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PREEMPTION_TIMER, "exits do not make a slice longer"},
+    {CONTROL_EXIT, WANT_0, EXIT_LOAD_PERF_GLOBAL, "not used"},
 
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_DEBUG, "load debug controls", "DR7 is the guest's own"},
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_PAT, "load IA32_PAT (entry)", "PAT is the guest's own"},
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_EFER, "load IA32_EFER (entry)", "EFER is the guest's own"},
-    {CONTROL_ENTRY, WANT_0, ENTRY_LOAD_PERF_GLOBAL, "load IA32_PERF_GLOBAL_CTRL (entry)",
-     "not used"},
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_DEBUG, "DR7 is the guest's own"},
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_PAT, "PAT is the guest's own"},
+    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_EFER, "EFER is the guest's own"},
+    {CONTROL_ENTRY, WANT_0, ENTRY_LOAD_PERF_GLOBAL, "not used"},
 };
+#pragma pop_macro("BIT")
 
 /* Which MSR reports the word; the TRUE one knows default-1 controls that may be 0 after all. */
 static const struct {

@@ -14,8 +14,7 @@
 #include "vmx/ept_flush.h"
 #include "arch/page.h"
 
-#define EPT_MEMTYPE BITS(5, 3) /* leaf entries only */
-#define GPA_LIMIT   RADIX_SPAN(EPT_LEVELS + 1)
+#define GPA_LIMIT RADIX_SPAN(EPT_LEVELS + 1)
 
 struct ept *ept_create(void)
 {

@@ -10,9 +10,9 @@
 #include "lib/types.h"
 
 struct ept;
-#define EPT_PERM_READ  BIT(0)
-#define EPT_PERM_WRITE BIT(1)
-#define EPT_PERM_EXEC  BIT(2)
+#define EPT_PERM_READ  BIT(0, "R", "reads are allowed")
+#define EPT_PERM_WRITE BIT(1, "W", "writes are allowed")
+#define EPT_PERM_EXEC  BIT(2, "X", "fetches are allowed")
 #define EPT_PERM_ALL   (EPT_PERM_READ | EPT_PERM_WRITE | EPT_PERM_EXEC)
 enum ept_type { EPT_UC = 0, EPT_WB = 6 };
 

@@ -8,6 +8,7 @@
 #include "vmx/vmcs.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
+#include "vmx/reasons.h"
 #include "arch/page.h"
 #include "arch/panic.h"
 

@@ -50,6 +50,5 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
 /* VMCLEAR writes back what the CPU keeps and forgets the launch; VMPTRLD makes it current here. */
 void vmcs_clear(struct vmcs *vmcs);
 void vmcs_make_current(struct vmcs *vmcs);
-MUST_CHECK struct vmcs *vmcs_alloc(void);          /* NULL: no memory */
-void vmcs_enter_operation(struct vmcs *region);    /* VMXON, with a region of this CPU */
-const char *vm_instruction_error(uint32_t number); /* SDM "VM Instruction Error Numbers" */
+MUST_CHECK struct vmcs *vmcs_alloc(void);       /* NULL: no memory */
+void vmcs_enter_operation(struct vmcs *region); /* VMXON, with a region of this CPU */

@@ -14,36 +14,10 @@
 #define LOG "vtd"
 #include "arch/log.h"
 
-/* VT-d "Fault Conditions and Remapping Hardware Behavior for Various Requests"; numbers are printed
- * in hex, as they stand there. */
 static const char *const reason_names[] = {
-    [0x01] = "root entry not present",
-    [0x02] = "context entry not present",
-    [0x03] = "context entry invalid",
-    [0x04] = "address beyond the width",
-    [0x05] = "write not permitted",
-    [0x06] = "read not permitted",
-    [0x07] = "paging table unreadable",
-    [0x08] = "root table unreadable",
-    [0x09] = "context table unreadable",
-    [0x0a] = "reserved bit in root entry",
-    [0x0b] = "reserved bit in context entry",
-    [0x0c] = "reserved bit in paging entry",
-    [0x0d] = "translation or translated request blocked",
-    [0x0e] = "translates into the interrupt addresses",
-    [0x20] = "reserved bit in interrupt request",
-    [0x21] = "interrupt index beyond the table",
-    [0x22] = "interrupt entry not present",
-    [0x23] = "interrupt table unreadable",
-    [0x24] = "reserved bit in interrupt entry",
-    [0x25] = "compatibility-format interrupt blocked",
-    [0x26] = "source-id not allowed to use interrupt entry",
-    [0x27] = "posted-interrupt descriptor unreachable",
-    [0x28] = "reserved bit in posted-interrupt descriptor",
-    [0x29] = "malformed write to the interrupt addresses",
-    [0x2a] = "extended interrupt mode required",
-    [0x2b] = "interrupt remapping required",
-    [0x30] = "root table address register invalid",
+#define F(number, words) [number] = words,
+    FAULT_REASONS(F)
+#undef F
 };
 
 const char *vtd_reason_name(uint8_t reason)
@@ -174,7 +148,7 @@ int fault_enable(struct vtd_unit *u)
 {
     uint32_t id = apic_id();
     vtd_write32(u, VTD_FEDATA, VECTOR_VTD);
-    vtd_write32(u, VTD_FEADDR, (uint32_t)(MSI_ADDRESS | FIELD_SET(MSI_DEST, id & 0xff)));
+    vtd_write32(u, VTD_FEADDR, (uint32_t)(MSI_ADDRESS | FIELD_SET(MSI_ADDRESS_DEST, id & 0xff)));
     vtd_write32(u, VTD_FEUADDR, id & (uint32_t)BITS(31, 8));
     vtd_write32(u, VTD_FECTL, 0);
     return 0;

@@ -7,6 +7,7 @@
  * Spec: VT-d "Interrupt Remapping", "Interrupt Posting".
  */
 #include "vtd/unit.h"
+#include "arch/ioapic.h"
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "pci/pci.h"

@@ -19,13 +19,6 @@
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
 
-#define MSI_ADDRESS_BASE    BITS(63, 20)
-#define MSI_ADDRESS_FEE     0xfee
-#define MSI_ADDRESS_DEST    BITS(19, 12)
-#define MSI_ADDRESS_LOGICAL BIT(2)
-#define MSI_DATA_VECTOR     BITS(7, 0)
-#define MSI_DATA_DELIVERY   BITS(10, 8)
-
 static const char *const delivery_names[] = {
     [IRQ_UNROUTED] = "unrouted",
     [IRQ_POSTED] = "posted",

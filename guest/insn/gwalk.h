@@ -12,12 +12,14 @@
 #include "lib/errno.h"
 #include "lib/types.h"
 
+// clang-format off
 /* SDM "Page-Fault Error Code" */
-#define PFERR_P    BIT(0) /* a protection violation, not a page that is absent */
-#define PFERR_W    BIT(1)
-#define PFERR_U    BIT(2)
-#define PFERR_RSVD BIT(3)
-#define PFERR_I    BIT(4) /* instruction fetch */
+#define PFERR_P    BIT(0, "P", "why", "0:not present|1:not permitted")
+#define PFERR_W    BIT(1, "W", "access", "0:read|1:write")
+#define PFERR_U    BIT(2, "U", "mode", "0:supervisor|1:user")
+#define PFERR_RSVD BIT(3, "RSVD", "a reserved bit was set")
+#define PFERR_I    BIT(4, "I", "it was a fetch")
+// clang-format on
 
 enum gwalk_access {
     GWALK_READ,

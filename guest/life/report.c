@@ -7,6 +7,7 @@
 #include "arch/apic.h"
 #include "guest/assign/assign.h"
 #include "guest/life/life.h"
+#include "vmx/reasons.h"
 #include "vmx/show/show.h"
 #define LOG "vm"
 #include "arch/log.h"

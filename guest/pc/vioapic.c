@@ -24,7 +24,8 @@
 #define VERSION       (0x20 | (VIOAPIC_PINS - 1) << 16)
 #define ID_WRITABLE   BITS(27, 24)
 
-#define RTE_WRITABLE  (RTE_DEST | BITS(16, 15) | BIT(13) | BITS(11, 0))
+#define RTE_WRITABLE                                                                               \
+    (RTE_DEST | RTE_MASKED | RTE_LEVEL | RTE_ACTIVE_LOW | RTE_LOGICAL | RTE_DELIVERY | RTE_VECTOR)
 
 struct pin {
     uint64_t rte;

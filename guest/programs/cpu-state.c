@@ -10,7 +10,6 @@
 #include "guest/programs/lib/guest.h"
 
 #define DR6_B0 BIT(0)
-#define DR6_BS BIT(14)
 #define IPI    0x41
 
 static uint64_t steps, step_dr6, hits, int3s, nmis, nmis_inside, handled;

@@ -2,11 +2,11 @@
 /*
  * exits: why the vCPUs of a VM came back, how often, how often since the last question, and for
  * which ports, MSRs and addresses most.
- * From: monitor/term/command.c.   To: guest/life/report.c (vm_exit_count), vmx/run/run.c.
+ * From: monitor/term/command.c.   To: guest/life/report.c (vm_exit_count), vmx/reasons.c.
  */
 #include "guest/life/life.h"
 #include "monitor/cmd/commands.h"
-#include "vmx/show/show.h"
+#include "vmx/reasons.h"
 
 #define TOP_SHOWN 5
 

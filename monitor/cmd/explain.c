@@ -6,7 +6,7 @@
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
-#include "vmx/show/show.h"
+#include "vmx/reasons.h"
 
 static void list_names(void)
 {

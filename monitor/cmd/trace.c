@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
-#include "vmx/show/show.h"
+#include "vmx/reasons.h"
 #include "vmx/vcpu/vcpu.h"
 
 #define SHOW_DEFAULT 20

@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
+#include "vmx/reasons.h"
 #include "vmx/run/post.h"
 #include "vmx/show/show.h"
 #include "vmx/vmcs_fields.h"

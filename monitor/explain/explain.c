@@ -31,7 +31,7 @@ const char *explain_match(const char *text, size_t size, unsigned n)
 /* The word for `value` in "0:word|1:word"; its length, 0: it has none. */
 static size_t value_word(const char *values, uint64_t value, const char **out)
 {
-    while (values && strchr(values, ':')) {
+    while (strchr(values, ':')) {
         size_t digits = (size_t)(strchr(values, ':') - values), length = 0;
         uint64_t n;
         *out = values + digits + 1;
@@ -44,25 +44,24 @@ static size_t value_word(const char *values, uint64_t value, const char **out)
     return 0;
 }
 
-static uint64_t value_of(const struct explain_field *f, uint64_t word)
+static uint64_t mask_of(const struct explain_field *f) { return BITS(f->hi % 64, f->lo % 64); }
+
+static uint64_t value_of(const struct explain_field *f, const uint64_t *words)
 {
-    return f->values && strcmp(f->values, EXPLAIN_ADDRESS) == 0 ? word & f->mask
-                                                                : FIELD_GET(f->mask, word);
+    uint64_t word = words[f->lo / 64], mask = mask_of(f);
+    return strcmp(f->values, EXPLAIN_ADDRESS) == 0 ? word & mask : FIELD_GET(mask, word);
 }
 
-static void say_field(const struct explain_field *f, uint64_t word)
+static void say_field(const struct explain_field *f, const uint64_t *words)
 {
-    unsigned lo = (unsigned)__builtin_ctzll(f->mask), hi = 63 - (unsigned)__builtin_clzll(f->mask);
-    uint64_t value = value_of(f, word);
+    uint64_t value = value_of(f, words);
     const char *meaning = "";
     size_t length = value_word(f->values, value, &meaning);
     char bits[12];
-    lo += 64u * f->word;
-    hi += 64u * f->word;
-    if (lo == hi)
-        snprintf(bits, sizeof(bits), "%u", lo);
+    if (f->hi == f->lo)
+        snprintf(bits, sizeof(bits), "%u", f->lo);
     else
-        snprintf(bits, sizeof(bits), "%u:%u", hi, lo);
+        snprintf(bits, sizeof(bits), "%u:%u", f->hi, f->lo);
     say("  %7s %-8s 0x%-10lx %s%s%.*s", bits, f->name, value, f->text, length ? ": " : "",
         (int)length, meaning);
 }
@@ -72,9 +71,9 @@ void explain_say(const struct explain_register *r, const uint64_t *words)
 {
     say("%s: %s", r->name, r->title);
     uint64_t known[2] = {0};
-    for (const struct explain_field *f = r->fields; f->mask; f++) {
-        known[f->word] |= f->mask;
-        say_field(f, words[f->word]);
+    for (const struct explain_field *f = r->fields; f->name; f++) {
+        known[f->lo / 64] |= mask_of(f);
+        say_field(f, words);
     }
     for (unsigned i = 0; i < r->words; i++)
         if (words[i] & ~known[i])
@@ -86,8 +85,8 @@ struct text explain_words(const char *name, uint64_t low, uint64_t high)
 {
     const uint64_t words[2] = {low, high};
     struct text t = {0};
-    for (const struct explain_field *f = explain_find(name)->fields; f->mask; f++) {
-        uint64_t value = value_of(f, words[f->word]);
+    for (const struct explain_field *f = explain_find(name)->fields; f->name; f++) {
+        uint64_t value = value_of(f, words);
         const char *meaning;
         size_t length = value_word(f->values, value, &meaning);
         if (!value && !length)
@@ -95,7 +94,7 @@ struct text explain_words(const char *name, uint64_t low, uint64_t high)
         text_add(&t, "%s%s", t.used ? " " : "", f->name);
         if (length)
             text_add(&t, "=%.*s", (int)length, meaning);
-        else if (f->mask & (f->mask - 1)) /* more than one bit */
+        else if (f->hi != f->lo)
             text_add(&t, "=0x%lx", value);
     }
     return t;

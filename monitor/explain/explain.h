@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers and table entries in words: a table per register, one row per field, with the manual's
- * names and bits. Every command shows entries through these, so a field has one name everywhere.
+ * Registers and table entries in words: a row per register, with its fields. Name and words of a
+ * field stand where its bits are defined (lib/bits.h). Every command shows entries through these
+ * rows, so a field has one name everywhere.
  * From: monitor/cmd/.   To: monitor/explain/explain.c, vtd.c vmx.c pc.c (the tables).
  */
 #pragma once
@@ -13,10 +14,9 @@
 #define EXPLAIN_ADDRESS "address"
 
 struct explain_field {
-    uint64_t mask; /* of its word; the table ends with mask 0 */
-    const char *name, *text;
-    const char *values; /* "0:word|1:word": what its values mean; NULL: a number; EXPLAIN_ADDRESS */
-    uint8_t word;       /* 64-bit word of the entry, from the lowest */
+    uint8_t hi, lo;          /* bits, both ends included, counted through all words of the entry */
+    const char *name, *text; /* the fields end with name NULL */
+    const char *values;      /* "0:word|1:word"; "": a number; EXPLAIN_ADDRESS */
 };
 
 struct explain_register {

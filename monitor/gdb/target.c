@@ -20,16 +20,15 @@
 #define LOG "gdb"
 #include "arch/log.h"
 
-#define INT3          0xcc
-#define BREAK_MAX     32
-#define DR_COUNT      4
-#define DR7_ENABLE(n) BIT(2 * (n))
-#define DR7_ALL(n)    (DR7_ENABLE(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
+#define INT3        0xcc
+#define BREAK_MAX   32
+#define DR_COUNT    4
+#define DR7_ALL(n)  (DR7_LOCAL(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
 
 /* GDB's numbers of signals */
-#define SIGNAL_TRAP   5
-#define SIGNAL_KILL   9
-#define SIGNAL_SEGV   11
+#define SIGNAL_TRAP 5
+#define SIGNAL_KILL 9
+#define SIGNAL_SEGV 11
 
 static struct {
     struct vm *vm;
@@ -122,7 +121,7 @@ static uint64_t dr7_of(unsigned n, char kind, uint64_t at, uint64_t size)
     size = kind == '1' ? 1 : size;
     if (size > 8 || size & (size - 1) || !size || at % size)
         return 0;
-    return DR7_ENABLE(n) | (uint64_t)(rw[(int)kind] | lengths[size] << 2) << (16 + 4 * n);
+    return DR7_LOCAL(n) | (uint64_t)(rw[(int)kind] | lengths[size] << 2) << (16 + 4 * n);
 }
 
 /* Drop what register n has met and the debugger has not heard yet. */

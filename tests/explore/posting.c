@@ -265,6 +265,7 @@ int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enu
 {
     return (void)e, (void)at, (void)to, (void)size, (void)perm, (void)type, 0;
 }
+const char *exit_reason_name(uint32_t reason) { return (void)reason, ""; }
 const char *vm_instruction_error(uint32_t number) { return (void)number, ""; }
 const char *entry_check_guest(void) { return ""; }
 enum log_level log_threshold;

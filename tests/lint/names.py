@@ -18,7 +18,7 @@ from house.graph import graph, upcalls
 
 KINDS = ("name", "static-name")
 AGREED = { # room: prefixes beside the names of its files and its own
-    "vmx": ("vmx", "vmcs", "vm_instruction"),
+    "vmx": ("vmx", "vmcs", "vm_instruction", "exit_reason"),
     "vmx/run": ("vmx", "vcpu"),
     "vmx/vcpu": ("vcpu",),
     "vmx/show": ("vcpu",),

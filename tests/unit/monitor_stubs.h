@@ -10,6 +10,7 @@
 #include "monitor/edit.h"
 #include "monitor/explain/explain.h"
 #include "monitor/focus.h"
+#include "vmx/reasons.h"
 #include "monitor/term/command.h"
 
 struct vm *focus_vm(void) { return NULL; }

@@ -13,6 +13,7 @@
 #include "vmx/enter.h"
 #include "vmx/ept_flush.h"
 #include "vmx/exit/exit.h"
+#include "vmx/reasons.h"
 #include "vmx/run/post.h"
 #include "vmx/run/sched.h"
 #include "vmx/show/show.h"
@@ -88,85 +89,59 @@ static enum exit_action exit_our_bug(struct vcpu *v)
           (unsigned long long)vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/* A row is a name and a handler; no handler: this must not happen. The third column: the exit may
- * come while an event is being delivered, which then has to be delivered again. */
-static const struct exit_row {
-    const char *name;
-    enum exit_action (*handle)(struct vcpu *);
-    bool during_event;
-} exit_table[EXIT_REASON_COUNT] = {
-    [EXIT_EXCEPTION_NMI] = {"exception or NMI", exit_exception_nmi, true},
-    [EXIT_EXTERNAL_INTERRUPT] = {"external interrupt", exit_external_interrupt, false},
-    [EXIT_TRIPLE_FAULT] = {"triple fault", exit_triple_fault, false},
-    [EXIT_INIT] = {"INIT signal", exit_init_signal, false},
-    [EXIT_SIPI] = {"start-up IPI", NULL, false},
-    [EXIT_INTERRUPT_WINDOW] = {"interrupt window", exit_interrupt_window, false},
-    [EXIT_NMI_WINDOW] = {"NMI window", exit_nmi_window, false},
-    [EXIT_TASK_SWITCH] = {"task switch", exit_task_switch, false},
-    [EXIT_CPUID] = {"CPUID", exit_cpuid, false},
-    [EXIT_GETSEC] = {"GETSEC", exit_undefined, false},
-    [EXIT_HLT] = {"HLT", exit_hlt, false},
-    [EXIT_INVD] = {"INVD", exit_nothing, false},
-    [EXIT_INVLPG] = {"INVLPG", NULL, false},
-    [EXIT_RDPMC] = {"RDPMC", exit_rdpmc, false},
-    [EXIT_RDTSC] = {"RDTSC", NULL, false},
-    [EXIT_RSM] = {"RSM", NULL, false},
-    [EXIT_VMCALL] = {"VMCALL", vcpu_on_vmcall, false},
-    [EXIT_VMCLEAR] = {"VMCLEAR", exit_undefined, false},
-    [EXIT_VMLAUNCH] = {"VMLAUNCH", exit_undefined, false},
-    [EXIT_VMPTRLD] = {"VMPTRLD", exit_undefined, false},
-    [EXIT_VMPTRST] = {"VMPTRST", exit_undefined, false},
-    [EXIT_VMREAD] = {"VMREAD", exit_undefined, false},
-    [EXIT_VMRESUME] = {"VMRESUME", exit_undefined, false},
-    [EXIT_VMWRITE] = {"VMWRITE", exit_undefined, false},
-    [EXIT_VMXOFF] = {"VMXOFF", exit_undefined, false},
-    [EXIT_VMXON] = {"VMXON", exit_undefined, false},
-    [EXIT_CR_ACCESS] = {"control-register access", exit_cr_access, false},
-    [EXIT_MOV_DR] = {"MOV DR", debug_mov_dr, false},
-    [EXIT_IO_INSTRUCTION] = {"I/O instruction", exit_io_instruction, false},
-    [EXIT_RDMSR] = {"RDMSR", exit_rdmsr, false},
-    [EXIT_WRMSR] = {"WRMSR", exit_wrmsr, false},
-    [EXIT_ENTRY_GUEST_STATE] = {"VM-entry failure: invalid guest state", NULL, false},
-    [EXIT_ENTRY_MSR_LOADING] = {"VM-entry failure: MSR loading", NULL, false},
-    [EXIT_MWAIT] = {"MWAIT", exit_undefined, false},
-    [EXIT_MONITOR_TRAP] = {"monitor trap flag", debug_step, false},
-    [EXIT_MONITOR] = {"MONITOR", exit_undefined, false},
-    [EXIT_PAUSE] = {"PAUSE", NULL, false},
-    [EXIT_ENTRY_MACHINE_CHECK] = {"VM-entry failure: machine-check event", NULL, false},
-    [EXIT_TPR_BELOW_THRESHOLD] = {"TPR below threshold", NULL, false},
-    [EXIT_APIC_ACCESS] = {"APIC access", exit_apic_access, true},
-    [EXIT_VIRTUALIZED_EOI] = {"virtualized EOI", exit_virtualized_eoi, false},
-    [EXIT_GDTR_IDTR] = {"access to GDTR or IDTR", NULL, false},
-    [EXIT_LDTR_TR] = {"access to LDTR or TR", NULL, false},
-    [EXIT_EPT_VIOLATION] = {"EPT violation", exit_ept_violation, true},
-    [EXIT_EPT_MISCONFIG] = {"EPT misconfiguration", exit_our_bug, false},
-    [EXIT_INVEPT] = {"INVEPT", exit_undefined, false},
-    [EXIT_RDTSCP] = {"RDTSCP", NULL, false},
-    [EXIT_PREEMPTION_TIMER] = {"VMX-preemption timer expired", exit_preemption_timer, false},
-    [EXIT_INVVPID] = {"INVVPID", exit_undefined, false},
-    [EXIT_WBINVD] = {"WBINVD", exit_nothing, false},
-    [EXIT_XSETBV] = {"XSETBV", exit_xsetbv, false},
-    [EXIT_APIC_WRITE] = {"APIC write", exit_apic_write, false},
-    [EXIT_RDRAND] = {"RDRAND", NULL, false},
-    [EXIT_INVPCID] = {"INVPCID", NULL, false},
-    [EXIT_VMFUNC] = {"VMFUNC", exit_undefined, false},
-    [EXIT_ENCLS] = {"ENCLS", exit_undefined, false},
-    [EXIT_RDSEED] = {"RDSEED", NULL, false},
-    [EXIT_PML_FULL] = {"page-modification log full", NULL, false},
-    [EXIT_XSAVES] = {"XSAVES", exit_undefined, false},
-    [EXIT_XRSTORS] = {"XRSTORS", exit_undefined, false},
-    [EXIT_SPP] = {"SPP-related event", NULL, false},
-    [EXIT_UMWAIT] = {"UMWAIT", NULL, false},
-    [EXIT_TPAUSE] = {"TPAUSE", NULL, false},
-    [EXIT_LOADIWKEY] = {"LOADIWKEY", NULL, false},
-    [EXIT_BUS_LOCK] = {"bus-lock assertion", NULL, false},
-    [EXIT_NOTIFY] = {"notify VM exit", NULL, false},
+/* A reason without a row must not happen. The names of the reasons: vmx/vmx_bits.h. */
+static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = {
+    [EXIT_EXCEPTION_NMI] = exit_exception_nmi,
+    [EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+    [EXIT_TRIPLE_FAULT] = exit_triple_fault,
+    [EXIT_INIT] = exit_init_signal,
+    [EXIT_INTERRUPT_WINDOW] = exit_interrupt_window,
+    [EXIT_NMI_WINDOW] = exit_nmi_window,
+    [EXIT_TASK_SWITCH] = exit_task_switch,
+    [EXIT_CPUID] = exit_cpuid,
+    [EXIT_GETSEC] = exit_undefined,
+    [EXIT_HLT] = exit_hlt,
+    [EXIT_INVD] = exit_nothing,
+    [EXIT_RDPMC] = exit_rdpmc,
+    [EXIT_VMCALL] = vcpu_on_vmcall,
+    [EXIT_VMCLEAR] = exit_undefined,
+    [EXIT_VMLAUNCH] = exit_undefined,
+    [EXIT_VMPTRLD] = exit_undefined,
+    [EXIT_VMPTRST] = exit_undefined,
+    [EXIT_VMREAD] = exit_undefined,
+    [EXIT_VMRESUME] = exit_undefined,
+    [EXIT_VMWRITE] = exit_undefined,
+    [EXIT_VMXOFF] = exit_undefined,
+    [EXIT_VMXON] = exit_undefined,
+    [EXIT_CR_ACCESS] = exit_cr_access,
+    [EXIT_MOV_DR] = debug_mov_dr,
+    [EXIT_IO_INSTRUCTION] = exit_io_instruction,
+    [EXIT_RDMSR] = exit_rdmsr,
+    [EXIT_WRMSR] = exit_wrmsr,
+    [EXIT_MWAIT] = exit_undefined,
+    [EXIT_MONITOR_TRAP] = debug_step,
+    [EXIT_MONITOR] = exit_undefined,
+    [EXIT_APIC_ACCESS] = exit_apic_access,
+    [EXIT_VIRTUALIZED_EOI] = exit_virtualized_eoi,
+    [EXIT_EPT_VIOLATION] = exit_ept_violation,
+    [EXIT_EPT_MISCONFIG] = exit_our_bug,
+    [EXIT_INVEPT] = exit_undefined,
+    [EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
+    [EXIT_INVVPID] = exit_undefined,
+    [EXIT_WBINVD] = exit_nothing,
+    [EXIT_XSETBV] = exit_xsetbv,
+    [EXIT_APIC_WRITE] = exit_apic_write,
+    [EXIT_VMFUNC] = exit_undefined,
+    [EXIT_ENCLS] = exit_undefined,
+    [EXIT_XSAVES] = exit_undefined,
+    [EXIT_XRSTORS] = exit_undefined,
 };
 
-const char *exit_reason_name(uint32_t reason)
+/* These may come while an event is being delivered, which then has to be delivered again. */
+static bool may_come_during_event(uint32_t reason)
 {
-    const char *name = reason < EXIT_REASON_COUNT ? exit_table[reason].name : NULL;
-    return name ? name : "unknown";
+    return reason == EXIT_EXCEPTION_NMI || reason == EXIT_APIC_ACCESS ||
+           reason == EXIT_EPT_VIOLATION;
 }
 
 /* The only "RIP += length". It also ends the blocking by STI and MOV SS, and arms the single-step trap. */
@@ -206,15 +181,14 @@ static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, ui
 static enum exit_action dispatch(struct vcpu *v)
 {
     uint32_t reason = (uint32_t)vmread(EXIT_REASON);
-    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0) || !exit_table[reason].handle)
+    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0) || !exit_table[reason])
         return exit_unexpected(v, reason);
-    const struct exit_row *row = &exit_table[reason];
     v->exit.reason = reason;
     v->exit.reasons = v->exit.reasons << 8 | reason;
     v->exit_count[reason]++;
-    if (row->during_event)
+    if (may_come_during_event(reason))
         inject_again(v);
-    return row->handle(v);
+    return exit_table[reason](v);
 }
 
 /* Nothing of this is in the VMCS's power: the controls or the host state are wrong, and both are ours. */

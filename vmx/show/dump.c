@@ -1,48 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU in words, for reports, and the numbers of the manual as sentences.
+ * A vCPU in words, for reports.
  * From: vmx/run/run.c (an exit that must not happen), guest/life/report.c.   To: the console.
- * Spec: SDM "VM Instruction Error Numbers", "Guest Register State".
+ * Spec: SDM "Guest Register State".
  */
 #include "vmx/cpu.h"
+#include "vmx/reasons.h"
 #include "vmx/show/show.h"
 #include "vmx/vmcs.h"
 #define LOG "vmx"
 #include "arch/log.h"
-
-const char *vm_instruction_error(uint32_t number)
-{
-    static const char *const words[] = {
-        [0] = "VMfailInvalid: no current VMCS",
-        [1] = "VMCALL in root operation",
-        [2] = "VMCLEAR with an invalid address",
-        [3] = "VMCLEAR of the VMXON region",
-        [4] = "VMLAUNCH of a VMCS that is not clear",
-        [5] = "VMRESUME of a VMCS that was not launched",
-        [6] = "VMRESUME after VMXOFF",
-        [7] = "VM entry with invalid control fields",
-        [8] = "VM entry with invalid host-state fields",
-        [9] = "VMPTRLD with an invalid address",
-        [10] = "VMPTRLD of the VMXON region",
-        [11] = "VMPTRLD of a VMCS with another revision",
-        [12] = "VMREAD or VMWRITE of a field that this CPU lacks",
-        [13] = "VMWRITE to a read-only field",
-        [15] = "VMXON in root operation",
-        [16] = "VM entry with an invalid executive-VMCS pointer",
-        [17] = "VM entry with an executive VMCS that was not launched",
-        [18] = "VM entry with a bad executive-VMCS pointer",
-        [19] = "VMCALL with a VMCS that is not clear",
-        [20] = "VMCALL with invalid VM-exit controls",
-        [22] = "VMCALL with a wrong MSEG revision",
-        [23] = "VMXOFF under dual-monitor treatment",
-        [24] = "VMCALL with invalid SMM-monitor features",
-        [25] = "VM entry with invalid execution controls in the executive VMCS",
-        [26] = "VM entry with events blocked by MOV SS",
-        [28] = "invalid operand to INVEPT or INVVPID",
-    };
-    const char *found = number < ARRAY_COUNT(words) ? words[number] : NULL;
-    return found ? found : "unknown error number";
-}
 
 const char *vcpu_state_name(enum vcpu_state state)
 {

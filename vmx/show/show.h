@@ -16,7 +16,6 @@ void vcpu_dump_loaded(void); /* for a panic: the vCPU whose state is in this CPU
 struct text vcpu_system_row(const struct vcpu *v);
 struct text vcpu_gpr_row(const struct vcpu *v, unsigned row);
 const char *vcpu_state_name(enum vcpu_state state);
-const char *exit_reason_name(uint32_t reason);
 /* Which rule of SDM "Checks on the Guest State Area" does the current VMCS break? "" if none is found. */
 const char *entry_check_guest(void);
 /* A field by its encoding, of a vCPU that is loaded here or nowhere (vm_visit() in guest/); false: this

@@ -22,15 +22,10 @@
 
 #define DR6            4 /* in v->debug.dr and v->debug_registers */
 #define DR7            5 /* in v->debug.dr only */
-#define DR6_BREAKS     BITS(3, 0)
-#define DR6_BD         BIT(13)
-#define DR6_RTM        BIT(16) /* 0 in DR6 where the qualification has a 1 */
 #define DR6_ONES       (BITS(31, 16) | BITS(11, 4))
 #define DR6_ZEROS      BIT(12)
-#define DR7_GD         BIT(13)
 #define DR7_ONES       BIT(10)
 #define DR7_ZEROS      (BITS(15, 14) | BIT(12))
-#define DR7_LOCAL(n)   BIT(2 * (n))
 #define PENDING_BREAKS (DR6_BREAKS | BIT(12)) /* SDM "Guest Non-Register State" */
 
 /* --- Arming ---------------------------------------------------------------------------------------- */
