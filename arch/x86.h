@@ -99,6 +99,14 @@ enum vector {
     VECTOR_MC = 18,
 };
 
+/* A general-purpose register after an instruction wrote its low `bytes` bytes.
+ * SDM "General-Purpose Registers": 8 and 16 bits leave the rest alone, 32 bits clear it. */
+static inline uint64_t gpr_merge(uint64_t old, unsigned bytes, uint64_t value)
+{
+    uint64_t written = WIDTH_MASK(bytes);
+    return bytes == 4 ? LO32(value) : (old & ~written) | (value & written);
+}
+
 static inline uint64_t read_cr0(void)
 {
     uint64_t v;

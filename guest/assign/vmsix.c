@@ -121,7 +121,7 @@ bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
 void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
 {
     if (!in_table(m, at)) {
-        *value = reaches_in(m, at, width) ? BITS(8 * width - 1, 0)
+        *value = reaches_in(m, at, width) ? WIDTH_MASK(width)
                                           : mmio_read(m->pages + (at - m->hole.offset), width);
         return;
     }

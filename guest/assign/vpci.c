@@ -15,16 +15,14 @@
 #include "guest/pc/pc.h"
 #include "guest/core/bus.h"
 
-#define CF8_BUS           BITS(23, 16)
-#define CF8_DEVFN         BITS(15, 8)
+#define CF8_BUS       BITS(23, 16)
+#define CF8_DEVFN     BITS(15, 8)
 
-#define ECAM_BUS          BITS(27, 20)
-#define ECAM_DEVFN        BITS(19, 12)
-#define ECAM_BDF          BITS(27, 12)
-#define ECAM_REGISTER     BITS(11, 0)
-#define ECAM_SIZE         BIT(28)
-
-#define WIDTH_MASK(width) BITS(8 * (width)-1, 0)
+#define ECAM_BUS      BITS(27, 20)
+#define ECAM_DEVFN    BITS(19, 12)
+#define ECAM_BDF      BITS(27, 12)
+#define ECAM_REGISTER BITS(11, 0)
+#define ECAM_SIZE     BIT(28)
 
 /* --- The shadow --------------------------------------------------------------------------------- */
 

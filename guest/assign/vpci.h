@@ -5,7 +5,7 @@
  * The filter is a list of registers per function. A register says which bits come from the shadow and
  * which from the hardware, which bits the guest may write, and what a write does. What is in no list
  * is read from the hardware and never written.
- * From: guest/pc/pio.c, guest/pc/mmio.c.   To: vpci_header.c, vpci_caps.c (the lists), vbar.c, vmsi.c.
+ * From: guest/pc/pio.c.   To: vpci_header.c, vpci_caps.c (the lists), vbar.c, vmsi.c.
  * Spec: PCI Local Bus 3.0 "Configuration Space Organization"; PCI Express "Enhanced Configuration
  * Access Mechanism (ECAM)".
  */

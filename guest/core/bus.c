@@ -3,19 +3,20 @@
  * Which of a VM's virtual devices owns a port or an address: a short sorted list of ranges.
  * From: guest/pc/pio.c, guest/pc/mmio.c (an access), every virtual device (its ranges).
  * To: the read and write functions of the ranges.
+ * Hot: every trapped access is looked up here.
  */
 #include "guest/core/bus.h"
 #include "guest/core/vm.h"
 #include "lib/string.h"
 
-/* Index of the first range that ends behind `address`. */
+/* Index of the first range that ends behind `address`; bus->count if there is none. Ends are
+ * compared as last bytes: a range may end with the address space. */
 static size_t range_from(const struct vm_bus *bus, uint64_t address)
 {
     size_t low = 0, high = bus->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct vm_range *r = &bus->ranges[middle];
-
         if (r->base + (r->size - 1) < address)
             low = middle + 1;
         else
@@ -60,34 +61,34 @@ const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
     return &bus->ranges[at];
 }
 
-/* --- An access ----------------------------------------------------------------------------------- */
+/* --- An access -------------------------------------------------------------------------------- */
 
-/* A range that answers; NULL: none, or one that is mapped at its first access. */
+/* The range that answers for one byte; NULL: there is none, or its first access maps it. */
 static const struct vm_range *answering(struct vm_bus *bus, uint64_t at)
 {
     const struct vm_range *r = vm_bus_find(bus, at);
     return r && !r->map ? r : NULL;
 }
 
-/* A range that holds the access whole, or NULL. */
+/* The range that holds the whole access, or NULL. */
 static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
 {
     const struct vm_range *r = answering(bus, at);
     return r && width <= r->size - (at - r->base) ? r : NULL;
 }
 
-/* Across the end of a range every byte finds its own owner, as on the bus of a PC. */
+/* An access that no single range holds: every byte finds its own owner, as on the bus of a PC. */
 static bool read_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
                        uint64_t *value)
 {
     bool answered = false;
+    *value = 0;
     for (unsigned i = 0; i < width; i++) {
         const struct vm_range *r = answering(bus, at + i);
-        uint64_t byte = 0xff;
+        uint64_t byte = WIDTH_MASK(1);
         if (r)
             r->read(v, r->owner, at + i - r->base, 1, &byte);
-        *value &= ~(UINT64_C(0xff) << (8 * i));
-        *value |= (byte & 0xff) << (8 * i);
+        *value |= (byte & WIDTH_MASK(1)) << (8 * i);
         answered = answered || r;
     }
     return answered;
@@ -100,23 +101,29 @@ static bool write_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigne
     for (unsigned i = 0; i < width; i++) {
         const struct vm_range *r = answering(bus, at + i);
         if (r)
-            r->write(v, r->owner, at + i - r->base, 1, value >> (8 * i) & 0xff);
+            r->write(v, r->owner, at + i - r->base, 1, value >> (8 * i) & WIDTH_MASK(1));
         answered = answered || r;
     }
     return answered;
 }
 
+/* The virtual PCI bus notes its accesses itself, by register and not by address. */
+static bool is_noted(const struct vcpu *v, const struct vm_bus *bus, const struct vm_range *r)
+{
+    return bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE);
+}
+
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value)
 {
     bool answered = true;
-    *value = BITS(width * 8 - 1, 0);
     spin_lock(&v->vm->lock);
     const struct vm_range *r = owner_of(bus, at, width);
+    *value = WIDTH_MASK(width);
     if (r)
         r->read(v, r->owner, at - r->base, width, value);
     else
-        answered = width > 1 && read_bytes(v, bus, at, width, value);
-    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        answered = read_bytes(v, bus, at, width, value);
+    if (is_noted(v, bus, r))
         vm_note_mmio(v, false, width, at, *value);
     spin_unlock(&v->vm->lock);
     return answered;
@@ -130,8 +137,8 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
     if (r)
         r->write(v, r->owner, at - r->base, width, value);
     else
-        answered = width > 1 && write_bytes(v, bus, at, width, value);
-    if (bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE))
+        answered = write_bytes(v, bus, at, width, value);
+    if (is_noted(v, bus, r))
         vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);
     return answered;

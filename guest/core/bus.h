@@ -13,7 +13,8 @@
 struct vcpu;
 struct vm;
 
-/* What answers an access that exits. Handlers get the offset in their range. */
+/* What answers an access that exits, with vm->lock held. `offset` counts bytes from the base of the
+ * range; `width` is 1, 2, 4 or 8. A read finds ones in *value and may leave them there. */
 typedef void (*vm_read_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                            uint64_t *value);
 typedef void (*vm_write_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -24,26 +25,27 @@ struct vm_range {
     vm_read_fn read;
     vm_write_fn write;
     void *owner;
-    /* Instead of read and write: the first access maps the range (bar=lazy). True: it is mapped now, the
-     * access is made again. Called with vm->lock held. */
+    /* Instead of read and write: the first access maps the range (bar=lazy), with vm->lock held.
+     * True: the range is mapped, and the guest repeats the access. */
     bool (*map)(void *owner);
 };
 /* A range whose every access exits. */
 #define VM_TRAPPED(base, size, name, read, write, owner)                                           \
     (&(struct vm_range){base, size, name, read, write, owner, NULL})
-struct vm_bus { /* sorted by base; no two overlap */
+struct vm_bus { /* sorted by base; no two ranges overlap */
     struct vm_range ranges[VM_RANGE_MAX];
     size_t count;
     size_t recent; /* index of the range found last: the next access is often there too */
 };
-/* -EEXIST: overlaps another range; -ENOSPC; -EINVAL: empty, or wraps. */
+/* -EEXIST: overlaps another range; -ENOSPC: the table is full; -EINVAL: empty, or wraps. */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
-void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* nothing there: nothing done */
+void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* no effect if no range begins there */
 const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address); /* or NULL */
 
-/* One access to a bus, by width bytes; where no range is, reads give ones and writes are lost. True: a range
- * answered. Takes vm->lock. */
+/* One access of `width` bytes, 1, 2, 4 or 8. Where no range is, reads give ones and writes have no
+ * effect. True: a range answered at least one byte. Both take vm->lock. */
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value);
 bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value);
-/* An address in a range that is mapped at its first access: map it. True: enter again. Takes vm->lock. */
+/* Map the range at `at` of the memory bus, if its first access does that. True: enter the guest
+ * again. Takes vm->lock. */
 bool vm_bus_map(struct vm *vm, uint64_t at);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of two options whose values are named in messages, too.
+ * The words of two options. Messages name their values by the same words.
  * From: guest/life/config.c (the options), guest/assign/audit.c, guest/assign/dma.c (messages).
  * To: guest/core/config.h (the values).
  */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user wrote about a VM on GRUB's module lines, as a struct. Pure: text in, struct out, so
- * host tests and the fuzzer run it. Names and meaning of the keys are an interface (README).
+ * What the user wrote about a VM on GRUB's module lines, as a struct. The keys are documented in
+ * README.md and must keep their names and meaning.
  *   module2 /boot/alpha.elf vm=alpha mem=64M vcpus=1 pci=00:04.0,plan=D,bar=lazy cmdline="a b"
  *   module2 /boot/initrd    vm=alpha initrd
  *   module2 /boot/dmar.bin  acpi
+ * From: every room of guest/, monitor/.   To: guest/life/config.c (the parser), config.c (words).
  */
 #pragma once
 #include "arch/boot_info.h"
-#include "lib/errno.h"
 
 #define CONFIG_DEVICE_MAX 8
 #define CONFIG_NAME_MAX   15
@@ -23,7 +23,7 @@ enum bar_mapping { BAR_EAGER, BAR_LAZY };
 enum dma_mode { DMA_VTD, DMA_PV, DMA_IDENTITY };
 enum irq_mode { IRQ_POST, IRQ_REMAP, IRQ_INJECT };
 
-/* Objections against giving a device away that the user may waive, each by its name. */
+/* Reasons not to assign a device that the user may waive, each by its name. */
 enum unsafe {
     UNSAFE_NO_RESET,
     UNSAFE_GROUP,
@@ -33,7 +33,7 @@ enum unsafe {
     UNSAFE_HIDDEN,
     UNSAFE_COUNT
 };
-/* By their values; NULL behind the last. */
+/* Indexed by enum unsafe and enum dma_mode; NULL behind the last. */
 extern const char *const unsafe_names[], *const dma_mode_names[];
 
 struct device_config {
@@ -56,9 +56,9 @@ struct vm_config {
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
     int pin; /* CPU index, -1: anywhere */
-    unsigned
-        run; /* run=N: only the first instruction, N times (guest/life/step.c); 0: run freely */
-    unsigned kills;   /* kills=N: kill and restart it N times (guest/life/kills.c) */
+    /* run=N: only the first instruction, N times (guest/life/step.c); 0: no limit */
+    unsigned run;
+    unsigned kills;   /* kills=N: kill and restart the VM N times (guest/life/kills.c) */
     unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
     size_t module;    /* index of the kernel's module, for messages */
     struct device_config devices[CONFIG_DEVICE_MAX];

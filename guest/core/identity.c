@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RAM at its own address, for dma=identity: what the guest calls 20 MiB is at 20 MiB, so a device needs no
- * translation. Only one VM can have that, and only of memory that Hamlet kept at boot (identity=SIZE).
- * The first 16 MiB of the machine are the firmware's, Hamlet's and the boot loader's; the guest's lie
- * elsewhere, for its program, and no untranslated DMA can go there.
- * From: boot/main.c (identity_keep), guest/core/memory.c (identity_take).   To: arch/page.c (page_claim).
+ * RAM at its own address, for dma=identity: the guest's address 20 MiB is the machine's address
+ * 20 MiB, so a device needs no translation. Only one VM can have this, in the memory that Hamlet
+ * kept at boot (identity=SIZE). The first 16 MiB of the machine hold the firmware, Hamlet and the
+ * boot loader. The guest's first 16 MiB lie elsewhere; its program may use them, but untranslated
+ * DMA cannot reach them.
+ * From: boot/main.c (identity_keep), guest/core/memory.c (identity_take).
+ * To: arch/page.c (page_claim).
  */
 #include "guest/core/identity.h"
 #include "arch/options.h"

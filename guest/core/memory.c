@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of a VM: its RAM, and the one way by which a guest-physical range becomes visible.
- * From: guest/life/create.c (memory_create), guest/assign/vbar.c (vm_map), guest/pc/mmio.c (vm_ram).
- * To: vmx/ept.c (what the CPU sees), vtd/sspt.c (what devices see), guest/core/identity.c (dma=identity).
+ * From: guest/life/create.c (memory_create), guest/assign/vbar.c (vm_map), guest/pc/mmio.c (guest
+ * RAM by vm_ram()).
+ * To: vmx/ept.c (what the CPU sees), vtd/sspt.c (what devices see), guest/core/identity.c
+ * (identity_take, for dma=identity).
  */
 #include "guest/core/memory.h"
 #include "arch/page.h"
@@ -14,7 +16,7 @@
 
 #define GPA_HIGH_RAM (UINT64_C(1) << 32)
 
-/* INVARIANT: what a device reaches, the CPU of the same VM reaches too, at the same address. */
+/* INVARIANT: all that a device of a VM reaches, the VM's CPUs reach too, at the same address. */
 int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned ept_perm, enum ept_type type,
            bool dma)
 {
@@ -81,6 +83,7 @@ void memory_clear(struct vm *vm)
         memset(hpa_ptr(r->to), 0, r->size);
 }
 
+/* Is the high block right behind the low one in host memory? With dma=identity it is not. */
 static bool is_one_piece(const struct vm *vm)
 {
     return vm->ram[1].size == 0 || vm->ram[1].to.v == vm->ram[0].to.v + vm->ram[0].size;
@@ -88,8 +91,9 @@ static bool is_one_piece(const struct vm *vm)
 
 void *memory_stage(struct vm *vm)
 {
-    return is_one_piece(vm) ? hpa_ptr(vm->ram[0].to)
-                            : pages_alloc(vm->ram_size / PAGE_SIZE, PAGE_SIZE);
+    if (is_one_piece(vm))
+        return hpa_ptr(vm->ram[0].to);
+    return pages_alloc(vm->ram_size / PAGE_SIZE, PAGE_SIZE);
 }
 
 void memory_unstage(struct vm *vm, void *stage)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which VMs there are, and the changes of a VM's state: paused, to be reset, about to end.
- * From: guest/life/create.c (vm_list_add), guest/pc/pio.c and vpower.c (vm_end, vm_reset), monitor/ (vm_pause).
- * To: vmx/run/sched.c (sched_request_stop); what follows when the vCPUs are still: guest/life/run.c.
+ * The list of VMs, and the changes of a VM's state: paused, to be reset, about to end.
+ * From: guest/life/create.c (vm_list_add), guest/pc/pio.c and vpower.c (vm_end, vm_reset), monitor/
+ * (vm_pause).   To: vmx/run/sched.c (sched_request_stop).
  *
- * A paused vCPU is STOPPED as one that was never started: registers in memory, descriptor silent. What
- * is posted to it meanwhile waits in its descriptor. An application processor that waits for its STARTUP
- * goes on waiting.
+ * No function here waits. It marks the VM and asks the vCPUs to stop; guest/life/run.c goes on when
+ * all of them are still. A paused vCPU is STOPPED, as one that was never started: its registers are
+ * in memory and its descriptor is silent. Interrupts that are posted meanwhile wait in the
+ * descriptor. An application processor that waits for its STARTUP goes on waiting.
  */
 #include "guest/core/vm.h"
 #include "lib/printf.h"
@@ -74,6 +75,8 @@ int vm_reset(struct vm *vm)
     return 0;
 }
 
+/* Exit handlers on several CPUs may call this at once; the one that replaces the state sets the
+ * status. sched_request_stop() reaches vCPUs of every state: none of them may start again. */
 void vm_end(struct vm *vm, unsigned exit_status)
 {
     enum vm_state before = vm->state;

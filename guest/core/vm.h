@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VM: what it consists of, and the changes of its state that every room of guest/ may ask for. Above each
+ * A VM: its parts, and the changes of its state that every room of guest/ may ask for. Above each
  * group of members stands the file that writes it.
  * From: every file of guest/, monitor/.
- * To: guest/core/vm.c (state), guest/core/memory.h (its RAM), guest/core/bus.h (who owns an access).
+ * To: guest/core/vm.c (state), guest/core/memory.h (its RAM), guest/core/bus.h (owners of
+ * ports and addresses).
  */
 #pragma once
 #include "arch/spinlock.h"
@@ -25,7 +26,7 @@
 #define VM_MMIO64_BASE   UINT64_C(0x1000000000) /* 64 GiB: 64-bit prefetchable BARs */
 #define VM_MMIO64_END    UINT64_C(0x2000000000)
 
-/* Exit status where port 0xF4 has no part in it; that one's are odd. Success is 1 (value 0) or 0. */
+/* Exit status of other ends than port 0xF4, which gives odd ones. Success: 0, or 1 (value 0). */
 #define VM_EXIT_SHUTDOWN 0
 #define VM_EXIT_CRASH    254
 
@@ -37,10 +38,10 @@ enum vm_state {
     VM_RUNNING,
     VM_PAUSED,
     VM_ENDING, /* its end is decided; its vCPUs are about to leave their CPUs */
-    VM_ENDED,  /* reported; memory and devices are given back, struct vm stays for the report */
+    VM_ENDED,  /* reported; memory and devices are free again, struct vm stays for the report */
 };
 
-/* One access to configuration space or to trapped MMIO: what a guest did last, for its death report. */
+/* An access to configuration space or trapped MMIO. The report of a crash lists the last ones. */
 struct vm_access {
     uint64_t at, value; /* at: address; or source-id 31:16, register 15:0 */
     bool config, write;
@@ -48,14 +49,14 @@ struct vm_access {
 };
 #define VM_ACCESS_MAX 8
 
-/* What VMs take and give back (guest/life/kills.c). */
+/* Resources that VMs take and return, counted to find leaks (guest/life/kills.c). */
 struct vm_census {
     size_t pages;
     unsigned irtes, domains, vectors, vpids, vcpus;
-    unsigned vms; /* that have not ended: the same ones, or there is nothing to compare */
+    unsigned vms; /* that have not ended; two counts of different VMs cannot be compared */
 };
 
-/* A block of RAM: guest-physical [at, at + size) is host memory from `to` on. size 0: there is none. */
+/* A block of RAM: guest-physical [at, at + size) is host memory from `to` on. size 0: no block. */
 struct vm_ram {
     uint64_t at;
     hpa_t to;
@@ -63,22 +64,25 @@ struct vm_ram {
 };
 #define VM_RAM_COUNT 2
 
+/* How the first vCPU starts the kernel. */
+struct vm_start {
+    const char *format; /* of the kernel's file, for messages */
+    enum vcpu_mode mode;
+    uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi; /* the rest is as after a reset */
+};
+
 struct vm {
     /* guest/life/create.c */
     char name[16];
     unsigned index;
     struct ept *ept;
     struct bitmaps *bitmaps;
-    struct vtd_domain *domain; /* the second stage: what devices see of it; NULL without VT-d */
+    struct vtd_domain *domain; /* the second stage: what its devices see; NULL without VT-d */
     unsigned vcpu_count;
     struct vcpu *vcpus[VM_VCPU_MAX];
     struct vm_config config;
-    /* guest/life/kernel.c: how it is started, by its kernel's loader */
-    struct {
-        const char *format;
-        enum vcpu_mode mode;
-        uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
-    } start;
+    /* guest/life/kernel.c */
+    struct vm_start start; /* as the loader of its kernel left it */
 
     /* guest/core/memory.c, guest/core/identity.c */
     struct vm_ram ram[VM_RAM_COUNT];
@@ -86,21 +90,21 @@ struct vm {
 
     /* guest/core/vm.c, guest/life/ */
     enum vm_state state;
-    bool reset_wanted; /* as soon as it is still */
+    bool reset_wanted; /* carried out when all its vCPUs are still */
     /* guest/core/vm.c */
-    /* How it ended: VM_EXIT_..., or what was written to port 0xF4 (value << 1 | 1), and in words. */
+    /* How it ended: VM_EXIT_..., or by port 0xF4 (value << 1 | 1); and the reason in words. */
     unsigned exit_status;
     char why[112];
 
     /* guest/pc/, guest/assign/vpci.c: each its own device */
-    struct spinlock lock; /* of the virtual devices: held while one of them is asked */
+    struct spinlock lock; /* of the virtual devices and the buses: held during an access to them */
     struct vm_bus pio, mmio;
     struct vlapic *apics[VM_VCPU_MAX];
     uint8_t rtc_index; /* which register of the clock port 0x71 is */
     struct vuart *uart;
     struct vioapic *ioapic;
     struct vpci *pci;
-    struct vm_access accesses[VM_ACCESS_MAX]; /* the last ones; number n at n % VM_ACCESS_MAX */
+    struct vm_access accesses[VM_ACCESS_MAX]; /* a ring: access n is at n % VM_ACCESS_MAX */
     uint64_t access_count;
 
     /* guest/assign/ */
@@ -134,18 +138,18 @@ struct vm {
 
 #define VM_PAGES (ALIGN_UP(sizeof(struct vm), PAGE_SIZE) / PAGE_SIZE)
 
-/* --- Which there are ------------------------------------------------------------------------------ */
+/* --- The list of VMs -------------------------------------------------------------------------- */
 
 size_t vm_count(void);
 struct vm *vm_get(size_t n);
-struct vm *vm_find(const char *name); /* NULL: there is none */
+struct vm *vm_find(const char *name); /* or NULL */
 void vm_list_add(struct vm *vm);      /* at most VM_MAX; the bootstrap processor only */
-struct vm *vm_list_take(void);        /* the last one; NULL: none is left */
+struct vm *vm_list_take(void);        /* remove the last one; NULL: the list is empty */
 
-/* --- Its state ------------------------------------------------------------------------------------ */
+/* --- The state of a VM ------------------------------------------------------------------------ */
 
-/* End the VM, from an exit handler of one of its vCPUs or from vm_run_all(); the first call counts. The
- * handler then returns STOP_VM; the report comes when all vCPUs have left their CPUs. */
+/* End the VM, from an exit handler of one of its vCPUs or from vm_run_all(); the first call counts.
+ * The handler then returns STOP_VM. The report follows when all vCPUs have left their CPUs. */
 void vm_end(struct vm *vm, unsigned exit_status);
 /* The same with VM_EXIT_CRASH and a reason in words. */
 void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -153,23 +157,23 @@ static inline bool vm_is_ending(const struct vm *vm) { return vm->state >= VM_EN
 
 /* Each returns at once; the vCPUs follow within a time slice. -EBUSY: not in a state for that. */
 MUST_CHECK int vm_pause(struct vm *vm);
-/* As a PC after its reset button, as soon as its vCPUs are still (guest/life/control.c carries it out). */
+/* Like the reset button of a PC. guest/life/control.c does the reset when all vCPUs are still. */
 MUST_CHECK int vm_reset(struct vm *vm);
-bool vcpu_is_active(const struct vcpu *v); /* it is on a CPU, waits for one, or sleeps in HLT */
-bool vm_is_still(const struct vm *vm);     /* no vCPU of it is active */
-/* Ask every active vCPU to stop. One that is started meanwhile is asked the next time: vm_follow_up(). */
+bool vcpu_is_active(const struct vcpu *v); /* on a CPU, waiting for one, or asleep in HLT */
+bool vm_is_still(const struct vm *vm);     /* none of its vCPUs is active */
+/* Ask every active vCPU to stop. vm_follow_up() asks again, for vCPUs that start meanwhile. */
 void vm_ask_to_stop(struct vm *vm);
-/* `from` -> `to`; false: it is in another state. */
+/* `from` -> `to`, atomically; false: the VM is in another state. */
 bool vm_become(struct vm *vm, enum vm_state from, enum vm_state to);
 
-/* What the monitor, which nobody below it knows, wants to be told. All may be NULL. */
+/* Calls up into the monitor, which registers them at boot. All may be NULL. */
 struct vm_hooks {
     void (*poll)(void); /* between two turns of the scheduler on the bootstrap processor */
     /* A piece of a guest's output, the end of a line or not; true: kept back, do not print it. */
     bool (*keep)(struct vm *vm, const char *text, bool line_ends);
-    /* It is about to start; true: as a paused one, before its first instruction. */
+    /* The VM is about to start; true: it starts paused, before its first instruction. */
     bool (*hold)(struct vm *vm);
-    /* On the CPU of v, from its exit. True: the debugger's; the VM pauses, and v goes no further. */
+    /* On the CPU of v, from its exit. True: the event is the debugger's; the VM pauses, v stops. */
     bool (*debug)(struct vcpu *v, enum debug_event event, unsigned n);
 };
 extern struct vm_hooks vm_hooks;

@@ -1,70 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Carry a decoded instruction out, as the CPU would have done had the page not been trapped.
- * Memory is written before registers and flags change: when the bus reports a fault, nothing has
- * happened yet and the guest can restart the instruction.
- * From: guest/pc/mmio.c (after insn_decode()).   To: the bus, which knows page tables and devices.
+ * Carry out a decoded instruction as the CPU would have done if its page were not trapped. Memory
+ * is written before registers and flags change. If the bus reports a fault, the instruction has had
+ * no effect, and the guest can restart it.
+ * From: guest/pc/mmio.c (insn_exec).   To: back to guest/pc/mmio.c, through struct insn_bus.
  * Spec: SDM "Instruction Set Reference", "Status Flags", "String Instructions".
  */
 #include "guest/insn/insn.h"
-#include "lib/bits.h"
 #include "arch/x86.h"
+#include "lib/bits.h"
 
 #define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 #define HIGH_BYTE    BITS(15, 8) /* AH, CH, DH, BH in their registers */
 
-static uint64_t width_mask(unsigned width) { return BITS(8 * width - 1, 0); }
 static uint64_t sign_bit(unsigned width) { return BIT(8 * width - 1); }
 
 static uint64_t sign_extend(uint64_t value, unsigned width)
 {
-    value &= width_mask(width);
-    return value & sign_bit(width) ? value | ~width_mask(width) : value;
+    value &= WIDTH_MASK(width);
+    return value & sign_bit(width) ? value | ~WIDTH_MASK(width) : value;
 }
 
+/* MOVBE: the bytes of the operand in reverse order. */
 static uint64_t swap_bytes(uint64_t value, unsigned width)
 {
     return __builtin_bswap64(value) >> (64 - 8 * width);
 }
 
-/* SDM "General-Purpose Registers": 8 and 16 bits leave the rest alone, 32 bits clear it. */
-static void reg_write(uint64_t *reg, unsigned width, uint64_t value)
-{
-    if (width == 4)
-        *reg = LO32(value);
-    else
-        *reg = (*reg & ~width_mask(width)) | (value & width_mask(width));
-}
-
+/* A register or an immediate, zero-extended; 0 for memory, which only the bus reads. */
 static uint64_t operand_read(const struct insn_operand *o, const struct insn *insn,
                              const struct insn_cpu *cpu)
 {
     if (o->kind == INSN_OPERAND_IMM)
-        return insn->imm & width_mask(o->width);
+        return insn->imm & WIDTH_MASK(o->width);
     if (o->kind != INSN_OPERAND_REG)
         return 0;
     uint64_t value = cpu->gpr[o->reg];
-    return o->high_byte ? FIELD_GET(HIGH_BYTE, value) : value & width_mask(o->width);
+    return o->high_byte ? FIELD_GET(HIGH_BYTE, value) : value & WIDTH_MASK(o->width);
 }
 
 static void operand_write(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value)
 {
     uint64_t *reg = &cpu->gpr[o->reg];
-
     if (o->high_byte)
         *reg = (*reg & ~HIGH_BYTE) | FIELD_SET(HIGH_BYTE, value);
     else
-        reg_write(reg, o->width, value);
+        *reg = gpr_merge(*reg, o->width, value);
 }
 
-/* --- addresses --- */
+/* --- Addresses -------------------------------------------------------------------------------- */
 
-/* SDM "Specifying an Offset", "Segmented Addressing in 64-Bit Mode". Segment limits are not checked:
- * the guests that touch devices have flat segments, and the bus checks the page. */
+/* SDM "Specifying an Offset", "Segmented Addressing in 64-Bit Mode". Segment limits are not
+ * checked: the guests that touch devices have flat segments, and the bus checks the page. */
 static uint64_t linear(const struct insn *insn, const struct insn_cpu *cpu, unsigned segment,
                        uint64_t offset)
 {
-    offset &= width_mask(insn->mem.addr_size);
+    offset &= WIDTH_MASK(insn->mem.addr_size);
     if (insn->mode != INSN_MODE_64)
         return LO32(cpu->segment_base[segment] + offset);
     return segment >= INSN_FS ? cpu->segment_base[segment] + offset : offset;
@@ -74,7 +65,6 @@ static uint64_t effective_address(const struct insn *insn, const struct insn_cpu
 {
     const struct insn_mem *m = &insn->mem;
     uint64_t address = (uint64_t)m->disp;
-
     if (m->rip_relative)
         address += cpu->rip + insn->len;
     if (m->base != INSN_NO_REG)
@@ -89,7 +79,8 @@ static bool is_bit_test(enum insn_kind kind)
     return kind == INSN_BT || kind == INSN_BTS || kind == INSN_BTR || kind == INSN_BTC;
 }
 
-/* SDM "BT—Bit Test": a bit number in a register reaches beyond the operand, in both directions. */
+/* In bytes. SDM "BT—Bit Test": a bit number in a register may be outside of the operand, in both
+ * directions; the CPU then accesses memory that many operands away. */
 static int64_t bit_string_offset(const struct insn *insn, const struct insn_cpu *cpu)
 {
     if (!is_bit_test(insn->kind) || insn->src.kind != INSN_OPERAND_REG)
@@ -100,9 +91,9 @@ static int64_t bit_string_offset(const struct insn *insn, const struct insn_cpu 
     return operands * insn->src.width;
 }
 
-/* --- arithmetic --- */
+/* --- Arithmetic ------------------------------------------------------------------------------- */
 
-/* What one computation is about, all of it width bytes wide. */
+/* One computation. Operands and result are `width` bytes wide, and zero above. */
 struct alu {
     unsigned width;
     uint64_t dst, src, result;
@@ -125,26 +116,26 @@ static void flags_of_result(struct alu *a)
 /* AND, OR, XOR, TEST: CF and OF 0; AF, which the manual leaves undefined, is 0 as on processors. */
 static void alu_logic(struct alu *a, uint64_t result)
 {
-    a->result = result & width_mask(a->width);
+    a->result = result & WIDTH_MASK(a->width);
     a->flags &= ~STATUS_FLAGS;
     flags_of_result(a);
 }
 
 static void alu_add(struct alu *a, unsigned carry)
 {
-    uint64_t top = sign_bit(a->width), r = (a->dst + a->src + carry) & width_mask(a->width);
-
+    uint64_t top = sign_bit(a->width), r = (a->dst + a->src + carry) & WIDTH_MASK(a->width);
     a->result = r;
     flags_of_result(a);
+    /* the top bit carries if both operands have it, or if one has it and the sum does not */
     flag_set(a, RFLAGS_CF, ((a->dst & a->src) | ((a->dst | a->src) & ~r)) & top);
+    /* overflow: operands of one sign, a result of the other */
     flag_set(a, RFLAGS_OF, ~(a->dst ^ a->src) & (a->dst ^ r) & top);
     flag_set(a, RFLAGS_AF, (a->dst ^ a->src ^ r) & BIT(4)); /* carry into bit 4 */
 }
 
 static void alu_sub(struct alu *a, unsigned borrow)
 {
-    uint64_t top = sign_bit(a->width), r = (a->dst - a->src - borrow) & width_mask(a->width);
-
+    uint64_t top = sign_bit(a->width), r = (a->dst - a->src - borrow) & WIDTH_MASK(a->width);
     a->result = r;
     flags_of_result(a);
     flag_set(a, RFLAGS_CF, ((~a->dst & a->src) | ((~a->dst | a->src) & r)) & top);
@@ -156,7 +147,6 @@ static void alu_sub(struct alu *a, unsigned borrow)
 static void alu_step(struct alu *a, bool up)
 {
     uint64_t carry = a->flags & RFLAGS_CF;
-
     a->src = 1;
     if (up)
         alu_add(a, 0);
@@ -172,11 +162,10 @@ static void alu_neg(struct alu *a)
     alu_sub(a, 0);
 }
 
-/* CF is the bit; the other flags, undefined in part, stay. */
+/* CF is the bit. ZF stays; the manual leaves the other flags undefined, and they stay too. */
 static void alu_bit(struct alu *a, enum insn_kind kind)
 {
     uint64_t bit = BIT(a->src % (8 * a->width));
-
     flag_set(a, RFLAGS_CF, a->dst & bit);
     a->result = kind == INSN_BTS   ? a->dst | bit
                 : kind == INSN_BTR ? a->dst & ~bit
@@ -187,7 +176,6 @@ static void alu_bit(struct alu *a, enum insn_kind kind)
 static void alu(struct alu *a, enum insn_kind kind)
 {
     unsigned carry = a->flags & RFLAGS_CF ? 1 : 0;
-
     switch (kind) { /* list */
     case INSN_ADD:
         alu_add(a, 0);
@@ -220,7 +208,7 @@ static void alu(struct alu *a, enum insn_kind kind)
         alu_neg(a);
         break;
     case INSN_NOT:
-        a->result = ~a->dst & width_mask(a->width);
+        a->result = ~a->dst & WIDTH_MASK(a->width);
         break;
     case INSN_MOVBE:
         a->result = swap_bytes(a->src, a->width);
@@ -237,9 +225,10 @@ static void alu(struct alu *a, enum insn_kind kind)
     }
 }
 
-/* --- one memory operand --- */
+/* --- One memory operand ----------------------------------------------------------------------- */
 
-static bool reads_dst(enum insn_kind kind) { return kind < INSN_MOV; /* all but the moves */ }
+/* All but the moves compute with the old value of their destination. */
+static bool reads_dst(enum insn_kind kind) { return kind < INSN_MOV; }
 
 static bool writes_dst(enum insn_kind kind)
 {
@@ -257,12 +246,11 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
         .flags = *cpu->rflags,
     };
     int err = 0;
-
     if (reads_dst(insn->kind))
         err = bus->read(bus->ctx, address, a.width, modify, &a.dst);
     if (err)
         return err;
-    a.dst &= width_mask(a.width);
+    a.dst &= WIDTH_MASK(a.width);
     uint64_t old = a.dst;
     alu(&a, insn->kind);
     if (modify)
@@ -285,10 +273,9 @@ static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
         .flags = *cpu->rflags,
     };
     int err = bus->read(bus->ctx, address, insn->src.width, false, &a.src);
-
     if (err)
         return err;
-    a.src &= width_mask(insn->src.width);
+    a.src &= WIDTH_MASK(insn->src.width);
     if (insn->kind == INSN_MOVSX)
         a.src = sign_extend(a.src, insn->src.width);
     alu(&a, insn->kind);
@@ -298,14 +285,14 @@ static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
     return 0;
 }
 
-/* --- strings --- */
+/* --- Strings ---------------------------------------------------------------------------------- */
 
+/* Move RSI or RDI by one element; DF decides the direction. */
 static void string_step(const struct insn *insn, struct insn_cpu *cpu, enum insn_reg reg)
 {
-    uint64_t width = insn->dst.width;
-
-    reg_write(&cpu->gpr[reg], insn->mem.addr_size,
-              *cpu->rflags & RFLAGS_DF ? cpu->gpr[reg] - width : cpu->gpr[reg] + width);
+    uint64_t *at = &cpu->gpr[reg], width = insn->dst.width;
+    uint64_t next = *cpu->rflags & RFLAGS_DF ? *at - width : *at + width;
+    *at = gpr_merge(*at, insn->mem.addr_size, next);
 }
 
 /* One element: load it from the source, store it, and only then move the pointers. */
@@ -317,11 +304,10 @@ static int string_element(const struct insn *insn, struct insn_cpu *cpu, const s
     uint64_t from = linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]);
     uint64_t to = linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]);
     int err = 0;
-
     if (load)
         err = bus->read(bus->ctx, from, width, false, &value);
     if (!err && store)
-        err = bus->write(bus->ctx, to, width, value & width_mask(width));
+        err = bus->write(bus->ctx, to, width, value & WIDTH_MASK(width));
     if (err)
         return err;
     if (!store)
@@ -338,16 +324,15 @@ static int exec_string(const struct insn *insn, struct insn_cpu *cpu, const stru
 {
     uint64_t *rcx = &cpu->gpr[INSN_RCX];
     unsigned size = insn->mem.addr_size;
-
     if (!insn->rep)
         return string_element(insn, cpu, bus);
-    for (unsigned i = 0; *rcx & width_mask(size); i++) {
+    for (unsigned i = 0; *rcx & WIDTH_MASK(size); i++) {
         if (i == INSN_REP_BATCH)
             return INSN_AGAIN;
         int err = string_element(insn, cpu, bus);
         if (err)
             return err;
-        reg_write(rcx, size, *rcx - 1);
+        *rcx = gpr_merge(*rcx, size, *rcx - 1);
     }
     return 0;
 }

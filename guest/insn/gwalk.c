@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest page walk. The four ways of paging differ in the number of levels, the width of an
- * entry and in which of its bits are reserved; one row per way, and one loop, tell it all.
- * From: guest/pc/mmio.c.   To: the bus (guest memory), and back with an address or a page fault.
+ * The guest page walk. The four paging modes differ in the number of levels, the width of an entry
+ * and its reserved bits. Each mode is one row of a table, and one loop walks them all.
+ * From: guest/pc/mmio.c (gwalk).   To: back to guest/pc/mmio.c, through struct gwalk_bus.
  * Spec: SDM "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging",
  * "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
  */
@@ -30,7 +30,7 @@ static const struct paging paging_pae = {2, 8, 9, 32, 2};
 static const struct paging paging_4_level = {4, 8, 9, 48, 3};
 static const struct paging paging_5_level = {5, 8, 9, 57, 3};
 
-/* A walk half done. */
+/* The state of a walk. */
 struct walk {
     const struct gwalk_cpu *cpu;
     const struct paging *paging;
@@ -64,7 +64,7 @@ static bool nx_enabled(const struct walk *w)
     return w->paging->entry_size == 8 && (w->cpu->efer & EFER_NXE);
 }
 
-/* Bits of an address field from MAXPHYADDR up to hi; none if the guest has that many. */
+/* Bits hi:MAXPHYADDR of an address field: reserved. None if the guest's addresses are that wide. */
 static uint64_t above_maxphyaddr(const struct walk *w, unsigned hi)
 {
     return w->cpu->maxphyaddr > hi ? 0 : BITS(hi, w->cpu->maxphyaddr);
@@ -82,7 +82,8 @@ static bool is_leaf(const struct walk *w)
     return w->level <= w->paging->largest_page && (w->entry & PTE_PS);
 }
 
-/* SDM "32-Bit Paging": it has reserved bits only there, where the address goes on. */
+/* SDM "32-Bit Paging": only the entry of a 4-MByte page has reserved bits, in the part that holds
+ * the high bits of the address. */
 static uint64_t reserved_bits_32(const struct walk *w)
 {
     if (w->level == 1 || !is_leaf(w))
@@ -109,11 +110,11 @@ static uint64_t reserved_bits(const struct walk *w)
     return reserved;
 }
 
+/* Error code of the page fault. SDM "Page-Fault Exceptions": I only with NXE or SMEP. */
 static int fault(const struct walk *w, struct gwalk *out, uint64_t cause)
 {
     bool user = w->cpu->cpl == 3;
     bool tell_fetch = nx_enabled(w) || (w->cpu->cr4 & CR4_SMEP);
-
     out->error_code = (uint32_t)cause;
     if (w->access == GWALK_WRITE)
         out->error_code |= PFERR_W;
@@ -128,7 +129,6 @@ static bool supervisor_allowed(const struct walk *w)
 {
     const struct gwalk_cpu *cpu = w->cpu;
     bool user_page = w->rights & PTE_US;
-
     if (w->access == GWALK_FETCH)
         return !(user_page && (cpu->cr4 & CR4_SMEP));
     if (user_page && (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC))
@@ -146,10 +146,11 @@ static bool allowed(const struct walk *w)
     return (w->rights & PTE_US) && (w->access != GWALK_WRITE || (w->rights & PTE_RW));
 }
 
+/* The table of the first level. PAE paging reads no memory for its top level: the CPU keeps
+ * the four PDPTEs in registers, which a MOV to CR3 loads. */
 static void start(struct walk *w, uint64_t gva, gpa_t *table)
 {
     const struct gwalk_cpu *cpu = w->cpu;
-
     w->level = w->paging->levels;
     w->rights = PTE_P | PTE_RW | PTE_US;
     if (w->paging == &paging_pae) {
@@ -161,14 +162,13 @@ static void start(struct walk *w, uint64_t gva, gpa_t *table)
     *table = gpa(cpu->cr3 & (w->paging->entry_size == 4 ? BITS(31, 12) : TABLE_ADDR));
 }
 
-/* Reads the entry of this level and takes its rights in. */
+/* Read the entry of this level, and combine its rights with those of the levels above. */
 static int step(struct walk *w, uint64_t gva, gpa_t table, const struct gwalk_bus *bus)
 {
     const struct paging *p = w->paging;
     unsigned shift = level_shift(p, w->level);
     uint64_t index = FIELD_GET(BITS(shift + p->index_bits - 1, shift), gva);
     gpa_t at = gpa(table.v + index * p->entry_size);
-
     w->entry_at[w->level - 1] = at;
     w->entry = 0;
     int err = bus->read(bus->ctx, at, p->entry_size, &w->entry);
@@ -181,7 +181,7 @@ static int step(struct walk *w, uint64_t gva, gpa_t table, const struct gwalk_bu
     return 0;
 }
 
-/* SDM "Accessed and Dirty Flags": A in each entry that was used, D in the one that maps the page. */
+/* SDM "Accessed and Dirty Flags": A in each entry of the walk, D in the one that maps the page. */
 static int mark(const struct walk *w, const struct gwalk_bus *bus)
 {
     for (unsigned level = w->paging->levels; bus->set_bits && level >= w->level; level--) {
@@ -198,7 +198,6 @@ static void translate(const struct walk *w, uint64_t gva, struct gwalk *out)
 {
     unsigned shift = level_shift(w->paging, w->level);
     uint64_t frame = w->entry & BITS(51, 12) & ~(BIT(shift) - 1);
-
     if (w->paging->entry_size == 4 && w->level == 2)
         frame |= FIELD_GET(PDE4M_ADDR_HI, w->entry) << 32;
     out->page_size = BIT(shift);
@@ -210,7 +209,6 @@ int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
 {
     struct walk w = {.cpu = cpu, .paging = paging_of(cpu), .access = access};
     gpa_t table;
-
     *out = (struct gwalk){.page_size = PAGE_SIZE};
     if (!w.paging) {
         out->gpa = gpa(LO32(gva));

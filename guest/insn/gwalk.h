@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's own page tables, walked as its CPU would walk them: from a linear address in the guest
- * to a guest-physical one, or to the page fault that the guest has to see.
- * From: guest/pc/mmio.c (fetch an instruction, reach its other operand).
- * To: guest/insn/gwalk.c; the caller's way to guest memory.
+ * The guest's own page tables, walked as its CPU walks them: from a linear address to a
+ * guest-physical address, or to the page fault that the guest must get.
+ * From: guest/pc/mmio.c (fetch an instruction, reach its other operand).   To: guest/insn/gwalk.c.
  * Spec: SDM "Paging".
  * Not handled: protection keys, shadow stacks, implicit supervisor accesses (the GDT's, the TSS's).
  */
@@ -27,15 +26,15 @@ enum gwalk_access {
     GWALK_FETCH,
 };
 
-/* What decides a walk, as the guest's CPU has it. */
+/* The registers of the guest's CPU on which a walk depends. */
 struct gwalk_cpu {
     uint64_t cr0, cr3, cr4, efer, rflags;
-    uint64_t pdpte[4];  /* PAE paging: the registers (VMCS fields); memory is not read again */
+    uint64_t pdpte[4];  /* PAE paging: the registers (VMCS fields), not the entries in memory */
     uint8_t cpl;        /* 0 to 3 */
     uint8_t maxphyaddr; /* bits, 32 to 52; CPUID.80000008H:EAX[7:0] as the guest sees it */
 };
 
-/* Guest-physical memory. size: 4 or 8 bytes, aligned. 0, or a negative code. */
+/* Guest-physical memory; pure code cannot reach it. size: 4 or 8 bytes, aligned. 0 or -E... */
 struct gwalk_bus {
     int (*read)(void *ctx, gpa_t entry, unsigned size, uint64_t *value);
     /* Sets bits (accessed, dirty) in an entry, by one locked OR. NULL: leave the tables alone. */
@@ -49,8 +48,9 @@ struct gwalk {
     uint32_t error_code; /* on -EPERM: PFERR_... */
 };
 
-/* SDM "Paging". 0: out->gpa is the address. -EPERM: inject #PF with out->error_code and CR2 = gva.
- * -EINVAL: gva is not canonical: inject #GP, or #SS when it was reached through SS.
- * Other: what the bus returned, for a table that lies outside of the guest's memory. */
+/* SDM "Paging". 0: out->gpa is the address.
+ * -EPERM: the guest gets #PF with out->error_code, and CR2 = gva.
+ * -EINVAL: gva is not canonical: the guest gets #GP, or #SS for an access through SS.
+ * Other: the code of the bus, for a table that lies outside of the guest's memory. */
 MUST_CHECK int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
                      const struct gwalk_bus *bus, struct gwalk *out);

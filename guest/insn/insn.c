@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of guest code -> struct insn. The opcode tables below are the opcode map of the manual, cut
- * down to what drivers use on device registers; everything around them is the instruction format.
- * From: guest/pc/mmio.c (an exit on a trapped page).   To: guest/insn/exec.c (carry it out).
+ * Bytes of guest code -> struct insn. The opcode tables are the opcode map of the manual, reduced
+ * to the instructions that drivers use on device registers. The rest is the instruction format.
+ * From: guest/pc/mmio.c (insn_decode).   To: back to guest/pc/mmio.c, which calls insn_exec().
  * Spec: SDM "Instruction Format", "Opcode Map".
  */
 #include "guest/insn/insn.h"
@@ -58,7 +58,7 @@ enum { SIZE_V = 0, SIZE_B = 1, SIZE_W = 2, SIZE_D = 4 };
 #define NOT_64    BIT(1)
 #define NO_REPEAT BIT(2) /* F2 and F3 make it another instruction, or none */
 
-/* Opcodes that mean eight things, told apart by ModR/M.reg. */
+/* Opcodes of eight instructions each; ModR/M.reg selects one. */
 enum group {
     NO_GROUP,
     GROUP_80,
@@ -175,11 +175,11 @@ static const struct opcode three_byte[256] = {
 
 // clang-format on
 
-/* An instruction half read. */
+/* The state of the decoder. */
 struct decoder {
     const uint8_t *bytes;
     size_t size, pos;
-    bool cut_off; /* a byte beyond the end was asked for; the answer was 0 */
+    bool cut_off; /* next_byte() was called at the end, and returned 0 */
     enum insn_mode mode;
     uint8_t rex;
     bool operand_size_prefix, address_size_prefix, lock, repeat;
@@ -216,7 +216,6 @@ static int64_t next_signed(struct decoder *d, unsigned size)
 static bool segment_prefix(struct decoder *d, uint8_t byte)
 {
     static const uint8_t prefix[INSN_SEGMENT_COUNT] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
-
     for (unsigned s = INSN_ES; s < INSN_SEGMENT_COUNT; s++) {
         if (byte != prefix[s])
             continue;
@@ -306,7 +305,6 @@ static unsigned mem_sib(struct decoder *d, struct insn_mem *m)
 {
     uint8_t sib = next_byte(d);
     uint8_t index = reg_number(d, FIELD_GET(SIB_INDEX, sib), REX_X);
-
     m->scale = 1 << FIELD_GET(SIB_SCALE, sib);
     if (index != SIB_INDEX_NONE) /* R12 can be an index, RSP cannot */
         m->index = index;
@@ -318,7 +316,6 @@ static void mem_32_64(struct decoder *d, struct insn_mem *m)
 {
     unsigned mod = FIELD_GET(MODRM_MOD, d->modrm), base = FIELD_GET(MODRM_RM, d->modrm);
     bool sib = base == MODRM_RM_SIB;
-
     if (sib)
         base = mem_sib(d, m);
     if (mod == 0 && base == MODRM_RM_DISP32) {
@@ -352,11 +349,10 @@ static struct insn_operand accumulator(uint8_t width)
     return (struct insn_operand){.kind = INSN_OPERAND_REG, .width = width, .reg = INSN_RAX};
 }
 
-/* ModR/M.reg as a register. Without a REX prefix the byte registers 4 to 7 are AH, CH, DH and BH. */
+/* ModR/M.reg as a register. Without a REX prefix, byte registers 4 to 7 are AH, CH, DH and BH. */
 static struct insn_operand modrm_reg(const struct decoder *d, uint8_t width)
 {
     struct insn_operand o = operand(INSN_OPERAND_REG, width);
-
     o.reg = reg_number(d, FIELD_GET(MODRM_REG, d->modrm), REX_R);
     if (width == 1 && d->rex == 0 && o.reg >= 4) {
         o.reg -= 4;
@@ -374,12 +370,12 @@ static struct insn_operand immediate(struct decoder *d, struct insn *out, unsign
     return operand(INSN_OPERAND_IMM, width);
 }
 
-/* The memory operand of a string instruction; MOVS writes to ES:rDI besides. */
+/* The memory operand of a string instruction. For MOVS it is the source; insn_exec() knows that the
+ * destination is ES:rDI. */
 static void string_operands(struct decoder *d, struct insn *out, uint8_t width)
 {
     struct insn_operand mem = operand(INSN_OPERAND_MEM, width);
     bool load = out->kind == INSN_LODS, store = out->kind == INSN_STOS;
-
     out->dst = load ? accumulator(width) : mem;
     out->src = store ? accumulator(width) : mem;
     out->mem.base = store ? INSN_RDI : INSN_RSI;
@@ -392,7 +388,6 @@ static void operands(struct decoder *d, struct insn *out, enum form form, uint8_
 {
     uint8_t width = size != SIZE_V ? size : d->operand_size;
     struct insn_operand mem = operand(INSN_OPERAND_MEM, width);
-
     if (form == FORM_STRING) {
         string_operands(d, out, width);
         return;
@@ -440,7 +435,6 @@ static const struct opcode *find_opcode(struct decoder *d)
 {
     uint8_t byte = prefixes(d);
     const struct opcode *op = &one_byte[byte];
-
     if (byte == 0x0f) {
         byte = next_byte(d);
         op = &two_byte[byte];

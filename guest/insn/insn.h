@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instruction with which a guest touched a trapped page: an EPT violation tells the address, but
- * neither the width nor the register, so the instruction itself has to be read and carried out.
+ * The instruction with which a guest touched a trapped page. An EPT violation reports the address,
+ * but neither the width nor the register, so Hamlet reads the instruction and carries it out.
  * From: guest/pc/mmio.c (an exit on a trapped page).
  * To: guest/insn/insn.c (bytes -> struct insn), guest/insn/exec.c (struct insn -> effect).
  * Spec: SDM "Instruction Format", "Opcode Map".
@@ -86,9 +86,9 @@ enum insn_operand_kind {
 
 struct insn_operand {
     enum insn_operand_kind kind;
-    uint8_t width; /* bytes: 1, 2, 4, 8 */
-    uint8_t reg; /* INSN_OPERAND_REG: enum insn_reg; with high_byte it is the holder, RAX for AH */
-    bool high_byte;
+    uint8_t width;  /* bytes: 1, 2, 4, 8 */
+    uint8_t reg;    /* INSN_OPERAND_REG: enum insn_reg */
+    bool high_byte; /* AH, CH, DH or BH; reg is the register that contains it */
 };
 
 /* Effective address = (base + index * scale + disp) truncated to addr_size bytes. */
@@ -112,7 +112,7 @@ struct insn {
     struct insn_mem mem;
     uint64_t imm; /* sign-extended to 64 bits */
     uint8_t len;  /* bytes, 1 to INSN_LEN_MAX */
-    bool rep;     /* F3, or F2 which these string instructions take for the same */
+    bool rep;     /* prefix F3; F2 means the same for these string instructions */
     bool lock;
 };
 
@@ -123,7 +123,7 @@ struct insn {
 MUST_CHECK int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mode,
                            struct insn *out);
 
-/* What an instruction sees of its CPU. */
+/* The registers that an instruction reads and writes. */
 struct insn_cpu {
     uint64_t *gpr; /* 16 values, order of enum insn_reg */
     uint64_t *rflags;
@@ -132,8 +132,8 @@ struct insn_cpu {
 };
 
 /* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4 or 8 bytes, which may
- * cross a page. What read leaves above width is not looked at; write gets zeroes there.
- * 0, or any negative code, which insn_exec() returns as it is. */
+ * cross a page. insn_exec() ignores what read leaves above `width` bytes; write gets zeroes there.
+ * 0, or any negative code, which insn_exec() returns unchanged. */
 struct insn_bus {
     /* modify: the same bytes are written next, so a page fault is one of a write. */
     int (*read)(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value);
@@ -141,11 +141,12 @@ struct insn_bus {
     void *ctx;
 };
 
-#define INSN_AGAIN     1   /* REP is not through: resume the guest at the same RIP */
-#define INSN_REP_BATCH 256 /* elements in one call, so that no guest keeps the CPU for itself */
+#define INSN_AGAIN     1   /* the REP is not complete: enter the guest at the same RIP */
+#define INSN_REP_BATCH 256 /* elements in one call, so that no guest keeps a CPU by one REP */
 
-/* Carries the instruction out. 0: done, the caller advances RIP by insn->len. INSN_AGAIN: see above.
- * < 0: what the bus returned; registers, flags and memory are as before the instruction, or in a REP
- * as before the element that failed, so it can be restarted (SDM "REP/REPE/REPZ/REPNE/REPNZ").
- * LOCK is ignored: the bus is where a device's accesses are put in order. */
+/* Carry out the instruction. 0: done, the caller advances RIP by insn->len. INSN_AGAIN: see
+ * above. < 0: the code of the bus; registers, flags and memory are as before the instruction. In
+ * a REP they are as before the element that failed, so the guest can restart the instruction
+ * (SDM "REP/REPE/REPZ/REPNE/REPNZ"). LOCK has no effect here: the bus orders the accesses to its
+ * devices, one after the other. */
 MUST_CHECK int insn_exec(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus);

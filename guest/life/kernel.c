@@ -44,23 +44,16 @@ int vm_load(struct vm *vm)
     memcpy(l.ram + RESET_VECTOR, reset_code, sizeof(reset_code));
     int err = load_kernel(&l);
     memory_unstage(vm, l.ram);
-    vm->start.format = l.format;
-    vm->start.mode = l.mode;
-    vm->start.rip = l.rip;
-    vm->start.rsp = l.rsp;
-    vm->start.cr3 = l.cr3;
-    vm->start.rax = l.rax;
-    vm->start.rbx = l.rbx;
-    vm->start.rsi = l.rsi;
-    vm->start.rdi = l.rdi;
+    vm->start = l.start;
     return err;
 }
 
 void vm_start_state(struct vm *vm, struct vcpu *v)
 {
-    vcpu_set_entry(v, vm->start.mode, vm->start.rip, vm->start.rsp, vm->start.cr3);
-    vcpu_set_gpr(v, RAX, vm->start.rax);
-    vcpu_set_gpr(v, RBX, vm->start.rbx);
-    vcpu_set_gpr(v, RSI, vm->start.rsi);
-    vcpu_set_gpr(v, RDI, vm->start.rdi);
+    const struct vm_start *s = &vm->start;
+    vcpu_set_entry(v, s->mode, s->rip, s->rsp, s->cr3);
+    vcpu_set_gpr(v, RAX, s->rax);
+    vcpu_set_gpr(v, RBX, s->rbx);
+    vcpu_set_gpr(v, RSI, s->rsi);
+    vcpu_set_gpr(v, RDI, s->rdi);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ELF programs of both classes: the segments go where their physical addresses say.
- * From: guest/load/load.c, guest/load/multiboot.c (most multiboot kernels are ELF files).
+ * From: guest/load/load.c (load_elf), guest/load/multiboot.c (kernels in ELF files).
+ * To: guest/load/image.c (load_put).
  * Spec: ELF "ELF Header", "Program Header".   Not handled: relocation (ET_DYN).
  */
 #include "guest/load/load.h"
@@ -12,7 +13,7 @@
 
 #define SEGMENT_MAX 64
 
-/* What both classes say, in the wider form. */
+/* The fields of both classes of header, in the wider form. */
 struct elf {
     bool is_64;
     uint64_t entry, phoff;
@@ -24,6 +25,7 @@ bool load_is_elf(const struct load *l)
     return l->size >= strlen(ELF_MAGIC) && !memcmp(l->file, ELF_MAGIC, strlen(ELF_MAGIC));
 }
 
+/* The file may have any alignment, so headers are copied out of it. */
 static int read_header(const struct load *l, struct elf *elf)
 {
     struct elf32_header h32;
@@ -49,6 +51,7 @@ static int read_header(const struct load *l, struct elf *elf)
     return 0;
 }
 
+/* INVARIANT for read_segment(): the whole program header table is inside of the file. */
 static int check_table(const struct load *l, const struct elf *elf)
 {
     size_t entry = elf->is_64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment);
@@ -88,14 +91,15 @@ int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
     int err = read_header(l, &elf);
     if (!err)
         err = check_table(l, &elf);
-    *is_64 = !err && elf.is_64;
-    *entry = err ? 0 : elf.entry;
+    *is_64 = elf.is_64;
+    *entry = elf.entry;
     for (unsigned n = 0; !err && n < elf.phnum; n++) {
         struct elf64_segment s = read_segment(l, &elf, n);
         if (s.type != ELF_SEGMENT_LOAD)
             continue;
         err = put_segment(l, &s);
-        /* a kernel of the upper half names its entry as it will be called once it has paging */
+        /* A kernel of the upper half gives the virtual address of its entry. It has no paging yet,
+         * so it starts at the physical address. */
         if (elf.entry >= s.vaddr && elf.entry - s.vaddr < s.memsz)
             *entry = elf.entry - s.vaddr + s.paddr;
     }
@@ -109,10 +113,9 @@ int load_elf(struct load *l)
     int err = load_elf_segments(l, &entry, &is_64);
     if (err)
         return err;
-    l->format = is_64 ? "ELF64" : "ELF32";
     if (is_64)
-        load_start_long(l, entry);
+        load_start_long(l, "ELF64", entry);
     else
-        load_start_multiboot(l, entry, MULTIBOOT2_MAGIC);
+        load_start_multiboot(l, "ELF32", entry, MULTIBOOT2_MAGIC);
     return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A flat binary: the bytes of the file are the bytes in memory, and the first one is the first
- * instruction. With the mark of a boot sector it starts in real mode where a BIOS puts those. Else it has
- * no mark to know it by, so every file is one that is not plainly something else: another format, packed,
- * or text; it starts at 1 MiB in 64-bit mode.
- * From: guest/load/load.c.
+ * instruction. A file with the mark of a boot sector starts in real mode, where a BIOS puts boot
+ * sectors. Any other flat binary has no mark. So a file counts as one, and starts at 1 MiB in
+ * 64-bit mode, unless it is plainly something else: another format, packed, or text.
+ * From: guest/load/load.c (load_flat).   To: guest/load/image.c (load_put).
  */
 #include "guest/load/load.h"
 #include "lib/string.h"
@@ -37,7 +37,7 @@ static const char *known_as(const struct load *l)
     return NULL;
 }
 
-/* Text has no byte below a blank but tabs, line ends and form feeds; code hardly does without. */
+/* Below a blank, text has only tabs, line ends and form feeds; code nearly always has more. */
 static bool is_text(const struct load *l)
 {
     for (uint64_t i = 0; i < l->size; i++) {
@@ -57,10 +57,8 @@ static bool is_boot_sector(const struct load *l)
 
 static int load_boot_sector(struct load *l)
 {
-    l->format = "boot-sector";
-    l->mode = VCPU_REAL;
-    l->rip = SECTOR_ADDRESS;
-    l->rsp = SECTOR_ADDRESS;
+    l->start = (struct vm_start){
+        .format = "boot-sector", .mode = VCPU_REAL, .rip = SECTOR_ADDRESS, .rsp = SECTOR_ADDRESS};
     return load_put(l, SECTOR_ADDRESS, l->file, l->size, l->size);
 }
 
@@ -78,7 +76,6 @@ int load_flat(struct load *l)
     int err = load_put(l, LOAD_KERNEL, l->file, l->size, l->size);
     if (err)
         return err;
-    l->format = "flat";
-    load_start_long(l, LOAD_KERNEL);
+    load_start_long(l, "flat", LOAD_KERNEL);
     return 0;
 }

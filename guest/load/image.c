@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all loaders need: bytes into guest memory, the map of that memory, a start state.
+ * The common part of all loaders: bytes into guest memory, the map of that memory, a start state.
  * From: guest/load/linux.c, multiboot.c, elf.c, flat.c (all four), load.c, info.c.
+ * To: nothing.
  * Spec: SDM "4-Level Paging"; Multiboot "Machine state".
  */
 #include "guest/load/load.h"
@@ -34,6 +35,7 @@ int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_si
     return 0;
 }
 
+/* At the end of low memory, so that the kernel can grow behind its image. */
 int load_initrd(struct load *l)
 {
     if (!l->initrd)
@@ -49,7 +51,8 @@ int load_initrd(struct load *l)
     return 0;
 }
 
-void load_start_long(struct load *l, uint64_t entry)
+/* One PML4 entry, four directories of 2-MByte pages: the low 4 GiB, linear as physical. */
+void load_start_long(struct load *l, const char *format, uint64_t entry)
 {
     uint64_t *pml4 = (uint64_t *)(l->ram + LOAD_TABLES), *pdpt = pml4 + 512, *pd = pdpt + 512;
     pml4[0] = (LOAD_TABLES + PAGE_SIZE) | PTE_P | PTE_RW;
@@ -57,20 +60,26 @@ void load_start_long(struct load *l, uint64_t entry)
         pdpt[i] = (LOAD_TABLES + (2 + i) * PAGE_SIZE) | PTE_P | PTE_RW;
     for (unsigned i = 0; i < 4 * 512; i++)
         pd[i] = i * SIZE_2M | PTE_P | PTE_RW | PTE_PS;
-    l->mode = VCPU_LONG64;
-    l->rip = entry;
-    l->rsp = LOAD_AREA;
-    l->cr3 = LOAD_TABLES;
-    l->rdi = LOAD_INFO;
+    l->start = (struct vm_start){
+        .format = format,
+        .mode = VCPU_LONG64,
+        .rip = entry,
+        .rsp = LOAD_AREA,
+        .cr3 = LOAD_TABLES,
+        .rdi = LOAD_INFO,
+    };
 }
 
-void load_start_multiboot(struct load *l, uint64_t entry, uint32_t magic)
+void load_start_multiboot(struct load *l, const char *format, uint64_t entry, uint32_t magic)
 {
-    l->mode = VCPU_PROTECTED32;
-    l->rip = entry;
-    l->rsp = LOAD_AREA;
-    l->rax = magic;
-    l->rbx = LOAD_INFO;
+    l->start = (struct vm_start){
+        .format = format,
+        .mode = VCPU_PROTECTED32,
+        .rip = entry,
+        .rsp = LOAD_AREA,
+        .rax = magic,
+        .rbx = LOAD_INFO,
+    };
 }
 
 size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel learns from its boot loader, Hamlet: command line, memory, initrd.
- * From: guest/load/load.c.   To: lib/multiboot.h (the formats).
+ * Boot information: command line, memory map and initrd, as a Multiboot kernel gets them.
+ * From: guest/load/load.c (load_info1, load_info2).   To: lib/multiboot.h (the formats).
  * Spec: Multiboot "Boot information format"; Multiboot2 "Boot information format".
  */
 #include "guest/load/load.h"
@@ -10,12 +10,14 @@
 #define LOADER_NAME "Hamlet"
 #define INITRD_NAME "initrd"
 
-/* Records follow one another; all of them together are far smaller than the area. */
+/* Where the next record goes. All records together are smaller than the area: no bound is
+ * checked. */
 struct cursor {
     uint8_t *ram;
     uint64_t at; /* guest-physical */
 };
 
+/* Returns the guest-physical address of the record. */
 static uint32_t put(struct cursor *c, const void *bytes, size_t size, size_t align)
 {
     uint64_t at = ALIGN_UP(c->at, align);
@@ -26,7 +28,7 @@ static uint32_t put(struct cursor *c, const void *bytes, size_t size, size_t ali
 
 static uint32_t put_string(struct cursor *c, const char *s) { return put(c, s, strlen(s) + 1, 1); }
 
-/* KiB of memory from 0 and from 1 MiB on, both up to the first hole. */
+/* KiB of memory from 0 on and from 1 MiB on, each up to the first hole. */
 static uint32_t kib_lower(void) { return LOAD_AREA / 1024; }
 static uint32_t kib_upper(const struct load *l)
 {
@@ -71,7 +73,7 @@ void load_info1(struct load *l)
 
 /* --- Multiboot2 ------------------------------------------------------------------------------- */
 
-/* One tag: its fixed part (the size of the tag is filled in here), then a string or entries. */
+/* One tag: its fixed part, in which this function sets the size, then a string or entries. */
 static void put_tag(struct cursor *c, struct mb2_tag *tag, size_t fixed_size, const void *tail,
                     size_t tail_size)
 {

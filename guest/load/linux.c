@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linux, as the file that distributions ship (bzImage). The real-mode part of the file is only read for
- * its setup header; the kernel starts at the 64-bit entry, or, if it has none, at the 32-bit one. It is
- * told everything in one page, the "zero page" at LOAD_INFO; its command line is behind that page.
- * From: guest/load/load.c.
+ * Linux, in the file format that distributions ship (bzImage). The loader reads the setup header of
+ * the file and skips the rest of its real-mode part. The kernel starts at its 64-bit entry, or at
+ * its 32-bit entry if it has no other. It gets all its information in one page, the "zero page" at
+ * LOAD_INFO. The command line is in the page behind.
+ * From: guest/load/load.c (load_linux).   To: guest/load/image.c (load_put).
  * Spec: Linux "The Linux/x86 Boot Protocol", "Zero Page".
  * Not handled: kernels older than protocol 2.06 (of the year 2007).
  */
@@ -79,7 +80,8 @@ static bool find(const struct load *l, struct setup_header *h)
     return h->boot_flag == BOOT_FLAG && h->header == SETUP_MAGIC;
 }
 
-/* The kernel unpacks itself within init_size from its address on: nothing else may be there. */
+/* The kernel unpacks itself in the init_size bytes from its address on, so they are reserved for
+ * it. Before protocol 2.10 the header has neither field. */
 static int put_kernel(struct load *l, const struct setup_header *h, uint64_t *at)
 {
     uint64_t skip = ((uint64_t)(h->setup_sects ? h->setup_sects : SETUP_SECTS_OLD) + 1) * SECTOR;
@@ -109,15 +111,13 @@ int load_linux(struct load *l)
     if (err)
         return err;
     bool is_64 = h.version >= 0x020c && (h.xloadflags & XLF_KERNEL_64);
-    load_start_long(l, at + ENTRY64_OFFSET);
-    if (!is_64) {
-        l->mode = VCPU_PROTECTED32;
-        l->rip = at;
-        l->cr3 = 0;
-    }
-    l->format = is_64 ? "linux-64" : "linux-32";
-    l->rdi = 0;
-    l->rsi = LOAD_INFO;
+    if (is_64)
+        load_start_long(l, "linux-64", at + ENTRY64_OFFSET);
+    else
+        load_start_multiboot(l, "linux-32", at, 0);
+    /* both entries: RSI is the zero page, and no register has Multiboot information */
+    l->start.rbx = l->start.rdi = 0;
+    l->start.rsi = LOAD_INFO;
     l->initrd_max = h.initrd_addr_max;
     return 1;
 }

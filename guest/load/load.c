@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which kind of kernel is it? Each loader looks at the file; the first that knows it takes it.
- * From: guest/life/create.c.
+ * Recognise the format of a kernel. Each loader looks at the file, and the first that knows the
+ * format loads the kernel.
+ * From: guest/life/kernel.c (load_kernel).
  * To: guest/load/linux.c, multiboot.c, elf.c, flat.c (the loaders), info.c (boot information).
  */
 #include "guest/load/load.h"
 
+/* Linux first: a bzImage may contain anything. ELF after Multiboot: most Multiboot kernels are ELF
+ * files, and their header says more. */
 static int load_file(struct load *l)
 {
     int done = load_linux(l);
@@ -25,9 +28,10 @@ int load_kernel(struct load *l)
         err = load_initrd(l);
     if (err)
         return err;
-    if (l->rsi)
+    /* the start state tells which information the kernel expects */
+    if (l->start.rsi)
         load_linux_info(l);
-    else if (l->rax == MULTIBOOT1_MAGIC)
+    else if (l->start.rax == MULTIBOOT1_MAGIC)
         load_info1(l);
     else
         load_info2(l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernels into guest memory. Pure: bytes in, bytes and a start state out, so that host tests and the
- * fuzzer run it; a kernel file is as hostile as its guest.
+ * Kernels into guest memory. Pure: bytes in, bytes and a start state out, so that host tests and
+ * the fuzzer run this code. A kernel file is as hostile as its guest.
  *
  * Formats are recognised by content, in this order:
  *   Linux        "HdrS" at 0x202                64-bit or 32-bit, RSI = its "zero page"
@@ -9,17 +9,17 @@
  *   multiboot1   header in the first 8 KiB      32-bit, likewise
  *   ELF          7f 45 4c 46                    64-bit: as flat; 32-bit: as multiboot2
  *   boot sector  55 AA at 0x1fe                 real mode at 0x7c00, its segments 0
- *   flat         everything that is left, from one byte on, unless it is known to be something else
- *                or is nothing but text: at 1 MiB, 64-bit mode, RDI = multiboot2 information
+ *   flat         any other file of at least one byte, unless it is known to be something else or is
+ *                only text: at 1 MiB, 64-bit mode, RDI = multiboot2 information
  * In 64-bit mode the low 4 GiB are mapped where they are, RSP is the top of some hundred KiB.
  *
  *   0x00000  free for the guest, the stack grows down from LOAD_AREA
  *   0x90000  LOAD_AREA: page tables, boot information         reserved in the memory map
  *   0xa0000  where a PC has its ROMs; 0xe0000: ACPI tables;   reserved
- *            0xffff0: what asks for a reset (guest/life/create.c)
+ *            0xffff0: code that resets the VM (guest/life/kernel.c)
  *   1 MiB    kernel ...  initrd at the end of low memory
  *
- * From: guest/life/create.c.   To: guest/load/load.c, lib/multiboot.h and lib/elf.h (formats).
+ * From: guest/life/kernel.c.   To: guest/load/load.c.
  * Spec: "Multiboot Specification", "Multiboot2 Specification", ELF "Program Header".
  */
 #pragma once
@@ -33,7 +33,7 @@
 #define LOAD_KERNEL   UINT64_C(0x100000) /* a flat one */
 
 struct load {
-    /* the caller's */
+    /* set by the caller */
     const char *vm; /* name, for messages */
     const uint8_t *file;
     uint64_t size;
@@ -44,19 +44,16 @@ struct load {
     uint64_t low, high; /* bytes of each */
     uint64_t rsdp;      /* guest-physical, of the VM's ACPI tables; 0: none */
 
-    /* found while loading */
+    /* set by the loader */
     uint64_t image_start, image_end; /* guest-physical: all that the kernel occupies */
     uint64_t initrd_at;
-    uint64_t initrd_max; /* the highest address that the kernel takes it at; 0: any */
+    uint64_t initrd_max; /* the last byte of the initrd may be here at most; 0: no limit */
 
-    /* how to start it */
-    const char *format;
-    enum vcpu_mode mode;
-    uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi;
+    struct vm_start start;
 };
 
-/* Load l->file. -EINVAL, after one line that names VM and reason: no kernel, or one that cannot be
- * loaded into this VM. Guest memory is then in any state. */
+/* Load l->file. -EINVAL, after one log line that names VM and reason: the file is no kernel, or
+ * this VM cannot hold it. On failure guest memory may have been written in part. */
 MUST_CHECK int load_kernel(struct load *l);
 
 /* --- One loader per format -------------------------------------------------------------------- */
@@ -78,7 +75,7 @@ void load_info1(struct load *l);
 void load_info2(struct load *l);
 void load_linux_info(struct load *l);
 
-/* --- image.c: what all of them need ----------------------------------------------------------- */
+/* --- image.c: the common part of all loaders -------------------------------------------------- */
 
 /* [at, at + memory_size) of low memory: the bytes, the rest zero. -EINVAL: not in memory, or
  * in the reserved part of the first MiB. */
@@ -87,9 +84,10 @@ MUST_CHECK int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint6
 /* The initrd, if there is one, to the end of low memory, out of the kernel's way. */
 MUST_CHECK int load_initrd(struct load *l);
 
-/* Start state of 64-bit mode, with its page tables; of 32-bit mode, as Multiboot wants it. */
-void load_start_long(struct load *l, uint64_t entry);
-void load_start_multiboot(struct load *l, uint64_t entry, uint32_t magic);
+/* Set l->start: 64-bit mode, with page tables written to LOAD_TABLES; or 32-bit mode, in the
+ * machine state of Multiboot with its magic number. `format` is for messages. */
+void load_start_long(struct load *l, const char *format, uint64_t entry);
+void load_start_multiboot(struct load *l, const char *format, uint64_t entry, uint32_t magic);
 
 struct load_range {
     uint64_t base, size;

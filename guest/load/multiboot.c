@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernels with a multiboot header, of the first and of the second specification.
- * From: guest/load/load.c.   To: guest/load/elf.c (those without addresses of their own), info.c.
+ * From: guest/load/load.c.
+ * To: guest/load/elf.c (kernels whose header has no addresses), guest/load/image.c (load_put).
  * Spec: Multiboot "OS image format"; Multiboot2 "OS image format", "Machine state".
- * Not handled: a wish for a video mode or a framebuffer that the kernel cannot do without.
+ * Not handled: kernels that require a video mode or a framebuffer.
  */
 #include "guest/load/load.h"
 #include "lib/string.h"
 #define LOG "load"
 #include "arch/log.h"
 
-/* The placement names the address of the header, `at` is its offset in the file: the difference of
- * header and load address leads back to the first byte to load. */
+/* `at` is the offset of the header in the file. The header knows its own address and the load
+ * address; their difference is the distance back to the first byte to load. */
 static int put_placed(struct load *l, const struct mb_placement *p, uint64_t at)
 {
     uint64_t before = (uint64_t)p->header - p->load;
@@ -69,8 +70,7 @@ int load_multiboot1(struct load *l)
     int err = placed ? put_placed(l, &h.placement, at) : put_elf(l, &entry);
     if (err)
         return err;
-    l->format = "multiboot1";
-    load_start_multiboot(l, placed ? h.entry : entry, MULTIBOOT1_MAGIC);
+    load_start_multiboot(l, "multiboot1", placed ? h.entry : entry, MULTIBOOT1_MAGIC);
     return 1;
 }
 
@@ -88,7 +88,7 @@ static bool find2(const struct load *l, struct mb2_header *h, uint64_t *at)
     return false;
 }
 
-/* What the tags of a header ask for. */
+/* The demands of a header's tags. */
 struct wishes {
     bool placed, has_entry;
     struct mb_placement placement;
@@ -113,13 +113,14 @@ static int read_tag(const struct load *l, const struct mb2_header_tag *tag, cons
         memcpy(&w->entry, body, sizeof(w->entry));
         w->has_entry = true;
         return 0;
-    case MB2_HEADER_REQUEST:      /* the tags of info.c are what there is */
-    case MB2_HEADER_CONSOLE:      /* the console is the serial one */
+    case MB2_HEADER_REQUEST:      /* every kernel gets the same tags, by info.c */
+    case MB2_HEADER_CONSOLE:      /* the serial port is the only console */
     case MB2_HEADER_MODULE_ALIGN: /* the initrd is always on a page border */
-    case MB2_HEADER_EFI_BS:       /* no EFI here: these three do not apply */
-    case MB2_HEADER_EFI32:        //
-    case MB2_HEADER_EFI64:        //
-    case MB2_HEADER_RELOCATABLE:  /* it is loaded where it prefers to be */
+    case MB2_HEADER_RELOCATABLE:  /* the preferred address is always free */
+    /* a VM has no EFI */
+    case MB2_HEADER_EFI_BS:
+    case MB2_HEADER_EFI32:
+    case MB2_HEADER_EFI64:
         return 0;
     default:
         if (tag->flags & MB2_HEADER_OPTIONAL)
@@ -162,7 +163,6 @@ int load_multiboot2(struct load *l)
         return err;
     if (w.placed && !w.has_entry)
         return LOAD_FAIL(l, "a multiboot2 header with addresses but without an entry");
-    l->format = "multiboot2";
-    load_start_multiboot(l, w.has_entry ? w.entry : entry, MULTIBOOT2_MAGIC);
+    load_start_multiboot(l, "multiboot2", w.has_entry ? w.entry : entry, MULTIBOOT2_MAGIC);
     return 1;
 }

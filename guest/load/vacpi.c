@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI tables of a VM: no firmware runs in it, so Hamlet writes what firmware would have left.
- * From: guest/life/create.c.   To: guest/load/dsdt.asl (the devices).   Contract: guest/load/vacpi.h.
- * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Multiple
- * APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
+ * ACPI tables of a VM: no firmware runs in a VM, so Hamlet writes the tables that firmware leaves.
+ * From: guest/life/kernel.c (vacpi_build).   To: guest/load/dsdt.asl (the devices).
+ * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)",
+ * "Multiple APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
  */
 #include "guest/load/vacpi.h"
 #include "arch/acpi.h"
@@ -35,9 +35,9 @@ struct writer {
     size_t used;
 };
 
-/* Put the table behind the last one and complete its header. Returns its guest-physical address. */
-static uint64_t put(struct writer *w, const void *table, size_t size, const char *signature,
-                    uint8_t revision)
+/* Append the table and complete its header. Returns the table's guest-physical address. */
+static uint64_t put_table(struct writer *w, const void *table, size_t size, const char *signature,
+                          uint8_t revision)
 {
     struct acpi_header *h = (void *)(w->to + w->used);
     memcpy(h, table, size);
@@ -75,7 +75,7 @@ static uint64_t put_fadt(struct writer *w, uint64_t dsdt)
         .sleep_status = byte_port(VACPI_SLEEP_PORT + 1),
     };
     memcpy(&f.hypervisor, "Hamlet\0", sizeof(f.hypervisor));
-    return put(w, &f, sizeof(f), "FACP", 6);
+    return put_table(w, &f, sizeof(f), "FACP", 6);
 }
 
 static uint64_t put_madt(struct writer *w, unsigned vcpus)
@@ -87,20 +87,20 @@ static uint64_t put_madt(struct writer *w, unsigned vcpus)
     for (unsigned i = 0; i < vcpus; i++)
         m.lapics[i] = (struct madt_lapic){
             {MADT_LAPIC, sizeof(m.lapics[i])}, (uint8_t)i, (uint8_t)i, MADT_CPU_ENABLED};
-    return put(w, &m, offsetof(struct madt, lapics) + vcpus * sizeof(m.lapics[0]), "APIC", 5);
+    return put_table(w, &m, offsetof(struct madt, lapics) + vcpus * sizeof(m.lapics[0]), "APIC", 5);
 }
 
-/* Bus 0 only: Linux looks on every bus that is promised. */
+/* Bus 0 only: Linux scans every bus of the range. */
 static uint64_t put_mcfg(struct writer *w)
 {
     struct mcfg m = {.segment.base = VM_ECAM_BASE};
-    return put(w, &m, sizeof(m), "MCFG", 1);
+    return put_table(w, &m, sizeof(m), "MCFG", 1);
 }
 
 size_t vacpi_build(uint8_t *to, unsigned vcpus)
 {
     struct writer w = {.to = to, .used = ALIGN_UP(sizeof(struct acpi_rsdp), 16)};
-    uint64_t dsdt = put(&w, dsdt_aml, sizeof(dsdt_aml), "DSDT", 2);
+    uint64_t dsdt = put_table(&w, dsdt_aml, sizeof(dsdt_aml), "DSDT", 2);
     struct xsdt xsdt = {.tables = {0}};
     xsdt.tables[0] = put_fadt(&w, dsdt);
     xsdt.tables[1] = put_madt(&w, vcpus);
@@ -110,7 +110,7 @@ size_t vacpi_build(uint8_t *to, unsigned vcpus)
         .oem_id = "HAMLET",
         .revision = 2,
         .length = sizeof(r),
-        .xsdt = put(&w, &xsdt, sizeof(xsdt), "XSDT", 1),
+        .xsdt = put_table(&w, &xsdt, sizeof(xsdt), "XSDT", 1),
     };
     r.checksum = (uint8_t)-acpi_sum(&r, ACPI_RSDP_OLD_SIZE);
     r.extended_checksum = (uint8_t)-acpi_sum(&r, sizeof(r));

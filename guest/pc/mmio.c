@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest-physical access that the EPT does not allow: a BAR to map lazily, a device to ask, or nobody.
- * The exit tells the address; what was to be done with it has to be read from the instruction, with the
- * guest's own page tables.
+ * A guest-physical access that the EPT does not allow: a BAR that is mapped at its first access, a
+ * virtual device, or an address without a device. The exit reports the address only. The rest is in
+ * the instruction, which Hamlet reads through the guest's own page tables and carries out.
  * From: vmx/exit/ept.c (vcpu_on_gpa), vmx/exit/io.c (guest_copy_linear, for INS and OUTS).
- * To: guest/insn/gwalk.c, guest/insn/insn.c, guest/insn/exec.c, then the ranges on vm->mmio (guest/pc/pio.c).
+ * To: guest/insn/gwalk.c, guest/insn/insn.c, guest/insn/exec.c, then guest/core/bus.c
+ * (vm_bus_read, vm_bus_write).
  * Spec: SDM "EPT Violations".
  */
+#include "vmx/upcalls.h"
 #include "arch/io.h"
-#include "arch/page.h"
 #include "arch/paging.h"
-#include "lib/string.h"
-#include "guest/assign/assign.h"
+#include "guest/core/memory.h"
+#include "guest/core/vm.h"
 #include "guest/insn/gwalk.h"
 #include "guest/insn/insn.h"
-#include "guest/core/vm.h"
-#include "vmx/upcalls.h"
-#include "guest/core/memory.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "vmx/vcpu/inject.h"
 #define LOG "vm"
 #include "arch/log.h"
 
-/* --- Guest memory by linear address -------------------------------------------------------------- */
+/* --- Guest memory by linear address ----------------------------------------------------------- */
 
+/* The context of all accesses of one instruction. */
 struct access {
     struct vcpu *v;
     struct vcpu_paging state;
@@ -51,7 +52,7 @@ static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
     return 0;
 }
 
-/* Width of a physical address as CPUID tells the guest; asked once, for CPUID is slow. */
+/* Width of a physical address as the guest's CPUID reports it. Read once, because CPUID is slow. */
 static uint8_t maxphyaddr(void)
 {
     static uint8_t bits;
@@ -75,8 +76,14 @@ static int walk(struct access *a, uint64_t linear, enum gwalk_access access, str
     return gwalk(&cpu, linear, access, &bus, out);
 }
 
-/* *left: bytes to the end of the page. -EFAULT: the guest gets the exception that its CPU would have
- * raised; -ENOENT: its page tables lie outside of its memory. */
+/* Bytes from the address to the end of its page. */
+static uint64_t page_left(const struct gwalk *w)
+{
+    return w->page_size - (w->gpa.v & (w->page_size - 1));
+}
+
+/* *left: bytes to the end of the page. -EFAULT: the access faults, and the exception of the CPU is
+ * injected. -ENOENT: the guest's page tables lie outside of its memory. */
 static int translate(struct access *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
                      uint64_t *left)
 {
@@ -91,8 +98,26 @@ static int translate(struct access *a, uint64_t linear, enum gwalk_access access
     if (err)
         return err;
     *out = w.gpa;
-    *left = w.page_size - (w.gpa.v & (w.page_size - 1));
+    *left = page_left(&w);
     return 0;
+}
+
+/* Bytes of one page: RAM at once, a device byte by byte. */
+static void copy_physical(struct vcpu *v, gpa_t at, uint8_t *bytes, size_t size, bool to_guest)
+{
+    uint8_t *ram = vm_ram(v->vm, at, size);
+    if (ram) {
+        memcpy(to_guest ? ram : bytes, to_guest ? bytes : ram, size);
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        uint64_t value = bytes[i];
+        if (to_guest)
+            vm_bus_write(v, &v->vm->mmio, at.v + i, 1, value);
+        else
+            vm_bus_read(v, &v->vm->mmio, at.v + i, 1, &value);
+        bytes[i] = (uint8_t)value;
+    }
 }
 
 int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
@@ -102,22 +127,12 @@ int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size
     vcpu_paging(v, &a.state);
     while (size) {
         gpa_t at;
-        uint64_t left, value;
+        uint64_t left;
         int err = translate(&a, linear, to_guest ? GWALK_WRITE : GWALK_READ, &at, &left);
         if (err)
             return err;
-        size_t part = MIN(size, (size_t)left);
-        uint8_t *ram = vm_ram(v->vm, at, part);
-        if (ram)
-            memcpy(to_guest ? ram : bytes, to_guest ? bytes : ram, part);
-        for (size_t i = 0; !ram && i < part; i++) {
-            if (to_guest) {
-                vm_bus_write(v, &v->vm->mmio, at.v + i, 1, bytes[i]);
-            } else {
-                vm_bus_read(v, &v->vm->mmio, at.v + i, 1, &value);
-                bytes[i] = (uint8_t)value;
-            }
-        }
+        size_t part = MIN(size, left);
+        copy_physical(v, at, bytes, part, to_guest);
         bytes += part;
         linear += part;
         size -= part;
@@ -125,10 +140,10 @@ int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size
     return 0;
 }
 
-/* --- The instruction ----------------------------------------------------------------------------- */
+/* --- The instruction -------------------------------------------------------------------------- */
 
-/* One operand, both of its pages if it crosses a border. The translation comes first for all of it: an
- * access that faults in its second half has not touched the first. */
+/* One operand, in two parts if it crosses a page border. Both parts are translated before the first
+ * access: an operand that faults in its second page has not touched the first. */
 struct span {
     gpa_t at[2];
     unsigned width[2];
@@ -139,7 +154,7 @@ static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwa
 {
     uint64_t left;
     int err = translate(a, linear, access, &s->at[0], &left);
-    if (!err) /* a large page of the guest may hold what is trapped beside what is not */
+    if (!err) /* a large page of the guest may hold trapped and mapped 4-KByte pages */
         left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
     s->width[0] = err || left >= width ? width : (unsigned)left;
     s->width[1] = width - s->width[0];
@@ -148,10 +163,10 @@ static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwa
     return err;
 }
 
-/* Only one operand of a string instruction was the reason for the exit. The other may be in a BAR that the
- * guest reaches by itself: then it is done as the guest would have done it, under the lock, so that nobody
- * takes the mapping away meanwhile. False: nothing is mapped there. */
-static bool direct(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint64_t *value)
+/* Only one operand of a string instruction caused the exit. The other may be in a BAR that the EPT
+ * maps to the device. Hamlet then accesses the device in the guest's place, with vm->lock held, so
+ * that no other CPU moves the BAR meanwhile. Where nothing is mapped, *value keeps its ones. */
+static void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint64_t *value)
 {
     unsigned has;
     enum ept_type type;
@@ -166,31 +181,32 @@ static bool direct(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint6
     else if (p)
         mmio_write(p, width, *value);
     spin_unlock(&vm->lock);
-    return p;
 }
 
 static uint64_t read_device(struct vcpu *v, gpa_t at, unsigned width)
 {
     uint64_t value;
     if (!vm_bus_read(v, &v->vm->mmio, at.v, width, &value))
-        (void)direct(v->vm, at, width, EPT_PERM_READ, &value);
+        access_mapped(v->vm, at, width, EPT_PERM_READ, &value);
     return value;
 }
 
 static void write_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t value)
 {
     if (!vm_bus_write(v, &v->vm->mmio, at.v, width, value))
-        (void)direct(v->vm, at, width, EPT_PERM_WRITE, &value);
+        access_mapped(v->vm, at, width, EPT_PERM_WRITE, &value);
 }
 
-/* A part of an operand that crosses a page may have 3, 5, 6 or 7 bytes, which no device is ever asked for: it
- * goes in naturally aligned pieces. */
-static unsigned piece(uint64_t at, unsigned left)
+/* How many of the `left` bytes at `at` the next access to the device takes. A part of an operand
+ * that crosses a page may have 3, 5, 6 or 7 bytes. No CPU sends such an access to a device, so this
+ * file splits the part into naturally aligned accesses. */
+static unsigned access_width(uint64_t at, unsigned left)
 {
-    unsigned width = left;
-    if (left & (left - 1))
-        for (width = 4; width > left || (at & (width - 1)); width /= 2)
-            ;
+    if ((left & (left - 1)) == 0) /* 1, 2, 4 or 8 */
+        return left;
+    unsigned width = 4;
+    while (width > left || !IS_ALIGNED(at, width))
+        width /= 2;
     return width;
 }
 
@@ -201,7 +217,7 @@ static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
     if (ram)
         memcpy(&value, ram, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
-        n = piece(at.v + done, width - done);
+        n = access_width(at.v + done, width - done);
         value |= read_device(a->v, gpa(at.v + done), n) << (8 * done);
     }
     return value;
@@ -213,8 +229,8 @@ static void write_physical(struct access *a, gpa_t at, unsigned width, uint64_t 
     if (ram)
         memcpy(ram, &value, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
-        n = piece(at.v + done, width - done);
-        write_device(a->v, gpa(at.v + done), n, value >> (8 * done) & BITS(8 * n - 1, 0));
+        n = access_width(at.v + done, width - done);
+        write_device(a->v, gpa(at.v + done), n, value >> (8 * done) & WIDTH_MASK(n));
     }
 }
 
@@ -248,7 +264,7 @@ static uint64_t code_at(const struct access *a, size_t n)
     return a->state.rip + n + (a->state.code64 ? 0 : a->state.segment_base[INSN_CS]);
 }
 
-/* The bytes at CS:RIP, as many as can be had: the instruction may end where memory ends. */
+/* Up to INSN_LEN_MAX bytes at CS:RIP. Fewer if a page is missing: the instruction may end there. */
 static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
 {
     size_t n = 0;
@@ -256,8 +272,7 @@ static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
         struct gwalk w;
         if (walk(a, code_at(a, n), GWALK_FETCH, &w))
             break;
-        uint64_t left = w.page_size - (w.gpa.v & (w.page_size - 1));
-        size_t part = MIN((size_t)INSN_LEN_MAX - n, (size_t)left);
+        size_t part = MIN(INSN_LEN_MAX - n, page_left(&w));
         const void *ram = vm_ram(a->v->vm, w.gpa, part);
         if (!ram)
             break;
@@ -267,27 +282,31 @@ static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
     return n;
 }
 
-static enum insn_mode mode_of(const struct vcpu_paging *s)
+static enum insn_mode insn_mode_of(const struct vcpu_paging *s)
 {
     if (s->code64)
         return INSN_MODE_64;
     return s->code32 ? INSN_MODE_32 : INSN_MODE_16;
 }
 
-static void stop_undecoded(struct access *a, gpa_t at, const uint8_t *bytes, size_t size)
+/* The bytes are no instruction that insn.c knows: the VM ends, with the bytes in its reason. Bytes
+ * that are cut off by a missing page are another case. Another vCPU has unmapped the page since the
+ * exit, and the guest gets the page fault of its fetch. */
+static enum exit_action not_decoded(struct access *a, gpa_t at, const uint8_t *bytes, size_t size)
 {
     char text[INSN_LEN_MAX * 3 + 1] = "";
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        text[3 * i] = digits[bytes[i] >> 4];
-        text[3 * i + 1] = digits[bytes[i] & 0xf];
-        text[3 * i + 2] = i + 1 < size ? ' ' : '\0';
-    }
-    vm_fail(a->v->vm, "device memory at 0x%lx touched by an instruction that is not emulated: %s",
+    gpa_t next;
+    uint64_t left;
+    if (size < INSN_LEN_MAX && translate(a, code_at(a, size), GWALK_FETCH, &next, &left) == -EFAULT)
+        return RESUME_SAME;
+    for (size_t i = 0; i < size; i++)
+        snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", bytes[i]);
+    vm_fail(a->v->vm, "device memory at 0x%lx touched by an instruction that is not emulated:%s",
             at.v, text);
+    return STOP_VM;
 }
 
-/* Carry out the instruction that was stopped at device memory. */
+/* Carry out the instruction that caused the exit. */
 static enum exit_action emulate(struct vcpu *v, gpa_t at)
 {
     struct access a = {.v = v};
@@ -296,17 +315,9 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
     uint64_t gprs[16];
     vcpu_paging(v, &a.state);
     size_t size = fetch(&a, bytes);
-    if (insn_decode(bytes, size, mode_of(&a.state), &insn)) {
-        gpa_t ignored;
-        uint64_t left;
-        /* the rest of it may be what another vCPU has just unmapped */
-        if (size < INSN_LEN_MAX &&
-            translate(&a, code_at(&a, size), GWALK_FETCH, &ignored, &left) == -EFAULT)
-            return RESUME_SAME;
-        stop_undecoded(&a, at, bytes, size);
-        return STOP_VM;
-    }
-    for (unsigned i = 0; i < 16; i++)
+    if (insn_decode(bytes, size, insn_mode_of(&a.state), &insn))
+        return not_decoded(&a, at, bytes, size);
+    for (unsigned i = 0; i < ARRAY_COUNT(gprs); i++)
         gprs[i] = vcpu_gpr(v, (enum gpr)i);
     struct insn_cpu cpu = {.gpr = gprs, .rflags = &a.state.rflags, .rip = a.state.rip};
     memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
@@ -316,8 +327,8 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
         vm_fail(v->vm, "page tables outside of memory, CR3=0x%lx", a.state.cr3);
         return STOP_VM;
     }
-    /* After a fault too: REP has counted the elements that went well. */
-    for (unsigned i = 0; i < 16; i++)
+    /* After a fault too: the registers of a REP count the elements that are done. */
+    for (unsigned i = 0; i < ARRAY_COUNT(gprs); i++)
         vcpu_set_gpr(v, (enum gpr)i, gprs[i]);
     vcpu_set_rflags(v, a.state.rflags);
     if (vm_is_ending(v->vm))
@@ -325,7 +336,7 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
     return done == 0 ? RESUME_NEXT : RESUME_SAME;
 }
 
-/* --- The exit ------------------------------------------------------------------------------------ */
+/* --- The exit --------------------------------------------------------------------------------- */
 
 enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
 {
@@ -334,12 +345,13 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
         return RESUME_SAME;
     if (!vm_bus_find(&vm->mmio, at.v))
         log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: nobody is there", vm->name, at.v);
+    /* the CPU was reading or marking an entry of the guest's page tables */
     if ((qualification & QUAL_EPT_LINEAR_VALID) && !(qualification & QUAL_EPT_LINEAR)) {
         vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);
         return STOP_VM;
     }
     if (qualification & QUAL_EPT_FETCH) {
-        /* Where nobody answers the CPU reads ones, and FF FF is no instruction. */
+        /* without a device the CPU reads ones, and FF FF is no instruction */
         vcpu_inject(v, VECTOR_UD);
         return RESUME_SAME;
     }

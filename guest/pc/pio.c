@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A port access that exits: which range of the port bus owns it?
+ * A port access that exits: the port bus finds the range that owns the port.
  * From: vmx/exit/io.c (vcpu_on_port).   To: guest/core/bus.c (vm_bus_read, vm_bus_write).
- * Here too: the port with which a guest ends its VM, as QEMU's isa-debug-exit has it.
+ * Here too: the port by which a guest ends its VM, as QEMU's isa-debug-exit does it.
+ * Hot: every trapped port access.
  */
 #include "guest/pc/pc.h"
-#include "vmx/upcalls.h"
 #include "guest/core/bus.h"
+#include "vmx/upcalls.h"
 #define LOG "vm"
 #include "arch/log.h"
 

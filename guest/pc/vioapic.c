@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The VM's I/O APIC.
- * From: guest/pc/mmio.c.   To: guest/pc/vlapic.c vlapic_match() (whom an entry names), vmx/vcpu/inject.c vcpu_post().
+ * From: guest/core/bus.c (through read and write), guest/assign/intx.c and
+ * guest/pc/vuart.c (vioapic_line), guest/pc/vlapic_irq.c (vioapic_eoi).
+ * To: guest/pc/vlapic_dest.c (vlapic_match), vmx/run/post.c (vcpu_post).
  * Spec: Intel 82093AA "IOREDTBL[23:0] - I/O Redirection Table Registers".
  */
 #include "guest/pc/vioapic.h"
@@ -9,10 +11,10 @@
 #include "arch/ioapic.h"
 #include "arch/page.h"
 #include "arch/spinlock.h"
-#include "guest/pc/vlapic.h"
-#include "guest/core/vm.h"
-#include "vmx/run/post.h"
 #include "guest/core/bus.h"
+#include "guest/core/vm.h"
+#include "guest/pc/vlapic.h"
+#include "vmx/run/post.h"
 
 /* Registers in the page, and behind the index. */
 #define REG_INDEX     0x00
@@ -30,19 +32,21 @@
 struct pin {
     uint64_t rte;
     bool asserted;
-    void (*ended)(void *ctx);
+    void (*ended)(void *ctx); /* called at each EOI of its level interrupt; or NULL */
     void *ctx;
 };
 
+/* Lock order: vm->lock, ending, locks of the owners of lines (guest/assign/intx.c), lock. */
 struct vioapic {
     struct vm *vm;
     struct spinlock lock;   /* vCPUs on several CPUs, and the handlers of physical interrupts */
-    struct spinlock ending; /* while `ended` of a pin is called: nobody takes it away meanwhile */
+    struct spinlock ending; /* held while `ended` of a pin runs, so that no CPU replaces it */
     uint32_t index, id;
     struct pin pins[VIOAPIC_PINS];
 };
 
-/* Send what the entry says; level: nothing more until the EOI. The lock is held. */
+/* Send the interrupt of the entry. A level interrupt sets remote IRR, and the pin sends no other
+ * until the EOI. Requires the lock. */
 static void deliver(struct vioapic *io, struct pin *p)
 {
     uint8_t vector = (uint8_t)FIELD_GET(RTE_VECTOR, p->rte);
@@ -50,12 +54,11 @@ static void deliver(struct vioapic *io, struct pin *p)
     uint64_t set =
         vlapic_match(io->vm, (uint32_t)FIELD_GET(RTE_DEST, p->rte), p->rte & RTE_LOGICAL);
     bool level = p->rte & RTE_LEVEL;
-
     if (vector < VECTOR_FIRST_LEGAL ||
         (delivery != APIC_DELIVERY_FIXED && delivery != APIC_DELIVERY_LOWEST))
         return;
     if (delivery == APIC_DELIVERY_LOWEST)
-        set &= -set; /* any one of them will do */
+        set &= -set; /* lowest priority: any one of the vCPUs */
     if (level && set)
         p->rte |= RTE_REMOTE_IRR;
     for (; set; set &= set - 1) {
@@ -65,6 +68,7 @@ static void deliver(struct vioapic *io, struct pin *p)
     }
 }
 
+/* An asserted level pin that is neither masked nor in service. */
 static bool wants_service(const struct pin *p)
 {
     return p->asserted && (p->rte & RTE_LEVEL) && !(p->rte & (RTE_MASKED | RTE_REMOTE_IRR));
@@ -73,18 +77,16 @@ static bool wants_service(const struct pin *p)
 void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
 {
     struct pin *p = &io->pins[pin];
-    bool rising;
-
     spin_lock(&io->lock);
-    rising = asserted && !p->asserted;
+    bool rising = asserted && !p->asserted;
     p->asserted = asserted;
     if (wants_service(p) || (rising && !(p->rte & (RTE_LEVEL | RTE_MASKED))))
         deliver(io, p);
     spin_unlock(&io->lock);
 }
 
-/* The owner of the line may lower it in `ended`, so it is called before the line is looked at again,
- * and without the lock. */
+/* The owner of the line may lower it in `ended`. So `ended` runs first and without the lock; then a
+ * line that is still asserted interrupts again. */
 static void end_pin(struct vioapic *io, struct pin *p)
 {
     spin_lock(&io->ending);
@@ -101,10 +103,8 @@ void vioapic_eoi(struct vioapic *io, uint8_t vector)
 {
     for (unsigned i = 0; i < VIOAPIC_PINS; i++) {
         struct pin *p = &io->pins[i];
-        bool ours;
-
         spin_lock(&io->lock);
-        ours = (p->rte & RTE_REMOTE_IRR) && FIELD_GET(RTE_VECTOR, p->rte) == vector;
+        bool ours = (p->rte & RTE_REMOTE_IRR) && FIELD_GET(RTE_VECTOR, p->rte) == vector;
         if (ours)
             p->rte &= ~RTE_REMOTE_IRR;
         spin_unlock(&io->lock);
@@ -121,12 +121,12 @@ void vioapic_on_eoi(struct vioapic *io, unsigned pin, void (*ended)(void *ctx), 
     spin_unlock(&io->ending);
 }
 
-/* --- Registers ----------------------------------------------------------------------------------- */
+/* --- Registers -------------------------------------------------------------------------------- */
 
+/* The pin whose entry the index selects, or NULL; *high: the entry's upper half. */
 static struct pin *pin_of_index(struct vioapic *io, bool *high)
 {
     uint32_t n = io->index - INDEX_TABLE;
-
     *high = n & 1;
     return io->index >= INDEX_TABLE && n / 2 < VIOAPIC_PINS ? &io->pins[n / 2] : NULL;
 }
@@ -135,7 +135,6 @@ static uint32_t data_read(struct vioapic *io)
 {
     bool high;
     const struct pin *p = pin_of_index(io, &high);
-
     if (p)
         return high ? HI32(p->rte) : LO32(p->rte);
     return io->index == INDEX_ID ? io->id : io->index == INDEX_VERSION ? VERSION : 0;
@@ -147,13 +146,12 @@ static void data_write(struct vioapic *io, uint32_t value)
     struct pin *p = pin_of_index(io, &high);
     uint64_t half = high ? BITS(63, 32) : BITS(31, 0);
     uint64_t writable = RTE_WRITABLE & half;
-
     if (io->index == INDEX_ID)
         io->id = value & (uint32_t)ID_WRITABLE;
     if (!p)
         return;
-    p->rte = (p->rte & ~writable) | ((high ? (uint64_t)value << 32 : value) & writable);
-    if (!(p->rte & RTE_LEVEL)) /* as the chip does: an edge entry has no remote IRR */
+    p->rte = (p->rte & ~writable) | (FIELD_SET(half, value) & writable);
+    if (!(p->rte & RTE_LEVEL)) /* as in the chip: an edge entry has no remote IRR */
         p->rte &= ~RTE_REMOTE_IRR;
     if (wants_service(p))
         deliver(io, p);
@@ -162,9 +160,7 @@ static void data_write(struct vioapic *io, uint32_t value)
 static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     struct vioapic *io = owner;
-
-    (void)v;
-    (void)width;
+    (void)v, (void)width;
     spin_lock(&io->lock);
     *value = offset == REG_INDEX ? io->index : offset == REG_DATA ? data_read(io) : 0;
     spin_unlock(&io->lock);
@@ -173,9 +169,7 @@ static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vioapic *io = owner;
-
-    (void)v;
-    (void)width;
+    (void)v, (void)width;
     if (offset == REG_EOI) {
         vioapic_eoi(io, (uint8_t)value);
         return;
@@ -200,7 +194,6 @@ void vioapic_reset(struct vioapic *io)
 struct vioapic *vioapic_create(struct vm *vm)
 {
     struct vioapic *io = page_alloc();
-
     static_assert(sizeof(*io) <= PAGE_SIZE, "one page is enough for it");
     if (!io)
         return NULL;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VM's I/O APIC: 47 pins (16, and one for each PCI device), level-correct, with an EOI register.
- * From: guest/assign/intx.c and virtual devices (lines), guest/pc/mmio.c (registers), guest/pc/vlapic.c (EOI).
+ * The VM's I/O APIC: 47 pins, level-triggered ones too, and an EOI register. Pins 0 to 15 are those
+ * of a PC; each PCI device has one of the others.
+ * From: guest/assign/intx.c, guest/pc/vuart.c (lines), guest/pc/vlapic_irq.c (EOI).
+ * To: guest/pc/vioapic.c.
  * Spec: Intel 82093AA "I/O APIC Registers"; ICH "IOAPIC: EOI Register".
  */
 #pragma once
@@ -20,9 +22,10 @@ void vioapic_reset(struct vioapic *io);
 
 /* The line of a pin, as the device drives it. */
 void vioapic_line(struct vioapic *io, unsigned pin, bool asserted);
-/* A vCPU has ended the service of this vector. Pins of that vector may interrupt again. */
+/* A vCPU wrote EOI for this vector. Level pins of the vector may interrupt again. */
 void vioapic_eoi(struct vioapic *io, uint8_t vector);
-/* Tell `ended` of each EOI for a level interrupt of this pin, before its line is looked at again. */
+/* Call `ended` at each EOI of a level interrupt of this pin, before the line can interrupt again.
+ * NULL: no call. When this function returns, the previous `ended` is not running. */
 void vioapic_on_eoi(struct vioapic *io, unsigned pin, void (*ended)(void *ctx), void *ctx);
-/* A pin's entry and line as they are. */
+/* The redirection table entry of a pin, and the state of its line. */
 uint64_t vioapic_rte(const struct vioapic *io, unsigned pin, bool *asserted);

@@ -1,39 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC's registers, as a table: which bits a guest may write, in which mode, and what else a
- * write does. With APIC virtualization most accesses never come here; those that do have the same
- * rules.
- * From: guest/pc/mmio.c (xAPIC mode), vcpu_on_rdmsr and vcpu_on_wrmsr (x2APIC mode), apic_on_write (the CPU has
- * stored the value already).
+ * The registers of the local APIC, as a table: the bits that a guest may write, in each mode, and
+ * the other effects of a write. With APIC virtualization most accesses do not exit; the same rules
+ * hold for the others.
+ * From: guest/core/bus.c (through read and write), vmx/exit/msr.c (x2APIC mode),
+ * vmx/exit/intr.c (apic_on_write: the CPU has stored the value already).
  * To: guest/pc/vlapic_irq.c, vlapic_timer.c.
  * Spec: SDM "Local APIC Register Address Map", "x2APIC Register Address Space", "APIC State After a
  * Software (INIT) Reset or Complete Hardware Reset" and "x2APIC State Transitions".
  */
 #include "guest/pc/vlapic.h"
-#include "arch/msr.h"
+#include "arch/apic.h"
 #include "arch/page.h"
-#include "lib/string.h"
+#include "guest/core/bus.h"
 #include "guest/pc/pc.h"
-#include "vmx/upcalls.h"
+#include "lib/string.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
-#include "guest/core/bus.h"
+#include "vmx/upcalls.h"
 #define LOG "vm"
 #include "arch/log.h"
 
 #define VERSION_VALUE 0x00050014 /* integrated; six LVT entries */
 #define LVT_PIN       (APIC_LVT_ACTIVE_LOW | APIC_LVT_LEVEL)
-#define LDR_XAPIC     BITS(31, 24)
-#define DFR_MODEL     BITS(31, 28)
 #define ICR_WRITABLE  (BITS(11, 0) | BITS(15, 14) | BITS(19, 18))
 #define ICR_HIGH_X2   (APIC_ICR + 4) /* x2APIC mode: the upper half of one 64-bit register */
 #define APIC_SIZE     PAGE_SIZE
 
-enum { R = 1, W = 2, RW = R | W };
+enum { R = 1, W = 2, RW = R | W }; /* 0: the register is not there */
 
 static const struct apic_row {
     uint16_t offset;
-    uint8_t xapic, x2apic; /* R, W: what there is in that mode */
+    uint8_t xapic, x2apic; /* R, W: the accesses of that mode */
     uint32_t writable;
 } rows[] = {
     {APIC_ID, R, R, 0},
@@ -41,12 +39,12 @@ static const struct apic_row {
     {APIC_TPR, RW, RW, BITS(7, 0)},
     {APIC_PPR, R, R, 0},
     {APIC_EOI, W, W, 0},
-    {APIC_LDR, RW, R, LDR_XAPIC},
+    {APIC_LDR, RW, R, XAPIC_ID},
     {APIC_DFR, RW, 0, DFR_MODEL},
     {APIC_SVR, RW, RW, BITS(8, 0)},
     {APIC_ESR, RW, RW, 0},
     {APIC_ICR, RW, RW, ICR_WRITABLE},
-    {APIC_ICR_HIGH, RW, 0, LDR_XAPIC},
+    {APIC_ICR_HIGH, RW, 0, XAPIC_ID},
     {APIC_LVT_TIMER, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED | APIC_LVT_TIMER_MODE},
     {APIC_LVT_THERMAL, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED},
     {APIC_LVT_PMC, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED},
@@ -75,7 +73,7 @@ static bool is_xapic(const struct vcpu *v)
     return (v->apic_base & APIC_BASE_EN) && !vlapic_is_x2apic(v);
 }
 
-/* --- One register -------------------------------------------------------------------------------- */
+/* --- One register ----------------------------------------------------------------------------- */
 
 static uint32_t read_register(const struct vcpu *v, unsigned offset)
 {
@@ -83,21 +81,20 @@ static uint32_t read_register(const struct vcpu *v, unsigned offset)
         return vlapic_ppr(v);
     if (offset == APIC_TIMER_CURRENT)
         return vlapic_timer_current(v);
-    if (offset >= APIC_IRR && offset < APIC_ESR && !vmx_caps.apicv) {
-        unsigned word = (offset - APIC_IRR) / 16; /* what was taken out of PIR and not folded yet */
-        return vlapic_get(v, offset) | (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
-    }
+    if (offset >= APIC_IRR && offset < APIC_ESR && !vmx_caps.apicv)
+        return vlapic_get(v, offset) | vlapic_taken(v, (offset - APIC_IRR) / 16);
     return vlapic_get(v, offset);
 }
 
 static bool is_lvt(unsigned offset) { return offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR; }
 
-/* While the APIC is disabled by its SVR every LVT entry is masked and stays so. */
+/* SVR can disable the APIC. All LVT entries are masked then, and the guest cannot unmask them. */
 static void write_svr(struct vcpu *v, uint32_t value)
 {
     vlapic_set(v, APIC_SVR, value);
-    for (unsigned lvt = APIC_LVT_TIMER; !(value & APIC_SVR_ENABLE) && lvt <= APIC_LVT_ERROR;
-         lvt += 16)
+    if (value & APIC_SVR_ENABLE)
+        return;
+    for (unsigned lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 16)
         vlapic_set(v, lvt, vlapic_get(v, lvt) | (uint32_t)APIC_LVT_MASKED);
 }
 
@@ -108,6 +105,13 @@ static void write_lvt(struct vcpu *v, unsigned offset, uint32_t value)
     vlapic_set(v, offset, value);
     if (offset == APIC_LVT_TIMER)
         vlapic_timer_lvt(v);
+}
+
+static uint32_t icr_destination(const struct vcpu *v)
+{
+    if (vlapic_is_x2apic(v))
+        return vlapic_get(v, ICR_HIGH_X2);
+    return (uint32_t)FIELD_GET(XAPIC_ID, vlapic_get(v, APIC_ICR_HIGH));
 }
 
 static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t value)
@@ -133,9 +137,7 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
         break;
     case APIC_ICR:
         vlapic_set(v, offset, value);
-        vlapic_send(v, value,
-                    vlapic_is_x2apic(v) ? vlapic_get(v, ICR_HIGH_X2)
-                                        : vlapic_get(v, APIC_ICR_HIGH) >> 24);
+        vlapic_send(v, value, icr_destination(v));
         break;
     case APIC_TIMER_INITIAL:
         vlapic_set(v, offset, value);
@@ -150,24 +152,25 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
     }
 }
 
-/* --- xAPIC mode: memory -------------------------------------------------------------------------- */
+/* --- xAPIC mode: memory ----------------------------------------------------------------------- */
 
-/* Registers are 32 bits wide, on 16-byte borders; the manual leaves every other access open. Here reads
- * of a part give that part, everything else nothing. */
-static void mmio_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+/* Registers are 32 bits wide, on 16-byte borders; the manual leaves all other accesses undefined.
+ * Here a read inside of a register gives its bytes, and other reads give 0. */
+static void xapic_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                       uint64_t *value)
 {
-    const struct apic_row *row = row_of((unsigned)ALIGN_DOWN(offset, 16));
-    unsigned byte = (unsigned)offset & 15;
+    unsigned reg = (unsigned)ALIGN_DOWN(offset, 16), byte = (unsigned)offset - reg;
+    const struct apic_row *row = row_of(reg);
     (void)owner;
     if (!is_xapic(v))
-        return; /* nobody is here: ones */
+        return; /* no APIC at this address: ones */
     *value = 0;
     if (row && (row->xapic & R) && byte + width <= 4)
-        *value = read_register(v, (unsigned)ALIGN_DOWN(offset, 16)) >> (8 * byte) &
-                 BITS(width * 8 - 1, 0);
+        *value = read_register(v, reg) >> (8 * byte) & WIDTH_MASK(width);
 }
 
-static void mmio_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+static void xapic_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
+                        uint64_t value)
 {
     const struct apic_row *row = row_of((unsigned)offset);
     (void)owner;
@@ -175,26 +178,34 @@ static void mmio_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
         write_register(v, row, (uint32_t)value);
 }
 
-/* The CPU has put the value there; what must not be changed is put back. */
+/* The CPU has stored the value in the page already. Here the read-only bits are restored, and the
+ * other effects of the write follow. */
 void apic_on_write(struct vcpu *v, uint32_t offset)
 {
     const struct apic_row *row = row_of(offset);
     if (offset == APIC_ID)
-        vlapic_set(v, offset, v->index << 24);
+        vlapic_set(v, offset, (uint32_t)FIELD_SET(XAPIC_ID, v->index));
     else if (row && (row->xapic & W))
         write_register(v, row, vlapic_get(v, offset));
 }
 
-/* --- x2APIC mode and IA32_APIC_BASE: MSRs -------------------------------------------------------- */
+/* --- x2APIC mode and IA32_APIC_BASE: MSRs ----------------------------------------------------- */
 
+/* SDM "Determining IPI Destination": the hardware sets LDR in x2APIC mode, from the APIC id. */
+static uint32_t x2apic_ldr(const struct vcpu *v)
+{
+    return (uint32_t)(FIELD_SET(X2APIC_CLUSTER, v->index / 16) | BIT(v->index % 16));
+}
+
+/* All registers but IA32_APIC_BASE, whose mode decides their reset values. */
 static void reset_registers(struct vcpu *v)
 {
     bool x2apic = vlapic_is_x2apic(v);
     memset(v->vapic, 0, PAGE_SIZE);
-    vlapic_set(v, APIC_ID, x2apic ? v->index : v->index << 24);
+    vlapic_set(v, APIC_ID, x2apic ? v->index : (uint32_t)FIELD_SET(XAPIC_ID, v->index));
     vlapic_set(v, APIC_VERSION, VERSION_VALUE);
     if (x2apic)
-        vlapic_set(v, APIC_LDR, v->index >> 4 << 16 | (uint32_t)BIT(v->index & 15));
+        vlapic_set(v, APIC_LDR, x2apic_ldr(v));
     else
         vlapic_set(v, APIC_DFR, UINT32_MAX);
     vlapic_set(v, APIC_SVR, 0xff);
@@ -205,7 +216,7 @@ static void reset_registers(struct vcpu *v)
     *vlapic_of(v) = (struct vlapic){.v = v, .timer_lvt = (uint32_t)APIC_LVT_MASKED};
 }
 
-/* -ENOENT: a transition that the manual does not have, or a place that is not the usual one: #GP. */
+/* -ENOENT, for #GP: a transition that the manual forbids, or an address other than VM_APIC_BASE. */
 static int write_base(struct vcpu *v, uint64_t value)
 {
     uint64_t mode = APIC_BASE_EN | APIC_BASE_EXTD, from = v->apic_base & mode, to = value & mode;
@@ -217,9 +228,9 @@ static int write_base(struct vcpu *v, uint64_t value)
     if (from == to)
         return 0;
     v->apic_base = (v->apic_base & ~mode) | to;
-    if (to == mode) { /* from xAPIC: the rest is kept */
+    if (to == mode) { /* from xAPIC mode: all other registers keep their values */
         vlapic_set(v, APIC_ID, v->index);
-        vlapic_set(v, APIC_LDR, v->index >> 4 << 16 | (uint32_t)BIT(v->index & 15));
+        vlapic_set(v, APIC_LDR, x2apic_ldr(v));
         vlapic_set(v, ICR_HIGH_X2, 0);
         vlapic_set(v, APIC_ICR_HIGH, 0);
     } else {
@@ -268,14 +279,14 @@ int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
         return -ENOENT;
     uint64_t allowed = row->writable | (row->offset == APIC_ICR ? BITS(63, 32) | BIT(12) : 0);
     if (value & ~allowed)
-        return -ENOENT; /* SDM: reserved bits, and an EOI or ESR other than 0, are #GP */
+        return -ENOENT; /* SDM: #GP for reserved bits, and for an EOI or ESR other than 0 */
     if (row->offset == APIC_ICR)
         vlapic_set(v, ICR_HIGH_X2, HI32(value));
     write_register(v, row, (uint32_t)value);
     return 0;
 }
 
-/* --- Life ---------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 void apic_on_init(struct vcpu *v) { reset_registers(v); }
 
@@ -292,8 +303,8 @@ int vlapic_create(struct vm *vm)
         reset_registers(vm->vcpus[i]);
         vcpu_apic_mode_changed(vm->vcpus[i]);
     }
-    return vm_bus_add(
-        &vm->mmio, VM_TRAPPED(VM_APIC_BASE, APIC_SIZE, "local-apic", mmio_read, mmio_write, NULL));
+    return vm_bus_add(&vm->mmio, VM_TRAPPED(VM_APIC_BASE, APIC_SIZE, "local-apic", xapic_read,
+                                            xapic_write, NULL));
 }
 
 void vlapic_destroy(struct vm *vm)

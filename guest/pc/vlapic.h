@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of a vCPU, on its virtual-APIC page: by hardware where APIC virtualization does it,
- * by these functions where it does not.
- * From: vmx/upcalls.h (MSR, MMIO, APIC-write and EOI exits), guest/assign/irq.c (destinations).
+ * The local APIC of a vCPU, on its virtual-APIC page. Hardware does what APIC virtualization
+ * covers; these functions do the rest.
+ * From: guest/pc/vioapic.c and guest/assign/irq.c (vlapic_match), monitor/ (registers).
  * To: guest/pc/vlapic.c (registers), vlapic_irq.c (priorities, IPIs), vlapic_timer.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
-#include "arch/apic.h"
 #include "arch/msr.h"
 #include "guest/core/vm.h"
 #include "vmx/vcpu/vcpu.h"
 
-/* The vCPUs that a destination names, as a bit per vCPU index. `dest`: the 8 bits of an MSI or an xAPIC
- * ICR, or the 32 of an x2APIC ICR; logical: against LDR and DFR, else the APIC id (0xff: all). */
+/* The vCPUs of a destination, one bit per vCPU index. `dest`: 8 bits of an MSI or an xAPIC ICR,
+ * or 32 bits of an x2APIC ICR. `logical`: matched against LDR and DFR; else an APIC id, where
+ * 0xff means all. */
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
 
-/* --- Between the three files --------------------------------------------------------------------- */
+/* --- Between the files of the local APIC ------------------------------------------------------ */
+
+#define XAPIC_ID       BITS(31, 24) /* of APIC_ID, APIC_LDR and APIC_ICR_HIGH in xAPIC mode */
+#define X2APIC_CLUSTER BITS(31, 16) /* of APIC_LDR and of a logical destination in x2APIC mode */
+#define DFR_MODEL      BITS(31, 28)
+#define DFR_FLAT       0xf
 
 struct vlapic {
     struct vcpu *v;
     uint64_t due;    /* TSC of the timer's next interrupt, 0: none; v->timer_deadline follows it */
     uint64_t period; /* of the timer in periodic mode, in TSC ticks */
-    uint32_t timer_lvt; /* LVT timer register as it was last seen */
+    uint32_t timer_lvt; /* LVT timer register before the write that is handled now */
 };
 
 /* A register of the virtual-APIC page. */
@@ -37,14 +42,20 @@ static inline void vlapic_set(struct vcpu *v, unsigned offset, uint32_t value)
 static inline bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
 static inline struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
 
-/* ICR was written: send what it says. */
+/* 32 of the 256 vectors, as `word` 0 to 7, that have left PIR and are not yet in IRR. */
+static inline uint32_t vlapic_taken(const struct vcpu *v, unsigned word)
+{
+    return (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
+}
+
+/* The guest wrote ICR: send the interrupt. `dest` as in vlapic_match(). */
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest);
-/* An interrupt for v: accepted if its APIC is enabled and the vector is legal. */
+/* An interrupt for v. An enabled APIC accepts vectors from 16 on. */
 void vlapic_deliver(struct vcpu *v, uint8_t vector);
 void vlapic_eoi(struct vcpu *v);
-uint32_t vlapic_ppr(const struct vcpu *v);
+uint32_t vlapic_ppr(const struct vcpu *v); /* processor priority, from TPR and ISR */
 
-/* The timer's clock is the TSC. */
+/* The timer's clock is the TSC, so all times are TSC values. */
 void vlapic_timer_start(struct vcpu *v); /* the initial count was written */
 void vlapic_timer_lvt(struct vcpu *v);   /* its LVT entry was written */
 uint32_t vlapic_timer_current(const struct vcpu *v);

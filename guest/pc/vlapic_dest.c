@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which vCPUs a destination names: of an IPI, of an entry of the virtual I/O APIC, of a device's message.
+ * The vCPUs of a destination: of an IPI, of a pin of the virtual I/O APIC, of a device's message.
  * From: guest/pc/vlapic_irq.c (IPIs), guest/pc/vioapic.c (pins), guest/assign/irq.c (messages).
  * To: guest/pc/vlapic.h (LDR and DFR on the virtual-APIC page).
  * Spec: SDM "Determining IPI Destination".
  */
 #include "guest/pc/vlapic.h"
+#include "arch/apic.h"
 
 #define BROADCAST    0xff
 #define BROADCAST_X2 UINT32_MAX
@@ -13,10 +14,11 @@
 static bool matches_logical(const struct vcpu *v, uint32_t dest)
 {
     uint32_t ldr = vlapic_get(v, APIC_LDR);
-    if (vlapic_is_x2apic(v))
-        return ldr >> 16 == dest >> 16 && (ldr & dest & BITS(15, 0));
-    ldr >>= 24;
-    if (vlapic_get(v, APIC_DFR) >> 28 == 0xf) /* flat model: a bit each */
+    if (vlapic_is_x2apic(v)) /* a cluster, and a bit for each APIC in it */
+        return FIELD_GET(X2APIC_CLUSTER, ldr) == FIELD_GET(X2APIC_CLUSTER, dest) &&
+               (ldr & dest & BITS(15, 0));
+    ldr = (uint32_t)FIELD_GET(XAPIC_ID, ldr);
+    if (FIELD_GET(DFR_MODEL, vlapic_get(v, APIC_DFR)) == DFR_FLAT) /* a bit for each APIC */
         return ldr & dest;
     return (ldr & BITS(7, 4)) == (dest & BITS(7, 4)) && (ldr & dest & BITS(3, 0));
 }

@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of the local APIC: who is meant, which one is next, which one is done. Every interrupt for a
- * vCPU goes into its posted-interrupt descriptor, also one that it sends to itself; from there the CPU,
- * or apic_next_irq() where it cannot, takes it into IRR.
- * From: guest/pc/vlapic.c, guest/assign/irq.c, vmx/vcpu/inject.c (apic_next_irq, apic_on_irq_taken).
+ * Interrupts of the local APIC: their targets, their priorities, their end. Every interrupt for a
+ * vCPU goes into its posted-interrupt descriptor, even one that the vCPU sends to itself. From
+ * there the CPU moves it into IRR, or, without APIC virtualization, apic_next_irq() does.
+ * From: guest/pc/vlapic.c (ICR, EOI), vmx/vcpu/inject.c (apic_next_irq, apic_on_irq_taken).
+ * To: guest/pc/vlapic_dest.c (vlapic_match), vmx/run/post.c (vcpu_post),
+ * guest/pc/vioapic.c (vioapic_eoi).
+ * Hot: without APICv, every interrupt and every EOI.
  * Spec: SDM "Determining IPI Destination", "Interrupt, Task, and Processor Priority", "Interrupt
  * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)".
  */
-#include "arch/msr.h"
-#include "guest/pc/vioapic.h"
 #include "guest/pc/vlapic.h"
+#include "arch/apic.h"
 #include "guest/core/vm.h"
-#include "vmx/upcalls.h"
+#include "guest/pc/vioapic.h"
 #include "vmx/run/post.h"
 #include "vmx/run/sched.h"
+#include "vmx/upcalls.h"
 
 #define ESR_SEND_ILLEGAL    BIT(5)
 #define ESR_RECEIVE_ILLEGAL BIT(6)
 #define WORD_STRIDE         16 /* the 256 bits of IRR, ISR, TMR: eight words, 16 bytes apart */
 
-/* --- Destinations -------------------------------------------------------------------------------- */
+/* --- Destinations ----------------------------------------------------------------------------- */
 
-static uint64_t targets(struct vcpu *v, uint32_t command, uint32_t dest)
+/* Bits by vCPU index. */
+static uint64_t targets_of(struct vcpu *v, uint32_t command, uint32_t dest)
 {
     uint64_t all = BIT(v->vm->vcpu_count) - 1, self = BIT(v->index);
     switch (FIELD_GET(APIC_ICR_SHORTHAND, command)) {
@@ -36,7 +40,7 @@ static uint64_t targets(struct vcpu *v, uint32_t command, uint32_t dest)
     }
 }
 
-/* --- Sending and receiving ----------------------------------------------------------------------- */
+/* --- Sending and receiving -------------------------------------------------------------------- */
 
 void vlapic_deliver(struct vcpu *v, uint8_t vector)
 {
@@ -67,31 +71,31 @@ static void send_one(struct vcpu *to, uint32_t command)
         vcpu_sipi(to, vector);
         break;
     default:
-        break; /* SMI and the reserved ones: nothing here answers them */
+        break; /* SMI and reserved modes have no effect in a VM */
     }
 }
 
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 {
-    uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets(v, command, dest);
+    uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets_of(v, command, dest);
     bool deassert = (command & APIC_ICR_LEVEL) && !(command & APIC_ICR_ASSERT);
     if (delivery == APIC_DELIVERY_INIT && deassert)
-        return; /* SDM: the INIT level de-assert does nothing on processors of today */
+        return; /* SDM: the INIT level de-assert has no effect on current processors */
     if ((delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST) &&
         FIELD_GET(APIC_ICR_VECTOR, command) < VECTOR_FIRST_LEGAL) {
         vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_SEND_ILLEGAL);
         return;
     }
     if (delivery == APIC_DELIVERY_LOWEST)
-        set &= -set; /* of several, the first: any is right */
+        set &= -set; /* lowest priority: any one of the vCPUs */
     for (; set; set &= set - 1)
         send_one(v->vm->vcpus[__builtin_ctzll(set)], command);
 }
 
-/* --- Priorities, without APIC virtualization ----------------------------------------------------- */
+/* --- Priorities, without APIC virtualization -------------------------------------------------- */
 
-/* The highest vector in ISR or IRR (`offset` of the first of the eight words), -1: none. */
-static int highest(const struct vcpu *v, unsigned offset)
+/* The highest vector in ISR or IRR; -1: none. `offset`: of the first of the eight words. */
+static int highest_vector(const struct vcpu *v, unsigned offset)
 {
     for (int word = 7; word >= 0; word--) {
         uint32_t bits = vlapic_get(v, offset + (unsigned)word * WORD_STRIDE);
@@ -101,7 +105,7 @@ static int highest(const struct vcpu *v, unsigned offset)
     return -1;
 }
 
-static void change(struct vcpu *v, unsigned offset, unsigned vector, bool on)
+static void vector_set(struct vcpu *v, unsigned offset, unsigned vector, bool on)
 {
     unsigned at = offset + vector / 32 * WORD_STRIDE;
     uint32_t bit = (uint32_t)BIT(vector % 32);
@@ -111,38 +115,40 @@ static void change(struct vcpu *v, unsigned offset, unsigned vector, bool on)
 uint32_t vlapic_ppr(const struct vcpu *v)
 {
     uint32_t tpr = vlapic_get(v, APIC_TPR);
-    int served = highest(v, APIC_ISR);
+    int served = highest_vector(v, APIC_ISR);
     uint32_t isr = served < 0 ? 0 : (uint32_t)served & (uint32_t)PRIORITY_CLASS;
     return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
 }
 
+/* v->irr: interrupts that have left PIR. They go into IRR first, so that priority decides. */
 int apic_next_irq(struct vcpu *v)
 {
     for (unsigned word = 0; word < 8; word++) {
-        uint32_t taken = (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
+        uint32_t taken = vlapic_taken(v, word);
         unsigned at = APIC_IRR + word * WORD_STRIDE;
         if (taken)
             vlapic_set(v, at, vlapic_get(v, at) | taken);
     }
     v->irr[0] = v->irr[1] = v->irr[2] = v->irr[3] = 0;
-    int next = highest(v, APIC_IRR);
+    int next = highest_vector(v, APIC_IRR);
     bool passes = next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_ppr(v) & PRIORITY_CLASS);
     return passes ? next : -1;
 }
 
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector)
 {
-    change(v, APIC_IRR, vector, false);
-    change(v, APIC_ISR, vector, true);
+    vector_set(v, APIC_IRR, vector, false);
+    vector_set(v, APIC_ISR, vector, true);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
 }
 
+/* SDM "Interrupt, Task, and Processor Priority": an EOI ends the highest vector in service. */
 void vlapic_eoi(struct vcpu *v)
 {
-    int served = highest(v, APIC_ISR);
+    int served = highest_vector(v, APIC_ISR);
     if (served < 0)
         return;
-    change(v, APIC_ISR, (unsigned)served, false);
+    vector_set(v, APIC_ISR, (unsigned)served, false);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
     if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
         apic_on_eoi(v, (uint8_t)served);

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timer of the local APIC. Its clock is the TSC, so all three modes end in one number: the TSC at
- * which apic_on_timer() is due; the VMX-preemption timer watches it while the vCPU runs, the host's timer while
- * it does not.
+ * The timer of the local APIC. Its clock is the TSC, so all three modes reduce to one number: the
+ * TSC at which apic_on_timer() is due. While the vCPU runs, the VMX-preemption timer waits for it;
+ * else a timer of the host does.
  * From: guest/pc/vlapic.c (registers), vmx/ (apic_on_timer).   To: guest/pc/vlapic_irq.c.
  * Spec: SDM "APIC Timer", "TSC-Deadline Mode".
  */
 #include "guest/pc/vlapic.h"
-#include "vmx/upcalls.h"
+#include "arch/apic.h"
 #include "vmx/run/sched.h"
+#include "vmx/upcalls.h"
 
-/* TSC ticks, nested SCHED_NESTED times as many: longer than the exits of an interrupt, its EOI among them where
- * there is no APICv. A timer that is due again before the guest's next instruction would be all that it does. */
+/* TSC ticks; on a nested machine SCHED_NESTED times as many. A shorter period would be over again
+ * before the exits for one interrupt and its EOI are, and the guest would execute nothing else. */
 #define PERIOD_MIN UINT64_C(25000)
 
-static unsigned mode_of(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }
-static unsigned mode(const struct vcpu *v) { return mode_of(vlapic_get(v, APIC_LVT_TIMER)); }
+static unsigned lvt_mode(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }
+static unsigned timer_mode(const struct vcpu *v) { return lvt_mode(vlapic_get(v, APIC_LVT_TIMER)); }
 
 /* Bits 3, 1 and 0: 000 divides by 2, 001 by 4, ... 110 by 128, 111 by 1. */
 static unsigned divide_shift(const struct vcpu *v)
 {
     uint32_t divide = vlapic_get(v, APIC_TIMER_DIVIDE);
-    unsigned code = (unsigned)((divide & BITS(1, 0)) | (divide & BIT(3)) >> 1);
-    return (code + 1) & 7;
+    uint64_t code = FIELD_SET(BIT(2), FIELD_GET(BIT(3), divide)) | (divide & BITS(1, 0));
+    return (code + 1) % 8;
 }
 
 static uint64_t full_count(const struct vcpu *v)
@@ -38,13 +39,13 @@ static void set_due(struct vcpu *v, uint64_t tsc)
 
 static uint64_t period_of(const struct vcpu *v)
 {
-    return mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), sched_scaled(PERIOD_MIN)) : 0;
+    return timer_mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), sched_scaled(PERIOD_MIN)) : 0;
 }
 
 void vlapic_timer_start(struct vcpu *v)
 {
     uint64_t ticks = full_count(v);
-    if (mode(v) == APIC_TIMER_TSC_DEADLINE)
+    if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE)
         return;
     vlapic_of(v)->period = period_of(v);
     set_due(v, ticks ? rdtsc() + ticks : 0);
@@ -53,8 +54,8 @@ void vlapic_timer_start(struct vcpu *v)
 void vlapic_timer_lvt(struct vcpu *v)
 {
     struct vlapic *apic = vlapic_of(v);
-    bool was_deadline = mode_of(apic->timer_lvt) == APIC_TIMER_TSC_DEADLINE;
-    if (was_deadline != (mode(v) == APIC_TIMER_TSC_DEADLINE))
+    bool was_deadline = lvt_mode(apic->timer_lvt) == APIC_TIMER_TSC_DEADLINE;
+    if (was_deadline != (timer_mode(v) == APIC_TIMER_TSC_DEADLINE))
         set_due(v, 0); /* SDM: changing to or from TSC-deadline mode disarms */
     apic->period = period_of(v);
     apic->timer_lvt = vlapic_get(v, APIC_LVT_TIMER);
@@ -63,20 +64,20 @@ void vlapic_timer_lvt(struct vcpu *v)
 uint32_t vlapic_timer_current(const struct vcpu *v)
 {
     uint64_t now = rdtsc(), due = vlapic_of(v)->due;
-    if (mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
+    if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
         return 0;
-    /* a period that was made longer is not seen */
+    /* PERIOD_MIN may have made the period longer than the guest's initial count */
     return (uint32_t)MIN((due - now) >> divide_shift(v), vlapic_get(v, APIC_TIMER_INITIAL));
 }
 
 uint64_t vlapic_deadline(const struct vcpu *v)
 {
-    return mode(v) == APIC_TIMER_TSC_DEADLINE ? vlapic_of(v)->due : 0;
+    return timer_mode(v) == APIC_TIMER_TSC_DEADLINE ? vlapic_of(v)->due : 0;
 }
 
 void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
 {
-    if (mode(v) == APIC_TIMER_TSC_DEADLINE)
+    if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE)
         set_due(v, tsc);
 }
 
@@ -84,7 +85,7 @@ void apic_on_timer(struct vcpu *v)
 {
     uint32_t lvt = vlapic_get(v, APIC_LVT_TIMER);
     uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due;
-    /* Periods that passed unnoticed are one interrupt, as a pending bit cannot count. */
+    /* All periods that are over give one interrupt: the bit of a vector in IRR cannot count. */
     set_due(v, period ? due + ((rdtsc() - due) / period + 1) * period : 0);
     if (!(lvt & APIC_LVT_MASKED))
         vlapic_deliver(v, (uint8_t)FIELD_GET(APIC_LVT_VECTOR, lvt));

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a guest turns its VM off, or starts it anew: three ports, which its ACPI tables name.
- * From: guest/pc/pio.c, guest/assign/vpci.c (port 0xCF9 is among the ports of PCI).
+ * Power-off and reset of a VM, by the ports that its ACPI tables name: sleep control, sleep status,
+ * and the reset register.
+ * From: guest/life/create.c (vpower_create), guest/assign/vpci.c (port 0xCF9 is a port of PCI too).
  * To: guest/core/vm.c (vm_end, vm_reset).
  * Spec: ACPI "Sleep Control and Status Registers", "Reset Register"; ICH "Reset Control Register".
  */
-#include "guest/load/vacpi.h"
 #include "guest/pc/pc.h"
 #include "guest/core/bus.h"
+#include "guest/load/vacpi.h"
 
 #define SLP_EN  BIT(5)
 #define SLP_TYP BITS(4, 2)
@@ -31,7 +32,7 @@ static void sleep_write(struct vcpu *v, void *owner, uint64_t offset, unsigned w
 void vpower_reset_write(struct vm *vm, uint8_t value)
 {
     if (value & RST_CPU)
-        IGNORE(vm_reset(vm)); /* on its way to its end: nothing to reset */
+        IGNORE(vm_reset(vm)); /* fails for a VM that is about to end: nothing to reset */
 }
 
 int vpower_create(struct vm *vm)

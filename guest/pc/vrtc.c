@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The time of day: a guest reads the clock of the machine, through the ports that a PC has it at. It
- * cannot set it, and sees no other byte of the CMOS memory. There is no alarm and no interrupt.
- * From: guest/pc/pio.c.
+ * The time of day: a guest reads the clock of the machine through the ports of a PC. The guest can
+ * neither set the clock nor see another byte of the CMOS memory. There are no alarms and no
+ * interrupts of the clock.
+ * From: guest/life/create.c (vrtc_create), guest/core/bus.c (through read and write).
+ * To: guest/core/bus.c (vm_bus_add).
  * Spec: MC146818A data sheet; ICH "RTC Registers".
  */
-#include "arch/io.h"
 #include "guest/pc/pc.h"
+#include "arch/io.h"
 #include "guest/core/bus.h"
 
 #define RTC_PORT      0x70 /* index, then data */
 #define RTC_REGISTERS 0x0e /* time, date and the four status registers */
 #define RTC_INDEX     BITS(6, 0)
 #define RTC_NMI_OFF   BIT(7)
-#define RTC_STATUS_C  0x0c /* reading it acknowledges interrupts: not the guest's */
+#define RTC_STATUS_C  0x0c /* a read acknowledges the machine's interrupts, so no guest gets here */
 #define RTC_STATUS_D  0x0d
 #define RTC_VALID     BIT(7)
 
-static struct spinlock lock; /* one clock for all VMs */
+static struct spinlock lock; /* one clock for all VMs: index and data belong together */
 
 static uint8_t clock_read(uint8_t index)
 {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's serial port, a 16550 at 0x3F8 that is always ready: what it sends is shown line by line,
- * each with the name of its VM in front; what is typed for this VM waits here until the guest asks, or
- * takes the interrupt.
- * From: guest/pc/pio.c, monitor/term/console.c (vuart_type).   To: arch/log.c (console_line), guest/pc/vioapic.c.
+ * The guest's serial port, a 16550 at 0x3F8 that is always ready. Its output appears line by line,
+ * each line with the name of the VM in front. Input for the VM waits here until the guest polls the
+ * port or takes the interrupt.
+ * From: guest/core/bus.c (through read and write), monitor/term/console.c (vuart_type).
+ * To: arch/log.c (console_line), guest/pc/vioapic.c (vioapic_line).
+ * Hot: guests print with one exit per character.
  * Spec: PC16550D data sheet.   Not handled: modem lines, real speed, errors.
  */
+#include "guest/pc/pc.h"
 #include "arch/page.h"
-#include "lib/string.h"
 #include "arch/uart.h"
+#include "guest/core/bus.h"
 #include "guest/load/vacpi.h"
 #include "guest/pc/vioapic.h"
-#include "guest/pc/pc.h"
-#include "guest/core/bus.h"
+#include "lib/string.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -36,18 +38,19 @@
 
 struct vuart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-    bool tx_empty; /* an interrupt for it is pending, if it is enabled */
-    bool asserted; /* what the I/O APIC was told of our line */
+    bool tx_empty; /* "transmitter empty" is pending, an interrupt if IER enables it */
+    bool asserted; /* state of the line at the I/O APIC */
     enum { PLAIN, ESCAPE, SEQUENCE } escape;
     unsigned idle;
-    /* one writer, the monitor, and one reader, the guest: each moves its own end */
+    /* The monitor writes and moves `typed`, the guest reads and moves `taken`: no lock. */
     unsigned typed, taken;
     uint8_t input[VUART_INPUT];
-    bool shown; /* the line has been begun on the console, as a prompt */
+    bool shown; /* the beginning of the line is on the console already, as a prompt */
     size_t used;
     char line[VUART_LINE];
 };
 
+/* Show the line so far, without an end: the guest waits for an answer. */
 static void show_prompt(struct vm *vm, struct vuart *u)
 {
     if (u->used == 0)
@@ -67,11 +70,10 @@ static void show_prompt(struct vm *vm, struct vuart *u)
 static void end_line(struct vm *vm, struct vuart *u)
 {
     u->line[u->used] = '\0';
-    if (vm_hooks.keep && vm_hooks.keep(vm, u->line, true))
-        u->shown = false;
-    else if (u->shown)
+    bool kept = vm_hooks.keep && vm_hooks.keep(vm, u->line, true);
+    if (!kept && u->shown)
         console_line("%s", u->line);
-    else
+    else if (!kept)
         console_line("%s| %s", vm->name, u->line);
     u->shown = false;
     u->used = 0;
@@ -91,7 +93,7 @@ static bool in_escape_sequence(struct vuart *u, uint8_t byte)
     return true;
 }
 
-/* Nothing that moves the cursor passes, so that no guest writes over another's lines or Hamlet's. */
+/* Bytes that move the cursor are dropped: no guest overwrites the lines of another, or Hamlet's. */
 static void send(struct vm *vm, struct vuart *u, uint8_t byte)
 {
     if (in_escape_sequence(u, byte))
@@ -107,7 +109,7 @@ static void send(struct vm *vm, struct vuart *u, uint8_t byte)
         end_line(vm, u);
 }
 
-/* Asked again and again for input, a guest waits for somebody who reads its unfinished line. */
+/* A guest that polls for input VUART_IDLE times has written a prompt: show its unfinished line. */
 static bool input_waits(struct vm *vm, struct vuart *u)
 {
     bool waits = atomic_load(&u->typed) != u->taken;
@@ -118,7 +120,7 @@ static bool input_waits(struct vm *vm, struct vuart *u)
     return waits;
 }
 
-/* What the interrupt is about, the more urgent first; 0: there is none. */
+/* The cause of the interrupt, the more urgent one first; 0: none is pending. */
 static uint8_t interrupt_id(const struct vuart *u)
 {
     if ((u->ier & VUART_IER_RX) && atomic_load(&u->typed) != u->taken)
@@ -126,7 +128,7 @@ static uint8_t interrupt_id(const struct vuart *u)
     return (u->ier & VUART_IER_TX) && u->tx_empty ? VUART_IIR_TX : 0;
 }
 
-/* Nearly every access leaves it as it was. */
+/* Tell the I/O APIC of a change only: nearly every access leaves the line unchanged. */
 static void update_line(struct vm *vm, struct vuart *u)
 {
     bool asserted = (u->mcr & VUART_MCR_OUT2) && interrupt_id(u);
@@ -136,7 +138,7 @@ static void update_line(struct vm *vm, struct vuart *u)
     vioapic_line(vm->ioapic, VACPI_UART_PIN, asserted);
 }
 
-/* Reading it is the answer to "the transmitter is empty". */
+/* A read of IIR acknowledges "transmitter empty". */
 static uint8_t identify(struct vuart *u)
 {
     uint8_t id = interrupt_id(u);
@@ -145,7 +147,7 @@ static uint8_t identify(struct vuart *u)
     return (id ? id : VUART_IIR) | ((u->fcr & VUART_FCR_ON) ? VUART_IIR_64 : 0);
 }
 
-/* Looped back, the modem's four lines are those that we drive: RTS, DTR, OUT1, OUT2. */
+/* In loop mode the four modem inputs are the port's own outputs: RTS, DTR, OUT1, OUT2. */
 static uint8_t modem_status(const struct vuart *u)
 {
     if (!(u->mcr & VUART_MCR_LOOP))
@@ -155,7 +157,7 @@ static uint8_t modem_status(const struct vuart *u)
                      FIELD_SET(BITS(7, 6), FIELD_GET(BITS(3, 2), u->mcr)));
 }
 
-/* A driver that stops asking for the transmitter, but waits for input, has said all it has to say. */
+/* A driver that disables the transmitter's interrupt, but waits for input, has sent its prompt. */
 static void write_ier(struct vm *vm, struct vuart *u, uint8_t value)
 {
     bool had_tx = u->ier & VUART_IER_TX;
@@ -191,7 +193,7 @@ void vuart_type(struct vm *vm, uint8_t byte)
     spin_unlock(&vm->lock);
 }
 
-static uint8_t read_register(struct vm *vm, struct vuart *u, unsigned reg)
+static uint8_t port_read(struct vm *vm, struct vuart *u, unsigned reg)
 {
     bool divisor = u->lcr & UART_LCR_DLAB;
     switch (reg) {
@@ -214,7 +216,7 @@ static uint8_t read_register(struct vm *vm, struct vuart *u, unsigned reg)
     }
 }
 
-static void write_register(struct vm *vm, struct vuart *u, unsigned reg, uint8_t value)
+static void port_write(struct vm *vm, struct vuart *u, unsigned reg, uint8_t value)
 {
     bool divisor = u->lcr & UART_LCR_DLAB;
     switch (reg) {
@@ -250,13 +252,13 @@ static void write_register(struct vm *vm, struct vuart *u, unsigned reg, uint8_t
     }
 }
 
-/* A wider access is one of the registers beside each other. */
+/* A wider access reads or writes adjacent registers. */
 static void vuart_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                        uint64_t *value)
 {
     *value = 0;
     for (unsigned i = 0; i < width; i++)
-        *value |= (uint64_t)read_register(v->vm, owner, (unsigned)offset + i) << (8 * i);
+        *value |= (uint64_t)port_read(v->vm, owner, (unsigned)offset + i) << (8 * i);
     update_line(v->vm, owner);
 }
 
@@ -264,12 +266,13 @@ static void vuart_write(struct vcpu *v, void *owner, uint64_t offset, unsigned w
                         uint64_t value)
 {
     struct vuart *u = owner;
-    if (offset == UART_DATA && u->tx_empty) { /* not empty for a moment: the line is an edge */
+    /* the transmitter is not empty for a moment: the I/O APIC must see an edge */
+    if (offset == UART_DATA && u->tx_empty) {
         u->tx_empty = false;
         update_line(v->vm, u);
     }
     for (unsigned i = 0; i < width; i++)
-        write_register(v->vm, owner, (unsigned)offset + i, (uint8_t)(value >> (8 * i)));
+        port_write(v->vm, owner, (unsigned)offset + i, (uint8_t)(value >> (8 * i)));
     update_line(v->vm, owner);
 }
 
@@ -283,7 +286,7 @@ int vuart_create(struct vm *vm)
         &vm->pio, VM_TRAPPED(VUART_PORT, VUART_SIZE, "uart", vuart_read, vuart_write, vm->uart));
 }
 
-/* What it drives, the I/O APIC is told of: an edge is only seen from there. */
+/* MCR first: the line falls at the I/O APIC, which sees the next interrupt as an edge. */
 void vuart_reset(struct vm *vm)
 {
     struct vuart *u = vm->uart;

@@ -3,6 +3,7 @@
  * vcpu: registers and VMCS of a virtual CPU. inject: an event for it.
  * From: monitor/term/command.c.   To: vmx/show/show.c, guest/life/control.c (vm_visit).
  */
+#include "arch/apic.h"
 #include "guest/life/life.h"
 #include "guest/pc/vlapic.h"
 #include "lib/string.h"

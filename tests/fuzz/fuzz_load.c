@@ -36,8 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     err = load_kernel(&l);
     must(err == 0 || (err == -EINVAL && strstr(stub_log, "vm=fuzz kernel: ")));
     if (err == 0) {
-        must(l.format != NULL && l.image_end <= LOW);
-        must(l.mode == VCPU_LONG64 || l.mode == VCPU_PROTECTED32 || l.mode == VCPU_REAL);
+        must(l.start.format != NULL && l.image_end <= LOW);
+        must(l.start.mode == VCPU_LONG64 || l.start.mode == VCPU_PROTECTED32 ||
+             l.start.mode == VCPU_REAL);
     }
     free(file);
     free(ram);

@@ -22,7 +22,7 @@ AGREED = { # room: prefixes beside the names of its files and its own
     "vmx/run": ("vmx", "vcpu"),
     "vmx/vcpu": ("vcpu",),
     "vmx/show": ("vcpu",),
-    "guest/core": ("vm",),
+    "guest/core": ("vm", "vcpu"), # the vCPUs of a VM
     "guest/life": ("vm",),
 }
 ISO_C = set("memcpy memmove memset memcmp strlen strcmp strncmp strchr snprintf vsnprintf".split())

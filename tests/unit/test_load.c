@@ -51,13 +51,13 @@ static void flat_of_one_instruction(void **state)
     memcpy(file, mov, sizeof(mov));
     l.size = sizeof(mov);
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "flat");
-    assert_int_equal(l.mode, VCPU_LONG64);
-    assert_int_equal(l.rip, 0x100000);
+    assert_string_equal(l.start.format, "flat");
+    assert_int_equal(l.start.mode, VCPU_LONG64);
+    assert_int_equal(l.start.rip, 0x100000);
     assert_memory_equal(ram + 0x100000, mov, sizeof(mov));
-    assert_int_equal(l.rsp, LOAD_AREA);
-    assert_int_equal(l.rdi, LOAD_INFO);
-    assert_int_equal(l.rax, 0);
+    assert_int_equal(l.start.rsp, LOAD_AREA);
+    assert_int_equal(l.start.rdi, LOAD_INFO);
+    assert_int_equal(l.start.rax, 0);
 }
 
 /* SDM "4-Level Paging": each of the low 4 GiB is mapped where it is. */
@@ -68,7 +68,7 @@ static void identity_paging(void **state)
     l.size = 1;
     assert_int_equal(load_kernel(&l), 0);
     for (uint64_t at = 0; at < UINT64_C(1) << 32; at += 0x0ff00000) {
-        uint64_t pml4e = get64(l.cr3), pdpte, pde;
+        uint64_t pml4e = get64(l.start.cr3), pdpte, pde;
         assert_int_equal(pml4e & 0x83, 3);
         pdpte = get64((pml4e & ~UINT64_C(0xfff)) + (at >> 30) * 8);
         assert_int_equal(pdpte & 0x83, 3);
@@ -101,13 +101,13 @@ static void boot_sector(void **state)
     file[0] = 0xfa;
     l.size = 1024;
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "boot-sector");
-    assert_int_equal(l.mode, VCPU_REAL);
-    assert_int_equal(l.rip, 0x7c00);
+    assert_string_equal(l.start.format, "boot-sector");
+    assert_int_equal(l.start.mode, VCPU_REAL);
+    assert_int_equal(l.start.rip, 0x7c00);
     assert_memory_equal(ram + 0x7c00, file, 1024);
     l.size = 1023; /* whole sectors only */
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "flat");
+    assert_string_equal(l.start.format, "flat");
 }
 
 static void flat_too_big(void **state)
@@ -125,18 +125,18 @@ static void elf_both_classes(void **state)
     elf64(0xffffffff80200000, 0x200000, 0xffffffff80200010);
     ram[0x200030] = 0xff; /* bss is cleared, whatever was there */
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "ELF64");
-    assert_int_equal(l.mode, VCPU_LONG64);
-    assert_int_equal(l.rip, 0x200010); /* the physical address of the entry */
+    assert_string_equal(l.start.format, "ELF64");
+    assert_int_equal(l.start.mode, VCPU_LONG64);
+    assert_int_equal(l.start.rip, 0x200010); /* the physical address of the entry */
     assert_int_equal(ram[0x20001f], 0xab);
     assert_int_equal(ram[0x200030], 0);
     elf32(0x300000, 0x300004);
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "ELF32");
-    assert_int_equal(l.mode, VCPU_PROTECTED32);
-    assert_int_equal(l.rip, 0x300004);
-    assert_int_equal(l.rax, MULTIBOOT2_MAGIC);
-    assert_int_equal(l.rbx, LOAD_INFO);
+    assert_string_equal(l.start.format, "ELF32");
+    assert_int_equal(l.start.mode, VCPU_PROTECTED32);
+    assert_int_equal(l.start.rip, 0x300004);
+    assert_int_equal(l.start.rax, MULTIBOOT2_MAGIC);
+    assert_int_equal(l.start.rbx, LOAD_INFO);
 }
 
 static void elf_that_lies(void **state)
@@ -198,11 +198,11 @@ static void multiboot1_addresses(void **state)
     l.size = 0x400;
     memset(ram + 0x100000, 0xee, 0x1000);
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "multiboot1");
-    assert_int_equal(l.mode, VCPU_PROTECTED32);
-    assert_int_equal(l.rip, 0x100240);
-    assert_int_equal(l.rax, MULTIBOOT1_MAGIC);
-    assert_int_equal(l.rbx, LOAD_INFO);
+    assert_string_equal(l.start.format, "multiboot1");
+    assert_int_equal(l.start.mode, VCPU_PROTECTED32);
+    assert_int_equal(l.start.rip, 0x100240);
+    assert_int_equal(l.start.rax, MULTIBOOT1_MAGIC);
+    assert_int_equal(l.start.rbx, LOAD_INFO);
     assert_int_equal(ram[0x1000ff], 0xee);
     assert_memory_equal(ram + 0x100100, file + 0x100, 0x200);
     assert_int_equal(ram[0x100300], 0);
@@ -239,7 +239,7 @@ static void multiboot1_that_lies(void **state)
     refused("needs memory at 0x100000, size 0xffefffff; the VM has 0x400000");
     put32(8, 0); /* a wrong checksum is no header */
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "flat");
+    assert_string_equal(l.start.format, "flat");
 }
 
 /* The header has to lie whole in the first 8192 bytes, on a 4-byte border. */
@@ -285,9 +285,9 @@ static void multiboot2_elf(void **state)
     tag(0x230, 0, 0, 8);
     multiboot1_header(0x300, 0); /* the second specification has precedence */
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "multiboot2");
-    assert_int_equal(l.rip, 0x300010);
-    assert_int_equal(l.rax, MULTIBOOT2_MAGIC);
+    assert_string_equal(l.start.format, "multiboot2");
+    assert_int_equal(l.start.rip, 0x300010);
+    assert_int_equal(l.start.rax, MULTIBOOT2_MAGIC);
     assert_int_equal(ram[0x300000], 0xab);
 }
 
@@ -303,7 +303,7 @@ static void multiboot2_addresses(void **state)
     put32(0x30, 0x200050);
     tag(0x38, 0, 0, 8);
     assert_int_equal(load_kernel(&l), 0);
-    assert_int_equal(l.rip, 0x200050);
+    assert_int_equal(l.start.rip, 0x200050);
     assert_memory_equal(ram + 0x200000, file, 0x100);
     assert_int_equal(l.image_start, 0x200000);
     assert_int_equal(l.image_end, 0x200100);

@@ -34,10 +34,10 @@ static void linux_64(void **state)
     l.initrd = initrd;
     l.initrd_size = sizeof(initrd);
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "linux-64");
-    assert_int_equal(l.mode, VCPU_LONG64);
-    assert_int_equal(l.rip, 0x200200);
-    assert_int_equal(l.rsi, LOAD_INFO);
+    assert_string_equal(l.start.format, "linux-64");
+    assert_int_equal(l.start.mode, VCPU_LONG64);
+    assert_int_equal(l.start.rip, 0x200200);
+    assert_int_equal(l.start.rsi, LOAD_INFO);
     assert_int_equal(l.image_end, 0x280000);
     assert_int_equal(ram[0x2000ff], 0xcd);
     assert_int_equal(ram[0x200100], 0);
@@ -59,12 +59,12 @@ static void linux_32(void **state)
     (void)state;
     bzimage(0x20b, 0);
     assert_int_equal(load_kernel(&l), 0);
-    assert_string_equal(l.format, "linux-32");
-    assert_int_equal(l.mode, VCPU_PROTECTED32);
-    assert_int_equal(l.rip, 0x200000);
+    assert_string_equal(l.start.format, "linux-32");
+    assert_int_equal(l.start.mode, VCPU_PROTECTED32);
+    assert_int_equal(l.start.rip, 0x200000);
     bzimage(0x209, 1); /* too old for a place of its own, or a 64-bit entry */
     assert_int_equal(load_kernel(&l), 0);
-    assert_int_equal(l.rip, 0x100000);
+    assert_int_equal(l.start.rip, 0x100000);
 }
 
 static void linux_that_lies(void **state)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include "arch/apic.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "guest/pc/vioapic.h"

@@ -11,29 +11,15 @@
 /* A REP goes on at the next entry after that many, so that no guest keeps its CPU by one instruction. */
 #define ELEMENTS_AT_ONCE 256
 
-/* The part of a register that an address size or an operand size names; 32-bit results clear the rest. */
-static uint64_t merge(uint64_t old, uint64_t value, unsigned bytes)
-{
-    if (bytes >= 4)
-        return bytes == 4 ? LO32(value) : value;
-    uint64_t mask = BIT(8 * bytes) - 1;
-    return (old & ~mask) | (value & mask);
-}
-
-static uint64_t part(uint64_t value, unsigned bytes)
-{
-    return bytes >= 8 ? value : value & (BIT(8 * bytes) - 1);
-}
-
 static enum exit_action one_access(struct vcpu *v, struct pio *pio)
 {
     uint64_t *rax = &v->regs.gpr[RAX];
     hottest_count(&v->hottest[HOTTEST_PORT], pio->port);
     if (!pio->in)
-        pio->value = LO32(*rax) & (UINT32_MAX >> (32 - 8 * pio->width));
+        pio->value = (uint32_t)(*rax & WIDTH_MASK(pio->width));
     enum exit_action action = vcpu_on_port(v, pio);
     if (pio->in)
-        *rax = merge(*rax, pio->value, pio->width);
+        *rax = gpr_merge(*rax, pio->width, pio->value);
     return action;
 }
 
@@ -64,18 +50,18 @@ static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, 
     uint64_t linear = vmread(GUEST_LINEAR_ADDRESS);
     hottest_count(&v->hottest[HOTTEST_PORT], pio->port);
     for (unsigned n = 0; n < ELEMENTS_AT_ONCE; n++) {
-        if (rep && part(*count, size) == 0)
+        if (rep && (*count & WIDTH_MASK(size)) == 0)
             return RESUME_NEXT;
         enum exit_action action = string_element(v, pio, linear);
         if (action != RESUME_NEXT)
             return action;
-        *index = merge(*index, *index + (uint64_t)step, size);
+        *index = gpr_merge(*index, size, *index + (uint64_t)step);
         linear += (uint64_t)step;
         if (!rep)
             return RESUME_NEXT;
-        *count = merge(*count, *count - 1, size);
+        *count = gpr_merge(*count, size, *count - 1);
     }
-    return part(*count, size) == 0 ? RESUME_NEXT : RESUME_SAME;
+    return (*count & WIDTH_MASK(size)) == 0 ? RESUME_NEXT : RESUME_SAME;
 }
 
 enum exit_action exit_io_instruction(struct vcpu *v)
