@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the RSDP to the tables, and the two things that we ask of ACPI at the end: power off, reset.
- * From: boot/main.c.   To: arch/acpi_parse.c (what stands in them), vtd/dmar.c, pci/config.c.
- * INVARIANT: what acpi_find() returns is complete, mapped, and its bytes sum to 0.
+ * From the RSDP to the tables, and the two requests to ACPI at the end of a run: power off, reset.
+ * From: boot/main.c; arch/cpu.c, arch/ioapic.c, pci/config.c, vtd/ (acpi_find).
+ * To: arch/acpi_parse.c (checks, contents), arch/paging.c (firmware_map).
+ * INVARIANT: a table that acpi_find() returns is complete, mapped, and its bytes sum to 0.
  * Spec: ACPI "ACPI System Description Tables", "Sleeping/Wake Control", "Reset Register".
  */
 #include "arch/acpi.h"
 #include "arch/io.h"
 #include "arch/paging.h"
-#include "lib/string.h"
 #include "arch/time.h"
+#include "lib/string.h"
 #define LOG "acpi"
 #include "arch/log.h"
 
 #define TABLE_MAX        64
-#define TABLE_SIZE_MAX   (UINT32_C(16) << 20) /* more is nonsense, and we would map it */
+#define TABLE_SIZE_MAX   (UINT32_C(16) << 20) /* a larger one is broken, and is not mapped */
 #define ENABLE_WAIT_US   1000000
 
 #define RESET_CONTROL    0xcf9 /* ICH "Reset Control Register" */
@@ -49,7 +50,7 @@ bool acpi_was_refused(const char signature[4])
     return n >= 0 && tables[n].table == NULL;
 }
 
-/* Of several tables with one signature the first counts: SSDTs, of which we need none. */
+/* The first table of a signature counts. Only SSDTs come several times, and Hamlet needs none. */
 static void table_add(const struct acpi_header *h, bool good, bool from_module)
 {
     if (slot_of(h->signature) >= 0 || table_count == TABLE_MAX)
@@ -64,7 +65,7 @@ static void table_add(const struct acpi_header *h, bool good, bool from_module)
         log_error("table %.4s refused: %s", h->signature, "truncated, or its checksum is wrong");
 }
 
-/* A table of the firmware: map its header, then all of it. NULL: no memory, or an absurd length. */
+/* Map a table of the firmware: its header, then all of it. NULL: no memory, or a broken length. */
 static const struct acpi_header *table_map(uint64_t address)
 {
     const struct acpi_header *h = firmware_map(hpa(address), sizeof(*h));
@@ -132,7 +133,7 @@ static void log_tables(void)
 
 int acpi_init(const struct boot_info *info)
 {
-    take_modules(info); /* first: what is kept already is not replaced */
+    take_modules(info); /* first, so that they replace the firmware's tables: see table_add() */
     int err = take_firmware(info);
     log_tables();
     return err;
@@ -150,7 +151,7 @@ uint16_t acpi_pm_timer(void)
     return f ? (uint16_t)f->pm_timer : 0;
 }
 
-/* PM1 control belongs to the firmware until ACPI mode is on. */
+/* Until ACPI mode is on, PM1 control belongs to the firmware. */
 static void enable_acpi_mode(const struct acpi_fadt *f)
 {
     uint16_t control = (uint16_t)f->pm1a_cnt;
@@ -161,6 +162,7 @@ static void enable_acpi_mode(const struct acpi_fadt *f)
         log_error("the firmware does not hand over power management");
 }
 
+/* Keep the register's other bits: SCI_EN is one of them. */
 static void sleep_by(uint32_t port, uint8_t type)
 {
     if (port == 0)

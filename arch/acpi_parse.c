@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stands in MADT, MCFG, FADT and in the package \_S5 of the DSDT. Pure: reads only the bytes of
- * the table it was given, so that it runs under the host's tests and fuzzers.
+ * The contents of MADT, MCFG and of the package \_S5 in the DSDT. Pure: each function reads only
+ * the bytes of its table, so host tests and fuzzers can run this file.
  * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.   To: lib/acpi_tables.h (layouts).
- * Spec: ACPI "Multiple APIC Description Table (MADT)", "Fixed ACPI Description Table (FADT)", "DefPackage
- * Encoding"; PCI Firmware "MCFG Table Description".
+ * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding"; PCI Firmware "MCFG
+ * Table Description".
  */
 #include "arch/acpi.h"
 #include "lib/bits.h"
@@ -27,13 +27,13 @@ uint8_t acpi_sum(const void *bytes, size_t size)
     return sum;
 }
 
-/* The next entry of the MADT at *at that is of `type` and at least `size` long; NULL: no more. */
+/* The next entry from *at on that has this type and at least `size` bytes; NULL: there is none. */
 static const void *madt_next(const struct acpi_header *madt, size_t *at, uint8_t type, size_t size)
 {
     while (*at + sizeof(struct madt_entry) <= madt->length) {
         const struct madt_entry *e = (const void *)((const char *)madt + *at);
         if (e->length < sizeof(*e) || e->length > madt->length - *at)
-            return NULL; /* broken from here on: nothing behind it can be found */
+            return NULL; /* the place of the next entry is not known */
         *at += e->length;
         if (e->type == type && e->length >= size)
             return e;
@@ -41,7 +41,7 @@ static const void *madt_next(const struct acpi_header *madt, size_t *at, uint8_t
     return NULL;
 }
 
-size_t madt_cpus(const struct acpi_header *madt, uint32_t *apic_ids, size_t max)
+size_t acpi_madt_cpus(const struct acpi_header *madt, uint32_t *apic_ids, size_t max)
 {
     size_t count = 0, at = sizeof(struct acpi_madt);
     const struct madt_lapic *l;
@@ -62,7 +62,7 @@ size_t madt_cpus(const struct acpi_header *madt, uint32_t *apic_ids, size_t max)
     return count;
 }
 
-size_t madt_ioapics(const struct acpi_header *madt, struct madt_ioapic *out, size_t max)
+size_t acpi_madt_ioapics(const struct acpi_header *madt, struct madt_ioapic *out, size_t max)
 {
     size_t count = 0, at = sizeof(struct acpi_madt);
     const struct madt_ioapic_entry *e;
@@ -74,7 +74,7 @@ size_t madt_ioapics(const struct acpi_header *madt, struct madt_ioapic *out, siz
     return count;
 }
 
-size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
+size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
 {
     size_t count = 0;
     const char *end = (const char *)mcfg + mcfg->length;
@@ -91,7 +91,7 @@ size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, siz
     return count;
 }
 
-/* One small integer of AML: 0, 1, all-ones or a byte. Returns the byte behind it, NULL: another thing. */
+/* Read a small integer of AML: 0, 1 or a byte. Returns the byte behind it; NULL: it is none. */
 static const uint8_t *aml_small_integer(const uint8_t *p, const uint8_t *end, uint8_t *out)
 {
     if (p >= end)
@@ -111,8 +111,8 @@ static const uint8_t *aml_small_integer(const uint8_t *p, const uint8_t *end, ui
     }
 }
 
-/* Behind "_S5_": PackageOp, its length (1 to 4 bytes, the count in bits 7:6 of the first), the number
- * of elements, then SLP_TYPa and SLP_TYPb. */
+/* Behind "_S5_" stand PackageOp, the package's length (bits 7:6 of its first byte say how many
+ * bytes follow), the number of elements, SLP_TYPa and SLP_TYPb. */
 static bool s5_package(const uint8_t *p, const uint8_t *end, uint8_t *typ_a, uint8_t *typ_b)
 {
     if (end - p < 4 || p[0] != AML_PACKAGE)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of this CPU. One pair of functions knows whether a register is an MSR (x2APIC) or a
- * word in the APIC page (xAPIC); everything above is the same for both.
- * From: boot/main.c, arch/cpu.c, arch/trap.c (EOI), vmx/ (timer, kicks), vtd/ (addresses of events).
+ * The local APIC of this CPU. Only read_reg(), write_reg() and write_icr() distinguish the two
+ * modes: a register is an MSR (x2APIC) or a word in the APIC page (xAPIC).
+ * From: boot/main.c, arch/cpu.c, arch/irq.c (EOI), vmx/ (timer, kicks), vtd/ (addresses of events).
+ * To: arch/paging.c (mmio_map), arch/time.c (pauses).
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)", "Extended XAPIC (x2APIC)".
  */
 #include "arch/apic.h"
-#include "lib/bits.h"
 #include "arch/io.h"
 #include "arch/msr.h"
 #include "arch/options.h"
@@ -15,6 +15,7 @@
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/x86.h"
+#include "lib/bits.h"
 #define LOG "apic"
 #include "arch/log.h"
 
@@ -30,7 +31,8 @@
 #define CALIBRATE_US    1000
 #define ICR_POLLS       1000000
 
-/* The 8259s: initialised to vectors where nobody is, then masked for good. */
+/* The 8259s: set to vectors that no device uses, then masked for the rest of the run. Even masked,
+ * they can send a spurious interrupt. */
 #define PIC_MASTER      0x20
 #define PIC_SLAVE       0xa0
 #define PIC_ICW1        0x11 /* edge, cascade, ICW4 follows */
@@ -60,14 +62,14 @@ static void mask_pics(void)
         uint16_t port = i == 0 ? PIC_MASTER : PIC_SLAVE;
         out8(port, PIC_ICW1);
         out8(port + 1, (uint8_t)(PIC_VECTOR_BASE + 8 * i));
-        out8(port + 1, i == 0 ? BIT(2) : 2); /* the slave hangs on line 2 */
+        out8(port + 1, i == 0 ? BIT(2) : 2); /* ICW3: the slave is at line 2 of the master */
         out8(port + 1, PIC_ICW4);
         out8(port + 1, 0xff);
     }
 }
 
-/* The firmware's choice of x2APIC stays: the way back leads through a disabled APIC, and not every
- * machine lets that one be enabled again. EN is never cleared. */
+/* If the firmware chose x2APIC, that mode stays: the way back leads through the disabled state,
+ * from which not every machine can enable the APIC again. So EN is never cleared. */
 static void choose_mode(void)
 {
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE);
@@ -85,15 +87,17 @@ static void choose_mode(void)
 
 static void mask_lvts(void)
 {
-    static const enum apic_reg lvts[] = {/* in the order of Max LVT Entry */
-                                         APIC_LVT_TIMER, APIC_LVT_LINT0, APIC_LVT_LINT1,
-                                         APIC_LVT_ERROR, APIC_LVT_PMC,   APIC_LVT_THERMAL,
-                                         APIC_LVT_CMCI};
+    /* The order in which Max LVT Entry counts them. */
+    static const enum apic_reg lvts[] = {
+        APIC_LVT_TIMER, APIC_LVT_LINT0,   APIC_LVT_LINT1, APIC_LVT_ERROR,
+        APIC_LVT_PMC,   APIC_LVT_THERMAL, APIC_LVT_CMCI,
+    };
     unsigned count = (unsigned)FIELD_GET(APIC_VERSION_MAX_LVT, read_reg(APIC_VERSION)) + 1;
     for (unsigned i = 0; i < count && i < ARRAY_COUNT(lvts); i++)
         write_reg(lvts[i], APIC_LVT_MASKED);
 }
 
+/* Count the timer's ticks during a delay by the TSC. */
 static void calibrate_timer(void)
 {
     write_reg(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
@@ -111,7 +115,8 @@ static bool any_in_service(void)
     return false;
 }
 
-/* What was in service when the boot loader left would block all lower vectors for ever. */
+/* End what was in service when the boot loader started Hamlet: its vectors would block all lower
+ * ones. The loop is bounded: there are 256 vectors. */
 static void end_old_services(void)
 {
     for (unsigned i = 0; i < 256 && any_in_service(); i++)
@@ -157,7 +162,7 @@ bool apic_in_service(uint8_t vector)
     return read_reg(APIC_ISR + vector / 32 * 16) & BIT(vector % 32);
 }
 
-/* In xAPIC mode the low half sends, and the one before has to be gone. */
+/* In xAPIC mode the write of the low half sends, and the IPI before must have left. */
 static void write_icr(uint32_t dest, uint32_t command)
 {
     if (!page) {
@@ -207,6 +212,7 @@ void apic_start_cpu(uint32_t apic_id, hpa_t start)
     }
 }
 
+/* At least 1: a count of 0 would stop the timer, and the interrupt is due. */
 static uint32_t ticks_until(uint64_t tsc)
 {
     uint64_t now = rdtsc();

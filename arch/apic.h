@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of this CPU, x2APIC mode if the CPU has it and x2apic=off is not given.
+ * The local APIC of this CPU, in x2APIC mode if the CPU has it and x2apic=off is not given.
+ * To: arch/apic.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
@@ -90,17 +91,19 @@ enum apic_reg {
 #define VECTOR_FIRST_LEGAL 16
 #define PRIORITY_CLASS     BITS(7, 4)
 
-/* Enable the local APIC of this CPU, all LVTs masked; the 8259s are masked for good by the first call. */
+/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also
+ * masks the 8259s. */
 void apic_init(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);
 void apic_eoi(void);
 bool apic_in_service(uint8_t vector); /* its ISR bit */
-/* Fixed, edge, physical destination. */
+/* Send an IPI: fixed, edge-triggered, to one CPU. */
 void apic_ipi(uint32_t apic_id, uint8_t vector);
 void apic_self_ipi(uint8_t vector);
-void apic_nmi_others(void); /* to stop them, when this CPU panics */
-/* INIT, then two STARTUPs at page `start` (< 1 MiB), with the manual's pauses. */
+void apic_nmi_others(void); /* an NMI to all CPUs but this one: see panic_know_others() */
+/* Send INIT, then two STARTUPs at page `start` (below 1 MiB), with the pauses of SDM "MP
+ * Initialization Example". Takes 10 ms. */
 void apic_start_cpu(uint32_t apic_id, hpa_t start);
-/* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, one-shot where it is missing. */
+/* Send VECTOR_TIMER to this CPU when the TSC reaches `tsc`; 0: never. */
 void apic_timer_at(uint64_t tsc);

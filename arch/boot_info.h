@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the boot loader told us, in our own words. boot/multiboot2.c fills it; nobody else needs to
- * know multiboot2. Everything in it points into memory that page_init() has withheld.
+ * The information of the boot loader, in a form that does not depend on Multiboot2. All pointers
+ * lead into memory that page_init() keeps from the allocator.
+ * From: boot/multiboot2.c (fills it), arch/ and guest/life/ (read it).
  */
 #pragma once
 #include "lib/types.h"
@@ -18,7 +19,7 @@ struct boot_range {
 struct boot_module {
     const uint8_t *data;
     uint64_t size;
-    const char *cmdline; /* what stands after the file's name on GRUB's line; "" if nothing */
+    const char *cmdline; /* the text behind the file's name on GRUB's line; "": none */
 };
 
 struct boot_info {
@@ -34,7 +35,7 @@ struct boot_info {
     size_t symtab_size;
     const char *strtab;
     size_t strtab_size;
-    /* Where the multiboot2 information itself lies. */
+    /* Where the Multiboot2 information lies. */
     hpa_t info_base;
     uint64_t info_size;
 };

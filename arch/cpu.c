@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The processors: number 0 came from GRUB, the others are started here, one after the other.
- * From: boot/main.c (cpu_init_boot, cpu_start_all).   To: boot/ap.asm (their first instructions).
+ * The processors: GRUB started number 0; this file starts the others, one after the other.
+ * From: boot/main.c (cpu_init_boot, cpu_start_all), boot/ap.asm (cpu_ap_main).
+ * To: boot/ap.asm (their first instructions), arch/gdt.c, arch/paging.c, arch/idt.c, arch/apic.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization", "MP Initialization Example".
  */
 #include "arch/cpu.h"
 #include "arch/acpi.h"
 #include "arch/apic.h"
-#include "lib/atomic.h"
 #include "arch/gdt.h"
 #include "arch/layout.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
-#include "lib/string.h"
 #include "arch/time.h"
 #include "arch/trap.h"
+#include "arch/upcalls.h"
 #include "arch/x86.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
 #define LOG "cpu"
 #include "arch/log.h"
 
@@ -25,10 +27,7 @@
 
 LAYOUT(struct cpu, stack_top, 16); /* boot/ap.asm: CPU_STACK_TOP */
 
-extern uint8_t boot_stack_top[];                     /* boot/header.asm */
-extern const uint8_t ap_start16[], ap_start16_end[]; /* boot/ap.asm */
-extern struct cpu *ap_cpu;                           /* the CPU that is being started */
-void cpu_ap_main(struct cpu *cpu);                   /* called by boot/ap.asm */
+void cpu_ap_main(struct cpu *cpu); /* called by boot/ap.asm */
 
 static struct cpu cpus[CPU_MAX];
 static unsigned cpus_count = 1;
@@ -51,22 +50,22 @@ void cpu_init_boot(void)
     gdt_load(&cpus[0], ist);
 }
 
-/* First C code of another CPU, on the boot tables and its own stack. */
+/* The first C code of another CPU, which is still on the tables of boot/header.asm. */
 void cpu_ap_main(struct cpu *cpu)
 {
-    uint8_t *ist[IST_COUNT]; /* below the stack, see stacks_alloc() */
+    uint8_t *ist[IST_COUNT]; /* the pages below the stack: stacks_alloc() */
     for (int i = 0; i < IST_COUNT; i++)
         ist[i] = cpu->stack_top - CPU_STACK_SIZE - (uint64_t)i * PAGE_SIZE;
     paging_load();
     gdt_load(cpu, ist);
-    trap_load();
+    idt_load();
     apic_init();
     atomic_store(&cpu->online, true);
     ap_entry();
     panic("cpu %u came back from its work", cpu->index);
 }
 
-/* One piece: three pages for the exception stacks, then the stack itself. */
+/* One piece of memory: three pages for the exception stacks, then the stack. Returns its end. */
 static uint8_t *stacks_alloc(void)
 {
     size_t size = IST_COUNT * PAGE_SIZE + CPU_STACK_SIZE;
@@ -74,7 +73,7 @@ static uint8_t *stacks_alloc(void)
     return first ? first + size : NULL;
 }
 
-/* The struct and the stacks of a CPU that does not come up in time stay its own: it may yet wake. */
+/* A CPU that is not online in time keeps its stacks: it may yet start to run on them. */
 static int cpu_start(uint32_t apic_id)
 {
     struct cpu *cpu = &cpus[cpus_count];
@@ -89,6 +88,7 @@ static int cpu_start(uint32_t apic_id)
     return 0;
 }
 
+/* A STARTUP IPI names a page below 1 MiB. page_init() gives none of those pages away. */
 static bool place_start_code(void)
 {
     if (!page_is_ram(hpa(AP_START_PAGE), PAGE_SIZE)) {
@@ -103,13 +103,15 @@ unsigned cpu_start_all(unsigned limit, void (*entry)(void))
 {
     static uint32_t ids[CPU_MAX];
     const struct acpi_header *madt = acpi_find("APIC");
-    size_t count = madt ? MIN(madt_cpus(madt, ids, CPU_MAX), (size_t)CPU_MAX) : 0;
+    size_t count = madt ? MIN(acpi_madt_cpus(madt, ids, CPU_MAX), (size_t)CPU_MAX) : 0;
     cpus[0].apic_id = apic_id();
     ap_entry = entry;
-    if (count > 1 && limit != 1 && place_start_code())
+    if (count > 1 && limit != 1 && place_start_code()) {
+        panic_know_others(cpu_count, apic_nmi_others);
         for (size_t i = 0; i < count && (limit == 0 || cpus_count < limit); i++)
             if (ids[i] != cpus[0].apic_id && cpu_start(ids[i]) == -ETIMEDOUT)
-                break; /* ap_cpu must not change while a late one may read it */
+                break; /* the late CPU may still read ap_cpu */
+    }
     log_info("online=%u madt=%lu", cpus_count, count);
     return cpus_count;
 }

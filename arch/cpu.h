@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One struct per logical processor, reached through GS while Hamlet runs on it.
+ * One struct per logical processor. GS leads to that of the CPU on which the code runs.
+ * To: arch/cpu.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization", "Task Management in 64-bit Mode".
  */
 #pragma once
@@ -26,7 +27,7 @@ struct cpu {
     bool online;
 
     /* arch/trace.c */
-    struct trace_event *trace; /* TRACE_RING of them; NULL: never asked for */
+    struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */
     uint64_t trace_count;      /* events ever written */
 
     /* What vmx/ keeps of this CPU: struct vmx_cpu (vmx/cpu.h). */
@@ -40,7 +41,7 @@ struct cpu {
 #define GDT_DATA 0x10
 #define GDT_TSS  0x28
 
-#ifdef HAMLET_UNIT /* host tests say which CPU they play */
+#ifdef HAMLET_UNIT /* a host test chooses the CPU that it plays */
 struct cpu *this_cpu(void);
 #else
 static inline struct cpu *this_cpu(void)
@@ -51,14 +52,16 @@ static inline struct cpu *this_cpu(void)
 }
 #endif
 
-void cpu_init_boot(void); /* struct cpu 0, its GDT, TSS, GS base; before anything can fault */
-/* Start every other CPU that the MADT names (at most `limit` in all; 0: all); each runs entry(). A CPU
- * that does not come up within 100 ms is logged and left out. Returns the number online. */
+/* Set up struct cpu 0, its GDT, TSS and GS base. The first call of all: this_cpu() needs it. */
+void cpu_init_boot(void);
+/* Start every other CPU that the MADT names, until `limit` are online (0: no limit). Each runs
+ * entry(), which does not return. A CPU that is not online within 100 ms is logged and left out.
+ * Returns the number of CPUs online, with the first. */
 unsigned cpu_start_all(unsigned limit, void (*entry)(void));
 unsigned cpu_count(void);
 struct cpu *cpu_get(unsigned index);
 
-/* Sleep until an interrupt was handled; the only place where Hamlet's own code runs with IF = 1. */
+/* Sleep until an interrupt was handled. Only here does Hamlet's own code run with IF = 1. */
 void cpu_wait(void);
-/* Ask another CPU to leave its guest or its sleep and look at its work (VECTOR_KICK). */
+/* Make another CPU leave its guest or its sleep and look for work (VECTOR_KICK). */
 void cpu_kick(struct cpu *cpu);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The GDT and the TSS of one CPU. The TSS only serves for the three exception stacks.
- * From: arch/cpu.c.   To: arch/trap.c (the IDT names the stacks).
- * Spec: SDM "Segment Descriptors", "Task Management in 64-bit Mode". A VM exit sets the limits of GDTR and IDTR to
- * 0xFFFF; the tables do not get longer by it, and no selector of ours lies beyond their ends.
+ * The GDT and the TSS of one CPU. The TSS serves only for the three exception stacks.
+ * From: arch/cpu.c.   To: nothing.
+ * Spec: SDM "Segment Descriptors", "Task Management in 64-bit Mode", "Loading Host Segment and
+ * Descriptor-Table Registers". A VM exit sets the limits of GDTR and IDTR to 0xFFFF. That does no
+ * harm: no selector that Hamlet uses lies behind the end of the table.
  */
 #include "arch/gdt.h"
-#include "lib/bits.h"
 #include "arch/msr.h"
 #include "arch/x86.h"
+#include "lib/bits.h"
 
 // clang-format off
 #define SEG_BASE_23_0   BITS(39, 16)
@@ -42,8 +43,7 @@ static void set_tss_descriptor(struct cpu *cpu)
     cpu->gdt[GDT_TSS / 8 + 1] = HI32(base);
 }
 
-/* The new code segment is taken by a far return; the selectors are those of boot/header.asm, but its
- * table is not ours. */
+/* A far return loads CS. The selectors are those of boot/header.asm; the descriptors are new. */
 static void load_segments(void)
 {
     asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(GDT_CODE)
@@ -61,10 +61,9 @@ void gdt_load(struct cpu *cpu, uint8_t *const ist[3])
         cpu->tss.ist[i] = (uintptr_t)ist[i];
     cpu->tss.iomap_base = sizeof(cpu->tss); /* behind the limit: no port for ring 3 */
     set_tss_descriptor(cpu);
-
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (uintptr_t)cpu->gdt};
     asm volatile("lgdt %0" ::"m"(gdtr));
     load_segments();
     asm volatile("ltr %w0" ::"r"(GDT_TSS));
-    wrmsr(MSR_IA32_GS_BASE, (uintptr_t)cpu); /* after GS was loaded: that clears the base */
+    wrmsr(MSR_IA32_GS_BASE, (uintptr_t)cpu); /* last: the load of GS has cleared its base */
 }

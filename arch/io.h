@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ports and device memory. Every volatile access of Hamlet is one of these functions, so that the
- * width and the order of what a device sees stand where it is written.
+ * Ports and device memory. Every volatile access of Hamlet is one of these functions, so the source
+ * shows the width and the order of all accesses that a device sees.
+ * From: everywhere.
  * Spec: SDM "Input/Output Port Addressing", "Memory Ordering"; CLFLUSH.
  */
 #pragma once
@@ -70,7 +71,8 @@ static inline void mmio_write16(void *p, uint16_t v) { *(volatile uint16_t *)p =
 static inline void mmio_write32(void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
 static inline void mmio_write64(void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
 
-/* Write the cache lines of [p, p + size) back to memory, for a reader that does not snoop. */
+/* Write the cache lines of [p, p + size) back to memory, for a device that does not snoop caches.
+ * The fence orders these writes before later accesses. */
 static inline void cache_write_back(const void *p, size_t size)
 {
     const char *line = (const char *)ALIGN_DOWN((uintptr_t)p, 64);
@@ -80,7 +82,7 @@ static inline void cache_write_back(const void *p, size_t size)
 }
 #endif
 
-/* The same with the width as a number, for accesses that are passed on as somebody made them.
+/* The same with the width as a number, for accesses that Hamlet passes on as a guest made them.
  * width: 1, 2 or 4 bytes, and 8 in memory. */
 static inline uint32_t port_in(uint16_t port, unsigned width)
 {

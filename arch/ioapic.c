@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O APICs: an index register, a data window, and per pin 64 bits in two halves.
- * From: boot/main.c, guest/assign/intx.c (pins of assigned devices).
+ * From: boot/main.c, guest/assign/intx.c (pins of assigned devices), monitor/.
+ * To: arch/acpi_parse.c (the MADT), arch/paging.c (mmio_map).
  * Spec: 82093AA "IOREGSEL", "IOWIN", "Redirection Table".
  */
 #include "arch/ioapic.h"
@@ -22,15 +23,15 @@
 
 static struct ioapic ioapics[IOAPIC_MAX];
 static size_t count;
-static struct spinlock lock; /* index and window are one access */
+static struct spinlock lock; /* from the write of the index to the access to the window */
 
-static uint32_t read_reg(const struct ioapic *io, uint32_t reg)
+static uint32_t read_indexed(const struct ioapic *io, uint32_t reg)
 {
     mmio_write32(io->regs + IOREGSEL, reg);
     return mmio_read32(io->regs + IOWIN);
 }
 
-static void write_reg(const struct ioapic *io, uint32_t reg, uint32_t v)
+static void write_indexed(const struct ioapic *io, uint32_t reg, uint32_t v)
 {
     mmio_write32(io->regs + IOREGSEL, reg);
     mmio_write32(io->regs + IOWIN, v);
@@ -43,7 +44,7 @@ static void ioapic_add(const struct madt_ioapic *m)
         (struct ioapic){.id = m->id, .gsi_base = m->gsi_base, .regs = mmio_map(m->base, PAGE_SIZE)};
     if (!io->regs)
         return;
-    uint32_t version = read_reg(io, IOAPIC_VERSION);
+    uint32_t version = read_indexed(io, IOAPIC_VERSION);
     if (version == UINT32_MAX) {
         log_error("id=%u base=0x%lx does not answer", m->id, m->base.v);
         return;
@@ -61,7 +62,7 @@ void ioapic_init(void)
 {
     struct madt_ioapic found[IOAPIC_MAX];
     const struct acpi_header *madt = acpi_find("APIC");
-    size_t n = madt ? madt_ioapics(madt, found, IOAPIC_MAX) : 0;
+    size_t n = madt ? acpi_madt_ioapics(madt, found, IOAPIC_MAX) : 0;
     if (n > IOAPIC_MAX)
         log_error("only %d of %lu I/O APICs are used", IOAPIC_MAX, n);
     for (size_t i = 0; i < n && i < IOAPIC_MAX; i++)
@@ -87,8 +88,8 @@ const struct ioapic *ioapic_of_gsi(uint32_t gsi)
 uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 {
     spin_lock(&lock);
-    uint64_t low = read_reg(io, IOAPIC_RTE(pin));
-    uint64_t rte = (uint64_t)read_reg(io, IOAPIC_RTE(pin) + 1) << 32 | low;
+    uint64_t low = read_indexed(io, IOAPIC_RTE(pin));
+    uint64_t rte = (uint64_t)read_indexed(io, IOAPIC_RTE(pin) + 1) << 32 | low;
     spin_unlock(&lock);
     return rte;
 }
@@ -96,8 +97,8 @@ uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
 {
     spin_lock(&lock);
-    write_reg(io, IOAPIC_RTE(pin), read_reg(io, IOAPIC_RTE(pin)) | (uint32_t)RTE_MASKED);
-    write_reg(io, IOAPIC_RTE(pin) + 1, HI32(rte));
-    write_reg(io, IOAPIC_RTE(pin), LO32(rte));
+    write_indexed(io, IOAPIC_RTE(pin), read_indexed(io, IOAPIC_RTE(pin)) | (uint32_t)RTE_MASKED);
+    write_indexed(io, IOAPIC_RTE(pin) + 1, HI32(rte));
+    write_indexed(io, IOAPIC_RTE(pin), LO32(rte));
     spin_unlock(&lock);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O APICs as the MADT lists them. At boot every pin is masked; a pin is routed only for an
+ * I/O APICs as the MADT lists them. At boot every pin is masked. Later a pin is routed only for an
  * assigned device that has no message interrupts.
+ * To: arch/ioapic.c.
  * Spec: Intel I/O Advanced Programmable Interrupt Controller (82093AA, ICH) "Redirection Table".
  */
 #pragma once
@@ -34,10 +35,11 @@ struct ioapic {
     uint8_t *regs;
 };
 
-void ioapic_init(void); /* map and mask all; none in the MADT is fine */
+void ioapic_init(void); /* map and mask all; the MADT may name none */
 size_t ioapic_count(void);
 const struct ioapic *ioapic_get(size_t n);
 const struct ioapic *ioapic_of_gsi(uint32_t gsi); /* NULL: no such pin */
 uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin);
-/* Both halves, in the order that never shows an unmasked mix: mask low, high, low. */
+/* Write both halves in an order that never leaves a mix of old and new unmasked: mask the low half,
+ * write the high half, write the low half. */
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs the in-kernel tests and prints one line for each: "ktest: PASS name".
- * From: boot/main.c.   To: tests/kernel/.
+ * From: boot/main.c, tests/kernel/ (KEXPECT, KSKIP).   To: tests/kernel/.
  */
 #include "arch/ktest.h"
 #include "arch/log.h"

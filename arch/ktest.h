@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests that run in the booted hypervisor (build/hamlet-test.elf = the same objects + tests/kernel/).
+ * Tests that run in the booted hypervisor. build/hamlet-test.elf is build/hamlet.elf with
+ * tests/kernel/.
  *
  *   KTEST(page_alloc_gives_zeroes) { KEXPECT(...); }
  *
- * Each registers itself by a linker section, so none is forgotten. A failed KEXPECT and a KSKIP end
- * the test. From: tests/kernel/.   To: arch/ktest.c.
+ * Each test registers itself by a linker section. A failed KEXPECT and a KSKIP end the test.
+ * From: tests/kernel/.   To: arch/ktest.c.
  */
 #pragma once
 #include "lib/types.h"
@@ -23,9 +24,9 @@ struct ktest {
     static void test(void)
 
 #define KTEST(test)       KTEST_DEFINE(test, false)
-/* Ends in a panic: runs only with ktest=NAME, and whoever started the machine looks at the console. */
+/* Ends in a panic, so it runs only with ktest=NAME. The boot case checks the console. */
 #define KTEST_FATAL(test) KTEST_DEFINE(test, true)
-/* Takes long: only by name as well. */
+/* Takes long: runs only with ktest=NAME, too. */
 #define KTEST_LONG(test)  KTEST_DEFINE(test, true)
 
 #define KEXPECT(cond)                                                                              \
@@ -46,5 +47,6 @@ struct ktest {
 void ktest_fail(const char *file, int line, const char *text);
 void ktest_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Run all that are linked and that options.ktest chooses; nothing is printed if there are none. Returns how many failed. */
+/* Run the tests that are linked and that options.ktest chooses. Without any, print nothing. Returns
+ * how many failed. */
 unsigned ktest_run_all(void);

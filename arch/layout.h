@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where Hamlet lies. Virtual = physical everywhere, so an address in a dump is an address in a table.
+ * Where Hamlet lies. Virtual = physical everywhere: an address in a dump is an address in a table.
  *
  *   0x0000_0000  never mapped: a NULL pointer faults
- *   0x0000_1000  the 16-bit start of the other CPUs, one page (cpu_start_all), not free for others
+ *   0x0000_1000  the 16-bit start of the other CPUs, one page; page_init() gives it to no other
  *   0x0010_0000  image: .text (RX)  .rodata (R)  .data .bss (RW, NX)       linker.ld
- *   .........    RAM: RW, NX; page.c hands it out
- *   .........    device memory: RW, NX, uncached, only what mmio_map() was asked for
+ *   .........    RAM: RW, NX; page_alloc() gives it out
+ *   .........    device memory: RW, NX, uncached; only the ranges of mmio_map()
  */
 #pragma once
 #include "lib/types.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines on the console. One lock, taken for a whole line; a panic does not ask for it.
+ * Lines on the console. One lock is held for a whole line; after a panic the lock is ignored.
  * From: everywhere (log_error, log_info, log_trace, console_line).   To: lib/printf.c, arch/uart.c.
  */
 #include "arch/log.h"
@@ -25,8 +25,8 @@ static bool lock_is_ignored;
 enum log_level log_threshold = LOG_INFO;
 void (*console_copy)(const char *line, size_t length);
 
-/* Subsystems with a level of their own. Changed by the monitor only; a reader that sees half of a change
- * prints a line too many or too few. */
+/* Subsystems with a level of their own. Only the monitor changes them. They need no lock: a CPU
+ * that reads during a change prints a line too many or too few. */
 static struct {
     char name[12];
     enum log_level level;
@@ -34,17 +34,17 @@ static struct {
 static unsigned level_count;
 static enum log_level level_of_rest = LOG_INFO;
 
-/* What stands in the last line of the terminal: the line that somebody is typing. */
+/* The last line of the terminal: the line that the user is typing. */
 static struct {
     char text[PROMPT_MAX];
     size_t length;
 } prompt;
 
-/* What is said before the console's port is known: complaints about the command line, mostly. */
+/* Text from before the port of the console is known, such as errors of the command line. */
 static struct {
     char text[EARLY_MAX];
     size_t length;
-    bool over;
+    bool over; /* console_start() was called */
 } early;
 
 static void emit(const char *text, size_t size)
@@ -58,7 +58,7 @@ static void emit(const char *text, size_t size)
     early.length += size;
 }
 
-/* A CPU that panics may itself hold the lock, or another one that was stopped. */
+/* After a panic the holder of the lock may be this CPU, or one that was stopped: take no lock. */
 static void write_locked(const char *text, size_t size)
 {
     if (atomic_load(&lock_is_ignored)) {
@@ -103,7 +103,7 @@ void console_start(void)
 
 void console_write(const char *text, size_t size) { write_locked(text, size); }
 
-/* `line` holds `length` characters, or as many as fit; end it with a newline. */
+/* `length` is that of the whole text; `line` may hold only a part. End it with a newline. */
 static void finish_line(char line[LINE_MAX], size_t length)
 {
     length = MIN(length, LINE_MAX - 2);

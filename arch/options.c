@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's command line: a table of keys, and the few values that have several parts.
- * From: boot/main.c.   To: lib/option.c (the kinds of values).   Contract: arch/options.h.
+ * From: boot/main.c (options_parse), everywhere (options).   To: lib/option.c (the kinds of
+ * values).
+ * Contract: arch/options.h.
  */
 #include "arch/options.h"
-#include "lib/string.h"
 #include "lib/option.h"
+#include "lib/parse.h"
+#include "lib/string.h"
 #define LOG "options"
 #include "arch/log.h"
 
@@ -113,9 +116,10 @@ static const struct option rows[] = {
     {.key = NULL},
 };
 
+/* All setters of a row work on a copy, which replaces `options` only if the value was good. */
 static int parse_word(char *word)
 {
-    struct options changed = options; /* a bad value leaves all of them as they are */
+    struct options changed = options;
     char *value = option_cut(word, '=');
     const struct option *row = option_find(rows, word);
     const char *why = row ? option_set(row, &changed, value) : "unknown option";

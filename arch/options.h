@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hypervisor's own command line: "console=com1,115200 log=info vtd=on ir=on post=hw inv=qi".
- * From: boot/main.c.   To: whoever needs one; constant after options_parse().
- * Not here: a VM's description (guest/life/config.c).
+ * Constant after options_parse(). Not here: a VM's description (guest/life/config.c).
+ * From: boot/main.c.   To: arch/options.c.
  */
 #pragma once
 #include "lib/errno.h"
@@ -14,37 +14,58 @@ enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
 
 #define OPTIONS_DEVICE_MAX 8
 
+/* Each member: its option, and the files that read it. */
 struct options {
-    uint16_t console_port;  /* 0: none. console=com1|com2|0xPORT|off[,speed] */
-    uint32_t console_speed; /* baud, 115200 */
-    uint16_t gdb_port;      /* 0: none. gdb=com2|com1|0xPORT|off[,wait][,VM], at 115200 baud */
-    bool gdb_wait;          /* the VM that is debugged waits for the debugger before it begins */
-    char gdb_vm[16];        /* its name; "": the first */
-    uint8_t log;            /* enum log_level. log=error|info|trace */
-    bool vtd;               /* vtd=on|off */
-    bool ir;                /* ir=on|off, interrupt remapping */
-    uint8_t post;           /* enum post_mode. post=hw|sw|off: the best that may be used */
-    uint8_t inv;            /* enum inv_mode. inv=qi|reg */
-    bool rmrr_map;          /* rmrr=refuse|map: devices for which the firmware reserves memory */
-    bool apicv;             /* apicv=on|off: off shows the software local APIC */
-    bool x2apic;            /* x2apic=on|off, the host's own local APICs */
-    uint8_t end;            /* enum end_mode. end=poweroff|halt|reboot: after the last VM */
-    bool trace;             /* trace=on|off: from the first VM on (arch/trace.h) */
-    uint32_t cpus;          /* cpus=N: use at most N CPUs; 0: all */
-    bdf_t hidden[OPTIONS_DEVICE_MAX]; /* hide=BDF: not for guests; may stand several times */
+    /* console=com1|com2|0xPORT|off[,SPEED]: the port, 0: none; baud, 115200 by default.
+     * boot/main.c; monitor/gdb.c (not the same port for both) */
+    uint16_t console_port;
+    uint32_t console_speed;
+    /* gdb=com2|com1|0xPORT|off[,wait][,VM]: the port, 0: none, at 115200 baud; the VM to debug, "":
+     * the first; wait: that VM waits for the debugger before it begins. monitor/gdb.c,
+     * gdb_target.c */
+    uint16_t gdb_port;
+    bool gdb_wait;
+    char gdb_vm[16];
+    /* log=error|info|trace, an enum log_level. boot/main.c */
+    uint8_t log;
+    /* vtd=on|off, ir=on|off (interrupt remapping), inv=qi|reg (enum inv_mode). vtd/init.c */
+    bool vtd, ir;
+    uint8_t inv;
+    /* post=hw|sw|off, an enum post_mode: the best way that may be used.
+     * vmx/caps.c, guest/assign/irq.c */
+    uint8_t post;
+    /* rmrr=refuse|map: devices for which the firmware reserves memory.
+     * guest/assign/assign.c, audit.c */
+    bool rmrr_map;
+    /* apicv=on|off; off: guests get the software local APIC. vmx/caps.c */
+    bool apicv;
+    /* x2apic=on|off: the host's own local APICs. arch/apic.c */
+    bool x2apic;
+    /* end=poweroff|halt|reboot, an enum end_mode: after the last VM. boot/main.c */
+    uint8_t end;
+    /* trace=on|off: from the first VM on. monitor/console.c */
+    bool trace;
+    /* cpus=N: use at most N CPUs; 0: all. boot/main.c */
+    uint32_t cpus;
+    /* hide=BDF, several times: no guest gets that device. guest/assign/audit.c */
+    bdf_t hidden[OPTIONS_DEVICE_MAX];
     unsigned hidden_count;
+    /* vfs=BDF,N, several times: enable N virtual functions. boot/main.c */
     struct {
         bdf_t bdf;
         unsigned count;
-    } vfs[OPTIONS_DEVICE_MAX]; /* vfs=BDF,N: N virtual functions; may stand several times */
+    } vfs[OPTIONS_DEVICE_MAX];
     unsigned vfs_count;
-    uint64_t identity; /* identity=SIZE: RAM kept for a VM with dma=identity, up to this address */
-    char ktest[40];    /* ktest=NAME: of the test image, only tests whose names begin so */
+    /* identity=SIZE: RAM up to this address is kept for a VM with dma=identity.
+     * guest/core/identity.c */
+    uint64_t identity;
+    /* ktest=NAME: of the test image, only the tests whose names begin so. arch/ktest.c */
+    char ktest[40];
 };
 
 extern struct options options;
 
-/* Set `options` from the command line. An unknown key or a bad value gets one line in the log, which
- * names the word and the reason, and leaves the default. -EINVAL: there was one. Every other word
- * counts, up to a quotation mark that is not closed or a word that is too long. */
+/* Set `options` from the command line. For an unknown key or a bad value one line in the log names
+ * the word and the reason, and the default stays. -EINVAL: there was such a word. All other words
+ * count, up to a quotation mark that is not closed or a word that is too long. */
 int options_parse(const char *cmdline);

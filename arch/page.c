@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who owns which page of RAM: two bitmaps over all of it, "free" and "guest". First fit.
- * From: boot/main.c (page_init), everybody who builds a table.
- * INVARIANT: a page is handed out only if the boot loader called it usable and nothing of what was
- * there at boot lies in it.
+ * The owner of each page of RAM: two bitmaps over all pages, "free" and "guest". First fit.
+ * From: boot/main.c (page_init), everywhere (page_alloc).   To: arch/panic.c (a page freed twice).
+ * INVARIANT: a page is given out only if the boot loader calls it usable, and nothing that was in
+ * memory at boot lies in it.
  */
 #include "arch/page.h"
-#include "lib/bits.h"
 #include "arch/layout.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
+#include "lib/bits.h"
 #include "lib/string.h"
 #define LOG "page"
 #include "arch/log.h"
@@ -21,7 +21,7 @@ static struct pages {
     uint64_t count; /* pages from address 0 to the end of RAM: bits in each map */
     uint64_t *free_map, *guest_map;
     size_t free_count;
-    uint64_t lowest; /* no free page below this one */
+    uint64_t lowest; /* no page below this one is free */
     struct spinlock lock;
 } pages;
 
@@ -29,6 +29,7 @@ struct span {
     uint64_t base, size;
 };
 
+/* page_keep(), page_claim() */
 static struct {
     struct span span;
     bool taken;
@@ -48,7 +49,7 @@ static void map_set(uint64_t *map, uint64_t n, bool on)
 
 static uint64_t page_of(const void *p) { return (uintptr_t)p / PAGE_SIZE; }
 
-/* Whole pages only: a page that is half usable is not. */
+/* Whole pages only: a page of which a part is not usable stays out. */
 static void free_add(uint64_t base, uint64_t size)
 {
     uint64_t end = (base + size) / PAGE_SIZE;
@@ -70,7 +71,7 @@ static void free_remove(uint64_t base, uint64_t size)
         }
 }
 
-/* What lies in RAM that the map calls usable, although it is used. The n-th one; false: no more. */
+/* The n-th span that is in use although the boot loader calls it usable. False: no more. */
 static bool used_span(const struct boot_info *info, size_t n, struct span *out)
 {
     const struct span fixed[] = {
@@ -92,7 +93,7 @@ static bool used_span(const struct boot_info *info, size_t n, struct span *out)
     return true;
 }
 
-/* The end of the used span that [base, base + size) meets, or base if it meets none. */
+/* The end of the first used span that overlaps [base, base + size); base: there is none. */
 static uint64_t pushed_up(const struct boot_info *info, uint64_t base, uint64_t size)
 {
     struct span s;
@@ -102,7 +103,7 @@ static uint64_t pushed_up(const struct boot_info *info, uint64_t base, uint64_t 
     return base;
 }
 
-/* Room for the two bitmaps, which have to lie where boot/header.asm has mapped memory: below 4 GiB. */
+/* Find room for the two bitmaps below 4 GiB: boot/header.asm has mapped no more. 0: no room. */
 static uint64_t place_maps(const struct boot_info *info, uint64_t size)
 {
     for (size_t i = 0; i < info->range_count; i++) {
@@ -134,14 +135,13 @@ int page_init(const struct boot_info *info)
     uint64_t base = place_maps(info, 2 * map_size);
     if (base == 0)
         return FAIL(ENOMEM, "no room for the page maps below 4 GiB: size=0x%lx", 2 * map_size);
-
     pages.free_map = memset(hpa_ptr(hpa(base)), 0, 2 * map_size);
     pages.guest_map = pages.free_map + map_size / 8;
     for (size_t i = 0; i < info->range_count; i++)
         if (info->ranges[i].usable)
             free_add(info->ranges[i].base.v, info->ranges[i].size);
     for (size_t i = 0; i < info->range_count; i++)
-        if (!info->ranges[i].usable) /* overlapping ranges: the careful reading wins */
+        if (!info->ranges[i].usable) /* where ranges overlap, "not usable" wins */
             free_remove(info->ranges[i].base.v, info->ranges[i].size);
     struct span s;
     for (size_t n = 0; used_span(info, n, &s); n++)
@@ -188,7 +188,7 @@ int page_claim(hpa_t base, uint64_t size)
 
 void page_unclaim(void) { kept.taken = false; }
 
-/* The first run of `count` free pages on an aligned border, or 0. */
+/* The first of `count` free pages in a row, on an aligned border; 0: there are none. */
 static uint64_t free_find(size_t count, uint64_t align_pages)
 {
     uint64_t first = ALIGN_UP(pages.lowest, align_pages);

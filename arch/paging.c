@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hamlet's page tables: four levels, pages of 2 MiB where they fit, else of 4 KiB.
- * From: boot/main.c (paging_init), arch/cpu.c (paging_load on the other CPUs), every driver
- * (mmio_map).
+ * From: boot/main.c (paging_init), arch/cpu.c (paging_load), everywhere (mmio_map).
  * To: arch/radix.c (the tree).
- * INVARIANT: no page is both writable and executable, and page 0 is not there.
+ * INVARIANT: no page is both writable and executable, and page 0 is not mapped.
  * Spec: SDM "4-Level Paging and 5-Level Paging", "Access Rights", "Invalidation of TLBs and
  * Paging-Structure Caches".
  */
-#define LOG "paging"
 #include "arch/paging.h"
-#include "lib/bits.h"
-#include "lib/errno.h"
 #include "arch/layout.h"
-#include "arch/log.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "arch/radix.h"
 #include "arch/spinlock.h"
 #include "arch/x86.h"
+#include "lib/bits.h"
+#include "lib/errno.h"
+#define LOG "paging"
+#include "arch/log.h"
 
 // clang-format off
 #define PTE_RIGHTS  (PTE_P | PTE_RW | PTE_PWT | PTE_PCD | PTE_NX)
@@ -40,8 +39,8 @@ static const struct radix tree = {
 };
 static struct spinlock lock;
 
-/* Give every page that [base, base + size) touches these rights; 0 takes it out. A page that has
- * them already stays as it is, so that no large page is split in vain. */
+/* Give these rights to every page that [base, base + size) touches; rights 0: unmap it. A page that
+ * has them already keeps its entry, so that no large page is split without need. */
 static int set_range(uint64_t base, uint64_t size, uint64_t rights)
 {
     uint64_t end = ALIGN_UP(base + size, PAGE_SIZE);
@@ -117,7 +116,7 @@ void *mmio_map(hpa_t base, uint64_t size) { return map(base, size, PTE_DEVICE); 
 
 const void *firmware_map(hpa_t base, uint64_t size)
 {
-    if (page_is_ram(base, size)) /* some firmware keeps tables in memory that it calls usable */
+    if (page_is_ram(base, size)) /* mapped already: some firmware calls its tables usable memory */
         return hpa_ptr(base);
     return map(base, size, PTE_RODATA);
 }

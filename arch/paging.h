@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hamlet's own address space: all RAM at its own address, no page both writable and executable,
- * page 0 not there. Device memory is mapped uncached on request.
+ * page 0 not mapped. Device memory is mapped uncached, on request.
+ * To: arch/paging.c.
  * Spec: SDM "4-Level Paging and 5-Level Paging", "Page Attribute Table (PAT)".
  */
 #pragma once
@@ -23,18 +24,20 @@
 #define PTE_NX      BIT(63, "XD", "no instruction fetches")
 // clang-format on
 
+/* Build and load the tables for the RAM of `info`. -ENODEV: the CPU has no execute-disable bit.
+ * -ENOMEM: no page for a table. */
 MUST_CHECK int paging_init(const struct boot_info *info);
-/* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU. The PAT stays as it is after
- * reset: Hamlet names its memory types by PCD and PWT, which guests' PATs cannot change. */
+/* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU. The PAT stays as after
+ * reset. Hamlet selects memory types by PCD and PWT, and a VM exit loads the host's PAT again. */
 void paging_load(void);
 
 /* Map [base, base + size) uncached and return its address (= base). NULL: no memory for tables.
  * Mapping the same range again is allowed. */
 void *mmio_map(hpa_t base, uint64_t size);
-/* Take the range out again, so that Hamlet cannot touch it (RAM given to a VM stays mapped). */
+/* Unmap the range, so that Hamlet cannot access it. RAM of a VM stays mapped. */
 void mmio_unmap(hpa_t base, uint64_t size);
-/* Map what the firmware wrote (ACPI tables), read-only and cached. NULL: no memory for tables. */
+/* Map a table of the firmware (ACPI), read-only and cached. NULL: no memory for page tables. */
 const void *firmware_map(hpa_t base, uint64_t size);
 
-/* Walk the live tables: size of the page at p (0: not mapped) and what may be done with it. */
+/* Walk the live tables: the size of the page at p (0: not mapped), and its rights. */
 uint64_t paging_rights(const void *p, bool *writable, bool *executable);

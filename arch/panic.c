@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a run that must not go on: silence the devices, say what and where, stop every CPU.
- * From: everywhere, by panic() and invariant(); arch/trap.c for exceptions.
- * To: arch/symbol.c (names), arch/log.c (which takes no lock from here on).
+ * The end of a run that must not continue: stop the other CPUs, silence the devices, print what
+ * happened and where, halt.
+ * From: everywhere, by panic() and invariant(); arch/trap.c (exceptions, NMI), arch/cpu.c
+ * (panic_know_others).
+ * To: arch/symbol.c (names), arch/log.c (console_ignore_lock).
  */
 #include "arch/panic.h"
-#include "arch/apic.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "arch/cpu.h"
@@ -24,9 +25,20 @@
 
 static void (*hooks[HOOK_MAX])(void);
 static unsigned hook_count;
-static uint32_t panic_owner; /* index + 1 of the first CPU that panicked; 0: all is well */
+static uint32_t panic_owner; /* index + 1 of the first CPU that panicked; 0: none has */
 
-/* Where each of the others was when the NMI came. */
+/* How to count and to stop the other CPUs; NULL: there are none. arch/cpu.c knows, which itself
+ * uses this file. */
+static unsigned (*count_cpus)(void);
+static void (*nmi_others)(void);
+
+void panic_know_others(unsigned (*count)(void), void (*send_nmi)(void))
+{
+    count_cpus = count;
+    nmi_others = send_nmi;
+}
+
+/* Where each of the other CPUs was when the NMI arrived. */
 static struct {
     uint64_t rip, rbp;
     bool there;
@@ -54,14 +66,15 @@ void panic_hook_add(void (*hook)(void))
     hooks[hook_count++] = hook;
 }
 
-/* Each once, even if it panics itself. */
+/* A hook leaves the list before its call, so that a hook that panics is not called again. */
 static void call_hooks(void)
 {
     while (hook_count > 0)
         hooks[--hook_count]();
 }
 
-/* A frame is { the caller's frame, the return address }. The chain climbs, and ends with frame 0. */
+/* A frame holds the caller's frame pointer, then the return address. The chain climbs through the
+ * stack; frame pointer 0 ends it. */
 static bool next_frame(uint64_t *rip, uint64_t *rbp)
 {
     if (*rbp < (uintptr_t)image_start || !IS_ALIGNED(*rbp, 8))
@@ -72,14 +85,14 @@ static bool next_frame(uint64_t *rip, uint64_t *rbp)
     return *rip >= (uintptr_t)image_start && *rip < (uintptr_t)text_end;
 }
 
-/* A line per frame for people, and one line for a program. */
+/* Print one line per frame for people, and one line for programs. */
 static void backtrace(unsigned cpu, uint64_t rip, uint64_t rbp)
 {
     char name[80];
     struct text chain = {0};
     int n = 0;
     do {
-        /* in the CALL, not behind it: that may be another's */
+        /* An address in the CALL: the one behind it may belong to the next function. */
         symbol_name(n == 0 ? rip : rip - 1, name, sizeof(name));
         log_error("  #%d %016lx %s", n, rip, name);
         if (chain.used + sizeof(name) < TEXT_MAX)
@@ -88,10 +101,11 @@ static void backtrace(unsigned cpu, uint64_t rip, uint64_t rbp)
     console_line("hamlet: panic cpu=%u trace=%s", cpu, chain.at);
 }
 
-/* An exception in the middle of a backtrace ends the panic; so the others come last. */
+/* A broken stack of another CPU can cause an exception here, which ends the report. So this comes
+ * after the report of our own CPU. */
 static void backtrace_others(void)
 {
-    for (unsigned i = 0; i < cpu_count(); i++) {
+    for (unsigned i = 0; count_cpus && i < count_cpus(); i++) {
         if (i == this_cpu()->index)
             continue;
         if (!wait_until(atomic_load(&stopped[i].there), OTHERS_WAIT_US)) {
@@ -109,9 +123,10 @@ void panic_begin(void)
     uint32_t owner = 0, me = this_cpu()->index + 1;
     if (atomic_replace(&panic_owner, &owner, me)) {
         console_ignore_lock();
-        apic_nmi_others();
+        if (nmi_others)
+            nmi_others();
     } else if (owner != me || ++depth > DEPTH_MAX) {
-        stop(); /* another CPU is printing, or we only get deeper into trouble */
+        stop(); /* another CPU prints the report, or this one panics in its own panic */
     }
     call_hooks();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our own broken invariant: say what, where and how we got there, then stop the machine.
- * Never for anything that a guest, a device or a firmware table can cause.
+ * A broken invariant of Hamlet's own: print what, where, and the calls that led there, then stop
+ * the machine. Never for anything that a guest, a device or a firmware table can cause.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,10 +10,10 @@
 void panic_at(const char *file, int line, const char *fmt, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 #define panic(...) panic_at(__FILE__, __LINE__, __VA_ARGS__)
-/* The same for an exception: the call chain begins at these registers. */
+/* The same for an exception: the backtrace begins at these registers. */
 void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
-/* From here on only this CPU prints, without locks, and the others stop. For reports before panic_from. */
+/* From now on only this CPU runs and prints, without locks. For a report before panic_from(). */
 void panic_begin(void);
 #define invariant(cond)                                                                            \
     do {                                                                                           \
@@ -21,10 +21,12 @@ void panic_begin(void);
             panic("broken invariant: %s", #cond);                                                  \
     } while (0)
 
-/* Called once, as soon as panic_begin() has told the other CPUs to stop, the last added first: silence
- * devices (guest/), then dump the VMCS (vmx/). */
+/* Each hook is called once, after the NMI to the other CPUs, the last added first: guest/ silences
+ * its devices, then vmx/ dumps the VMCS. */
 void panic_hook_add(void (*hook)(void));
 
-/* If some CPU has panicked, note where this one was, and stop. A panic sends an NMI to the other CPUs; the
- * handler of NMIs calls this, also if the NMI came as a VM exit. */
+/* Other CPUs are about to run. count(): their number, with this one; send_nmi(): to all others. */
+void panic_know_others(unsigned (*count)(void), void (*send_nmi)(void));
+/* Called by the handler of NMIs, and when an NMI caused a VM exit. If a CPU has panicked, note
+ * where this one was, and stop it. */
 void panic_stop_if_on(uint64_t rip, uint64_t rbp);

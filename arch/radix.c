@@ -10,11 +10,11 @@
  * INVARIANT: a table stays until radix_free(), even an empty one, so an entry that names a table
  * never changes. A walk therefore needs no lock, but reads each entry only once.
  */
-#define LOG "radix"
 #include "arch/radix.h"
-#include "lib/atomic.h"
-#include "arch/log.h"
 #include "arch/page.h"
+#include "lib/atomic.h"
+#define LOG "radix"
+#include "arch/log.h"
 
 #define ENTRIES (PAGE_SIZE / sizeof(uint64_t))
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ticket lock: first come, first served. Hamlet runs with interrupts off (arch/trap.h), so a holder
- * is never interrupted by somebody who wants the same lock.
+ * A ticket lock: CPUs get it in the order in which they asked. Hamlet runs with interrupts off
+ * (arch/trap.h), so no interrupt handler can wait for a lock that its own CPU holds. The
+ * handler of NMIs could, and so takes no lock.
+ * From: everywhere.
  */
 #pragma once
-#include "lib/atomic.h"
 #include "arch/x86.h"
+#include "lib/atomic.h"
 
 struct spinlock {
     uint32_t next, serving;
 };
 
-#ifdef HAMLET_EXPLORE /* who waits is not run: the explorer has no time to spin */
+#ifdef HAMLET_EXPLORE /* the explorer does not run a CPU that waits for a lock */
 void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 #else
@@ -24,6 +26,7 @@ static inline void spin_lock(struct spinlock *l)
 
 static inline void spin_unlock(struct spinlock *l)
 {
+    /* Only the holder writes `serving`. Release order is enough, and costs no fence. */
     __atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }
 #endif

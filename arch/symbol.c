@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last symbol at or before an address. Asked only when something went wrong, so a linear search
- * through a thousand symbols is good enough.
- * From: arch/panic.c, vmx/ (dumps).
+ * The last symbol at or before an address. Only a panic needs it, so a linear search through a
+ * thousand symbols is fast enough.
+ * From: boot/main.c (symbol_init), arch/panic.c (symbol_name).   To: lib/printf.c.
  * Spec: ELF-64 "Symbol table".
  */
 #include "arch/symbol.h"
-#include "lib/elf.h"
 #include "arch/layout.h"
+#include "lib/elf.h"
 #include "lib/printf.h"
 
 static const struct elf64_symbol *symbols;
@@ -23,7 +23,7 @@ void symbol_init(const struct boot_info *info)
     names_size = info->strtab_size;
 }
 
-/* Assembly labels have no type; every other one without type is a section border or a file. */
+/* Functions of C have a type. Labels of assembly have none, like the borders of sections. */
 static bool is_code(const struct elf64_symbol *s)
 {
     unsigned type = (unsigned)FIELD_GET(ELF_SYMBOL_TYPE, s->info);

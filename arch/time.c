@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast does the TSC count? Measured once against a clock of known speed.
- * From: boot/main.c.   To: arch/apic.c, pci/reset.c, vtd/ (bounded waits), vmx/run/sched.c (slices).
+ * The speed of the TSC, measured once against a clock of known speed.
+ * From: boot/main.c (time_init), arch/apic.c, pci/reset.c, vtd/, vmx/run/sched.c.
+ * To: arch/io.h.
  * Spec: ACPI "Power Management Timer"; 8254 data sheet; SDM "Time-Stamp Counter".
  */
 #include "arch/time.h"
@@ -10,10 +11,10 @@
 #include "arch/log.h"
 
 #define PM_TIMER_HZ    3579545
-#define PM_TIMER_MASK  BITS(23, 0) /* the upper 8 bits are not everywhere */
+#define PM_TIMER_MASK  BITS(23, 0) /* bits 31:24 are optional */
 #define PIT_HZ         1193182
 #define MEASURE_MS     10
-#define POLL_LIMIT     10000000 /* reads of a clock that stands still */
+#define POLL_LIMIT     10000000 /* reads, after which the clock counts as broken */
 
 #define PIT_CHANNEL_2  0x42
 #define PIT_COMMAND    0x43
@@ -23,7 +24,7 @@
 #define PORT_B_SPEAKER BIT(1)
 #define PORT_B_OUT_2   BIT(5)
 
-/* Before anything is measured, waits are rather too long than too short. */
+/* The value before the measurement is high: waits are too long rather than too short. */
 static uint64_t tsc_khz = 5000000;
 
 /* TSC ticks in MEASURE_MS by the ACPI timer, 0 if it stands still. */
@@ -38,6 +39,7 @@ static uint64_t measure_by_pm_timer(uint16_t port)
     return 0;
 }
 
+/* The same by channel 2 of the PIT, which no interrupt and no other user depends on. */
 static uint64_t measure_by_pit(void)
 {
     uint16_t ticks = PIT_HZ / 1000 * MEASURE_MS;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Time by the TSC, measured once against the ACPI timer or the PIT. For bounded waits and time
- * slices; costs are counted in instructions elsewhere (docs/measures).
+ * slices. Costs are measured in instructions, not in time (docs/measures).
+ * To: arch/time.c.
  */
 #pragma once
 #include "arch/x86.h"
@@ -13,7 +14,8 @@ void time_delay_us(uint64_t us);
 /* TSC value `us` microseconds from now. */
 uint64_t time_deadline_us(uint64_t us);
 
-/* Wait until cond or the time is over; true: cond came. Evaluates cond at least once, after the end too. */
+/* Wait until cond holds (true) or the time is over (false). cond is evaluated at least once, and
+ * once more after the end, as the CPU may have been stopped between two looks. */
 #define wait_until(cond, us)                                                                       \
     ({                                                                                             \
         uint64_t deadline_ = time_deadline_us(us);                                                 \

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rings: one writer each, its CPU, so a write needs no lock.
- * From: arch/trace.h (TRACE).   To: monitor/cmd/trace.c.
- * INVARIANT: event n of a CPU is at n % TRACE_RING, until event n + TRACE_RING takes its place.
+ * The rings. Only its own CPU writes to a ring, so a write needs no lock.
+ * From: vmx/, vtd/, guest/ (TRACE), monitor/cmd/trace.c, monitor/term/console.c.   To: arch/page.c.
+ * INVARIANT: event n of a CPU is at n % TRACE_RING, until event n + TRACE_RING replaces it.
  */
 #include "arch/trace.h"
-#include "lib/atomic.h"
 #include "arch/page.h"
 #include "arch/x86.h"
+#include "lib/atomic.h"
 
 #define RING_PAGES (TRACE_RING * sizeof(struct trace_event) / PAGE_SIZE)
 
@@ -46,7 +46,7 @@ int trace_start(void)
     return 0;
 }
 
-/* Another CPU may be in the middle of one more event: the reader sees all but that one. */
+/* Another CPU may still be writing one event, which the reader may see in part. */
 void trace_stop(void)
 {
 #ifndef TRACE_NEVER

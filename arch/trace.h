@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happened, in the order in which it happened: a ring of events per CPU, in memory. Off, an event
- * costs the look at one flag. On, it is stored whole; the oldest ones make room, and are counted.
- * From: vmx/, vtd/, guest/ (events), monitor/cmd/trace.c (readers).   To: arch/trace.c, lab/trace.py.
+ * The trace: for each CPU a ring of events in memory, in the order in which they happened. While
+ * the trace is off, an event costs the test of one flag. While it is on, each event is stored
+ * whole; the newest replaces the oldest.
+ * From: vmx/, vtd/, guest/ (events), monitor/cmd/trace.c (reader).
+ * To: arch/trace.c, lab/trace.py.
  */
 #pragma once
-#include "lib/bits.h"
 #include "arch/cpu.h"
+#include "lib/bits.h"
 #include "lib/errno.h"
 
-/* Names, and what a, b and c are: trace_names[] and lab/trace.py have the same in words. */
+/* The types, and what info, a, b and c hold. trace_names[] and lab/trace.py follow this list. */
 enum trace_type {
-    TRACE_EXIT =
-        1,        /* info: basic reason, a: TSC ticks to the next entry, b: RIP, c: qualification */
+    /* info: basic reason, a: TSC ticks to the next entry, b: RIP, c: qualification */
+    TRACE_EXIT = 1,
     TRACE_INJECT, /* a: VM-entry interruption information */
     TRACE_POST,   /* a: vector, info: 1 if a notification is due */
     TRACE_PID, /* info: enum trace_pid, a: vector of the last two, b: descriptor, c: control word */
@@ -20,7 +22,7 @@ enum trace_type {
     TRACE_MMIO,   /* info: the same; b: address, c: value */
     TRACE_PIO,    /* info: the same; a: port, b: value */
     TRACE_FAULT,  /* info: reason, a: source-id, b: address or index of the entry */
-    TRACE_SCHED,  /* a: 0 begins a slice; else 1 + why it left its CPU */
+    TRACE_SCHED,  /* a: 0: begins a slice; else 1 + the reason why it left its CPU */
     TRACE_IRQ,    /* a: vector of the guest: a remapped interrupt came through Hamlet */
     TRACE_TYPE_COUNT
 };
@@ -28,8 +30,8 @@ enum trace_pid {
     TRACE_PID_RUNNING = 1,
     TRACE_PID_READY,
     TRACE_PID_HALTED,
-    TRACE_PID_POSTED, /* by software; what VT-d posts nobody here sees */
-    TRACE_PID_TAKEN,  /* PIR by software; a running vCPU's CPU does it unseen */
+    TRACE_PID_POSTED, /* by software; Hamlet cannot see what VT-d posts */
+    TRACE_PID_TAKEN,  /* PIR was folded by software; Hamlet cannot see the CPU do it */
 };
 #define TRACE_WRITE BIT(7)
 
@@ -55,7 +57,7 @@ static_assert(sizeof(struct trace_event) == 32, "two to a cache line");
 #ifdef TRACE_NEVER /* to see what the flag costs: make bench */
 #define trace_on false
 #else
-extern bool trace_on; /* implies that every CPU has its ring */
+extern bool trace_on; /* true: every CPU has its ring */
 #endif
 
 /* Where the next event of this CPU goes. */
@@ -70,12 +72,12 @@ void trace_write(uint64_t head, uint64_t b, uint64_t c);
             trace_write(TRACE_HEAD(type, id, info, a), b, c);                                      \
     } while (0)
 
-/* Make the rings, once, and begin. -ENOMEM. */
+/* Allocate the rings, if there are none, and switch the trace on. -ENOMEM. */
 MUST_CHECK int trace_start(void);
 void trace_stop(void);
-void trace_clear(void); /* only while it is off */
-/* The n-th oldest event of a CPU that is still there; false: no more. Only while it is off. */
+void trace_clear(void); /* only while the trace is off */
+/* The n-th oldest event that a CPU's ring holds; false: there are no more. Only while it is off. */
 bool trace_get(unsigned cpu, uint64_t n, struct trace_event *out);
-uint64_t trace_dropped(unsigned cpu); /* how many had to make room */
-uint64_t trace_kept(unsigned cpu);
+uint64_t trace_dropped(unsigned cpu); /* the number of events that were replaced */
+uint64_t trace_kept(unsigned cpu);    /* and that of those in the ring */
 extern const char *const trace_names[TRACE_TYPE_COUNT];

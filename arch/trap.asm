@@ -1,16 +1,17 @@
 ; SPDX-License-Identifier: MIT
 ;
-; 256 interrupt stubs, each 8 bytes: the vector to the stack, then one common way into C.
-; From: the CPU, by the IDT (arch/trap.c).      To: trap_dispatch() in arch/trap.c.
+; 256 stubs of 8 bytes, one for each vector: push the vector, then go the common way into C.
+; From: the CPU, by the IDT: arch/idt.c.      To: arch/trap.c (trap_dispatch).
 ; Spec: SDM "Exception and Interrupt Reference", "64-Bit Mode Stack Frame".
 
 bits 64
 section .text
 
 ; Vectors for which the CPU pushes an error code itself: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX.
-%define HAS_ERROR_CODE(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
+%define HAS_ERROR_CODE(v) \
+    ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
 
-; PUSH with a byte extends its sign, so of the vector's word only the low byte counts.
+; PUSH of a byte extends its sign, so trap_dispatch() reads only the low byte of the vector.
 align 8
 global trap_stubs
 trap_stubs:
@@ -31,10 +32,11 @@ trap_stubs:
 %endrep
 
 trap_without_error_code:
-    push qword [rsp]            ; the vector goes one further,
-    mov qword [rsp + 8], 0      ; and a zero to where the error code would be
+    push qword [rsp]            ; the vector moves down by one word,
+    mov qword [rsp + 8], 0      ; and 0 takes the place of the error code
 
-; Builds struct trap_frame (arch/trap.h) on the stack; the frame pointer chain goes on through it.
+; Build struct trap_frame (arch/trap.h) on the stack. RBP stays, so a backtrace leads on into the
+; interrupted code.
 extern trap_dispatch
 trap_common:
     push rax
@@ -54,7 +56,7 @@ trap_common:
     push r15
     cld
     mov rdi, rsp
-    call trap_dispatch          ; the CPU has aligned RSP before its first push
+    call trap_dispatch          ; RSP is aligned: the CPU aligns it before its own pushes
     pop r15
     pop r14
     pop r13

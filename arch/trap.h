@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions and interrupts of the host. Hamlet runs with interrupts off; they are taken in two
+ * Exceptions and interrupts of the host. Hamlet runs with interrupts off. They are taken in two
  * places only: in cpu_wait() (arch/cpu.h), and as VM exits "external interrupt" (vmx/exit/intr.c).
- * Both end in irq_dispatch(), so a handler never interrupts anything and needs no lock against itself.
+ * Both end in irq_dispatch(), so a handler interrupts no other code of Hamlet, and needs no lock
+ * against the code of its own CPU.
+ * To: arch/idt.c, arch/trap.c (exceptions), arch/irq.c (interrupts).
  * Spec: SDM "Interrupt and Exception Handling".
  */
 #pragma once
@@ -21,15 +23,17 @@ struct trap_frame {
 LAYOUT(struct trap_frame, vector, 15 * 8);
 LAYOUT(struct trap_frame, rip, 17 * 8);
 
-/* In inline assembly: should the instruction at label `from` fault, go on at label `to`. */
+/* In inline assembly: if the instruction at label `from` faults, the CPU continues at `to`. */
 #define EXTABLE(from, to) ".pushsection .extable, \"a\"; .quad " from ", " to "; .popsection; "
 
-void trap_init(void); /* build the IDT and load it on this CPU */
-void trap_load(void); /* load it on another CPU */
-/* Log the first NMI, if there was one. To be called now and then, with no lock held. */
+void idt_init(void); /* build the IDT and load it on the bootstrap processor */
+void idt_load(void); /* load it on another CPU */
+/* Log the first NMI, if there was one. The caller polls, and holds no lock. */
 void trap_tell_nmi(void);
 
-/* Vectors of Hamlet's own; devices get VECTOR_DEVICE_FIRST..LAST from irq_alloc(). */
+#define VECTOR_COUNT 256
+
+/* Hamlet's own vectors. Devices get VECTOR_DEVICE_FIRST..LAST from irq_alloc(). */
 enum host_vector {
     VECTOR_DEVICE_FIRST = 0x30,
     VECTOR_DEVICE_LAST = 0xdf,
@@ -43,14 +47,14 @@ enum host_vector {
 
 typedef void (*irq_handler)(void *ctx);
 
-/* Install a handler at one of the fixed vectors above. Taking one twice is our bug. */
+/* Install a handler at one of the fixed vectors above. A vector with two handlers: panic. */
 void irq_register(uint8_t vector, irq_handler handler, void *ctx);
-/* A free device vector with this handler, the same on every CPU; -ENOSPC if all are taken. */
+/* Take a device vector for this handler, the same on every CPU. -ENOSPC: all are taken. */
 MUST_CHECK int irq_alloc(irq_handler handler, void *ctx);
 void irq_free(uint8_t vector);
-unsigned irq_count(void); /* vectors that were allocated */
+unsigned irq_count(void); /* device vectors that are taken */
 
-/* Run the handler of `vector` and send the EOI. Called with interrupts off. */
+/* Run the handler of `vector` and send the EOI. The caller has interrupts off. */
 void irq_dispatch(uint8_t vector);
 
 /* An MSR that may not exist: -EIO on #GP instead of a panic. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's 16550s, polled, without an interrupt. What the console has to send waits in no buffer, so that
- * even a panic can print; a line to a program never makes anybody wait.
- * From: arch/log.c, monitor/term/console.c; monitor/gdb/gdb.c (uart_line_read).
+ * The host's 16550s, polled, without interrupts. Output of the console waits in no buffer, so that
+ * a panic can print. Output to a program never makes a CPU wait.
+ * From: arch/log.c, boot/main.c (uart_init), monitor/ (uart_read, uart_line_read), pci/bar.c.
+ * To: arch/io.h.
  * Spec: PC16550D data sheet "Registers".
  */
 #include "arch/uart.h"
+#include "arch/io.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
-#include "arch/io.h"
 
 #define UART_CLOCK  115200                     /* divisor 1 */
 #define FCR_ENABLE  (BIT(0) | BIT(1) | BIT(2)) /* both FIFOs on and empty */
@@ -18,17 +19,17 @@
 #define TYPED_SIZE  16384
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
-/* What has come in and nobody has asked for yet waits in `bytes`. It is fetched while we wait to send, too:
- * sixteen bytes of a FIFO are soon full, and a long report takes a while. */
+/* `bytes` is a ring of the input that has not been read. fetch() fills it also while put() waits to
+ * send: during a long report more than the 16 bytes of the FIFO may arrive. */
 static struct uart {
     uint16_t port; /* 0: none */
     unsigned fifo; /* bytes; 1: an 8250, or a 16550 whose FIFO is broken */
     uint8_t bytes[TYPED_SIZE];
     unsigned head, count, lost;
-    uint32_t busy; /* whoever finds it busy leaves the work to the other */
+    uint32_t busy; /* 1: a CPU works on the ring; another CPU then returns at once */
 } console, line;
 
-/* The scratch register keeps what is written; a port where nothing is reads all-ones. */
+/* The scratch register keeps what is written. A port without a device reads as all-ones. */
 static bool scratch_keeps(uint16_t port, uint8_t v)
 {
     out8(port + UART_SCR, v);
@@ -49,7 +50,7 @@ static bool open(struct uart *u, uint16_t port, uint32_t baud)
     out8(port + UART_IIR, FCR_ENABLE);
     u->fifo = (in8(port + UART_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
     out8(port + UART_MCR, MCR_DTR_RTS);
-    (void)in8(port + UART_LSR); /* an overrun before us is not ours to tell */
+    (void)in8(port + UART_LSR); /* clears an overrun from the time before Hamlet */
     u->port = port;
     return true;
 }
@@ -70,9 +71,9 @@ static uint8_t *byte_at(struct uart *u, unsigned n)
     return &u->bytes[(u->head + n) % TYPED_SIZE];
 }
 
-/* A FIFO's worth: a port that is gone, and reads as ones, holds nobody up. When nobody has asked for so long
- * that all is full, the last two bytes move on with the line: an escape and its key, typed by somebody who
- * wants out, are still heard. */
+/* Fetch at most a FIFO's worth, so that a port that is gone, and reads as ones, does not hold the
+ * CPU. In a full ring a new byte replaces the last but one. The last two are thus the newest: an
+ * escape and its key, typed to leave a guest that does not read, still arrive. */
 static void fetch(struct uart *u)
 {
     if (u->port == 0 || !(status_of(u) & UART_LSR_DATA_READY) || atomic_exchange(&u->busy, 1))
@@ -103,7 +104,7 @@ static int next(struct uart *u)
     return byte;
 }
 
-/* A transmitter that never gets empty is broken hardware: we fall silent rather than hang. */
+/* A transmitter that never gets empty is broken: Hamlet then stops printing, rather than hang. */
 static bool wait_for_room(void)
 {
     for (int i = 0; i < WAIT_READS; i++) {
@@ -118,7 +119,7 @@ static bool wait_for_room(void)
 
 static void put(char c)
 {
-    static unsigned room; /* bytes that surely fit into the FIFO */
+    static unsigned room; /* so many bytes fit into the FIFO without another look at LSR */
     if (room == 0) {
         if (!wait_for_room())
             return;
@@ -157,7 +158,7 @@ int uart_read_escaped(uint8_t escape)
         if (*byte_at(u, i) != escape || *byte_at(u, ++i) == escape)
             continue;
         key = *byte_at(u, i);
-        atomic_fetch_add(&u->lost, i - 1); /* they were not for whoever is talked to now */
+        atomic_fetch_add(&u->lost, i - 1); /* no guest reads those before the escape */
         u->head = (u->head + i + 1) % TYPED_SIZE;
         u->count -= i + 1;
     }
@@ -169,7 +170,7 @@ unsigned uart_lost(void) { return atomic_exchange(&console.lost, 0); }
 
 uint16_t uart_port(void) { return console.port; }
 
-/* --- A line to a program ------------------------------------------------------------------------------ */
+/* --- A line to a program ---------------------------------------------------------------------- */
 
 bool uart_line_open(uint16_t port, uint32_t baud) { return open(&line, port, baud); }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's serial console, a 16550 at an I/O port, polled; and a second one, to a program. A machine
- * without one stays silent: writes are dropped, nothing hangs.
+ * The host's serial console, a 16550 at an I/O port, polled; and a second 16550, to a program. On a
+ * machine without them writes are dropped, and no call hangs.
+ * To: arch/uart.c.
  * Spec: PC16550D data sheet.
  */
 #pragma once
@@ -29,15 +30,15 @@ bool uart_init(uint16_t port, uint32_t baud);
 void uart_write(const char *text, size_t size); /* \n becomes \r\n */
 void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
-/* The key behind the first `escape` that waits, not two of them; what came before it is lost, and counted.
- * -1: there is none, and all goes on waiting. */
+/* Take the key behind the first waiting `escape`; two escapes are one byte of input, and no escape.
+ * The input before it is lost, and counted. -1: there is none, and all input stays. */
 int uart_read_escaped(uint8_t escape);
-unsigned uart_lost(void); /* bytes at least that nobody got, since it was asked the last time */
+unsigned uart_lost(void); /* bytes of input lost since the last call, or more */
 uint16_t uart_port(void); /* 0: none */
 
-/* A line to a program, a debugger: nobody waits for it. */
+/* A line to a program, such as a debugger. No call waits for the program. */
 bool uart_line_open(uint16_t port, uint32_t baud); /* false: nothing answers there */
 uint16_t uart_line_port(void);                     /* 0: none */
 int uart_line_read(void);                          /* a byte, or -1 if none waits */
-/* As many as the FIFO takes at once, 0 while it is not empty; returns how many. */
+/* Write as many bytes as the FIFO takes at once, none while it is not empty. Returns how many. */
 size_t uart_line_write(const uint8_t *bytes, size_t size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Register bits and the instructions that C has no word for, each as a function of its own name.
- * From: everywhere below boot/.   To: arch/msr.h (MSR numbers), arch/io.h (ports, device memory).
+ * Bits of registers, and instructions that C cannot express, each as a function of the same name.
+ * Beside it: arch/msr.h (numbers of MSRs), arch/io.h (ports and device memory).
+ * From: everywhere.
  * Spec: SDM "Control Registers", "Extended Feature Enable Register", "EFLAGS Register",
  * "Debug Registers".
  */
@@ -190,6 +191,6 @@ static inline void invlpg(const void *p) { asm volatile("invlpg (%0)" ::"r"(p) :
 static inline void cpu_relax(void) { asm volatile("pause" ::: "memory"); }
 static inline void interrupts_off(void) { asm volatile("cli" ::: "memory"); }
 
-/* Sleep until an interrupt has been handled. STI's shadow closes the race between looking for work
- * and falling asleep: an interrupt that comes in between ends the HLT. */
+/* Sleep until an interrupt has been handled. STI takes effect only after the next instruction, so
+ * an interrupt that arrives after the caller's last look for work ends the HLT. */
 static inline void interrupts_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }

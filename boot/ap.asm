@@ -1,9 +1,10 @@
 ; SPDX-License-Identifier: MIT
 ;
-; The first instructions of every other CPU: a STARTUP IPI makes it run, in real mode, the copy of
-; ap_start16 at AP_START_PAGE. From there into the image as soon as 32-bit addresses work, so that the
-; low page never needs to be executable once paging is on.
-; From: arch/cpu.c (apic_start_cpu).      To: enter_long_mode in boot/header.asm, cpu_ap_main() in arch/cpu.c.
+; The first instructions of every other CPU. A STARTUP IPI makes that CPU execute, in real mode, the
+; copy of ap_start16 at AP_START_PAGE. The copy jumps into the image as soon as 32-bit addresses
+; work, so the low page need not be executable when paging is on.
+; From: arch/cpu.c (ap_start16, ap_cpu).
+; To: boot/header.asm (enter_long_mode), arch/cpu.c (cpu_ap_main).
 ; Spec: SDM "MP Initialization Example", "Switching to Protected Mode".
 
 CPU_STACK_TOP   equ 16                  ; LAYOUT in arch/cpu.c
@@ -16,14 +17,14 @@ extern boot_gdt, enter_long_mode, cpu_ap_main
 section .text
 bits 16
 global ap_start16, ap_start16_end
-ap_start16:                             ; CS:0; everything is addressed relative to CS
+ap_start16:                             ; runs at CS:0, so its data is addressed through CS
     cli
     cld
     o32 lgdt [cs:.gdt - ap_start16]
     mov eax, cr0
     or al, CR0_PE
     mov cr0, eax
-    jmp dword CODE32:ap_start32         ; an address in the image
+    jmp dword CODE32:ap_start32         ; in the image, no longer in the copy
 align 4
 .gdt:
     dw 4 * 8 - 1
@@ -31,7 +32,7 @@ align 4
 ap_start16_end:
 
 bits 32
-ap_start32:
+ap_start32:                             ; protected mode, flat segments, no stack yet
     mov eax, DATA
     mov ds, eax
     mov es, eax
@@ -41,7 +42,7 @@ ap_start32:
 
 bits 64
 ap_start64:
-    mov rdi, [ap_cpu]
+    mov rdi, [ap_cpu]                   ; cpu_start() changes it only after this CPU is online
     mov rsp, [rdi + CPU_STACK_TOP]
     xor ebp, ebp                        ; the end of every backtrace
     call cpu_ap_main                    ; does not return
@@ -54,4 +55,4 @@ section .data
 align 8
 global ap_cpu
 ap_cpu:
-    dq 0                                ; struct cpu * of the one CPU that is being started
+    dq 0                                ; struct cpu * of the CPU that is being started

@@ -1,8 +1,9 @@
 ; SPDX-License-Identifier: MIT
 ;
-; The first instructions: GRUB jumps here in 32-bit protected mode without paging, by BIOS and by UEFI
-; alike. Identity-mapping tables for the first 4 GiB, long mode, a stack, hamlet_main(magic, info).
-; From: GRUB.      To: boot/main.c; the other CPUs come through enter_long_mode too (boot/ap.asm).
+; The first instructions of Hamlet. GRUB jumps here in 32-bit protected mode without paging, under
+; BIOS and UEFI alike. The code maps the first 4 GiB to themselves, enters long mode, sets a stack
+; and calls hamlet_main(magic, info).
+; From: GRUB; boot/ap.asm (enter_long_mode).      To: boot/main.c (hamlet_main).
 ; Spec: Multiboot2 "OS image format", "I386 machine state"; SDM "Initializing IA-32e Mode".
 
 MAGIC           equ 0xe85250d6
@@ -45,7 +46,7 @@ request:
     dd INFO_CMDLINE, INFO_MODULE, INFO_MMAP
 request_end:
     align 8
-wish:                                   ; we can live without these
+wish:                                   ; optional: Hamlet starts without these
     dw TAG_REQUEST, TAG_OPTIONAL
     dd wish_end - wish
     dd INFO_ELF, INFO_RSDP_OLD, INFO_RSDP_NEW
@@ -84,7 +85,7 @@ boot_entry:
     mov ebp, boot_entry64
     jmp enter_long_mode
 
-; No console is set up yet, and a student's old PC deserves a word: COM1 as the firmware left it.
+; The console is not set up yet. Write the reason to COM1, with the speed that the firmware left.
 no_long_mode:
     mov esi, no_long_mode_text
     mov dx, 0x3f8
@@ -99,8 +100,8 @@ no_long_mode:
     hlt
     jmp .halt
 
-; The first 4 GiB at their own address, in pages of 2 MiB, everything allowed: paging_init() makes
-; better tables as soon as there is memory.
+; Map the first 4 GiB to themselves, in pages of 2 MiB, with all rights. paging_init() builds tables
+; with fewer rights as soon as there is memory.
 build_tables:
     mov dword [boot_pml4], boot_pdpt + PTE_P_RW
     mov ecx, 4
@@ -122,7 +123,8 @@ build_tables:
     loop .pd
     ret
 
-; From 32-bit protected mode without paging into 64-bit code at EBP. Keeps ESI, EBX.
+; Enter 64-bit code at EBP, from 32-bit protected mode without paging. Keeps ESI and EBX.
+; SDM "Initializing IA-32e Mode": PAE, CR3 and EFER.LME are set before CR0.PG.
 global enter_long_mode:function
 enter_long_mode:
     mov eax, cr4
@@ -134,7 +136,7 @@ enter_long_mode:
     rdmsr
     or eax, EFER_LME
     wrmsr
-    lgdt [boot_gdt_pointer]
+    lgdt [boot_gdt_pointer]             ; the other CPUs have loaded it already
     mov eax, cr0
     and eax, ~CR0_CACHE_OFF
     or eax, CR0_PG | CR0_PE
@@ -156,11 +158,11 @@ long_mode:
 extern boot_entry_tsc
 extern hamlet_main
 boot_entry64:
-    mov esp, boot_stack_top             ; clears the upper half, too
+    mov esp, boot_stack_top             ; a write to ESP clears the upper half of RSP
     xor ebp, ebp                        ; the end of every backtrace
-    mov edi, esi
-    mov esi, ebx
-    call hamlet_main
+    mov edi, esi                        ; magic
+    mov esi, ebx                        ; the Multiboot2 information
+    call hamlet_main                    ; does not return
 .halt:
     cli
     hlt

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of contents of the hypervisor: what is done at boot, in which order, and what is true
- * afterwards.
- * From: boot/header.asm.   To: each of the calls below, in this order.
+ * The table of contents of the hypervisor: the steps of the boot, and what holds after each.
+ * From: boot/header.asm.   To: each function that hamlet_main() calls, in this order.
  */
-#define LOG "boot"
 #include "boot/multiboot2.h"
 #include "arch/acpi.h"
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/ktest.h"
-#include "arch/log.h"
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/paging.h"
@@ -20,18 +17,17 @@
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/uart.h"
-#include "arch/x86.h"
-#include "guest/core/vm.h"
+#include "guest/core/identity.h"
+#include "guest/life/life.h"
 #include "monitor/monitor.h"
 #include "pci/pci.h"
-#include "vmx/vcpu/vcpu.h"
-#include "vtd/vtd.h"
 #include "vmx/run/run.h"
 #include "vmx/run/sched.h"
-#include "guest/life/life.h"
-#include "guest/core/identity.h"
+#include "vtd/vtd.h"
+#define LOG "boot"
+#include "arch/log.h"
 
-uint64_t boot_entry_tsc; /* TSC at the first instruction, by boot/header.asm */
+uint64_t boot_entry_tsc; /* TSC at the first instruction; boot/header.asm writes it */
 
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2);
 
@@ -40,7 +36,7 @@ static struct boot_info info;
 static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
 {
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
-    uart_drain(); /* power-off would cut off what the FIFO still holds */
+    uart_drain(); /* a power-off loses what the FIFO still holds */
     if (options.end == END_POWEROFF)
         acpi_power_off();
     if (options.end == END_REBOOT)
@@ -49,7 +45,7 @@ static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
         asm volatile("cli; hlt");
 }
 
-/* The machine is not fit for us; whoever failed has said why. */
+/* End if a step failed without which Hamlet cannot run. The step has logged the reason. */
 static void need(int err, const char *what)
 {
     if (err == 0)
@@ -74,14 +70,14 @@ static bool has_vmx; /* constant after vmx_init() */
 
 static bool never(void) { return false; }
 
-/* What every CPU does before it can run a vCPU. */
+/* Every CPU does this before it can run a vCPU. */
 static void this_cpu_runs_guests(void)
 {
     vmx_enable();
     sched_init_cpu();
 }
 
-/* What every other CPU does. */
+/* The work of every CPU but the first. It does not return. */
 static void other_cpu(void)
 {
     if (has_vmx) {
@@ -92,7 +88,7 @@ static void other_cpu(void)
         cpu_wait();
 }
 
-/* Without VMX everything else is still there, and tested. */
+/* Without VMX there are no VMs; the in-kernel tests run all the same. */
 static unsigned run_guests(unsigned *vms)
 {
     if (!has_vmx)
@@ -102,7 +98,7 @@ static unsigned run_guests(unsigned *vms)
     return vm_run_all();
 }
 
-/* vfs=BDF,N: whoever wants them finds them in the table of functions; a refusal is logged there. */
+/* vfs=BDF,N: the VFs join the table of functions. pci_sriov_enable() logs a refusal. */
 static void enable_vfs(void)
 {
     for (unsigned i = 0; i < options.vfs_count; i++) {
@@ -116,24 +112,24 @@ static void enable_vfs(void)
 
 void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
 {
-    cpu_init_boot();                                   /* this CPU knows who it is */
-    trap_init();                                       /* faults are reported, not triple */
-    init_console(multiboot2_parse(magic, mb2, &info)); /* we can talk */
+    cpu_init_boot();                                   /* this_cpu() works */
+    idt_init();                                        /* an exception is reported */
+    init_console(multiboot2_parse(magic, mb2, &info)); /* there is a console */
     symbol_init(&info);                                /* backtraces have names */
     identity_keep();                                   /* memory for a VM with dma=identity */
     need(page_init(&info), "memory");                  /* there is memory */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
     time_init(acpi_pm_timer());                        /* waits have an end */
-    apic_init();                                       /* interrupts can come, none does */
+    apic_init();                                       /* interrupts can come, none does yet */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
-    enable_vfs();                                      /* and they are functions as others */
+    enable_vfs();                                      /* VFs are functions like others */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
-    has_vmx = vmx_init() == 0;                         /* what this CPU can is known */
+    has_vmx = vmx_init() == 0;                         /* vmx_caps says what this CPU can do */
     if (has_vmx)
         this_cpu_runs_guests();             /* this CPU is in VMX operation */
-    cpu_start_all(options.cpus, other_cpu); /* and so are the others; they wait for work */
+    cpu_start_all(options.cpus, other_cpu); /* the others are too, and wait for work */
     unsigned vms = 0, failed = ktest_run_all();
     failed += run_guests(&vms);
     end(vms, failed);

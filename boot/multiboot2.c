@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tags to struct boot_info: one function per tag, one table. The loader is not an enemy, but a tag
- * that lies about its size must not lead us through all of memory.
- * From: boot/main.c.   To: arch/boot_info.h (who uses what).
- * Spec: Multiboot2 "Boot information format". Tags that are not in the table are not needed.
+ * From the tags of Multiboot2 to struct boot_info: one function per tag, one table. Hamlet trusts
+ * the loader, but a tag with a wrong size must not lead beyond the information.
+ * From: boot/main.c.   To: arch/boot_info.h (the result).
+ * Spec: Multiboot2 "Boot information format". Hamlet needs no tag that the table lacks.
  */
-#define LOG "boot"
 #include "boot/multiboot2.h"
 #include "lib/elf.h"
-#include "arch/log.h"
 #include "lib/string.h"
+#define LOG "boot"
+#include "arch/log.h"
 
-/* The text ends inside its tag, or it is not a text. */
+/* A text at `offset` in the tag; "" if the tag ends before the text does. */
 static const char *text_in(const struct mb2_tag *tag, size_t offset)
 {
     const char *text = (const char *)tag + offset;
@@ -66,7 +66,7 @@ static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
     }
 }
 
-/* The section headers lie behind 20 bytes, so they are not aligned: copied, not pointed to. */
+/* The section headers begin at byte 20 of the tag, so they are not aligned: copy, do not point. */
 static struct elf64_section section_at(const struct mb2_elf *elf, uint32_t n)
 {
     struct elf64_section s;
@@ -74,14 +74,13 @@ static struct elf64_section section_at(const struct mb2_elf *elf, uint32_t n)
     return s;
 }
 
-/* GRUB loads the sections that no segment covers, too, and says in `address` where. */
+/* GRUB loads also the sections that no segment covers, and writes their place into `address`. */
 static void take_elf(const struct mb2_tag *tag, struct boot_info *out)
 {
     const struct mb2_elf *elf = (const struct mb2_elf *)tag;
     if (tag->size < sizeof(*elf) || elf->entry_size != sizeof(struct elf64_section) ||
         elf->count > (tag->size - sizeof(*elf)) / sizeof(struct elf64_section))
-        return; /* no names in backtraces, that is all */
-
+        return; /* backtraces have no names */
     for (uint32_t i = 0; i < elf->count; i++) {
         struct elf64_section symbols = section_at(elf, i);
         if (symbols.type != ELF_SECTION_SYMTAB || symbols.link >= elf->count)
@@ -94,7 +93,7 @@ static void take_elf(const struct mb2_tag *tag, struct boot_info *out)
     }
 }
 
-/* The newer RSDP knows the 64-bit table, so the older one never replaces it. */
+/* The larger RSDP wins: that of ACPI 2.0, which names the 64-bit XSDT. */
 static void take_rsdp(const struct mb2_tag *tag, struct boot_info *out)
 {
     size_t size = tag->size - sizeof(*tag);
@@ -117,7 +116,6 @@ int multiboot2_parse(uint32_t magic, const struct mb2_info *info, struct boot_in
         return FAIL(EINVAL, "not started by a multiboot2 loader (magic=0x%x)", magic);
     out->info_base = ptr_hpa(info);
     out->info_size = info->total_size;
-
     const char *end = (const char *)info + info->total_size;
     const char *at = (const char *)(info + 1);
     while ((size_t)(end - at) >= sizeof(struct mb2_tag)) {

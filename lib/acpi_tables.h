@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layouts of the ACPI tables: those of the firmware, which arch/ reads, and those that a VM gets.
+ * Layouts of the ACPI tables: arch/ reads those of the firmware, and guest/ writes those of a VM.
  * From: arch/acpi.c, arch/acpi_parse.c, guest/load/vacpi.c.
- * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Multiple
- * APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
+ * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)",
+ * "Multiple APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
  */
 #pragma once
 #include "lib/bits.h"
@@ -31,7 +31,7 @@ struct acpi_rsdp {
     char signature[8]; /* "RSD PTR " */
     uint8_t checksum;  /* of the first 20 bytes */
     char oem_id[6];
-    uint8_t revision; /* 0: ends behind rsdt */
+    uint8_t revision; /* 0: the structure ends behind rsdt */
     uint32_t rsdt;
     uint32_t length;
     uint64_t xsdt;
@@ -87,7 +87,7 @@ struct mcfg_entry {
 } __attribute__((packed));
 static_assert(sizeof(struct mcfg_entry) == 16, "PCI Firmware: MCFG allocation");
 
-/* The FADT up to RESET_VALUE, as of ACPI 2.0; the first version ends at offset 116. */
+/* The FADT up to RESET_VALUE, as of ACPI 2.0. That of ACPI 1.0 ends at offset 116. */
 struct acpi_fadt {
     struct acpi_header header;
     uint32_t facs, dsdt;

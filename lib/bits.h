@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bits as the manuals write them: BITS(hi, lo), counted from 0, both ends included.
- * Everything that hardware reads or writes is taken apart and put together with these; C bitfields
- * leave the order open, so they stand nowhere in Hamlet.
+ * Hamlet takes apart and puts together with these all that hardware reads or writes. C leaves the
+ * order of bitfields open, so Hamlet has none.
  *
  * A definition may carry the field's name, its words, and what its values mean:
  *   #define CTX_TT BITS(3, 2, "TT", "which requests are translated", "0:untranslated|2:none")
@@ -17,6 +17,7 @@
 #define BITS(hi, lo, ...)    (((UINT64_C(2) << (hi)) - 1) & ~(BIT(lo) - 1))
 #define BIT_HI(n, ...)       BIT((n)-64) /* a bit of the upper half of a 128-bit entry */
 #define BITS_HI(hi, lo, ...) BITS((hi)-64, (lo)-64)
+/* mask & -mask is its lowest bit: a division by it shifts a field down, a multiplication up. */
 #define FIELD_GET(mask, w)   (((uint64_t)(w) & (mask)) / ((mask) & -(mask)))
 #define FIELD_SET(mask, v)   (((uint64_t)(v) * ((mask) & -(mask))) & (mask))
 
@@ -36,7 +37,7 @@
 #define MIN(a, b)            ((a) < (b) ? (a) : (b))
 #define MAX(a, b)            ((a) > (b) ? (a) : (b))
 
-/* A layout that a manual fixes is proved where it is declared. */
+/* The compiler proves each layout that a manual fixes, where the layout is declared. */
 #ifndef static_assert
 #define static_assert _Static_assert
 #endif

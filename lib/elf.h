@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records of an ELF file: what the loader of kernels reads, and the symbols of our own image.
+ * Records of an ELF file: those of a VM's kernel, and the symbols of Hamlet's own image.
  * From: guest/load/elf.c, boot/multiboot2.c, arch/symbol.c.
  * Spec: ELF "ELF Header", "Program Header"; ELF-64 Object File Format "Sections", "Symbol table".
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Error codes. A function that can fail returns 0 or -E...; the line that says why is logged once,
- * where the error is born, by FAIL (arch/log.h). Whoever gets the code decides, and stays silent.
+ * Error codes. A function that can fail returns 0 or -E... The reason is logged once, by FAIL
+ * (arch/log.h), where the error is found. The callers decide what to do, and log nothing more.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #define EIO        5  /* the hardware did not do as its manual says */
 #define ENOMEM     12 /* no page left */
 #define EFAULT     14 /* the guest has a page fault to handle first */
-#define EBUSY      16 /* somebody else has it */
+#define EBUSY      16 /* another owner has it */
 #define EEXIST     17 /* it is there already */
 #define ENODEV     19 /* the machine lacks a feature */
 #define EINVAL     22 /* a table, an option or an argument makes no sense */
@@ -17,5 +17,6 @@
 #define EPERM      1  /* it would not be safe */
 #define ETIMEDOUT  110
 
+/* A caller for which the error changes nothing writes (void)!f(): the reason is in the log. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define IGNORE(f)  ((void)!(f)) /* its failure changes nothing here */

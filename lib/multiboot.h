@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats of Multiboot and Multiboot2. Hamlet is on both sides: GRUB loads it as a Multiboot2
- * kernel, and it loads the kernels of its VMs as GRUB would.
+ * The formats of Multiboot and Multiboot2. Hamlet is on both sides: GRUB loads Hamlet as a
+ * Multiboot2 kernel, and Hamlet loads the kernels of its VMs as GRUB would.
  * From: boot/multiboot2.c (reads the information), guest/load/info.c (writes it),
  * guest/load/multiboot.c (reads a kernel's header).
  * Spec: Multiboot "OS image format", "Boot information format"; Multiboot2 "OS image format", "Boot
@@ -17,9 +17,9 @@
 #define MEMORY_USABLE    1
 #define MEMORY_RESERVED  2
 
-/* Where a kernel that is not ELF belongs; in both headers. Each end is the first byte behind. */
+/* Where to load a kernel that is not ELF; in both headers. Each end is the first byte behind. */
 struct mb_placement {
-    uint32_t header; /* of the header itself, so that the others have offsets in the file */
+    uint32_t header; /* of the header itself: gives the others their offsets in the file */
     uint32_t load;
     uint32_t load_end; /* 0: all of the file */
     uint32_t bss_end;  /* 0: there is no bss */

@@ -4,6 +4,7 @@
  * From: arch/options.c, guest/life/config.c.   To: lib/parse.c (numbers).   Contract: lib/option.h.
  */
 #include "lib/option.h"
+#include "lib/parse.h"
 #include "lib/string.h"
 
 /* --- Words ------------------------------------------------------------------------------------ */
@@ -52,7 +53,7 @@ const struct option *option_find(const struct option *rows, const char *key)
 
 const char *option_set(const struct option *row, void *structure, const char *value)
 {
-    char copy[OPTION_WORD_MAX]; /* the owner still shows the value as a whole */
+    char copy[OPTION_WORD_MAX]; /* a setter may cut its value; the owner prints it whole */
     void *field = (char *)structure + row->offset;
     if (!value != (row->set == option_flag))
         return value ? "takes no value" : "has no value";
@@ -65,12 +66,13 @@ const char *option_set(const struct option *row, void *structure, const char *va
 
 /* --- Setters ---------------------------------------------------------------------------------- */
 
-/* A bool, an enum, a number of any width. */
+/* A bool, an enum, a number of any width: the machine is little-endian. */
 static void store(const struct option *row, void *field, uint64_t value)
 {
-    memcpy(field, &value, row->size); /* the low bytes stand first */
+    memcpy(field, &value, row->size);
 }
 
+/* `otherwise`: the reason why `value` is not even a number. */
 static const char *number(const struct option *row, void *field, const char *value,
                           uint64_t multiple, const char *otherwise)
 {

@@ -12,8 +12,8 @@
 #define OPTION_WORD_MAX 768 /* a word of a line, and its end */
 
 struct option;
-/* Read `value` into `field`; `value` may be cut. NULL, or what is wrong: then the owner drops the
- * structure. */
+/* Read `value` into `field`; a setter may cut `value`. NULL, or the error: the owner then drops
+ * the whole structure. */
 typedef const char *option_set_fn(const struct option *row, void *field, char *value);
 
 struct option {
@@ -46,9 +46,9 @@ const struct option *option_find(const struct option *rows, const char *key);
 /* Read the value of a row's key into its structure; value NULL: the key stands alone. */
 const char *option_set(const struct option *row, void *structure, const char *value);
 
-/* Take the next word of *at, as a shell would: blanks divide, "..." keeps them, and a backslash takes
- * the next character as it is. (GRUB writes "cmdline=a b".) NULL, or what is wrong. The word is empty
- * when the line is over. */
+/* Take the next word of *at, as a shell would: blanks divide words, "..." keeps them, and a
+ * backslash takes the next character as it is. (GRUB writes "cmdline=a b".) NULL, or what is wrong.
+ * At the end of the line the word is empty. */
 const char *option_next(const char **at, char word[OPTION_WORD_MAX]);
 
 /* Cut a text at the first `c`: what follows it, or NULL. NULL is cut to NULL. */

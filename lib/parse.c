@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers as people write them on a command line.
- * From: lib/option.c, monitor/.   Contract: lib/string.h.
+ * Numbers and addresses as a person writes them, on a command line or at the monitor.
+ * From: lib/option.c, arch/options.c, guest/life/config.c, monitor/.   To: nothing.
+ * Contract: lib/parse.h.
  */
+#include "lib/parse.h"
 #include "lib/bits.h"
-#include "lib/string.h"
 
-unsigned digit_value(char c)
+unsigned parse_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return (unsigned)(c - '0');
@@ -17,6 +18,7 @@ unsigned digit_value(char c)
     return 16;
 }
 
+/* K, M and G are powers of 1024; any other character is no suffix. */
 static uint64_t suffix_factor(char c)
 {
     return c == 'K' ? BIT(10) : c == 'M' ? BIT(20) : c == 'G' ? BIT(30) : 1;
@@ -35,10 +37,9 @@ int parse_u64(const char *s, size_t len, uint64_t *out)
         len--;
     if (len == 0)
         return -EINVAL;
-
     uint64_t v = 0;
     for (size_t i = 0; i < len; i++) {
-        unsigned digit = digit_value(s[i]);
+        unsigned digit = parse_digit(s[i]);
         if (digit >= base || __builtin_mul_overflow(v, base, &v) ||
             __builtin_add_overflow(v, digit, &v))
             return -EINVAL;
@@ -53,7 +54,7 @@ size_t parse_hex(const char **at, size_t max, uint64_t *out)
 {
     size_t n = 0;
     unsigned digit;
-    for (*out = 0; n < max && (digit = digit_value(**at)) < 16; n++, ++*at)
+    for (*out = 0; n < max && (digit = parse_digit(**at)) < 16; n++, ++*at)
         *out = *out << 4 | digit;
     return n;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The posted-interrupt descriptor: the one structure that the CPU (vmx/) and the remapping unit (vtd/) share.
- * There is one per vCPU. Every interrupt for a vCPU is posted here, whether a device sends it through
- * VT-d, another CPU sends it, or Hamlet itself: so there is one way in.
+ * The posted-interrupt descriptor: the one structure that the CPU (vmx/) and the remapping unit
+ * (vtd/) share. Each vCPU has one. Every interrupt for a vCPU is posted there, by a device through
+ * VT-d, by another CPU, or by Hamlet: an interrupt has one way into a vCPU.
  *
  *   running  SN=0 NV=ANV NDST=its CPU   a notification makes the CPU fold PIR, without an exit
- *   ready    SN=1                       no notification is sent; ON stays 0; the CPU that clears SN looks at PIR
+ *   ready    SN=1                       no notification is sent and ON stays 0; the CPU that
+ *                                       clears SN looks at PIR
  *   halted   SN=0 NV=WNV NDST=the CPU   a notification wakes the vCPU up
  *            whose wake list holds it
  *
@@ -22,7 +23,7 @@ struct pi_desc {
     uint64_t reserved[3];
 } __attribute__((aligned(64)));
 LAYOUT(struct pi_desc, control, 32);
-/* As its vCPU is made: ready. */
+/* The first state of a new vCPU: ready. */
 #define PI_DESC_READY ((struct pi_desc){.control = PI_SN})
 static_assert(sizeof(struct pi_desc) == 64, "SDM: the descriptor is 64 bytes");
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Formatted text into a buffer: one pass over the format, one struct per conversion.
- * From: arch/log.c, and everybody who needs a name or a number as text.
- * Spec: ISO C "The fprintf function", as far as lib/printf.h says. Not there: floating point, + and #.
+ * From: everywhere, first of all arch/log.c.   To: nothing.
+ * Spec: ISO C "The fprintf function", as far as lib/printf.h lists it: no floats, no + or #.
  */
 #include "lib/printf.h"
 #include "lib/bits.h"
 #include "lib/string.h"
+#include "lib/types.h"
 
 struct output {
     char *text;
@@ -43,6 +44,7 @@ static void put_text(struct output *o, const struct conversion *c, const char *s
         pad(o, ' ', blank);
 }
 
+/* Blanks, prefix, zeros, digits; blanks come last if the conversion is left-adjusted. */
 static void put_number(struct output *o, const struct conversion *c, uint64_t v, unsigned base,
                        const char *digits, const char *prefix)
 {
@@ -72,7 +74,7 @@ static void put_number(struct output *o, const struct conversion *c, uint64_t v,
         pad(o, ' ', blank);
 }
 
-/* ISO C: what is narrower than int was passed as int. */
+/* ISO C: the caller has passed as an int each argument that is narrower. */
 static int64_t take_signed(va_list *args, int length)
 {
     switch (length) {
@@ -101,6 +103,7 @@ static uint64_t take_unsigned(va_list *args, int length)
     }
 }
 
+/* A precision limits the reading, too: the text need not end within it. */
 static void put_string(struct output *o, const struct conversion *c, const char *s)
 {
     if (s == NULL)
@@ -148,7 +151,7 @@ static void convert(struct output *o, const struct conversion *c, char kind, va_
     case '%':
         put(o, '%');
         break;
-    default: /* shown as it stands, so that the mistake is seen */
+    default: /* print it as it stands, so that the mistake shows */
         put(o, '%');
         put(o, kind);
     }
@@ -175,7 +178,7 @@ static const char *parse_conversion(const char *fmt, struct conversion *c, va_li
         c->zero |= *fmt == '0';
     }
     c->width = parse_count(&fmt, args);
-    if (c->width < 0) { /* only * can say so: ISO C takes the minus for a flag */
+    if (c->width < 0) { /* comes from * only: ISO C takes its minus for a flag */
         c->left = true;
         c->width = -c->width;
     }
@@ -194,7 +197,7 @@ int vsnprintf(char *out, size_t size, const char *fmt, va_list args)
 {
     struct output o = {out, size, 0};
     va_list rest;
-    va_copy(rest, args); /* a va_list parameter has no address that one could hand on */
+    va_copy(rest, args); /* args decays to a pointer here: &args is no va_list * */
     while (*fmt != '\0') {
         if (*fmt != '%') {
             put(&o, *fmt++);

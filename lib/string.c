@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C library's memory and string functions. The big ones are one string instruction: real CPUs do
- * it in large steps, and Bochs counts it as one.
- * From: everywhere; the compiler calls memcpy and memset, too.
+ * The C library's memory and string functions. memcpy and memset are one string instruction: a real
+ * CPU executes that in large steps, and Bochs counts it as one instruction.
+ * From: everywhere; the compiler, too, calls memcpy and memset.   To: nothing.
  * Spec: ISO C "String handling"; SDM "Fast-String Operation".
  */
 #include "lib/string.h"
+#include <stdint.h>
 
 void *memcpy(void *to, const void *from, size_t size)
 {
@@ -18,7 +19,7 @@ void *memmove(void *to, const void *from, size_t size)
 {
     if ((uintptr_t)to - (uintptr_t)from >= size)
         return memcpy(to, from, size);
-    char *d = to; /* the end of the target lies on what is still to be read: from the end on */
+    char *d = to; /* `to` lies within the source: copy from the end on */
     const char *s = from;
     while (size-- > 0)
         d[size] = s[size];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses that must not be mixed up are different types: a guest-physical address never fits
- * where a host-physical one is wanted, so the classic mistake of device assignment does not compile.
+ * Addresses that must not be mixed up are different types. A guest-physical address does not fit
+ * where a host-physical one is wanted, so the classic mistake of assignment does not compile.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 
 typedef struct {
     uint64_t v;
-} gpa_t; /* guest-physical: what the guest believes; also the device's address (IOVA) */
+} gpa_t; /* guest-physical: the guest's view; also the address that its devices use (IOVA) */
 
 typedef struct {
     uint64_t v;

@@ -7,6 +7,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/focus.h"
+#include "lib/parse.h"
 
 bool complain(const struct args *a, const char *fmt, ...)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large are the BARs? Write ones and zeros, and see which bits follow.
+ * The sizes of BARs: write ones and zeros, and see which bits follow.
  * From: pci/scan.c (every function), pci/sriov.c (the BARs of VFs).   To: pci/config.c.
  * Spec: PCI Local Bus "Base Addresses", "Expansion ROM Base Address Register".
  *
- * With decode on, a BAR full of ones would claim the addresses below 4 GiB for a moment, where the
- * APICs and the flash are; so Command.MEM and Command.IO are off meanwhile. Nothing is printed
- * then: the console may be behind that very bridge.
+ * With decode on, a BAR full of ones would claim addresses below 4 GiB for a moment, where the
+ * APICs and the flash are. So Command.MEM and Command.IO are off during the sizing. Nothing is
+ * printed meanwhile: the console may be behind the bridge that is being sized.
  */
 #include "pci/pci_private.h"
 #include "arch/uart.h"
@@ -30,8 +30,8 @@ static void raw_write(bdf_t bdf, uint16_t reg, bool is_64bit, uint64_t v)
         pci_write32(bdf, reg + 4, HI32(v));
 }
 
-/* The bits that follow what is written are one unbroken run, from the size up to the end of the
- * register; only upper halves (of 64 bits, of I/O addresses) may be left out. */
+/* True: the writable bits are one unbroken run, from the size up to the end of the register. Only
+ * the upper half (of 64 bits, of an I/O address) may be hardwired. */
 static bool mask_plausible(const struct pci_bar *bar, uint64_t writable)
 {
     uint64_t end = writable + bar->size; /* 0: the run reaches bit 63 */
@@ -42,8 +42,8 @@ static bool mask_plausible(const struct pci_bar *bar, uint64_t writable)
     return end == 0 || end >= BIT(32);
 }
 
-/* Find base and size: write zeros, then `ones`, and put the register back. False: the bits that
- * follow make no size; they are left in bar->size. */
+/* Find base and size: write zeros, then `ones`, and restore the register. False: the writable bits
+ * make no size; bar->size then holds these bits. */
 static bool bar_size(bdf_t bdf, uint16_t reg, uint64_t ones, struct pci_bar *bar)
 {
     uint64_t before = raw_read(bdf, reg, bar->is_64bit);
@@ -60,8 +60,8 @@ static bool bar_size(bdf_t bdf, uint16_t reg, uint64_t ones, struct pci_bar *bar
     return false;
 }
 
-/* Flags are hardwired, so they are what zeros leave standing. The value found there would not do: a
- * BAR smaller than 16 bytes has address bits in their place. */
+/* The flags are hardwired: the bits that remain after a write of zeros. The present value does not
+ * show them: in a BAR smaller than 16 bytes, address bits stand in their place. */
 static uint32_t bar_flags(bdf_t bdf, uint16_t reg)
 {
     uint32_t before = pci_read32(bdf, reg);
@@ -79,7 +79,7 @@ struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
         bar.is_64bit = FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64;
         bar.prefetchable = flags & PCI_BAR_MEM_PREFETCH;
     }
-    if (bar.is_64bit && !paired) /* the last register has no upper half */
+    if (bar.is_64bit && !paired) /* no register is left for the upper half */
         return (struct pci_bar){.kind = PCI_BAR_NONE, .size = flags};
     if (!bar_size(bdf, reg, UINT64_MAX, &bar))
         return (struct pci_bar){.kind = PCI_BAR_NONE, .is_64bit = bar.is_64bit, .size = bar.size};
@@ -106,12 +106,12 @@ static unsigned bar_count(const struct pci_function *f)
         return PCI_BAR_COUNT;
     case PCI_HEADER_BRIDGE:
         return 2;
-    default: /* CardBus bridges, and types that no specification describes, are left alone */
+    default: /* CardBus bridges, and types that no specification describes: do not touch */
         return 0;
     }
 }
 
-/* The sizes of its BARs are not known yet: take the largest. */
+/* Called before the BARs are sized, so each counts with the largest size. */
 bool pci_is_console(const struct pci_function *f)
 {
     uint16_t port = uart_port();
@@ -129,7 +129,6 @@ void pci_bars_read(struct pci_function *f)
     unsigned count = bar_count(f);
     if (count == 0 || PCI_CLASS_SUB(f->class_code) == PCI_SUB_HOST_BRIDGE || pci_is_console(f))
         return;
-
     uint64_t bogus[PCI_BAR_COUNT] = {0};
     uint16_t command = pci_command(f->bdf, 0, PCI_COMMAND_IO | PCI_COMMAND_MEM);
     for (unsigned i = 0; i < count; i++) {
@@ -142,7 +141,6 @@ void pci_bars_read(struct pci_function *f)
     }
     f->rom = rom_probe(f->bdf, f->header_type == PCI_HEADER_BRIDGE ? PCI_BRIDGE_ROM : PCI_ROM);
     pci_write16(f->bdf, PCI_COMMAND, command);
-
     for (unsigned i = 0; i < count; i++)
         if (bogus[i])
             log_info(BDF_FMT " bar%u ignored: writable bits 0x%lx make no size", BDF_ARG(f->bdf), i,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capabilities: what a function can do beyond its header, as two lists linked by the device itself.
- * A device may link them in a circle, into its header or past the end; so every pointer is checked.
+ * Capabilities: the features of a function beyond its header, in two lists that the device links.
+ * The links may form a circle, lead into the header or past the end: every pointer is checked.
  * From: pci/scan.c, sriov.c.   To: pci/config.c.
  * Spec: PCI Local Bus "Capabilities List"; PCI Express Base "PCI Express Extended Capabilities".
  */
@@ -10,16 +10,16 @@
 #include "arch/log.h"
 
 /* 48 capabilities of the least size, a dword each, fill 0x40 to 0xff: a longer list is a circle.
- * Extended ones could be more, but no device comes near. */
+ * There could be more extended ones, but no device has nearly as many. */
 #define CAP_STEPS_MAX 48
 
-/* A walk over the list: where it is, and whether the list has turned out to have no proper end. */
+/* A walk along the list. */
 struct cap_walk {
     bdf_t bdf;
     uint8_t at, id; /* of the capability that cap_next() has reached */
     uint16_t link;  /* the register with the next pointer; 0: there is no list */
     unsigned steps;
-    bool broken;
+    bool broken; /* the list has no proper end */
 };
 
 static struct cap_walk cap_walk(bdf_t bdf)
@@ -39,7 +39,7 @@ static bool cap_next(struct cap_walk *w)
         return false;
     w->id = w->at >= PCI_CAP_FIRST ? pci_read8(w->bdf, w->at + PCI_CAP_ID) : UINT8_MAX;
     w->link = w->at + PCI_CAP_NEXT;
-    /* into the header, no capability there, or a circle */
+    /* a link into the header, to no capability, or in a circle */
     w->broken = w->id == UINT8_MAX || w->steps++ == CAP_STEPS_MAX;
     return !w->broken;
 }
@@ -54,7 +54,7 @@ uint8_t pci_cap_find(bdf_t bdf, uint8_t id)
 
 uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id)
 {
-    /* A conventional function behind ECAM may answer above 255 with its header once more. */
+    /* Behind ECAM, a conventional function may show its header again from register 256 on. */
     if (!pci_has_ecam(bdf) || !pci_cap_find(bdf, PCI_CAP_ID_PCIE))
         return 0;
     uint16_t at = PCI_EXT_FIRST;
@@ -69,7 +69,7 @@ uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id)
     return 0;
 }
 
-/* Bytes that a capability takes; those whose length depends on their own words are asked. */
+/* The length of an MSI capability depends on its own control word. */
 static unsigned msi_size(uint16_t control)
 {
     bool is_64 = control & PCI_MSI_64;
@@ -78,6 +78,7 @@ static unsigned msi_size(uint16_t control)
     return PCI_MSI_DATA(is_64) + 2;
 }
 
+/* The bytes of a capability that Hamlet uses. */
 static unsigned cap_size(bdf_t bdf, uint8_t at, uint8_t id)
 {
     switch (id) {
@@ -86,7 +87,7 @@ static unsigned cap_size(bdf_t bdf, uint8_t at, uint8_t id)
     case PCI_CAP_ID_MSI:
         return msi_size(pci_read16(bdf, at + PCI_MSI_CONTROL));
     case PCI_CAP_ID_PCIE:
-        return 20; /* version 1 of an endpoint; version 2 is checked where its registers are used */
+        return 20; /* version 1 of an endpoint; has_control2() in pci/reset.c checks version 2 */
     case PCI_CAP_ID_MSIX:
         return 12;
     default:
@@ -110,7 +111,7 @@ static void cap_note(struct pci_function *f, uint8_t at, uint8_t id)
 {
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
         uint8_t *field = (uint8_t *)f + known[i].field;
-        if (known[i].id != id || *field) /* of two with the same id the first counts */
+        if (known[i].id != id || *field) /* of two with one id, the first counts */
             continue;
         if (at + cap_size(f->bdf, at, id) <= PCI_CONFIG_SIZE)
             *field = at;

@@ -2,9 +2,10 @@
 /*
  * Read and write configuration space: by memory (ECAM) where the firmware's MCFG has a window for
  * the bus, else by the pair of ports 0xCF8/0xCFC, which reaches the first 256 bytes only.
- * From: everything in pci/ and above.   To: arch/acpi.h (MCFG), arch/paging.h (mapping), arch/io.h.
+ * From: everywhere.   To: arch/acpi_parse.c (acpi_mcfg_windows), arch/paging.c (mmio_map),
+ * arch/io.h.
  * Spec: PCI Local Bus "Configuration Mechanism #1"; PCI Express Base "PCI Express Enhanced
- * Configuration Access Mechanism (ECAM)"; PCI Firmware "MCFG".
+ * Configuration Access Mechanism (ECAM)"; PCI Firmware "MCFG Table Description".
  */
 #include "pci/pci_private.h"
 #include "arch/acpi.h"
@@ -12,25 +13,23 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/spinlock.h"
-#include "lib/string.h"
 #include "arch/time.h"
-#include "pci/pci.h"
+#include "lib/string.h"
 #define LOG "pci"
 #include "arch/log.h"
 
 #define ECAM_WINDOW_MAX 8
 #define ECAM_BUS_SIZE   BIT(20) /* 32 devices of 8 functions of 4 KiB */
-/* No x86 processor has more physical address bits; a window above is nonsense of the firmware. */
+/* No x86 processor has more physical address bits: a window above is an error of the firmware. */
 #define ECAM_END        BIT(52)
 
-/* The first byte of each bus's configuration space; NULL: not by ECAM. Constant after
- * pci_config_init(). */
+/* Where each bus's configuration space begins; NULL: no ECAM. Constant after pci_config_init(). */
 static uint8_t *ecam_bus[256];
 
-/* 0xCF8 is a latch shared by all CPUs: address and data have to stay together. */
+/* All CPUs share the latch 0xCF8. The lock is held until the data port was accessed, too. */
 static struct spinlock port_lock;
 
-/* Map the window and use it for its buses. False: it makes no sense, or there is no memory. */
+/* Map the window and use it for its buses. False: impossible values, or no memory for tables. */
 static bool window_take(const struct mcfg_window *w)
 {
     uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
@@ -43,7 +42,7 @@ static bool window_take(const struct mcfg_window *w)
     if (!p)
         return false;
     for (unsigned bus = w->first_bus; bus <= w->last_bus; bus++)
-        if (!ecam_bus[bus]) /* where windows overlap, the first one counts */
+        if (!ecam_bus[bus]) /* where windows overlap, the first counts */
             ecam_bus[bus] = p + (bus - w->first_bus) * ECAM_BUS_SIZE;
     return true;
 }
@@ -57,7 +56,7 @@ void pci_config_init(void)
         return;
     }
     struct mcfg_window windows[ECAM_WINDOW_MAX];
-    size_t count = MIN(mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
+    size_t count = MIN(acpi_mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
     for (const struct mcfg_window *w = windows; w < windows + count; w++) {
         if (window_take(w))
             log_info("config=ecam base=0x%lx buses=%02x-%02x", w->base.v, w->first_bus,
@@ -80,14 +79,15 @@ bool pci_config_overlaps(uint64_t base, uint64_t size)
     return false;
 }
 
-/* The register in memory, or NULL if it has to go by the ports. */
+/* The register in memory; NULL: the access goes through the ports. */
 static uint8_t *ecam_register(bdf_t bdf, uint16_t reg)
 {
     uint8_t *bus = ecam_bus[BDF_BUS(bdf)];
     return bus && reg < PCIE_CONFIG_SIZE ? bus + BDF_DEVFN(bdf) * PCIE_CONFIG_SIZE + reg : NULL;
 }
 
-/* Lock the latch and put the address into it; the data port of the register's first byte. */
+/* Lock the latch, write the address into it, and return the data port of the register. The caller
+ * unlocks after its access. */
 static uint16_t port_select(bdf_t bdf, uint16_t reg)
 {
     spin_lock(&port_lock);
@@ -127,8 +127,8 @@ uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
     return old;
 }
 
-/* Command alone: a write of 32 bits would clear the error bits of Status. Under a lock: a CPU that
- * switches bus mastering off must not meet one that writes the old value back. */
+/* 16 bits: a write of 32 would clear the error bits of Status. The lock keeps another CPU from
+ * writing back an old value, with bus mastering on, after this one has switched it off. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
     static struct spinlock lock;
@@ -140,7 +140,7 @@ uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 
 bool pci_wait_ready(bdf_t bdf)
 {
-    /* Command and Status as well: a VF's vendor id is all-ones even if it answers. */
+    /* Command and Status decide: the vendor id of a VF reads as all-ones even when it answers. */
     return wait_until(pci_read32(bdf, PCI_COMMAND) != UINT32_MAX &&
                           pci_read16(bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
                       PCI_RETRY_TIMEOUT_US);

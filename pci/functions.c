@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list of functions, in the order of their bdf, and the line that each one gets in the log.
- * From: pci/scan.c and sriov.c (fill it), everything above (reads it).   To: pci/caps.c (FLR).
+ * The list of functions, in the order of their bdf, and the line of each in the log.
+ * From: pci/scan.c, sriov.c (pci_function_add), everywhere (pci_get, pci_find).
+ * To: pci/caps.c (pci_has_flr).
  */
 #include "pci/pci_private.h"
 #include "lib/text.h"
@@ -9,7 +10,7 @@
 #define LOG "pci"
 #include "arch/log.h"
 
-/* Entries never move, as others point to them; by_bdf is the order in which they are handed out. */
+/* An entry never moves, as pointers lead to it. by_bdf has the entries in order; vendor 0: free. */
 static struct pci_function functions[PCI_FUNCTION_MAX];
 static struct pci_function *by_bdf[PCI_FUNCTION_MAX];
 static size_t function_count;
@@ -51,7 +52,6 @@ struct pci_function *pci_function_add(bdf_t bdf)
     }
     memset(f, 0, sizeof(*f));
     f->bdf = bdf;
-
     size_t at = function_count++;
     for (; at > 0 && by_bdf[at - 1]->bdf > bdf; at--)
         by_bdf[at] = by_bdf[at - 1];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSI and MSI-X of a physical function: which message it sends, and whether.
+ * MSI and MSI-X of a physical function: the message that it sends, and the enable bits.
  * From: guest/assign/vmsi.c, guest/assign/vmsix.c (the message is VT-d's).   To: pci/config.c.
  * Spec: PCI Local Bus "MSI and MSI-X Operation".
  */
@@ -21,8 +21,8 @@ struct pci_msi_info pci_msi_info(const struct pci_function *f)
     };
 }
 
-/* Three registers cannot change at once. Clearing the enable bit meanwhile would lose what arrives,
- * or send it as INTx; the mask bits hold it back, where there are any. */
+/* Three registers cannot change at once. With the enable bit cleared meanwhile, an interrupt would
+ * be lost or sent as INTx. The mask bits hold it back, where the function has them. */
 void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data, unsigned count_log2)
 {
     struct pci_msi_info info = pci_msi_info(f);
@@ -57,6 +57,7 @@ void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
                      PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
 }
 
+/* Does [offset, offset + size) lie in a memory BAR? */
 static bool fits(const struct pci_function *f, unsigned bar, uint64_t offset, uint64_t size)
 {
     return bar < PCI_BAR_COUNT && f->bars[bar].kind == PCI_BAR_MEM &&

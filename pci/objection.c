@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What speaks against giving a function to its owner. Each why_...() answers with the reason in
- * words, or NULL: no objection.
- * From: guest/assign/audit.c, guest/assign/vbar.c (ROMs).   To: pci/requester.c (groups), reset.c, bar.c.
+ * The reasons against giving a function to its owner. Each why_...() returns the reason in words;
+ * NULL: no objection.
+ * From: guest/assign/audit.c, guest/assign/vbar.c (ROMs).
+ * To: pci/requester.c (groups), reset.c, bar.c.
  */
 #include "pci/pci_private.h"
 #include "arch/page.h"
 
-/* Local APICs and I/O APICs live here on every PC. */
+/* The local APICs and I/O APICs of every PC are here. */
 #define APIC_RANGE_BASE UINT64_C(0xfec00000)
 #define APIC_RANGE_SIZE UINT64_C(0x300000)
 #define PHYSICAL_END    BIT(52)
 
-/* Chipset and bridges: no owner may have them. */
+/* No owner may have the chipset or a bridge. */
 static const char *why_bridge(const struct pci_function *f)
 {
     if (PCI_CLASS_SUB(f->class_code) == PCI_SUB_HOST_BRIDGE)
@@ -34,7 +35,7 @@ static const char *why_vfs(const struct pci_function *f)
     return pci_sriov_is_on(f) ? "its virtual functions are in use" : NULL;
 }
 
-/* A BAR that overlaps something else would give the guest that as well. */
+/* With a BAR that overlaps another thing, the guest would get that, too. */
 static const char *why_bar(const struct pci_function *f, const struct pci_bar *bar)
 {
     static const struct pci_bar apics = {
@@ -66,7 +67,7 @@ static const char *why_bars(const struct pci_function *f)
     return why;
 }
 
-/* A ROM claims addresses only while it is used; so ROMs are compared here, and not above. */
+/* A ROM claims addresses only while it is enabled, so only here is it compared with other ROMs. */
 const char *pci_rom_objection(const struct pci_function *f)
 {
     if (!f->rom.base)
@@ -117,7 +118,7 @@ size_t pci_objections(const struct pci_function *f, struct pci_objection *out)
         if (why)
             out[count++] = (struct pci_objection){objections[i].name, why, objections[i].final};
         if (why && objections[i].why == why_bridge)
-            break; /* the rest makes no sense for it */
+            break; /* the other objections do not apply to a bridge */
     }
     return count;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PCI as hardware: which functions there are and how to speak to them. Knows nothing of guests.
- * From: boot/main.c, vtd/ (scope paths), guest/ (assignment).
+ * PCI as hardware: the functions of the machine, and access to them. Knows nothing of guests.
+ * From: boot/main.c, vtd/ (scope paths), guest/assign/.
  * To: pci/config.c, functions.c, scan.c, bar.c, caps.c, msi.c, reset.c, requester.c, sriov.c,
  * room.c, objection.c; register names in pci/pci_regs.h.
  * Spec: PCI Local Bus 3.0; PCI Express Base "Configuration Space"; PCI Firmware "MCFG".
@@ -19,7 +19,7 @@ enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM };
 struct pci_bar {
     enum pci_bar_kind kind;
     bool is_64bit, prefetchable;
-    uint64_t base; /* as the firmware placed it; 0: not placed */
+    uint64_t base; /* where the firmware placed it; 0: nowhere */
     uint64_t size; /* bytes, a power of two; the upper half of a 64-bit pair has kind NONE */
 };
 
@@ -34,24 +34,24 @@ struct pci_function {
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
     uint16_t ext_acs, ext_ats, ext_sriov, ext_ari;
-    /* What the MSI and MSI-X capabilities said at boot. Never read again: once a guest has the
-     * function, it may have firmware of the guest's choice. */
+    /* The MSI and MSI-X capabilities as read at boot. Never read again: a guest that has the
+     * function may load firmware of its own into it, which may show other values. */
     uint16_t msi_control, msix_control;
     uint32_t msix_table, msix_pba;
-    /* Bridges: the buses behind; parent: the bridge this function is behind, NULL on a root bus. */
+    /* Of a bridge: the buses behind it. parent: the bridge above, NULL on a root bus. */
     uint8_t secondary_bus, subordinate_bus;
     struct pci_function *parent;
-    /* Of a virtual function: the physical one, else NULL. Configuration space of a VF reads
-     * all-ones as vendor and device, and zero as BARs; the values in here are the true ones. */
+    /* Of a virtual function: the physical one, else NULL. In its configuration space, vendor and
+     * device read as all-ones and BARs as zero; this structure has the true values. */
     struct pci_function *physical;
-    void *owner; /* whose it is (guest/assign/assign.c: a VM), NULL: nobody's */
-    bool parked; /* it could not be reset after its last owner: in quarantine */
-    bool spared; /* its guest is using it: no reset of another function may hit it by the way */
+    void *owner; /* the VM that has it (guest/assign/assign.c); NULL: none */
+    bool parked; /* its reset after the last owner failed: in quarantine */
+    bool spared; /* its guest is using it: the reset of another function must not hit it */
     struct pci_bar bars[PCI_BAR_COUNT];
     struct pci_bar rom; /* kind MEM if there is one */
 };
 
-/* Find every function: all buses that the bridges name, bounded; BARs sized with decode off. */
+/* Find every function on all buses that the bridges name. BARs are sized with decode off. */
 void pci_scan(void);
 size_t pci_count(void);
 struct pci_function *pci_get(size_t n);   /* n < pci_count(), in order of bdf */
@@ -73,14 +73,15 @@ static inline void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(
 static inline void pci_write32(bdf_t bdf, uint16_t reg, uint32_t v) { pci_write(bdf, reg, 4, v); }
 bool pci_has_ecam(bdf_t bdf);
 
-/* Walk a capability list, at most 48 steps; check every pointer. 0: not there, or a broken list. */
+/* The offset of a capability; 0: there is none, or the list is broken. Every pointer is checked,
+ * and a walk has at most 48 steps. */
 uint8_t pci_cap_find(bdf_t bdf, uint8_t id);
 uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id);
 
-/* Set and clear bits of Command; returns the old value. */
+/* Set and clear bits of Command, under a lock. Returns the old value. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear);
 
-/* MSI: what the physical function sends. Setting the message leaves the enable bit as it is. */
+/* The MSI of the physical function. pci_msi_set() does not change the enable bit. */
 struct pci_msi_info {
     bool is_64bit, maskable;
     uint8_t message_count_log2; /* Multiple Message Capable, 0..5 */
@@ -90,7 +91,8 @@ void pci_msi_set(const struct pci_function *f, uint64_t address, uint16_t data,
                  unsigned count_log2);
 void pci_msi_enable(const struct pci_function *f, bool on);
 
-/* MSI-X: where table and PBA lie; -EINVAL (logged) if what the device says does not fit its BAR. */
+/* The place of the MSI-X table and PBA. -EINVAL (logged): the function has no MSI-X, or what it
+ * says does not fit its BAR. */
 struct pci_msix_info {
     uint16_t count; /* entries, 1..2048 */
     uint8_t table_bar, pba_bar;
@@ -99,9 +101,9 @@ struct pci_msix_info {
 MUST_CHECK int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out);
 void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all);
 
-/* Reset, best kind first; bounded by the times of the specification. The function's BARs, Command
- * (bus master and interrupts off) and INTx disable are restored afterwards. -ENODEV: no way to
- * reset it; -ETIMEDOUT: it did not come back. `used` says which way was taken. */
+/* Reset by the best way that works, bounded by the times of the specification. Afterwards the BARs
+ * and Command are restored, with bus mastering and interrupts off. *used: the way that worked.
+ * -ENODEV: there is none; -ETIMEDOUT: the function did not come back. */
 enum pci_reset_kind {
     PCI_RESET_NONE,
     PCI_RESET_FLR,
@@ -116,27 +118,28 @@ MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
 MUST_CHECK int pci_drain(const struct pci_function *f);
 
 /* The requester id under which the function's requests arrive at the root: its own, or that of a
- * bridge on the way ("alias"). Both have to be mapped where they differ. */
+ * bridge on the way. Where the two differ, VT-d has to know both. */
 bdf_t pci_requester(const struct pci_function *f);
 /* Two functions that cannot be told apart or isolated from each other are of one group (ACS, bridge
  * alias, multifunction siblings). The group's number is the bdf of its first function. */
 bdf_t pci_group(const struct pci_function *f);
-/* What on the hardware's side speaks against giving the function to its owner (set `owner` before
- * asking: what has the same owner does not count). RMRR and VT-d scopes: vtd/vtd.h. */
+/* The reasons in hardware against giving the function to its owner; returns their number. Set
+ * `owner` before the call: functions of the same owner do not count. RMRR and VT-d scopes:
+ * vtd/vtd.h. */
 struct pci_objection {
     const char *name; /* short and stable: bridge, console, vfs, bar, group, no-reset */
     const char *why;  /* in words */
-    bool final;       /* nobody may waive it */
+    bool final;       /* the user cannot waive it */
 };
 #define PCI_OBJECTION_MAX 6
 size_t pci_objections(const struct pci_function *f, struct pci_objection *out);
-/* The same about its ROM alone, which not everybody wants; NULL: it may be shown. */
+/* The reason against showing its ROM to the guest; NULL: there is none. */
 const char *pci_rom_objection(const struct pci_function *f);
 /* The first objection in words; NULL: there is none. */
 const char *pci_not_assignable(const struct pci_function *f);
 
-/* Make `count` virtual functions of a physical one appear, each a pci_function of its own behind
- * pci_find(). -ENODEV: no SR-IOV, or fewer VFs than that; -EBUSY: they are enabled already;
- * -ENOSPC: no bus number or no address space for them; -ETIMEDOUT: they did not come.
+/* Enable `count` virtual functions of a physical one; each becomes a pci_function of its own, which
+ * pci_find() finds. -ENODEV: no SR-IOV, or fewer VFs than that; -EBUSY: VFs are enabled already;
+ * -ENOSPC: no bus number or no address space for them; -ETIMEDOUT: a VF does not answer.
  * Spec: PCI Express Base "Single Root I/O Virtualization". */
 MUST_CHECK int pci_sriov_enable(struct pci_function *pf, unsigned count);

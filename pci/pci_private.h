@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of pci/ need of each other.
+ * The functions that the files of pci/ use of each other. Private to pci/.
  * From: pci/scan.c, sriov.c, reset.c, objection.c.   To: pci/config.c, functions.c, bar.c, caps.c.
  */
 #pragma once
@@ -11,59 +11,59 @@
 
 /* config.c: take over the MCFG's windows; without them 0xCF8/0xCFC is used. */
 void pci_config_init(void);
-/* Does [base, base + size) touch memory that reaches configuration space? */
+/* Does [base, base + size) overlap a window of ECAM? */
 bool pci_config_overlaps(uint64_t base, uint64_t size);
-/* Wait until configuration space answers again after a reset, at most a second. */
+/* Wait until configuration space answers after a reset. False: it does not within a second. */
 bool pci_wait_ready(bdf_t bdf);
 /* Clear and set bits of a 16-bit register; write it only if it changes. Returns the old value. */
 uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear);
 
-/* functions.c: forget all of them; a new, empty entry, NULL if the list is full (logged). */
+/* functions.c: remove all functions; add one, empty. NULL (logged): the list is full. */
 void pci_functions_clear(void);
 struct pci_function *pci_function_add(bdf_t bdf);
 void pci_function_remove(bdf_t bdf);
-/* One line that says what is there, for people and for tests. */
+/* Log one line about the function, for people and for tests. */
 void pci_function_log(const struct pci_function *f);
 
-/* bar.c: the BARs and the ROM of the header, with decode off meanwhile. */
+/* bar.c: read and size the BARs and the ROM of the header, with decode off meanwhile. */
 void pci_bars_read(struct pci_function *f);
 /* Is the console's UART in one of its I/O BARs? Such a function is left as it is. */
 bool pci_is_console(const struct pci_function *f);
-/* Size the one BAR at `reg`, while the caller has decode off; paired: the register after it may be
- * its upper half. The register is left as it was. */
+/* Size one BAR at `reg`; the caller has switched decode off. paired: the next register may be its
+ * upper half. The register keeps its value. */
 struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired);
-/* Put base back into the registers at `reg`, flags are hardwired. */
+/* Write base into the registers at `reg`. The flags are hardwired. */
 void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar);
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b);
 
-/* caps.c: fill in the cap_ and ext_ fields; leave out what exceeds configuration space. */
+/* caps.c: fill the cap_ and ext_ fields, without what exceeds configuration space. */
 void pci_caps_read(struct pci_function *f);
 /* PCIE_PORT_TYPE of the function, -1: it has no PCI Express capability. */
 int pci_port_type(const struct pci_function *f);
 bool pci_is_bridge(const struct pci_function *f); /* to another PCI bus */
 bool pci_has_flr(const struct pci_function *f);
 
-/* requester.c: turn on all Access Control Services that the port or function has. */
+/* requester.c: switch on those Access Control Services that isolate. */
 void pci_acs_enable(const struct pci_function *f);
 
-/* What the VFs of pf will be; nothing is enabled before all of it is known to be right. */
+/* A plan of the VFs of pf. No VF is enabled before the whole plan is valid. */
 struct vf_plan {
     struct pci_function *pf;
     unsigned count;
     bdf_t first;
     uint16_t stride;
-    struct pci_bar bars[PCI_BAR_COUNT]; /* of the first VF; the others' follow without a gap */
+    struct pci_bar bars[PCI_BAR_COUNT]; /* of the first VF; those of the others follow directly */
 };
-/* room.c: an address for this BAR of all VFs; 0: there is none. */
+/* room.c: an address for this BAR of all VFs together; 0: there is none. */
 uint64_t pci_room_find(const struct vf_plan *plan, const struct pci_bar *bar);
 
 /* sriov.c: are its virtual functions enabled? */
 bool pci_sriov_is_on(const struct pci_function *pf);
-/* What a reset of a physical function takes from its virtual ones. */
+/* The registers of a physical function that a reset clears, and by which its VFs exist. */
 struct sriov_saved {
     uint16_t control, vf_count;
     uint32_t page_size, bars[PCI_BAR_COUNT];
 };
 void pci_sriov_save(const struct pci_function *pf, struct sriov_saved *s);
-/* The VFs come back where they were, as after power-on. */
+/* The VFs are where they were, in the state of power-on. */
 void pci_sriov_restore(const struct pci_function *pf, const struct sriov_saved *s);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under which id the requests of a function arrive at VT-d, and which functions cannot be isolated
- * from each other, so that all of them must have the same owner.
- * From: pci/objection.c, vtd/intremap.c, guest/assign/assign.c.   To: pci/functions.c (the bridges).
+ * The id under which the requests of a function arrive at VT-d, and the groups of functions that
+ * cannot be isolated from each other, so that a group must have one owner.
+ * From: pci/objection.c, vtd/intremap.c, guest/assign/assign.c.
+ * To: pci/functions.c (the bridges).
  * Spec: VT-d "Identifying Origination of DMA Requests"; PCI Express Base "Access Control Services
  * (ACS)"; PCI Express to PCI/PCI-X Bridge "Transaction Ownership".
  */
 #include "pci/pci_private.h"
 
-/* These keep two functions of a device apart: requests and answers go up to VT-d, not across ... */
+/* These isolate two functions of a device: requests and completions go up to VT-d ... */
 #define ACS_DEVICE (PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL)
 /* ... and these two functions below a port. */
 #define ACS_PORT   (ACS_DEVICE | PCI_ACS_VALIDATE | PCI_ACS_FORWARD)
@@ -21,7 +22,7 @@ void pci_acs_enable(const struct pci_function *f)
     pci_change16(f->bdf, f->ext_acs + PCI_ACS_CONTROL, can & ACS_PORT, 0);
 }
 
-/* Is each of `wanted` on that the function has? A service that it lacks, it does not need. */
+/* Are all `wanted` services on that the function has? One that it lacks is not needed. */
 static bool acs_active(const struct pci_function *f, uint16_t wanted)
 {
     if (!f->ext_acs)
@@ -30,9 +31,9 @@ static bool acs_active(const struct pci_function *f, uint16_t wanted)
     return (pci_read16(f->bdf, f->ext_acs + PCI_ACS_CONTROL) & wanted) == wanted;
 }
 
-/* A conventional bus has no ids: the bridge signs for what is behind it. A PCI Express to PCI
- * bridge signs as device 0 of its secondary bus, one without the capability with its own id; the
- * bridge nearest to the root has the last word. */
+/* Requests on a conventional bus have no id, so the bridge puts its own into them: a PCI Express to
+ * PCI bridge that of device 0 on its secondary bus, a bridge without the capability its own. The
+ * bridge nearest to the root decides. */
 bdf_t pci_requester(const struct pci_function *f)
 {
     bdf_t id = f->bdf;
@@ -52,7 +53,7 @@ static bool siblings(const struct pci_function *a, const struct pci_function *b)
            BDF_DEV(a->bdf) == BDF_DEV(b->bdf);
 }
 
-/* The first of the functions of its device that talk to each other without VT-d seeing it. */
+/* The first of those functions of its device that can reach each other without VT-d. */
 static const struct pci_function *first_sibling(const struct pci_function *f)
 {
     if (acs_active(f, ACS_DEVICE))
@@ -65,21 +66,21 @@ static const struct pci_function *first_sibling(const struct pci_function *f)
     return f;
 }
 
-/* Does the port, and every bridge above it, send everything from below up to VT-d? */
+/* Does this port, and every bridge above, send all requests from below up to VT-d? */
 static bool path_isolates(const struct pci_function *bridge)
 {
     for (; bridge; bridge = bridge->parent) {
         int type = pci_port_type(bridge);
         bool port = type == PCIE_ROOT_PORT || type == PCIE_DOWNSTREAM;
-        bool upstream = type == PCIE_UPSTREAM; /* it has nobody beside it to talk to */
+        bool upstream = type == PCIE_UPSTREAM; /* nothing is beside it that it could reach */
         if (!(port && acs_active(bridge, ACS_PORT)) && !upstream)
             return false;
     }
     return true;
 }
 
-/* Climb to the bridge from which on the function is isolated. As bridges come before what is behind
- * them, the function reached is the first of its group. */
+/* Climb to the bridge above which the path isolates. A bridge has a lower bdf than what is behind
+ * it, so the function reached is the first of its group. */
 bdf_t pci_group(const struct pci_function *f)
 {
     const struct pci_function *top = first_sibling(f);

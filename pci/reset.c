@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bring a function back to the state of power-on, so that no owner sees data of the one before.
- * From: guest/assign/assign.c.   To: pci/config.c, bar.c.
+ * Bring a function back to the state of power-on, so that no owner sees data of an earlier one.
+ * From: guest/assign/, pci/objection.c (pci_reset_best).   To: pci/config.c, bar.c, sriov.c.
  * Spec: PCI Express Base "Function Level Reset (FLR)", "Conventional Reset"; PCI "Advanced
  * Capabilities for Conventional PCI"; PCI Bus Power Management "Power Management State Transition
  * Requirements"; PCI-to-PCI Bridge "Bridge Control Register".
  *
  * Kept over the reset: Command (without bus mastering), BARs, what the firmware tuned on the bus.
- * A device that has an FLR but does not list it counts as a device without.
+ * A device whose FLR is in no capability counts as one without FLR.
  */
 #include "pci/pci_private.h"
 #include "arch/time.h"
@@ -15,7 +15,7 @@
 #include "arch/log.h"
 
 #define DRAIN_TIMEOUT_US  100000 /* "FLR": pending transactions are over within 100 ms */
-#define FLR_TIME_US       100000 /* the function is silent for so long at most */
+#define FLR_TIME_US       100000 /* the function may be silent for so long */
 #define D3_TIME_US        10000  /* D0 to D3hot, and D3hot to D0 */
 #define BUS_RESET_TIME_US 2000   /* RST# at least 1 ms (Trst) */
 #define BUS_READY_TIME_US 100000 /* before the first configuration request */
@@ -30,8 +30,8 @@ const char *pci_reset_name(enum pci_reset_kind kind)
     return names[kind];
 }
 
-/* All that a secondary bus reset of the bridge would hit, f included; 0: others than f's owner's,
- * or one that is to be spared. */
+/* All functions that a secondary bus reset would hit, f included. 0: it would hit a function of
+ * another owner, a bridge, or one that must be spared. */
 static size_t reset_together(const struct pci_function *f, struct pci_function **out)
 {
     const struct pci_function *bridge = f->parent;
@@ -68,14 +68,14 @@ static bool has_d3hot_reset(const struct pci_function *f)
     return f->cap_pm && !(pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_NO_SOFT_RESET);
 }
 
-/* Has it sent requests whose answers are still on their way? */
+/* Does it wait for completions of its own requests? */
 static bool is_busy(const struct pci_function *f)
 {
     if (f->cap_pcie)
         return pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_STATUS) & PCIE_DEVICE_PENDING;
     if (f->cap_af)
         return pci_read8(f->bdf, f->cap_af + PCI_AF_STATUS) & PCI_AF_PENDING;
-    /* A read pushes the writes ahead of it; a conventional device says nothing more. */
+    /* A read pushes the writes ahead of it. A conventional device has no status of its requests. */
     (void)pci_read16(f->bdf, PCI_STATUS);
     return false;
 }
@@ -100,7 +100,7 @@ static bool has_control2(const struct pci_function *f)
            f->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_CONFIG_SIZE;
 }
 
-/* Silence the function and note what the reset will take away. */
+/* Silence the function, and save what the reset will clear. */
 static void quiesce(const struct pci_function *f, struct saved *s)
 {
     s->cache_line = pci_read8(f->bdf, PCI_CACHE_LINE_SIZE);
@@ -122,7 +122,7 @@ static void quiesce(const struct pci_function *f, struct saved *s)
 static void restore(const struct pci_function *f, const struct saved *s)
 {
     bdf_t bdf = f->bdf;
-    if (f->cap_pm) /* a bus reset may have found it asleep */
+    if (f->cap_pm) /* it may have been in D3hot before a bus reset */
         pci_write16(bdf, f->cap_pm + PCI_PM_CONTROL, PCI_PM_D0);
     if (f->cap_pcie) {
         pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, s->device_control & ~PCIE_DEVICE_FLR);
@@ -136,7 +136,7 @@ static void restore(const struct pci_function *f, const struct saved *s)
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
     pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);
-    pci_acs_enable(f); /* off after a reset: the function could reach its siblings */
+    pci_acs_enable(f); /* a reset switches it off: the function could reach its siblings */
     pci_sriov_restore(f, &s->sriov);
     pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
 }
@@ -172,7 +172,7 @@ static void reset_bus(const struct pci_function *f)
     time_delay_us(BUS_READY_TIME_US);
 }
 
-/* Best first: the less else is hit, the better. */
+/* The best way first: the one that hits the least. */
 static const struct {
     bool (*has)(const struct pci_function *f);
     void (*reset)(const struct pci_function *f);
@@ -196,8 +196,8 @@ enum pci_reset_kind pci_reset_best(const struct pci_function *f)
     return next_way(f, PCI_RESET_NONE);
 }
 
-/* A function that was reset has forgotten where its BARs were. Some say that D3hot resets them, and
- * then it does not. */
+/* A reset clears BARs. So a BAR that kept its address shows that there was none: some functions say
+ * that D3hot resets them, and are wrong. */
 static bool forgot_bars(const struct pci_function *f)
 {
     for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++) {
@@ -209,7 +209,7 @@ static bool forgot_bars(const struct pci_function *f)
     return true;
 }
 
-/* -EIO: it came back, but as it was before. */
+/* -EIO: the function came back without having been reset. */
 static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
 {
     struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Find addresses for BARs that the firmware did not place: where the bridge above passes them down,
- * and where nothing else is.
+ * Find addresses for BARs that the firmware did not place: addresses that the bridge above passes
+ * down, and that nothing else has.
  * From: pci/sriov.c.   To: pci/functions.c (everything that has an address).
  * Spec: PCI-to-PCI Bridge "Configuration Space".
  */
@@ -14,7 +14,7 @@ struct range {
     uint64_t first, end; /* [first, end) */
 };
 
-/* The addresses that a bridge passes down; empty if base is above limit. */
+/* The addresses that a bridge passes down; an empty range if base is above limit. */
 static struct range bridge_window(const struct pci_function *bridge, bool prefetchable)
 {
     uint16_t base_at = prefetchable ? PCI_BRIDGE_PREF_BASE : PCI_BRIDGE_MEM_BASE;
@@ -32,7 +32,7 @@ static struct range bridge_window(const struct pci_function *bridge, bool prefet
     return r;
 }
 
-/* Do they overlap? Then return true and where `taken` ends. An empty or wrapped range does not. */
+/* True: they overlap, and *end is the end of `taken`. An empty or wrapped range never does. */
 static bool meets(struct range taken, struct range r, uint64_t *end)
 {
     *end = taken.end;
@@ -45,7 +45,7 @@ static struct range bar_range(const struct pci_bar *bar, unsigned count)
     return placed ? (struct range){bar->base, bar->base + count * bar->size} : (struct range){0};
 }
 
-/* Is something of the range taken? Then return true and where that ends. */
+/* True: a part of the range is taken; *end is then the end of that part. */
 static bool range_taken(const struct vf_plan *plan, struct range r, uint64_t *end)
 {
     for (unsigned n = 0; n < PCI_BAR_COUNT; n++)
@@ -66,8 +66,8 @@ static bool range_taken(const struct vf_plan *plan, struct range r, uint64_t *en
     return pci_config_overlaps(r.first, r.end - r.first);
 }
 
-/* Only AML says what the host bridge passes down to a root bus. It surely passes the addresses
- * between the lowest and the highest that the firmware assigned there. */
+/* Only AML describes what the host bridge passes down to a root bus. It surely passes the addresses
+ * between the lowest and the highest that the firmware assigned on that bus. */
 static struct range root_window(unsigned bus)
 {
     struct range w = {.first = UINT64_MAX};
@@ -84,7 +84,7 @@ static struct range root_window(unsigned bus)
     return w;
 }
 
-/* First fit; every step passes something that is there, so it ends. 0: no room. */
+/* First fit. Each step moves behind something that is taken, so the search ends. 0: no room. */
 static uint64_t window_find(const struct vf_plan *plan, struct range w, uint64_t align)
 {
     uint64_t size = align * plan->count, at = ALIGN_UP(MAX(w.first, PAGE_SIZE), align), end;

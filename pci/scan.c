@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Find every function of the machine and note what it is.
- * From: boot/main.c.   To: pci/functions.c (the list), caps.c, bar.c (what each one has).
+ * Find every function of the machine and record what it is.
+ * From: boot/main.c.   To: pci/functions.c (the list), caps.c, bar.c (the contents).
  * Spec: PCI Local Bus "Configuration Space Organization"; PCI-to-PCI Bridge "Bus Number Registers".
  *
- * Buses are looked at in ascending order, and a bridge may only name buses above its own that
- * nobody named before it. So the walk needs no recursion, ends after 256 buses whatever the
- * registers say, and finds the functions in the order of their bdf.
+ * The walk visits the buses in ascending order. A bridge is followed only if its buses are above
+ * its own and no bridge beside it has named them. So the walk needs no recursion, ends after 256
+ * buses whatever the registers hold, and finds the functions in the order of their bdf.
  */
 #include "pci/pci_private.h"
-#include "lib/string.h"
 #include "arch/time.h"
+#include "lib/string.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -18,10 +18,10 @@
 #define DEVICES_PER_BUS 32
 #define FUNCTIONS_PER   8
 
-/* While scanning: the innermost bridge so far that has the bus behind it, NULL: none has. */
+/* During the scan: the innermost bridge found so far that has the bus behind it; NULL: none. */
 static struct pci_function *innermost[BUS_COUNT];
 
-/* Does somebody answer there? A device that is still starting up may ask for patience. */
+/* Is there a function? One that is still starting may answer with a request to retry. */
 static bool is_present(bdf_t bdf)
 {
     uint16_t vendor = pci_read16(bdf, PCI_VENDOR_ID);
@@ -46,8 +46,7 @@ static void header_read(struct pci_function *f)
     f->interrupt_line = pci_read8(f->bdf, PCI_INTERRUPT_LINE);
 }
 
-/* Take the bridge's word for the buses behind it, unless that leads in a circle or into the buses
- * of another bridge. */
+/* Accept the bus numbers of a bridge unless they form a circle or meet those of another bridge. */
 static void bridge_read(struct pci_function *f)
 {
     uint8_t secondary = pci_read8(f->bdf, PCI_BRIDGE_SECONDARY);
@@ -86,7 +85,7 @@ static struct pci_function *function_scan(bdf_t bdf, struct pci_function *parent
 
 static void bus_scan(unsigned bus, struct pci_function *parent)
 {
-    /* A link has one device at its end; some ports answer for the other 31 as well. */
+    /* A link has one device at its end, but some ports answer for the other 31, too. */
     int port = parent ? pci_port_type(parent) : -1;
     unsigned devices = port == PCIE_ROOT_PORT || port == PCIE_DOWNSTREAM ? 1 : DEVICES_PER_BUS;
     for (unsigned dev = 0; dev < devices; dev++) {
@@ -96,8 +95,8 @@ static void bus_scan(unsigned bus, struct pci_function *parent)
     }
 }
 
-/* A root bus beside bus 0 (a second processor's, say). Only AML names them; one whose device 0 is
- * absent stays unseen, and so without any access to memory. */
+/* A root bus beside bus 0, such as that of a second processor. Only AML names these. One without a
+ * device 0 is not found, and so VT-d gives its functions no access to memory. */
 static bool is_other_root(unsigned bus)
 {
     bdf_t first = BDF(bus, 0, 0);
@@ -106,7 +105,7 @@ static bool is_other_root(unsigned bus)
 
 void pci_scan(void)
 {
-    pci_functions_clear(); /* tests scan one machine after another */
+    pci_functions_clear(); /* host tests scan several machines */
     memset(innermost, 0, sizeof(innermost));
     pci_config_init();
     for (unsigned bus = 0; bus < BUS_COUNT; bus++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual functions: have a physical function show more of itself, each with a requester id and
- * BARs of its own, so that each can have another owner.
- * From: boot/main.c (vfs=N).   To: pci/bar.c (sizes), room.c (addresses), functions.c.
+ * Virtual functions: a physical function provides several, each with a requester id and BARs of its
+ * own, so that each can have another owner.
+ * From: boot/main.c (pci_sriov_enable), pci/reset.c.
+ * To: pci/bar.c (sizes), room.c (addresses), functions.c.
  * Spec: PCI Express Base "Single Root I/O Virtualization", "VF BARs", "Alternative Routing-ID
  * Interpretation (ARI)".
  */
@@ -19,7 +20,7 @@ static bdf_t vf_bdf(const struct vf_plan *plan, unsigned n)
     return plan->first + n * plan->stride;
 }
 
-/* ARI lets one device have 256 functions instead of 8, if the port above passes their ids on. */
+/* With ARI a device can have 256 functions instead of 8, if the port above forwards their ids. */
 static void ari_enable(const struct pci_function *pf)
 {
     const struct pci_function *port = pf->parent;
@@ -33,7 +34,7 @@ static void ari_enable(const struct pci_function *pf)
     pci_change16(pf->bdf, pf->ext_sriov + PCI_SRIOV_CONTROL, PCI_SRIOV_ARI, 0);
 }
 
-/* Offset and stride may change with the number of VFs and with ARI, so they are read after both. */
+/* Offset and stride may change with the number of VFs and with ARI, so both are set before. */
 static int plan_ids(struct vf_plan *plan)
 {
     const struct pci_function *pf = plan->pf;
@@ -41,7 +42,7 @@ static int plan_ids(struct vf_plan *plan)
     uint32_t stride = pci_read16(pf->bdf, pf->ext_sriov + PCI_SRIOV_STRIDE);
     uint32_t last = pf->bdf + offset + (plan->count - 1) * stride;
     unsigned bus_end = pf->parent ? pf->parent->subordinate_bus : BDF_BUS(pf->bdf);
-    /* Offset 0 would be the PF itself, which is found as taken below. */
+    /* Offset 0 names the PF itself, which the loop below finds as taken. */
     if ((stride == 0 && plan->count > 1) || BDF_BUS(last) > bus_end)
         return FAIL(ENOSPC,
                     BDF_FMT " vfs refused: offset=%u stride=%u need buses up to %02x, has %02x",
@@ -55,7 +56,7 @@ static int plan_ids(struct vf_plan *plan)
     return 0;
 }
 
-/* Size the VF BARs; where the firmware did not place them, find room for all VFs in one piece. */
+/* Size the VF BARs. For one that the firmware did not place, find room for all VFs in one piece. */
 static int plan_bars(struct vf_plan *plan)
 {
     const struct pci_function *pf = plan->pf;
@@ -76,7 +77,7 @@ static int plan_bars(struct vf_plan *plan)
     return 0;
 }
 
-/* A VF's header is empty where it would only repeat the PF's, so that is where it comes from. */
+/* In a VF's header the fields that equal the PF's are empty, so they are copied from the PF. */
 static int vf_add(const struct vf_plan *plan, unsigned n)
 {
     struct pci_function *pf = plan->pf;
@@ -91,7 +92,7 @@ static int vf_add(const struct vf_plan *plan, unsigned n)
         return FAIL(ETIMEDOUT, BDF_FMT " vf does not answer", BDF_ARG(vf->bdf));
     vf->class_code = FIELD_GET(PCI_CLASS_CODE, pci_read32(vf->bdf, PCI_CLASS));
     vf->revision = pci_read8(vf->bdf, PCI_REVISION_ID);
-    /* By the book VF MSE alone enables the memory of all VFs; some devices want this bit too. */
+    /* By the specification VF MSE alone enables the VFs' memory; some devices need this, too. */
     pci_command(vf->bdf, PCI_COMMAND_MEM, 0);
     pci_caps_read(vf);
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
@@ -102,7 +103,7 @@ static int vf_add(const struct vf_plan *plan, unsigned n)
     return 0;
 }
 
-/* All or none. */
+/* Enable and add all VFs, or none. */
 static int vfs_add(const struct vf_plan *plan)
 {
     uint16_t control = plan->pf->ext_sriov + PCI_SRIOV_CONTROL;
@@ -139,11 +140,10 @@ int pci_sriov_enable(struct pci_function *pf, unsigned count)
     pci_write16(pf->bdf, cap + PCI_SRIOV_NUM_VFS, count);
     pci_write32(pf->bdf, cap + PCI_SRIOV_PAGE_SIZE, PCI_SRIOV_PAGE_4K);
     int err = plan_ids(&plan);
-    if (!err)
-        err = plan_bars(&plan);
-    if (!err)
-        err = vfs_add(&plan);
-    return err;
+    if (err)
+        return err;
+    err = plan_bars(&plan);
+    return err ? err : vfs_add(&plan);
 }
 
 void pci_sriov_save(const struct pci_function *pf, struct sriov_saved *s)

@@ -8,6 +8,7 @@
  */
 #include "guest/life/config.h"
 #include "lib/printf.h"
+#include "lib/parse.h"
 #include "lib/string.h"
 #include "lib/option.h"
 #define LOG "config"

@@ -6,6 +6,7 @@
  * arch/ioapic.c, guest/life/check.c.
  */
 #include "arch/ioapic.h"
+#include "lib/parse.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
 #include "guest/life/check.h"

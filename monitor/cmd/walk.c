@@ -5,7 +5,7 @@
  * From: monitor/term/command.c, monitor/cmd/vtd.c.   To: monitor/memory.c, vmx/ept.c,
  * vtd/show.c.
  */
-#include "lib/string.h"
+#include "lib/parse.h"
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
 #include "monitor/memory.h"

@@ -7,6 +7,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/args.h"
+#include "lib/parse.h"
 
 static const struct explain_register *const tables[] = {explain_vtd, explain_vmx, explain_pc};
 

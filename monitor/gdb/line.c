@@ -8,6 +8,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/gdb/gdb.h"
+#include "lib/parse.h"
 
 #define CTRL_C 0x03
 

@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(h, data, size);
     (void)acpi_table_ok(h, size, 0);
     h->length = (uint32_t)size;
-    if (madt_cpus(h, ids, 4) > size || madt_ioapics(h, ioapics, 4) > size ||
-        mcfg_windows(h, windows, 4) > size)
+    if (acpi_madt_cpus(h, ids, 4) > size || acpi_madt_ioapics(h, ioapics, 4) > size ||
+        acpi_mcfg_windows(h, windows, 4) > size)
         abort();
     (void)acpi_s5_types(h, &a, &b);
     free(h);

@@ -8,7 +8,7 @@ The rooms of the house (tests/lint/house/__init__.py): all that leaves a room go
 - a symbol, function or variable, leads there too, but for what a header named upcalls.h declares
 - what a header declares is defined in the header's own room; a folder's header that
   is not private may stand for the rooms in that folder
-- a function of upcalls.h names, in a comment at its prototype, the file that answers
+- a function or variable of upcalls.h names, in a comment at its declaration, the file that answers
   (`/* pc/pio.c */`), which defines it; and some file below uses it
 - so every cycle of calls lies in one room; the largest of each is printed, and limited by
   tests/lint/budget.txt
@@ -72,18 +72,18 @@ def check_headers():
 
 
 def check_upcalls(asked):
-    for header, number, function, said in asked:
-        answers, top = graph().owner.get(function), header.split("/")[0] + "/"
+    for header, number, symbol, said in asked:
+        answers, top = graph().owner.get(symbol), header.split("/")[0] + "/"
         if not answers:
-            yield "upcall", header, number, f"no source defines {function}()"
+            yield "upcall", header, number, f"no source defines {symbol}"
             continue
         if answers not in [resolve(path) for path in said]:
-            yield "upcall", header, number, f"{function}() is answered by {answers}; " \
+            yield "upcall", header, number, f"{symbol} is answered by {answers}; " \
                 f"the comment names {' '.join(said) or 'no file'}"
-        users = [name for name, used in graph().used_by(answers).items() if function in used]
+        users = [name for name, used in graph().used_by(answers).items() if symbol in used]
         if not any(name.startswith(top) and room_of(answers) not in may_use(room_of(name))
                    for name in users):
-            yield "upcall", header, number, f"nothing in {top} calls {function}() upwards"
+            yield "upcall", header, number, f"nothing in {top} uses {symbol} upwards"
 
 
 def largest_cycles(declared):

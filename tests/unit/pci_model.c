@@ -208,7 +208,7 @@ const struct acpi_header *acpi_find(const char signature[4])
 }
 
 /* The first window covers all; the second is nonsense, as firmware sometimes has it. */
-size_t mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
+size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
 {
     (void)mcfg;
     if (max < 2)

@@ -59,14 +59,14 @@ static void madt(void **state)
     struct acpi_header *h = make("APIC", madt_body, sizeof(madt_body));
     uint32_t ids[4] = {0};
     struct madt_ioapic io[2];
-    assert_int_equal(madt_cpus(h, ids, 4), 3);
+    assert_int_equal(acpi_madt_cpus(h, ids, 4), 3);
     assert_int_equal(ids[0], 0);
     assert_int_equal(ids[1], 4);
     assert_int_equal(ids[2], 256);
     ids[1] = 77;
-    assert_int_equal(madt_cpus(h, ids, 1), 3); /* all are counted, one is written */
+    assert_int_equal(acpi_madt_cpus(h, ids, 1), 3); /* all are counted, one is written */
     assert_int_equal(ids[1], 77);
-    assert_int_equal(madt_ioapics(h, io, 2), 2);
+    assert_int_equal(acpi_madt_ioapics(h, io, 2), 2);
     assert_int_equal(io[0].id, 2);
     assert_int_equal(io[1].base.v, 0xfec01000);
     assert_int_equal(io[1].gsi_base, 24);
@@ -84,18 +84,18 @@ static void broken_madt(void **state)
             memcpy(body, madt_body, sizeof(body));
             body[at] = (uint8_t)length;
             struct acpi_header *h = make("APIC", body, sizeof(body));
-            assert_true(madt_cpus(h, ids, 4) <= 8);
+            assert_true(acpi_madt_cpus(h, ids, 4) <= 8);
             struct madt_ioapic io[2];
-            assert_true(madt_ioapics(h, io, 2) <= 6);
+            assert_true(acpi_madt_ioapics(h, io, 2) <= 6);
             free(h);
         }
     /* the head of an entry in the last two bytes, the rest behind the table's end */
     static const uint8_t cut[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 8};
     struct acpi_header *half = make("APIC", cut, sizeof(cut));
-    assert_int_equal(madt_cpus(half, ids, 4), 0);
+    assert_int_equal(acpi_madt_cpus(half, ids, 4), 0);
     free(half);
     struct acpi_header *empty = make("APIC", "", 0);
-    assert_int_equal(madt_cpus(empty, ids, 4), 0);
+    assert_int_equal(acpi_madt_cpus(empty, ids, 4), 0);
     free(empty);
 }
 
@@ -111,7 +111,7 @@ static void mcfg(void **state)
     };
     struct acpi_header *h = make("MCFG", body, sizeof(body));
     struct mcfg_window w[4];
-    assert_int_equal(mcfg_windows(h, w, 4), 2);
+    assert_int_equal(acpi_mcfg_windows(h, w, 4), 2);
     assert_int_equal(w[0].base.v, 0xb0000000);
     assert_int_equal(w[0].last_bus, 0xff);
     assert_true(w[1].base.v == UINT64_C(0x400000000));

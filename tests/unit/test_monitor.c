@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/parse.h"
 #include "lib/string.h"
 #include "tests/unit/monitor_stubs.h"
 #include "tests/unit/stubs.h"

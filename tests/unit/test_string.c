@@ -12,6 +12,7 @@
 #define strncmp our_strncmp
 #define strchr  our_strchr
 #include "lib/string.c"
+#include "lib/parse.h"
 #undef memcpy
 #undef memmove
 #undef memset

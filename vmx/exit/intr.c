@@ -2,7 +2,7 @@
 /*
  * Exits that are about interrupts and exceptions: a host interrupt that came while a guest ran, windows
  * that have opened, the trap-like exits of the virtual APIC, the few exceptions that are intercepted.
- * From: vmx/run/run.c (exit table).   To: arch/trap.c (irq_dispatch), guest/pc/vlapic.c (apic_on_write, apic_on_eoi).
+ * From: vmx/run/run.c (exit table).   To: arch/irq.c (irq_dispatch), guest/pc/vlapic.c (apic_on_write, apic_on_eoi).
  * Spec: SDM "VM-Exit Interruption Information", "Virtualizing Memory-Mapped APIC Accesses".
  */
 #include "vmx/exit/exit.h"

@@ -14,7 +14,9 @@ from . import BUILT, sources, text, ROOT
 
 
 PROTOTYPE = re.compile(r"(/\*.*?\*/)|"
-                       r"^[A-Za-z][\w *()]*?\b(\w+)\([^;{}]*\);[ \t]*(/\*.*?\*/)?", re.S | re.M)
+                       r"^(?:[A-Za-z][\w *()]*?\b(\w+)\([^;{}]*\)|extern [\w *]*\b(\w+)(?:\[\])?);"
+                       r"[ \t]*(/\*.*?\*/)?", re.S | re.M)
+FILE = r"[\w/]+\.(?:c|asm)\b"
 
 
 class Graph:
@@ -66,15 +68,16 @@ def graph():
 
 def upcalls():
     """
-    Prototypes of the headers named upcalls.h: (header, line, function, files that its comments
-    name). A comment counts that stands behind a prototype, or before it in the same paragraph.
+    What the headers named upcalls.h declare, functions and data: (header, line, symbol, files that
+    its comments name). A comment counts that stands behind a declaration, or before it in the same
+    paragraph.
     """
     for name in sources(".h"):
         if name.endswith("/upcalls.h"):
             first = 1
             for paragraph in text(name).split("\n\n"):
-                for line, function, said in prototypes(paragraph):
-                    yield name, first + line, function, said
+                for line, symbol, said in prototypes(paragraph):
+                    yield name, first + line, symbol, said
                 first += paragraph.count("\n") + 2
 
 
@@ -82,10 +85,10 @@ def prototypes(paragraph):
     before = []
     for match in PROTOTYPE.finditer(paragraph):
         if match[1]:
-            before = re.findall(r"[\w/]+\.c\b", match[1]) or before
-        elif match[2]:
+            before = re.findall(FILE, match[1]) or before
+        elif match[2] or match[3]:
             line = paragraph.count("\n", 0, match.start())
-            yield line, match[2], re.findall(r"[\w/]+\.c\b", match[3] or "") or before
+            yield line, match[2] or match[3], re.findall(FILE, match[4] or "") or before
 
 
 def cycles(nodes, edges):

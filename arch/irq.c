@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts of the host: a handler for each vector, and vectors for devices.
+ * From: arch/trap.c, vmx/exit/intr.c (irq_dispatch); vtd/init.c, vmx/run/sched.c (irq_register);
+ * guest/assign/irq.c, guest/assign/intx.c (irq_alloc).
+ * To: arch/apic.c (EOI); the registered handlers.
+ * Contract: arch/trap.h.
+ * Spec: SDM "Interrupt Acceptance for Fixed Interrupts", "Signaling Interrupt Servicing
+ * Completion", "Spurious Interrupt".
+ */
+#include "arch/apic.h"
+#include "arch/panic.h"
+#include "arch/spinlock.h"
+#include "arch/trap.h"
+#include "lib/atomic.h"
+#define LOG "trap"
+#include "arch/log.h"
+
+#define DEVICE_VECTORS (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
+
+/* The lock is for changes. irq_dispatch() takes no lock: `handler` is written after `ctx`. */
+static struct {
+    irq_handler handler;
+    void *ctx;
+    bool was_used;        /* freed: an interrupt that its owner's device sent may still arrive */
+    uint64_t stray_count; /* arrived without a handler */
+} irqs[VECTOR_COUNT];
+static struct spinlock irqs_lock;
+static unsigned next_device; /* where the next search begins, counted from VECTOR_DEVICE_FIRST */
+
+/* These need no handler: their arrival ends cpu_wait() or a guest's run. */
+static bool is_only_a_wakeup(uint8_t vector)
+{
+    return vector == VECTOR_TIMER || vector == VECTOR_KICK || vector == VECTOR_ANV ||
+           vector == VECTOR_WNV;
+}
+
+static void stray_note(uint8_t vector)
+{
+    if (atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
+        log_error("interrupt at vector 0x%02x, for which nobody waits", vector);
+}
+
+void irq_dispatch(uint8_t vector)
+{
+    irq_handler handler = atomic_load(&irqs[vector].handler);
+    if (handler)
+        handler(irqs[vector].ctx);
+    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used)
+        stray_note(vector);
+    if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
+        apic_eoi();
+}
+
+void irq_register(uint8_t vector, irq_handler handler, void *ctx)
+{
+    spin_lock(&irqs_lock);
+    if (irqs[vector].handler)
+        panic("vector 0x%02x is registered twice", vector);
+    irqs[vector].ctx = ctx;
+    atomic_store(&irqs[vector].handler, handler);
+    spin_unlock(&irqs_lock);
+}
+
+/* Vectors are taken in turn, so the one that was freed last is reused last: its former owner's
+ * interrupts have arrived by then. */
+int irq_alloc(irq_handler handler, void *ctx)
+{
+    int found = -ENOSPC;
+    spin_lock(&irqs_lock);
+    for (unsigned i = 0; i < DEVICE_VECTORS && found < 0; i++) {
+        unsigned v = VECTOR_DEVICE_FIRST + (next_device + i) % DEVICE_VECTORS;
+        if (irqs[v].handler)
+            continue;
+        irqs[v].ctx = ctx;
+        atomic_store(&irqs[v].handler, handler);
+        next_device = v + 1 - VECTOR_DEVICE_FIRST;
+        found = (int)v;
+    }
+    spin_unlock(&irqs_lock);
+    return found;
+}
+
+unsigned irq_count(void)
+{
+    unsigned n = 0;
+    for (int v = VECTOR_DEVICE_FIRST; v <= VECTOR_DEVICE_LAST; v++)
+        n += irqs[v].handler != NULL;
+    return n;
+}
+
+void irq_free(uint8_t vector)
+{
+    irqs[vector].was_used = true;
+    atomic_store(&irqs[vector].handler, NULL);
+}
