@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of a physical function to a VM and back.
- * From: guest/life/create.c.
- * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start), vtd/context.c (its view of memory),
- * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers), guest/assign/vbar.c (its memory), guest/assign/irq.c (its
- * interrupts), guest/assign/dma.c (which addresses it
- * uses), guest/assign/faults.c (its faults).
+ * From: guest/life/create.c, guest/life/control.c (reset), monitor/cmd_pci.c (assign, unassign).
+ * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start),
+ * guest/assign/dma.c (which addresses it uses), vtd/context.c (its view of memory),
+ * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers),
+ * guest/assign/vbar.c (its memory), guest/assign/intx.c (its line), guest/assign/faults.c.
  */
-#define LOG "assign"
 #include "guest/assign/assign.h"
-#include "arch/log.h"
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "lib/printf.h"
-#include "lib/string.h"
 #include "guest/assign/audit.h"
 #include "guest/assign/dma.h"
 #include "guest/assign/faults.h"
 #include "guest/assign/vmsix.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#define LOG "assign"
+#include "arch/log.h"
 
 #define PAGES_OF(type) (ALIGN_UP(sizeof(type), PAGE_SIZE) / PAGE_SIZE)
 
-/* --- Which function? ----------------------------------------------------------------------------- */
+/* --- Which function? -------------------------------------------------------------------------- */
 
 static struct pci_function *function_of(const struct device_config *c)
 {
@@ -38,32 +38,27 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
     return out;
 }
 
-/* --- Giving -------------------------------------------------------------------------------------- */
+/* --- Giving ----------------------------------------------------------------------------------- */
 
-/* From here on the device does nothing that we did not ask for. A device without a reset keeps its inner
- * state; it is silent all the same, as bus master is off. */
+/* Stop the function's DMA and INTx, then reset it. A device without a reset keeps its inner state,
+ * and is silent all the same, as bus master is off. */
 static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
 {
-    int err = 0;
-
     pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     *used = PCI_RESET_NONE;
-    if (pci_reset_best(fn) != PCI_RESET_NONE)
-        err = pci_reset(fn, used);
-    return err;
+    return pci_reset_best(fn) == PCI_RESET_NONE ? 0 : pci_reset(fn, used);
 }
 
-/* Requests arrive under the function's own id, or under that of a bridge before it: both lead to the
- * VM's memory. */
+/* Requests arrive under the function's own id, or under that of a bridge before it: both lead to
+ * the VM's memory. */
 static int domain_attach(struct assignment *a)
 {
     struct vtd_domain *domain = dma_domain(a);
-    int err = 0;
-
-    if (options.rmrr_map && domain == a->vm->domain)
-        err = vtd_map_rmrr(domain, a->fn->bdf);
-    if (!err)
-        err = vtd_attach(domain, a->requester);
+    bool map_rmrr = options.rmrr_map && domain == a->vm->domain;
+    int err = map_rmrr ? vtd_map_rmrr(domain, a->fn->bdf) : 0;
+    if (err)
+        return err;
+    err = vtd_attach(domain, a->requester);
     if (err || a->requester == a->fn->bdf)
         return err;
     err = vtd_attach(domain, a->fn->bdf);
@@ -79,19 +74,19 @@ static void domain_detach(struct assignment *a)
         vtd_detach(a->fn->bdf);
 }
 
-/* What the guest sees, and the routes of its interrupts. */
+/* Build the registers that the guest sees, and the routes of its interrupts. */
 static int registers_show(struct assignment *a)
 {
-    int err;
-
     vpci_header_init(&a->v);
-    err = vbar_init(&a->v);
-    if (!err)
-        err = vpci_caps_init(&a->v);
+    int err = vbar_init(&a->v);
+    if (err)
+        return err;
+    err = vpci_caps_init(&a->v);
     if (err)
         return err;
     intx_init(a);
-    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0); /* see command_write() */
+    /* Decode stays on until the function is taken back: see vpci_header.c command_write(). */
+    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0);
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     vbar_update(&a->v);
     return 0;
@@ -99,14 +94,13 @@ static int registers_show(struct assignment *a)
 
 static int guest_plug(struct assignment *a)
 {
-    int err;
-
     a->v.of = a;
-    err = vpci_plug(a->vm->pci, &a->v);
+    int err = vpci_plug(a->vm->pci, &a->v);
     return err ? err : registers_show(a);
 }
 
-/* From here on nothing of the function reaches the guest, nor the guest it. */
+/* When this returns, the guest reaches nothing of the function, and the function sends no interrupt
+ * to the guest. */
 static void registers_hide(struct assignment *a)
 {
     pci_command(a->fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
@@ -123,21 +117,21 @@ static void guest_unplug(struct assignment *a)
         vpci_unplug(a->vm->pci, &a->v);
 }
 
-/* A device that could not be reset keeps what its owner left in it: nobody gets it unasked. */
+/* A device that could not be reset keeps what its owner left in it: audit_allows() refuses it
+ * unless the user waives that. */
 static void function_quarantine(struct pci_function *fn)
 {
     fn->parked = true;
-    log_info(BDF_FMT " is parked: bus master off, attached to nobody", BDF_ARG(fn->bdf));
+    log_info(BDF_FMT " is parked: bus master off, attached to no VM", BDF_ARG(fn->bdf));
 }
 
-/* INVARIANT: the function stays attached to its VM's memory until it was reset: what is still under way
- * when bus mastering goes off lands where it may. Then its id leads nowhere, flushed, and only then is it
- * free for another. */
+/* INVARIANT: a function stays attached to its VM's memory until it was reset. A request that is
+ * still under way when bus mastering goes off lands in memory that it was allowed to write. Then
+ * its source-id is detached and flushed, and only then may another VM own the function. */
 static void assignment_free(struct assignment *a)
 {
     struct pci_function *fn = a->fn;
     enum pci_reset_kind used;
-
     spin_lock(&a->vm->lock);
     guest_unplug(a);
     spin_unlock(&a->vm->lock);
@@ -157,7 +151,6 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
                                          struct pci_function *fn)
 {
     struct assignment *a = pages_alloc(PAGES_OF(struct assignment), PAGE_SIZE);
-
     if (!a)
         return NULL;
     a->vm = vm;
@@ -169,37 +162,51 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
     return a;
 }
 
-/* In the order in which they were given: assign_restart_all() shows them again in this order. */
+/* The list keeps the order of giving, in which assign_restart_all() shows the functions again. */
 static void assignment_append(struct vm *vm, struct assignment *a)
 {
     struct assignment **at = &vm->assignments;
-
     while (*at)
         at = &(*at)->next;
     *at = a;
 }
 
-/* fn->owner is the VM already. */
+/* Confine the device: it is silent and clean, and its DMA reaches the VM's memory only. */
+static int function_confine(struct assignment *a, enum pci_reset_kind *used)
+{
+    int err = function_silence(a->fn, used);
+    if (err && !(a->config.unsafe & BIT(UNSAFE_NO_RESET)))
+        return err;
+    if (err)
+        log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works",
+                 a->vm->name, BDF_ARG(a->fn->bdf));
+    err = dma_enable(a);
+    return err ? err : domain_attach(a);
+}
+
+static void log_given(const struct assignment *a, enum pci_reset_kind used)
+{
+    const char *why;
+    const char *delivery = irq_delivery_name(irq_best_delivery(a, &why));
+    log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
+             " domain=%u reset=%s irq=%s%s%s",
+             a->vm->name, BDF_ARG(a->fn->bdf), a->fn->vendor, a->fn->device, BDF_ARG(a->v.bdf),
+             BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), pci_reset_name(used), delivery,
+             *why ? " because: " : "", why);
+}
+
+/* The VM owns the function already (fn->owner). The order is a promise: no register is shown to the
+ * guest, and so no bus mastering switched on, before the device is confined. */
 static int assign_give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
 {
     struct assignment *a = assignment_new(vm, c, fn);
+    if (!a)
+        return -ENOMEM;
     enum pci_reset_kind used;
-    int err = a ? function_silence(fn, &used) : -ENOMEM;
-
-    if (a && err && (c->unsafe & BIT(UNSAFE_NO_RESET))) {
-        log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works", vm->name,
-                 BDF_ARG(fn->bdf));
-        err = 0;
-    }
-    if (!err)
-        err = dma_enable(a);
-    if (!err)
-        err = domain_attach(a);
+    int err = function_confine(a, &used);
     if (err) {
-        if (a) {
-            faults_forget(a);
-            pages_free(a, PAGES_OF(struct assignment));
-        }
+        faults_forget(a);
+        pages_free(a, PAGES_OF(struct assignment));
         return err;
     }
     spin_lock(&vm->lock);
@@ -212,13 +219,7 @@ static int assign_give(struct vm *vm, const struct device_config *c, struct pci_
         return err;
     }
     fn->parked = false;
-    const char *why;
-    const char *delivery = irq_delivery_name(irq_best_delivery(a, &why));
-    log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
-             " domain=%u reset=%s irq=%s%s%s",
-             vm->name, BDF_ARG(fn->bdf), fn->vendor, fn->device, BDF_ARG(a->v.bdf),
-             BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), pci_reset_name(used), delivery,
-             *why ? " because: " : "", why);
+    log_given(a, used);
     return 0;
 }
 
@@ -226,14 +227,12 @@ int assign_hot(struct vm *vm, const struct device_config *c)
 {
     struct pci_function *fn = function_of(c);
     char name[24];
-    int err;
-
     if (!fn || fn->owner)
         return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
                     fn ? "it is given away already" : "there is no such device");
     fn->owner = vm;
     assign_shield(vm, fn, true);
-    err = audit_allows(vm->name, fn, c->unsafe);
+    int err = audit_allows(vm->name, fn, c->unsafe);
     if (!err)
         err = assign_give(vm, c, fn);
     assign_shield(vm, fn, false);
@@ -255,41 +254,49 @@ int assign_all(struct vm *vm)
     return 0;
 }
 
-static void assign_take_back(struct vm *vm, struct assignment **at)
+static void assignment_remove(struct vm *vm, struct assignment **at)
 {
     struct assignment *a = *at;
-
     spin_lock(&vm->lock);
     *at = a->next;
     spin_unlock(&vm->lock);
     assignment_free(a);
 }
 
-int unassign_hot(struct vm *vm, bdf_t bdf)
+int assign_take_back(struct vm *vm, bdf_t bdf)
 {
-    for (struct assignment **at = &vm->assignments; *at; at = &(*at)->next)
-        if ((*at)->fn->bdf == bdf) {
-            assign_shield(vm, (*at)->fn, true);
-            assign_take_back(vm, at);
-            assign_shield(vm, NULL, false);
-            log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
-            return 0;
-        }
-    return -ENOENT;
+    struct assignment **at = &vm->assignments;
+    while (*at && (*at)->fn->bdf != bdf)
+        at = &(*at)->next;
+    if (!*at)
+        return -ENOENT;
+    assign_shield(vm, (*at)->fn, true);
+    assignment_remove(vm, at);
+    assign_shield(vm, NULL, false);
+    log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
+    return 0;
 }
 
 void assign_release_all(struct vm *vm)
 {
     while (vm->assignments)
-        assign_take_back(vm, &vm->assignments);
+        assignment_remove(vm, &vm->assignments);
 }
 
-/* --- While it runs ------------------------------------------------------------------------------- */
+struct assignment *assign_of(const struct pci_function *fn)
+{
+    const struct vm *vm = fn->owner;
+    struct assignment *a = vm ? vm->assignments : NULL;
+    while (a && a->fn != fn)
+        a = a->next;
+    return a;
+}
+
+/* --- While it runs ---------------------------------------------------------------------------- */
 
 static void assignment_restart(struct assignment *a)
 {
     bdf_t place = a->v.bdf;
-
     registers_hide(a);
     assign_reset_in_use(a);
     memset(&a->v, 0, sizeof(a->v));
@@ -297,11 +304,10 @@ static void assignment_restart(struct assignment *a)
     a->v.of = a;
 }
 
-/* All are hidden before the first is shown: so each gets the place that it had at first. */
+/* All BARs are unmapped before the first is placed, so each gets its first place again. */
 int assign_restart_all(struct vm *vm)
 {
     int err = 0;
-
     spin_lock(&vm->lock);
     for (struct assignment *a = vm->assignments; a; a = a->next)
         assignment_restart(a);

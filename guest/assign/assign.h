@@ -1,60 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Handing a physical PCI function to a VM: here pci/, vtd/ and the EPT meet.
- * A function goes through: found, allowed, reserved, reset, its domain attached, its registers shown to
- * the guest; and back: bus master and messages off, drained, registers gone, reset, detached, released.
- * From: guest/life/create.c (when a VM is made and when it ends).
- * To: guest/assign/vpci.c (config space as the guest sees it), vbar.c (BARs), vmsi.c, vmsix.c, irq.c.
+ *   - to a VM: found, allowed, owned, reset, its domain attached, its registers shown to the guest
+ *   - back: bus master and interrupts off, registers hidden, drained, reset, detached, released
+ * From: guest/life/create.c (a VM is made, and given back), monitor/cmd_pci.c (while it runs).
+ * To: guest/assign/assign.c, guest/assign/reset.c, guest/assign/dma.c.
+ *
+ * Only the bootstrap processor changes a VM's list of assignments, and only with vm->lock held. `v`
+ * belongs to that lock, too; `intx` and the counts of faults have locks of their own.
  */
 #pragma once
 #include "guest/assign/intx.h"
+#include "guest/assign/vpci.h"
 #include "guest/core/vm.h"
 #include "vtd/vtd.h"
-#include "guest/assign/vpci.h"
 
 struct assignment {
     struct assignment *next; /* of the same VM */
     struct vm *vm;
     struct pci_function *fn;
     struct device_config config;
-    bdf_t requester; /* source-id of its DMA, where a bridge stands in for it */
+    bdf_t requester; /* source-id of its DMA: its own, or that of a bridge before it */
     uint64_t fault_count;
-    struct vtd_fault last_fault; /* meaningful if there was one */
+    struct vtd_fault last_fault; /* meaningful if fault_count is not 0 */
     int fault_budget;            /* lines that its faults may still cause */
 
-    /* guest/assign/faults.c */
+    /* guest/assign/faults.c, under its lock */
     struct assignment *watched_next;
-    uint64_t storm_began; /* TSC: faults are counted from here on */
+    uint64_t storm_began; /* TSC at which the period of storm_faults began */
     unsigned storm_faults, storm_count;
     bool parked; /* had too many faults: no bus mastering until a reset */
-    bool lost;   /* did not come back from a reset: its guest starts no other */
 
+    bool lost; /* guest/assign/reset.c: it did not come back from a reset; it gets no other */
     struct intx intx;
     struct vpci_function v; /* what the guest sees of it */
 };
 
-/* Give the VM every function that its configuration names. A function that is not there, is taken, or
- * must not be given: one line that says why, everything undone, the error. */
-MUST_CHECK int assign_all(struct vm *vm);
-/* The same for one function and a VM that may be running (its guest finds it by looking at its bus again).
- * -ENODEV: not there, or given already; -EPERM: refused; each logged. Bootstrap processor only. */
-MUST_CHECK int assign_hot(struct vm *vm, const struct device_config *c);
-/* Take one back from a VM that may be running, in the middle of whatever it does. -ENOENT: not its. */
-MUST_CHECK int unassign_hot(struct vm *vm, bdf_t bdf);
-/* Take everything back. When it returns no device of this VM reaches its memory or its vCPUs. */
-void assign_release_all(struct vm *vm);
-/* reset.c: the guest started a function level reset. */
-void assign_guest_reset(struct assignment *a);
-/* reset.c: reset it; a function that does not come back is lost to its guest. */
-void assign_reset_in_use(struct assignment *a);
-/* reset.c: while the VM runs its other functions are in use: a reset of a whole bus spares all but `except`. */
-void assign_shield(struct vm *vm, const struct pci_function *except, bool on);
-/* The VM begins anew: each of its functions is reset and shown as at first, at the places that the virtual
- * firmware gave it. -ENOMEM, -ENOSPC (logged). Bootstrap processor, while no vCPU of it runs. */
-MUST_CHECK int assign_restart_all(struct vm *vm);
-/* Once, at boot: faults of devices are told to their VMs. */
+/* --- To a VM and back; on the bootstrap processor only ---------------------------------------- */
+
+/* Once, at boot: vtd/ hands over its faults, and a panic silences all assigned functions. */
 void assign_init(void);
-/* Stop all bus mastering of all assigned functions at once; on a panic. */
+/* Give the VM every function that its configuration names. If one cannot be given, the reason is
+ * logged, the others are taken back, and the error of assign_hot() is returned. */
+MUST_CHECK int assign_all(struct vm *vm);
+/* Give one function to a VM that may be running; the guest finds it when it scans its bus again.
+ * -ENODEV: no such function, or it has an owner; -EPERM: refused; -EIO, -ETIMEDOUT: its reset
+ * failed; -ENOMEM, -ENOSPC. Each is logged. */
+MUST_CHECK int assign_hot(struct vm *vm, const struct device_config *c);
+/* Take one function from a VM that may be running; DMA in flight is drained. -ENOENT: it is not
+ * the VM's. */
+MUST_CHECK int assign_take_back(struct vm *vm, bdf_t bdf);
+/* Take all functions back: then no device of the VM reaches its memory or its vCPUs. */
+void assign_release_all(struct vm *vm);
+/* The VM is reset: each of its functions is reset and shown as at first, at the places that vbar.c
+ * gave to it then. -ENOMEM, -ENOSPC (logged). No vCPU of the VM runs. */
+MUST_CHECK int assign_restart_all(struct vm *vm);
+/* Switch off bus mastering and INTx of all assigned functions: a panic calls this. */
 void assign_silence(void);
+
+/* The assignment of a function; NULL: it belongs to no VM. */
+struct assignment *assign_of(const struct pci_function *fn);
 /* dma.c: the domain that the function's requests belong to. */
 struct vtd_domain *dma_domain(const struct assignment *a);
+
+/* --- reset.c: with vm->lock held, but for assign_shield() ------------------------------------- */
+
+/* The guest started a function level reset. */
+void assign_guest_reset(struct assignment *a);
+/* Reset the function. One that does not come back is logged, and lost to its guest. */
+void assign_reset_in_use(struct assignment *a);
+/* on: the other functions of a VM that runs are in use, so a reset of a whole bus spares all
+ * but `except`. */
+void assign_shield(struct vm *vm, const struct pci_function *except, bool on);

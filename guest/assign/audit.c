@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may be given away: everything that speaks against a function, asked of pci/ and vtd/; one line per
- * function at boot. An objection has a short name, by which a user who knows better waives it
- * (unsafe=NAME); some are final, because a promise of guest/life/check.c would break.
- * From: guest/assign/assign.c, guest/life/create.c.   To: pci/objection.c, vtd/vtd.h.
- * Spec: VT-d "Reserved Memory Region Reporting Structure"; PCI Express Base "Access Control Services (ACS)".
+ * Which functions may be given away: the objections of pci/ and of VT-d are collected, and one line
+ * per function is logged at boot. An objection has a short name, by which the user may waive it
+ * (unsafe=NAME). Some are final, because a promise of guest/life/check.c would break.
+ * From: guest/assign/assign.c (audit_allows), guest/life/create.c (audit_print).
+ * To: pci/objection.c, vtd/scope.c.
+ * Spec: VT-d "Reserved Memory Region Reporting Structure"; PCI Express Base "Access Control
+ * Services (ACS)".
  */
-#define LOG "assign"
 #include "guest/assign/audit.h"
-#include "arch/log.h"
 #include "arch/options.h"
-#include "arch/page.h"
 #include "arch/paging.h"
-#include "lib/string.h"
 #include "arch/x86.h"
+#include "lib/string.h"
 #include "vtd/vtd.h"
+#define LOG "assign"
+#include "arch/log.h"
 
 #define CPUID_PHYSICAL_BITS BITS(7, 0)
 
-static const char *no_iommu(const struct pci_function *fn)
+static const char *why_no_iommu(const struct pci_function *fn)
 {
     if (!vtd_active())
         return "no VT-d unit translates, its DMA could go anywhere";
@@ -27,13 +28,13 @@ static const char *no_iommu(const struct pci_function *fn)
     return vtd_covers(fn->bdf) ? NULL : "no VT-d unit has it in its scope";
 }
 
-static const char *rmrr(const struct pci_function *fn)
+static const char *why_rmrr(const struct pci_function *fn)
 {
     return vtd_has_rmrr(fn->bdf) && !options.rmrr_map ? "the firmware reserves memory for it (RMRR)"
                                                       : NULL;
 }
 
-static const char *unplaced(const struct pci_function *fn)
+static const char *why_unplaced(const struct pci_function *fn)
 {
     for (size_t i = 0; i < PCI_BAR_COUNT; i++)
         if (fn->bars[i].kind != PCI_BAR_NONE && fn->bars[i].base == 0)
@@ -41,13 +42,13 @@ static const char *unplaced(const struct pci_function *fn)
     return NULL;
 }
 
-/* A guest must not reach a unit's registers by what a device says of itself; and an address that is wider than
- * this CPU's does not fit into an EPT entry. */
-static const char *out_of_reach(const struct pci_function *fn)
+/* A device could claim a BAR over the registers of a VT-d unit, and its guest would then
+ * program the unit. An address that is wider than this CPU's physical addresses does not fit
+ * into an EPT entry. */
+static const char *why_out_of_reach(const struct pci_function *fn)
 {
     uint64_t end = BIT(FIELD_GET(CPUID_PHYSICAL_BITS, cpuid(0x80000008, 0).eax));
     struct vtd_unit_state unit;
-
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
         const struct pci_bar *b = &fn->bars[i];
         if (b->kind != PCI_BAR_MEM)
@@ -61,7 +62,7 @@ static const char *out_of_reach(const struct pci_function *fn)
     return NULL;
 }
 
-static const char *hidden(const struct pci_function *fn)
+static const char *why_hidden(const struct pci_function *fn)
 {
     for (unsigned i = 0; i < options.hidden_count; i++)
         if (options.hidden[i] == fn->bdf)
@@ -74,17 +75,20 @@ static const struct {
     const char *(*check)(const struct pci_function *fn);
     bool final;
 } ours[] = {
-    {"hidden", hidden, false},    {"no-iommu", no_iommu, true},         {"rmrr", rmrr, false},
-    {"unplaced", unplaced, true}, {"out-of-reach", out_of_reach, true},
+    {"hidden", why_hidden, false},
+    {"no-iommu", why_no_iommu, true},
+    {"rmrr", why_rmrr, false},
+    {"unplaced", why_unplaced, true},
+    {"out-of-reach", why_out_of_reach, true},
 };
 #define OBJECTION_MAX (PCI_OBJECTION_MAX + ARRAY_COUNT(ours))
 
-static size_t objections(const struct pci_function *fn, struct pci_objection *out)
+/* All objections of both lists; `out` has room for OBJECTION_MAX. Returns how many there are. */
+static size_t find_objections(const struct pci_function *fn, struct pci_objection *out)
 {
     size_t count = pci_objections(fn, out);
-
     if (count && out[0].final)
-        return count; /* what it is says it all */
+        return count; /* a bridge, say: the other reasons do not matter */
     for (size_t i = 0; i < ARRAY_COUNT(ours); i++) {
         const char *why = ours[i].check(fn);
         if (why)
@@ -93,7 +97,7 @@ static size_t objections(const struct pci_function *fn, struct pci_objection *ou
     return count;
 }
 
-static bool waived(const struct pci_objection *o, unsigned unsafe)
+static bool is_waived(const struct pci_objection *o, unsigned unsafe)
 {
     for (unsigned i = 0; i < UNSAFE_COUNT && !o->final; i++)
         if ((unsafe & BIT(i)) && !strcmp(o->name, unsafe_names[i]))
@@ -104,10 +108,9 @@ static bool waived(const struct pci_objection *o, unsigned unsafe)
 int audit_allows(const char *vm, const struct pci_function *fn, unsigned unsafe)
 {
     struct pci_objection all[OBJECTION_MAX];
-    size_t count = objections(fn, all);
-
+    size_t count = find_objections(fn, all);
     for (size_t i = 0; i < count; i++)
-        if (!waived(&all[i], unsafe))
+        if (!is_waived(&all[i], unsafe))
             return FAIL(EPERM, "vm=%s pci=" BDF_FMT " refused: %s (%s)", vm, BDF_ARG(fn->bdf),
                         all[i].name, all[i].why);
     for (size_t i = 0; i < count; i++)
@@ -116,7 +119,7 @@ int audit_allows(const char *vm, const struct pci_function *fn, unsigned unsafe)
     return 0;
 }
 
-/* BARs that a guest would not reach directly, as pages are the grain of the EPT. */
+/* The EPT maps whole pages: accesses to a smaller BAR are trapped and forwarded. */
 static bool has_small_bar(const struct pci_function *fn)
 {
     for (size_t i = 0; i < PCI_BAR_COUNT; i++)
@@ -125,10 +128,11 @@ static bool has_small_bar(const struct pci_function *fn)
     return false;
 }
 
-/* From here on Hamlet can reach the registers of everything that may be given away, in case they must be
- * forwarded, and VT-d has room for its entry; so all that giving a function costs comes back. */
+/* Map the BARs for Hamlet, which may have to forward accesses, and let VT-d make its tables for the
+ * source-ids. Both stay. So what is allocated later, when a function is given, is freed when it is
+ * taken back. */
 #define FORWARD_MAX (UINT64_C(16) << 20)
-static void prepare(const struct pci_function *fn)
+static void prepare_function(const struct pci_function *fn)
 {
     vtd_prepare(fn->bdf);
     vtd_prepare(pci_requester(fn));
@@ -145,10 +149,10 @@ void audit_print(void)
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *fn = pci_get(i);
         struct pci_objection all[OBJECTION_MAX];
-        size_t count = objections(fn, all);
+        size_t count = find_objections(fn, all);
 
         if (count == 0 || !all[0].final)
-            prepare(fn);
+            prepare_function(fn);
         if (count == 0)
             log_info(BDF_FMT " %04x:%04x assignable reset=%s%s", BDF_ARG(fn->bdf), fn->vendor,
                      fn->device, pci_reset_name(pci_reset_best(fn)),

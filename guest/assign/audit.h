@@ -7,8 +7,10 @@
 #include "guest/core/config.h"
 #include "pci/pci.h"
 
-/* One line per function: assignable, or the first reason why not. */
+/* Log one line per function: assignable, or the first objection. What may be assigned is prepared,
+ * so that giving it later takes no memory that does not come back. */
 void audit_print(void);
-/* May fn be given to its owner (fn->owner is set)? `unsafe`: objections waived, bits by enum unsafe, each
- * said in a line. -EPERM: refused, the reason is logged. */
+/* May fn be given to the VM of this name (fn->owner is set)? `unsafe`: which objections the user
+ * waives, a bit for each of enum unsafe; each waived objection is logged. -EPERM: refused, the
+ * reason is logged. */
 MUST_CHECK int audit_allows(const char *vm, const struct pci_function *fn, unsigned unsafe);

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three ways for a device to find the memory of its VM (dma=):
- *   vtd       it uses guest-physical addresses, VT-d translates: the guest need not know, and cannot cheat
- *   pv        it uses host-physical ones; the guest asks for them by hypercall, page by page, and Hamlet
- *             keeps count of the pages that devices may be using
- *   identity  the two are the same, as guest RAM lies at its own address (one VM only)
- * The last two are what hypervisors did before there were remapping units. A guest, or a device, that lies
- * about an address reaches whatever is there.
+ *   vtd       the device uses guest-physical addresses, and VT-d translates them: the guest need
+ *             not know of it, and cannot cheat
+ *   pv        the device uses host-physical addresses; the guest asks for them by hypercall, page
+ *             by page, and Hamlet counts the pages that devices may be using
+ *   identity  both addresses are the same, as guest RAM lies at its own address (one VM only)
+ * Hypervisors used the last two before there were remapping units. With them a guest, or a device,
+ * that uses a wrong address reaches any memory of the machine.
  * From: guest/assign/assign.c, guest/life/hypercall.c.   To: vtd/context.c (pass-through).
  */
-#define LOG "dma"
 #include "guest/assign/dma.h"
+#include "arch/page.h"
 #include "guest/core/identity.h"
 #include "guest/core/memory.h"
-#include "arch/log.h"
-#include "arch/page.h"
 #include "lib/hypercall.h"
+#define LOG "dma"
+#include "arch/log.h"
 
 static size_t pin_pages(const struct vm *vm)
 {
@@ -36,7 +37,6 @@ static int enable_untranslated(struct vm *vm, enum dma_mode mode)
 int dma_enable(struct assignment *a)
 {
     struct vm *vm = a->vm;
-
     if (a->config.dma == DMA_VTD)
         return vm->domain ? 0 : -ENODEV; /* vtd_domain_create() has logged it */
     if (a->config.dma == DMA_IDENTITY && !identity_has(vm))
@@ -67,34 +67,32 @@ void dma_release(struct vm *vm)
     vm->pinned_count = 0;
 }
 
-/* --- dma=pv -------------------------------------------------------------------------------------- */
+/* --- dma=pv ----------------------------------------------------------------------------------- */
 
-/* Which count belongs to the page; NULL: it is no RAM of this VM. */
+/* The pin count of the page; NULL: it is no RAM of this VM. */
 static uint16_t *pin_of(struct vm *vm, uint64_t at)
 {
     const uint8_t *host = vm_ram(vm, gpa(at), 1);
-
     return host ? &vm->pins[(ptr_hpa(host).v - vm->ram[0].to.v) / PAGE_SIZE] : NULL;
 }
 
-/* The list itself; another vCPU may write to it at any time, so `count` and each address are read once.
- * NULL: there is none. */
+/* The guest's list and its count; NULL: there is none. Another vCPU may write to the list at any
+ * time, so the count and each address are read once. */
 static struct hypercall_pages *list_at(struct vm *vm, uint64_t list, uint64_t *count)
 {
     struct hypercall_pages *pages = NULL;
-
     if (vm->pins && IS_ALIGNED(list, PAGE_SIZE))
         pages = vm_ram(vm, gpa(list), PAGE_SIZE);
     *count = pages ? atomic_load(&pages->count) : 0;
     return *count <= HC_PAGES_MAX ? pages : NULL;
 }
 
-/* Pin the n-th page and say where it is. False: no RAM, or pinned more often than can be counted. */
+/* Pin the n-th page and replace its address by the host-physical one. False: no RAM, or pinned more
+ * often than can be counted. */
 static bool pin_one(struct vm *vm, struct hypercall_pages *pages, uint64_t n)
 {
     uint64_t at = atomic_load(&pages->address[n]);
     uint16_t *pin = pin_of(vm, at);
-
     if (!pin || *pin == UINT16_MAX)
         return false;
     vm->pinned_count += (*pin)++ == 0;
@@ -106,7 +104,6 @@ uint64_t dma_pin(struct vm *vm, uint64_t list)
 {
     uint64_t count, n = 0;
     struct hypercall_pages *pages = list_at(vm, list, &count);
-
     if (!pages)
         return HC_UNKNOWN;
     spin_lock(&vm->lock);
@@ -119,7 +116,6 @@ uint64_t dma_pin(struct vm *vm, uint64_t list)
 static bool unpin_one(struct vm *vm, const struct hypercall_pages *pages, uint64_t n)
 {
     uint16_t *pin = pin_of(vm, atomic_load(&pages->address[n]));
-
     if (!pin || !*pin)
         return false;
     vm->pinned_count -= --*pin == 0;
@@ -130,7 +126,6 @@ uint64_t dma_unpin(struct vm *vm, uint64_t list)
 {
     uint64_t count, n = 0;
     const struct hypercall_pages *pages = list_at(vm, list, &count);
-
     if (!pages)
         return HC_UNKNOWN;
     spin_lock(&vm->lock);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What becomes of a fault that vtd/ has recorded: it is counted for the VM whose device it was, and a
- * device that has too many of them in too short a time is parked. Each fault costs Hamlet an interrupt,
- * so a device that is left to fault for ever would take the machine away from everybody else.
- * From: vtd/fault.c (each record), guest/assign/assign.c.   To: pci/config.c pci_command().
+ * A fault that vtd/ has recorded is counted for the VM whose device caused it. A device that causes
+ * too many of them in too short a time is parked. Each fault costs Hamlet an interrupt, so a device
+ * that faults without end would take the machine away from every other VM.
+ * From: vtd/fault.c (through vtd_fault_handler_set), guest/assign/assign.c,
+ * guest/assign/vpci_header.c (bus mastering).   To: pci/config.c pci_command().
  */
-#define LOG "storm"
 #include "guest/assign/faults.h"
-#include "arch/log.h"
 #include "arch/time.h"
+#define LOG "storm"
+#include "arch/log.h"
 
-/* Faults come by interrupt on one CPU and are polled for on others, while VMs are made and end. */
+/* Faults come by interrupt on one CPU and are polled for on others, while VMs are made and end:
+ * hence a lock of its own. */
 static struct {
     struct spinlock lock;
     struct assignment *first;
@@ -19,13 +21,12 @@ static struct {
 static void log_fault(struct assignment *a, const struct vtd_fault *f)
 {
     const char *what = f->is_interrupt ? "interrupt" : f->is_read ? "read" : "write";
-
-    log_guest(&a->fault_budget, "vm=%s " BDF_FMT " blocked: %s %s=0x%llx (%s)", a->vm->name,
-              BDF_ARG(f->source_id), what, f->is_interrupt ? "irte" : "address",
-              (unsigned long long)f->address, vtd_reason_name(f->reason));
+    log_guest(&a->fault_budget, "vm=%s " BDF_FMT " blocked: %s %s=0x%lx (%s)", a->vm->name,
+              BDF_ARG(f->source_id), what, f->is_interrupt ? "irte" : "address", f->address,
+              vtd_reason_name(f->reason));
 }
 
-/* Count this fault; true: with it there are too many. */
+/* Count this fault; true: with it there are too many in this period. */
 static bool is_storm(struct assignment *a)
 {
     if (a->storm_faults == 0 ||
@@ -36,7 +37,7 @@ static bool is_storm(struct assignment *a)
     return ++a->storm_faults >= STORM_FAULTS;
 }
 
-static void park(struct assignment *a)
+static void park_device(struct assignment *a)
 {
     pci_command(a->fn->bdf, 0, PCI_COMMAND_MASTER);
     a->parked = true;
@@ -46,22 +47,20 @@ static void park(struct assignment *a)
              (rdtsc() - a->storm_began) * 1000 / time_tsc_khz());
 }
 
-/* A device that was left on by the firmware, and that nobody has: one fault is enough. */
-static void stop_unowned(bdf_t source_id)
+/* A device that no VM owns and that the firmware has left on: one fault is enough. */
+static void unowned_stop(bdf_t source_id)
 {
     const struct pci_function *f = pci_find(source_id);
-
     if (!f || f->header_type != 0 || f->owner ||
         !(pci_command(source_id, 0, PCI_COMMAND_MASTER) & PCI_COMMAND_MASTER))
         return;
     log_info(BDF_FMT " belongs to no VM and tried DMA: no bus master any more", BDF_ARG(source_id));
 }
 
-/* Behind a bridge several functions may have one source-id: then it is counted for each of them. */
+/* Behind a bridge several functions may share a source-id: the fault counts for each of them. */
 static void fault_arrived(const struct vtd_fault *f)
 {
     bool owned = false;
-
     spin_lock(&watched.lock);
     for (struct assignment *a = watched.first; a; a = a->watched_next) {
         if (a->requester != f->source_id && a->fn->bdf != f->source_id)
@@ -72,11 +71,11 @@ static void fault_arrived(const struct vtd_fault *f)
         a->vm->fault_count++;
         log_fault(a, f);
         if (!a->parked && is_storm(a))
-            park(a);
+            park_device(a);
     }
     spin_unlock(&watched.lock);
     if (!owned)
-        stop_unowned(f->source_id);
+        unowned_stop(f->source_id);
 }
 
 void faults_watch(struct assignment *a)
@@ -110,7 +109,7 @@ void faults_bus_master(struct assignment *a, bool on)
 
 void faults_storm_end(struct assignment *a)
 {
-    vtd_fault_poll(); /* what it did before the reset is not held against it after */
+    vtd_fault_poll(); /* faults from before the reset do not count after it */
     spin_lock(&watched.lock);
     if (a->parked)
         log_info("vm=%s " BDF_FMT " was reset: returned to its VM", a->vm->name,

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INTx: lines of the machine, the functions that share one, and who of them it was ("check and mask").
- * Which input of which I/O APIC a function's pin is wired to stands in AML, which Hamlet does not read;
- * the firmware has left the number of the line in the Interrupt Line register, and that input works too.
- * From: guest/assign/assign.c.   To: guest/pc/vioapic.c.
- * Spec: PCI Local Bus 3.0 "Interrupt Line", "Device Control", "Device Status"; VT-d "I/OxAPIC Programming".
+ * INTx: lines of the machine, the functions that share one, and which function raised it ("check
+ * and mask"). Which input of which I/O APIC a pin is wired to stands in AML, which Hamlet does not
+ * read. The firmware has left the number of the line in the Interrupt Line register, and that input
+ * works too.
+ * From: guest/assign/assign.c, guest/assign/vpci_header.c (intx_guest_disable).
+ * To: arch/ioapic.c, vtd/intremap.c, guest/pc/vioapic.c.
+ * Spec: PCI Local Bus 3.0 "Interrupt Line", "Device Control", "Device Status";
+ * VT-d "I/OxAPIC Programming".
  */
-#define LOG "intx"
 #include "guest/assign/intx.h"
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
-#include "arch/log.h"
 #include "arch/trap.h"
 #include "guest/assign/assign.h"
 #include "guest/load/vacpi.h"
 #include "guest/pc/vioapic.h"
+#define LOG "intx"
+#include "arch/log.h"
 
 #define LINE_MAX      24
 #define LINE_NONE     0xff /* what firmware writes where there is no line */
-#define UNCLAIMED_MAX 1000 /* in a row, before the line is masked for good */
+#define UNCLAIMED_MAX 1000 /* in a row: then the line is masked */
 
 struct intx_line {
     struct intx *users; /* NULL: the line is free */
@@ -29,7 +32,7 @@ struct intx_line {
     unsigned unclaimed;
 };
 static struct intx_line lines[LINE_MAX];
-static struct spinlock lock; /* of all lines: one may have users in several VMs */
+static struct spinlock lock; /* of all lines: a line may have users in several VMs */
 
 static void hardware_disable(const struct intx *x, bool disable)
 {
@@ -37,24 +40,24 @@ static void hardware_disable(const struct intx *x, bool disable)
                 disable ? 0 : PCI_COMMAND_INTX_OFF);
 }
 
-/* PCI 2.3 functions can be silenced and asked; on others INTx is not used. */
+/* Since PCI 2.3 a function has Interrupt Disable and Interrupt Status. On older ones INTx is
+ * not used. */
 static bool can_be_silenced(const struct pci_function *fn)
 {
     uint16_t old = pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, 0);
     bool sticks = pci_read16(fn->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF;
-
     pci_command(fn->bdf, 0, PCI_COMMAND_INTX_OFF);
     sticks = sticks && !(pci_read16(fn->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     pci_command(fn->bdf, old & PCI_COMMAND_INTX_OFF, PCI_COMMAND_INTX_OFF);
     return sticks;
 }
 
-/* The line is high: whoever says that it is him is silenced and his guest is told. */
+/* The line is asserted. Silence every function whose Interrupt Status is set, and raise its
+ * guest's pin. */
 static void line_arrived(void *ctx)
 {
     struct intx_line *l = ctx;
     bool claimed = false;
-
     spin_lock(&lock);
     for (struct intx *x = l->users; x; x = x->next) {
         if (x->asserted || x->guest_disable ||
@@ -68,17 +71,16 @@ static void line_arrived(void *ctx)
     l->unclaimed = claimed ? 0 : l->unclaimed + 1;
     if (l->unclaimed == UNCLAIMED_MAX) {
         ioapic_write_rte(l->io, l->gsi - l->io->gsi_base, RTE_MASKED);
-        log_info("line %u: %u interrupts that nobody claims: masked for good", l->gsi,
-                 UNCLAIMED_MAX);
+        log_info("line %u: %u interrupts that no function claims: masked", l->gsi, UNCLAIMED_MAX);
     }
     spin_unlock(&lock);
 }
 
-/* The guest has ended its service: the line falls, and rises again if the device still drives it. */
+/* EOI of the guest: lower its pin and let the function drive the line. If the device still asserts
+ * INTx, the line rises at once, and line_arrived() sees it again. */
 static void guest_ended(void *ctx)
 {
     struct intx *x = ctx;
-
     spin_lock(&lock);
     if (x->asserted) {
         x->asserted = false;
@@ -91,7 +93,6 @@ static void guest_ended(void *ctx)
 void intx_guest_disable(struct assignment *a, bool disable)
 {
     struct intx *x = &a->intx;
-
     spin_lock(&lock);
     if (x->on && x->guest_disable != disable) {
         x->guest_disable = disable;
@@ -103,7 +104,6 @@ void intx_guest_disable(struct assignment *a, bool disable)
 void intx_reset(struct assignment *a)
 {
     struct intx *x = &a->intx;
-
     if (!x->on)
         return;
     spin_lock(&lock);
@@ -113,17 +113,15 @@ void intx_reset(struct assignment *a)
     spin_unlock(&lock);
 }
 
-/* --- A line, from its first user to its last ------------------------------------------------------ */
+/* --- A line, from its first user to its last -------------------------------------------------- */
 
 static int line_open(struct intx_line *l, uint32_t gsi)
 {
     const struct ioapic *io = ioapic_of_gsi(gsi);
     bdf_t source;
-    int irte;
-
     if (!io || !vtd_ioapic_source(io->id, &source))
         return -ENODEV;
-    irte = vtd_irte_alloc(source, 1);
+    int irte = vtd_irte_alloc(source, 1);
     if (irte < 0)
         return irte;
     l->vector = irq_alloc(line_arrived, l);
@@ -148,10 +146,10 @@ static void line_close(struct intx_line *l)
     irq_free((uint8_t)l->vector);
 }
 
+/* The open line of this number, or a free one that is opened; NULL: neither. */
 static struct intx_line *line_of(uint32_t gsi)
 {
     struct intx_line *free = NULL;
-
     for (size_t i = 0; i < LINE_MAX; i++) {
         if (lines[i].users && lines[i].gsi == gsi)
             return &lines[i];
@@ -190,7 +188,6 @@ void intx_init(struct assignment *a)
 {
     uint8_t gsi = a->fn->interrupt_line;
     struct intx *x = &a->intx;
-
     *x = (struct intx){.a = a, .pin = VACPI_PCI_PIN(BDF_DEV(a->v.bdf))};
     if (a->fn->interrupt_pin == 0)
         return;
@@ -202,7 +199,7 @@ void intx_init(struct assignment *a)
         return;
     }
     vioapic_on_eoi(a->vm->ioapic, x->pin, guest_ended, x);
-    vpci_set_shadow(&a->v, PCI_INTERRUPT_PIN, 1, 1); /* INTA: it is a function of its own there */
+    vpci_set_shadow(&a->v, PCI_INTERRUPT_PIN, 1, 1); /* INTA: the device has one function there */
     vpci_set_shadow(&a->v, PCI_INTERRUPT_LINE, 1, x->pin);
     hardware_disable(x, false);
 }
@@ -210,7 +207,6 @@ void intx_init(struct assignment *a)
 void intx_release(struct assignment *a)
 {
     struct intx *x = &a->intx;
-
     if (!x->on)
         return;
     hardware_disable(x, true);

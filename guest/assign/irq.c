@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One message interrupt of an assigned function, from the message that the guest wrote to the entry of
- * the interrupt-remapping table that makes it come true.
+ * One message interrupt of an assigned function: the message that the guest wrote becomes an entry
+ * of the interrupt-remapping table.
  * From: guest/assign/vmsi.c, guest/assign/vmsix.c.
- * To: vtd/intremap.c (the entry), vmx/vcpu/inject.c vcpu_post() (where a remapped one ends).
- * Spec: VT-d "Interrupt Remapping Table", "MSI and MSI-X Register Programming"; SDM "Message Address
- * Register Format", "Message Data Register Format".
+ * To: vtd/intremap.c (the entry), vmx/run/post.c vcpu_post() (a remapped one reaches its vCPU),
+ * guest/pc/vlapic_dest.c vlapic_match() (which vCPUs a message names).
+ * Spec: VT-d "Interrupt Remapping Table", "MSI and MSI-X Register Programming"; SDM "Message
+ * Address Register Format", "Message Data Register Format".
  */
-#define LOG "irq"
 #include "guest/assign/irq.h"
 #include "arch/apic.h"
-#include "arch/log.h"
 #include "arch/options.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
@@ -18,6 +17,8 @@
 #include "guest/pc/vlapic.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
+#define LOG "irq"
+#include "arch/log.h"
 
 static const char *const delivery_names[] = {
     [IRQ_UNROUTED] = "unrouted",
@@ -31,7 +32,6 @@ const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
 {
     bool early_plan = a->config.plan == PLAN_FORWARD || a->config.plan == PLAN_INJECT;
-
     *why = "";
     if (!vmx_caps.posting || a->config.irq == IRQ_INJECT || early_plan) {
         *why = a->config.irq == IRQ_INJECT ? "irq=inject"
@@ -51,12 +51,11 @@ enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why
     return **why ? IRQ_SOFTWARE : IRQ_POSTED;
 }
 
-/* A remapped interrupt has arrived on its host vector; the same descriptors take it. */
+/* A remapped interrupt has arrived on its host vector: pass it to each of its vCPUs. */
 static void remapped_arrived(void *ctx)
 {
     struct irq_route *route = ctx;
     struct vm *vm = route->owner->vm;
-
     route->count++;
     vm->irq_count++;
     for (uint64_t set = route->targets; set; set &= set - 1) {
@@ -72,7 +71,6 @@ static void remapped_arrived(void *ctx)
 int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
 {
     int first = vtd_irte_alloc(a->requester, count);
-
     if (first < 0)
         return first;
     for (unsigned i = 0; i < count; i++)
@@ -80,7 +78,8 @@ int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned co
     return 0;
 }
 
-/* The host has fewer vectors than one device may have messages: what VT-d posts needs none. */
+/* The host has fewer vectors than one device may have messages, so a route takes one when it needs
+ * it: what VT-d posts needs none. */
 static bool has_host_vector(struct irq_route *route)
 {
     if (route->host_vector < 0)
@@ -111,12 +110,11 @@ void irq_route_block(struct irq_route *route)
     route->targets = 0;
 }
 
-/* Whom the message names, a bit each; 0: nobody. Lowest priority: any one of them is right. */
+/* The vCPUs that the message names, a bit each; of several with lowest priority, any one. */
 static uint64_t targets_of(struct vm *vm, uint64_t address, uint32_t data)
 {
     uint64_t delivery = FIELD_GET(MSI_DATA_DELIVERY, data);
     bool known = delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST;
-
     if (FIELD_GET(MSI_ADDRESS_BASE, address) != MSI_ADDRESS_FEE || !known ||
         FIELD_GET(MSI_DATA_VECTOR, data) < VECTOR_FIRST_LEGAL)
         return 0;
@@ -125,13 +123,14 @@ static uint64_t targets_of(struct vm *vm, uint64_t address, uint32_t data)
     return delivery == APIC_DELIVERY_LOWEST ? set & -set : set;
 }
 
-/* VT-d posts to the one descriptor that the entry names: it can neither send to several nor choose. */
-static enum irq_delivery choose(const struct irq_route *route, uint64_t targets, uint32_t data)
+/* VT-d posts to the one descriptor that the entry names: it can neither send to several vCPUs nor
+ * choose one of them. */
+static enum irq_delivery choose_delivery(const struct irq_route *route, uint64_t targets,
+                                         uint32_t data)
 {
     const char *why;
     enum irq_delivery best = irq_best_delivery(route->owner, &why);
     bool lowest = FIELD_GET(MSI_DATA_DELIVERY, data) == APIC_DELIVERY_LOWEST;
-
     if (best != IRQ_POSTED || (!lowest && !(targets & (targets - 1))))
         return best;
     log_guest(&route->owner->vm->log_budget,
@@ -146,7 +145,6 @@ void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
     struct vm *vm = route->owner->vm;
     uint8_t vector = (uint8_t)FIELD_GET(MSI_DATA_VECTOR, data);
     uint64_t targets = targets_of(vm, address, data);
-
     if (!targets) {
         irq_route_block(route);
         return;
@@ -155,7 +153,7 @@ void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
         return;
     route->targets = targets;
     route->vector = vector;
-    enum irq_delivery way = choose(route, targets, data);
+    enum irq_delivery way = choose_delivery(route, targets, data);
     if (way != IRQ_POSTED && !has_host_vector(route)) {
         irq_route_block(route);
         return;

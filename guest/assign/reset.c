@@ -2,7 +2,8 @@
 /*
  * A reset of a function while its VM runs: the guest asked for it, or the VM is reset.
  * From: guest/assign/vpci_caps.c (function level reset), guest/assign/assign.c (the VM is reset).
- * To: pci/reset.c (pci_reset), guest/assign/vbar.c, vmsi.c, vmsix.c, intx.c (as after a reset), faults.c.
+ * To: pci/reset.c (pci_reset), guest/assign/vbar.c, vmsi.c, vmsix.c, intx.c (each as after a
+ * reset), guest/assign/faults.c (a parked device is used again).
  * Spec: PCI Express Base "Function Level Reset (FLR)".
  */
 #include "guest/assign/assign.h"
@@ -11,7 +12,6 @@
 #define LOG "assign"
 #include "arch/log.h"
 
-/* While the VM runs, its other devices are in use. */
 void assign_shield(struct vm *vm, const struct pci_function *except, bool on)
 {
     for (struct assignment *a = vm->assignments; a; a = a->next)
@@ -21,7 +21,6 @@ void assign_shield(struct vm *vm, const struct pci_function *except, bool on)
 void assign_reset_in_use(struct assignment *a)
 {
     enum pci_reset_kind used;
-
     if (a->lost)
         return;
     if (pci_reset(a->fn, &used) == 0) {
@@ -33,8 +32,8 @@ void assign_reset_in_use(struct assignment *a)
              BDF_ARG(a->fn->bdf));
 }
 
-/* The guest asked for a reset: what it had set is gone, what Hamlet holds for it stays, and its BARs are
- * where they were. */
+/* The reset clears what the guest has set. The BARs keep their places, but are not decoded for the
+ * guest. In the hardware decode is on again at the end, as for every assigned function. */
 void assign_guest_reset(struct assignment *a)
 {
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BARs of an assigned function: what the guest writes into them, and what it then reaches.
- * A page of a BAR that holds nothing else is mapped in the EPT, uncached: no exit. An I/O BAR is
- * opened in the I/O bitmap where guest and host use the same ports: no exit. The rest is forwarded: a BAR
- * smaller than a page, the page of an MSI-X table, ports that the guest moved.
- * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (BAR registers), guest/assign/assign.c.
+ * Whole pages of a BAR are mapped in the EPT, uncached: no exit. An I/O BAR is opened in the I/O
+ * bitmap where guest and host use the same ports: no exit. The rest is trapped and forwarded: a BAR
+ * smaller than a page, the pages of an MSI-X table, ports that the guest moved.
+ * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (through write),
+ * guest/assign/assign.c, guest/assign/reset.c, guest/life/check.c (vbar_holding).
  * To: guest/core/memory.c (vm_map, vm_unmap), vmx/bitmaps.c, guest/assign/vmsix.c.
  * Spec: PCI Local Bus 3.0 "Base Addresses", "Expansion ROM Base Address Register".
  */
-#define LOG "vbar"
 #include "arch/io.h"
-#include "arch/log.h"
-#include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
-#include "guest/core/memory.h"
 #include "guest/core/bus.h"
+#include "guest/core/memory.h"
+#define LOG "vbar"
+#include "arch/log.h"
 
-/* Not even one page is its own, or the plan wants to see every access. */
-static bool trapped(const struct vpci_function *f, const struct vbar *b)
+/* The BAR is smaller than a page, or plan A traps everything. */
+static bool is_trapped(const struct vpci_function *f, const struct vbar *b)
 {
     return (b->host.kind == PCI_BAR_MEM && b->host.size < PAGE_SIZE) ||
            f->of->config.plan == PLAN_FORWARD;
@@ -31,7 +31,7 @@ static unsigned bar_index(const struct vpci_function *f, const struct vbar *b)
     return (unsigned)(b - f->bars);
 }
 
-/* What a BAR register can tell apart; a device may claim even less (QEMU's pvpanic has two bytes). */
+/* The smallest sizes that a BAR register can describe; QEMU's pvpanic claims 2 bytes. */
 #define MEM_GRAIN UINT64_C(16)
 #define IO_GRAIN  UINT64_C(4)
 static uint64_t grain(const struct vbar *b)
@@ -39,17 +39,16 @@ static uint64_t grain(const struct vbar *b)
     return MAX(b->host.size, b->host.kind == PCI_BAR_IO ? IO_GRAIN : MEM_GRAIN);
 }
 
-/* All ones are in it: the guest asks for the size. */
+/* All ones are in the register: the guest asks for the size. */
 static bool is_sizing(const struct vbar *b) { return (uint32_t)(b->guest + grain(b)) == 0; }
 
-/* --- Forwarding, where a direct mapping would show more than the function's own bytes ------------ */
+/* --- Forwarding, where a direct mapping would show more than the function's own bytes --------- */
 
 static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                          uint64_t *value)
 {
     const struct vbar *b = owner;
     const char *at = (const char *)(uintptr_t)b->host.base + offset;
-
     (void)v;
     if (vmsix_holds(b->msix, offset))
         vmsix_read(b->msix, offset, width, value);
@@ -62,7 +61,6 @@ static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned
 {
     const struct vbar *b = owner;
     char *at = (char *)(uintptr_t)b->host.base + offset;
-
     (void)v;
     if (vmsix_holds(b->msix, offset))
         vmsix_write(b->msix, offset, width, value);
@@ -74,7 +72,6 @@ static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
                        uint64_t *value)
 {
     const struct vbar *b = owner;
-
     (void)v;
     *value = port_in((uint16_t)(b->host.base + offset), width);
 }
@@ -83,18 +80,16 @@ static void forward_out(struct vcpu *v, void *owner, uint64_t offset, unsigned w
                         uint64_t value)
 {
     const struct vbar *b = owner;
-
     (void)v;
     port_out((uint16_t)(b->host.base + offset), width, (uint32_t)value);
 }
 
-/* --- Where a BAR may be ------------------------------------------------------------------------- */
+/* --- Where a BAR may be ----------------------------------------------------------------------- */
 
-/* Inside the windows that the virtual PC has for BARs; so never over RAM, the APICs or ECAM. */
+/* The virtual PC has windows for BARs: so none is ever over RAM, the APICs or ECAM. */
 static bool place_ok(const struct vbar *b)
 {
     uint64_t at = b->guest, end = at + b->host.size;
-
     if (end < at)
         return false;
     if (b->host.kind == PCI_BAR_IO)
@@ -103,7 +98,7 @@ static bool place_ok(const struct vbar *b)
            (at >= VM_MMIO64_BASE && end <= VM_MMIO64_END);
 }
 
-/* Does another BAR of this VM lie there: one that is mapped, or only placed? */
+/* Does another BAR of this VM lie there: a mapped one (mapped_only), or one that has a place? */
 static bool overlaps(const struct vpci *bus, const struct vbar *b, bool mapped_only)
 {
     for (size_t d = 1; d < ARRAY_COUNT(bus->functions); d++) {
@@ -121,13 +116,12 @@ static bool overlaps(const struct vpci *bus, const struct vbar *b, bool mapped_o
     return false;
 }
 
-/* --- Mapping ------------------------------------------------------------------------------------ */
+/* --- Mapping ---------------------------------------------------------------------------------- */
 
 static bool map_io(struct vpci_function *f, struct vbar *b)
 {
     struct vm *vm = f->of->vm;
-
-    if (!trapped(f, b) && b->guest == b->host.base)
+    if (!is_trapped(f, b) && b->guest == b->host.base)
         return bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0;
     return vm_bus_add(&vm->pio, VM_TRAPPED(b->guest, b->host.size, "bar-io", forward_in,
                                            forward_out, b)) == 0;
@@ -151,14 +145,13 @@ static bool map_direct(struct vm *vm, const struct vbar *b, uint64_t offset, uin
                                EPT_UC, false) == 0;
 }
 
-/* The pages before and behind the MSI-X table directly, the table's own pages by vmsix.c; last, so that
- * what failed has only direct mappings to be undone. */
+/* Map the pages before and behind the MSI-X table directly, and trap the table's own pages. The
+ * trap comes last: so after a failure only direct mappings have to be undone. */
 static bool map_pages(struct vpci_function *f, const struct vbar *b)
 {
     struct vm *vm = f->of->vm;
     struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
     uint64_t behind = hole.offset + hole.size;
-
     return map_direct(vm, b, 0, hole.offset) && map_direct(vm, b, behind, b->host.size - behind) &&
            (!hole.size || vmsix_map(f->msix, vm, b->guest + hole.offset) == 0);
 }
@@ -171,7 +164,7 @@ static bool map_now(struct vpci_function *f, struct vbar *b)
     return false;
 }
 
-/* bar=lazy: the guest has touched it. */
+/* bar=lazy: the guest has touched the BAR for the first time. */
 static bool map_at_touch(void *owner)
 {
     struct vbar *b = owner;
@@ -184,11 +177,11 @@ static bool map_at_touch(void *owner)
 static bool map_memory(struct vpci_function *f, struct vbar *b)
 {
     struct vm_range range = {.base = b->guest, .size = b->host.size, .owner = b};
-    b->waits = f->of->config.bar == BAR_LAZY && !trapped(f, b);
+    b->waits = f->of->config.bar == BAR_LAZY && !is_trapped(f, b);
     if (b->waits) {
         range.name = "bar-lazy";
         range.map = map_at_touch;
-    } else if (trapped(f, b)) {
+    } else if (is_trapped(f, b)) {
         range.name = "bar-mem";
         range.read = forward_read;
         range.write = forward_write;
@@ -202,8 +195,7 @@ static void unmap_memory(struct vpci_function *f, struct vbar *b)
 {
     struct vm *vm = f->of->vm;
     struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
-
-    if (b->waits || trapped(f, b)) {
+    if (b->waits || is_trapped(f, b)) {
         vm_bus_remove(&vm->mmio, b->mapped_at);
         return;
     }
@@ -228,25 +220,36 @@ static void bar_map(struct vpci_function *f, struct vbar *b)
     if (!place_ok(b) || overlaps(f->of->vm->pci, b, true)) {
         if (!is_sizing(b))
             log_guest(&b->place_budget,
-                      "vm=%s " BDF_FMT " bar%u at 0x%llx is no place for a BAR: not mapped",
-                      f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b),
-                      (unsigned long long)b->guest);
+                      "vm=%s " BDF_FMT " bar%u at 0x%lx is no place for a BAR: not mapped",
+                      f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), b->guest);
         return;
     }
     b->mapped_at = b->guest;
     b->mapped = b->host.kind == PCI_BAR_IO ? map_io(f, b) : map_memory(f, b);
-    if (!b->mapped) /* a table, or the list of ranges, is full */
-        log_guest(&b->place_budget, "vm=%s " BDF_FMT " bar%u at 0x%llx: no room: not mapped",
-                  f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), (unsigned long long)b->guest);
+    if (!b->mapped) /* no memory for a table, or the list of ranges is full */
+        log_guest(&b->place_budget, "vm=%s " BDF_FMT " bar%u at 0x%lx: no room: not mapped",
+                  f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), b->guest);
 }
 
-/* A device may decode either its ROM or its BARs, so the hardware's enable bit is the guest's. */
+/* A device may share one decoder between its ROM and its BARs, so the hardware's ROM enable bit
+ * follows the guest's. PCI "Expansion ROM Base Address Register". */
 static void rom_decode(const struct vpci_function *f, bool on)
 {
     const struct pci_bar *rom = &f->bars[VPCI_ROM].host;
-
     if (rom->kind != PCI_BAR_NONE)
         pci_write32(f->of->fn->bdf, PCI_ROM, LO32(rom->base) | (on ? (uint32_t)PCI_ROM_ENABLE : 0));
+}
+
+const struct vbar *vbar_holding(const struct vm *vm, uint64_t at, uint64_t size)
+{
+    for (const struct assignment *a = vm->assignments; a; a = a->next)
+        for (size_t i = 0; i < ARRAY_COUNT(a->v.bars); i++) {
+            const struct pci_bar *b = &a->v.bars[i].host;
+            if (b->kind == PCI_BAR_MEM && at >= b->base && size <= b->size &&
+                at - b->base <= b->size - size)
+                return &a->v.bars[i];
+        }
+    return NULL;
 }
 
 void vbar_unmap_all(struct vpci_function *f)
@@ -259,38 +262,36 @@ void vbar_unmap_all(struct vpci_function *f)
 void vbar_reset(struct vpci_function *f)
 {
     struct vbar *rom = &f->bars[VPCI_ROM];
-
     vbar_unmap_all(f);
     rom->enabled = false;
     vpci_set_shadow(f, PCI_ROM, 4, LO32(rom->guest));
 }
 
-static bool decoded(const struct vpci_function *f, const struct vbar *b)
+static bool is_decoded(const struct vpci_function *f, const struct vbar *b)
 {
     uint32_t command = vpci_shadow(f, PCI_COMMAND, 2);
-
     if (bar_index(f, b) == VPCI_ROM && !b->enabled)
         return false;
     return command & (b->host.kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM);
 }
 
-/* First take away all that is not as it should be, then give: two BARs that change places in two
- * writes never see each other. */
+/* First unmap every BAR that has moved or is not decoded any more, then map: so a BAR may take the
+ * place that another has just left. */
 void vbar_update(struct vpci_function *f)
 {
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
-        if (b->mapped && (!decoded(f, b) || b->mapped_at != b->guest))
+        if (b->mapped && (!is_decoded(f, b) || b->mapped_at != b->guest))
             bar_unmap(f, b);
     }
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
-        if (b->host.kind != PCI_BAR_NONE && !b->mapped && decoded(f, b))
+        if (b->host.kind != PCI_BAR_NONE && !b->mapped && is_decoded(f, b))
             bar_map(f, b);
     }
 }
 
-/* --- The registers ------------------------------------------------------------------------------ */
+/* --- The registers ---------------------------------------------------------------------------- */
 
 static uint16_t bar_register(size_t i) { return (uint16_t)PCI_BAR(i); }
 
@@ -302,11 +303,10 @@ static uint32_t bar_flags(const struct pci_bar *b)
            (b->prefetchable ? PCI_BAR_MEM_PREFETCH : 0);
 }
 
-/* Address bits below the size read as zero, whatever is written: that is how a BAR tells its size. */
-static void show(struct vpci_function *f, size_t i)
+/* Address bits below the size read as zero, whatever the guest wrote: so it finds the size. */
+static void bar_show(struct vpci_function *f, size_t i)
 {
     const struct vbar *b = &f->bars[i];
-
     vpci_set_shadow(f, bar_register(i), 4, LO32(b->guest) | bar_flags(&b->host));
     if (b->host.is_64bit)
         vpci_set_shadow(f, bar_register(i + 1), 4, HI32(b->guest));
@@ -319,18 +319,16 @@ static void write_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_
     struct vbar *b = &f->bars[upper ? i - 1 : i];
     uint64_t want = upper ? (uint64_t)value << 32 | LO32(b->guest)
                           : (b->guest & BITS(63, 32)) | (value & ~UINT32_C(3));
-
     if (b->host.kind == PCI_BAR_NONE)
         return;
     b->guest = ALIGN_DOWN(want, grain(b));
-    show(f, upper ? i - 1 : i);
+    bar_show(f, upper ? i - 1 : i);
     vbar_update(f);
 }
 
 static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     struct vbar *b = &f->bars[VPCI_ROM];
-
     b->guest = ALIGN_DOWN(value & PCI_ROM_ADDRESS, b->host.size);
     b->enabled = value & PCI_ROM_ENABLE;
     rom_decode(f, b->enabled);
@@ -338,20 +336,20 @@ static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uin
     vbar_update(f);
 }
 
-/* Larger ones go beyond 4 GiB, if they can. */
+/* Larger BARs are placed above 4 GiB, if they are 64-bit ones. */
 #define PLACE_LOW_MAX (UINT64_C(256) << 20)
 
-/* First places, as a firmware would give them: by size, so that each is aligned to itself. */
-static int place(struct vpci_function *f, struct vbar *b)
+/* Give the BAR its first place, as a firmware would: aligned to its size. -ENOMEM: Hamlet cannot
+ * map what it has to forward. */
+static int bar_place(struct vpci_function *f, struct vbar *b)
 {
     struct vpci *bus = f->of->vm->pci;
     uint64_t end = b->host.is_64bit ? VM_MMIO64_END : VM_MMIO_END;
-
     if (b->host.kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
         b->guest = b->host.base;
         return 0;
     }
-    if (trapped(f, b) && !mmio_map(hpa(b->host.base), b->host.size))
+    if (is_trapped(f, b) && !mmio_map(hpa(b->host.base), b->host.size))
         return -ENOMEM;
     b->guest =
         ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
@@ -361,12 +359,11 @@ static int place(struct vpci_function *f, struct vbar *b)
     return 0;
 }
 
-/* Firmware often leaves a ROM without an address, and what it says then is anything. */
+/* Firmware often leaves a ROM without an address; its register may then lead to any memory. */
 static void rom_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
     const char *why = fn->rom.kind == PCI_BAR_NONE ? NULL : pci_rom_objection(fn);
-
     if (why)
         log_info("vm=%s " BDF_FMT " its ROM is not shown: %s", f->of->vm->name, BDF_ARG(fn->bdf),
                  why);
@@ -377,7 +374,6 @@ static void rom_init(struct vpci_function *f)
 int vbar_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
-
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         f->bars[i].of = f;
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
@@ -392,11 +388,11 @@ int vbar_init(struct vpci_function *f)
         rom_init(f);
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         if (f->bars[i].host.kind != PCI_BAR_NONE) {
-            int err = place(f, &f->bars[i]);
+            int err = bar_place(f, &f->bars[i]);
             if (err)
                 return err;
             if (i < PCI_BAR_COUNT)
-                show(f, i);
+                bar_show(f, i);
         }
     vpci_add(f, (struct vpci_reg){.offset = PCI_ROM,
                                   .width = 4,

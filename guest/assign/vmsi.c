@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSI of an assigned function: the guest's address and data stay in the shadow and decide where the
- * interrupt goes; the device gets one message in remappable format, and is not told of changes.
- * From: guest/assign/vpci_caps.c.   To: guest/assign/irq.c, pci/msi.c.
+ * MSI of an assigned function. The guest's address and data stay in the shadow and decide where the
+ * interrupt goes. The device gets one message in remappable format, which never changes.
+ * From: guest/assign/vpci_caps.c, guest/assign/reset.c.   To: guest/assign/irq.c, pci/msi.c.
  * Spec: PCI Local Bus 3.0 "MSI Capability Structure".
  */
 #include "guest/assign/assign.h"
@@ -12,7 +12,7 @@ static uint16_t data_offset(const struct vpci_function *f)
     return (uint16_t)(f->cap_msi + PCI_MSI_DATA(f->msi_info.is_64bit));
 }
 
-static void silence(struct vpci_function *f)
+static void msi_silence(struct vpci_function *f)
 {
     if (f->msi_live)
         pci_msi_enable(f->of->fn, false);
@@ -21,12 +21,12 @@ static void silence(struct vpci_function *f)
         irq_route_block(&f->msi[i]);
 }
 
-/* The device's message: the same as long as it has the function, so it is written when the guest enables
- * MSI or asks for another number of messages. Where they go stands in the entries alone. */
-static void program(struct vpci_function *f, unsigned count_log2)
+/* Write the device's message. It names the first of the IRTEs and stays the same, so it is written
+ * only when the guest enables MSI or changes the number of messages. The vectors and vCPUs stand in
+ * the IRTEs. */
+static void msi_program(struct vpci_function *f, unsigned count_log2)
 {
     bool subhandle = f->msi_info.message_count_log2 > 0;
-
     if (f->msi_live && f->msi_count_log2 == count_log2)
         return;
     pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, subhandle), 0, count_log2);
@@ -36,9 +36,9 @@ static void program(struct vpci_function *f, unsigned count_log2)
     f->msi_count_log2 = (uint8_t)count_log2;
 }
 
-/* In this order the device never sends what leads nowhere. Messages that the guest does not use lead
- * nowhere. */
-static void update(struct vpci_function *f)
+/* Make routes and device what the shadow says. Routes are set before the device is enabled, and
+ * blocked after it was reprogrammed, so the device never sends a message whose route is blocked. */
+static void msi_update(struct vpci_function *f)
 {
     uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
     unsigned log2 = (unsigned)FIELD_GET(PCI_MSI_COUNT, control);
@@ -46,16 +46,15 @@ static void update(struct vpci_function *f)
     uint32_t data = vpci_shadow(f, data_offset(f), 2);
     unsigned all = 1u << f->msi_info.message_count_log2;
     unsigned used = 1u << MIN(log2, f->msi_info.message_count_log2);
-
     if (!(control & PCI_MSI_ENABLE)) {
-        silence(f);
+        msi_silence(f);
         return;
     }
     if (f->msi_info.is_64bit)
         address |= (uint64_t)vpci_shadow(f, f->cap_msi + PCI_MSI_ADDRESS_HI, 4) << 32;
     for (unsigned i = 0; i < used; i++)
         irq_route_set(&f->msi[i], address, (data & ~(used - 1)) | i);
-    program(f, (unsigned)__builtin_ctz(used));
+    msi_program(f, (unsigned)__builtin_ctz(used));
     for (unsigned i = used; i < all; i++)
         irq_route_block(&f->msi[i]);
 }
@@ -63,12 +62,11 @@ static void update(struct vpci_function *f)
 static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     uint32_t old = vpci_shadow(f, r->offset, r->width);
-
     vpci_set_shadow(f, r->offset, r->width, (old & ~r->writable) | (value & r->writable));
-    update(f);
+    msi_update(f);
 }
 
-static void add(struct vpci_function *f, unsigned at, uint8_t width, uint32_t writable)
+static void msi_add(struct vpci_function *f, unsigned at, uint8_t width, uint32_t writable)
 {
     vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + at),
                                   .width = width,
@@ -85,13 +83,13 @@ int vmsi_init(struct vpci_function *f)
                    (info.is_64bit ? PCI_MSI_64 : 0) | (info.maskable ? PCI_MSI_MASKABLE : 0));
 
     f->msi_info = info;
-    add(f, PCI_MSI_CONTROL, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
+    msi_add(f, PCI_MSI_CONTROL, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
     vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control);
-    add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
+    msi_add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
     if (info.is_64bit)
-        add(f, PCI_MSI_ADDRESS_HI, 4, ~UINT32_C(0));
-    add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
-    if (info.maskable) /* the device masks; the guest's bits go there as they are */
+        msi_add(f, PCI_MSI_ADDRESS_HI, 4, ~UINT32_C(0));
+    msi_add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
+    if (info.maskable) /* the device masks: the guest's mask bits go to the hardware as they are */
         vpci_add(f,
                  (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + PCI_MSI_MASK(info.is_64bit)),
                                    .width = 4,
@@ -103,17 +101,15 @@ void vmsi_release(struct vpci_function *f)
 {
     if (!f->cap_msi)
         return;
-    silence(f);
+    msi_silence(f);
     irq_routes_free(f->msi, 1u << f->msi_info.message_count_log2);
 }
 
 void vmsi_reset(struct vpci_function *f)
 {
-    uint32_t control;
-
     if (!f->cap_msi)
         return;
-    control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
+    uint32_t control = vpci_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2);
     vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control & (uint32_t)~PCI_MSI_ENABLE);
-    silence(f);
+    msi_silence(f);
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The MSI-X table that the guest sees, and the one that the device has.
- * An entry of the device gets its message when it is first used, and keeps it: which vCPU and which
- * vector it means stands in the IRTE. Its mask bit is set as long as the guest or Hamlet wants it masked.
- * From: guest/assign/vbar.c (traps), guest/assign/vpci_caps.c (Message Control).   To: guest/assign/irq.c.
+ * An entry of the device gets its message at its first use and keeps it: the vCPU and the vector
+ * stand in the IRTE. Its mask bit is set if the guest masks the entry, or if its route is blocked.
+ * From: guest/assign/vbar.c (traps), guest/assign/vpci_caps.c (vmsix_init), guest/assign/reset.c.
+ * To: guest/assign/irq.c, pci/msi.c.
  * Spec: PCI Local Bus 3.0 "MSI-X Capability and Table Structures", "MSI-X Table Entries".
  */
-#define LOG "vmsix"
 #include "guest/assign/vmsix.h"
 #include "arch/io.h"
-#include "arch/log.h"
 #include "arch/page.h"
 #include "arch/paging.h"
-#include "lib/string.h"
 #include "guest/assign/assign.h"
 #include "guest/core/bus.h"
+#include "lib/string.h"
+#define LOG "vmsix"
+#include "arch/log.h"
 
 struct msix_entry {
     uint64_t address;
@@ -46,7 +47,7 @@ struct vmsix_hole vmsix_hole(const struct vmsix *m, unsigned bar)
     return m->hole;
 }
 
-/* --- The device's table ------------------------------------------------------------------------- */
+/* --- The device's table ----------------------------------------------------------------------- */
 
 static char *device_entry(const struct vmsix *m, unsigned i)
 {
@@ -61,11 +62,10 @@ static void device_mask(struct vmsix *m, unsigned i, bool masked)
     m->slots[i].unmasked = !masked;
 }
 
-static bool first_use(struct vmsix *m, unsigned i)
+/* At its first use give entry i a route, and the device its message. False: no IRTE is left. */
+static bool entry_route(struct vmsix *m, unsigned i)
 {
     struct slot *s = &m->slots[i];
-    uint64_t address;
-
     if (s->routed)
         return true;
     if (irq_routes_alloc(m->f->of, &s->route, 1)) {
@@ -74,7 +74,7 @@ static bool first_use(struct vmsix *m, unsigned i)
                   BDF_ARG(m->f->bdf), i);
         return false;
     }
-    address = vtd_msi_address(s->route.irte, false);
+    uint64_t address = vtd_msi_address(s->route.irte, false);
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS, LO32(address));
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS + 4, HI32(address));
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_DATA, 0);
@@ -82,14 +82,13 @@ static bool first_use(struct vmsix *m, unsigned i)
     return true;
 }
 
-/* Make entry i of the device and its route what the guest's entry says. A change of address or data
- * alone ends in the IRTE; the device is written only where its mask bit changes. */
+/* Make entry i of the device, and its route, what the guest's entry says. A change of address or
+ * data changes the IRTE only; the device is written only if its mask bit changes. */
 static void entry_update(struct vmsix *m, unsigned i)
 {
     struct slot *s = &m->slots[i];
     bool wanted = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASK);
-
-    if (!wanted || !first_use(m, i)) {
+    if (!wanted || !entry_route(m, i)) {
         device_mask(m, i, true);
         return;
     }
@@ -97,7 +96,7 @@ static void entry_update(struct vmsix *m, unsigned i)
     device_mask(m, i, s->route.delivery == IRQ_UNROUTED);
 }
 
-/* --- The trapped pages -------------------------------------------------------------------------- */
+/* --- The trapped pages ------------------------------------------------------------------------ */
 
 static bool in_table(const struct vmsix *m, uint64_t bar_offset)
 {
@@ -105,8 +104,8 @@ static bool in_table(const struct vmsix *m, uint64_t bar_offset)
            bar_offset - m->info.table_offset < m->info.count * (uint64_t)PCI_MSIX_ENTRY_SIZE;
 }
 
-/* Begins before the table and reaches into it: no driver does that, and the device's entries are not the
- * guest's to see. */
+/* The access begins before the table and reaches into it. No driver does that, and the guest must
+ * not see the device's own entries. */
 static bool reaches_in(const struct vmsix *m, uint64_t bar_offset, unsigned width)
 {
     return !in_table(m, bar_offset) && in_table(m, bar_offset + width - 1);
@@ -117,7 +116,7 @@ bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
     return m && bar_offset >= m->hole.offset && bar_offset - m->hole.offset < m->hole.size;
 }
 
-/* An access that reaches out of the table at its end is answered for the part that lies in it. */
+/* Of an access that ends behind the table, only the part in the table is read. */
 void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
 {
     if (!in_table(m, at)) {
@@ -135,7 +134,6 @@ void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *va
 static bool in_pba(const struct vmsix *m, uint64_t bar_offset)
 {
     uint64_t size = ALIGN_UP(m->info.count, 64) / 8;
-
     return m->info.pba_bar == m->info.table_bar && bar_offset >= m->info.pba_offset &&
            bar_offset - m->info.pba_offset < size;
 }
@@ -160,7 +158,6 @@ void vmsix_write(struct vmsix *m, uint64_t at, unsigned width, uint64_t value)
 static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     const struct vmsix *m = owner;
-
     (void)v;
     vmsix_read(m, m->hole.offset + offset, width, value);
 }
@@ -168,7 +165,6 @@ static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vmsix *m = owner;
-
     (void)v;
     vmsix_write(m, m->hole.offset + offset, width, value);
 }
@@ -185,44 +181,40 @@ void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at)
     vm_bus_remove(&vm->mmio, at);
 }
 
-/* --- Message Control ---------------------------------------------------------------------------- */
+/* --- Message Control -------------------------------------------------------------------------- */
 
-static void control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
+static void msix_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     struct vmsix *m = f->msix;
     bool was = m->enabled;
-
     vpci_set_shadow(f, r->offset, 2,
                     (m->info.count - 1u) | (value & (PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL)));
     m->enabled = value & PCI_MSIX_ENABLE;
     m->mask_all = value & PCI_MSIX_MASK_ALL;
-    if (m->enabled != was) /* enable with all masked, unmask what is wanted below */
+    if (m->enabled != was) /* no entry is unmasked yet: entry_update() does that */
         pci_msix_enable(f->of->fn, m->enabled, false);
     for (unsigned i = 0; i < m->info.count; i++)
         entry_update(m, i);
 }
 
-/* --- Life --------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
-/* Whole pages, but nothing behind the end of a BAR that is smaller than one. */
+/* Whole pages, but not beyond the end of a BAR that is smaller than a page. */
 static struct vmsix_hole hole_of(const struct pci_msix_info *info, const struct pci_bar *bar)
 {
     uint64_t first = ALIGN_DOWN(info->table_offset, PAGE_SIZE);
     uint64_t end = ALIGN_UP(info->table_offset + info->count * PCI_MSIX_ENTRY_SIZE, PAGE_SIZE);
-
     return (struct vmsix_hole){first, MIN(end, bar->size) - first};
 }
 
 int vmsix_init(struct vpci_function *f)
 {
     struct pci_msix_info info;
-    struct vmsix *m;
-    size_t pages;
-
     if (pci_msix_info(f->of->fn, &info))
-        return 0; /* pci/msi.c has said what is wrong; the capability is not shown */
-    pages = ALIGN_UP(sizeof(*m) + info.count * sizeof(struct slot), PAGE_SIZE) / PAGE_SIZE;
-    m = pages_alloc(pages, PAGE_SIZE);
+        return 0; /* pci/msi.c has logged the reason; the capability is not shown */
+    size_t size = sizeof(struct vmsix) + info.count * sizeof(struct slot);
+    size_t pages = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
+    struct vmsix *m = pages_alloc(pages, PAGE_SIZE);
     if (!m)
         return -ENOMEM;
     m->f = f;
@@ -240,14 +232,13 @@ int vmsix_init(struct vpci_function *f)
     vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msix + PCI_MSIX_CONTROL),
                                   .width = 2,
                                   .shadow = 0xffff,
-                                  .write = control_write});
+                                  .write = msix_control_write});
     return 0;
 }
 
 void vmsix_reset(struct vpci_function *f)
 {
     struct vmsix *m = f->msix;
-
     if (!m)
         return;
     pci_msix_enable(f->of->fn, false, false);
@@ -260,7 +251,7 @@ void vmsix_reset(struct vpci_function *f)
             irq_routes_free(&s->route, 1);
         s->routed = false;
         s->guest = (struct msix_entry){.control = PCI_MSIX_ENTRY_MASK};
-        s->unmasked = true; /* whatever it is: the next line writes it */
+        s->unmasked = true; /* the bit in the device is unknown: so the next line writes it */
         device_mask(m, i, true);
     }
 }

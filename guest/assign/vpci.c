@@ -1,35 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guest's PCI bus: the two doors to config space, and the filter behind both.
- * From: guest/pc/pio.c (0xCF8-0xCFF), guest/pc/mmio.c (ECAM).
- * To: guest/assign/vpci_header.c, guest/assign/vpci_caps.c, which say what each register of a function does.
+ * From: guest/pc/pio.c and guest/pc/mmio.c (through vm_bus), guest/life/create.c (vpci_create),
+ * guest/assign/assign.c (vpci_plug).
+ * To: guest/assign/vpci_header.c, guest/assign/vpci_caps.c, guest/assign/vbar.c (through write),
+ * pci/config.c (the hardware).
  * Spec: PCI Local Bus 3.0 "Configuration Mechanism #1"; PCI Express "Enhanced Configuration Access
  * Mechanism (ECAM)".
  */
 #include "guest/assign/vpci.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "lib/string.h"
 #include "guest/assign/assign.h"
+#include "guest/core/bus.h"
 #include "guest/core/vm.h"
 #include "guest/pc/pc.h"
-#include "guest/core/bus.h"
+#include "lib/string.h"
 
-#define CF8_BUS       BITS(23, 16)
-#define CF8_DEVFN     BITS(15, 8)
-
-#define ECAM_BUS      BITS(27, 20)
-#define ECAM_DEVFN    BITS(19, 12)
 #define ECAM_BDF      BITS(27, 12)
 #define ECAM_REGISTER BITS(11, 0)
 #define ECAM_SIZE     BIT(28)
 
-/* --- The shadow --------------------------------------------------------------------------------- */
+/* --- The shadow ------------------------------------------------------------------------------- */
 
 uint32_t vpci_shadow(const struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t v = 0;
-
     memcpy(&v, f->shadow + offset, width);
     return v;
 }
@@ -42,7 +38,6 @@ void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, u
 void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 {
     size_t at = f->reg_count;
-
     invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width));
     while (at > 0 && f->regs[at - 1].offset > reg.offset)
         at--;
@@ -51,7 +46,7 @@ void vpci_add(struct vpci_function *f, struct vpci_reg reg)
     f->reg_count++;
 }
 
-/* --- The hardware behind a function; the virtual host bridge has none --------------------------- */
+/* --- The hardware behind a function; the virtual host bridge has none ------------------------- */
 
 static uint32_t hardware_read(const struct vpci_function *f, uint16_t offset, unsigned width)
 {
@@ -65,31 +60,28 @@ static void hardware_write(const struct vpci_function *f, uint16_t offset, unsig
         pci_write(f->of->fn->bdf, offset, width, value);
 }
 
-/* --- One register ------------------------------------------------------------------------------- */
+/* --- One register ----------------------------------------------------------------------------- */
 
 static uint32_t register_read(const struct vpci_function *f, const struct vpci_reg *r)
 {
     uint32_t all = (uint32_t)WIDTH_MASK(r->width);
     uint32_t value = vpci_shadow(f, r->offset, r->width) & r->shadow;
-
     if (~r->shadow & all)
         value |= hardware_read(f, r->offset, r->width) & ~r->shadow;
     return value;
 }
 
-/* `value` is the register as the guest wants it, `touched` the bits of the bytes that it wrote. */
+/* `value`: the register as the guest wants it; `touched`: the bits of the bytes that it wrote. */
 static void register_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value,
                            uint32_t touched)
 {
     uint32_t shadow = r->writable & r->shadow & touched;
     uint32_t hardware = r->writable & ~r->shadow & touched;
-    uint32_t old;
-
     if (r->write) {
         r->write(f, r, value);
         return;
     }
-    old = vpci_shadow(f, r->offset, r->width);
+    uint32_t old = vpci_shadow(f, r->offset, r->width);
     vpci_set_shadow(f, r->offset, r->width, (old & ~shadow) | (value & shadow));
     if (!hardware && !(r->clear_on_1 & touched & value))
         return;
@@ -99,7 +91,7 @@ static void register_write(struct vpci_function *f, const struct vpci_reg *r, ui
                    old | (value & hardware) | (value & r->clear_on_1 & touched));
 }
 
-/* --- One access, which may touch several registers or a part of one ----------------------------- */
+/* --- One access, which may touch several registers or a part of one --------------------------- */
 
 /* The first register of f that ends behind `offset`, or NULL. */
 static const struct vpci_reg *register_from(const struct vpci_function *f, uint16_t offset)
@@ -115,7 +107,7 @@ static bool covers(const struct vpci_reg *r, uint16_t offset)
     return r && r->offset <= offset && offset < r->offset + r->width;
 }
 
-/* In no list: as the hardware has it; but an extended capability is there only if it is shown. */
+/* A byte in no list is read from the hardware; but extended capabilities are hidden. */
 static uint32_t unlisted_read(const struct vpci_function *f, uint16_t offset)
 {
     return offset < PCI_EXT_FIRST ? hardware_read(f, offset, 1) & 0xff : 0;
@@ -124,7 +116,6 @@ static uint32_t unlisted_read(const struct vpci_function *f, uint16_t offset)
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t value = 0;
-
     if (!f)
         return (uint32_t)WIDTH_MASK(width);
     for (unsigned i = 0; i < width;) {
@@ -168,28 +159,24 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
     }
 }
 
-/* --- The two doors ------------------------------------------------------------------------------ */
+/* --- The two doors ---------------------------------------------------------------------------- */
 
-static struct vpci_function *function_at(struct vpci *bus, unsigned number, unsigned devfn)
+static struct vpci_function *function_at(struct vpci *bus, bdf_t bdf)
 {
-    if (number != 0 || (devfn & 7))
-        return NULL;
-    return bus->functions[devfn >> 3];
+    return BDF_BUS(bdf) || BDF_FN(bdf) ? NULL : bus->functions[BDF_DEV(bdf)];
 }
 
 static void cf8_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     const struct vpci *bus = owner;
-
     (void)v;
     *value = offset == 0 && width == 4 ? bus->address : WIDTH_MASK(width);
 }
 
-/* Only a 32-bit write reaches the latch; 0xCF9 is the reset register of the chipset. */
+/* Only a 32-bit write reaches the latch. 0xCF9 is the reset register of the chipset. */
 static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vpci *bus = owner;
-
     if (offset == 0 && width == 4)
         bus->address = (uint32_t)value;
     else if (offset == 1 && width == 1)
@@ -199,61 +186,53 @@ static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     struct vpci *bus = owner;
+    bdf_t bdf = (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address);
     uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
-
     if (!(bus->address & PCI_ADDRESS_ENABLE)) {
         *value = WIDTH_MASK(width);
         return;
     }
-    *value = vpci_read(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
-                                   (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
-                       reg, width);
-    vm_note_config(v, false, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, *value);
+    *value = vpci_read(function_at(bus, bdf), reg, width);
+    vm_note_config(v, false, width, bdf, reg, *value);
 }
 
 static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vpci *bus = owner;
+    bdf_t bdf = (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address);
     uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
-
     if (!(bus->address & PCI_ADDRESS_ENABLE))
         return;
-    vm_note_config(v, true, width, (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address), reg, value);
-    vpci_write(function_at(bus, (unsigned)FIELD_GET(CF8_BUS, bus->address),
-                           (unsigned)FIELD_GET(CF8_DEVFN, bus->address)),
-               reg, width, (uint32_t)value);
+    vm_note_config(v, true, width, bdf, reg, value);
+    vpci_write(function_at(bus, bdf), reg, width, (uint32_t)value);
 }
 
-/* An 8-byte ECAM access is two of 4: the specification asks no more of a root complex. */
+/* An 8-byte ECAM access becomes two of 4 bytes: a root complex need not do more. */
 static void ecam_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
-    struct vpci *bus = owner;
-    struct vpci_function *f = function_at(bus, (unsigned)FIELD_GET(ECAM_BUS, offset),
-                                          (unsigned)FIELD_GET(ECAM_DEVFN, offset));
+    bdf_t bdf = (bdf_t)FIELD_GET(ECAM_BDF, offset);
+    struct vpci_function *f = function_at(owner, bdf);
     uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
-
     *value = vpci_read(f, reg, MIN(width, 4u));
     if (width == 8)
         *value |= (uint64_t)vpci_read(f, (uint16_t)(reg + 4), 4) << 32;
-    vm_note_config(v, false, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, *value);
+    vm_note_config(v, false, width, bdf, reg, *value);
 }
 
 static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
-    struct vpci *bus = owner;
-    struct vpci_function *f = function_at(bus, (unsigned)FIELD_GET(ECAM_BUS, offset),
-                                          (unsigned)FIELD_GET(ECAM_DEVFN, offset));
+    bdf_t bdf = (bdf_t)FIELD_GET(ECAM_BDF, offset);
+    struct vpci_function *f = function_at(owner, bdf);
     uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
-
-    vm_note_config(v, true, width, (bdf_t)FIELD_GET(ECAM_BDF, offset), reg, value);
+    vm_note_config(v, true, width, bdf, reg, value);
     vpci_write(f, reg, MIN(width, 4u), LO32(value));
     if (width == 8)
         vpci_write(f, (uint16_t)(reg + 4), 4, HI32(value));
 }
 
-/* --- Life --------------------------------------------------------------------------------------- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
-/* A host bridge that is nothing but there, so that a guest finds a PCI bus. All of it is shadow. */
+/* The host bridge exists only so that a guest finds a PCI bus. Its registers are all shadow. */
 #define HOST_BRIDGE_VENDOR 0x1af4
 #define HOST_BRIDGE_DEVICE 0x4841 /* "HA" */
 static void host_bridge_init(struct vpci_function *f)
@@ -265,11 +244,10 @@ static void host_bridge_init(struct vpci_function *f)
         vpci_add(f, (struct vpci_reg){.offset = at, .width = 4, .shadow = 0xffffffff});
 }
 
+#define VPCI_PAGES (ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE)
 struct vpci *vpci_create(struct vm *vm)
 {
-    size_t pages = ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE;
-    struct vpci *bus = pages_alloc(pages, PAGE_SIZE);
-
+    struct vpci *bus = pages_alloc(VPCI_PAGES, PAGE_SIZE);
     if (!bus)
         return NULL;
     bus->vm = vm;
@@ -280,7 +258,7 @@ struct vpci *vpci_create(struct vm *vm)
         vm_bus_add(&vm->pio, VM_TRAPPED(PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus)) ||
         vm_bus_add(&vm->mmio,
                    VM_TRAPPED(VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read, ecam_write, bus))) {
-        pages_free(bus, pages);
+        pages_free(bus, VPCI_PAGES);
         return NULL;
     }
     return bus;
@@ -291,7 +269,7 @@ void vpci_destroy(struct vpci *bus)
     vm_bus_remove(&bus->vm->pio, PCI_PORT_ADDRESS);
     vm_bus_remove(&bus->vm->pio, PCI_PORT_DATA);
     vm_bus_remove(&bus->vm->mmio, VM_ECAM_BASE);
-    pages_free(bus, ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE);
+    pages_free(bus, VPCI_PAGES);
 }
 
 int vpci_plug(struct vpci *bus, struct vpci_function *f)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Config space as the guest sees it: a host bridge and the assigned functions on bus 0, reached through
- * 0xCF8/0xCFC and through ECAM, both by the same filter.
- * The filter is a list of registers per function. A register says which bits come from the shadow and
- * which from the hardware, which bits the guest may write, and what a write does. What is in no list
- * is read from the hardware and never written.
- * From: guest/pc/pio.c.   To: vpci_header.c, vpci_caps.c (the lists), vbar.c, vmsi.c.
+ * Config space as the guest sees it: a host bridge and the assigned functions on bus 0, reached
+ * through 0xCF8/0xCFC and through ECAM, both by the same filter.
+ *
+ * The filter is a list of registers per function. An entry says which bits come from the shadow and
+ * which from the hardware, which bits the guest may write, and what a write does. Registers in no
+ * list read through to the hardware; writes to them are dropped.
+ *
+ * From: guest/life/create.c (the bus), guest/assign/assign.c (each function).
+ * To: guest/assign/vpci.c, guest/assign/vpci_header.c and guest/assign/vpci_caps.c (the lists),
+ * guest/assign/vbar.c, guest/assign/vmsi.c.
  * Spec: PCI Local Bus 3.0 "Configuration Space Organization"; PCI Express "Enhanced Configuration
  * Access Mechanism (ECAM)".
  */
@@ -23,25 +27,27 @@ struct vpci_function;
 
 struct vpci_reg {
     uint16_t offset;
-    uint8_t width;   /* 1, 2 or 4; naturally aligned */
-    uint32_t shadow; /* bits that the guest reads from the shadow; the others from the hardware */
-    uint32_t
-        writable; /* bits that a write changes: shadow bits there, the others in the hardware */
+    uint8_t width; /* 1, 2 or 4; naturally aligned */
+    /* Bits that the guest reads from the shadow. It reads the others from the hardware. */
+    uint32_t shadow;
+    /* Bits that a write changes: in the shadow if they are `shadow` bits, else in the hardware. */
+    uint32_t writable;
     uint32_t clear_on_1; /* hardware bits of the kind "write one to clear" */
-    /* Instead of the plain write: gets the whole register as it would be. */
+    /* Instead of the plain write, if not NULL; `value` is the whole register with the bytes that
+     * the guest wrote. */
     void (*write)(struct vpci_function *f, const struct vpci_reg *r, uint32_t value);
 };
 
-/* A BAR of the guest's view, and what stands behind it. */
+/* A BAR of the guest's view, and the physical BAR behind it. */
 struct vbar {
     struct vpci_function *of;
     struct pci_bar host; /* kind NONE: absent */
-    uint64_t guest;      /* where the guest put it; meaningful while decode is on */
-    uint64_t mapped_at;  /* where it really is now; valid if `mapped` */
+    uint64_t guest;      /* where the guest has put it; counts while decode is on */
+    uint64_t mapped_at;  /* where it is mapped; valid if `mapped` */
     bool mapped;
-    bool waits;         /* bar=lazy: `mapped` only as a range that asks for it at the first touch */
+    bool waits;         /* bar=lazy: `mapped` means a range that maps it at the first access */
     bool enabled;       /* ROM BAR: its own enable bit */
-    int place_budget;   /* lines about impossible places */
+    int place_budget;   /* lines of the log about impossible places */
     struct vmsix *msix; /* whose table is in it, or NULL */
 };
 
@@ -69,36 +75,50 @@ struct vpci {
     struct vpci_function bridge;
 };
 
-/* The VM's bus with its host bridge, on its port and MMIO buses. NULL: no memory. */
+/* --- vpci.c ----------------------------------------------------------------------------------- */
+
+/* Make the VM's PCI bus with its host bridge, behind its ports and its ECAM. NULL: no memory, or no
+ * room for its ranges. */
 MUST_CHECK struct vpci *vpci_create(struct vm *vm);
 void vpci_destroy(struct vpci *bus);
-/* Put f at the first free device number (sets f->bdf) or take it away. -ENOSPC. */
+/* Put f at the first free device number from 1 on, and set f->bdf. -ENOSPC: the bus is full. */
 MUST_CHECK int vpci_plug(struct vpci *bus, struct vpci_function *f);
 void vpci_unplug(struct vpci *bus, struct vpci_function *f);
 
-/* One access, any width 1, 2, 4 at any offset inside one aligned dword. f NULL: nobody there. */
+/* One access of 1, 2 or 4 bytes that does not leave its aligned dword. f NULL: no function is
+ * there, so a read gives all ones. */
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width);
 void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value);
 
-/* Build the lists. vpci_header.c: type 0 header; vpci_caps.c: the capability list, relinked. */
-void vpci_header_init(struct vpci_function *f);
-MUST_CHECK int vpci_caps_init(struct vpci_function *f);
-/* Add a register to f's list (kept in order of offset). */
+/* Add a register to f's list, which is kept in order of offsets. */
 void vpci_add(struct vpci_function *f, struct vpci_reg reg);
-
-/* Shadow as little-endian numbers; width 1, 2, 4. */
+/* The shadow, as little-endian numbers of 1, 2 or 4 bytes. */
 uint32_t vpci_shadow(const struct vpci_function *f, uint16_t offset, unsigned width);
 void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value);
 
-/* vbar.c: the BARs follow Command and the BAR registers. */
+/* --- The lists of an assigned function -------------------------------------------------------- */
+
+/* vpci_header.c: the type 0 header, but for its BARs. */
+void vpci_header_init(struct vpci_function *f);
+/* vpci_caps.c: the capabilities that Hamlet understands, linked again. -ENOMEM, -ENOSPC. */
+MUST_CHECK int vpci_caps_init(struct vpci_function *f);
+
+/* --- vbar.c: the BARs follow Command and the BAR registers ------------------------------------ */
+
+/* Register and place the BARs, and the ROM with rom=on; none is mapped yet. -ENOMEM. */
 MUST_CHECK int vbar_init(struct vpci_function *f);
-/* Map and unmap so that what is reachable equals what the registers say. */
+/* Map and unmap, until the guest reaches what its registers say. vm->lock is held. */
 void vbar_update(struct vpci_function *f);
 void vbar_unmap_all(struct vpci_function *f);
-/* As a reset leaves them, but where they are: not decoded. Command is 0 already. */
+/* As a reset leaves the BARs, but at their places: not decoded. Command is 0 already. */
 void vbar_reset(struct vpci_function *f);
+/* The memory BAR of one of the VM's devices that holds [at, at + size) of the host, or NULL. */
+const struct vbar *vbar_holding(const struct vm *vm, uint64_t at, uint64_t size);
 
-/* vmsi.c: -ENOSPC: no entry or vector left. vmsi_reset: as a reset of the function leaves it. */
+/* --- vmsi.c ----------------------------------------------------------------------------------- */
+
+/* Show the MSI capability at f->cap_msi, disabled. -ENOSPC: no IRTEs are left. */
 MUST_CHECK int vmsi_init(struct vpci_function *f);
 void vmsi_release(struct vpci_function *f);
+/* As a reset of the function leaves MSI: disabled. */
 void vmsi_reset(struct vpci_function *f);

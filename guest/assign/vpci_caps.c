@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The capability list of an assigned function. Only what Hamlet understands is shown; the list is linked
- * anew over it, each capability where it is in the hardware, so that a driver finds what it knows.
- * From: guest/assign/assign.c.   To: guest/assign/vmsi.c, guest/assign/vmsix.c; guest/assign/assign.c for a reset.
+ * The capability list of an assigned function. The guest sees only the capabilities that Hamlet
+ * understands, each at its offset in the hardware; the links lead past the others.
+ * From: guest/assign/assign.c.
+ * To: guest/assign/vmsi.c, guest/assign/vmsix.c, guest/assign/reset.c assign_guest_reset().
  * Spec: PCI Local Bus 3.0 "Capabilities List"; PCI Express Base "PCI Express Capability Structure",
  * "PCI Power Management Capability Structure", "Advanced Capabilities for Conventional PCI".
  */
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
 
-/* --- Power Management: D-states are the guest's belief; the device stays in D0 ------------------- */
+/* --- Power Management: D-states change the shadow only; the device stays in D0 ---------------- */
 
 static int pm_init(struct vpci_function *f, uint8_t at)
 {
@@ -21,7 +22,7 @@ static int pm_init(struct vpci_function *f, uint8_t at)
     return 0;
 }
 
-/* --- Function level reset, in the two places where a guest may ask for one ----------------------- */
+/* --- Function level reset, in the two places where a guest may ask for one -------------------- */
 
 static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
@@ -30,13 +31,12 @@ static void pcie_control_write(struct vpci_function *f, const struct vpci_reg *r
         assign_guest_reset(f->of);
 }
 
-/* Payload and read request sizes were agreed on by the firmware for the whole path; the guest's wishes
- * stay in its view. The bit that starts a reset does nothing where the device has no such reset. */
+/* The firmware has set payload and read request sizes that fit the whole path: what the guest
+ * writes stays in its view. Its reset bit does nothing if the device has no such reset. */
 static int pcie_init(struct vpci_function *f, uint8_t at)
 {
     uint16_t control = (uint16_t)(at + PCIE_DEVICE_CONTROL);
     bool flr = pci_read32(f->of->fn->bdf, at + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR;
-
     vpci_add(f, (struct vpci_reg){.offset = control,
                                   .width = 2,
                                   .shadow = 0xffff,
@@ -69,33 +69,30 @@ static int af_init(struct vpci_function *f, uint8_t at)
 
 static int msi_init(struct vpci_function *f, uint8_t at)
 {
-    int err;
-
     f->cap_msi = at;
-    err = vmsi_init(f);
+    int err = vmsi_init(f);
     if (err)
         f->cap_msi = 0;
     return err;
 }
 
+/* A table that cannot be trusted is no error: f->msix stays NULL, and the capability is hidden. */
 static int msix_init(struct vpci_function *f, uint8_t at)
 {
-    int err;
-
     f->cap_msix = at;
-    err = vmsix_init(f);
+    int err = vmsix_init(f);
     if (!f->msix)
         f->cap_msix = 0;
     return err;
 }
 
-/* --- The list ----------------------------------------------------------------------------------- */
+/* --- The list --------------------------------------------------------------------------------- */
 
 #define FIELD(name) offsetof(struct pci_function, name)
 static const struct {
     uint8_t id;
     int (*init)(struct vpci_function *f, uint8_t at); /* NULL: shown, read-only */
-    size_t found;                                     /* where the scan noted it */
+    size_t found; /* member of struct pci_function: the offset that the scan found; 0: any */
 } understood[] = {
     {PCI_CAP_ID_PM, pm_init, FIELD(cap_pm)},
     {PCI_CAP_ID_MSI, msi_init, FIELD(cap_msi)},
@@ -106,18 +103,18 @@ static const struct {
     {PCI_CAP_ID_AF, af_init, FIELD(cap_af)},
 };
 
-/* Read-only ones that are shown; a device can claim to have many more. */
+/* So many read-only capabilities are shown; a device can claim to have many more. */
 #define PLAIN_MAX 8
 
-/* The list is the device's, and may have changed since the scan: of what Hamlet acts on, only what the scan
- * found counts, once and at that place. */
+/* The device may have changed its list since the scan. A capability that Hamlet acts on counts only
+ * at the offset where the scan found it. */
 static bool as_scanned(const struct vpci_function *f, size_t i, uint8_t at)
 {
     return ((const uint8_t *)f->of->fn)[understood[i].found] == at;
 }
 
-/* Show the capability at `at` if we know it. 1: shown, 0: hidden, or an error. */
-static int show(struct vpci_function *f, uint8_t at, uint8_t id, unsigned *plain)
+/* Show the capability at `at` if Hamlet understands it. 1: shown, 0: hidden, or an error. */
+static int show_capability(struct vpci_function *f, uint8_t at, uint8_t id, unsigned *plain)
 {
     for (size_t i = 0; i < ARRAY_COUNT(understood); i++) {
         int err = 0;
@@ -143,16 +140,14 @@ static int show(struct vpci_function *f, uint8_t at, uint8_t id, unsigned *plain
 int vpci_caps_init(struct vpci_function *f)
 {
     bdf_t bdf = f->of->fn->bdf;
-    uint16_t link = PCI_CAP_POINTER; /* where the next shown capability's offset goes */
+    uint16_t link = PCI_CAP_POINTER; /* the register that gets the offset of the next one */
     uint64_t seen = 0;               /* by dword */
     unsigned plain = 0;
-    uint8_t at;
-
     if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAP_LIST))
         return 0;
-    at = pci_read8(bdf, PCI_CAP_POINTER) & PCI_CAP_ALIGNED;
+    uint8_t at = pci_read8(bdf, PCI_CAP_POINTER) & PCI_CAP_ALIGNED;
     while (at >= PCI_CAP_FIRST && !(seen & BIT(at / 4))) {
-        int shown = show(f, at, pci_read8(bdf, at), &plain);
+        int shown = show_capability(f, at, pci_read8(bdf, at), &plain);
 
         if (shown < 0)
             return shown;

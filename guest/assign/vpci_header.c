@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The type 0 header of an assigned function, register by register.
- * Identity comes from the scan, not from the device at each read: a device that changes its mind, or
- * is gone, does not change what the guest once saw.
- * From: guest/assign/assign.c.   To: guest/assign/vbar.c (BARs and Command), guest/assign/vpci_caps.c (what follows).
+ * The type 0 header of an assigned function, register by register. Its identity comes from the scan
+ * at boot: so it stays the same if the device changes its registers, or is gone.
+ * From: guest/assign/assign.c.
+ * To: guest/assign/vbar.c, guest/assign/intx.c, guest/assign/faults.c (what Command switches).
  * Spec: PCI Local Bus 3.0 "Configuration Space Organization", "Device Control", "Base Addresses".
  */
-#include "lib/string.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/faults.h"
 
-/* Command bits that the guest may have in its view. Memory, I/O and bus master are Hamlet's in
- * the hardware: see command_write. */
+/* Command bits that the guest may set in its view; command_write() sets those of the hardware. */
 #define COMMAND_WRITABLE                                                                           \
     (PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |                  \
      PCI_COMMAND_SERR | PCI_COMMAND_INTX_OFF)
 
-/* Decode in the hardware stays on as long as the function is assigned: an access of the guest to a
- * mapping that decodes to nothing would be an error of the machine. What the guest switches
- * off is unmapped instead. Bus mastering is switched in the hardware, unless a storm of faults has ended
- * it; the function's context entry is live before the guest runs, so there is nothing to wait for. */
+/* Decode in the hardware stays on as long as the function is assigned: a guest's access to mapped
+ * addresses that no device decodes would be an error of the machine (Unsupported Request). What the
+ * guest switches off is unmapped instead. Bus mastering is switched in the hardware, unless a storm
+ * of faults has ended it. Its DMA is confined by then: assign_give() attaches the function before
+ * it shows this register. */
 static void command_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     bool master = value & PCI_COMMAND_MASTER;
-
     vpci_set_shadow(f, r->offset, 2, value & COMMAND_WRITABLE);
     vbar_update(f);
     if (!f->of)
@@ -35,7 +33,7 @@ static void command_write(struct vpci_function *f, const struct vpci_reg *r, uin
 static const struct vpci_reg header[] = {
     {.offset = PCI_VENDOR_ID, .width = 2, .shadow = 0xffff},
     {.offset = PCI_DEVICE_ID, .width = 2, .shadow = 0xffff},
-    /* Bus master reads as it is: so a driver sees that its device has lost it. */
+    /* Bus master is read from the hardware: so a driver sees that its device is parked. */
     {.offset = PCI_COMMAND,
      .width = 2,
      .shadow = 0xffff & ~PCI_COMMAND_MASTER,
@@ -57,7 +55,6 @@ static const struct vpci_reg header[] = {
 void vpci_header_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
-
     for (size_t i = 0; i < ARRAY_COUNT(header); i++)
         vpci_add(f, header[i]);
     vpci_set_shadow(f, PCI_VENDOR_ID, 2, fn->vendor);

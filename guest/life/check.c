@@ -4,32 +4,33 @@
  *   - no entry of an EPT or a second-stage table leads to memory of Hamlet or of another VM
  *   - what a device reaches, the CPU of its VM reaches at the same address, with no less permission
  *   - guest RAM of two VMs does not overlap, and is marked as given away
- *   - no present interrupt-remapping entry goes unverified or posts to what is no vCPU's descriptor, and no
- *     unit takes the old message format
+ *   - every present interrupt-remapping entry verifies its source-id, and posts, if at all, to the
+ *     descriptor of a live vCPU; no unit takes the old message format
  *   - ports 0xCF8 to 0xCFF exit
- * A device with dma=pv or dma=identity goes untranslated and is in no table: for it nothing is promised,
- * and guest/assign/dma.c says so.
- * From: guest/assign/assign.c, monitor/.   To: vmx/ept.c ept_visit(), vtd/sspt.c vtd_visit().
+ * A device with dma=pv or dma=identity goes untranslated and is in no table: Hamlet promises
+ * nothing for it, and guest/assign/dma.c dma_enable() logs UNSAFE.
+ * From: guest/life/create.c, guest/life/run.c (check_or_panic), monitor/cmd_vtd.c (check_all).
+ * To: vmx/ept.c ept_visit(), vtd/sspt.c vtd_visit(), vtd/intremap.c.
  */
-#define LOG "check"
 #include "guest/life/check.h"
-#include "arch/panic.h"
-#include "arch/log.h"
 #include "arch/page.h"
+#include "arch/panic.h"
 #include "guest/assign/assign.h"
 #include "guest/core/memory.h"
 #include "vmx/run/post.h"
+#define LOG "check"
+#include "arch/log.h"
 
 #define LINES_MAX 8
 
 struct checker {
-    struct vm *const *vms; /* all of them, and the one looked at */
+    struct vm *const *vms; /* all VMs, and the one that is checked */
     size_t count;
     struct vm *vm;
     unsigned breaches;
 };
 
-static int budget;
+static int budget; /* lines that this check may still log */
 
 #define BREACH(a, ...)                                                                             \
     do {                                                                                           \
@@ -38,28 +39,10 @@ static int budget;
             log_error("breach: " __VA_ARGS__);                                                     \
     } while (0)
 
-static bool inside(uint64_t at, uint64_t size, uint64_t base, uint64_t limit)
-{
-    return at >= base && size <= limit && at - base <= limit - size;
-}
-
-/* A direct mapping of a device's own register page, by an assignment of this VM. */
-static bool is_own_bar(const struct vm *vm, uint64_t to, uint64_t size)
-{
-    for (const struct assignment *a = vm->assignments; a; a = a->next)
-        for (size_t i = 0; i < ARRAY_COUNT(a->v.bars); i++) {
-            const struct pci_bar *b = &a->v.bars[i].host;
-            if (b->kind == PCI_BAR_MEM && inside(to, size, b->base, b->size))
-                return true;
-        }
-    return false;
-}
-
 static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                       enum ept_type type)
 {
     struct checker *a = ctx;
-
     (void)perm;
     (void)type;
     if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
@@ -68,14 +51,14 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
         if (!page_is_guest(to) || !page_is_guest(hpa(to.v + size - PAGE_SIZE)))
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
                    at.v, to.v);
-    } else if (page_is_ram(to, size) || !is_own_bar(a->vm, to.v, size)) {
+    } else if (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)) {
         BREACH(a, "vm=%s gpa=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
                at.v, size, to.v);
     }
     return true;
 }
 
-/* How far the entry that maps `at` goes on behind it. */
+/* Bytes from `at` to the end of the page, small or large, that maps it. */
 static uint64_t leaf_rest(const struct ept *ept, uint64_t at)
 {
     uint64_t entries[4];
@@ -86,7 +69,6 @@ static uint64_t leaf_rest(const struct ept *ept, uint64_t at)
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
     struct checker *a = ctx;
-
     if (!memory_holds(a->vm, to, size))
         BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its RAM", a->vm->name,
                iova.v, size, to.v);
@@ -106,6 +88,8 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
     return true;
 }
 
+/* Two contiguous blocks overlap only if one holds an end of the other, and each VM is checked
+ * against each. */
 static void check_pairs(struct checker *a)
 {
     for (size_t i = 0; i < a->count; i++)
@@ -128,7 +112,7 @@ static void check_vm(struct checker *a)
             BREACH(a, "vm=%s reaches port 0x%x without an exit", a->vm->name, port);
 }
 
-/* An entry that posts into memory which is no living vCPU's descriptor would let a device write there. */
+/* An IRTE that posts to memory other than a live vCPU's descriptor lets a device write there. */
 static void check_descriptors(struct checker *a)
 {
     for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
@@ -147,15 +131,13 @@ static void check_descriptors(struct checker *a)
 unsigned check_vms(struct vm *const *vms, size_t count)
 {
     struct checker a = {.vms = vms, .count = count};
-    int index;
-
     budget = LINES_MAX;
     for (size_t i = 0; i < count; i++) {
         a.vm = vms[i];
         if (a.vm->ept)
             check_vm(&a);
     }
-    for (index = vtd_irte_unverified(0); index >= 0;
+    for (int index = vtd_irte_unverified(0); index >= 0;
          index = vtd_irte_unverified((unsigned)index + 1))
         BREACH(&a, "irte=%d accepts any source-id", index);
     check_descriptors(&a);
@@ -168,7 +150,6 @@ unsigned check_vms(struct vm *const *vms, size_t count)
 unsigned check_all(void)
 {
     struct vm *vms[VM_MAX];
-
     for (size_t i = 0; i < vm_count(); i++)
         vms[i] = vm_get(i);
     return check_vms(vms, vm_count());

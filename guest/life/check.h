@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The promises of Hamlet, looked up in the live tables and not in what we believe that we wrote.
- * From: guest/assign/assign.c (after each assign and unassign), monitor/.   To: vmx/ept.c, vtd/sspt.c, vtd/intremap.c.
+ * The promises of Hamlet, checked in the live tables as the hardware walks them.
+ * From: guest/life/create.c (a VM was made), guest/life/run.c (before and after its memory is given
+ * back), monitor/cmd/vtd.c.   To: guest/life/check.c.
  */
 #pragma once
 #include "lib/types.h"
 
-/* Walk everything; one line per breach, at most 8. Returns how many there are, 0: all promises hold. */
+/* Check all VMs. Logs a line for each of the first 8 breaches, and returns how many there are; 0:
+ * all promises hold. No VM starts or ends meanwhile. */
 unsigned check_all(void);
-/* The same with these VMs instead of all that there are: the test plants its breaches there. */
 struct vm;
+/* The same for these VMs only: tests/kernel/check.c plants its breaches in VMs of its own. */
 unsigned check_vms(struct vm *const *vms, size_t count);
-/* A broken promise is a bug of Hamlet: panic, naming the VM and the moment. */
+/* A broken promise is a bug of Hamlet: panic with the name of the VM and with `when`. */
 void check_or_panic(const struct vm *vm, const char *when);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Module lines into struct vm_config: words, then keys, each key a row of a table.
- * Pure. Whatever is wrong with a line becomes one message that names module, key and value, and
- * costs its VM only.
+ * Module lines become struct vm_config: a line is cut into words, and each key is a row of a table.
+ * Pure. An error in a line becomes one message that names module, key and value, and stops only the
+ * VM of that line.
  * From: guest/life/create.c (vm_create_all).   To: lib/option.c (words, kinds of values).
  * Contract: guest/life/config.h.
  */
 #include "guest/life/config.h"
+#include "lib/option.h"
 #include "lib/printf.h"
 #include "lib/parse.h"
 #include "lib/string.h"
-#include "lib/option.h"
 #define LOG "config"
 #include "arch/log.h"
 
@@ -18,7 +18,7 @@
 
 /* --- Devices ---------------------------------------------------------------------------------- */
 
-/* vendor:device, and #n for the n-th of its kind, counted from 0 */
+/* vendor:device, with #n for the n-th device of that kind, counted from 0. */
 static int parse_id(const char *s, struct device_config *d)
 {
     uint64_t vendor, device, nth = 0;
@@ -57,7 +57,7 @@ static const char *set_device_word(struct device_config *d, char *word)
 static bool same_device(const struct device_config *a, const struct device_config *b)
 {
     if (a->by_id != b->by_id)
-        return false; /* guest/assign/assign.c finds out when both lead to the same function */
+        return false; /* if both mean one function, guest/assign/assign.c assign_hot() refuses it */
     if (a->by_id)
         return a->vendor == b->vendor && a->device == b->device && a->nth == b->nth;
     return a->bdf == b->bdf;
@@ -95,7 +95,7 @@ static const char *add_device(const struct option *row, void *field, char *value
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-/* What one module's line says; `vm` is meaningful for a kernel only. */
+/* One module's line; `vm` counts for a kernel only. */
 struct line {
     size_t module;
     bool initrd, acpi; /* neither: a kernel */
@@ -143,7 +143,7 @@ static int read_word(struct line *line, char *word)
     return why ? complain(line, word, value ? value : "", why) : 0;
 }
 
-/* What a line as a whole has to be. */
+/* Rules for a line as a whole. */
 static int check_line(const struct line *line)
 {
     if (line->acpi)
@@ -171,19 +171,20 @@ static int read_line(const char *text, struct line *line)
 
 /* --- All modules ------------------------------------------------------------------------------ */
 
-struct drafts { /* VMs so far; a bad one keeps its name, so that nobody else gets it */
+struct drafts { /* VMs so far; a bad one keeps its name, so that no other VM gets it */
     struct vm_config *vms;
     bool bad[BOOT_MODULE_MAX];
     size_t count, max;
-    struct { /* given to their VMs at the end: they may stand in front of the kernel */
+    struct { /* given to their VMs at the end, as an initrd may stand before its kernel */
         size_t module;
         char vm[CONFIG_NAME_MAX + 1];
     } initrds[BOOT_MODULE_MAX];
     size_t initrd_count;
-    size_t nameless; /* kernels that no VM could be made of */
+    size_t nameless; /* kernels without a usable vm=NAME, or more than fit */
 };
 
-static size_t find(const struct drafts *d, const char *name)
+/* The draft of this name; d->count: there is none. */
+static size_t draft_find(const struct drafts *d, const char *name)
 {
     size_t i = 0;
     while (i < d->count && strcmp(d->vms[i].name, name))
@@ -191,7 +192,7 @@ static size_t find(const struct drafts *d, const char *name)
     return i;
 }
 
-/* A device is one VM's: the first that names it. */
+/* A device goes to one VM: the first that names it. */
 static int check_devices(const struct drafts *d, const struct line *line)
 {
     for (unsigned i = 0; i < line->vm.device_count; i++) {
@@ -213,7 +214,7 @@ static int check_devices(const struct drafts *d, const struct line *line)
 static void add_kernel(struct drafts *d, const struct line *line, int err)
 {
     const char *name = line->vm.name;
-    size_t at = find(d, name);
+    size_t at = draft_find(d, name);
     if (!name[0]) {
         d->nameless++;
         return;
@@ -239,7 +240,7 @@ static void give_initrd(struct drafts *d, size_t n, const struct boot_info *info
 {
     size_t module = d->initrds[n].module;
     const char *name = d->initrds[n].vm;
-    size_t at = find(d, name);
+    size_t at = draft_find(d, name);
     if (at == d->count) {
         log_error("module=%zu vm=%s initrd=: there is no such VM; this module is not used", module,
                   name);

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a person at the console, or a debugger, does to a VM: let it go on, reset it, look at a vCPU.
- * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up), vmx/vcpu/debug.c (vcpu_on_debug).
+ * What the user of the console, or a debugger, does to a VM: resume it, reset it, look at a vCPU.
+ * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up),
+ * vmx/vcpu/debug.c (vcpu_on_debug).
  * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all).
  */
-#include "arch/panic.h"
 #include "arch/ioapic.h"
-#include "lib/string.h"
+#include "arch/panic.h"
 #include "guest/assign/assign.h"
-#include "guest/pc/vioapic.h"
-#include "guest/core/vm.h"
-#include "vmx/upcalls.h"
-#include "vmx/run/sched.h"
-#include "guest/pc/pc.h"
 #include "guest/core/memory.h"
+#include "guest/core/vm.h"
 #include "guest/life/life.h"
+#include "guest/pc/pc.h"
+#include "guest/pc/vioapic.h"
+#include "vmx/run/sched.h"
+#include "vmx/upcalls.h"
 #define LOG "vm"
 #include "arch/log.h"
 
-static void go_on(struct vm *vm, uint32_t vcpus)
+static void start_stopped(struct vm *vm, uint32_t vcpus)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         if ((vcpus & BIT(i)) && vm->vcpus[i]->state == VCPU_STOPPED)
             sched_start(vm->vcpus[i]);
-    if (vm_is_ending(vm)) /* it was decided in between: its end waits for all of them */
+    if (vm_is_ending(vm)) /* decided meanwhile by another CPU: the end waits for all vCPUs */
         vm_ask_to_stop(vm);
 }
 
@@ -31,7 +31,7 @@ int vm_resume_some(struct vm *vm, uint32_t vcpus)
 {
     if (!vm_is_still(vm) || !vm_become(vm, VM_PAUSED, VM_RUNNING))
         return -EBUSY;
-    go_on(vm, vcpus);
+    start_stopped(vm, vcpus);
     return 0;
 }
 
@@ -45,8 +45,8 @@ enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned 
     return STOP_VM;
 }
 
-/* Devices first: none of them writes into the new kernel what the old one had asked for. */
-static void do_reset(struct vm *vm)
+/* Devices are reset first, so that no DMA of the old kernel writes into the new one. */
+static void vm_restart(struct vm *vm)
 {
     if (assign_restart_all(vm)) {
         vm_fail(vm, "reset: one of its devices cannot be shown again");
@@ -79,7 +79,7 @@ void vm_follow_up(struct vm *vm)
         vm_ask_to_stop(vm);
     } else if (vm->reset_wanted) {
         vm->reset_wanted = false;
-        do_reset(vm);
+        vm_restart(vm);
     }
 }
 
@@ -93,6 +93,6 @@ void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx
         return;
     if (v->vm->state == VM_RUNNING)
         sched_start(v);
-    if (vm_is_ending(v->vm)) /* decided in between: its end waits for this one too */
+    if (vm_is_ending(v->vm)) /* decided meanwhile by another CPU: the end waits for v too */
         sched_request_stop(v);
 }

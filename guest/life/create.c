@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A VM is made from its configuration, step by step, and given back in reverse.
- * From: boot/main.c (vm_create_all), guest/life/run.c (vm_give_back; vm_make again).
- * To: guest/life/config.c, guest/core/memory.c, guest/load/load.c (kernel), guest/pc/pc.h (virtual devices),
- * guest/assign/assign.c (physical ones), vmx/vcpu/vcpu.c.
+ * From: boot/main.c (vm_create_all), guest/life/run.c (vm_make, vm_give_back).
+ * To: guest/life/config.c, guest/core/memory.c, guest/life/kernel.c (kernel),
+ * guest/pc/pc.h (virtual devices), guest/assign/assign.c (physical ones), vmx/vcpu/vcpu.c.
  */
 #include "arch/page.h"
 #include "arch/panic.h"
@@ -20,7 +20,6 @@
 #include "vmx/exit/msr.h"
 #include "vmx/run/sched.h"
 #include "vtd/vtd.h"
-#include "guest/life/check.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -30,7 +29,7 @@ static size_t refused; /* described by a module, but not made */
 
 size_t vm_refused_count(void) { return refused; }
 
-/* --- Making one ---------------------------------------------------------------------------------- */
+/* --- Making one ------------------------------------------------------------------------------- */
 
 static int make_vcpus(struct vm *vm)
 {
@@ -80,8 +79,16 @@ int vm_make(struct vm *vm)
         make_tables,   /* EPT, second stage, bitmaps: nothing passes */
         memory_create, /* RAM, visible to CPU and devices */
         vm_load,       /* ACPI tables and kernel are in it */
-        make_vcpus,    pio_create,  vuart_create, vrtc_create, vpower_create,
-        vlapic_create, make_ioapic, make_pci,     assign_all, /* from here on a device may interrupt */
+        make_vcpus,
+        /* Virtual devices; then the physical ones, which need the I/O APIC and the PCI bus. */
+        pio_create,
+        vuart_create,
+        vrtc_create,
+        vpower_create,
+        vlapic_create,
+        make_ioapic,
+        make_pci,
+        assign_all, /* from here on a device may interrupt */
         set_start,
     };
     int err = 0;
@@ -90,6 +97,8 @@ int vm_make(struct vm *vm)
     return err;
 }
 
+/* The order is a promise. Devices go first, as they send interrupts to vCPUs. The vCPUs go before
+ * the tables that they run on, and RAM goes last: by then no CPU and no device can reach it. */
 void vm_give_back(struct vm *vm)
 {
     assign_release_all(vm);
@@ -100,7 +109,7 @@ void vm_give_back(struct vm *vm)
     vlapic_destroy(vm);
     vuart_destroy(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        invariant(!sched_knows(vm->vcpus[i])); /* no CPU will wake it up */
+        invariant(!sched_knows(vm->vcpus[i])); /* no CPU will run it, or wake it up */
         vcpu_destroy(vm->vcpus[i]);
     }
     vm->vcpu_count = 0;

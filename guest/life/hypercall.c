@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest asks of Hamlet by VMCALL.
- * From: vmx/run/run.c (vcpu_on_vmcall).   Contract: lib/hypercall.h.
+ * Hypercalls: what a guest asks of Hamlet by VMCALL.
+ * From: vmx/run/run.c (vcpu_on_vmcall).   To: guest/assign/dma.c (pages of dma=pv), vtd/fault.c.
+ * Contract: lib/hypercall.h.
  */
-#include "lib/hypercall.h"
 #include "arch/layout.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/dma.h"
-#include "guest/life/life.h"
-#include "vmx/upcalls.h"
 #include "guest/core/memory.h"
+#include "lib/hypercall.h"
+#include "vmx/upcalls.h"
 #include "vmx/vcpu/inject.h"
 
-/* Without the exit that asks. */
+/* The exit by this very VMCALL does not count. */
 static uint64_t exit_count(const struct vcpu *v, uint64_t reason)
 {
     if (reason >= EXIT_REASON_COUNT)
@@ -34,6 +34,7 @@ static uint64_t host_address(struct vm *vm, uint64_t at)
     return p ? ptr_hpa(p).v : HC_UNKNOWN;
 }
 
+/* Faults of its devices, with those that the units have recorded and Hamlet has not read yet. */
 static uint64_t faults_of(const struct vm *vm)
 {
     if (vm->assignments)
@@ -41,15 +42,18 @@ static uint64_t faults_of(const struct vm *vm)
     return vm->fault_count;
 }
 
-static uint64_t parked(const struct vm *vm)
+/* The lock keeps each assignment alive: the bootstrap processor may take a device back. */
+static uint64_t parked_count(struct vm *vm)
 {
     uint64_t n = 0;
+    spin_lock(&vm->lock);
     for (const struct assignment *a = vm->assignments; a; a = a->next)
         n += a->parked;
+    spin_unlock(&vm->lock);
     return n;
 }
 
-static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
+static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     switch (number) {
     case HC_NOTHING:
@@ -75,7 +79,7 @@ static uint64_t answer(struct vcpu *v, uint64_t number, uint64_t argument)
     case HC_DMA_PINNED:
         return v->vm->pinned_count;
     case HC_PARKED:
-        return parked(v->vm);
+        return parked_count(v->vm);
     default:
         return HC_UNKNOWN;
     }
@@ -87,6 +91,6 @@ enum exit_action vcpu_on_vmcall(struct vcpu *v)
         vcpu_inject(v, VECTOR_UD); /* as VMCALL without a hypervisor */
         return RESUME_SAME;
     }
-    vcpu_set_gpr(v, RAX, answer(v, vcpu_gpr(v, RAX), vcpu_gpr(v, RBX)));
+    vcpu_set_gpr(v, RAX, hypercall_answer(v, vcpu_gpr(v, RAX), vcpu_gpr(v, RBX)));
     return RESUME_NEXT;
 }

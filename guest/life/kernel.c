@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What firmware and boot loader would leave: ACPI tables, a reset vector, the kernel in memory, and the state
- * in which the first vCPU starts it.
- * From: guest/life/create.c (the VM is made), control.c (it is reset), step.c (each run of run=N).
- * To: guest/load/load.c (load_kernel), guest/load/vacpi.c (tables), guest/core/memory.c (memory_stage).
+ * What firmware and boot loader would leave: ACPI tables, code at the reset vector, the kernel in
+ * memory, and the state in which the first vCPU starts it.
+ * From: guest/life/create.c (the VM is made), guest/life/control.c (it is reset),
+ * guest/life/step.c (each run of run=N).
+ * To: guest/load/load.c (load_kernel), guest/load/vacpi.c (tables),
+ * guest/core/memory.c (memory_stage).
  */
 #include "guest/core/memory.h"
 #include "guest/life/life.h"
@@ -13,7 +15,7 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-/* Firmware would start here, in real mode: a system that goes there wants a reset. */
+/* A PC starts here, in real mode. A system that jumps there later wants a reset. */
 #define RESET_VECTOR 0xffff0
 static const uint8_t reset_code[] = {
     0xba, 0xf9, 0x0c, /* mov dx, VACPI_RESET_PORT */

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kills=N: a VM that is killed N times, each time at a random moment, and made anew; after the last it runs
- * to its own end. What a VM takes is counted while it is away: the same each time, or something is lost.
+ * kills=N: a VM is killed N times, each time at a random moment, and made again. After the last
+ * kill it runs to its own end. Between its lives all resources that VMs take are counted: a count
+ * that differs from the first one is a leak.
  * From: guest/life/run.c (kills_plan, kills_due, kills_count).
- * To: guest/life/run.c (vm_again), and those who hand out what is counted.
+ * To: arch/page.c, arch/trap.c, vtd/context.c, vmx/run/sched.c (each counts its own resource).
  */
 #include "arch/page.h"
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "guest/life/life.h"
-#include "vtd/vtd.h"
 #include "vmx/run/sched.h"
+#include "vtd/vtd.h"
 #define LOG "vm"
 #include "arch/log.h"
 
-#define MOMENT_US 50000 /* a life lasts at most that long */
+#define MOMENT_US 50000 /* a life that ends by a kill lasts at most that long */
 
-static uint64_t random(void)
+/* xorshift, stirred by the TSC: the moments need to differ, no more. */
+static uint64_t random_moment(void)
 {
     static uint64_t x = 1;
     x ^= rdtsc() << 7;
@@ -29,7 +31,7 @@ static uint64_t random(void)
 void kills_plan(struct vm *vm)
 {
     if (vm->kills.left)
-        vm->kills.at = time_deadline_us(random() % MOMENT_US + 1);
+        vm->kills.at = time_deadline_us(random_moment() % MOMENT_US + 1);
 }
 
 bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->kills.at; }
@@ -42,40 +44,39 @@ static unsigned vms_up(void)
     return n;
 }
 
-static struct vm_census census(void)
+static struct vm_census take_census(void)
 {
     return (struct vm_census){page_free_count(), vtd_irte_count(), vtd_domains_used(),
                               irq_count(),       vpid_count(),     sched_load(),
                               vms_up()};
 }
 
-static bool same(const struct vm_census *a, const struct vm_census *b)
+static bool same_census(const struct vm_census *a, const struct vm_census *b)
 {
     return a->pages == b->pages && a->irtes == b->irtes && a->domains == b->domains &&
            a->vectors == b->vectors && a->vpids == b->vpids && a->vcpus == b->vcpus;
 }
 
-static void tell(const struct vm *vm, const char *when, const struct vm_census *c)
+static void print_census(const struct vm *vm, const char *when, const struct vm_census *c)
 {
     console_line("hamlet: vm=%s %s free-pages=%zu irtes=%u domains=%u vectors=%u vpids=%u vcpus=%u",
                  vm->name, when, c->pages, c->irtes, c->domains, c->vectors, c->vpids, c->vcpus);
 }
 
-/* The VM has been given back. */
 void kills_count(struct vm *vm)
 {
     if (!vm->config.kills)
         return;
-    struct vm_census now = census();
+    struct vm_census now = take_census();
     if (!vm->kills.done || vm->kills.first.vms != now.vms)
-        vm->kills.first = now; /* another VM has ended meanwhile, and given back what it had */
-    if (!same(&vm->kills.first, &now)) {
+        vm->kills.first = now; /* another VM has ended, and given back its own */
+    if (!same_census(&vm->kills.first, &now)) {
         vm->kills.lost++;
-        tell(vm, "lost", &now);
+        print_census(vm, "lost", &now);
     }
     if (!vm->kills.left) {
-        tell(vm, "first", &vm->kills.first);
-        tell(vm, "last", &now);
+        print_census(vm, "first", &vm->kills.first);
+        print_census(vm, "last", &now);
         console_line("hamlet: vm=%s kills=%u lost=%u", vm->name, vm->kills.done, vm->kills.lost);
         return;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is printed when a VM has ended: lines "hamlet: vm=NAME key=value ...", for people and for
+ * The report of a VM that has ended: lines "hamlet: vm=NAME key=value ...", for people and for
  * lab/report.py. Their form is an interface.
- * From: guest/life/run.c.
+ * From: guest/life/run.c (report_vm), monitor/cmd/exits.c (vm_exit_count).
+ * To: vmx/show/dump.c (vcpu_dump), vtd/fault.c (vtd_reason_name).
  */
 #include "arch/apic.h"
 #include "guest/assign/assign.h"
@@ -40,7 +41,7 @@ static struct text key_of(unsigned reason)
     return key;
 }
 
-/* As many to a line as a terminal shows. */
+/* Several counts to a line, as many as a terminal shows. */
 static void report_exits(const struct vm *vm)
 {
     struct text line = {0};
@@ -76,7 +77,7 @@ static void report_devices(const struct vm *vm)
     }
 }
 
-/* The last eight exits of a vCPU, the newest first, as words; REASON*N: N of them in a row. */
+/* The last eight exits of a vCPU, the newest first; REASON*N: N of them in a row. */
 static void report_last_exits(const struct vm *vm, const struct vcpu *v)
 {
     struct text line = {0};
@@ -151,7 +152,8 @@ static void report_access(const struct vm *vm, const struct vm_access *a)
                      vm->name, a->vcpu, a->at, a->width, a->write ? "wrote" : "read", a->value);
 }
 
-/* A guest that did not end by itself: all that helps to see why. */
+/* The guest crashed: print registers, interrupts and the last accesses, so that a reader
+ * finds the cause. */
 static void report_death(const struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMs while they run, and their ends: started, looked after once a tick, stopped, reported, given back.
+ * VMs while they run, and their ends: started, visited once a tick, stopped, reported, given back.
  * From: boot/main.c (vm_run_all), vmx/run/run.c (vcpu_on_crash, vcpu_on_dead_halt).
- * To: vmx/run/sched.c (sched_run), guest/life/control.c (vm_follow_up), guest/life/report.c, guest/life/kills.c.
+ * To: vmx/run/sched.c (sched_run), guest/life/control.c (vm_follow_up), guest/life/check.c,
+ * guest/life/report.c, guest/life/kills.c.
  */
 #include "arch/page.h"
 #include "arch/panic.h"
@@ -23,7 +24,7 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
     vm->dumped = true;
     if (vcpu_on_debug(v, DEBUG_CRASH, 0) != STOP_VM)
         vm_fail(vm, "%s", why);
-    else /* a debugger looks at it first, and ends it */
+    else /* a debugger looks at the VM first, and ends it later */
         snprintf(vm->why, sizeof(vm->why), "%s", why);
 }
 
@@ -54,7 +55,8 @@ static bool all_stopped(const struct vm *vm)
     return true;
 }
 
-static void start(struct vm *vm)
+/* The first vCPU runs, unless a debugger holds the VM; the others wait for a startup IPI. */
+static void vm_start(struct vm *vm)
 {
     uint64_t seconds = vm->config.timeout;
     bool held = vm_hooks.hold && vm_hooks.hold(vm);
@@ -83,10 +85,11 @@ static void vm_recreate(struct vm *vm)
         log_error("vm=%s is not started again", vm->name);
         return;
     }
-    start(vm);
+    vm_start(vm);
 }
 
-/* Its vCPUs have left their CPUs: check every promise, report, give back, check again. */
+/* All its vCPUs have left their CPUs. Promises are checked while the tables still stand, and again
+ * after they are gone, as then another VM may get the memory. */
 static void vm_finish(struct vm *vm)
 {
     bool again = vm->kills.left;
@@ -101,14 +104,14 @@ static void vm_finish(struct vm *vm)
         vm_recreate(vm);
 }
 
-/* Called once a tick (SCHED_TICK_US), between two turns of the scheduler on the bootstrap processor. */
+/* Once a tick (SCHED_TICK_US), between two turns of the scheduler on the bootstrap processor. */
 static void vm_tick(struct vm *vm)
 {
     if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
     vm_follow_up(vm);
     if (vm->state == VM_RUNNING && all_dead(vm, NULL))
-        vm_end(vm, VM_EXIT_SHUTDOWN); /* two that halted at once did not see each other */
+        vm_end(vm, VM_EXIT_SHUTDOWN); /* two vCPUs that halted at once did not see each other */
     if (vm->state == VM_RUNNING && kills_due(vm))
         vm_fail(vm, "killed");
     if (vm->state == VM_ENDING && all_stopped(vm))
@@ -124,7 +127,7 @@ static bool all_ended(void)
         ended = ended && vm->state == VM_ENDED;
     }
     if (vm_hooks.poll)
-        vm_hooks.poll(); /* last: what was typed before is done */
+        vm_hooks.poll(); /* after all VMs, as a command may end or resume one */
     trap_tell_nmi();
     return ended;
 }
@@ -133,7 +136,7 @@ unsigned vm_run_all(void)
 {
     unsigned failed = (unsigned)vm_refused_count();
     for (size_t i = 0; i < vm_count(); i++)
-        start(vm_get(i));
+        vm_start(vm_get(i));
     sched_run(all_ended);
     for (struct vm *vm = vm_list_take(); vm; vm = vm_list_take()) {
         failed += vm->exit_status > 1;

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The smallest VM: run=N executes the first instruction of a guest N times, each time from the state
- * in which its loader starts it, and leaves after it by the monitor trap flag. Nothing of the guest
- * is needed to come back, so a program of one instruction is a program; and as the instruction does
- * next to nothing, the time of one run is the price of a VM entry and a VM exit.
- * From: guest/life/create.c (step_prepare), vmx/run/run.c (vcpu_on_step).   To: vmx/vcpu/debug.c, guest/life/report.c.
+ * The smallest VM: run=N executes the first instruction of a guest N times, each time from the
+ * state in which its loader starts it. The monitor trap flag makes the vCPU exit after the
+ * instruction, so the guest needs no code to return: one instruction is a program. As the
+ * instruction takes next to no time, the time of one run is the price of a VM entry and a VM exit.
+ * From: guest/life/create.c (step_prepare), vmx/vcpu/debug.c (vcpu_on_step).
+ * To: vmx/vcpu/debug.c (vcpu_debug_arm), guest/life/kernel.c (vm_start_state).
  * Spec: SDM "Monitor Trap Flag".
  */
 #include "guest/core/vm.h"
+#include "guest/life/life.h"
 #include "vmx/upcalls.h"
 #include "vmx/vcpu/debug.h"
-#include "guest/life/life.h"
-#define LOG "vm"
-#include "arch/log.h"
 
 int step_prepare(struct vm *vm)
 {

@@ -2,7 +2,7 @@
 /*
  * A device aimed where it must not reach: an unmapped address, and, with a VM as small as this one, the
  * host address of Hamlet itself (command line: target=0x...). Nothing happens there, the device goes on.
- * To: vtd/fault.c, guest/assign/assign.c fault_arrived().
+ * To: vtd/fault.c, guest/assign/faults.c fault_arrived().
  */
 #include "guest/programs/edu.h"
 

@@ -3,7 +3,8 @@
  * A device that comes and goes while its guest runs, turns=N times: when it is there it is as after a reset,
  * does DMA and interrupts; then it is left in the middle of a DMA and of a storm of interrupts until it is
  * gone, and nothing more comes of it.
- * From: tests/cases/test_assign.py.   To: guest/assign/assign.c assign_hot(), unassign_hot(), assign_restart_all().
+ * From: tests/cases/test_assign.py.
+ * To: guest/assign/assign.c assign_hot(), assign_take_back(), assign_restart_all().
  * Spec: docs/lab.md.
  */
 #include "guest/programs/edu.h"

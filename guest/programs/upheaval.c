@@ -3,7 +3,8 @@
  * All that a guest may do to a device's header while it uses it: every BAR moved a hundred times,
  * sized while it is mapped, decode switched off and on, the function reset from inside; and in the end the
  * VM goes while the device is in the middle of a DMA.
- * To: guest/assign/vbar.c, guest/assign/vpci_header.c, guest/assign/assign.c assign_guest_reset() and release().
+ * To: guest/assign/vbar.c, guest/assign/vpci_header.c,
+ * guest/assign/reset.c assign_guest_reset().
  */
 #include "guest/programs/edu.h"
 

@@ -188,7 +188,7 @@ void cmd_unassign(struct args *a)
     struct assignment *owner = f ? assignment_of(f) : NULL;
     if (!owner)
         complain(a, "no VM has " BDF_FMT, BDF_ARG(bdf));
-    else if (unassign_hot(owner->vm, bdf))
+    else if (assign_take_back(owner->vm, bdf))
         complain(a, BDF_FMT " is not taken back", BDF_ARG(bdf));
     else
         say(BDF_FMT " is taken back", BDF_ARG(bdf));

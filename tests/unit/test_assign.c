@@ -140,12 +140,12 @@ static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state
     const struct device_config c = m.vm.config.devices[0];
     (void)state;
     for (unsigned turn = 0; turn < 10; turn++) {
-        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+        assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
         assert_null(m.vm.pci->functions[1]);
         assert_int_equal(m.map_count, 0);
         assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
         assert_int_equal(m.irte_free, m.irte_next);
-        assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), -ENOENT);
+        assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), -ENOENT);
         assert_int_equal(assign_hot(&m.vm, &c), 0);
         assert_int_equal(assign_hot(&m.vm, &c), -ENODEV); /* it is given away already */
         assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_VENDOR_ID, 4), 0x11e81234);
@@ -158,7 +158,7 @@ static void what_cannot_be_reset_is_parked(void **state)
     struct device_config c = m.vm.config.devices[0];
     (void)state;
     m.no_reset = true;
-    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(m.fn.parked);
     m.no_reset = false; /* it has one, say, but that failed */
     assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
@@ -174,7 +174,7 @@ static void a_bar_is_not_given_over_a_unit_or_out_of_reach(void **state)
 {
     const struct device_config c = m.vm.config.devices[0];
     (void)state;
-    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     m.fn.bars[0].base = 0xbed00000;
     assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
     assert_non_null(strstr(m.last_line, "refused: out-of-reach (a BAR lies over a VT-d unit)"));
@@ -189,7 +189,7 @@ static void one_waiver_waives_one_objection(void **state)
 {
     struct device_config c = m.vm.config.devices[0];
     (void)state;
-    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     m.no_reset = true;
     options.hidden[0] = m.fn.bdf;
     options.hidden_count = 1;

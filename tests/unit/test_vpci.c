@@ -181,7 +181,7 @@ static void a_hostile_capability_list_shows_no_more(void **state)
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
     assert_int_equal(vpci_read(f, 0x9c, 2) >> 8, 0xc0); /* 8 of 16, then PCIe */
-    assert_int_equal(unassign_hot(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     link_capability(0x40, PCI_CAP_ID_MSI, 0x50);
     link_capability(0x50, PCI_CAP_ID_PM, 0x40);
     assert_int_equal(assign_hot(&m.vm, &m.vm.config.devices[0]), 0);
