@@ -43,7 +43,7 @@ struct options {
     bool x2apic;
     /* end=poweroff|halt|reboot, an enum end_mode: after the last VM. boot/main.c */
     uint8_t end;
-    /* trace=on|off: from the first VM on. monitor/console.c */
+    /* trace=on|off: from the first VM on. monitor/term/console.c */
     bool trace;
     /* cpus=N: use at most N CPUs; 0: all. boot/main.c */
     uint32_t cpus;

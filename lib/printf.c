@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Formatted text into a buffer: one pass over the format, one struct per conversion.
- * From: everywhere, first of all arch/log.c.   To: nothing.
- * Spec: ISO C "The fprintf function", as far as lib/printf.h lists it: no floats, no + or #.
+ * From: arch/log.c, lib/text.c, and every file that needs a number as text.   To: lib/string.c.
+ * Spec: ISO C "The fprintf function". Left out: floating point, the flags + and #.
  */
 #include "lib/printf.h"
 #include "lib/bits.h"
@@ -77,30 +77,18 @@ static void put_number(struct output *o, const struct conversion *c, uint64_t v,
 /* ISO C: the caller has passed as an int each argument that is narrower. */
 static int64_t take_signed(va_list *args, int length)
 {
-    switch (length) {
-    case -2:
-        return (signed char)va_arg(*args, int);
-    case -1:
-        return (short)va_arg(*args, int);
-    case 0:
-        return va_arg(*args, int);
-    default:
+    if (length > 0)
         return va_arg(*args, long);
-    }
+    int v = va_arg(*args, int);
+    return length == -2 ? (signed char)v : length == -1 ? (short)v : v;
 }
 
 static uint64_t take_unsigned(va_list *args, int length)
 {
-    switch (length) {
-    case -2:
-        return (unsigned char)va_arg(*args, unsigned);
-    case -1:
-        return (unsigned short)va_arg(*args, unsigned);
-    case 0:
-        return va_arg(*args, unsigned);
-    default:
+    if (length > 0)
         return va_arg(*args, unsigned long);
-    }
+    unsigned v = va_arg(*args, unsigned);
+    return length == -2 ? (unsigned char)v : length == -1 ? (unsigned short)v : v;
 }
 
 /* A precision limits the reading, too: the text need not end within it. */
@@ -114,29 +102,22 @@ static void put_string(struct output *o, const struct conversion *c, const char 
     put_text(o, c, s, length);
 }
 
-static void put_signed(struct output *o, const struct conversion *c, int64_t v)
-{
-    uint64_t size = v < 0 ? -(uint64_t)v : (uint64_t)v;
-    put_number(o, c, size, 10, "0123456789", v < 0 ? "-" : "");
-}
-
 static void convert(struct output *o, const struct conversion *c, char kind, va_list *args)
 {
     static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    int64_t v;
     char one;
     switch (kind) {
     case 'd':
     case 'i':
-        put_signed(o, c, take_signed(args, c->length));
+        v = take_signed(args, c->length);
+        put_number(o, c, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, lower, v < 0 ? "-" : "");
         break;
     case 'u':
-        put_number(o, c, take_unsigned(args, c->length), 10, lower, "");
-        break;
     case 'x':
-        put_number(o, c, take_unsigned(args, c->length), 16, lower, "");
-        break;
     case 'X':
-        put_number(o, c, take_unsigned(args, c->length), 16, upper, "");
+        put_number(o, c, take_unsigned(args, c->length), kind == 'u' ? 10 : 16,
+                   kind == 'X' ? upper : lower, "");
         break;
     case 'p':
         put_number(o, c, (uintptr_t)va_arg(*args, void *), 16, lower, "0x");
@@ -178,7 +159,7 @@ static const char *parse_conversion(const char *fmt, struct conversion *c, va_li
         c->zero |= *fmt == '0';
     }
     c->width = parse_count(&fmt, args);
-    if (c->width < 0) { /* comes from * only: ISO C takes its minus for a flag */
+    if (c->width < 0) { /* by * only: ISO C takes the minus for a flag */
         c->left = true;
         c->width = -c->width;
     }

@@ -8,6 +8,16 @@
 #include "lib/bits.h"
 #include "lib/printf.h"
 
+struct text text_of(const char *fmt, ...)
+{
+    struct text t;
+    va_list args;
+    va_start(args, fmt);
+    t.used = MIN((size_t)vsnprintf(t.at, TEXT_MAX, fmt, args), (size_t)TEXT_MAX - 1);
+    va_end(args);
+    return t;
+}
+
 void text_add(struct text *t, const char *fmt, ...)
 {
     va_list args;

@@ -8,9 +8,10 @@
 
 #define TEXT_MAX 512
 
-struct text {    /* begins as {0} */
+struct text {    /* begins as {0}, or as text_of() */
     size_t used; /* without the NUL */
     char at[TEXT_MAX];
 };
 
+struct text text_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -22,19 +22,17 @@ bool complain(const struct args *a, const char *fmt, ...)
 
 bool args_split(struct args *a, char *line)
 {
-    unsigned count = 0;
-    while (*line) {
+    for (unsigned count = 0;; count++) {
         while (*line == ' ')
             *line++ = '\0';
         if (!*line)
-            break;
+            return true;
         if (count == ARGS_MAX)
             return false;
-        a->words[count++] = line;
+        a->words[count] = line;
         while (*line && *line != ' ')
             line++;
     }
-    return true;
 }
 
 char *args_word(struct args *a)
@@ -77,8 +75,7 @@ bool args_bdf(struct args *a, bdf_t *out)
     return parse_bdf(word, out) == 0 || complain(a, "no device: %s (bb:dd.f)", word);
 }
 
-static bool is_alive(const struct vm *vm) { return vm->state != VM_NEW && vm->state < VM_ENDED; }
-
+/* A word that names no VM is not taken: the address of `x 0x1000`, for example. */
 bool args_vm(struct args *a, struct vm **out)
 {
     struct vm *named = args_peek(a) ? vm_find(args_peek(a)) : NULL;
@@ -86,17 +83,17 @@ bool args_vm(struct args *a, struct vm **out)
     *out = named ? named : focus_vm();
     if (!*out)
         return complain(a, "no VM runs");
-    return is_alive(*out) || complain(a, "vm=%s has ended", (*out)->name);
+    bool has_tables = (*out)->state != VM_NEW && (*out)->state < VM_ENDED;
+    return has_tables || complain(a, "vm=%s has ended", (*out)->name);
 }
 
-/* NAME.N: the dot is taken out, so that the VM can be looked for. */
 bool args_vcpu(struct args *a, struct vcpu **out)
 {
     uint64_t index = 0;
     struct vm *vm;
     char *name = args_peek(a), *dot = name ? strchr(name, '.') : NULL;
     if (dot && word_number(dot + 1, &index)) {
-        *dot = '\0';
+        *dot = '\0'; /* args_vm() takes the name of the VM in front of the dot */
         if (!vm_find(name))
             return complain(a, "no VM has the name %s", name);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of a command, taken one by one, and the lines of its answer. Whatever a command is
- * given, it answers with a line. Lines of the monitor have no name in front; those of the guests
- * and of the log do.
+ * The words of a command, taken one by one, and the lines of its answer. Every command answers with
+ * a line at least, whatever its words are. Lines of the monitor have no name in front; those of the
+ * guests and of the log do.
  * From: the files of monitor/ only.   To: monitor/args.c.
  */
 #pragma once
@@ -21,7 +21,7 @@ struct args {
 
 /* A line of an answer. */
 #define say(...) console_line(__VA_ARGS__)
-/* What is wrong with the words: one line that begins with the command. Returns false. */
+/* A line about a mistake in the words; it begins with the command. Returns false. */
 bool complain(const struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Cut the line into words, in place. False: there are more than any command takes. */
@@ -29,17 +29,15 @@ bool args_split(struct args *a, char *line);
 /* The next word, only looked at or taken. NULL: there is none. */
 static inline char *args_peek(const struct args *a) { return a->words[a->next]; }
 char *args_word(struct args *a);
-/* True, and the word is taken: the next one is `word`. */
-bool args_is(struct args *a, const char *word);
-bool args_end(struct args *a); /* no word is left; false: complained */
+bool args_is(struct args *a, const char *word); /* the next is `word`: it is taken */
 
-/* The next word as a value. False: complained. */
-bool args_number(struct args *a, const char *what,
-                 uint64_t *out);           /* decimal, or 0x; K M G behind */
-bool args_bdf(struct args *a, bdf_t *out); /* bb:dd.f */
+/* Each of these returns false after it has complained. */
+bool args_end(struct args *a);                                     /* no word is left */
+bool args_number(struct args *a, const char *what, uint64_t *out); /* decimal or 0x; K M G */
+bool args_bdf(struct args *a, bdf_t *out);                         /* bb:dd.f */
 /* A VM by name, or else the one in focus. It has its tables still. */
 bool args_vm(struct args *a, struct vm **out);
-/* The same, and a vCPU as NAME.N; without a number the first. */
+/* A vCPU as NAME.N, or the first of the VM that args_vm() gives. */
 bool args_vcpu(struct args *a, struct vcpu **out);
 
 bool word_number(const char *word, uint64_t *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keys into a line: what a terminal sends for arrows and control keys, and what they do.
- * From: monitor/term/console.c.
+ * From keys to a line: the bytes of a terminal for arrows and control keys, and their effects.
+ * From: monitor/term/console.c.   To: lib/string.c.
  * Spec: ECMA-48 control sequences, as xterm sends them.
  */
 #include "monitor/edit.h"
@@ -37,9 +37,11 @@ void edit_insert(struct edit *e, const char *text, size_t size)
     e->line[e->length] = '\0';
 }
 
-/* Take out [from, to). */
+/* Take out [from, to); the cursor stands at `from` then. An empty stretch only moves the cursor. */
 static enum edit_event cut(struct edit *e, size_t from, size_t to)
 {
+    if (from == to && from == e->cursor)
+        return EDIT_NOTHING;
     memmove(e->line + from, e->line + to, e->length - to);
     e->length -= to - from;
     e->cursor = from;
@@ -57,12 +59,12 @@ static size_t word_before(const struct edit *e)
     return at;
 }
 
-/* One line further back in time (+1), or forth (-1); the newest of all is an empty one. */
+/* Show the line before in the history (+1), or the next (-1); behind the last is an empty line. */
 static enum edit_event look_back(struct edit *e, int by)
 {
     unsigned most = MIN(e->kept, (unsigned)EDIT_HISTORY_MAX);
     unsigned at = e->looking_at + (unsigned)by;
-    if (at > most) /* also: before 0 */
+    if (at > most) /* also -1, which wraps around */
         return EDIT_NOTHING;
     edit_clear(e);
     e->looking_at = at;
@@ -73,51 +75,29 @@ static enum edit_event look_back(struct edit *e, int by)
     return EDIT_CHANGED;
 }
 
-static enum edit_event move_to(struct edit *e, size_t cursor)
-{
-    e->cursor = MIN(cursor, e->length);
-    return EDIT_CHANGED;
-}
-
 static enum edit_event control(struct edit *e, uint8_t byte)
 {
-    switch (byte) {
-    case CTRL('A'):
-        return move_to(e, 0);
-    case CTRL('B'):
-        return e->cursor > 0 ? move_to(e, e->cursor - 1) : EDIT_NOTHING;
-    case CTRL('C'):
-        return EDIT_ABANDONED;
-    case CTRL('D'):
-        return e->cursor < e->length ? cut(e, e->cursor, e->cursor + 1) : EDIT_NOTHING;
-    case CTRL('E'):
-        return move_to(e, e->length);
-    case CTRL('F'):
-        return move_to(e, e->cursor + 1);
-    case CTRL('H'):
-    case DELETE:
-        return e->cursor > 0 ? cut(e, e->cursor - 1, e->cursor) : EDIT_NOTHING;
-    case '\t':
-        return EDIT_TAB;
-    case CTRL('K'):
-        return cut(e, e->cursor, e->length);
-    case CTRL('L'):
-        return EDIT_CHANGED;
-    case CTRL('N'):
-        return look_back(e, -1);
-    case CTRL('P'):
-        return look_back(e, 1);
-    case CTRL('U'):
-        return cut(e, 0, e->cursor);
-    case CTRL('W'):
-        return cut(e, word_before(e), e->cursor);
-    default:
-        return EDIT_NOTHING;
-    }
+    static const enum edit_event events[] = {
+        [CTRL('C')] = EDIT_ABANDONED, ['\t'] = EDIT_TAB, [CTRL('L')] = EDIT_CHANGED};
+    size_t at = e->cursor, end = e->length, before = at - (at > 0), after = MIN(at + 1, end);
+    const struct {
+        uint8_t key;
+        size_t from, to;
+    } cuts[] = {{CTRL('A'), 0, 0},         {CTRL('B'), before, before},
+                {CTRL('D'), at, after},    {CTRL('E'), end, end},
+                {CTRL('F'), after, after}, {CTRL('H'), before, at},
+                {DELETE, before, at},      {CTRL('K'), at, end},
+                {CTRL('U'), 0, at},        {CTRL('W'), word_before(e), at}};
+    for (size_t i = 0; i < ARRAY_COUNT(cuts); i++)
+        if (cuts[i].key == byte)
+            return cut(e, cuts[i].from, cuts[i].to);
+    if (byte == CTRL('P') || byte == CTRL('N'))
+        return look_back(e, byte == CTRL('P') ? 1 : -1);
+    return byte < ARRAY_COUNT(events) ? events[byte] : EDIT_NOTHING;
 }
 
-/* Behind ESC [ : the letter of an arrow, perhaps after parameters that we do not look at. Each has
- * its control key. */
+/* Behind ESC [ come parameters, which are skipped, and the letter of an arrow, which stands for a
+ * control key. */
 static enum edit_event sequence(struct edit *e, uint8_t byte)
 {
     static const uint8_t keys[] = {['A'] = CTRL('P'), ['B'] = CTRL('N'), ['C'] = CTRL('F'),

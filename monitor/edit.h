@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line that is being typed: editing, history. Pure: keys in, a line out.
+ * A line while a person types: editing and history. Pure: keys in, a line out.
  * From: monitor/term/console.c, tests/unit/test_monitor.c.   To: monitor/edit.c.
  */
 #pragma once
@@ -22,14 +22,14 @@ enum edit_event {
     EDIT_NOTHING,
     EDIT_APPENDED, /* the byte stands at the end of the line now */
     EDIT_CHANGED,  /* draw the whole line */
-    EDIT_DONE,     /* edit.line is complete; call edit_clear() when it has been dealt with */
+    EDIT_DONE,     /* edit.line is complete; call edit_clear() before the next key */
     EDIT_TAB,
     EDIT_ABANDONED, /* Ctrl-C */
 };
 
 enum edit_event edit_key(struct edit *e, uint8_t byte);
 void edit_clear(struct edit *e);
-/* Keep the line for later, unless it is empty or that of the last time. */
+/* Add the line to the history, unless it is empty or the same as the last. */
 void edit_keep(struct edit *e);
-/* Put `text` in at the cursor, as far as it fits. */
+/* Insert `text` at the cursor; the part that does not fit is left out. */
 void edit_insert(struct edit *e, const char *text, size_t size);

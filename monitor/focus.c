@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The focus of the console, and what guests print while they do not have it.
+ * The focus of the console, and the output that guests print while the monitor has it.
  * From: monitor/term/console.c, monitor/args.c; from guests that print by vm_hooks.keep.
  * To: arch/log.c.
  */
@@ -15,71 +15,62 @@ static struct {
     struct vm *chosen;
 } focus;
 
-/* What each VM has printed meanwhile. */
-static struct {
-    struct spinlock lock;
-    char text[VM_MAX][KEPT_SIZE];
-    size_t used[VM_MAX];
-    unsigned left_out[VM_MAX];
-} kept;
-
-static bool is_up(const struct vm *vm) { return vm->state == VM_RUNNING || vm->state == VM_PAUSED; }
+/* The output of each VM since the monitor took the console. A guest prints on any CPU: the lock. */
+static struct spinlock kept_lock;
+static struct kept {
+    char text[KEPT_SIZE];
+    size_t used;
+    unsigned left_out; /* lines */
+} kept[VM_MAX];
 
 bool focus_on_monitor(void) { return focus.monitor; }
 
 struct vm *focus_vm(void)
 {
-    if (focus.chosen && is_up(focus.chosen))
+    if (focus.chosen && vm_is_up(focus.chosen))
         return focus.chosen;
-    for (size_t i = 0; i < vm_count(); i++)
-        if (is_up(vm_get(i)))
-            return vm_get(i);
-    return NULL;
+    struct vm *vm = vm_next(NULL);
+    while (vm && !vm_is_up(vm))
+        vm = vm_next(vm);
+    return vm;
 }
 
-/* --- What guests print ------------------------------------------------------------------------ */
-
+/* True: the text is kept, or counted as left out. */
 static bool keep(struct vm *vm, const char *text, bool line_ends)
 {
-    size_t size = strlen(text), n = vm->index;
+    struct kept *k = &kept[vm->index];
+    size_t size = strlen(text);
     if (!focus.monitor)
         return false;
-    spin_lock(&kept.lock);
-    if (kept.used[n] + size + 1 <= KEPT_SIZE && !kept.left_out[n]) {
-        memcpy(kept.text[n] + kept.used[n], text, size);
-        kept.used[n] += size;
+    spin_lock(&kept_lock);
+    if (k->used + size + 1 <= KEPT_SIZE && !k->left_out) {
+        memcpy(k->text + k->used, text, size);
+        k->used += size;
         if (line_ends)
-            kept.text[n][kept.used[n]++] = '\n';
+            k->text[k->used++] = '\n';
     } else {
-        kept.left_out[n] += line_ends;
+        k->left_out += line_ends;
     }
-    spin_unlock(&kept.lock);
+    spin_unlock(&kept_lock);
     return true;
-}
-
-static void show_kept_of(struct vm *vm)
-{
-    size_t n = vm->index;
-    for (size_t from = 0, at = 0; from < kept.used[n]; from = at + 1) {
-        for (at = from; at < kept.used[n] && kept.text[n][at] != '\n';)
-            at++;
-        console_line("%s| %.*s", vm->name, (int)(at - from), kept.text[n] + from);
-    }
-    if (kept.left_out[n])
-        console_line("(%u more lines of %s are left out)", kept.left_out[n], vm->name);
-    kept.used[n] = 0;
-    kept.left_out[n] = 0;
 }
 
 static void show_kept(void)
 {
-    spin_lock(&kept.lock);
-    for (size_t i = 0; i < vm_count(); i++)
-        show_kept_of(vm_get(i));
-    spin_unlock(&kept.lock);
+    spin_lock(&kept_lock);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        struct kept *k = &kept[vm->index];
+        for (size_t from = 0, at = 0; from < k->used; from = at + 1) {
+            for (at = from; at < k->used && k->text[at] != '\n';)
+                at++;
+            console_line("%s| %.*s", vm->name, (int)(at - from), k->text + from);
+        }
+        if (k->left_out)
+            console_line("(%u more lines of %s are left out)", k->left_out, vm->name);
+        k->used = k->left_out = 0;
+    }
+    spin_unlock(&kept_lock);
 }
-
-/* --- Changes ---------------------------------------------------------------------------------- */
 
 void focus_to_monitor(void)
 {
@@ -106,17 +97,17 @@ void focus_next(void)
 {
     struct vm *now = focus_vm();
     size_t count = vm_count(), start = now ? now->index : 0;
-    for (size_t i = count; i > 0; i--) /* backwards: the nearest one is the last to be chosen */
-        if (is_up(vm_get((start + i) % count)))
+    for (size_t i = count; i > 0; i--) /* backwards: the last to be chosen is the nearest */
+        if (vm_is_up(vm_get((start + i) % count)))
             focus.chosen = vm_get((start + i) % count);
 }
 
-/* Silence would let a person type on, into the wrong guest. */
+/* Without this line a person would type on, into the wrong guest. */
 void focus_follow(void)
 {
     static const struct vm *told;
     const struct vm *vm = focus_vm();
-    if (!focus.monitor && vm && told && told != vm && !is_up(told))
+    if (!focus.monitor && vm && told && told != vm && !vm_is_up(told))
         say_focus(vm);
     told = vm;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who has the console: a guest or the monitor. While the monitor has it, what guests print is kept
- * and shown later, so that a guest does not write between the lines of an answer.
+ * The focus of the console: on a guest, or on the monitor. While it is on the monitor, the output
+ * of guests is kept and shown later, so that no guest writes between the lines of an answer.
  * From: monitor/term/console.c, monitor/args.c, monitor/cmd/vm.c.   To: monitor/focus.c.
  */
 #pragma once
@@ -10,9 +10,9 @@
 void focus_init(void);
 bool focus_on_monitor(void);
 void focus_to_monitor(void);
-void focus_to_guest(void); /* and show what was kept */
-/* The guest in focus: the chosen one, or else the first that runs. NULL: no VM runs. */
+void focus_to_guest(void); /* and show the output that was kept */
+/* The guest in focus: the chosen one, or else the first VM that is up. NULL: no VM is. */
 struct vm *focus_vm(void);
 void focus_next(void); /* choose the next guest */
-/* Say it when the guest in focus has ended and another one has the console. */
+/* Print a line if the guest in focus has ended and another one has the console. */
 void focus_follow(void);

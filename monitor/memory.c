@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory as a guest's program, a guest's CPU or Hamlet sees it.
+ * Memory by an address of a guest's program (gva), of a guest's CPU (gpa) or of the machine (hpa).
  * From: monitor/cmd/memory.c, walk.c; monitor/gdb/target.c.   To: guest/insn/gwalk.c,
  * guest/core/memory.c.
  */
@@ -34,8 +34,7 @@ static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 
 static void walk_loaded(struct vcpu *v, void *ctx) { vcpu_paging(v, ctx); }
 
-/* As the supervisor reads, SMAP left aside: what a debugger wants to see is not what a program
- * may. */
+/* With the rights of the supervisor and without SMAP: a debugger may see more than a program. */
 int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
 {
     struct vcpu_paging s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest and host memory by address. A read of what is not there fails and never faults; only a
+ * Guest and host memory by address. A read where no memory is fails and never faults; only a
  * debugger writes.
  * From: monitor/cmd/memory.c, walk.c; monitor/gdb/target.c.   To: monitor/memory.c.
  */
@@ -20,12 +20,12 @@ struct memory_walk {
     bool paging;
     struct gwalk end;
 };
-/* 0, or the code of gwalk(); -ENOENT: a table lies outside of memory. */
+/* Returns 0, or the code of gwalk(); -ENOENT: a table lies outside of the guest's memory. */
 MUST_CHECK int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out);
 
 enum memory_space { MEMORY_GVA, MEMORY_GPA, MEMORY_HPA };
 /* One byte; -EFAULT: there is no memory at that address. */
 MUST_CHECK int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out);
-/* Out of guest memory or into it, for a debugger: a page that is mapped is read and written
- * whatever its rights. Returns how many bytes, up to the first that is not there. */
+/* Copy from guest memory, or to it, for a debugger: the rights of a mapped page do not count.
+ * Returns the number of bytes up to the first that is not mapped. */
 size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest);

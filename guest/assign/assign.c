@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of a physical function to a VM and back.
- * From: guest/life/create.c, guest/life/control.c (reset), monitor/cmd_pci.c (assign, unassign).
+ * From: guest/life/create.c, guest/life/control.c (reset), monitor/cmd/pci.c (assign, unassign).
  * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start),
  * guest/assign/dma.c (which addresses it uses), vtd/context.c (its view of memory),
  * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers),

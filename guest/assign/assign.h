@@ -3,7 +3,7 @@
  * Handing a physical PCI function to a VM: here pci/, vtd/ and the EPT meet.
  *   - to a VM: found, allowed, owned, reset, its domain attached, its registers shown to the guest
  *   - back: bus master and interrupts off, registers hidden, drained, reset, detached, released
- * From: guest/life/create.c (a VM is made, and given back), monitor/cmd_pci.c (while it runs).
+ * From: guest/life/create.c (a VM is made, and given back), monitor/cmd/pci.c (while it runs).
  * To: guest/assign/assign.c, guest/assign/reset.c, guest/assign/dma.c.
  *
  * Only the bootstrap processor changes a VM's list of assignments, and only with vm->lock held. `v`

@@ -20,7 +20,8 @@ static struct vm *vms[VM_MAX];
 static size_t count;
 
 size_t vm_count(void) { return count; }
-struct vm *vm_get(size_t n) { return vms[n]; }
+struct vm *vm_get(size_t n) { return n < count ? vms[n] : NULL; }
+struct vm *vm_next(const struct vm *before) { return vm_get(before ? before->index + 1 : 0); }
 void vm_list_add(struct vm *vm) { vms[count++] = vm; }
 struct vm *vm_list_take(void) { return count ? vms[--count] : NULL; }
 
@@ -32,6 +33,12 @@ struct vm *vm_find(const char *name)
     return NULL;
 }
 
+struct vcpu *vm_next_vcpu(const struct vm *vm, const struct vcpu *before)
+{
+    unsigned n = before ? before->index + 1 : 0;
+    return n < vm->vcpu_count ? vm->vcpus[n] : NULL;
+}
+
 bool vcpu_is_active(const struct vcpu *v)
 {
     enum vcpu_state state = atomic_load(&v->state);
@@ -40,17 +47,17 @@ bool vcpu_is_active(const struct vcpu *v)
 
 bool vm_is_still(const struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (vcpu_is_active(vm->vcpus[i]))
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        if (vcpu_is_active(v))
             return false;
     return true;
 }
 
 void vm_ask_to_stop(struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (vcpu_is_active(vm->vcpus[i]))
-            sched_request_stop(vm->vcpus[i]);
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        if (vcpu_is_active(v))
+            sched_request_stop(v);
 }
 
 bool vm_become(struct vm *vm, enum vm_state from, enum vm_state to)
@@ -83,8 +90,8 @@ void vm_end(struct vm *vm, unsigned exit_status)
     if (before >= VM_ENDING || !atomic_replace(&vm->state, &before, VM_ENDING))
         return;
     vm->exit_status = exit_status;
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        sched_request_stop(vm->vcpus[i]);
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        sched_request_stop(v);
 }
 
 void vm_fail(struct vm *vm, const char *fmt, ...)
@@ -96,4 +103,10 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
     vsnprintf(vm->why, sizeof(vm->why), fmt, args);
     va_end(args);
     vm_end(vm, VM_EXIT_CRASH);
+}
+
+void vm_fail_from_outside(struct vm *vm, const char *why)
+{
+    vm->dumped = true;
+    vm_fail(vm, "%s", why);
 }

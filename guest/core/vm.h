@@ -117,7 +117,7 @@ struct vm {
     uint16_t *pins;                  /* dma=pv: by page of RAM, how often it is pinned; or NULL */
     uint64_t pinned_count;           /* pages with any pin */
 
-    /* guest/life/run.c */
+    /* guest/life/run.c, guest/core/vm.c */
     uint64_t deadline; /* TSC at which timeout= ends it; 0: none */
     bool dumped;       /* its registers were printed where it crashed */
 
@@ -141,8 +141,11 @@ struct vm {
 /* --- The list of VMs -------------------------------------------------------------------------- */
 
 size_t vm_count(void);
-struct vm *vm_get(size_t n);
-struct vm *vm_find(const char *name); /* or NULL */
+struct vm *vm_get(size_t n); /* in the order of creation, n is vm->index; NULL: no more */
+/* To visit each: the one behind `before`; NULL gives the first, and NULL ends the round. */
+struct vm *vm_next(const struct vm *before);
+struct vcpu *vm_next_vcpu(const struct vm *vm, const struct vcpu *before);
+struct vm *vm_find(const char *name); /* NULL: there is none */
 void vm_list_add(struct vm *vm);      /* at most VM_MAX; the bootstrap processor only */
 struct vm *vm_list_take(void);        /* remove the last one; NULL: the list is empty */
 
@@ -153,7 +156,13 @@ struct vm *vm_list_take(void);        /* remove the last one; NULL: the list is 
 void vm_end(struct vm *vm, unsigned exit_status);
 /* The same with VM_EXIT_CRASH and a reason in words. */
 void vm_fail(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same, not by the guest: the report leaves out its registers, which tell nothing about it. */
+void vm_fail_from_outside(struct vm *vm, const char *why);
 static inline bool vm_is_ending(const struct vm *vm) { return vm->state >= VM_ENDING; }
+static inline bool vm_is_up(const struct vm *vm)
+{
+    return vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+}
 
 /* Each returns at once; the vCPUs follow within a time slice. -EBUSY: not in a state for that. */
 MUST_CHECK int vm_pause(struct vm *vm);

@@ -9,7 +9,7 @@
  *   - ports 0xCF8 to 0xCFF exit
  * A device with dma=pv or dma=identity goes untranslated and is in no table: Hamlet promises
  * nothing for it, and guest/assign/dma.c dma_enable() logs UNSAFE.
- * From: guest/life/create.c, guest/life/run.c (check_or_panic), monitor/cmd_vtd.c (check_all).
+ * From: guest/life/create.c, guest/life/run.c (check_or_panic), monitor/cmd/vtd.c (check_all).
  * To: vmx/ept.c ept_visit(), vtd/sspt.c vtd_visit(), vtd/intremap.c.
  */
 #include "guest/life/check.h"

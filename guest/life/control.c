@@ -20,9 +20,9 @@
 
 static void start_stopped(struct vm *vm, uint32_t vcpus)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if ((vcpus & BIT(i)) && vm->vcpus[i]->state == VCPU_STOPPED)
-            sched_start(vm->vcpus[i]);
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        if ((vcpus & BIT(v->index)) && v->state == VCPU_STOPPED)
+            sched_start(v);
     if (vm_is_ending(vm)) /* decided meanwhile by another CPU: the end waits for all vCPUs */
         vm_ask_to_stop(vm);
 }
@@ -55,10 +55,10 @@ static void vm_restart(struct vm *vm)
     vuart_reset(vm);
     vioapic_reset(vm->ioapic);
     memory_clear(vm);
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        vcpu_reset(vm->vcpus[i]);
-        apic_on_init(vm->vcpus[i]);
-        vcpu_init_signal(vm->vcpus[i]);
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v)) {
+        vcpu_reset(v);
+        apic_on_init(v);
+        vcpu_init_signal(v);
     }
     vm->vcpus[0]->state = VCPU_STOPPED;
     if (vm_load(vm)) {

@@ -39,8 +39,8 @@ bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->ki
 static unsigned vms_up(void)
 {
     unsigned n = 0;
-    for (size_t i = 0; i < vm_count(); i++)
-        n += vm_get(i)->state != VM_ENDED;
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        n += vm->state != VM_ENDED;
     return n;
 }
 

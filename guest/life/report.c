@@ -16,8 +16,8 @@
 uint64_t vm_exit_count(const struct vm *vm, unsigned reason)
 {
     uint64_t n = 0;
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        n += vm->vcpus[i]->exit_count[reason];
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        n += v->exit_count[reason];
     return n;
 }
 
@@ -156,10 +156,10 @@ static void report_access(const struct vm *vm, const struct vm_access *a)
  * finds the cause. */
 static void report_death(const struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v)) {
         if (!vm->dumped)
-            vcpu_dump(vm->vcpus[i]);
-        report_vcpu(vm, vm->vcpus[i]);
+            vcpu_dump(v);
+        report_vcpu(vm, v);
     }
     uint64_t first = vm->access_count - MIN(vm->access_count, (uint64_t)VM_ACCESS_MAX);
     for (uint64_t n = first; n < vm->access_count; n++)

@@ -31,11 +31,9 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
 /* If every vCPU is in HLT with interrupts off, the guest has shut down. */
 static bool all_dead(const struct vm *vm, const struct vcpu *besides)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        const struct vcpu *v = vm->vcpus[i];
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
         if (v != besides && !v->halted_masked && v->state != VCPU_WAIT_SIPI)
             return false;
-    }
     return true;
 }
 
@@ -49,8 +47,8 @@ enum exit_action vcpu_on_dead_halt(struct vcpu *v)
 
 static bool all_stopped(const struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        if (vm->vcpus[i]->state != VCPU_STOPPED)
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        if (v->state != VCPU_STOPPED)
             return false;
     return true;
 }
@@ -65,8 +63,8 @@ static void vm_start(struct vm *vm)
         vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
     kills_plan(vm);
     vm->step_tsc = rdtsc();
-    for (unsigned i = 1; i < vm->vcpu_count; i++)
-        vcpu_init_signal(vm->vcpus[i]);
+    for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
+        vcpu_init_signal(v);
     if (!held)
         sched_start(vm->vcpus[0]);
 }
@@ -121,8 +119,7 @@ static void vm_tick(struct vm *vm)
 static bool all_ended(void)
 {
     bool ended = true;
-    for (size_t i = 0; i < vm_count(); i++) {
-        struct vm *vm = vm_get(i);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         vm_tick(vm);
         ended = ended && vm->state == VM_ENDED;
     }
@@ -135,8 +132,8 @@ static bool all_ended(void)
 unsigned vm_run_all(void)
 {
     unsigned failed = (unsigned)vm_refused_count();
-    for (size_t i = 0; i < vm_count(); i++)
-        vm_start(vm_get(i));
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_start(vm);
     sched_run(all_ended);
     for (struct vm *vm = vm_list_take(); vm; vm = vm_list_take()) {
         failed += vm->exit_status > 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands. One never changes a VM unless that is its purpose.
+ * The commands. A command changes a VM only if that is its purpose.
  * From: monitor/term/command.c (their table).   To: monitor/cmd/.
  */
 #pragma once

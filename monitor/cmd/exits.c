@@ -10,48 +10,40 @@
 
 #define TOP_SHOWN 5
 
-static uint64_t seen[VM_MAX][EXIT_REASON_COUNT]; /* when it was asked the last time */
+static uint64_t seen[VM_MAX][EXIT_REASON_COUNT]; /* at the last question */
+
+static uint64_t count_of(const struct vm *vm, enum hottest_kind kind, uint64_t at)
+{
+    uint64_t count = 0;
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        for (unsigned i = 0; i < HOTTEST_ROWS; i++)
+            if (v->hottest[kind].rows[i].at == at)
+                count += v->hottest[kind].rows[i].count;
+    return count;
+}
 
 /* The next after those that were `shown`, over all vCPUs; 0: no more. */
 static uint64_t next_top(const struct vm *vm, enum hottest_kind kind, const uint64_t *shown,
                          unsigned n, uint64_t *at)
 {
     uint64_t most = 0;
-    for (unsigned i = 0; i < vm->vcpu_count * HOTTEST_ROWS; i++) {
-        uint64_t of = vm->vcpus[i / HOTTEST_ROWS]->hottest[kind].rows[i % HOTTEST_ROWS].at,
-                 count = 0;
-        for (unsigned k = 0; k < vm->vcpu_count * HOTTEST_ROWS; k++) {
-            const struct hottest *t = &vm->vcpus[k / HOTTEST_ROWS]->hottest[kind];
-            if (t->rows[k % HOTTEST_ROWS].at == of)
-                count += t->rows[k % HOTTEST_ROWS].count;
+    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+        for (unsigned i = 0; i < HOTTEST_ROWS; i++) {
+            uint64_t of = v->hottest[kind].rows[i].at, count = count_of(vm, kind, of);
+            for (unsigned k = 0; k < n; k++)
+                if (shown[k] == of)
+                    count = 0;
+            if (count > most) {
+                most = count;
+                *at = of;
+            }
         }
-        for (unsigned k = 0; k < n; k++)
-            if (shown[k] == of)
-                count = 0;
-        if (count > most) {
-            most = count;
-            *at = of;
-        }
-    }
     return most;
-}
-
-static void say_tops(const struct vm *vm)
-{
-    static const char *const names[HOTTEST_KINDS] = {"ports", "MSRs", "GPAs"};
-    for (enum hottest_kind kind = HOTTEST_PORT; kind < HOTTEST_KINDS; kind++) {
-        struct text line = {0};
-        uint64_t shown[TOP_SHOWN], count;
-        for (unsigned n = 0; n < TOP_SHOWN && (count = next_top(vm, kind, shown, n, &shown[n]));
-             n++)
-            text_add(&line, " 0x%lx=%lu", shown[n], count);
-        if (line.used)
-            say("  top %s:%s", names[kind], line.at);
-    }
 }
 
 static void say_exits(const struct vm *vm)
 {
+    static const char *const names[HOTTEST_KINDS] = {"ports", "MSRs", "GPAs"};
     uint64_t all = 0, more = 0;
     for (unsigned reason = 0; reason < EXIT_REASON_COUNT; reason++) {
         uint64_t n = vm_exit_count(vm, reason), new = n - MIN(n, seen[vm->index][reason]);
@@ -61,18 +53,25 @@ static void say_exits(const struct vm *vm)
         more += new;
         seen[vm->index][reason] = n;
     }
-    say_tops(vm);
+    for (enum hottest_kind kind = HOTTEST_PORT; kind < HOTTEST_KINDS; kind++) {
+        struct text line = {0};
+        uint64_t shown[TOP_SHOWN], n;
+        for (unsigned i = 0; i < TOP_SHOWN && (n = next_top(vm, kind, shown, i, &shown[i])); i++)
+            text_add(&line, " 0x%lx=%lu", shown[i], n);
+        if (line.used)
+            say("  top %s:%s", names[kind], line.at);
+    }
     say("vm=%s exits=%lu since-last=%lu interrupts=%lu", vm->name, all, more, vm->irq_count);
 }
 
-/* Without a name: every VM that is there. */
+/* Without a name: every VM that has vCPUs. */
 void cmd_exits(struct args *a)
 {
-    struct vm *vm;
+    struct vm *asked;
     bool one = args_peek(a);
-    if (!args_vm(a, &vm) || !args_end(a))
+    if (!args_vm(a, &asked) || !args_end(a))
         return;
-    for (size_t i = 0; i < vm_count(); i++)
-        if (one ? vm_get(i) == vm : vm_get(i)->vcpu_count > 0)
-            say_exits(vm_get(i));
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        if (one ? vm == asked : vm->vcpu_count > 0)
+            say_exits(vm);
 }

@@ -23,28 +23,22 @@ static void list_names(void)
     say("  vmcs.exit_qualification REASON");
 }
 
-/* What the qualification means depends on the reason: each has a table of its own. */
-static const struct explain_register *qualification(struct args *a)
+/* The exit qualification has a table for each exit reason. NULL: complained. */
+static const struct explain_register *wanted(struct args *a, const char *name)
 {
     uint64_t reason;
-    struct text name = {0};
+    if (strcmp(name, "vmcs.exit_qualification") != 0) {
+        const struct explain_register *r = explain_find(name);
+        if (!r)
+            complain(a, "no register has the name %s; explain lists them", name);
+        return r;
+    }
     if (!args_number(a, "exit reason", &reason))
         return NULL;
-    text_add(&name, "vmcs.qualification.%lu", reason);
-    const struct explain_register *r = explain_find(name.at);
+    const struct explain_register *r = explain_find(text_of("vmcs.qualification.%lu", reason).at);
     if (!r)
         complain(a, "the qualification says nothing for reason %lu (%s)", reason,
                  reason < EXIT_REASON_COUNT ? exit_reason_name((uint32_t)reason) : "unknown");
-    return r;
-}
-
-static const struct explain_register *wanted(struct args *a, const char *name)
-{
-    if (strcmp(name, "vmcs.exit_qualification") == 0)
-        return qualification(a);
-    const struct explain_register *r = explain_find(name);
-    if (!r)
-        complain(a, "no register has the name %s; explain lists them", name);
     return r;
 }
 

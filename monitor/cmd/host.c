@@ -29,10 +29,12 @@ static bool is_subsystem(const char *word)
 static void say_levels(void)
 {
     struct text names = {0};
-    say("all=%s", level_names[log_level_of(NULL)]);
+    enum log_level all = log_level_of(NULL);
+    say("all=%s", level_names[all]);
     for (size_t i = 0; i < ARRAY_COUNT(subsystems); i++) {
-        if (log_level_of(subsystems[i]) != log_level_of(NULL))
-            say("%s=%s", subsystems[i], level_names[log_level_of(subsystems[i])]);
+        enum log_level own = log_level_of(subsystems[i]);
+        if (own != all)
+            say("%s=%s", subsystems[i], level_names[own]);
         text_add(&names, " %s", subsystems[i]);
     }
     say("subsystems:%s", names.at);
@@ -62,31 +64,25 @@ void cmd_log(struct args *a)
 
 void cmd_mem(struct args *a)
 {
-    if (!args_end(a))
-        return;
+    (void)a;
     say("free=%luM pages=%lu", page_free_count() * PAGE_SIZE >> 20, page_free_count());
-    for (size_t i = 0; i < vm_count(); i++) {
-        const struct vm *vm = vm_get(i);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT && r->size; r++)
             say("vm=%s host=0x%lx-0x%lx size=%luM", vm->name, r->to.v, r->to.v + r->size - 1,
                 r->size >> 20);
-    }
 }
 
 void cmd_cpu(struct args *a)
 {
-    if (!args_end(a))
-        return;
+    (void)a;
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
         const struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
         say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
             v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu == this_cpu() ? " (this one)" : "");
     }
-    for (size_t i = 0; i < vm_count(); i++)
-        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++) {
-            const struct vcpu *v = vm_get(i)->vcpus[n];
-            say("vcpu=%s.%u state=%s home=%d", v->vm->name, n, vcpu_state_name(v->state),
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+            say("vcpu=%s.%u state=%s home=%d", vm->name, v->index, vcpu_state_name(v->state),
                 v->cpu ? (int)v->cpu->index : -1);
-        }
 }

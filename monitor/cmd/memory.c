@@ -13,6 +13,7 @@
 #define X_MAX     1024
 #define X_ROW     16
 
+/* A row of bytes, in hex and as letters. */
 static void say_row(struct vcpu *v, enum memory_space space, uint64_t at, unsigned count)
 {
     struct text hex = {0}, letters = {0};
@@ -55,7 +56,7 @@ void cmd_x(struct args *a)
 
 struct piece {
     uint64_t at, size;
-    const char *trapped; /* its name; NULL: it is mapped, as the rest says */
+    const char *trapped; /* name of the device model; NULL: mapped, by the members below */
     uint64_t to;
     unsigned perm;
     enum ept_type type;
@@ -65,16 +66,15 @@ static unsigned piece_count;
 
 static void add_piece(const struct piece *piece)
 {
-    unsigned i = piece_count;
     if (piece_count == PIECE_MAX)
         return;
+    unsigned i = piece_count++;
     for (; i > 0 && pieces[i - 1].at > piece->at; i--)
         pieces[i] = pieces[i - 1];
     pieces[i] = *piece;
-    piece_count++;
 }
 
-/* What continues the piece before it, here and in the machine, is one with it. */
+/* Join the piece with the one before it, if they touch for the guest and in the machine. */
 static bool add_mapped(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                        enum ept_type type)
 {
@@ -88,41 +88,31 @@ static bool add_mapped(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned pe
     return piece_count < PIECE_MAX;
 }
 
-static void add_name(struct text *t, const struct vm *vm, const struct piece *p)
+/* The owner of the host memory behind a mapped piece. */
+static struct text owner_of(const struct vm *vm, const struct piece *p)
 {
-    if (memory_holds(vm, hpa(p->to), PAGE_SIZE)) {
-        text_add(t, "ram %s", p->perm == EPT_PERM_ALL ? "rwx" : "");
-        return;
-    }
-    for (const struct assignment *a = vm->assignments; a; a = a->next)
-        for (unsigned i = 0; i < ARRAY_COUNT(a->v.bars); i++) {
-            const struct pci_bar *b = &a->v.bars[i].host;
-            if (b->kind != PCI_BAR_MEM || p->to - b->base >= b->size)
-                continue;
-            text_add(t, "direct " BDF_FMT, BDF_ARG(a->fn->bdf));
-            if (i == VPCI_ROM)
-                text_add(t, " rom");
-            else
-                text_add(t, " bar%u", i);
-            return;
-        }
-    text_add(t, "page of Hamlet");
+    if (memory_holds(vm, hpa(p->to), PAGE_SIZE))
+        return text_of("ram %s", p->perm == EPT_PERM_ALL ? "rwx" : "");
+    const struct vbar *b = vbar_holding(vm, p->to, 1);
+    if (b && b == &b->of->bars[VPCI_ROM])
+        return text_of("direct " BDF_FMT " rom", BDF_ARG(b->of->of->fn->bdf));
+    if (b)
+        return text_of("direct " BDF_FMT " bar%zu", BDF_ARG(b->of->of->fn->bdf),
+                       (size_t)(b - b->of->bars));
+    return text_of("page of Hamlet");
 }
 
 static void say_pieces(const struct vm *vm)
 {
     uint64_t next = 0;
     for (const struct piece *p = pieces; p < pieces + piece_count; p++) {
-        struct text what = {0};
-        if (p->trapped) {
-            text_add(&what, "trapped %s", p->trapped);
-        } else {
-            add_name(&what, vm, p);
-            text_add(&what, " %s -> 0x%lx", p->type == EPT_UC ? "UC" : "WB", p->to);
-        }
         if (p->at > next)
             say("%016lx-%016lx hole", next, p->at - 1);
-        say("%016lx-%016lx %s", p->at, p->at + p->size - 1, what.at);
+        if (p->trapped)
+            say("%016lx-%016lx trapped %s", p->at, p->at + p->size - 1, p->trapped);
+        else
+            say("%016lx-%016lx %s %s -> 0x%lx", p->at, p->at + p->size - 1, owner_of(vm, p).at,
+                p->type == EPT_UC ? "UC" : "WB", p->to);
         next = MAX(next, p->at + p->size);
     }
     say("%016lx-%016lx hole", next, BIT(48) - 1);
@@ -134,13 +124,11 @@ static void say_ports(struct vm *vm)
         const struct vm_range *r = &vm->pio.ranges[i];
         say("port %04lx-%04lx trapped %s", r->base, r->base + r->size - 1, r->name);
     }
-    for (unsigned port = 0, end; port < 0x10000; port = end) {
-        end = port + 1;
-        if (!bitmaps_port_passes(vm->bitmaps, (uint16_t)port))
-            continue;
-        while (end < 0x10000 && bitmaps_port_passes(vm->bitmaps, (uint16_t)end))
+    for (unsigned port = 0, end; port < 0x10000; port = end + 1) {
+        for (end = port; end < 0x10000 && bitmaps_port_passes(vm->bitmaps, (uint16_t)end);)
             end++;
-        say("port %04x-%04x direct", port, end - 1);
+        if (end > port)
+            say("port %04x-%04x direct", port, end - 1);
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pci: the functions of the machine, and one of them as the host and as its guest see it. assign
- * and unassign: hand one over while the VM runs. audit: which of them could be.
+ * and unassign: hand one over, and take it back, while the VM runs. audit: which of them could be
+ * handed over.
  * From: monitor/term/command.c.   To: guest/assign/vpci.c, guest/assign/assign.c,
  * guest/assign/audit.c.
  */
@@ -11,40 +12,25 @@
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
 
-static const struct {
-    uint8_t class_code;
-    const char *name;
-} classes[] = {{0x01, "storage"}, {0x02, "network"}, {0x03, "display"},  {0x04, "multimedia"},
-               {0x05, "memory"},  {0x06, "bridge"},  {0x07, "serial"},   {0x08, "system"},
-               {0x09, "input"},   {0x0c, "bus"},     {0x0d, "wireless"}, {0x12, "accelerator"}};
-
 static const char *class_name(uint32_t class_code)
 {
-    for (size_t i = 0; i < ARRAY_COUNT(classes); i++)
-        if (classes[i].class_code == PCI_CLASS_BASE(class_code))
-            return classes[i].name;
-    return "device";
-}
-
-/* Its assignment; NULL: no VM has it. */
-static struct assignment *assignment_of(const struct pci_function *f)
-{
-    const struct vm *vm = f->owner;
-    for (struct assignment *a = vm ? vm->assignments : NULL; a; a = a->next)
-        if (a->fn == f)
-            return a;
-    return NULL;
+    static const char *const names[] = {
+        [0x01] = "storage", [0x02] = "network", [0x03] = "display",  [0x04] = "multimedia",
+        [0x05] = "memory",  [0x06] = "bridge",  [0x07] = "serial",   [0x08] = "system",
+        [0x09] = "input",   [0x0c] = "bus",     [0x0d] = "wireless", [0x12] = "accelerator"};
+    unsigned base = PCI_CLASS_BASE(class_code);
+    return base < ARRAY_COUNT(names) && names[base] ? names[base] : "device";
 }
 
 static void say_tree(void)
 {
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *f = pci_get(i);
-        const struct assignment *a = assignment_of(f);
-        unsigned depth = 0;
+        const struct assignment *a = assign_of(f);
+        int depth = 0;
         for (const struct pci_function *up = f->parent; up; up = up->parent)
             depth += 2;
-        say("%*s" BDF_FMT " %04x:%04x %s %06x%s%s%s", (int)depth, "", BDF_ARG(f->bdf), f->vendor,
+        say("%*s" BDF_FMT " %04x:%04x %s %06x%s%s%s", depth, "", BDF_ARG(f->bdf), f->vendor,
             f->device, class_name(f->class_code), f->class_code, f->header_type ? " bridge" : "",
             a ? " vm=" : "", a ? a->vm->name : "");
     }
@@ -105,16 +91,15 @@ static bool find_register(const struct pci_function *f, const struct pci_registe
     return true;
 }
 
-/* Host's and guest's view of each register beside each other. */
 static void say_registers(const struct pci_function *f, struct vpci_function *guest)
 {
     say("  %-12s %-12s %-12s", "register", "host", guest ? "guest" : "");
     for (const struct pci_register *r = registers; r < registers + ARRAY_COUNT(registers); r++) {
-        struct text seen = {0};
         uint16_t at;
         if (!find_register(f, r, &at))
             continue;
         uint32_t host = pci_read(f->bdf, at, r->width);
+        struct text seen = {0};
         if (guest)
             text_add(&seen, "0x%08x", vpci_read(guest, at, r->width));
         say("  %-12s 0x%08x   %-12s %s", r->name, host, seen.at,
@@ -140,7 +125,7 @@ static void say_bars(const struct pci_function *f, const struct assignment *a)
 
 static void say_function(const struct pci_function *f)
 {
-    struct assignment *a = assignment_of(f);
+    struct assignment *a = assign_of(f);
     say(BDF_FMT " %04x:%04x %s rev=%02x reset=%s group=" BDF_FMT, BDF_ARG(f->bdf), f->vendor,
         f->device, class_name(f->class_code), f->revision, pci_reset_name(pci_reset_best(f)),
         BDF_ARG(pci_group(f)));
@@ -155,13 +140,11 @@ static void say_function(const struct pci_function *f)
 void cmd_pci(struct args *a)
 {
     bdf_t bdf;
-    if (!args_peek(a)) {
+    if (!args_peek(a))
         say_tree();
+    else if (!args_bdf(a, &bdf) || !args_end(a))
         return;
-    }
-    if (!args_bdf(a, &bdf) || !args_end(a))
-        return;
-    if (pci_find(bdf))
+    else if (pci_find(bdf))
         say_function(pci_find(bdf));
     else
         complain(a, "nothing at " BDF_FMT, BDF_ARG(bdf));
@@ -185,7 +168,7 @@ void cmd_unassign(struct args *a)
     if (!args_bdf(a, &bdf) || !args_end(a))
         return;
     const struct pci_function *f = pci_find(bdf);
-    struct assignment *owner = f ? assignment_of(f) : NULL;
+    struct assignment *owner = f ? assign_of(f) : NULL;
     if (!owner)
         complain(a, "no VM has " BDF_FMT, BDF_ARG(bdf));
     else if (assign_take_back(owner->vm, bdf))
@@ -196,6 +179,6 @@ void cmd_unassign(struct args *a)
 
 void cmd_audit(struct args *a)
 {
-    if (args_end(a))
-        audit_print();
+    (void)a;
+    audit_print();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace: switch it on and off, look at it, send it over the line. What is sent, lab/trace.py reads:
- * its form is an interface.
+ * trace: switch it on and off, look at it, send it over the line. lab/trace.py reads the lines that
+ * begin with "trace:": their form is an interface.
  * From: monitor/term/command.c.   To: arch/trace.c.
  */
 #include "arch/time.h"
@@ -67,12 +67,8 @@ static void last_events(uint64_t count, void (*each)(unsigned cpu, const struct 
 static struct text vcpu_of(const struct trace_event *e)
 {
     unsigned id = (unsigned)FIELD_GET(TRACE_HEAD_ID, e->head);
-    struct text t = {0};
-    if (id == TRACE_NO_ID || (id & 0xff) >= vm_count())
-        text_add(&t, "-");
-    else
-        text_add(&t, "%s.%u", vm_get(id & 0xff)->name, id >> 8);
-    return t;
+    const struct vm *vm = id == TRACE_NO_ID ? NULL : vm_get(id & 0xff);
+    return vm ? text_of("%s.%u", vm->name, id >> 8) : text_of("-");
 }
 
 static struct text facts_of(const struct trace_event *e)
@@ -81,57 +77,42 @@ static struct text facts_of(const struct trace_event *e)
     unsigned info = (unsigned)FIELD_GET(TRACE_HEAD_INFO, e->head);
     const char *arrow = info & TRACE_WRITE ? "<-" : "->";
     unsigned width = info & ~(unsigned)TRACE_WRITE;
-    struct text t = {0};
     switch (FIELD_GET(TRACE_HEAD_TYPE, e->head)) {
     case TRACE_EXIT:
-        text_add(&t, "%s cost=%u rip=0x%lx qualification=0x%lx", exit_reason_name(info), a, e->b,
-                 e->c);
-        break;
+        return text_of("%s cost=%u rip=0x%lx qualification=0x%lx", exit_reason_name(info), a, e->b,
+                       e->c);
     case TRACE_INJECT:
-        text_add(&t, "vector=0x%02x info=0x%x", a & 0xff, a);
-        break;
+        return text_of("vector=0x%02x info=0x%x", a & 0xff, a);
     case TRACE_POST:
-        text_add(&t, "vector=0x%02x%s", a, info ? " notify" : "");
-        break;
+        return text_of("vector=0x%02x%s", a, info ? " notify" : "");
     case TRACE_PID:
-        text_add(&t, "0x%lx %s control=0x%lx", e->b,
-                 info <= TRACE_PID_TAKEN ? pid_states[info] : "", e->c);
-        break;
+        return text_of("0x%lx %s control=0x%lx", e->b,
+                       info <= TRACE_PID_TAKEN ? pid_states[info] : "", e->c);
     case TRACE_CONFIG:
-        text_add(&t, BDF_FMT " reg=0x%x width=%u %s 0x%lx", BDF_ARG((bdf_t)(a >> 16)), a & 0xffff,
-                 width, arrow, e->b);
-        break;
+        return text_of(BDF_FMT " reg=0x%x width=%u %s 0x%lx", BDF_ARG((bdf_t)(a >> 16)), a & 0xffff,
+                       width, arrow, e->b);
     case TRACE_MMIO:
-        text_add(&t, "0x%lx width=%u %s 0x%lx", e->b, width, arrow, e->c);
-        break;
+        return text_of("0x%lx width=%u %s 0x%lx", e->b, width, arrow, e->c);
     case TRACE_PIO:
-        text_add(&t, "port=0x%x width=%u %s 0x%lx", a, width, arrow, e->b);
-        break;
+        return text_of("port=0x%x width=%u %s 0x%lx", a, width, arrow, e->b);
     case TRACE_FAULT:
-        text_add(&t, "source-id=" BDF_FMT " reason=%x address=0x%lx", BDF_ARG((bdf_t)a), info,
-                 e->b);
-        break;
+        return text_of("source-id=" BDF_FMT " reason=%x address=0x%lx", BDF_ARG((bdf_t)a), info,
+                       e->b);
     case TRACE_SCHED:
-        text_add(&t, "%s", a ? "leaves" : "runs");
-        break;
+        return text_of("%s", a ? "leaves" : "runs");
     default:
-        text_add(&t, "vector=0x%02x", a);
+        return text_of("vector=0x%02x", a);
     }
-    return t;
 }
 
-static const char *type_name(const struct trace_event *e)
-{
-    uint64_t type = FIELD_GET(TRACE_HEAD_TYPE, e->head);
-    return type < TRACE_TYPE_COUNT && trace_names[type] ? trace_names[type] : "?";
-}
-
-/* Ticks since the event before: a trace is read for what took long. */
+/* The second column is the time since the event before, in ticks of the TSC. */
 static void say_event(unsigned cpu, const struct trace_event *e)
 {
     static uint64_t before;
+    uint64_t type = FIELD_GET(TRACE_HEAD_TYPE, e->head);
+    const char *name = type < TRACE_TYPE_COUNT ? trace_names[type] : NULL;
     say("%lu +%-8lu %u %-10s %-7s %s", e->tsc, e->tsc - MIN(before, e->tsc), cpu, vcpu_of(e).at,
-        type_name(e), facts_of(e).at);
+        name ? name : "?", facts_of(e).at);
     before = e->tsc;
 }
 
@@ -140,7 +121,7 @@ static void dump_event(unsigned cpu, const struct trace_event *e)
     say("trace: e %u %lx %lx %lx %lx", cpu, e->tsc, e->head, e->b, e->c);
 }
 
-/* What the numbers of the events mean, so that a file explains itself. */
+/* The names behind the numbers of the events, so that lab/trace.py needs no other file. */
 static void dump_names(void)
 {
     say("trace: begin version=1 cpus=%u khz=%lu kept=%lu dropped=%lu", cpu_count(), time_tsc_khz(),
@@ -150,17 +131,20 @@ static void dump_names(void)
     for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
         if (strcmp(exit_reason_name(i), "unknown") != 0)
             say("trace: reason %u %s", i, exit_reason_name(i));
-    for (size_t i = 0; i < vm_count(); i++) {
-        say("trace: vm %lu %s", i, vm_get(i)->name);
-        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++)
-            say("trace: pid %lx %x", ptr_hpa(vm_get(i)->vcpus[n]->pi_desc).v, TRACE_ID(i, n));
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        say("trace: vm %u %s", vm->index, vm->name);
+        for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+            say("trace: pid %lx %x", ptr_hpa(v->pi_desc).v, TRACE_ID(vm->index, v->index));
     }
 }
 
-/* While it is read, it stands still. */
-static void read_out(bool raw, uint64_t count)
+/* The trace stands still while it is read out. */
+static void read_out(struct args *a, bool raw)
 {
+    uint64_t count = raw ? UINT64_MAX : SHOW_DEFAULT;
     bool was_on = trace_on;
+    if ((args_peek(a) && !args_number(a, "count", &count)) || !args_end(a))
+        return;
     trace_stop();
     if (raw)
         dump_names();
@@ -171,30 +155,22 @@ static void read_out(bool raw, uint64_t count)
         IGNORE(trace_start()); /* it has its memory already */
 }
 
-static void read_command(struct args *a, bool raw)
-{
-    uint64_t count = raw ? UINT64_MAX : SHOW_DEFAULT;
-    if ((!args_peek(a) || args_number(a, "count", &count)) && args_end(a))
-        read_out(raw, count);
-}
-
 void cmd_trace(struct args *a)
 {
     bool raw = args_is(a, "dump");
     if (raw || args_is(a, "show")) {
-        read_command(a, raw);
+        read_out(a, raw);
         return;
     }
-    bool clear = args_is(a, "clear"), on = trace_on;
-    if (args_peek(a) && !clear) {
-        on = args_is(a, "on");
-        if (!on && !args_is(a, "off")) {
-            complain(a, "on, off, clear, show or dump, and not %s", args_peek(a));
-            return;
-        }
+    bool clear = args_is(a, "clear"), off = !clear && args_is(a, "off"),
+         on = !clear && !off && args_is(a, "on");
+    if (args_peek(a) && !clear && !off && !on) {
+        complain(a, "on, off, clear, show or dump, and not %s", args_peek(a));
+        return;
     }
     if (!args_end(a))
         return;
+    on |= trace_on && !off;
     trace_stop();
     if (clear)
         trace_clear();

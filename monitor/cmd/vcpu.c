@@ -28,47 +28,43 @@ static const char *const groups[] = {[VMCS_TYPE_CONTROL] = "control",
                                      [VMCS_TYPE_GUEST] = "guest",
                                      [VMCS_TYPE_HOST] = "host"};
 
-/* Fields whose bits have words. */
+/* The tables of explain, and the fields that each is for. */
 static const struct {
-    uint32_t encoding;
     const char *reg;
-} decoded[] = {{PIN_BASED_CONTROLS, "vmcs.pin"},
-               {PROC_BASED_CONTROLS, "vmcs.proc"},
-               {PROC_BASED_CONTROLS_2, "vmcs.proc2"},
-               {VM_EXIT_CONTROLS, "vmcs.exit"},
-               {VM_ENTRY_CONTROLS, "vmcs.entry"},
-               {VM_ENTRY_INTERRUPTION_INFO, "vmcs.event"},
-               {VM_EXIT_INTERRUPTION_INFO, "vmcs.event"},
-               {GUEST_INTERRUPTIBILITY, "vmcs.interruptibility"},
-               {GUEST_INTERRUPT_STATUS, "vmcs.interrupt_status"},
-               {EXCEPTION_BITMAP, "vmcs.exceptions"},
-               {EXIT_REASON, "vmcs.exit_reason"},
-               {GUEST_ACTIVITY_STATE, "vmcs.activity"},
-               {EPT_POINTER, "vmcs.eptp"},
-               {GUEST_CR0, "cr0"},
-               {CR0_READ_SHADOW, "cr0"},
-               {HOST_CR0, "cr0"},
-               {GUEST_CR4, "cr4"},
-               {CR4_READ_SHADOW, "cr4"},
-               {HOST_CR4, "cr4"},
-               {GUEST_IA32_EFER, "efer"},
-               {HOST_IA32_EFER, "efer"},
-               {GUEST_DR7, "dr7"},
-               {GUEST_RFLAGS, "rflags"},
-               {IDT_VECTORING_INFO, "vmcs.event"}};
+    uint32_t of[3];
+} decoded[] = {
+    {"vmcs.pin", {PIN_BASED_CONTROLS}},
+    {"vmcs.proc", {PROC_BASED_CONTROLS}},
+    {"vmcs.proc2", {PROC_BASED_CONTROLS_2}},
+    {"vmcs.exit", {VM_EXIT_CONTROLS}},
+    {"vmcs.entry", {VM_ENTRY_CONTROLS}},
+    {"vmcs.event", {VM_ENTRY_INTERRUPTION_INFO, VM_EXIT_INTERRUPTION_INFO, IDT_VECTORING_INFO}},
+    {"vmcs.interruptibility", {GUEST_INTERRUPTIBILITY}},
+    {"vmcs.interrupt_status", {GUEST_INTERRUPT_STATUS}},
+    {"vmcs.exceptions", {EXCEPTION_BITMAP}},
+    {"vmcs.exit_reason", {EXIT_REASON}},
+    {"vmcs.activity", {GUEST_ACTIVITY_STATE}},
+    {"vmcs.eptp", {EPT_POINTER}},
+    {"cr0", {GUEST_CR0, CR0_READ_SHADOW, HOST_CR0}},
+    {"cr4", {GUEST_CR4, CR4_READ_SHADOW, HOST_CR4}},
+    {"efer", {GUEST_IA32_EFER, HOST_IA32_EFER}},
+    {"dr7", {GUEST_DR7}},
+    {"rflags", {GUEST_RFLAGS}},
+};
 
-/* The name that explain has for a field; NULL: its bits have no words. */
-static const char *words_of(uint32_t encoding)
+/* NULL: explain has no table for the field. */
+static const char *table_for(uint32_t encoding)
 {
     for (size_t i = 0; i < ARRAY_COUNT(decoded); i++)
-        if (decoded[i].encoding == encoding)
-            return decoded[i].reg;
+        for (size_t k = 0; k < ARRAY_COUNT(decoded[i].of) && decoded[i].of[k]; k++)
+            if (decoded[i].of[k] == encoding)
+                return decoded[i].reg;
     return encoding - GUEST_ES_ACCESS_RIGHTS < 2 * SEG_COUNT ? "vmcs.access_rights" : NULL;
 }
 
 static void say_vmcs_field(const struct vcpu *v, uint32_t encoding, const char *name)
 {
-    const char *reg = words_of(encoding);
+    const char *reg = table_for(encoding);
     struct text words = {0};
     uint64_t value;
     if (!vcpu_vmcs_field(v, encoding, &value)) {
@@ -80,7 +76,7 @@ static void say_vmcs_field(const struct vcpu *v, uint32_t encoding, const char *
     say("%04x %-34s 0x%lx%s%s", encoding, name, value, words.used ? "  " : "", words.at);
 }
 
-/* Does `name` have `part` in it? Upper and lower case are one: users type what is easy. */
+/* True: `name`, in capitals, contains `part`. Small letters in `part` count as capitals. */
 static bool has_part(const char *name, const char *part)
 {
     for (; *name; name++) {
@@ -132,31 +128,24 @@ void cmd_vcpu(struct args *a)
     struct vcpu *v;
     if (!args_vcpu(a, &v))
         return;
-    struct wish w = {0};
-    if (args_is(a, "vmcs")) {
-        w.group = args_word(a);
-        if (!w.group) {
-            complain(a, "which fields? control, exit, guest, host, all, or a part of a name");
-            return;
-        }
-        for (size_t i = 0; i < ARRAY_COUNT(groups); i++)
-            w.is_group = w.is_group || strcmp(groups[i], w.group) == 0;
+    bool vmcs = args_is(a, "vmcs");
+    struct wish w = {.group = vmcs ? args_word(a) : NULL};
+    if (vmcs && !w.group) {
+        complain(a, "which fields? control, exit, guest, host, all, or a part of a name");
+        return;
     }
+    for (size_t i = 0; vmcs && i < ARRAY_COUNT(groups); i++)
+        w.is_group |= strcmp(groups[i], w.group) == 0;
     if (!args_end(a))
         return;
-    if (w.group) {
-        vm_visit(v, say_vmcs, &w);
-        if (!w.found)
-            complain(a, "no VMCS field has %s in its name", w.group);
-        return;
-    }
-    say("vcpu=%s.%u state=%s last-exit=\"%s\" cpu=%d", v->vm->name, v->index,
-        vcpu_state_name(v->state), exit_reason_name(v->exit.reason),
-        v->cpu ? (int)v->cpu->index : -1);
-    vm_visit(v, say_vcpu_registers, NULL);
+    if (!vmcs)
+        say("vcpu=%s.%u state=%s last-exit=\"%s\" cpu=%d", v->vm->name, v->index,
+            vcpu_state_name(v->state), exit_reason_name(v->exit.reason),
+            v->cpu ? (int)v->cpu->index : -1);
+    vm_visit(v, vmcs ? say_vmcs : say_vcpu_registers, &w);
+    if (vmcs && !w.found)
+        complain(a, "no VMCS field has %s in its name", w.group);
 }
-
-/* --- inject ----------------------------------------------------------------------------------- */
 
 void cmd_inject(struct args *a)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vm: which VMs there are, and what one does to a whole one. reboot: the machine.
+ * vm: the VMs; pause, resume, reset or stop one. reboot: the machine.
  * From: monitor/term/command.c.   To: guest/life/control.c, guest/core/vm.c.
  */
 #include "arch/acpi.h"
@@ -20,18 +20,6 @@ static const char *state_name(const struct vm *vm)
     return vm->state == VM_PAUSED && !vm_is_still(vm) ? "pausing" : names[vm->state];
 }
 
-static void say_vms(void)
-{
-    if (vm_count() == 0)
-        say("no VM");
-    for (size_t i = 0; i < vm_count(); i++) {
-        const struct vm *vm = vm_get(i);
-        say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
-            state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
-            vm->fault_count, vm == focus_vm() ? " (console)" : "");
-    }
-}
-
 static int end_vm(struct vm *vm)
 {
     vm_fail(vm, "stopped by the monitor");
@@ -41,33 +29,37 @@ static int end_vm(struct vm *vm)
 static const struct {
     const char *word, *done;
     int (*act)(struct vm *vm);
-} acts[] = {
-    {"pause", "pauses", vm_pause},
-    {"resume", "runs", vm_resume},
-    {"reset", "is reset", vm_reset},
-    {"stop", "ends", end_vm},
-};
+} acts[] = {{"pause", "pauses", vm_pause},
+            {"resume", "runs", vm_resume},
+            {"reset", "is reset", vm_reset},
+            {"stop", "ends", end_vm}};
+
+static void list_vms(void)
+{
+    if (vm_count() == 0)
+        say("no VM");
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        say("vm=%s state=%s mem=%luM vcpus=%u kernel=%s exits=%lu faults=%lu%s", vm->name,
+            state_name(vm), vm->config.mem >> 20, vm->vcpu_count, vm->start.format, vm_exits(vm),
+            vm->fault_count, vm == focus_vm() ? " (console)" : "");
+}
 
 void cmd_vm(struct args *a)
 {
-    if (!args_peek(a) || args_is(a, "list")) {
-        if (args_end(a))
-            say_vms();
+    struct vm *vm;
+    bool list = !args_peek(a) || args_is(a, "list");
+    size_t i = 0;
+    while (!list && i < ARRAY_COUNT(acts) && !args_is(a, acts[i].word))
+        i++;
+    bool known = !list && i < ARRAY_COUNT(acts);
+    if ((known && !args_vm(a, &vm)) || !args_end(a)) /* an unknown word is left over */
         return;
-    }
-    for (size_t i = 0; i < ARRAY_COUNT(acts); i++) {
-        struct vm *vm;
-        if (!args_is(a, acts[i].word))
-            continue;
-        if (!args_vm(a, &vm) || !args_end(a))
-            return;
-        if (acts[i].act(vm))
-            complain(a, "vm=%s is %s: it cannot %s now", vm->name, state_name(vm), acts[i].word);
-        else
-            say("vm=%s %s", vm->name, acts[i].done);
-        return;
-    }
-    args_end(a);
+    if (list)
+        list_vms();
+    else if (acts[i].act(vm))
+        complain(a, "vm=%s is %s: it cannot %s now", vm->name, state_name(vm), acts[i].word);
+    else
+        say("vm=%s %s", vm->name, acts[i].done);
 }
 
 void cmd_power_off(void)
@@ -81,10 +73,8 @@ void cmd_power_off(void)
     asked = true;
     if (focus_on_monitor())
         focus_to_guest();
-    for (size_t i = 0; i < vm_count(); i++) {
-        vm_get(i)->dumped = true; /* its registers tell nothing about an end from outside */
-        vm_fail(vm_get(i), "ended at the console");
-    }
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_fail_from_outside(vm, "ended at the console");
 }
 
 void cmd_reboot(struct args *a)

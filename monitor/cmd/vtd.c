@@ -17,8 +17,6 @@
 #include "vmx/show/show.h"
 #include "vtd/vtd_regs.h"
 
-/* --- vtd -------------------------------------------------------------------------------------- */
-
 static void say_words(const char *what, const char *reg, uint64_t value)
 {
     say("  %s=0x%lx %s", what, value, explain_words(reg, value, 0).at);
@@ -43,9 +41,9 @@ static void say_faults(void)
 {
     bdf_t source_id;
     uint64_t count;
-    unsigned n = 0;
+    unsigned n;
     vtd_fault_poll();
-    for (; vtd_fault_source(n, &source_id, &count); n++)
+    for (n = 0; vtd_fault_source(n, &source_id, &count); n++)
         say("source-id=" BDF_FMT " faults=%lu", BDF_ARG(source_id), count);
     if (n == 0)
         say("no faults");
@@ -87,20 +85,20 @@ static void say_pid(const struct vcpu *v)
 
 void cmd_pid(struct args *a)
 {
-    struct vcpu *v;
+    struct vcpu *asked;
     if (args_peek(a)) {
-        if (args_vcpu(a, &v) && args_end(a))
-            say_pid(v);
+        if (args_vcpu(a, &asked) && args_end(a))
+            say_pid(asked);
         return;
     }
-    for (size_t i = 0; i < vm_count(); i++)
-        for (unsigned n = 0; n < vm_get(i)->vcpu_count; n++)
-            say_pid(vm_get(i)->vcpus[n]);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
+            say_pid(v);
 }
 
 /* --- irq -------------------------------------------------------------------------------------- */
 
-/* What would keep an interrupt of this device from arriving; NULL: nothing does. */
+/* The reason why an interrupt of this device does not arrive; NULL: it does. */
 static const char *obstacle(const struct assignment *a, const struct irq_route *r, struct u128 e,
                             bool guest_masked)
 {
@@ -148,59 +146,49 @@ static void say_device(const struct assignment *a)
         say(BDF_FMT " intx pin=%u asserted=%u", BDF_ARG(a->fn->bdf), a->intx.pin, a->intx.asserted);
 }
 
-static void say_ioapics(void)
+/* The pins of the machine, and those of each VM, that are not masked. */
+static void say_pins(void)
 {
     const char *entry = vtd_ir_active() ? "vtd.rte" : "ioapic.rte";
-    for (size_t n = 0; n < ioapic_count(); n++) {
-        const struct ioapic *io = ioapic_get(n);
-        for (unsigned pin = 0; pin < io->pin_count; pin++) {
-            uint64_t rte = ioapic_read_rte(io, pin);
+    for (size_t n = 0; n < ioapic_count(); n++)
+        for (unsigned pin = 0; pin < ioapic_get(n)->pin_count; pin++) {
+            uint64_t rte = ioapic_read_rte(ioapic_get(n), pin);
             if (!(rte & RTE_MASKED))
-                say("host ioapic=%u pin=%u rte=0x%016lx %s", io->id, pin, rte,
+                say("host ioapic=%u pin=%u rte=0x%016lx %s", ioapic_get(n)->id, pin, rte,
                     explain_words(entry, rte, 0).at);
         }
-    }
-}
-
-static void say_vioapic(const struct vm *vm)
-{
-    bool asserted;
-    for (unsigned pin = 0; vm->ioapic && pin < VIOAPIC_PINS; pin++) {
-        uint64_t rte = vioapic_rte(vm->ioapic, pin, &asserted);
-        if (!(rte & RTE_MASKED) || asserted)
-            say("vm=%s pin=%u rte=0x%016lx line=%u %s", vm->name, pin, rte, asserted,
-                explain_words("ioapic.rte", rte, 0).at);
-    }
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        for (unsigned pin = 0; vm->ioapic && pin < VIOAPIC_PINS; pin++) {
+            bool asserted;
+            uint64_t rte = vioapic_rte(vm->ioapic, pin, &asserted);
+            if (!(rte & RTE_MASKED) || asserted)
+                say("vm=%s pin=%u rte=0x%016lx line=%u %s", vm->name, pin, rte, asserted,
+                    explain_words("ioapic.rte", rte, 0).at);
+        }
 }
 
 void cmd_irq(struct args *a)
 {
     bdf_t bdf = 0;
+    unsigned shown = 0;
     bool one = args_peek(a);
     if ((one && !args_bdf(a, &bdf)) || !args_end(a))
         return;
-    unsigned shown = 0;
-    for (size_t i = 0; i < vm_count(); i++)
-        for (const struct assignment *d = vm_get(i)->assignments; d; d = d->next)
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        for (const struct assignment *d = vm->assignments; d; d = d->next)
             if (!one || d->fn->bdf == bdf) {
                 say_device(d);
                 shown++;
             }
-    if (!one) {
-        say_ioapics();
-        for (size_t i = 0; i < vm_count(); i++)
-            say_vioapic(vm_get(i));
-    }
+    if (!one)
+        say_pins();
     if (!shown)
         say(one ? "no VM has this device" : "no VM has a device");
 }
 
-/* --- check ------------------------------------------------------------------------------------ */
-
 void cmd_check(struct args *a)
 {
-    if (!args_end(a))
-        return;
+    (void)a;
     unsigned breaches = check_all();
     say("breaches=%u%s", breaches, breaches ? "" : ": every promise holds");
 }

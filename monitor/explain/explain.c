@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explain: any register or entry, field by field.
+ * A register or entry, field by field, in words.
  * From: monitor/cmd/.   To: the tables, monitor/explain/.
  */
 #include "monitor/explain/explain.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 #include "monitor/args.h"
 #include "lib/parse.h"
@@ -58,12 +57,10 @@ static void say_field(const struct explain_field *f, const uint64_t *words)
     uint64_t value = value_of(f, words);
     const char *meaning = "";
     size_t length = value_word(f->values, value, &meaning);
-    char bits[12];
-    if (f->hi == f->lo)
-        snprintf(bits, sizeof(bits), "%u", f->lo);
-    else
-        snprintf(bits, sizeof(bits), "%u:%u", f->hi, f->lo);
-    say("  %7s %-8s 0x%-10lx %s%s%.*s", bits, f->name, value, f->text, length ? ": " : "",
+    struct text bits = text_of("%u", f->hi);
+    if (f->lo != f->hi)
+        text_add(&bits, ":%u", f->lo);
+    say("  %7s %-8s 0x%-10lx %s%s%.*s", bits.at, f->name, value, f->text, length ? ": " : "",
         (int)length, meaning);
 }
 

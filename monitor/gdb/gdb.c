@@ -7,7 +7,7 @@
  * Spec: Debugging with GDB, "Packets", "Stop Reply Packets", "General Query Packets".
  *
  * A broken packet is asked for again, an unknown one gets the empty answer, and one that cannot be
- * done E01. Other VMs lose no time to it: a few bytes are read and written at a time.
+ * done E01. A few bytes are read and written at a time, so that other VMs lose no time.
  */
 #include "monitor/gdb/gdb.h"
 #include "arch/options.h"
@@ -19,11 +19,9 @@
 #define LOG "gdb"
 #include "arch/log.h"
 
-#define GDB_SPEED   115200
-#define SIGNAL_INT  2
-#define SIGNAL_TRAP 5
-#define POLL_BYTES  64
-#define MEMORY_MAX  (GDB_PACKET_MAX / 2)
+#define GDB_SPEED  115200
+#define POLL_BYTES 64
+#define MEMORY_MAX (GDB_PACKET_MAX / 2)
 
 static struct {
     struct gdb_line line;
@@ -32,11 +30,11 @@ static struct {
     bool waits;       /* for the VM to stop: the answer to its last packet */
     bool packet;      /* one is in line.in, not answered yet */
     bool name_looked; /* for the VM that the option names */
-    bool wide;        /* what it has been told of the registers */
-    uint64_t thread;  /* of g, p, m and their like: the last that stopped, or that H has chosen */
+    bool wide;        /* the description of registers that it has is that of a 64-bit guest */
+    uint64_t thread;  /* of g, p, m and the like: the last that stopped, or that H has chosen */
 } gdb;
 
-/* What a packet comes to; ANSWERED: the rest is in the answer already. */
+/* The rest of the answer to a packet; ANSWERED: none, all of it is there; LATER: no answer yet. */
 enum result { ANSWERED, OK, ERROR, UNKNOWN, LATER };
 
 static struct vcpu *current(void) { return target_thread(gdb.thread); }
@@ -83,7 +81,7 @@ static enum result read_registers(void)
     return ANSWERED;
 }
 
-/* All that can be changed is; the digits of the others are passed over. */
+/* Registers that cannot be changed are passed over, without an error. */
 static enum result write_registers(void)
 {
     uint8_t bytes[GDB_REG_MAX];
@@ -197,7 +195,7 @@ static enum result tell_reason(void)
     return ANSWERED;
 }
 
-/* ";action[:thread]..." The first that names a vCPU counts for it; a signal is nothing here.
+/* ";action[:thread]..." The first action that names a vCPU counts for it; signals are ignored.
  * The answer comes when the VM has stopped again. */
 static enum result go_on(void)
 {
@@ -218,21 +216,17 @@ static enum result go_on(void)
     if (*gdb.line.at || !target_go(actions))
         return ERROR;
     gdb.waits = target_thread(1) != NULL;
-    return gdb.waits ? LATER : tell_reason(); /* it had crashed, and that was its end */
+    return gdb.waits ? LATER : tell_reason(); /* no thread left: a crashed VM has ended now */
 }
 
-/* Breakpoints go with the debugger, the VM goes on. */
-static enum result detach(void)
+/* D: the breakpoints go with the debugger, the VM goes on. k and vKill: the VM ends. */
+static enum result end_session(void)
 {
     gdb.session = false;
-    target_detach();
-    return OK;
-}
-
-static enum result kill_vm(void)
-{
-    gdb.session = false;
-    target_end("killed by the debugger");
+    if (gdb.line.in[0] == 'D')
+        target_detach();
+    else
+        target_end("killed by the debugger");
     return OK;
 }
 
@@ -244,7 +238,7 @@ static void answer_hex_line(const char *line, size_t length)
     gdb_answer_hex(&gdb.line, "\n", 1);
 }
 
-/* "monitor COMMAND" in GDB: the console shows the answer as well, and all of it. */
+/* "monitor COMMAND" in GDB. The console shows the answer, too, and not only the part that fits. */
 static enum result run_command(void)
 {
     char line[EDIT_LINE_MAX + 1];
@@ -267,7 +261,7 @@ static enum result send_description(void)
     return ANSWERED;
 }
 
-/* A debugger begins, with nothing left of the one before. */
+/* A debugger begins: the state of the one before is dropped. */
 static enum result begin_session(void)
 {
     gdb.session = true;
@@ -279,7 +273,7 @@ static enum result begin_session(void)
     return ANSWERED;
 }
 
-/* A name that begins with another's stands before it. */
+/* The first match counts: "vCont?" has to stand before "vCont". */
 static const struct {
     const char *name;
     bool of_vcpu; /* E01 after the VM has ended */
@@ -299,14 +293,14 @@ static const struct {
     {"T", true, thread_alive, NULL},
     {"vCont?", false, NULL, "vCont;c;C;s;S"},
     {"vCont", true, go_on, NULL},
-    {"vKill", false, kill_vm, NULL},
-    {"k", false, kill_vm, NULL},
-    {"D", false, detach, NULL},
+    {"vKill", false, end_session, NULL},
+    {"k", false, end_session, NULL},
+    {"D", false, end_session, NULL},
     {"qSupported", false, begin_session, NULL},
     {"qXfer:features:read:target.xml:", false, send_description, NULL},
     {"qAttached", false, NULL, "1"}, /* to quit is to detach */
     {"qfThreadInfo", false, list_threads, NULL},
-    {"qsThreadInfo", false, NULL, "l"}, /* that were all */
+    {"qsThreadInfo", false, NULL, "l"}, /* no more than qfThreadInfo has listed */
     {"qThreadExtraInfo,", false, describe_thread, NULL},
     {"qRcmd,", false, run_command, NULL},
 };
@@ -343,7 +337,7 @@ static void send_answer(bool heard)
     gdb_answer_end(&gdb.line);
 }
 
-/* Only a debugger that introduces itself may stop a VM that runs. */
+/* Only qSupported, the first packet of a debugger, may stop a VM that runs. */
 static void answer_packet(void)
 {
     bool first = strncmp(gdb.line.in, "qSupported", strlen("qSupported")) == 0;
@@ -357,7 +351,7 @@ static void answer_packet(void)
     send_answer(heard);
 }
 
-/* The VM has come to something, or to its end. */
+/* Answer the packet that let the VM go on, if it rests again or has ended. */
 static bool tell_why(void)
 {
     bool over = target_vm() && target_vm()->state >= VM_ENDING;
@@ -372,6 +366,7 @@ static bool tell_why(void)
     return true;
 }
 
+/* Read until a packet is complete; the next one waits on the line until that is answered. */
 static void listen(void)
 {
     for (unsigned i = 0; i < POLL_BYTES && !gdb.packet; i++) {
@@ -401,8 +396,7 @@ void gdb_poll(void)
     if (!send_some())
         return;
     if (!gdb.waits || !tell_why()) {
-        if (!gdb.packet)
-            listen();
+        listen();
         if (gdb.packet)
             answer_packet();
     }

@@ -18,10 +18,10 @@
 struct gdb_line {
     bool inside; /* $ has come, and not yet the sum */
     bool too_long;
-    char
-        in[GDB_PACKET_MAX + GDB_SUM_SIZE]; /* the packet, and the sum; when that is checked a NUL */
+    /* The packet and its sum; a NUL ends the packet once the sum is checked. */
+    char in[GDB_PACKET_MAX + GDB_SUM_SIZE];
     size_t in_length;
-    const char *at;               /* in `in`: what was not taken yet */
+    const char *at;               /* in `in`: the first character not taken yet */
     char out[GDB_PACKET_MAX + 8]; /* an acknowledgement, an answer */
     size_t out_length, out_sent;
     size_t answer; /* where it begins in `out` */
@@ -33,7 +33,7 @@ enum gdb_event {
     GDB_INTERRUPT /* Ctrl-C between packets */
 };
 enum gdb_event gdb_line_take(struct gdb_line *l, uint8_t byte);
-/* An answer, from its first character to its sum. What does not fit is left out. */
+/* An answer, from its first character to its sum. The part that does not fit is left out. */
 void gdb_answer_begin(struct gdb_line *l);
 void gdb_answer_text(struct gdb_line *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -54,11 +54,13 @@ bool gdb_bytes(struct gdb_line *l, void *bytes, size_t size); /* two hex digits 
  * 64-bit guest. */
 void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size);
 size_t gdb_reg_size(bool wide, uint64_t n); /* in bytes; 0: there is no register n */
-/* False: it has no value that we know, or cannot be changed to this one. */
+/* False: the register has no known value, or cannot be changed to this one. */
 bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_MAX]);
 bool gdb_reg_write(struct vcpu *v, bool wide, uint64_t n, const uint8_t bytes[GDB_REG_MAX]);
 
 /* --- target.c: the VM ------------------------------------------------------------------------- */
+
+enum { SIGNAL_INT = 2, SIGNAL_TRAP = 5, SIGNAL_KILL = 9, SIGNAL_SEGV = 11 }; /* GDB's numbers */
 
 void target_init(void);
 void target_choose(struct vm *vm);
@@ -66,24 +68,24 @@ struct vm *target_vm(void); /* NULL: none has started yet */
 /* A thread is a vCPU, its id the index plus one. NULL: no such, or the VM has ended. */
 struct vcpu *target_thread(uint64_t id);
 bool target_is_wide(void);
-/* Nothing of it runs: what was armed is out of the way, and it may be looked at and changed. */
+/* No vCPU of it runs, and nothing is armed any more: its state may be read and changed. */
 bool target_at_rest(void);
-void target_pause(void); /* soon at rest */
-/* By vCPU: 'c' goes on, 's' goes one instruction, 0 stays. False: it cannot. */
+void target_pause(void); /* returns at once; wait for target_at_rest() */
+/* By vCPU: 'c' goes on, 's' goes one instruction, 0 stays. False: not possible. */
 bool target_go(const char actions[VM_VCPU_MAX]);
-void target_detach(void); /* breakpoints go, it goes on */
+void target_detach(void); /* remove all breakpoints and let the VM go on */
 void target_end(const char *why);
 
-/* Why it is at rest, once: the next call tells the next. `signal`: what to say if nothing has
- * happened. Returns the thread that it is about. */
+/* Answer with the reason of the rest, each reason once: the next call answers with the next one.
+ * `signal`: the answer if there is no reason. Returns the thread of the reason. */
 uint64_t target_why(struct gdb_line *l, unsigned signal);
 /* `kind`: '0' INT3, '1' DR at an instruction, '2' written, '3' read, '4' either. False: cannot. */
 bool target_break(struct vcpu *v, bool set, char kind, uint64_t at, uint64_t size);
 void target_forget_breaks(void);
 
-/* --- gdb.c: what the packets ask for ---------------------------------------------------------- */
+/* --- gdb.c: the packets, each by its letter --------------------------------------------------- */
 
-void gdb_init(void (*run_line)(char *line)); /* what "monitor COMMAND" in GDB calls */
+void gdb_init(void (*run_line)(char *line)); /* run_line: for "monitor COMMAND" in GDB */
 struct args;
 void cmd_gdb(struct args *a); /* the command of the monitor */
 void gdb_poll(void); /* between two turns of the scheduler: a few bytes in, a few bytes out */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets on the line to a debugger: $, text, #, a sum of two digits. Whatever else comes is noise:
- * it is passed over, or its packet asked for again.
+ * Packets on the line to a debugger: $, text, #, a sum of two digits. Other bytes are noise: they
+ * are passed over, or the packet with them is asked for again.
  * From: monitor/gdb/gdb.c.   To: back, with a packet whose sum is right.
  * Spec: Debugging with GDB, "Overview" of the remote serial protocol.
  */
@@ -29,7 +29,7 @@ static enum gdb_event outside(struct gdb_line *l, uint8_t byte)
     return GDB_NOTHING;
 }
 
-/* The sum has come: acknowledge the packet, or ask for it again. */
+/* The sum is complete: acknowledge the packet, or ask for it again. */
 static enum gdb_event finish(struct gdb_line *l)
 {
     size_t length = l->in_length - GDB_SUM_SIZE;
@@ -47,7 +47,7 @@ static enum gdb_event finish(struct gdb_line *l)
 
 enum gdb_event gdb_line_take(struct gdb_line *l, uint8_t byte)
 {
-    if (byte == '$') { /* never inside: an end was lost */
+    if (byte == '$') { /* not part of any packet: if one was open, its end was lost */
         l->inside = true;
         l->too_long = false;
         l->in_length = 0;
@@ -55,7 +55,7 @@ enum gdb_event gdb_line_take(struct gdb_line *l, uint8_t byte)
     }
     if (!l->inside)
         return outside(l, byte);
-    if (l->in_length == sizeof(l->in)) { /* it cannot be kept, but its end has to be found */
+    if (l->in_length == sizeof(l->in)) { /* too long to be kept: wait for its end */
         l->too_long = true;
         memmove(l->in, l->in + 1, --l->in_length);
     }

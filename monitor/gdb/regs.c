@@ -2,7 +2,7 @@
 /*
  * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
  * description, and where each is kept while the vCPU is stopped.
- * From: monitor/gdb/gdb.c.   To: vmx/show/show.c, vmx/vcpu/vcpu.c.
+ * From: monitor/gdb/gdb.c.   To: vmx/show/show.c, vmx/vcpu/state.c.
  * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
  */
 #include "arch/x86.h"
@@ -13,10 +13,10 @@
 #include "vmx/vmcs_fields.h"
 
 #define MXCSR         24
-#define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP, for us, when the vCPU is loaded */
+#define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP in Hamlet, when the vCPU is loaded */
 #define XSTATE_BV     512 /* behind the FXSAVE area: components not in their initial state */
 #define XSTATE_LEGACY (BIT(0) | BIT(1))
-/* What a debugger may change of RFLAGS: the flags that POPF knows. */
+/* The flags that a debugger may change: those of POPF. */
 #define RFLAGS_EDITED                                                                              \
     (BITS(21, 18) | BIT(16) | BIT(14) | RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF |            \
      RFLAGS_SF | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_OF | BITS(13, 12))
@@ -29,7 +29,7 @@ enum place {
 };
 
 static const struct row {
-    /* with size 0 it begins with an e in a 32-bit guest; of several it ends with a number */
+    /* With size 0 the first letter is e in a 32-bit guest; with count > 1 a number follows. */
     const char *name;
     uint8_t count, count32;
     uint8_t size; /* bytes; 0: 8, or 4 in a 32-bit guest */
@@ -113,7 +113,7 @@ size_t gdb_reg_size(bool wide, uint64_t n)
 
 /* --- The description -------------------------------------------------------------------------- */
 
-/* The text is made from its beginning each time, and only the part that was asked for is sent. */
+/* The text is made from its beginning each time; only the part that GDB has asked for is sent. */
 struct part {
     struct gdb_line *line;
     size_t skip, left;
@@ -199,7 +199,7 @@ static bool write_field(struct vcpu *v, uint32_t field, uint64_t value)
         vcpu_set_rip(v, value);
     else if (field == GUEST_RFLAGS)
         vcpu_set_rflags(v, (old & ~RFLAGS_EDITED) | (value & RFLAGS_EDITED));
-    else /* a segment is more than its selector, and a VM entry wants it whole */
+    else /* a selector alone: VM entry checks it against the rest of the segment */
         return value == old;
     return true;
 }

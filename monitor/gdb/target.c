@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VM that a debugger looks at: which one, stopping it whole, letting some of its vCPUs go on,
- * and what they are to stop for. All of that is armed just before they go on, and out of the way
- * again when they rest: a guest at rest holds nothing of ours, neither in its memory nor in its
- * registers.
+ * The VM under the debugger: which one, stopping it whole, letting some of its vCPUs go on, and the
+ * breakpoints at which they stop. Breakpoints are armed just before the vCPUs go on, and disarmed
+ * when they rest: the memory and the registers of a guest at rest hold nothing of Hamlet's.
  * From: monitor/gdb/gdb.c; from exits by vm_hooks.debug.   To: guest/life/control.c,
  * vmx/vcpu/debug.c, monitor/memory.c.
  * Spec: SDM "Debug Control Register (DR7)", "Breakpoint Exception (#BP)".
@@ -25,30 +24,23 @@
 #define DR_COUNT    4
 #define DR7_ALL(n)  (DR7_LOCAL(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
 
-/* GDB's numbers of signals */
-#define SIGNAL_TRAP 5
-#define SIGNAL_KILL 9
-#define SIGNAL_SEGV 11
-
 static struct {
     struct vm *vm;
-    bool armed;   /* it goes, or has gone, with what is below */
-    bool crashed; /* when it goes on, it ends */
-    struct {
-        bool due; /* the debugger has not heard it yet */
+    bool armed;   /* the breakpoints below are in its memory and registers */
+    bool crashed; /* the VM ends when the debugger lets it go on */
+    struct happening {
+        bool due; /* the debugger has not had an answer about it yet */
         enum debug_event event;
-        unsigned n; /* which register */
+        unsigned n; /* DEBUG_REGISTER: the number of the register */
     } happened[VM_VCPU_MAX];
-    struct {
+    struct int3 {
         bool used;
-        gpa_t at; /* found where it was set, so it holds in every address space */
-        uint8_t byte;
+        gpa_t at;     /* of the byte, so that it is met in every address space */
+        uint8_t byte; /* of the guest, while the INT3 stands there */
     } breaks[BREAK_MAX];
     struct vcpu_debug registers;
     char kinds[DR_COUNT]; /* of `registers`, as GDB numbers them */
 } target;
-
-/* --- Which VM --------------------------------------------------------------------------------- */
 
 void target_choose(struct vm *vm)
 {
@@ -58,12 +50,9 @@ void target_choose(struct vm *vm)
 
 struct vm *target_vm(void) { return target.vm; }
 
-static bool is_alive(void)
-{
-    return target.vm && (target.vm->state == VM_RUNNING || target.vm->state == VM_PAUSED);
-}
+static bool is_alive(void) { return target.vm && vm_is_up(target.vm); }
 
-/* One that runs a single instruction has the monitor trap flag for that already. */
+/* A VM with run= is none for a debugger: run= uses the monitor trap flag already. */
 static bool on_start(struct vm *vm)
 {
     bool wanted = !*options.gdb_vm || strcmp(vm->name, options.gdb_vm) == 0;
@@ -79,7 +68,7 @@ struct vcpu *target_thread(uint64_t id)
     return is_alive() && id >= 1 && id <= target.vm->vcpu_count ? target.vm->vcpus[id - 1] : NULL;
 }
 
-/* What GDB takes for the same: the kernel's file is a 64-bit one, or its CPU has come there. */
+/* GDB assumes 64 bits by the kernel's file; else the state of the first vCPU decides. */
 bool target_is_wide(void)
 {
     struct vcpu_paging s;
@@ -92,24 +81,23 @@ bool target_is_wide(void)
 
 /* --- Breakpoints ------------------------------------------------------------------------------ */
 
-static int break_find(gpa_t at)
+/* The INT3 at `at`; NULL: there is none. */
+static struct int3 *break_at(gpa_t at)
 {
-    for (int i = 0; i < BREAK_MAX; i++)
-        if (target.breaks[i].used && target.breaks[i].at.v == at.v)
-            return i;
-    return -1;
+    for (struct int3 *b = target.breaks; b < target.breaks + BREAK_MAX; b++)
+        if (b->used && b->at.v == at.v)
+            return b;
+    return NULL;
 }
 
 static bool break_change(bool set, gpa_t at)
 {
-    int i = break_find(at);
-    for (int k = 0; set && i < 0 && k < BREAK_MAX; k++)
-        if (!target.breaks[k].used)
-            i = k;
-    if (i < 0 || !vm_ram(target.vm, at, 1))
+    struct int3 *b = break_at(at);
+    for (unsigned i = 0; set && !b && i < BREAK_MAX; i++)
+        b = target.breaks[i].used ? NULL : &target.breaks[i];
+    if (!b || !vm_ram(target.vm, at, 1))
         return false;
-    target.breaks[i].used = set;
-    target.breaks[i].at = at;
+    *b = (struct int3){.used = set, .at = at};
     return true;
 }
 
@@ -124,14 +112,7 @@ static uint64_t dr7_of(unsigned n, char kind, uint64_t at, uint64_t size)
     return DR7_LOCAL(n) | (uint64_t)(rw[(int)kind] | lengths[size] << 2) << (16 + 4 * n);
 }
 
-/* Drop what register n has met and the debugger has not heard yet. */
-static void forget_events(unsigned n)
-{
-    for (unsigned i = 0; i < VM_VCPU_MAX; i++)
-        if (target.happened[i].event == DEBUG_REGISTER && target.happened[i].n == n)
-            target.happened[i].due = false;
-}
-
+/* Events of the register that the debugger has not had yet are dropped: they were the old one's. */
 static bool register_change(bool set, char kind, uint64_t at, uint64_t size)
 {
     struct vcpu_debug *r = &target.registers;
@@ -142,8 +123,10 @@ static bool register_change(bool set, char kind, uint64_t at, uint64_t size)
             continue;
         target.kinds[n] = set ? kind : 0;
         r->dr[n] = at;
-        forget_events(n);
         r->dr7 = (r->dr7 & ~DR7_ALL(n)) | (set ? bits : 0);
+        for (unsigned i = 0; i < VM_VCPU_MAX; i++)
+            if (target.happened[i].event == DEBUG_REGISTER && target.happened[i].n == n)
+                target.happened[i].due = false;
         return true;
     }
     return false;
@@ -166,31 +149,10 @@ void target_forget_breaks(void)
 
 /* --- Rest and motion -------------------------------------------------------------------------- */
 
-/* Where INT3 number i stands or is to stand; NULL: it is not used. */
-static uint8_t *break_byte(unsigned i)
+/* Where the INT3 is to stand in the guest's memory; NULL: `b` is not in use. */
+static uint8_t *break_byte(const struct int3 *b)
 {
-    return target.breaks[i].used ? vm_ram(target.vm, target.breaks[i].at, 1) : NULL;
-}
-
-static void put_int3(void)
-{
-    target.registers.int3 = false;
-    for (unsigned i = 0; i < BREAK_MAX; i++) {
-        uint8_t *byte = break_byte(i);
-        if (!byte)
-            continue;
-        target.registers.int3 = true;
-        target.breaks[i].byte = *byte;
-        *byte = INT3;
-    }
-}
-
-/* What the guest has written there itself stays. */
-static void take_int3(void)
-{
-    for (unsigned i = 0; i < BREAK_MAX; i++)
-        if (break_byte(i) && *break_byte(i) == INT3)
-            *break_byte(i) = target.breaks[i].byte;
+    return b->used ? vm_ram(target.vm, b->at, 1) : NULL;
 }
 
 static void disarm(void)
@@ -198,9 +160,11 @@ static void disarm(void)
     target.armed = false;
     if (!is_alive())
         return;
-    take_int3();
-    for (unsigned i = 0; i < target.vm->vcpu_count; i++)
-        vcpu_debug_disarm(target.vm->vcpus[i]);
+    for (struct int3 *b = target.breaks; b < target.breaks + BREAK_MAX; b++)
+        if (break_byte(b) && *break_byte(b) == INT3) /* a byte that the guest has written stays */
+            *break_byte(b) = b->byte;
+    for (struct vcpu *v = vm_next_vcpu(target.vm, NULL); v; v = vm_next_vcpu(target.vm, v))
+        vcpu_debug_disarm(v);
 }
 
 /* False: this CPU cannot. */
@@ -208,7 +172,13 @@ static bool arm(const char actions[VM_VCPU_MAX])
 {
     bool able = true;
     target.armed = true;
-    put_int3();
+    target.registers.int3 = false;
+    for (struct int3 *b = target.breaks; b < target.breaks + BREAK_MAX; b++)
+        if (break_byte(b)) {
+            target.registers.int3 = true;
+            b->byte = *break_byte(b);
+            *break_byte(b) = INT3;
+        }
     for (unsigned i = 0; i < target.vm->vcpu_count && able; i++) {
         struct vcpu_debug want = target.registers;
         want.step = actions[i] == 's';
@@ -219,7 +189,7 @@ static bool arm(const char actions[VM_VCPU_MAX])
     return able;
 }
 
-/* A reset by the console comes first. */
+/* A reset that the console has asked for comes first. */
 bool target_at_rest(void)
 {
     const struct vm *vm = target.vm;
@@ -237,7 +207,7 @@ void target_pause(void)
         IGNORE(vm_pause(target.vm));
 }
 
-/* The first vCPU of which the debugger has to hear; VM_VCPU_MAX: none. */
+/* The first vCPU with an event that is due; VM_VCPU_MAX: none. */
 static unsigned first_due(void)
 {
     unsigned i = 0;
@@ -255,8 +225,8 @@ bool target_go(const char actions[VM_VCPU_MAX])
         vm_end(target.vm, VM_EXIT_CRASH);
         return true;
     }
-    if (first_due() <
-        VM_VCPU_MAX) /* two vCPUs at once: the other has its turn before any goes on */
+    /* Two vCPUs have stopped at once: the second event is answered before any vCPU goes on. */
+    if (first_due() < VM_VCPU_MAX)
         return true;
     for (unsigned i = 0; i < VM_VCPU_MAX; i++)
         vcpus |= actions[i] ? (uint32_t)BIT(i) : 0;
@@ -281,13 +251,13 @@ void target_end(const char *why)
 
 /* --- What happened ---------------------------------------------------------------------------- */
 
-/* Is the INT3 at which v stands one of ours? The guest may use it, too. */
+/* The guest may use INT3, too. True: v stands at one of the debugger's. */
 static bool is_ours(struct vcpu *v)
 {
     struct vcpu_paging s;
     struct memory_walk w = {0};
     vcpu_paging(v, &s);
-    return !memory_walk(v, s.segment_base[1] + s.rip, &w) && break_find(w.end.gpa) >= 0;
+    return !memory_walk(v, s.segment_base[1] + s.rip, &w) && break_at(w.end.gpa);
 }
 
 /* On the CPU of v, while others of the VM may still run. */
@@ -295,9 +265,7 @@ static bool on_event(struct vcpu *v, enum debug_event event, unsigned n)
 {
     if (v->vm != target.vm || !target.armed || (event == DEBUG_INT3 && !is_ours(v)))
         return false;
-    target.happened[v->index].event = event;
-    target.happened[v->index].n = n;
-    target.happened[v->index].due = true;
+    target.happened[v->index] = (struct happening){true, event, n};
     target.crashed |= event == DEBUG_CRASH;
     return true;
 }
@@ -315,6 +283,7 @@ uint64_t target_why(struct gdb_line *l, unsigned signal)
 {
     static const char *const watched[] = {"watch", "rwatch", "awatch"};
     unsigned i = first_due();
+    struct happening *h = &target.happened[i];
     if (!is_alive()) {
         tell_end(l);
         return 1;
@@ -323,17 +292,13 @@ uint64_t target_why(struct gdb_line *l, unsigned signal)
         gdb_answer_text(l, "T%02xthread:1;", signal);
         return 1;
     }
-    unsigned n = target.happened[i].n;
-    enum debug_event event = target.happened[i].event;
-    bool data = event == DEBUG_REGISTER && target.kinds[n] >= '2';
-    gdb_answer_text(l, "T%02x", event == DEBUG_CRASH ? SIGNAL_SEGV : SIGNAL_TRAP);
-    if (data)
-        gdb_answer_text(l, "%s:%lx;", watched[target.kinds[n] - '2'], target.registers.dr[n]);
+    gdb_answer_text(l, "T%02x", h->event == DEBUG_CRASH ? SIGNAL_SEGV : SIGNAL_TRAP);
+    if (h->event == DEBUG_REGISTER && target.kinds[h->n] >= '2')
+        gdb_answer_text(l, "%s:%lx;", watched[target.kinds[h->n] - '2'], target.registers.dr[h->n]);
     gdb_answer_text(l, "thread:%x;", i + 1);
-    target.happened[i].due = false;
+    h->due = false;
     for (unsigned k = 0; k < VM_VCPU_MAX; k++) /* an INT3 is met again */
-        if (target.happened[k].event == DEBUG_INT3)
-            target.happened[k].due = false;
+        target.happened[k].due &= target.happened[k].event != DEBUG_INT3;
     return i + 1;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of commands. Whatever stands in the line, it is at worst one line of complaint.
+ * The table of commands, and the way from a typed line to one of them.
  * From: monitor/term/console.c.   To: monitor/cmd/, monitor/gdb/gdb.c (cmd_gdb).
  */
 #include "monitor/term/command.h"
@@ -83,15 +83,14 @@ void command_run(char *line)
         return;
     }
     const char *name = args_word(&a);
-    if (!name)
-        return;
-    const struct row *c = find(name);
-    if (!c) {
+    const struct row *c = name ? find(name) : NULL;
+    if (name && !c)
         say("%s: no such command; help lists them", name);
+    if (!c)
         return;
-    }
     a.command = c->name;
-    c->run(&a);
+    if (*c->usage || args_end(&a)) /* no usage: the command takes no words */
+        c->run(&a);
 }
 
 static void help(struct args *a)
@@ -100,17 +99,15 @@ static void help(struct args *a)
     const struct row *c = name ? find(name) : NULL;
     if (!args_end(a))
         return;
-    if (name && !c) {
-        complain(a, "no such command: %s", name);
-        return;
-    }
     if (c) {
         say("%s %s", c->name, c->usage);
         say("  %s", c->help);
         say("  for example: %s", c->example);
-        return;
+    } else if (name) {
+        complain(a, "no such command: %s", name);
+    } else {
+        for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+            say("  %-9s%s", commands[i].name, commands[i].help);
+        say("help COMMAND says more; Tab completes; Ctrl-A h: the keys of the console");
     }
-    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
-        say("  %-9s%s", commands[i].name, commands[i].help);
-    say("help COMMAND says more; Tab completes; Ctrl-A h: the keys of the console");
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is typed goes to the guest in focus, or to the monitor's line; Ctrl-A changes that, as in
- * QEMU.
+ * Typed bytes go to the guest in focus, or to the monitor's line; Ctrl-A changes that, as in QEMU.
  * From: boot/main.c (monitor_init); between turns of the scheduler by vm_hooks.poll.
  * To: monitor/edit.c, monitor/term/command.c; monitor/focus.c; guest/pc/vuart.c (vuart_type);
  * monitor/gdb/gdb.c.
@@ -22,29 +21,24 @@
 #include "monitor/term/command.h"
 
 #define CTRL_A     0x01
-#define POLL_BYTES 64 /* at most at a time: guests want to run, too */
+#define POLL_BYTES 64 /* at most at a time, so that the guests run on */
 #define PROMPT     "(hamlet) "
 
 static struct edit edit;
 static bool escaped; /* Ctrl-A was the last key */
 
-/* --- The monitor's own line ------------------------------------------------------------------- */
-
 static void draw_line(void)
 {
-    char text[sizeof(PROMPT) + EDIT_LINE_MAX + 2 + EDIT_LINE_MAX];
-    size_t size = sizeof(PROMPT) - 1, back = edit.length - edit.cursor;
-    memcpy(text, PROMPT, size);
-    memcpy(text + size, edit.line, edit.length);
-    size += edit.length;
-    memset(text + size, '\b', back);
-    console_prompt(text, size + back);
+    struct text t = text_of(PROMPT "%s", edit.line);
+    for (size_t at = edit.cursor; at < edit.length; at++)
+        text_add(&t, "\b");
+    console_prompt(t.at, t.used);
 }
 
-/* Print the typed line as one of those above, then answer. */
+/* The typed line stays on the screen, above its answer. */
 static void run_line(void)
 {
-    char line[EDIT_LINE_MAX + 1]; /* the command cuts it up */
+    char line[EDIT_LINE_MAX + 1]; /* a copy, as args_split() writes into it */
     memcpy(line, edit.line, edit.length + 1);
     console_prompt("", 0);
     say(PROMPT "%s", line);
@@ -55,7 +49,7 @@ static void run_line(void)
         draw_line();
 }
 
-/* The n-th word that could stand where `typed` letters of one stand now, at the end of the line. */
+/* The n-th word that begins with the `typed` letters at the end of the line. NULL: no more. */
 static const char *candidate(const char *word, size_t typed, unsigned n)
 {
     const char *line = edit.line;
@@ -63,14 +57,14 @@ static const char *candidate(const char *word, size_t typed, unsigned n)
         return command_match(word, typed, n);
     if (strncmp(line, "explain ", 8) == 0)
         return explain_match(word, typed, n);
-    for (size_t i = 0; i < vm_count(); i++)
-        if (strncmp(vm_get(i)->name, word, typed) == 0 && n-- == 0)
-            return vm_get(i)->name;
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        if (strncmp(vm->name, word, typed) == 0 && n-- == 0)
+            return vm->name;
     return NULL;
 }
 
-/* One name: put in the rest of it. Several: as much as they share, or all of them to choose
- * from. */
+/* One candidate: insert the rest of it. Several: insert the letters that all share; if there are
+ * none, list the candidates. */
 static void complete(void)
 {
     const char *word = edit.line + edit.length, *other;
@@ -97,63 +91,42 @@ static void complete(void)
 /* True: a command has run. */
 static bool to_monitor(uint8_t byte)
 {
-    switch (edit_key(&edit, byte)) {
-    case EDIT_NOTHING:
-        break;
-    case EDIT_APPENDED:
+    enum edit_event event = edit_key(&edit, byte);
+    if (event == EDIT_APPENDED)
         console_echo((char)byte);
-        break;
-    case EDIT_CHANGED:
-        draw_line();
-        break;
-    case EDIT_TAB:
+    if (event == EDIT_TAB)
         complete();
-        break;
-    case EDIT_ABANDONED:
+    if (event == EDIT_ABANDONED)
         edit_clear(&edit);
+    if (event == EDIT_ABANDONED || event == EDIT_CHANGED)
         draw_line();
-        break;
-    case EDIT_DONE:
+    if (event == EDIT_DONE)
         run_line();
-        return true;
-    }
-    return false;
+    return event == EDIT_DONE;
 }
 
-/* --- Ctrl-A and a key ------------------------------------------------------------------------- */
-
-static void switch_focus(void)
-{
-    if (focus_on_monitor()) {
-        focus_to_guest();
-        return;
-    }
-    focus_to_monitor();
-    draw_line();
-}
-
-static void say_keys(void)
-{
-    say("Ctrl-A c  between guest and monitor");
-    say("Ctrl-A n  the next guest");
-    say("Ctrl-A x  end every VM and power off; once more: at once");
-    say("Ctrl-A h  this");
-    say("Ctrl-A Ctrl-A  sends Ctrl-A to the guest");
-}
-
-/* False: the byte is for the guest. */
+/* The key behind Ctrl-A. False: the byte is for the guest. */
 static bool key_of_escape(uint8_t byte)
 {
     switch (byte) {
     case 'c':
-        switch_focus();
+        if (focus_on_monitor()) {
+            focus_to_guest();
+        } else {
+            focus_to_monitor();
+            draw_line();
+        }
         return true;
     case 'n':
         focus_next();
         focus_to_guest();
         return true;
     case 'h':
-        say_keys();
+        say("Ctrl-A c  between guest and monitor");
+        say("Ctrl-A n  the next guest");
+        say("Ctrl-A x  end every VM and power off; once more: at once");
+        say("Ctrl-A h  this");
+        say("Ctrl-A Ctrl-A  sends Ctrl-A to the guest");
         return true;
     case 'x':
         cmd_power_off();
@@ -163,9 +136,7 @@ static bool key_of_escape(uint8_t byte)
     }
 }
 
-/* --- The line --------------------------------------------------------------------------------- */
-
-/* True: that is enough for now, the guests have their turn. */
+/* True: the bytes behind this one wait until the guests have had their turn. */
 static bool take(uint8_t byte)
 {
     bool after_escape = escaped;

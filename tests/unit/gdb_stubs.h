@@ -68,6 +68,11 @@ void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
     (void)vm;
     return at.v < RAM_SIZE && size <= RAM_SIZE - at.v ? world.ram + at.v : NULL;
 }
+struct vcpu *vm_next_vcpu(const struct vm *vm, const struct vcpu *before)
+{
+    unsigned n = before ? before->index + 1 : 0;
+    return n < vm->vcpu_count ? vm->vcpus[n] : NULL;
+}
 bool vm_is_still(const struct vm *vm) { return vm->state != VM_RUNNING; }
 int vm_pause(struct vm *vm)
 {
