@@ -2,10 +2,11 @@
 """
 Fetch from Debian without touching the system's own apt configuration.
 
-From: lab/bochs/build.py (a source package of a later release), lab/nested/image.py (a kernel, never installed)
+From: lab/bochs/build.py (a source package of a later release), lab/nested/image.py (a kernel,
+never installed)
 
-The mirror is whichever one the system's sources name. Everything apt writes (lists, archives) goes to a scratch folder,
-so no root is needed and nothing is left behind.
+The mirror is whichever one the system's sources name. Everything apt writes (lists, archives) goes
+to a scratch folder, so no root is needed and nothing is left behind.
 """
 
 import hashlib
@@ -23,17 +24,20 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 def mirror():
     """Address of the mirror that the system's apt sources name for Debian itself."""
     out = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(COMPONENT)|$(RELEASE)|$(SITE)|$(REPO_URI)", "Created-By: Packages"],
+        ["apt-get", "indextargets", "--format", "$(COMPONENT)|$(RELEASE)|$(SITE)|$(REPO_URI)",
+         "Created-By: Packages"],
         capture_output=True, text=True).stdout
     for line in out.splitlines():
         component, release, _, uri = line.split("|")
         if component == "main" and re.search(r"/debian/?$", uri) and "-" not in release:
             return uri
-    raise Unusable("apt's sources name no Debian mirror (component main); add one to /etc/apt/sources.list")
+    raise Unusable(
+        "apt's sources name no Debian mirror (component main); add one to /etc/apt/sources.list")
 
 
 def _run(scratch, *command, cwd=None):
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=_environment(scratch))
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd,
+                          env=_environment(scratch))
     return done.returncode, done.stdout, done.stderr
 
 
@@ -47,29 +51,35 @@ def _configure(scratch, line):
         (scratch / name).mkdir(parents=True)
     (scratch / "sources.list").write_text(line + "\n")
     (scratch / "apt.conf").write_text(
-        f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts "{scratch}/parts";\n'
+        f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts '
+        f'"{scratch}/parts";\n'
         f'Dir::State::lists "{scratch}/lists";\nDir::Cache "{scratch}/cache";\n'
         'APT::Sandbox::User "root";\nAcquire::Languages "none";\n')
 
 
 def source_tarball(package, version, suite, target):
     """
-    Fetch the upstream tarball of `package` (a version that starts with `version`) from `suite` to the path `target`.
-    Mirrors have been seen to lack the .dsc, so the tarball counts, proved by its SHA256 in the signed Sources index.
+    Fetch the upstream tarball of `package` (a version that starts with `version`) from `suite` to
+    the path `target`. Mirrors have been seen to lack the .dsc, so the tarball counts, proved by its
+    SHA256 in the signed Sources index.
     """
     with tempfile.TemporaryDirectory(prefix="hamlet-apt-") as name:
         scratch = Path(name)
         _configure(scratch, f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main")
-        read = patiently(f"{package}: reading the index of Debian {suite}", ["apt-get", "update"], scratch, env=_environment(scratch))
+        read = patiently(f"{package}: reading the index of Debian {suite}", ["apt-get", "update"],
+                         scratch, env=_environment(scratch))
         if read.returncode:
-            raise Unusable(f"{package}: apt-get update failed (network?): {read.stderr.strip().splitlines()[-1:]}")
+            raise Unusable(f"{package}: apt-get update failed (network?): "
+                           f"{read.stderr.strip().splitlines()[-1:]}")
         _, record, _ = _run(scratch, "apt-cache", "showsrc", "--only-source", package)
-        sums = re.findall(rf"^ ([0-9a-f]{{64}}) \d+ ({re.escape(package)}_{re.escape(version)}\S*\.orig\.tar\.\S+)$",
+        sums = re.findall(rf"^ ([0-9a-f]{{64}}) \d+ "
+                          rf"({re.escape(package)}_{re.escape(version)}\S*\.orig\.tar\.\S+)$",
                           record, re.M)
         if not sums:
             raise Unusable(f"{package}: Debian {suite} has no source of version {version}")
         digest, tarball = sums[-1]
-        patiently(f"{package}: fetching {tarball}", ["apt-get", "source", "--download-only", package], scratch, cwd=scratch,
+        patiently(f"{package}: fetching {tarball}",
+                  ["apt-get", "source", "--download-only", package], scratch, cwd=scratch,
                   env=_environment(scratch))
         got = scratch / tarball
         if not got.exists():
@@ -80,7 +90,8 @@ def source_tarball(package, version, suite, target):
 
 
 def binary_package(package, target):
-    """Download the .deb of `package` (of the system's own release) into the folder `target`; its path."""
+    """Download the .deb of `package` (of the system's own release) into the folder `target`;
+    its path."""
     before = set(target.glob("*.deb"))
     done = patiently(f"{package}: fetching", ["apt-get", "download", package], target, cwd=target)
     new = set(target.glob("*.deb")) - before

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The medium that GRUB starts Hamlet from: a configuration on GRUB's command lines, and the files that it names.
+The medium that GRUB starts Hamlet from: a configuration on GRUB's command lines, and the files that
+it names.
 
 From: the launcher `hamlet`, tests/cases/conftest.py
 To:   boot/multiboot2.c (what arrives), guest/life/config.c (what the words mean)
@@ -16,7 +17,8 @@ from pathlib import Path
 from lab.say import Unusable
 
 # Everything GRUB needs to read a CD by BIOS; the slim medium carries nothing else and is some 1 MB.
-SLIM = "normal configfile multiboot2 serial terminal echo test iso9660 biosdisk boot search search_fs_file"
+SLIM = ("normal configfile multiboot2 serial terminal echo test iso9660 biosdisk boot search "
+        "search_fs_file")
 BIOS = Path("/usr/lib/grub/i386-pc")
 UEFI = Path("/usr/lib/grub/x86_64-efi")
 
@@ -46,8 +48,9 @@ def split(text):
 
 def vm_modules(text):
     """
-    The modules of one `--vm KEY=VALUE,...`: the kernel first, then its initrd. Words that Hamlet is to judge (mem, vcpus,
-    pci, anything unknown) pass through as they are: a wrong one is Hamlet's to report, in its own line.
+    The modules of one `--vm KEY=VALUE,...`: the kernel first, then its initrd. Words that Hamlet is
+    to judge (mem, vcpus, pci, anything unknown) pass through as they are: a wrong one is Hamlet's
+    to report, in its own line.
     """
     files, words, name = {}, [], None
     for word in split(text):
@@ -70,7 +73,8 @@ def vm_modules(text):
 
 
 def build(target, menu, firmware="bios"):
-    """Write the ISO `target`. firmware="bios" is the slim medium of the machines here; "both" starts by UEFI as well."""
+    """Write the ISO `target`. firmware="bios" is the slim medium of the machines here; "both"
+    starts by UEFI as well."""
     with tempfile.TemporaryDirectory(prefix="hamlet-iso-") as name:
         tree = Path(name)
         (tree / "boot/grub").mkdir(parents=True)
@@ -100,11 +104,13 @@ def _rescue(target, tree, firmware):
     if firmware == "bios":
         command += ["-d", str(BIOS), f"--install-modules={SLIM}"]
     elif not (BIOS.is_dir() and UEFI.is_dir()):
-        raise Unusable("an ISO for BIOS and UEFI needs the packages grub-pc-bin and grub-efi-amd64-bin")
+        raise Unusable(
+            "an ISO for BIOS and UEFI needs the packages grub-pc-bin and grub-efi-amd64-bin")
     target.unlink(missing_ok=True)
     try:
         done = subprocess.run([*command, str(tree)], capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise Unusable("grub-mkrescue is missing: install grub-common, xorriso and mtools") from error
+        raise Unusable(
+            "grub-mkrescue is missing: install grub-common, xorriso and mtools") from error
     if done.returncode or not target.exists():
         raise Unusable(f"grub-mkrescue failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")

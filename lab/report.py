@@ -3,15 +3,16 @@
 Read Hamlet's closing report off the console.
 
 From: the launcher `hamlet`, tests/cases/
-Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last. A guest cannot forge a line:
-what a guest prints is prefixed by the name of its VM.
+Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last. A guest
+cannot forge a line: what a guest prints is prefixed by the name of its VM.
 """
 
 import re
 from dataclasses import dataclass, field
 
 NO_NUMBER = 125    # a VM that ended otherwise than by an exit code
-SUCCESS = (0, 1)   # shutdown, or 0 written to port 0xF4: exit = value << 1 | 1, as QEMU's isa-debug-exit has it
+# shutdown, or 0 written to port 0xF4: exit = value << 1 | 1, as QEMU's isa-debug-exit has it
+SUCCESS = (0, 1)
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Report:
         return [vm for vm in self.vms.values() if vm.status()]
 
     def status(self):
-        """The first guest's exit code that is not 0; a VM that Hamlet refused to start counts as failed."""
+        """The first guest's exit code that is not 0; a VM that Hamlet refused to start counts
+        as failed."""
         codes = [vm.status() for vm in self.failed()]
         return codes[0] if codes else (NO_NUMBER if self.end.get("failed", "0") != "0" else 0)
 
@@ -52,7 +54,8 @@ def read(text):
         match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line.strip())
         if not match:
             continue
-        keys = {key: value.strip('"') for key, value in re.findall(r'(\S+?)=("[^"]*"|\S+)', match.group(3))}
+        keys = {key: value.strip('"')
+                for key, value in re.findall(r'(\S+?)=("[^"]*"|\S+)', match.group(3))}
         if match.group(2):
             vm = report.vms.setdefault(match.group(2), Vm(match.group(2)))
             vm.keys.update(keys)
@@ -67,9 +70,13 @@ def screen(report):
     """What a person wants to know at the end: a row per VM."""
     rows = [("VM", "exit", "exits", "faults", "exits for", "")]
     for vm in report.vms.values():
-        reasons = sorted(((int(count), key[6:]) for key, count in vm.keys.items() if key.startswith("exits.")), reverse=True)
+        reasons = sorted(((int(count), key[6:]) for key, count in vm.keys.items()
+                          if key.startswith("exits.")), reverse=True)
         most = ", ".join(f"{reason} {count}" for count, reason in reasons[:3])
-        rows.append((vm.name, vm.exit + (" (ok)" if vm.status() == 0 else ""), vm.keys.get("exits", ""), vm.keys.get("faults", ""), most,
+        rows.append((vm.name, vm.exit + (" (ok)" if vm.status() == 0 else ""),
+                     vm.keys.get("exits", ""), vm.keys.get("faults", ""), most,
                      vm.keys.get("why", "")))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    return [("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) + "  " + row[5]).rstrip() for row in rows]
+    return [
+        ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)) + "  " + row[5]).rstrip()
+        for row in rows]

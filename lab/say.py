@@ -20,7 +20,8 @@ def note(text):
 
 
 class Progress:
-    """A step that takes a while. On a terminal one line that is rewritten, in a log one line every 20 s."""
+    """A step that takes a while. On a terminal one line that is rewritten, in a log one line every
+    20 s."""
 
     def __init__(self, what):
         self.what = what
@@ -34,7 +35,8 @@ class Progress:
             return
         self.last = now
         text = f"[hamlet] {self.what}: {detail} ({now - self.start:.0f} s)"
-        print(f"\r\033[K{text}" if tty else text, end="" if tty else "\n", file=sys.stderr, flush=True)
+        print(f"\r\033[K{text}" if tty else text, end="" if tty else "\n", file=sys.stderr,
+              flush=True)
 
     def done(self, detail="done"):
         if sys.stderr.isatty():
@@ -43,9 +45,11 @@ class Progress:
 
 
 def patiently(what, command, folder=None, **more):
-    """Run a command that says nothing for long, a download; `folder`: where its files grow. Returns a CompletedProcess."""
+    """Run a command that says nothing for long, a download; `folder`: where its files grow. Returns
+    a CompletedProcess."""
     progress = Progress(what)
-    child = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    child = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, **more)
     while True:
         try:
             out, err = child.communicate(timeout=0.25)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 """
-What `trace dump` sent over the line, as text, as a file for Perfetto or Chrome (chrome://tracing), and as one page with a
-timeline per vCPU.
+What `trace dump` sent over the line, as text, as a file for Perfetto or Chrome (chrome://tracing),
+and as one page with a timeline per vCPU.
 
-From: the launcher `hamlet`      To: lab/trace_page.py (the page); arch/trace.h and monitor/cmd/trace.c have the form
+From: the launcher `hamlet`      To: lab/trace_page.py (the page); arch/trace.h and
+monitor/cmd/trace.c have the form
 """
 
 import re
 from dataclasses import dataclass, field
 
-NOBODY = 0xFFFF
+NO_VCPU = 0xFFFF
 WRITE = 0x80
 PID_STATES = {1: "running", 2: "ready", 3: "halted", 4: "posted", 5: "taken"}
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
@@ -20,7 +21,7 @@ class Event:
     cpu: int
     tsc: int
     type: str
-    vcpu: int        # as TRACE_ID; NOBODY: none
+    vcpu: int        # as TRACE_ID; NO_VCPU: none
     info: int
     a: int
     b: int
@@ -39,18 +40,19 @@ class Trace:
     complete: bool = False
 
     def who(self, vcpu):
-        return "-" if vcpu == NOBODY else f"{self.vms.get(vcpu & 0xFF, '?')}.{vcpu >> 8}"
+        return "-" if vcpu == NO_VCPU else f"{self.vms.get(vcpu & 0xFF, '?')}.{vcpu >> 8}"
 
     def owner(self, event):
         """The vCPU that an event is about: a descriptor's for its changes."""
-        return self.pids.get(event.b, NOBODY) if event.type == "pid" else event.vcpu
+        return self.pids.get(event.b, NO_VCPU) if event.type == "pid" else event.vcpu
 
     def us(self, ticks):
         return ticks * 1000 / self.khz
 
 
 def read(text):
-    """The last dump in a console's log; whatever else stands there is not looked at. ValueError: there is none."""
+    """The last dump in a console's log; whatever else stands there is not looked at. ValueError:
+    there is none."""
     trace = None
     for line in text.replace("\r", "").splitlines():
         match = re.search(r"(?:^|\x1b\[K)trace: (\w+)(?: (.*))?$", line)
@@ -69,10 +71,11 @@ def _take(trace, kind, rest):
     words = rest.split(" ")
     if kind == "e" and len(words) == 5:
         cpu, (tsc, head, b, c) = int(words[0]), [int(word, 16) for word in words[1:]]
-        trace.events.append(Event(cpu, tsc, trace.types.get(head & 0xFF, "?"), head >> 8 & 0xFFFF, head >> 24 & 0xFF,
-                                  head >> 32, b, c))
+        trace.events.append(Event(cpu, tsc, trace.types.get(head & 0xFF, "?"), head >> 8 & 0xFFFF,
+                                  head >> 24 & 0xFF, head >> 32, b, c))
     elif kind in ("type", "reason", "vm"):
-        {"type": trace.types, "reason": trace.reasons, "vm": trace.vms}[kind][int(words[0])] = " ".join(words[1:])
+        names = {"type": trace.types, "reason": trace.reasons, "vm": trace.vms}[kind]
+        names[int(words[0])] = " ".join(words[1:])
     elif kind == "pid":
         trace.pids[int(words[0], 16)] = int(words[1], 16)
     elif kind == "end":
@@ -91,7 +94,8 @@ def _access(event, at, value):
 def words(trace, event):
     e = event
     if e.type == "exit":
-        return f"{trace.reasons.get(e.info, e.info)} cost={e.a} rip=0x{e.b:x} qualification=0x{e.c:x}"
+        reason = trace.reasons.get(e.info, e.info)
+        return f"{reason} cost={e.a} rip=0x{e.b:x} qualification=0x{e.c:x}"
     if e.type == "inject":
         return f"vector=0x{e.a & 0xFF:02x} info=0x{e.a:x}"
     if e.type == "post":
@@ -116,31 +120,38 @@ def text(trace):
     lines = [f"events={len(trace.events)} dropped={trace.dropped} tsc_khz={trace.khz}"]
     start = trace.events[0].tsc if trace.events else 0
     for e in trace.events:
-        lines.append(f"{trace.us(e.tsc - start):14.3f} {e.cpu} {trace.who(trace.owner(e)):12} {e.type:7} {words(trace, e)}")
+        lines.append(f"{trace.us(e.tsc - start):14.3f} {e.cpu} {trace.who(trace.owner(e)):12} "
+                     f"{e.type:7} {words(trace, e)}")
     return "\n".join(lines) + "\n"
 
 
 def chrome(trace):
-    """Trace Event Format: a process per VM, a thread per vCPU; an exit lasts as long as it cost, a slice as long as it ran."""
+    """Trace Event Format: a process per VM, a thread per vCPU; an exit lasts as long as it cost, a
+    slice as long as it ran."""
     out, running = [], {}
     start = trace.events[0].tsc if trace.events else 0
     for index, name in trace.vms.items():
-        out.append({"ph": "M", "name": "process_name", "pid": index, "args": {"name": f"VM {name}"}})
-    out.append({"ph": "M", "name": "process_name", "pid": NOBODY, "args": {"name": "machine"}})
+        out.append({"ph": "M", "name": "process_name", "pid": index,
+                    "args": {"name": f"VM {name}"}})
+    out.append({"ph": "M", "name": "process_name", "pid": NO_VCPU, "args": {"name": "machine"}})
     for e in trace.events:
         vcpu = trace.owner(e)
-        place = {"pid": NOBODY, "tid": e.cpu} if vcpu == NOBODY else {"pid": vcpu & 0xFF, "tid": vcpu >> 8}
+        place = {"pid": NO_VCPU, "tid": e.cpu} if vcpu == NO_VCPU else {"pid": vcpu & 0xFF,
+                                                                      "tid": vcpu >> 8}
         at = trace.us(e.tsc - start)
         if e.type == "sched" and e.a == 0:
             running[vcpu] = at
         elif e.type == "sched":
             begin = running.pop(vcpu, at)
-            out.append({"ph": "X", "cat": "sched", "name": f"on CPU {e.cpu}", "ts": begin, "dur": at - begin, **place})
+            out.append({"ph": "X", "cat": "sched", "name": f"on CPU {e.cpu}", "ts": begin,
+                        "dur": at - begin, **place})
         elif e.type == "exit":
-            out.append({"ph": "X", "cat": "exit", "name": trace.reasons.get(e.info, str(e.info)), "ts": at, "dur": trace.us(e.a),
+            out.append({"ph": "X", "cat": "exit", "name": trace.reasons.get(e.info, str(e.info)),
+                        "ts": at, "dur": trace.us(e.a),
                         "args": {"rip": hex(e.b), "qualification": hex(e.c), "cost": e.a}, **place})
         else:
-            out.append({"ph": "i", "s": "t", "cat": e.type, "name": f"{e.type} {words(trace, e)}", "ts": at, **place})
+            out.append({"ph": "i", "s": "t", "cat": e.type, "name": f"{e.type} {words(trace, e)}",
+                        "ts": at, **place})
     return {"traceEvents": out, "displayTimeUnit": "ns"}
 
 

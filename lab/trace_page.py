@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-A trace as one self-contained page: no server, no network, nothing to install. A timeline per vCPU that can be dragged and
-zoomed, exits by reason, and the events themselves.
+A trace as one self-contained page: no server, no network, nothing to install. A timeline per vCPU
+that can be dragged and zoomed, exits by reason, and the events themselves.
 
 From: lab/trace.py
 """
@@ -16,14 +16,20 @@ PAGE = """<!doctype html>
 <style>
 body { font: 14px/1.5 system-ui, sans-serif; margin: 1.5em; color: #222; background: #fff }
 h1 { font-size: 1.3em } h2 { font-size: 1.1em }
-table { border-collapse: collapse } td, th { padding: .1em .8em; text-align: left } td.n, th.n { text-align: right }
+table { border-collapse: collapse } td, th { padding: .1em .8em; text-align: left }
+td.n, th.n { text-align: right }
 .bar { background: #5b8db8; height: .8em; display: inline-block }
-canvas { border: 1px solid #bbb; width: 100%; cursor: grab } #tip { min-height: 1.5em; font-family: monospace }
-#list { font: 12px/1.4 monospace; white-space: pre; overflow: auto; max-height: 24em; border: 1px solid #bbb }
+canvas { border: 1px solid #bbb; width: 100%; cursor: grab }
+#tip { min-height: 1.5em; font-family: monospace }
+#list { font: 12px/1.4 monospace; white-space: pre; overflow: auto; max-height: 24em;
+        border: 1px solid #bbb }
 </style></head><body>
-<h1>__TITLE__</h1><p>__EVENTS__ events, __DROPPED__ older ones dropped. Drag to move, wheel to zoom.</p>
+<h1>__TITLE__</h1>
+<p>__EVENTS__ events, __DROPPED__ older ones dropped. Drag to move, wheel to zoom.</p>
 <canvas id="time" height="60"></canvas><div id="tip"></div>
-<h2>Exits by reason</h2><table id="reasons"><tr><th>reason</th><th class="n">exits</th><th class="n">ticks each</th><th></th></tr>__REASONS__</table>
+<h2>Exits by reason</h2><table id="reasons">
+<tr><th>reason</th><th class="n">exits</th><th class="n">ticks each</th><th></th></tr>
+__REASONS__</table>
 <h2>Events</h2><div id="list">__LIST__</div>
 <script>
 "use strict";
@@ -42,8 +48,10 @@ function draw() {
   rows.forEach((row, i) => {
     const y = i * height + 4;
     c.fillStyle = "#dfe9f2";
-    row.slices.forEach(s => c.fillRect(x(s[0]), y + 4, Math.max(1, x(s[1]) - x(s[0])), height - 12));
-    row.exits.forEach(e => { c.fillStyle = data.colors[e[2]]; c.fillRect(x(e[0]), y + 4, Math.max(1, x(e[0] + e[1]) - x(e[0])), height - 12); });
+    const bar = (start, end) =>
+      c.fillRect(x(start), y + 4, Math.max(1, x(end) - x(start)), height - 12);
+    row.slices.forEach(s => bar(s[0], s[1]));
+    row.exits.forEach(e => { c.fillStyle = data.colors[e[2]]; bar(e[0], e[0] + e[1]); });
     c.fillStyle = "#222";
     row.marks.forEach(m => c.fillRect(x(m[0]), y, 1, 5));
     c.clearRect(0, y - 4, left - 4, height);
@@ -54,7 +62,8 @@ function draw() {
 }
 canvas.addEventListener("wheel", event => {
   event.preventDefault();
-  const at = from + (event.offsetX - left) / width() * (to - from), by = event.deltaY > 0 ? 1.25 : 0.8;
+  const at = from + (event.offsetX - left) / width() * (to - from);
+  const by = event.deltaY > 0 ? 1.25 : 0.8;
   from = at - (at - from) * by; to = at + (to - at) * by; draw();
 });
 canvas.addEventListener("mousemove", event => {
@@ -62,7 +71,9 @@ canvas.addEventListener("mousemove", event => {
   if (event.buttons) { from -= event.movementX * us; to -= event.movementX * us; draw(); return; }
   const row = rows[Math.floor(event.offsetY / height)], t = from + (event.offsetX - left) * us;
   const near = row && [...row.exits, ...row.marks].filter(e => Math.abs(e[0] - t) < 4 * us)[0];
-  tip.textContent = near ? near[0].toFixed(3) + " us  " + (near.length > 2 ? data.names[near[2]] + ", " + near[1].toFixed(3) + " us" : near[1]) : "";
+  const told = near && (near.length > 2
+    ? data.names[near[2]] + ", " + near[1].toFixed(3) + " us" : near[1]);
+  tip.textContent = near ? near[0].toFixed(3) + " us  " + told : "";
 });
 addEventListener("resize", draw);
 draw();
@@ -78,8 +89,9 @@ def _rows(trace):
     rows, running = {}, {}
     for e in trace.events:
         vcpu = trace.owner(e)
-        row = rows.setdefault(vcpu, {"name": "machine" if vcpu == traces.NOBODY else trace.who(vcpu), "slices": [], "exits": [],
-                                     "marks": []})
+        row = rows.setdefault(vcpu,
+                              {"name": "machine" if vcpu == traces.NO_VCPU else trace.who(vcpu),
+                               "slices": [], "exits": [], "marks": []})
         at = trace.us(e.tsc - start)
         if e.type == "sched" and e.a == 0:
             running[vcpu] = at
@@ -95,16 +107,20 @@ def _rows(trace):
 def page(trace, title):
     reasons = traces.by_reason(trace)
     most = max((count for _, count, _ in reasons), default=1)
-    table = "".join(f'<tr><td>{html.escape(name)}</td><td class="n">{count}</td><td class="n">{ticks // count}</td>'
-                    f'<td><span class="bar" style="width:{count * 20 / most:.2f}em"></span></td></tr>' for name, count, ticks in reasons)
+    table = "".join(
+        f'<tr><td>{html.escape(name)}</td><td class="n">{count}</td><td '
+        f'class="n">{ticks // count}</td>'
+        f'<td><span class="bar" style="width:{count * 20 / most:.2f}em"></span></td></tr>'
+        for name, count, ticks in reasons)
     numbers = sorted({e.info for e in trace.events if e.type == "exit"})
     end = trace.us(trace.events[-1].tsc - trace.events[0].tsc) if trace.events else 1
-    data = {"rows": _rows(trace), "end": end, "names": {n: trace.reasons.get(n, str(n)) for n in numbers},
+    data = {"rows": _rows(trace), "end": end,
+            "names": {n: trace.reasons.get(n, str(n)) for n in numbers},
             "colors": {n: f"hsl({i * 137 % 360} 60% 45%)" for i, n in enumerate(numbers)}}
     shown = "\n".join(traces.text(trace).splitlines()[:LIST_MAX])
     out = PAGE
-    for key, value in {"TITLE": html.escape(title), "EVENTS": str(len(trace.events)), "DROPPED": str(trace.dropped),
-                       "REASONS": table, "LIST": html.escape(shown),
+    for key, value in {"TITLE": html.escape(title), "EVENTS": str(len(trace.events)),
+                       "DROPPED": str(trace.dropped), "REASONS": table, "LIST": html.escape(shown),
                        "DATA": json.dumps(data).replace("</", "<\\/")}.items():
         out = out.replace(f"__{key}__", value)
     return out

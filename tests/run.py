@@ -5,8 +5,9 @@ All tests, one after the other, and one line at the end: `N passed, N failed, N 
 
 From: make test      To: make unit, make check, tests/cases/
 
-Unit tests count by cmocka's own lines, boot cases by pytest's. A stage without a count of its own is one test. The nested
-machine keeps one processor of the host busy, so its cases run beside the others; then each takes what is left.
+Unit tests count by cmocka's own lines, boot cases by pytest's. A stage without a count of its own
+is one test. The nested machine keeps one processor of the host busy, so its cases run beside the
+others; then each takes what is left.
 """
 
 import os
@@ -21,13 +22,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKE = ["make", "--no-print-directory", "-s", f"-j{os.cpu_count()}"]
-CASES = [sys.executable, "-m", "pytest", "-v", "--no-header", "-rs", "--durations=10", "-p", "no:cacheprovider", "--color=no", "tests/cases"]
+CASES = [sys.executable, "-m", "pytest", "-v", "--no-header", "-rs", "--durations=10", "-p",
+         "no:cacheprovider", "--color=no", "tests/cases"]
 
 NOTHING_CHOSEN = 5      # pytest's status, if -k left nothing
 
 SHARED = tempfile.mkdtemp(prefix="hamlet-test-")       # who has which case
 STAGES = [
-    # what runs together: a stage's name, its command, and where its programs leave their own words if not on the terminal
+    # what runs together: a stage's name, its command, and where its programs write if not on the
+    # terminal
     [("unit tests", [*MAKE, "unit"], "build/unit/*.log")],
     [("checks", [*MAKE, "check"], None)],
     [("boot cases", [*CASES, f"--share={SHARED}", "--nested=no", *sys.argv[1:]], None),
@@ -45,30 +48,36 @@ class Stage(threading.Thread):
     def run(self):
         print(f"== {self.name}: {' '.join(map(str, self.command))}", flush=True)
         start = time.monotonic()
-        child = subprocess.Popen(self.command, cwd=ROOT, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(self.command, cwd=ROOT, text=True, errors="replace",
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
         for line in child.stdout:
             print(line, end="", flush=True)
             self.lines.append(line)
         self.status = child.wait()
-        print(f"== {self.name}: {'ok' if self.status == 0 else 'FAILED'} ({time.monotonic() - start:.0f} s)", flush=True)
+        print(f"== {self.name}: {'ok' if self.status == 0 else 'FAILED'} "
+              f"({time.monotonic() - start:.0f} s)", flush=True)
 
     def count(self):
         return count("".join(self.lines) + logs(self.pattern), self.status)
 
 
 def logs(pattern):
-    return "".join(path.read_text(errors="replace") for path in ROOT.glob(pattern)) if pattern else ""
+    if not pattern:
+        return ""
+    return "".join(path.read_text(errors="replace") for path in ROOT.glob(pattern))
 
 
 def count(text, status):
     """(passed, failed, skipped) of a stage."""
-    if status == NOTHING_CHOSEN or re.search(r"^=*\s*no tests ran in ", text, re.M) or (not status and re.search(r"^=+ \d+ deselected in ", text, re.M)):
+    if status == NOTHING_CHOSEN or re.search(r"^=*\s*no tests ran in ", text, re.M) or (
+        not status and re.search(r"^=+ \d+ deselected in ", text, re.M)):
         return 0, 0, 0
     passed = sum(map(int, re.findall(r"^\[  PASSED  \] (\d+) test", text, re.M)))
     failed = sum(map(int, re.findall(r"^\[  FAILED  \] *\S*:? *(\d+) test", text, re.M)))
     skipped = sum(map(int, re.findall(r"^\[  SKIPPED \] *\S*:? *(\d+) test", text, re.M)))
-    summary = [line for line in text.splitlines() if re.search(r"^=*\s*\d+ (passed|failed|skipped|error).* in ", line)]
+    summary = [line for line in text.splitlines()
+               if re.search(r"^=*\s*\d+ (passed|failed|skipped|error).* in ", line)]
     for line in summary[-1:]:
         passed += sum(map(int, re.findall(r"(\d+) passed", line)))
         failed += sum(map(int, re.findall(r"(\d+) (?:failed|error)", line)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * AC97 audio: two I/O BARs, a list of buffers that the controller plays and another that it records into.
- * What is recorded of nothing is silence: zeroes where a pattern was.
+ * AC97 audio: two I/O BARs, a list of buffers that the controller plays and another that it records
+ * into. What is recorded of nothing is silence: zeroes where a pattern was.
  * To: guest/assign/vbar.c (ports without an exit), guest/assign/intx.c.
  * Spec: Intel "AC '97 Component Specification"; ICH "AC '97 Audio Controller Registers".
  */
@@ -54,7 +54,6 @@ int main(void)
 {
     bdf_t bdf = pci_device(0x8086, 0x2415);
     const volatile uint16_t *recorded = sound[1];
-
     pci_enable(bdf);
     bus = (uint16_t)pci_bar(bdf, 1);
     apic_on(false);

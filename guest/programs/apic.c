@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC, in xAPIC mode and then in x2APIC mode: registers, IPIs to itself with their priorities,
- * and the timer in its three modes. With APIC virtualization the steady state has no exit; the counts
- * are printed.
+ * The local APIC, in xAPIC mode and then in x2APIC mode: registers, IPIs to itself with their
+ * priorities, and the timer in its three modes. With APIC virtualization the steady state has no
+ * exit; the counts are printed.
  * To: guest/pc/vlapic.c, guest/pc/vlapic_irq.c, guest/pc/vlapic_timer.c, vmx/vcpu/apicv.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
@@ -30,7 +30,8 @@ static void counted(struct interrupt_frame *frame)
 
 static bool x2apic_on;
 
-/* The register that does nothing else is the one that APIC virtualization handles without an exit. */
+/* The register that does nothing else is the one that APIC virtualization handles without
+ * an exit. */
 static void self_ipi(uint8_t vector)
 {
     if (x2apic_on)

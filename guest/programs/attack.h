@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the attacker tells what it did: one line per kind of attempt. BLOCKED stands there only with the
- * evidence of it behind.
+ * How the attacker tells what it did: one line per kind of attempt. BLOCKED stands there only with
+ * the evidence of it behind.
  */
 #pragma once
 #include "guest/programs/edu.h"
 #include "guest/programs/misbehave.h"
 
 static unsigned attempts, escaped, unseen;
-/* On QEMU: its unit looks at no compatibility format and records no interrupt fault, its edu takes 100 ms
- * for each DMA, so of what is tried many times over only every eighth is. */
+/* On QEMU: its unit looks at no compatibility format and records no interrupt fault, its edu takes
+ * 100 ms for each DMA, so of what is tried many times over only every eighth is. */
 static bool qemu;
 static unsigned every(void) { return qemu ? 8 : 1; }
 

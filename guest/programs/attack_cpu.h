@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The attacker's second half, without its device: memory that is not ours, registers of the CPU, ports,
- * hypercalls, the local APIC, storms.
+ * The attacker's second half, without its device: memory that is not ours, registers of the CPU,
+ * ports, hypercalls, the local APIC, storms.
  * From: guest/programs/attacker.c.
  */
 #pragma once
 #include "arch/msr.h"
 #include "guest/programs/attack.h"
 
-/* --- Memory -------------------------------------------------------------------------------------- */
+/* --- Memory ----------------------------------------------------------------------------------- */
 
 static void memory_at(const char *what, uint64_t from, uint64_t to, uint64_t step)
 {
@@ -30,14 +30,14 @@ static void memory_of_others(void)
            exception_of("jmp *%%rax", UINT64_C(0xbf000000)) == VECTOR_UD, "#UD");
 }
 
-/* --- Registers ----------------------------------------------------------------------------------- */
+/* --- Registers -------------------------------------------------------------------------------- */
 
 static bool would_end_us(uint32_t msr)
 {
     return msr == MSR_IA32_APIC_BASE || msr == MSR_IA32_TSC_DEADLINE;
 }
 
-/* In the VMCS, or switched with us: what we write there nobody else sees. */
+/* In the VMCS, or switched with us: no other VM sees what we write there. */
 static bool is_ours(uint32_t msr)
 {
     return (msr >= MSR_IA32_SYSENTER_CS && msr <= MSR_IA32_SYSENTER_EIP) ||
@@ -137,7 +137,7 @@ static void registers(void)
     instructions();
 }
 
-/* --- Ports --------------------------------------------------------------------------------------- */
+/* --- Ports ------------------------------------------------------------------------------------ */
 
 static bool is_own_port(unsigned port)
 {
@@ -166,7 +166,7 @@ static void ports(void)
     report("a read across the last port", 1, in32(0xffff) == ~0u, "ones");
 }
 
-/* --- Hypercalls ---------------------------------------------------------------------------------- */
+/* --- Hypercalls ------------------------------------------------------------------------------- */
 
 static void hypercalls(void)
 {
@@ -194,7 +194,7 @@ static void hypercalls(void)
            "nothing pinned; we are alive");
 }
 
-/* --- The local APIC ------------------------------------------------------------------------------ */
+/* --- The local APIC --------------------------------------------------------------------------- */
 
 static void apic_abuse(void)
 {
@@ -217,7 +217,7 @@ static void apic_abuse(void)
     report("EOIs for nothing", 2000, true, "we are alive");
 }
 
-/* --- Storms -------------------------------------------------------------------------------------- */
+/* --- Storms ----------------------------------------------------------------------------------- */
 
 static void storms(void)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest that tries everything it can through what it was given: a CPU, some memory, one device (lab's,
- * or QEMU's edu). It prints a line per kind of attempt and ends well if nothing came through.
- * `victim` beside it must notice nothing (guest/programs/victim.c).
- * To: vtd/ (DMA, messages), guest/assign/vpci.c (config space), guest/assign/vbar.c (BARs), vmx/exit_*.c (CPU),
- * guest/pc/pio.c, guest/life/hypercall.c, guest/pc/vlapic.c, guest/assign/faults.c.
+ * A guest that tries everything it can through what it was given: a CPU, some memory, one device
+ * (lab's, or QEMU's edu). It prints a line per kind of attempt and ends well if nothing came
+ * through. `victim` beside it must notice nothing (guest/programs/victim.c).
+ * To: vtd/ (DMA, messages), guest/assign/vpci.c (config space), guest/assign/vbar.c (BARs),
+ * vmx/exit/ (CPU), guest/pc/pio.c, guest/life/hypercall.c, guest/pc/vlapic.c,
+ * guest/assign/faults.c.
  */
 #include "guest/programs/attack.h"
 #include "guest/programs/attack_cpu.h"
@@ -19,7 +20,7 @@
 static struct edu edu;
 uint32_t memory[1024] __attribute__((aligned(4096)));
 
-/* --- The device aims at memory ------------------------------------------------------------------ */
+/* --- The device aims at memory ---------------------------------------------------------------- */
 
 static void fill(uint32_t value)
 {
@@ -36,7 +37,8 @@ static void reset_device(void)
     pci_enable(edu.bdf);
 }
 
-/* Write there from the buffer, read from there into it. True: no byte came back, and it was reported. */
+/* Write there from the buffer, read from there into it. True: no byte came back, and
+ * it was reported. */
 static bool dma_is_blocked(uint64_t iova)
 {
     uint64_t before = faults();
@@ -107,7 +109,7 @@ static void dma(void)
     dma_to("DMA to the end of 64 bits", ~UINT64_C(0xfff));
 }
 
-/* --- Messages: a DMA write to FEExxxxx is an interrupt request ----------------------------------- */
+/* --- Messages: a DMA write to FEExxxxx is an interrupt request -------------------------------- */
 
 static uint64_t interrupts;
 static void count_interrupt(struct interrupt_frame *frame)
@@ -201,7 +203,7 @@ static void own_messages(void)
     own_msi("our MSI as ExtINT", 0xfee00000, 0x741);
 }
 
-/* --- Config space -------------------------------------------------------------------------------- */
+/* --- Config space ----------------------------------------------------------------------------- */
 
 static void foreign_functions(void)
 {
@@ -356,7 +358,7 @@ static void msix_table(void)
            interrupts - came);
 }
 
-/* --- The device goes mad -------------------------------------------------------------------------- */
+/* --- The device goes mad ---------------------------------------------------------------------- */
 
 static void device_storms(void)
 {

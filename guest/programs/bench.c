@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an operation costs, in TSC ticks with the loop around it taken off. In the lab one tick is one
- * instruction, so these are the hypervisor's instructions per operation, the same from run to run.
- * With the educational device assigned, also what costs nothing: a port and a register of its own.
+ * What an operation costs, in TSC ticks with the loop around it taken off. In the lab one tick
+ * is one instruction, so these are the hypervisor's instructions per operation, the same from
+ * run to run. With the educational device assigned, also what costs nothing: a port and a
+ * register of its own.
  * From: tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
  */
 #include "guest/programs/edu.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest with bad manners on its serial port: flood=1 prints lines without end, else it reads a line,
- * slow=N ticks for each byte, and says what came of it.
- * To: guest/pc/vuart.c (input that waits), monitor/term/console.c (nobody is talked down).
+ * A guest with bad manners on its serial port: flood=1 prints lines without end, else it reads a
+ * line, slow=N ticks for each byte, and says what came of it.
+ * To: guest/pc/vuart.c (input that waits), monitor/term/console.c (no VM talks another down).
  */
 #include "guest/programs/lib/guest.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU that a guest is shown has no VMX, and what it is not shown it does not have: instructions and
- * registers of that kind fault as on such a CPU, and the VM goes on.
+ * The CPU that a guest is shown has no VMX, and what it is not shown it does not have: instructions
+ * and registers of that kind fault as on such a CPU, and the VM goes on.
  * To: vmx/run/run.c (exit_undefined), vmx/exit/cr.c, vmx/exit/msr.c, vmx/exit/cpuid.c.
  * Spec: SDM "Changes to Instruction Behavior in VMX Non-Root Operation", "Control Registers".
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State of a CPU that exits and switches must not lose: single-stepping goes over an instruction that
- * exits, breakpoints and DR6 are the guest's own, an NMI comes once and not into its own handler, vector
- * registers and SYSCALL's MSRs belong to one virtual CPU.
- * To: vmx/run/run.c (vcpu_advance_rip), vmx/exit/intr.c, vmx/vcpu/inject.c, vmx/vcpu/registers.c.
+ * State of a CPU that exits and switches must not lose: single-stepping goes over an instruction
+ * that exits, breakpoints and DR6 are the guest's own, an NMI comes once and not into its own
+ * handler, vector registers and SYSCALL's MSRs belong to one virtual CPU.
+ * To: vmx/run/run.c (advance_rip), vmx/exit/intr.c, vmx/vcpu/inject.c, vmx/vcpu/registers.c.
  * Spec: SDM "Debug Exceptions", "Nonmaskable Interrupt (NMI)", "VM-Exit Interruption Information".
  */
 #include "arch/msr.h"
@@ -127,7 +127,7 @@ static void shadow(void)
     print("sti: handled=%lu", handled);
 }
 
-/* --- Values that differ from one virtual CPU to the next stay through many turns of others --------- */
+/* --- Values that differ from one virtual CPU to the next stay through many turns of others ---- */
 
 #define XCR0_AVX    BIT(2)
 #define XCR0_AVX512 BITS(7, 5)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two exits that every guest causes first: CPUID and port accesses, each with the right answer in
- * all of its registers and nothing else changed.
+ * The two exits that every guest causes first: CPUID and port accesses, each with the right answer
+ * in all of its registers and nothing else changed.
  * To: vmx/exit/cpuid.c, vmx/exit/io.c, guest/pc/pio.c, guest/pc/vuart.c.
  * Spec: SDM CPUID, IN, OUT, INS, OUTS; PC16550D data sheet.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same transfer in the three ways of dma= (mode=0 vtd, 1 pv, 2 identity): which address does the
- * driver give to its device, and what does it cost to know it?
+ * The same transfer in the three ways of dma= (mode=0 vtd, 1 pv, 2 identity): which address does
+ * the driver give to its device, and what does it cost to know it?
  * From: tests/cases/test_dma.py; tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
  * To: guest/assign/dma.c.
  */
@@ -52,7 +52,6 @@ static void transfer(uint64_t at, bool out)
 static void check_transfer(void)
 {
     uint64_t *from = (uint64_t *)AT, *to = (uint64_t *)TO;
-
     for (unsigned i = 0; i < BYTES / 8; i++) {
         from[i] = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
         to[i] = 0;
@@ -92,7 +91,6 @@ static void check_pins(void)
 static uint64_t per_page(unsigned count)
 {
     uint64_t began = rdtsc();
-
     for (unsigned i = 0; i < ROUNDS; i++) {
         addresses(AT, count);
         done_with(AT, count);
@@ -103,7 +101,6 @@ static uint64_t per_page(unsigned count)
 static uint64_t per_transfer(void)
 {
     uint64_t began = rdtsc();
-
     for (unsigned i = 0; i < ROUNDS; i++)
         transfer(i % 2 ? TO : AT, i % 2);
     return (rdtsc() - began) / ROUNDS;
@@ -112,7 +109,6 @@ static uint64_t per_transfer(void)
 int main(void)
 {
     static const char *const names[] = {"vtd", "pv", "identity"};
-
     mode = (enum mode)option("mode", MODE_VTD);
     e = edu_open();
     check_transfer();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One of two VMs that have a device each and use the same guest-physical addresses: a pattern of its own
- * (seed=) goes out of RAM into the device and back, round after round, while the other does the same.
- * If a byte of one ever reached the other, both would see it: the whole neighbourhood is compared.
+ * One of two VMs that have a device each and use the same guest-physical addresses: a pattern of
+ * its own (seed=) goes out of RAM into the device and back, round after round, while the other
+ * does the same. If a byte of one ever reached the other, both would see it: the whole
+ * neighbourhood is compared.
  * To: guest/core/memory.c vm_map(), vtd/context.c.
  */
 #include "guest/programs/edu.h"
@@ -19,7 +20,6 @@ static uint64_t pattern(uint64_t seed, uint64_t round, unsigned i)
 static void one_round(const struct edu *e, uint64_t *memory, uint64_t seed, uint64_t round)
 {
     const unsigned half = WORDS / 4;
-
     for (unsigned i = 0; i < half; i++) {
         memory[i] = pattern(seed, round, i);
         memory[half + i] = 0;
@@ -37,7 +37,6 @@ int main(void)
     struct edu e = edu_open();
     uint64_t *memory = (uint64_t *)GPA;
     uint64_t seed = option("seed", 1), rounds = option("rounds", 1000);
-
     for (unsigned i = 0; i < WORDS; i++)
         memory[i] = ~seed;
     print("gpa=0x%x is hpa=0x%lx", GPA, hypercall(HC_HOST_ADDRESS, GPA));

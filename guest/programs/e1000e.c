@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Intel's 82574 (QEMU's e1000e): frames sent and received back through the loopback of its MAC, with an
- * MSI-X interrupt for what was received.
+ * Intel's 82574 (QEMU's e1000e): frames sent and received back through the loopback of its MAC,
+ * with an MSI-X interrupt for what was received.
  * To: guest/assign/vmsix.c (a table in a BAR of its own), vtd/sspt.c.
  * Spec: Intel "82574 GbE Controller Family Datasheet".
  */
@@ -60,7 +60,6 @@ static void round_trip(unsigned i)
 {
     unsigned slot = i % RING;
     volatile struct descriptor *r = &rx[slot];
-
     sent[20] = (uint8_t)i;
     tx[slot] =
         (struct descriptor){.address = (uint64_t)sent, .length = FRAME, .command = COMMAND_SEND};
@@ -74,7 +73,6 @@ static void round_trip(unsigned i)
 int main(void)
 {
     bdf_t bdf = pci_device(0x8086, 0x10d3);
-
     pci_enable(bdf);
     regs = (char *)pci_bar(bdf, 0);
     apic_on(false);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest that asks and listens: what is typed on Hamlet's console goes to the VM that has it.
- * To: guest/pc/vuart.c (the prompt is shown although its line is not finished; the byte that waits).
+ * To: guest/pc/vuart.c (the prompt is shown although its line is not finished; the
+ * byte that waits).
  */
 #include "guest/programs/lib/guest.h"
 
@@ -15,7 +16,6 @@ int main(void)
 {
     char line[80];
     unsigned n = 0;
-
     send("who is there? ");
     for (char c = key(); c != '\r' && c != '\n' && n < sizeof(line) - 1; c = key())
         line[n++] = c;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DMA of an assigned device: a pattern out of guest RAM into the device, and back to another place. The
- * program gives the device guest-physical addresses; the host-physical ones, which Hamlet's log
+ * DMA of an assigned device: a pattern out of guest RAM into the device, and back to another place.
+ * The program gives the device guest-physical addresses; the host-physical ones, which Hamlet's log
  * shows, are others.
- * To: vtd/context.c, vtd/sspt.c, which translate; guest/core/memory.c vm_map(), which made both views agree.
+ * To: vtd/context.c, vtd/sspt.c, which translate; guest/core/memory.c vm_map(), which made
+ * both views agree.
  */
 #include "guest/programs/edu.h"
 
@@ -15,7 +16,6 @@ int main(void)
 {
     struct edu e = edu_open();
     uint64_t before;
-
     for (unsigned i = 0; i < BYTES / 4; i++)
         source[i] = 0x9e3779b9u * (i + 1);
     before = exits_caused();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device aimed where it must not reach: an unmapped address, and, with a VM as small as this one, the
- * host address of Hamlet itself (command line: target=0x...). Nothing happens there, the device goes on.
+ * A device aimed where it must not reach: an unmapped address, and, with a VM as small as this
+ * one, the host address of Hamlet itself (command line: target=0x...). Nothing happens there, the
+ * device goes on.
  * To: vtd/fault.c, guest/assign/faults.c fault_arrived().
  */
 #include "guest/programs/edu.h"
@@ -26,7 +27,6 @@ static void probe(const struct edu *e, const char *what, uint64_t iova)
 int main(void)
 {
     struct edu e = edu_open();
-
     probe(&e, "unmapped", option("unmapped", 0xa000000));
     probe(&e, "hypervisor", option("target", 0x8000000));
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers of an assigned device, without an exit: 10! by the edu device, and 1,000 reads, with the
- * exits counted before and after.
+ * Registers of an assigned device, without an exit: 10! by the edu device, and 1,000 reads, with
+ * the exits counted before and after.
  * To: guest/assign/vbar.c, vmx/ept.c, which made the register page the guest's.
  */
 #include "guest/programs/edu.h"
@@ -12,7 +12,6 @@ int main(void)
 {
     struct edu e = edu_open();
     uint64_t before, after;
-
     check(edu_read(&e, EDU_ID) == 0x010000ed);
     edu_write(&e, EDU_LIVENESS, 0x12345678);
     check(edu_read(&e, EDU_LIVENESS) == ~0x12345678u);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Message interrupts of an assigned device at a vector that the guest chose: n of them (count=1000), none
- * lost, none double; with mark=N before each a word of its own goes into the device and comes back into
- * the middle of a field that otherwise nobody touches. Then a forgery: a DMA write to 0xFEEx_xxxx that names an entry of the
- * interrupt-remapping table that is another's.
+ * Message interrupts of an assigned device at a vector that the guest chose: n of them
+ * (count=1000), none lost, none double. With mark=N a word of its own goes into the device before
+ * each and comes back into the middle of a field that nothing else writes. Then a forgery: a DMA
+ * write to 0xFEEx_xxxx that names another device's entry of the interrupt-remapping table.
  * To: guest/assign/vmsi.c, guest/assign/irq.c, vtd/intremap.c, vmx/vcpu/inject.c.
  */
 #include "guest/programs/edu.h"
@@ -25,7 +25,6 @@ static void data_comes_back(uint32_t mark, uint32_t i)
 {
     static uint32_t field[64];
     static uint32_t word;
-
     word = mark << 24 | i;
     check(edu_dma(&e, (uint64_t)&word, sizeof(word), false));
     check(edu_dma(&e, (uint64_t)&field[32], sizeof(word), true));
@@ -41,7 +40,6 @@ int main(void)
     uint32_t mark = (uint32_t)option("mark", 0);
     uint64_t forge = option("forge", 0);
     static uint32_t message;
-
     e = edu_open();
     apic_on(option("x2apic", 1));
     on_interrupt(VECTOR, handler);

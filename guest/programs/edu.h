@@ -33,7 +33,6 @@ struct edu {
 static inline struct edu edu_open(void)
 {
     struct edu e = {.bdf = pci_device(EDU_VENDOR, EDU_DEVICE)};
-
     pci_enable(e.bdf);
     e.regs = (char *)pci_bar(e.bdf, 0);
     return e;
@@ -50,8 +49,8 @@ static inline void edu_write(const struct edu *e, unsigned reg, uint32_t v)
 }
 
 #define EDU_PATIENCE UINT64_C(2000000000)
-/* Copy between memory at `iova` and the buffer; false: it never ended. The device reads and writes what the
- * program's variables hold, so the compiler must not keep them in registers over it. */
+/* Copy between memory at `iova` and the buffer; false: it never ended. The device reads and writes
+ * what the program's variables hold, so the compiler must not keep them in registers over it. */
 static inline bool edu_dma(const struct edu *e, uint64_t iova, uint32_t count, bool out)
 {
     bool done;

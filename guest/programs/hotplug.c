@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that comes and goes while its guest runs, turns=N times: when it is there it is as after a reset,
- * does DMA and interrupts; then it is left in the middle of a DMA and of a storm of interrupts until it is
- * gone, and nothing more comes of it.
- * From: tests/cases/test_assign.py.
- * To: guest/assign/assign.c assign_hot(), assign_take_back(), assign_restart_all().
+ * A device that comes and goes while its guest runs, turns=N times: when it is there it is as after
+ * a reset, does DMA and interrupts; then it is left in the middle of a DMA and of a storm of
+ * interrupts until it is gone, and nothing more comes of it.
+ * From: tests/cases/test_assign.py.   To: guest/assign/assign.c assign_hot(), assign_take_back(),
+ * assign_restart_all().
  * Spec: docs/lab.md.
  */
 #include "guest/programs/edu.h"
@@ -52,7 +52,6 @@ static void calm(void)
 static void drive(void)
 {
     uint32_t before;
-
     for (uint32_t i = 0; i < ARRAY_COUNT(data[0]); i++)
         data[0][i] = i * 5 + 1;
     memset(data[1], 0, sizeof(data[1]));
@@ -94,7 +93,6 @@ static void keep_busy(void)
 static void nothing_comes(void)
 {
     uint32_t before = arrivals();
-
     memset(data[1], 0, sizeof(data[1]));
     compiler_barrier();
     (void)spin_until(false, 100000);
@@ -117,7 +115,6 @@ static void check_memory(void)
 int main(void)
 {
     uint64_t turns = option("turns", 1);
-
     check_memory();
     apic_on(true);
     on_interrupt(VECTOR, handler);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Intel's 82559ER (QEMU's i82559er): registers by memory and by ports, a self-test that writes to memory
- * and an interrupt, by one write each, and its option ROM.
+ * Intel's 82559ER (QEMU's i82559er): registers by memory and by ports, a self-test that writes to
+ * memory and an interrupt, by one write each, and its option ROM.
  * To: guest/assign/vbar.c (memory, ports, ROM), guest/assign/intx.c.
  * Spec: Intel "8255x 10/100 Mbps Ethernet Controller Family Open Source Software Developer Manual".
  */
@@ -54,7 +54,6 @@ int main(void)
 {
     bdf_t bdf = pci_device(0x8086, 0x1209);
     uint16_t port = (uint16_t)pci_bar(bdf, 1);
-
     pci_enable(bdf);
     regs = (char *)pci_bar(bdf, 0);
     apic_on(false);

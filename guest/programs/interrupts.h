@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of the educational device that programs raise on purpose, one source per vector: entries of
- * the MSI-X table of the lab's device, or, of devices with one message each, as many devices.
- * From: guest/programs/posting.c, irq-cost.c.
+ * Interrupts of the educational device that programs raise on purpose, one source per
+ * vector: entries of the MSI-X table of the lab's device, or, of devices with one message
+ * each, as many devices.
+ * From: guest/programs/posting.c, guest/programs/irq-cost.c.
  */
 #pragma once
 #include "guest/programs/edu.h"
@@ -31,7 +32,6 @@ static inline bool source_open(struct source *s, unsigned n, unsigned vcpu)
 {
     uint8_t vector = (uint8_t)(FIRST_VECTOR + n);
     bdf_t bdf;
-
     s->device = edu_open();
     s->cause = (uint32_t)BIT(n);
     if (pci_msix_to(s->device.bdf, n, vector, vcpu))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a device's interrupt to the first instruction of its handler, in TSC ticks; in the lab a tick is an
- * instruction. Three states of the vCPU that gets it, one per run: state=1 it runs, state=2 it is ready and
- * who raises it gives the CPU away by HLT (two vCPUs, one CPU), state=3 it is halted (two CPUs).
+ * From a device's interrupt to the first instruction of its handler, in TSC ticks; in the lab a
+ * tick is an instruction. Three states of the vCPU that gets it, one per run: state=1 it runs,
+ * state=2 it is ready and who raises it gives the CPU away by HLT (two vCPUs, one CPU), state=3 it
+ * is halted (two CPUs).
  * From: tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
  */
 #include "lib/atomic.h"

@@ -12,7 +12,6 @@
 int main(void)
 {
     bdf_t bdf = pci_device(0x1af4, 0x1110);
-
     pci_enable(bdf);
     volatile uint32_t *memory = (volatile uint32_t *)pci_bar(bdf, 2);
     char *regs = (char *)pci_bar(bdf, 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * INTx of the lab's small function, 1234:11e9: a level that stays until the handler lowers it, count=1000
- * times; its registers are 256 bytes in a page with others, so every access is forwarded. With stubborn=1
- * the handler lowers it only after that many; with resets=N the function is reset N times, and all is done
- * again after each.
+ * INTx of the lab's small function, 1234:11e9: a level that stays until the handler lowers it,
+ * count=1000 times; its registers are 256 bytes in a page with others, so every access is
+ * forwarded. With stubborn=1 the handler lowers it only after that many; with resets=N the function
+ * is reset N times, and all is done again after each.
  * To: guest/assign/intx.c, guest/pc/vioapic.c, guest/assign/vbar.c.   Spec: docs/lab.md.
  */
 #include "guest/programs/lib/guest.h"
@@ -42,7 +42,6 @@ int main(void)
 {
     bdf_t bdf = pci_device(0x1234, 0x11e9);
     uint8_t af = pci_capability(bdf, PCI_CAP_ID_AF);
-
     count = (uint32_t)option("count", 1000);
     stubborn = option("stubborn", 0);
     regs = (char *)pci_bar(bdf, 0);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MSI with every number of messages that the device can send, count=1 to 32: each message at its own vector, in the
- * order in which they were sent, none at another; a new base vector while they are enabled; and one that
- * waits for its mask bit.
- * To: guest/assign/vmsi.c, guest/assign/irq.c.   Spec: PCI Local Bus 3.0 "MSI Capability Structure"; docs/lab.md.
+ * MSI with every number of messages that the device can send, count=1 to 32: each message at its
+ * own vector, in the order in which they were sent, none at another; a new base vector while they
+ * are enabled; and one that waits for its mask bit.
+ * To: guest/assign/vmsi.c, guest/assign/irq.c.   Spec: PCI Local Bus 3.0 "MSI
+ * Capability Structure"; docs/lab.md.
  */
 #include "guest/programs/edu.h"
 
@@ -26,7 +27,6 @@ static uint32_t arrivals(void) { return __atomic_load_n(&arrived, __ATOMIC_SEQ_C
 static void send_one(uint32_t message, uint32_t vector)
 {
     uint32_t before = arrivals();
-
     edu_write(&e, LAB_MESSAGE, message);
     check(spin_until(arrivals() != before, 10000000));
     check(arrivals() == before + 1 && atomic_load(&last) == vector);
@@ -41,7 +41,6 @@ static void reg_write(unsigned offset, unsigned width, uint32_t value)
 static void mask(uint32_t message)
 {
     uint32_t before = arrivals();
-
     reg_write(PCI_MSI_MASK(true), 4, 1u << message);
     edu_write(&e, LAB_MESSAGE, message);
     check(!spin_until(arrivals() != before, 1000));
@@ -53,7 +52,6 @@ static void mask(uint32_t message)
 static void messages(unsigned log2)
 {
     uint32_t count = 1u << log2;
-
     reg_write(PCI_MSI_CONTROL, 2, 0);
     reg_write(PCI_MSI_ADDRESS, 4, 0xfee00000);
     reg_write(PCI_MSI_DATA(true), 2, BASE | (count - 1)); /* the low bits do not count */

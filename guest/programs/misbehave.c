@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest must not do, answered as a processor without VMX would: VMX instructions and CR4.VMXE,
- * reserved bits of control registers, MSRs that are not there, memory and code where there is nothing.
+ * What a guest must not do, answered as a processor without VMX would: VMX instructions and
+ * CR4.VMXE, reserved bits of control registers, MSRs that are not there, memory and code where
+ * there is nothing.
  * To: vmx/exit/cr.c, vmx/exit/msr.c, vmx/run/run.c (exit table), guest/pc/mmio.c.
  * Spec: SDM "VMX Instruction Reference", "Control Registers", RDMSR.
  */

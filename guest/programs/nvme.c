@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An NVMe disk: identify, blocks written and read back, an MSI-X interrupt for each completion. With vf=1
- * also a virtual function of it: the physical one gives it its queues and interrupts and switches it on.
+ * An NVMe disk: identify, blocks written and read back, an MSI-X interrupt for each completion.
+ * With vf=1 also a virtual function of it: the physical one gives it its queues and interrupts and
+ * switches it on.
  * To: guest/assign/vmsix.c, vtd/context.c (each function has its own source-id), pci/sriov.c.
  * Spec: NVM Express Base "Identify Command", "Virtualization Management Command".
  */
@@ -78,7 +79,6 @@ static void virtual_function(struct nvme *pf)
 {
     static struct nvme vf;
     bdf_t bdf = BDF(0, BDF_DEV(pf->bdf) + 1, 0);
-
     check(pci_config_read(bdf, 0, 4) == (DEVICE << 16 | VENDOR));
     attach(&vf, 1, bdf);
     give(pf, ACT_ASSIGN, TYPE_QUEUES, 2);
@@ -96,7 +96,6 @@ static void virtual_function(struct nvme *pf)
 int main(void)
 {
     static struct nvme n;
-
     apic_on(false);
     on_interrupt(VECTOR, first);
     interrupts_on();

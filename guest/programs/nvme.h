@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver for one NVMe controller: an admin queue, one queue pair for I/O with an MSI-X interrupt, one
- * command at a time.
+ * A driver for one NVMe controller: an admin queue, one queue pair for I/O with an MSI-X interrupt,
+ * one command at a time.
  * From: guest/programs/nvme.c.
  * Spec: NVM Express Base "Controller Registers", "Submission Queue Entry", "Admin Command Set".
  */
@@ -55,7 +55,6 @@ static inline uint16_t nvme_run(struct nvme *n, struct nvme_queue *q, struct nvm
 {
     volatile struct nvme_completion *done = &q->cq[q->head];
     char *doorbell = n->regs + NVME_DOORBELLS + 8 * q->id;
-
     c.id = (uint16_t)q->tail;
     q->sq[q->tail] = c;
     q->tail = (q->tail + 1) % NVME_ENTRIES;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ports of an assigned device, without an exit: bytes out of QEMU's pci-serial, a real 16550 behind
- * an I/O BAR; while the ports next to the BAR still exit.
+ * The ports of an assigned device, without an exit: bytes out of QEMU's pci-serial, a real 16550
+ * behind an I/O BAR; while the ports next to the BAR still exit.
  * To: guest/assign/vbar.c, vmx/bitmaps.c.
  */
 #include "guest/programs/lib/guest.h"
@@ -18,7 +18,6 @@ int main(void)
     uint32_t bytes = (uint32_t)option("bytes", 10000);
     uint16_t port = (uint16_t)pci_bar(bdf, 0);
     uint64_t before, all;
-
     pci_enable(bdf);
     out8((uint16_t)(port + 3), 0x83); /* a divisor of 1, 8 bits */
     out8(port, 1);

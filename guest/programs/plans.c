@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same device by plans A, B, C and D: exits and instructions of a register access, of an access to
- * configuration space, and of an interrupt (raised and acknowledged by a register each), and how many
- * interrupts Hamlet took for it.
- * From: tests/bench/plans.py, which reads the lines "plans KEY exits=N taken=N ticks=N", per 100 operations.
+ * The same device by plans A, B, C and D: exits and instructions of a register access, of an access
+ * to configuration space, and of an interrupt (raised and acknowledged by a register each), and how
+ * many interrupts Hamlet took for it.
+ * From: tests/bench/plans.py, which reads the lines "plans KEY exits=N taken=N ticks=N",
+ * per 100 operations.
  */
 #include "guest/programs/edu.h"
 
@@ -23,7 +24,6 @@ static void handler(struct interrupt_frame *frame)
 static void interrupt(void)
 {
     uint32_t before = __atomic_load_n(&arrived, __ATOMIC_SEQ_CST);
-
     edu_write(&e, EDU_IRQ_RAISE, 1);
     check(spin_until(__atomic_load_n(&arrived, __ATOMIC_SEQ_CST) != before, 100000000));
 }

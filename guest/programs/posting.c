@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of a device for a vCPU that runs, that waits for its turn, that sleeps, and all of that at
- * random. Whoever raises one claims the source first, and the handler returns the claim: so each raise has
- * to be followed by exactly one run of the handler. One that is lost is never returned, one that comes
- * twice finds nothing to return.
- *   running=N   by the vCPU itself (pin=1 on a machine with two CPUs: nobody else is there)
+ * Interrupts of a device for a vCPU that runs, that waits for its turn, that sleeps, and all of
+ * that at random. The vCPU that raises one claims the source first, and the handler returns the
+ * claim: exactly one run of the handler has to follow each raise. The claim of a lost interrupt is
+ * never returned; an interrupt that comes twice finds nothing to return.
+ *   running=N   by the vCPU itself (pin=1 on a machine with two CPUs: it has one alone)
  *   ready=N     four vectors at a time, by a vCPU that shares the CPU (vcpus=2, one CPU)
  *   halted=N    one for each HLT, by a vCPU of another CPU (vcpus=2, two CPUs)
- *   mixed=N     everybody to everybody (vcpus=4, two CPUs); by turns of phase=8192 everybody computes,
- *               or sleeps one time in awake=64
+ *   mixed=N     every vCPU to every other (vcpus=4, two CPUs); by turns of phase=8192 each
+ *               computes, or sleeps one time in awake=64
  *   moved=N     while the device sends, vector and vCPU change under it (vcpus=2)
  *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs)
- *   storm=N     that many of a device that sends without being asked and goes on when the program ends
- *   detached=1  it sends until it is taken away; busy=1: meanwhile the vCPU computes, else it sleeps
+ *   storm=N     that many of a device that sends unasked and goes on when the program ends
+ *   detached=1  the device sends until it is taken away; meanwhile the vCPU sleeps, or with
+ *               busy=1 computes
  * From: tests/cases/test_posting.py.   To: docs/posting.md, lib/pi_desc.h (the states).
  */
 #include "lib/atomic.h"
@@ -35,7 +36,6 @@ static unsigned vcpus, line_count;
 static void handler(struct interrupt_frame *frame)
 {
     unsigned n = (unsigned)frame->vector - FIRST_VECTOR;
-
     lines[n].handled++; /* a line leads to one vCPU only */
     if (!atomic_exchange(&lines[n].claimed, 0))
         lines[n].doubles++;
@@ -71,7 +71,6 @@ static void open_lines(unsigned count, bool all_to_first)
 static void report(const char *state)
 {
     uint64_t raised = 0, handled = 0, doubles = 0;
-
     for (unsigned i = 0; i < line_count; i++) {
         check(spin_until(is_free(i), PATIENCE));
         raised += lines[i].raised;
@@ -83,7 +82,7 @@ static void report(const char *state)
     check(raised == handled && doubles == 0);
 }
 
-/* --- Running ------------------------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------------------------------- */
 
 static void running(uint64_t count)
 {
@@ -99,7 +98,7 @@ static void running(uint64_t count)
     report("running");
 }
 
-/* --- Ready --------------------------------------------------------------------------------------- */
+/* --- Ready ------------------------------------------------------------------------------------ */
 
 /* While this vCPU has the CPU, the other one has not. */
 static void raise_all(void)
@@ -125,7 +124,7 @@ static void ready(uint64_t count)
     report("ready");
 }
 
-/* --- Halted -------------------------------------------------------------------------------------- */
+/* --- Halted ----------------------------------------------------------------------------------- */
 
 static void wake_each_time(void)
 {
@@ -152,7 +151,7 @@ static void halted(uint64_t count)
     report("halted");
 }
 
-/* --- Mixed --------------------------------------------------------------------------------------- */
+/* --- Mixed ------------------------------------------------------------------------------------ */
 
 /* Marsaglia's xorshift: the same on every run. */
 static uint32_t random_from(uint32_t *state)
@@ -163,8 +162,8 @@ static uint32_t random_from(uint32_t *state)
     return *state;
 }
 
-/* The last one that is awake stays so. Interrupts are off from the look at `turns` to the HLT, so that nobody
- * misses the interrupt of those who have come to their end. */
+/* The last one that is awake stays so. Interrupts are off from the look at `turns` to the HLT, so
+ * that no vCPU misses the interrupt of those that have come to their end. */
 static void sleep_for_a_while(void)
 {
     interrupts_off();
@@ -179,7 +178,6 @@ static void sleep_for_a_while(void)
 static void mix(uint32_t seed)
 {
     uint32_t state = seed, in_vain = 0;
-
     interrupts_on();
     for (uint64_t turn; (turn = atomic_load(&turns)) < rounds;) {
         uint32_t r = random_from(&state);
@@ -195,9 +193,13 @@ static void mix(uint32_t seed)
     }
 }
 
-/* Whoever comes to its end wakes the first, which wakes the others. */
+static bool all_are_up;
+
+/* A vCPU that comes to its end wakes the first, which wakes the others. */
 static void mix_on_another(void)
 {
+    while (!atomic_load(&all_are_up)) /* else a device posts to a vCPU that has never run */
+        cpu_relax();
     mix(apic_read(APIC_ID) * 0x9e3779b9u + 1);
     (void)raise(0);
     atomic_fetch_add(&done, 1);
@@ -212,8 +214,10 @@ static void mixed(uint64_t count)
     check(line_count == vcpus);
     for (unsigned i = 1; i < vcpus; i++)
         processor_start(i, mix_on_another);
+    atomic_store(&all_are_up, true);
     mix(12345);
-    /* Some may sleep yet. Those who do not need some time between two interrupts to come to their end. */
+    /* Some may sleep yet. Those who do not need some time between two interrupts to come
+     * to their end. */
     while (!spin_until(atomic_load(&done) == vcpus - 1, BETWEEN))
         for (unsigned i = 1; i < line_count; i++)
             (void)raise(i);
@@ -221,7 +225,7 @@ static void mixed(uint64_t count)
     print("mixed: vcpus=%u sleeps=%lu", vcpus, sleeps);
 }
 
-/* --- Moved ---------------------------------------------------------------------------------------- */
+/* --- Moved ------------------------------------------------------------------------------------ */
 
 static void moved_handler(struct interrupt_frame *frame)
 {
@@ -231,7 +235,7 @@ static void moved_handler(struct interrupt_frame *frame)
         atomic_fetch_add(&lines[0].doubles, 1);
 }
 
-/* Not at once: whoever gets one interrupt upon another comes to nothing else. */
+/* Not at once: a vCPU that gets one interrupt upon another comes to nothing else. */
 static void raise_one_by_one(void)
 {
     interrupts_on();
@@ -243,11 +247,11 @@ static void raise_one_by_one(void)
     atomic_store(&done, 1);
 }
 
-/* One field of the entry at a time, unmasked: what is raised comes as it was said before or after, once. */
+/* One field of the entry at a time, unmasked: what is raised comes as it was said before
+ * or after, once. */
 static void moved(uint64_t count)
 {
     uint64_t changes;
-
     open_lines(1, true);
     char *entry = pci_msix_entry(lines[0].source.device.bdf, 0);
     check(entry != NULL);
@@ -267,7 +271,7 @@ static void moved(uint64_t count)
     print("moved: changes=%lu", changes);
 }
 
-/* --- Several --------------------------------------------------------------------------------------- */
+/* --- Several ---------------------------------------------------------------------------------- */
 
 static uint64_t mine[2]; /* by vCPU */
 
@@ -289,7 +293,6 @@ static void send_to(const char *whom, uint32_t address, uint32_t data, uint64_t 
                     unsigned each)
 {
     char *entry = pci_msix_entry(lines[0].source.device.bdf, 0);
-
     check(entry != NULL);
     mmio_write32(entry + PCI_MSIX_ENTRY_CONTROL, PCI_MSIX_ENTRY_MASK);
     mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, address);
@@ -307,7 +310,6 @@ static void several(uint64_t count)
 {
     const uint32_t both = MESSAGE_ADDRESS(3) | (uint32_t)MESSAGE_LOGICAL; /* a bit each */
     const uint32_t lowest = (uint32_t)FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_LOWEST);
-
     open_lines(1, true);
     on_interrupt(FIRST_VECTOR, count_mine);
     interrupts_on();
@@ -318,7 +320,7 @@ static void several(uint64_t count)
     atomic_store(&done, 1);
 }
 
-/* --- Storm --------------------------------------------------------------------------------------- */
+/* --- Storm ------------------------------------------------------------------------------------ */
 
 /* The vCPU halts and is woken up all the time; its last instruction comes in the middle of that. */
 static void storm(uint64_t count)
@@ -330,7 +332,7 @@ static void storm(uint64_t count)
     print("storm: handled=%lu, and it goes on", lines[0].handled);
 }
 
-/* --- Detached ------------------------------------------------------------------------------------- */
+/* --- Detached --------------------------------------------------------------------------------- */
 
 #define TICK 0x61
 
@@ -351,11 +353,10 @@ static void detached(uint64_t yes)
 {
     bool busy = option("busy", 0);
     uint32_t period = (uint32_t)option("period", 3000);
-
     (void)yes;
     open_lines(1, true);
     if (vcpus > 1)
-        processor_start(1, listen); /* somebody else for this CPU */
+        processor_start(1, listen); /* another vCPU for this CPU */
     on_interrupt(TICK, tick);
     apic_write(APIC_LVT_TIMER,
                TICK | (uint32_t)FIELD_SET(APIC_LVT_TIMER_MODE, APIC_TIMER_PERIODIC));
@@ -386,7 +387,7 @@ int main(void)
     for (unsigned i = 0; i < ARRAY_COUNT(states); i++)
         if (option(states[i].name, 0))
             states[i].run(option(states[i].name, 0));
-    while (option("linger", 0)) /* somebody looks at what was left */
+    while (option("linger", 0)) /* the monitor looks at what was left */
         halt();
     return 0;
 }

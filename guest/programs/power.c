@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a PC can do with its power, and its clock, as a kernel finds them: by ACPI's tables. It does what is typed:
- * `c` the clock, `s` what must do nothing, `r` a reset, `o` off.
- * From: tests/cases/test_guests.py.   To: guest/load/vacpi.c (tables), vpower.c, control.c (reset), vrtc.c.
- * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)", "Sleep Control and
- * Status Registers"; MC146818A data sheet.
+ * What a PC can do with its power, and its clock, as a kernel finds them: by ACPI's tables. It does
+ * what is typed: `c` the clock, `s` what must do nothing, `r` a reset, `o` off.
+ * From: tests/cases/test_guests.py.   To: guest/load/vacpi.c (tables), guest/pc/vpower.c,
+ * guest/pc/vrtc.c.
+ * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)",
+ * "Sleep Control and Status Registers"; MC146818A data sheet.
  */
 #include "guest/programs/lib/guest.h"
 #include "lib/acpi_tables.h"
@@ -44,8 +45,9 @@ static const char *fadt(void)
     quit(1);
 }
 
-/* In the DSDT: Name (_S5, Package () { type, ... }). Behind the name stand PackageOp, the length (bits
- * 7:6 of its first byte count its other bytes), the number of elements, BytePrefix, the type. */
+/* In the DSDT: Name (_S5, Package () { type, ... }). Behind the name stand PackageOp, the
+ * length (bits 7:6 of its first byte count its other bytes), the number of elements,
+ * BytePrefix, the type. */
 static uint8_t off_type(const char *dsdt)
 {
     for (uint64_t i = 36; i < get(dsdt + 4, 4); i++)
@@ -68,7 +70,7 @@ static uint8_t seconds(void)
     return clock_read(SECONDS);
 }
 
-/* It goes, and nobody sets it; other bytes of the CMOS memory are not shown. */
+/* The clock goes, and a guest cannot set it; other bytes of the CMOS memory are not shown. */
 static void look_at_clock(void)
 {
     uint8_t year = clock_read(9), month = clock_read(8), before = seconds();

@@ -12,7 +12,6 @@ int main(void)
 {
     bdf_t bdf = pci_device(0x1b36, 0x0011);
     uint32_t bar = pci_config_read(bdf, PCI_BAR(0), 4);
-
     pci_config_write(bdf, PCI_BAR(0), 4, 0xffffffff);
     check(pci_config_read(bdf, PCI_BAR(0), 4) >= 0xfffffff0);
     pci_config_write(bdf, PCI_BAR(0), 4, bar);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Realtek's 8139 with its loopback: a frame out of memory into the receive ring, with an interrupt. Its
- * I/O BAR passes; its memory BAR of 256 bytes is smaller than a page and so is forwarded.
+ * Realtek's 8139 with its loopback: a frame out of memory into the receive ring, with an interrupt.
+ * Its I/O BAR passes; its memory BAR of 256 bytes is smaller than a page and so is forwarded.
  * To: guest/assign/vbar.c, guest/assign/intx.c.
  * Spec: Realtek "RTL8139C(L)+ Programming Guide".
  */
@@ -41,7 +41,6 @@ static void handler(struct interrupt_frame *f)
 int main(void)
 {
     bdf_t bdf = pci_device(0x10ec, 0x8139);
-
     pci_enable(bdf);
     port = (uint16_t)pci_bar(bdf, 0);
     char *regs = (char *)pci_bar(bdf, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's pci-serial-2x: two 16550 behind one I/O BAR of 16 ports, and INTx: the transmitter's interrupt
- * is raised as soon as it is asked for, and falls when its cause is read.
+ * QEMU's pci-serial-2x: two 16550 behind one I/O BAR of 16 ports, and INTx: the transmitter's
+ * interrupt is raised as soon as it is asked for, and falls when its cause is read.
  * To: guest/assign/intx.c, guest/pc/vioapic.c; guest/assign/vbar.c.
  * Spec: "PC16550D Universal Asynchronous Receiver/Transmitter with FIFOs".
  */
@@ -42,7 +42,6 @@ static void send(uint16_t uart, const char *text)
 int main(void)
 {
     bdf_t bdf = pci_device(0x1b36, 0x0003);
-
     pci_enable(bdf);
     port = (uint16_t)pci_bar(bdf, 0);
     apic_on(false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest with two processors or more: each of the others is started by INIT and STARTUP IPIs in real
- * mode, finds its way to 64-bit mode, and answers IPIs; all of them count together.
+ * A guest with two processors or more: each of the others is started by INIT and STARTUP IPIs in
+ * real mode, finds its way to 64-bit mode, and answers IPIs; all of them count together.
  *   computing=N  N pings to one that does not sleep, and its exits (cpus=2)
  *   fair=TICKS   how far each one comes in that time
  *   switches=N   what it costs that one leaves the CPU and another comes (cpus=2, on one CPU)
@@ -18,7 +18,7 @@
 static uint64_t online, total, pings, go, done;
 static uint64_t computing_exits, turns[PROCESSORS_MAX];
 
-/* What a kernel does that is told of a changed page table: a TLB shootdown. */
+/* What a kernel does on an IPI that reports a changed page table: a TLB shootdown. */
 static void ping(struct interrupt_frame *frame)
 {
     asm volatile("invlpg (%0)" ::"r"(frame->rsp) : "memory");
@@ -92,9 +92,10 @@ static struct {
     uint64_t tsc[2]; /* of each, when it was here last */
 } last = {.least = UINT64_MAX};
 
-/* Whoever finds that the other one was here last has just come: since then it was Hamlet's turn. The least
- * counts: on the bootstrap processor Hamlet also looks after its VMs now and then. Looking and leaving one's
- * own mark is one instruction: between two, slices of always the same length could end each time. */
+/* A processor that finds the other one's mark has just come back: until then Hamlet had the CPU.
+ * The least counts: on the bootstrap processor Hamlet also looks after its VMs now and then.
+ * Looking and leaving one's own mark is one instruction: between two, slices of always the same
+ * length could end each time. */
 static void see_switches(uint64_t who, uint64_t count)
 {
     while (atomic_load(&last.count) < count) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device that has gone mad: it writes to an address that does not exist, count times in a row. Hamlet
- * takes bus mastering from it, says so, and returns it after a function level reset.
+ * A device that has gone mad: it writes to an address that does not exist, count times in a row.
+ * Hamlet takes bus mastering from it, logs that, and returns it after a function level reset.
  * To: guest/assign/faults.c.
  */
 #include "guest/programs/edu.h"
@@ -28,7 +28,6 @@ static void check_dma(const struct edu *e)
 static void function_reset(bdf_t bdf)
 {
     uint8_t at = pci_capability(bdf, PCI_CAP_ID_PCIE);
-
     check(at);
     pci_config_write(bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
 }
@@ -37,7 +36,6 @@ int main(void)
 {
     struct edu e = edu_open();
     uint64_t count = option("count", 100000), at_parking = 0;
-
     check_dma(&e);
     check(masters(e.bdf) && hypercall(HC_PARKED, 0) == 0);
     for (uint64_t i = 0; i < count; i++) {

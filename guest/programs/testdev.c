@@ -17,7 +17,6 @@ int main(void)
     bdf_t bdf = pci_device(0x1b36, 0x0005);
     char *regs = (char *)pci_bar(bdf, 0);
     uint16_t port = (uint16_t)pci_bar(bdf, 1);
-
     pci_enable(bdf);
     mmio_write8(regs + TEST, 0);
     check(mmio_read8(regs + WIDTH) == 1);

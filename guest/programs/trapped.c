@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Instructions that touch a trapped page and something else at once: strings copied between a trapped BAR and
- * one that is mapped directly, in both directions, and an operand that lies over the border of two BARs.
- * Devices: the lab's 1234:11e8 and both of 1234:11e9, whose BARs of 256 bytes are trapped.
+ * Instructions that touch a trapped page and something else at once: strings copied between a
+ * trapped BAR and one that is mapped directly, in both directions, and an operand that lies over
+ * the border of two BARs. Devices: the lab's 1234:11e8 and both of 1234:11e9, whose BARs of 256
+ * bytes are trapped.
  * To: guest/pc/mmio.c.   Spec: docs/lab.md.
  */
 #include "guest/programs/edu.h"
@@ -25,7 +26,6 @@ static void copy(void *to, const void *from, uint64_t words)
 static void strings(const struct edu *e, char *trapped)
 {
     char *direct = e->regs + EDU_BUFFER;
-
     for (uint32_t i = 0; i < WORDS; i++)
         mmio_write32(direct + 4 * i, 0x1000 + i);
     uint64_t exits_ = exits_all();
@@ -43,7 +43,6 @@ static void strings(const struct edu *e, char *trapped)
 static void border(char *last, char *first)
 {
     uint32_t name = mmio_read32(first);
-
     mmio_write64(last + 0xfd, UINT64_C(0x7655443322110302));
     check(mmio_read32(last + 0xfc) == 0x11030200 && mmio_read32(first + 4) == 0x76);
     check(mmio_read64(last + 0xfd) == (UINT64_C(0x7600000000110302) | (uint64_t)name << 24));
@@ -56,7 +55,6 @@ int main(void)
     bdf_t small = pci_device(0x1234, 0x11e9);
     char *last = small_open(small, BORDER - 0x100);
     char *first = small_open((bdf_t)(small + BDF(0, 1, 0)), BORDER);
-
     strings(&e, last);
     border(last, first);
     return 0;

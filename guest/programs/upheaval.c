@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * All that a guest may do to a device's header while it uses it: every BAR moved a hundred times,
- * sized while it is mapped, decode switched off and on, the function reset from inside; and in the end the
- * VM goes while the device is in the middle of a DMA.
- * To: guest/assign/vbar.c, guest/assign/vpci_header.c,
- * guest/assign/reset.c assign_guest_reset().
+ * sized while it is mapped, decode switched off and on, the function reset from inside; and in the
+ * end the VM goes while the device is in the middle of a DMA.
+ * To: guest/assign/vbar.c, guest/assign/vpci_header.c, guest/assign/reset.c assign_guest_reset(),
+ * guest/assign/assign.c.
  */
 #include "guest/programs/edu.h"
 
@@ -13,8 +13,8 @@
 #define STEP  UINT32_C(0x00400000)
 #define PORTS UINT32_C(0xd000)
 
-/* BAR 1: at port 4 the register of BAR 0 that port 0 names. BAR 2: two registers in the page of the MSI-X table, the
- * second the inverse of the first. */
+/* BAR 1: at port 4 the register of BAR 0 that port 0 names. BAR 2: two registers in the page of the
+ * MSI-X table, the second the inverse of the first. */
 static void check_moved(struct edu *e, unsigned n, uint32_t at)
 {
     if (n == 0)
@@ -32,7 +32,6 @@ static void check_moved(struct edu *e, unsigned n, uint32_t at)
 static void move_bars(struct edu *e)
 {
     uint32_t home = (uint32_t)(uint64_t)e->regs;
-
     for (uint32_t i = 0; i < MOVES; i++)
         for (unsigned n = 0; n < 3; n++) {
             uint32_t old = pci_config_read(e->bdf, (uint16_t)PCI_BAR(n), 4);
@@ -52,14 +51,13 @@ static void move_bars(struct edu *e)
 static void size_and_toggle(struct edu *e)
 {
     uint32_t home = (uint32_t)(uint64_t)e->regs;
-
     for (unsigned i = 0; i < MOVES; i++) {
         pci_config_write(e->bdf, PCI_BAR(0), 4, 0xffffffff);
         check(pci_config_read(e->bdf, PCI_BAR(0), 4) == 0xfff00000);
         pci_config_write(e->bdf, PCI_BAR(0), 4, home);
         check(edu_read(e, EDU_ID) == 0x010000ed);
         pci_config_write(e->bdf, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
-        check(edu_read(e, EDU_ID) == 0xffffffff); /* nobody decodes it */
+        check(edu_read(e, EDU_ID) == 0xffffffff); /* no device decodes it */
         pci_enable(e->bdf);
         check(edu_read(e, EDU_ID) == 0x010000ed);
     }
@@ -68,7 +66,6 @@ static void size_and_toggle(struct edu *e)
 static void reset(struct edu *e)
 {
     uint8_t at = pci_capability(e->bdf, PCI_CAP_ID_PCIE);
-
     edu_write(e, EDU_LIVENESS, 1);
     pci_config_write(e->bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
     check(!(pci_config_read(e->bdf, PCI_COMMAND, 2) & (PCI_COMMAND_MEM | PCI_COMMAND_MASTER)));
@@ -94,7 +91,6 @@ int main(void)
 {
     static uint32_t data[2][256];
     struct edu e = edu_open();
-
     if (option("dead", 0))
         return die(&e);
     move_bars(&e);

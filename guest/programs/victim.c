@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The neighbour of an attacker. All the while it checks its memory, its device, its time (no timer comes
- * later than late=N us), and that nobody sends it an interrupt that it did not ask for; with msi=1 it asks
- * its device for one in each round. After some seconds, or when a key is typed, it ends, and well if it
- * noticed nothing.
+ * The neighbour of an attacker. All the while it checks its memory, its device, its time (no timer
+ * comes later than late=N us), and that no interrupt arrives that it did not ask for; with
+ * msi=1 it asks its device for one in each round. After some seconds, or when a key is typed, it
+ * ends, and well if it noticed nothing.
  * To: guest/programs/attacker.c (the neighbour).
  */
 #include "arch/msr.h"
@@ -40,7 +40,7 @@ static void on_other(struct interrupt_frame *frame)
 
 static uint64_t word(uint64_t i) { return (i + 1) * UINT64_C(0x9e3779b97f4a7c15); }
 
-/* Whoever had this memory before, and be it we in another life: nothing of it is left. */
+/* Nothing is left of what any VM before had in this memory, not even this one before a reset. */
 static void fill_fresh_memory(void)
 {
     uint64_t *memory = (uint64_t *)MEMORY;

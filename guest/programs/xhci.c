@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A USB 3 host controller (QEMU's qemu-xhci): a command that does nothing, a thousand times through the
- * command ring, each with its event and an MSI-X interrupt. Its MSI-X table shares the controller's BAR.
+ * A USB 3 host controller (QEMU's qemu-xhci): a command that does nothing, a thousand times
+ * through the command ring, each with its event and an MSI-X interrupt. Its MSI-X table shares
+ * the controller's BAR.
  * To: guest/assign/vbar.c (the BAR without the page of the table), guest/assign/vmsix.c.
  * Spec: "eXtensible Host Controller Interface for Universal Serial Bus (xHCI)".
  */
@@ -68,7 +69,6 @@ static void no_op(void)
 {
     static unsigned slot, cycle = 1, event, event_cycle = 1;
     volatile struct trb *e = &events[event];
-
     command(TRB_NOOP, 0, slot, cycle);
     uint64_t at = (uint64_t)&commands[slot];
     if (++slot == RING - 1) {
@@ -108,7 +108,6 @@ static void start(char *regs)
 int main(void)
 {
     bdf_t bdf = pci_device(0x1b36, 0x000d);
-
     pci_enable(bdf);
     apic_on(false);
     on_interrupt(VECTOR, handler);

@@ -2,11 +2,14 @@
 """
 Build Bochs 3.0, mended, from Debian's source package; once, into the cache.
 
-From: lab/machines/bochs.py, lab/nested/image.py; by hand: /usr/bin/python3 -m lab.bochs.build [mended|stock|gdb]
-To:   lab/bochs/mends.py (what is edited and why), lab/bochs/plugin/ (compiled against the same source)
+From: lab/machines/bochs.py, lab/nested/image.py;
+      by hand: /usr/bin/python3 -m lab.bochs.build [mended|stock|gdb]
+To:   lab/bochs/mends.py (the edits and their reasons), lab/bochs/plugin/ (compiled against the same
+      source)
 
-Debian 12 ships 2.7, which knows no posted interrupts, and a Bochs without the internal debugger runs twice as fast.
-The folder is named by a hash of recipe and mends: a change of either builds anew, anything else comes from the cache.
+Debian 12 ships 2.7, which knows no posted interrupts, and a Bochs without the internal debugger
+runs twice as fast. The folder is named by a hash of recipe and mends: a change of either builds
+again, anything else comes from the cache.
 """
 
 import os
@@ -22,13 +25,15 @@ from lab.say import Progress, Unusable, note
 VERSION = "3.0"
 SUITE = "trixie"
 RECIPE = """
-    --with-nogui --disable-docbook --enable-cpu-level=6 --enable-x86-64 --enable-vmx=2 --enable-smp --enable-pci
-    --enable-e1000 --enable-ne2000 --enable-all-optimizations --enable-a20-pin --enable-avx --enable-evex
-    --enable-memtype --enable-fpu --enable-cdrom --enable-usb --enable-usb-ohci --enable-usb-ehci --enable-usb-xhci
+    --with-nogui --disable-docbook --enable-cpu-level=6 --enable-x86-64 --enable-vmx=2 --enable-smp
+    --enable-pci --enable-e1000 --enable-ne2000 --enable-all-optimizations --enable-a20-pin
+    --enable-avx --enable-evex --enable-memtype --enable-fpu --enable-cdrom --enable-usb
+    --enable-usb-ohci --enable-usb-ehci --enable-usb-xhci
     --enable-plugins CXXFLAGS=-O2 CFLAGS=-O2
 """.split()
 
-# What is built, and with which edits. A debugger's stub excludes the fast paths, so it is a build of its own.
+# What is built, and with which edits. A debugger's stub excludes the fast paths, so it is a build
+# of its own.
 VARIANTS = {
     "mended": (RECIPE, mends.MENDS + mends.SWITCHES),
     "stock": (RECIPE, mends.SWITCHES),             # without the mends, to see what they mend
@@ -38,7 +43,8 @@ VARIANTS = {
 
 
 def home(variant="mended"):
-    """Folder of the build in the cache. In it: source/ (with the binary), plugins/, ready (once it is complete)."""
+    """Folder of the build in the cache. In it: source/ (with the binary), plugins/, ready (once it
+    is complete)."""
     return cache.folder() / f"bochs-{cache.key(VERSION, *VARIANTS[variant])}"
 
 
@@ -87,8 +93,9 @@ def _step(target, source, what, command):
     """Run one step with its output in build.log, showing how many files it has compiled."""
     progress, count = Progress(what), 0
     with open(target / "build.log", "a") as log:
-        child = subprocess.Popen(command, cwd=source, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(command, cwd=source, text=True, errors="replace",
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT)
         for line in child.stdout:
             log.write(line)
             count += " -c " in line

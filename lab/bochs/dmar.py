@@ -7,9 +7,10 @@ From: lab/machines/bochs.py (as Hamlet's `acpi` module), tests/lab/ (in Linux' i
 To:   lab/bochs/plugin/options.h (the same description, the same addresses)
 Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it
 
-Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides what the machine needs it
-can say things that firmware says elsewhere: rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1, second_segment=1 (the
-second unit has all of PCI segment 1, which Bochs does not have).
+Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides
+what the machine needs it can say things that firmware says elsewhere:
+rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1, second_segment=1 (the second unit has all of PCI
+segment 1, which Bochs does not have).
 """
 
 import struct
@@ -23,7 +24,8 @@ FUNCTIONS = 3
 
 DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
 ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
-ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id", "second_segment")   # keys that the machine itself does not know
+# keys that the machine itself does not know
+ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id", "second_segment")
 
 INTR_REMAP = 1                                  # flags of the table
 INCLUDE_PCI_ALL = 1                             # flags of a DRHD
@@ -74,12 +76,13 @@ def table(words="", cpus=1):
     if units > 1 and number("second_segment", "0"):
         body += drhd(UNIT_BASE + UNIT_SIZE, INCLUDE_PCI_ALL, [], segment=1)
     elif units > 1:
-        second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}") for function in range(FUNCTIONS)]
+        second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}")
+                  for function in range(FUNCTIONS)]
         body += drhd(UNIT_BASE + UNIT_SIZE, 0, second)
     scopes = [scope(IOAPIC, IOAPIC_BDF, enumeration=number("ioapic_id", str(cpus)))]
     if number("hpet", "0"):
         scopes.append(scope(HPET, "f0:0f.0"))
-    body += drhd(UNIT_BASE, INCLUDE_PCI_ALL, scopes)         # the one that takes the rest comes last
+    body += drhd(UNIT_BASE, INCLUDE_PCI_ALL, scopes)  # the one that takes the rest comes last
     for region in given.get("rmrr", "").split("+"):
         if region:
             where, _, span = region.partition("@")
@@ -91,7 +94,8 @@ def table(words="", cpus=1):
 
 def with_header(body):
     """The header that every ACPI table has, its checksum such that the bytes sum up to 0."""
-    header = struct.pack("<4sIBB6s8sI4sI", b"DMAR", 36 + len(body), 1, 0, b"HAMLET", b"LABDMAR ", 1, b"HMLT", 1)
+    header = struct.pack("<4sIBB6s8sI4sI", b"DMAR", 36 + len(body), 1, 0, b"HAMLET", b"LABDMAR ", 1,
+                         b"HMLT", 1)
     whole = bytearray(header + body)
     whole[9] = -sum(whole) & 0xFF
     return bytes(whole)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-A Linux to run in a VM: Debian's own kernel, as it is, and an initrd of Debian's busybox. Nothing is built but a cpio
-archive, nothing is installed.
+A Linux to run in a VM: Debian's own kernel, as it is, and an initrd of Debian's busybox. Nothing is
+built but a cpio archive, nothing is installed.
 
 From: make linux, tests/cases/test_linux.py
 To:   lab/linux/init (the first process), lab/nested/image.py (the kernel's package)
 
-    python3 -m lab.linux build/linux nvme       writes build/linux/vmlinuz and build/linux/initrd, the module in it
+    python3 -m lab.linux build/linux nvme       writes build/linux/vmlinuz and
+                                                build/linux/initrd with the module in it
 """
 
 import shutil
@@ -21,7 +22,8 @@ why_not = image.why_not
 
 
 def build(target, modules=(), programs=(), script=""):
-    """Write vmlinuz and initrd into the folder `target`. `modules` are inserted, then `script` is run if there is one."""
+    """Write vmlinuz and initrd into the folder `target`. `modules` are inserted, then `script` is
+    run if there is one."""
     target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
     kernel = image._kernel()

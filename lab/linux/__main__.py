@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-python3 -m lab.linux FOLDER [MODULE...]: what `make linux` boots, written to FOLDER; the modules are in its initrd.
+python3 -m lab.linux FOLDER [MODULE...]: what `make linux` boots, written to FOLDER; the modules are
+in its initrd.
 
 From: Makefile      To: lab/linux/__init__.py
 """

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-The machines Hamlet runs on. Each module has: why_not() -> a reason it cannot be used here, or None; run(boot, console).
+The machines Hamlet runs on. Each module has: why_not() -> a reason it cannot be used here, or None;
+run(boot, console).
 
 From: the launcher `hamlet`, tests/cases/conftest.py
-To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); boot.py: what is started and what came of it
+To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); boot.py: what is started and what came
+of it
 """
 
 from lab.machines import bochs, nested, qemu
@@ -13,7 +15,8 @@ NAMES = ("lab", "nested", "kvm", "tcg")
 
 def why_not(name):
     """None if the machine `name` can be used here, else the reason, one line."""
-    return {"lab": bochs.why_not, "nested": nested.why_not, "kvm": qemu.why_not_kvm, "tcg": qemu.why_not}[name]()
+    return {"lab": bochs.why_not, "nested": nested.why_not, "kvm": qemu.why_not_kvm,
+            "tcg": qemu.why_not}[name]()
 
 
 def resolve(name):
@@ -24,7 +27,8 @@ def resolve(name):
 
 
 def tables(name, options, cpus, folder):
-    """Paths of the ACPI tables that go with the machine because its firmware has none; written into `folder`."""
+    """Paths of the ACPI tables that go with the machine because its firmware has none; written
+    into `folder`."""
     paths = []
     for signature, data in (bochs.tables(options, cpus) if name == "lab" else {}).items():
         paths.append(folder / f"{signature.lower()}.bin")

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """
-`lab`: Bochs, mended, on a host without VT-x. Complete (APICv, posted interrupts) and fast (a boot in a second).
+`lab`: Bochs, mended, on a host without VT-x. Complete (APICv, posted interrupts) and fast (a boot
+in a second).
 
 From: lab/machines/__init__.py
-To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/bochs/dmar.py (their table)
+To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/bochs/dmar.py
+(their table)
 
-Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs without the mends),
-serial=off (no serial port: the console is then whatever is written to port 0xE9), vtd=off (no unit, no DMAR table).
-Every other one describes unit and device: units=, slow=, ... (docs/lab.md). An output "trace" is what they did.
+Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs
+without the mends), serial=off (no serial port: the console is then whatever is written to port
+0xE9), vtd=off (no unit, no DMAR table). Every other one describes unit and device: units=, slow=,
+... (docs/lab.md). An output "trace" is what they did.
 """
 
 import os
@@ -26,13 +29,16 @@ from lab.say import Unusable
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
 MODEL = "corei7_skylake_x"
-HERE = ("edu", "pcie-root-port")                     # of QEMU's devices: what is here anyway, or has no part here
-OURS = ("model", "vmx", "stock", "serial", "vtd")    # options that are not part of the description of unit and device
+HERE = ("edu", "pcie-root-port")  # of QEMU's devices: what is here anyway, or has no part here
+# options that are not part of the description of unit and device
+OURS = ("model", "vmx", "stock", "serial", "vtd")
 
-# ips only maps instructions to microseconds, for timers. time0 is fixed so that every run is the same run.
+# ips only maps instructions to microseconds, for timers. time0 is fixed so that every run is the
+# same run.
 CONFIG = """\
 megs: {megs}
-cpu: model={model}, count={cpus}, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, cpuid_limit_winnt=0
+cpu: model={model}, count={cpus}, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
+cpuid_limit_winnt=0
 romimage: file={rom}
 vgaromimage: file={vga_rom}
 display_library: nogui
@@ -65,7 +71,8 @@ def tables(options, cpus):
 def run(boot, console):
     strange = [device for device in boot.devices if device.split(",")[0] not in HERE]
     if strange:
-        raise Unusable(f"lab: no {strange[0]} there (--device is for QEMU; lab has its own 1234:11e8, docs/lab.md)")
+        raise Unusable(f"lab: no {strange[0]} there (--device is for QEMU; lab has its own "
+                       f"1234:11e8, docs/lab.md)")
     with tempfile.TemporaryDirectory(prefix="hamlet-lab-") as name:
         return _run(Path(name), boot, console)
 
@@ -75,14 +82,16 @@ def _run(scratch, boot, console):
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     log = scratch / "bochs.log"
-    text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus, rom=ROM,
-                         vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs), log=log)
+    text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus,
+                         rom=ROM, vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs),
+                         log=log)
     if boot.debug:
         text += f"gdbstub: enabled=1, port={boot.debug}, text_base=0, data_base=0, bss_base=0\n"
     with Line(boot.gdb) as line:
         if boot.gdb:
             text += f"com2: enabled=1, mode=term, dev={line.name}\n"
-        child = start(home, scratch, text, boot.options.get("vmx") == "off", plugin.ensure(home), _description(boot, scratch))
+        child = start(home, scratch, text, boot.options.get("vmx") == "off", plugin.ensure(home),
+                      _description(boot, scratch))
         try:
             how = watch(child, ours, ours, console, boot.timeout, line)
         finally:
@@ -99,7 +108,8 @@ def _run(scratch, boot, console):
 
 def _description(boot, scratch):
     """Unit and device in the words of HAMLET_LAB."""
-    words = [f"{key}={value}" for key, value in boot.options.items() if key not in OURS and key not in dmar.ONLY_TABLE]
+    words = [f"{key}={value}" for key, value in boot.options.items() if key not in OURS
+             and key not in dmar.ONLY_TABLE]
     if boot.options.get("vtd") == "off":
         words.append("units=0")
     if "trace" in boot.outputs:
@@ -117,16 +127,19 @@ def start(home, scratch, text, vmx_off=False, plugins=None, description=""):
     """Start Bochs with the configuration `text`; `plugins`: a folder other than its own."""
     config = scratch / "bochsrc"
     config.write_text(text)
-    environment = dict(os.environ, LTDL_LIBRARY_PATH=str(plugins or home / "plugins"), HAMLET_LAB=description)
+    environment = dict(os.environ, LTDL_LIBRARY_PATH=str(plugins or home / "plugins"),
+                       HAMLET_LAB=description)
     if vmx_off:
         environment["HAMLET_LAB_VMX_OFF"] = "1"
     with open(scratch / "bochs.out", "w") as out:
-        return subprocess.Popen([*WITH_US, str(home / "source/bochs"), "-q", "-f", str(config)], env=environment,
-                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        return subprocess.Popen([*WITH_US, str(home / "source/bochs"), "-q", "-f", str(config)],
+                                env=environment, stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT)
 
 
 def ended(how, console, log):
-    """Bochs ends a power-off by way of a "panic" line, which is normal; any other one is the machine breaking down."""
+    """Bochs ends a power-off by way of a "panic" line, which is normal; any other one is the
+    machine breaking down."""
     if how != "off":
         return Ended(how, console.text())
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []

@@ -29,20 +29,21 @@ class Boot:
     iso: Path
     cpus: int = 1
     megs: int = 256
-    devices: list = field(default_factory=list)    # QEMU -device values
-    outputs: list = field(default_factory=list)    # names of files the machine writes: chardev=NAME in a device
+    devices: list = field(default_factory=list)  # QEMU -device values
+    outputs: list = field(default_factory=list)  # files that the machine writes, by chardev=NAME
     timeout: float = 60
-    gdb: int = 0                                   # TCP port of the second serial line, for a guest's debugger; 0: none
-    debug: int = 0                                 # TCP port of the emulator's own stub, for Hamlet's; 0: none
-    options: dict = field(default_factory=dict)    # of one machine, e.g. model=, vmx=off, apicv=off, firmware=uefi
-    files: dict = field(default_factory=dict)      # name -> bytes, before the start; {folder}/NAME in devices and extras
-    extras: list = field(default_factory=list)     # more of QEMU's options, "-netdev hubport,id=net,hubid=0"
-    disks: dict = field(default_factory=dict)      # name -> path of an image, drive=NAME in a device; nested takes a copy
+    gdb: int = 0                                 # TCP port of the second serial line; 0: none
+    debug: int = 0                               # TCP port of the emulator's own stub; 0: none
+    options: dict = field(default_factory=dict)  # of one machine: model=, apicv=off, firmware=uefi
+    files: dict = field(default_factory=dict)    # name -> bytes before the start: {folder}/NAME
+    extras: list = field(default_factory=list)   # more of QEMU's options
+    disks: dict = field(default_factory=dict)    # name -> path of an image; nested takes a copy
 
 
 @dataclass
 class Ended:
-    """How it ended. how: "off" (powered off), "seen" (the expected text came), "timeout", "broken" (see detail)."""
+    """How it ended. how: "off" (powered off), "seen" (the expected text came), "timeout", "broken"
+    (see detail)."""
     how: str
     text: str = ""
     detail: str = ""
@@ -51,9 +52,9 @@ class Ended:
 
 class Console:
     """
-    The serial line of a machine: everything it says is kept, shown if asked for, and looked through for what is
-    expected; what the user types, or a case has prepared, goes the other way. An answer is a text, or a function that makes
-    one of what was seen.
+    The serial line of a machine: everything it says is kept, shown if asked for, and looked through
+    for what is expected; what the user types, or a case has prepared, goes the other way. An answer
+    is a text, or a function that makes one of what was seen.
     """
 
     def __init__(self, show=False, expect=None, answers=()):
@@ -87,7 +88,8 @@ class Console:
 
 
 class Keyboard:
-    """The user's terminal, a key at a time (Ctrl-C still ends the launcher); nothing if stdin is no terminal."""
+    """The user's terminal, a key at a time (Ctrl-C still ends the launcher); nothing if stdin is
+    no terminal."""
 
     def __init__(self, wanted):
         self.fd = sys.stdin.fileno() if wanted and sys.stdin.isatty() else None
@@ -105,8 +107,9 @@ class Keyboard:
 
 class Line:
     """
-    The machine's second serial port as a TCP port of this host, for one debugger at a time. Nobody is let in before
-    Hamlet listens: a port that is not set up yet loses what it is sent. Without a port, nothing.
+    The machine's second serial port as a TCP port of this host, for one debugger at a time. No
+    debugger is let in before Hamlet listens: a port that is not set up yet loses what it is sent.
+    Without a port, nothing.
     """
     READY = re.compile(rb"^\[\d+\] gdb: ", re.M)
 
@@ -180,14 +183,16 @@ class Line:
 
 def watch(child, source, sink, console, timeout, line):
     """
-    Pass bytes between a running emulator and the console until one of: the child ends and its line is drained, the
-    expected text is seen, the time is over. Returns Ended.how ("off" for a child that ended; the caller looks why).
+    Pass bytes between a running emulator and the console until one of: the child ends and its line
+    is drained, the expected text is seen, the time is over. Returns Ended.how ("off" for a child
+    that ended; the caller looks why).
     """
     end = time.monotonic() + timeout
     with Keyboard(console.show) as keyboard:
         while time.monotonic() < end:
             ended = child.poll() is not None
-            sources = [source] + ([keyboard.fd] if keyboard.fd is not None else []) + line.sources(console)
+            typed = [keyboard.fd] if keyboard.fd is not None else []
+            sources = [source, *typed, *line.sources(console)]
             ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
             line.serve(ready)
             if source in ready:

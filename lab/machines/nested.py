@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """
-`nested`: Bochs -> Linux with KVM -> QEMU with its VT-d unit and devices -> Hamlet. The proof that does not rest on a
-model of ours: KVM's nested VMX and QEMU's devices are other people's.
+`nested`: Bochs -> Linux with KVM -> QEMU with its VT-d unit and devices -> Hamlet. The proof that
+does not rest on a model of ours: KVM's nested VMX and QEMU's devices are other people's.
 
 From: lab/machines/__init__.py, tests/cases/conftest.py (keeps one Server for all its cases)
-To:   lab/nested/image.py, lab/nested/init (the other end of the line), lab/machines/qemu.py (the command line)
+To:   lab/nested/image.py, lab/nested/init (the other end of the line), lab/machines/qemu.py (the
+command line)
 
-Linux takes most of a minute to start, so a Server is started once and runs any number of boots. A case travels on a
-disk: Bochs reads a flat disk image straight from the file, so we write the file while the machine runs, and Linux drops
-its caches before it reads.
+Linux takes most of a minute to start, so a Server is started once and runs any number of boots. A
+case travels on a disk: Bochs reads a flat disk image straight from the file, so we write the file
+while the machine runs, and Linux drops its caches before it reads.
 
 Options: apicv=off (KVM without APICv, and so without nested posting), iommu=... as in qemu.py.
 """
@@ -39,7 +40,8 @@ START_LIMIT = 600          # seconds for Linux to come up
 
 CONFIG = """\
 megs: {megs}
-cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, cpuid_limit_winnt=0
+cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
+cpuid_limit_winnt=0
 romimage: file={rom}
 vgaromimage: file={vga_rom}
 display_library: nogui
@@ -60,13 +62,16 @@ info: action=ignore
 
 
 def _put_disk(target, image):
-    """Leave the blocks of the image that are not all zero; returns the commands that put them in their places."""
+    """Leave the blocks of the image that are not all zero; returns the commands that put them in
+    their places."""
     data = image.read_bytes()
-    blocks = [n for n in range(-(-len(data) // BLOCK)) if data[n * BLOCK:(n + 1) * BLOCK].strip(b"\0")]
+    blocks = [n for n in range(-(-len(data) // BLOCK))
+              if data[n * BLOCK:(n + 1) * BLOCK].strip(b"\0")]
     parts = target.with_name(f"{target.name}.parts")
     parts.write_bytes(b"".join(data[n * BLOCK:(n + 1) * BLOCK] for n in blocks))
     commands = []
-    for _, run in groupby(enumerate(blocks), lambda at: at[1] - at[0]):     # blocks that follow each other
+    # blocks that follow each other
+    for _, run in groupby(enumerate(blocks), lambda at: at[1] - at[0]):
         (part, block), *more = run
         commands.append(f"dd if={parts.name} of={target.name} bs={BLOCK} skip={part} seek={block} "
                         f"count={1 + len(more)} conv=notrunc 2>/dev/null")
@@ -113,7 +118,7 @@ class Server:
         self.scratch.mkdir(exist_ok=True)
         exchange = self.scratch / "exchange.img"
         exchange.write_bytes(image.whole_disk(b"", EXCHANGE))
-        programs = self.scratch / "programs.img"       # Bochs locks a disk by a file beside its name
+        programs = self.scratch / "programs.img"  # Bochs locks a disk by a file beside its name
         programs.unlink(missing_ok=True)
         programs.symlink_to(folder / "programs.img")
         self.line, self.other = pty.openpty()
@@ -121,13 +126,15 @@ class Server:
         self.log = self.scratch / "bochs.log"
         text = CONFIG.format(megs=MEGS, model=bochs.MODEL, rom=bochs.ROM, vga_rom=bochs.VGA_ROM,
                              iso=folder / "linux.iso", programs=programs, exchange=exchange,
-                             kernel_log=self.scratch / "kernel.log", line=os.ttyname(self.other), log=self.log)
+                             kernel_log=self.scratch / "kernel.log", line=os.ttyname(self.other),
+                             log=self.log)
         self.child = bochs.start(home, self.scratch, text)
         self.ready = False
         self.pending = b""
 
     def run(self, boot, console):
-        """Boot one case; a machine that got stuck in it is given up, and the next case starts a new one."""
+        """Boot one case; a machine that got stuck in it is given up, and the next case starts a
+        new one."""
         if self.child is None or self.child.poll() is not None:
             self.start()
         if not self.ready:
@@ -139,7 +146,8 @@ class Server:
         return ended
 
     def _wait_ready(self):
-        progress, end = Progress("nested: starting Linux and KVM in Bochs"), time.monotonic() + START_LIMIT
+        progress = Progress("nested: starting Linux and KVM in Bochs")
+        end = time.monotonic() + START_LIMIT
         while time.monotonic() < end and self.child.poll() is None:
             line = self._line(1)
             progress.tick("...")
@@ -149,22 +157,25 @@ class Server:
                 return
         tail = (self.scratch / "kernel.log").read_text(errors="replace").strip().splitlines()[-3:]
         self.close()
-        raise Unusable(f"nested: Linux did not start in Bochs: {' | '.join(tail) or 'it said nothing'}")
+        raise Unusable(
+            f"nested: Linux did not start in Bochs: {' | '.join(tail) or 'it said nothing'}")
 
     def _send(self, boot):
-        """Write the case to the exchange disk, and say so."""
+        """Write the case to the exchange disk, and announce it."""
         folder = self.scratch / "case"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "out").mkdir(parents=True)
         for name, data in boot.files.items():
             (folder / "out" / name).write_bytes(data)
         shutil.copy(boot.iso, folder / "hamlet.iso")
-        line = qemu.arguments(replace(boot, disks={name: name for name in boot.disks}), "kvm", "hamlet.iso", "out")
+        line = qemu.arguments(replace(boot, disks={name: name for name in boot.disks}), "kvm",
+                              "hamlet.iso", "out")
         grow = "".join(_put_disk(folder / name, Path(path)) for name, path in boot.disks.items())
         (folder / "start").write_text(f"{grow}exec {shlex.join(line)} -L /programs\n")
         archive = image.cpio(folder)
         if len(archive) > EXCHANGE:
-            raise Unusable(f"nested: ISO and disks are {len(archive) >> 20} MiB, and {EXCHANGE >> 20} is the most that it takes")
+            raise Unusable(f"nested: ISO and disks are {len(archive) >> 20} MiB, and "
+                           f"{EXCHANGE >> 20} is the most that it takes")
         with open(self.scratch / "exchange.img", "r+b") as disk:
             disk.write(archive)
         apicv = "0" if boot.options.get("apicv") == "off" else "1"
@@ -207,7 +218,8 @@ class Server:
             os.write(self.line, os.read(keyboard.fd, 256))
 
     def _pass(self, console):
-        """Hand over what is the guest's: all up to a byte 0x01, which begins a line of init's. True if one is there."""
+        """Hand over what is the guest's: all up to a byte 0x01, which begins a line of init's. True
+        if one is there."""
         if b"\1" not in self.pending:
             self._fill(0.1)
         text, mark, rest = self.pending.partition(b"\1")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """
-`tcg` and `kvm`: QEMU's q35 with its own VT-d unit, without and with VMX. lab/machines/nested.py runs the same line
-inside Bochs.
+`tcg` and `kvm`: QEMU's q35 with its own VT-d unit, without and with VMX. lab/machines/nested.py
+runs the same line inside Bochs.
 
 From: lab/machines/__init__.py, lab/machines/nested.py
 
-Options: firmware=uefi (OVMF instead of SeaBIOS), iommu=off (no VT-d), iommu=KEY=VALUE:... (more properties of the unit).
+Options: firmware=uefi (OVMF instead of SeaBIOS), iommu=off (no VT-d), iommu=KEY=VALUE:... (more
+properties of the unit).
 """
 
 import os
@@ -38,7 +39,8 @@ def why_not_kvm():
 
 
 def arguments(boot, accel, iso, folder):
-    """QEMU's command line; output files of the machine go to `folder`. The VT-d unit first: it must precede devices."""
+    """QEMU's command line; output files of the machine go to `folder`. The VT-d unit first: it must
+    precede devices."""
     line = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-m", str(boot.megs), "-smp", str(boot.cpus)]
     if accel == "tcg":
@@ -75,19 +77,24 @@ def _run(scratch, boot, console, accel):
     log = scratch / "qemu.err"
     with Line(boot.gdb) as second:
         if boot.gdb:
-            line += ["-chardev", f"serial,id=second,path={second.name}", "-serial", "chardev:second"]
+            line += ["-chardev", f"serial,id=second,path={second.name}", "-serial",
+                     "chardev:second"]
         with open(log, "w") as errors:
-            child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, stderr=errors)
         with child:
             try:
-                how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, boot.timeout, second)
+                how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console,
+                            boot.timeout, second)
             finally:
                 stop(child)
     detail = log.read_text(errors="replace").strip()
     if how == "off" and child.returncode:
         how = "broken"
-    files = {name: (scratch / name).read_bytes() for name in [*boot.outputs, *boot.files] if (scratch / name).exists()}
-    return Ended(how, console.text(), detail or f"{QEMU} ended with status {child.returncode}", files)
+    files = {name: (scratch / name).read_bytes() for name in [*boot.outputs, *boot.files]
+             if (scratch / name).exists()}
+    return Ended(how, console.text(), detail or f"{QEMU} ended with status {child.returncode}",
+                 files)
 
 
 def _uefi(scratch):

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """
-The image of `nested`: Debian's kernel with KVM, and Debian's QEMU, in a form that Bochs boots in seconds.
+The image of `nested`: Debian's kernel with KVM, and Debian's QEMU, in a form that Bochs boots
+in seconds.
 
 From: lab/machines/nested.py
 To:   lab/nested/init (what runs in it)
 
-Two files, because what GRUB has to read by BIOS calls is slow and what Linux reads by bus-master DMA is not: linux.iso
-(GRUB, the kernel, an initramfs of busybox and a few modules) and programs.img (a disk that is one cpio archive: QEMU,
-its libraries, its firmware). Nothing is installed on the host; the kernel's package is only unpacked.
+Two files, because what GRUB has to read by BIOS calls is slow and what Linux reads by bus-master
+DMA is not: linux.iso (GRUB, the kernel, an initramfs of busybox and a few modules) and programs.img
+(a disk that is one cpio archive: QEMU, its libraries, its firmware). Nothing is installed on the
+host; the kernel's package is only unpacked.
 """
 
 import lzma
@@ -28,9 +30,11 @@ FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "multiboot_dma
 FIRMWARE_FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
 EARLY = ("ata_piix", "sd_mod")              # to reach the disks; KVM's modules are loaded per case
 KVM = ("irqbypass", "kvm", "kvm-intel")
-# A tick of the TSC is an instruction, and ips=100000000 of them are a second, whatever CPUID says of the frequency.
-COMMAND_LINE = ("console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=100000 lpj=400000 "
-                "8250.nr_uarts=2")
+# A tick of the TSC is an instruction, and ips=100000000 of them are a second, whatever CPUID says
+# of the frequency.
+COMMAND_LINE = (
+    "console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=100000 lpj=400000 "
+    "8250.nr_uarts=2")
 SECTOR_TRACK = 16 * 63 * 512                # a flat disk of Bochs is a whole number of cylinders
 
 
@@ -44,7 +48,8 @@ def why_not():
 def ensure():
     """Folder with linux.iso and programs.img; built if need be."""
     stamp = (QEMU.stat().st_size, QEMU.stat().st_mtime_ns)
-    target = cache.folder() / f"nested-{cache.key(INIT.read_text(), Path(__file__).read_text(), stamp)}"
+    key = cache.key(INIT.read_text(), Path(__file__).read_text(), stamp)
+    target = cache.folder() / f"nested-{key}"
     with cache.lock(target.name):
         if not (target / "ready").exists():
             _build(target)
@@ -68,8 +73,10 @@ def _build(target):
 
 
 def _kernel():
-    """Debian's kernel package of this release, unpacked in the cache: its folder. Without network, one kept earlier."""
-    out = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True).stdout
+    """Debian's kernel package of this release, unpacked in the cache: its folder. Without network,
+    one kept earlier."""
+    out = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True,
+                         text=True).stdout
     names = re.findall(r"Depends: (linux-image-\d\S*)", out)
     target = cache.folder() / (names[0] if names else "linux-image")
     if (target / "ready").exists():
@@ -106,7 +113,8 @@ def _module(kernel, name):
 
 
 def _with_needs(kernel, names):
-    """{name: bytes} of the modules and all they depend on, in an order in which they can be inserted."""
+    """{name: bytes} of the modules and all they depend on, in an order in which they can
+    be inserted."""
     chosen = {}
 
     def visit(name):
@@ -146,9 +154,10 @@ def _iso(root, kernel, initramfs, target, words=COMMAND_LINE):
     (root / "boot/initramfs").write_bytes(initramfs)
     (root / "boot/grub/grub.cfg").write_text(
         f"set timeout=0\nlinux /boot/vmlinuz {words}\ninitrd /boot/initramfs\nboot\n")
-    done = subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--fonts=", "--themes=", "--locales=",
-                           "--install-modules=normal linux iso9660 biosdisk configfile boot", "-o", target, root],
-                          capture_output=True, text=True)
+    done = subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--fonts=", "--themes=",
+                           "--locales=",
+                           "--install-modules=normal linux iso9660 biosdisk configfile boot", "-o",
+                           target, root], capture_output=True, text=True)
     if done.returncode:
         raise Unusable(f"grub-mkrescue failed: {done.stderr.strip()[-200:]}")
 
@@ -169,8 +178,8 @@ def _programs(root):
 def cpio(root):
     """The folder as a cpio archive of the kind that Linux takes as an initramfs."""
     names = "\n".join(sorted(str(path.relative_to(root)) for path in root.rglob("*")))
-    return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"], input=names.encode(), cwd=root,
-                          capture_output=True, check=True).stdout
+    return subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"],
+                          input=names.encode(), cwd=root, capture_output=True, check=True).stdout
 
 
 def whole_disk(data, least=0):

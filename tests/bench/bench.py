@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-What operations cost, as a table and as build/bench.json: an object per machine. In the lab a tick of the TSC is an
-instruction, so the figures are instructions, the same from run to run; nothing here is a measurement of time.
+What operations cost, as a table and as build/bench.json: an object per machine. In the lab a tick
+of the TSC is an instruction, so the figures are instructions, the same from run to run; nothing
+here is a measurement of time.
 
 From: make bench      To: guest/programs/bench.c, irq-cost.c and smp.c, which count
 """
@@ -15,7 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Key, what is counted, the most that it may be (None: no promise), KVM's figure in the same Bochs (without / with APICv).
+# Key, what is counted, the most that it may be (None: no promise), KVM's figure in the same Bochs
+# (without / with APICv).
 ROWS = [
     ("cpuid_exit", "CPUID, exit to next guest instruction", 250, "1249 / 1315"),
     ("vmcall", "VMCALL that does nothing", 250, "3554 / 3711"),
@@ -23,7 +25,8 @@ ROWS = [
     ("passed_in", "IN of an assigned device's port", 5, "5081 / 5976"),
     ("direct_mmio_read", "read of an assigned device's register", 5, "7501 / 7963"),
     ("irq_running_posted_exits", "exits of 50 device interrupts, posted by VT-d", 0, ""),
-    *[(f"irq_{state}_{way}", f"MSI to handler: vCPU {state}, {how}", limit if state == "running" else None, kvm if state == "running" else "")
+    *[(f"irq_{state}_{way}", f"MSI to handler: vCPU {state}, {how}",
+       limit if state == "running" else None, kvm if state == "running" else "")
       for way, how, limit, kvm in (("posted", "posted by VT-d", 60, ""),
                                    ("software", "posted by software", 800, "- / 1792 (self-IPI)"),
                                    ("injected", "injected, no APICv", 1400, "6104 / - (self-IPI)"))
@@ -53,12 +56,14 @@ def boot(machine, *words):
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     found = {key: int(value) for key, value in re.findall(r"\| bench (\w+)=(\d+)", run.stdout)}
     if not found or "FAIL" in run.stdout:
-        sys.exit(f"bench: the run on {machine} ended with {run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-500:]}")
+        sys.exit(f"bench: the run on {machine} ended with "
+                 f"{run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-500:]}")
     return run.stdout, found
 
 
 def figures(machine, *words):
-    text, found = boot(machine, "--vm", "kernel=build/guests/bench.elf,name=bench,mem=16M,pci=1234:11e8", *words)
+    text, found = boot(machine, "--vm",
+                       "kernel=build/guests/bench.elf,name=bench,mem=16M,pci=1234:11e8", *words)
     entry = int(re.search(r"entry_tsc=(\d+)", text).group(1))
     found["boot_to_guest"] = found.pop("start_tsc") - entry
     return found
@@ -66,7 +71,8 @@ def figures(machine, *words):
 
 def trace_costs(plain):
     """The same exit with a trace, and by a Hamlet that was built without any."""
-    subprocess.run(["make", "-s", "O=build/no-trace", "EXTRA_CFLAGS=-DTRACE_NEVER", "build/no-trace/hamlet.elf"], cwd=ROOT, check=True)
+    subprocess.run(["make", "-s", "O=build/no-trace", "EXTRA_CFLAGS=-DTRACE_NEVER",
+                    "build/no-trace/hamlet.elf"], cwd=ROOT, check=True)
     traced = figures("lab", "--append", "console=com1 trace=on")
     without = figures("lab", "--kernel", "build/no-trace/hamlet.elf")
     return {"trace_on_cost": traced["cpuid_exit"] - plain["cpuid_exit"],
@@ -77,38 +83,45 @@ def invalidations():
     """A unit's caches flushed by queue and by registers; tests/kernel/vtd_bench.c counts."""
     found = {}
     for way in ("qi", "reg"):
-        found |= boot("lab", "--kernel", "build/hamlet-test.elf", "--append", f"console=com1 ktest=bench_invalidation inv={way}")[1]
+        found |= boot("lab", "--kernel", "build/hamlet-test.elf", "--append",
+                      f"console=com1 ktest=bench_invalidation inv={way}")[1]
     return found
 
 
 def dma_modes():
-    """The same transfer with translation, with addresses by hypercall, and with memory at its own address."""
+    """The same transfer with translation, with addresses by hypercall, and with memory at its
+    own address."""
     found = {}
     for number, mode in enumerate(("vtd", "pv", "identity")):
-        found |= boot("lab", "--append", "console=com1 identity=64M", "--vm",
-                      f"kernel=build/guests/dma-modes.elf,mem=24M,pci=00:02.0,dma={mode},cmdline=mode={number}")[1]
+        vm = (f"kernel=build/guests/dma-modes.elf,mem=24M,pci=00:02.0,dma={mode},"
+              f"cmdline=mode={number}")
+        found |= boot("lab", "--append", "console=com1 identity=64M", "--vm", vm)[1]
     return found
 
 
 def interrupts():
-    """From a device's MSI to the guest's handler, in three states of the vCPU and by three ways of delivery."""
+    """From a device's MSI to the guest's handler, in three states of the vCPU and by three ways
+    of delivery."""
     found = {}
     for way, words in (("posted", "post=hw"), ("software", "post=sw"), ("injected", "apicv=off")):
         for state, cpus, vcpus in ((1, "1", 1), (2, "1", 2), (3, "2", 2)):
-            _, got = boot("lab", "--cpus", cpus, "--append", f"console=com1 {words}", "--vm",
-                          f"kernel=build/guests/irq-cost.elf,mem=16M,vcpus={vcpus},pci=1234:11e8,cmdline=state={state}")
-            found |= {key.replace("_exits", f"_{way}_exits") if "exits" in key else f"{key}_{way}": value
-                      for key, value in got.items()}
+            vm = (f"kernel=build/guests/irq-cost.elf,mem=16M,vcpus={vcpus},pci=1234:11e8,"
+                  f"cmdline=state={state}")
+            _, got = boot("lab", "--cpus", cpus, "--append", f"console=com1 {words}", "--vm", vm)
+            found |= {key.replace("_exits", f"_{way}_exits") if "exits" in key
+                      else f"{key}_{way}": value for key, value in got.items()}
     return found
 
 
 def main():
     results = {"lab": figures("lab")}
-    results["lab"] |= boot("lab", "--vm", "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
+    results["lab"] |= boot("lab", "--vm",
+                           "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
     results["lab"] |= trace_costs(results["lab"]) | invalidations() | dma_modes() | interrupts()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
-    print(f"{'lab: instructions per operation':56} {'Hamlet':>10} {'at most':>8}  KVM without / with APICv")
+    print(f"{'lab: instructions per operation':56} {'Hamlet':>10} {'at most':>8}  KVM without / "
+          f"with APICv")
     for key, words, limit, kvm in ROWS:
         value = results["lab"][key]
         print(f"{key:25} {words:46} {value:10} {'' if limit is None else limit:>8}  {kvm}".rstrip())

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-What each mechanism buys: one guest and one device by plans A, B, C and D, as a table per operation: exits of the guest,
-interrupts that Hamlet took for it, and instructions. In the lab a tick is an instruction, so the figures are the same
-from run to run.
+What each mechanism buys: one guest and one device by plans A, B, C and D, as a table per operation:
+exits of the guest, interrupts that Hamlet took for it, and instructions. In the lab a tick is an
+instruction, so the figures are the same from run to run.
 
-An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself while another takes the interrupts
-that are not posted by VT-d (ticks of two CPUs are a little more than instructions). There B differs from C: B makes the vCPU
-exit, to inject at its entry; C posts into its descriptor and notifies it, which it takes without an exit. On one CPU the
-device's interrupt itself is an exit, and then both cost the same.
+An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself while
+another takes the interrupts that are not posted by VT-d (ticks of two CPUs are a little more than
+instructions). There B differs from C: B makes the vCPU exit, to inject at its entry; C posts into
+its descriptor and notifies it, which it takes without an exit. On one CPU the device's interrupt
+itself is an exit, and then both cost the same.
 
 From: make plans, tests/cases/test_plans.py      To: guest/programs/plans.c, which counts
 """
@@ -36,9 +37,11 @@ def words(plan, cpus):
 
 
 def figures(text):
-    """{operation: (exits, interrupts taken by Hamlet, instructions)} per operation, of a run's console."""
+    """{operation: (exits, interrupts taken by Hamlet, instructions)} per operation, of a
+    run's console."""
     rows = re.findall(r"\| plans (\w+) exits=(\d+) taken=(\d+) ticks=(\d+)", text)
-    return {name: (int(exits) / ROUNDS, int(taken) / ROUNDS, int(ticks) // ROUNDS) for name, exits, taken, ticks in rows}
+    return {name: (int(exits) / ROUNDS, int(taken) / ROUNDS, int(ticks) // ROUNDS)
+            for name, exits, taken, ticks in rows}
 
 
 def both(console):
@@ -50,19 +53,23 @@ def both(console):
 def run(plan):
     def console(cpus):
         vm = f"kernel=build/guests/plans.elf,name=plan{plan},{words(plan, cpus)}"
-        done = subprocess.run(["./hamlet", "run", "--on", "lab", "--cpus", str(cpus), "--timeout", "60", "--vm", vm], cwd=ROOT,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(["./hamlet", "run", "--on", "lab", "--cpus", str(cpus), "--timeout",
+                               "60", "--vm", vm], cwd=ROOT, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors="replace")
         if done.returncode or set(figures(done.stdout)) != set(MEASURED):
-            sys.exit(f"plans: plan {plan} ended with {done.returncode}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
+            sys.exit(f"plans: plan {plan} ended with "
+                     f"{done.returncode}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
         return done.stdout
     return both(console)
 
 
 def main():
-    print("exits, interrupts taken, instructions per".ljust(44) + "".join(name.rjust(20) for name in OPERATIONS))
+    print("exits, interrupts taken, instructions per".ljust(44)
+          + "".join(name.rjust(20) for name in OPERATIONS))
     for plan, what in PLANS.items():
         found = run(plan)
-        cells = (f"{found[name][0]:.2f} {found[name][1]:.2f} {found[name][2]:6d}".rjust(20) for name in OPERATIONS)
+        cells = (f"{found[name][0]:.2f} {found[name][1]:.2f} {found[name][2]:6d}".rjust(20)
+                 for name in OPERATIONS)
         print(f"{plan}: {what}".ljust(44) + "".join(cells))
 
 

@@ -5,11 +5,13 @@ A boot case: what is started, and what the console must and must not show.
 From: tests/cases/test_*.py      To: lab/iso.py, lab/machines/, lab/report.py
 
     CASES = [
-        Case("hello", on="lab", vms=["kernel=hello.elf,mem=16M"], expect=[r"hello, world"], exits={"hello": 1}),
+        Case("hello", on="lab", vms=["kernel=hello.elf,mem=16M"], expect=[r"hello, world"],
+             exits={"hello": 1}),
     ]
 
-A machine that cannot be used here is SKIP with the reason; so is a `skip` line, if the case allows one. A timeout is a
-failure. So is any line that tells of a broken Hamlet, unless the case expects it.
+A machine that cannot be used here is SKIP with the reason; so is a `skip` line, if the case
+allows one. A timeout is a failure. So is any line that tells of a broken Hamlet, unless the case
+expects it.
 """
 
 import re
@@ -36,27 +38,27 @@ BROKEN = (r"panic:", r"\bPANIC\b", r"vmx-abort")
 @dataclass
 class Case:
     name: str
-    on: str = "lab"                                   # lab, tcg, nested, kvm
-    vms: list = field(default_factory=list)           # as --vm; a kernel= without a slash is in build/guests
-    append: str = "console=com1"                      # Hamlet's command line
-    devices: list = field(default_factory=list)       # QEMU -device values
-    outputs: list = field(default_factory=list)       # chardev names; their bytes come back in Got.files
-    files: dict = field(default_factory=dict)         # name -> bytes: {folder}/NAME for QEMU; as they end, in Got.files
-    extras: list = field(default_factory=list)        # more of QEMU's options
-    disks: dict = field(default_factory=dict)         # name -> path of a disk image: drive=NAME in a device
-    acpi: list = field(default_factory=list)          # paths of tables given as modules
-    modules: list = field(default_factory=list)       # (path, words): a module as it is, right or wrong
-    machine: dict = field(default_factory=dict)       # options of the machine: model=, vmx=, apicv=, firmware=
+    on: str = "lab"                              # lab, tcg, nested, kvm
+    vms: list = field(default_factory=list)      # as --vm; kernel= without a slash: build/guests
+    append: str = "console=com1"                 # Hamlet's command line
+    devices: list = field(default_factory=list)  # QEMU -device values
+    outputs: list = field(default_factory=list)  # chardev names; their bytes are in Got.files
+    files: dict = field(default_factory=dict)    # name -> bytes: {folder}/NAME; also in Got.files
+    extras: list = field(default_factory=list)   # more of QEMU's options
+    disks: dict = field(default_factory=dict)    # name -> path of an image, for drive=NAME
+    acpi: list = field(default_factory=list)     # paths of tables given as modules
+    modules: list = field(default_factory=list)  # (path, words): a module as it is, right or wrong
+    machine: dict = field(default_factory=dict)  # its options: model=, vmx=, apicv=, firmware=
     cpus: int = 1
     megs: int = 256
-    timeout: float = 0                                # seconds of this host's clock, 0: PATIENCE
-    expect: list = field(default_factory=list)        # regexes, in this order
-    forbid: list = field(default_factory=list)        # regexes that must not occur
-    exits: dict = field(default_factory=dict)         # VM name -> exit code in its report
-    answers: list = field(default_factory=list)       # (regex, text to type when it is seen, or a function of the match)
-    stop_at: str = ""                                 # end the machine when this is seen: for what does not end
-    gdb: int = 0                                      # TCP port of the second serial line
-    skip: str = ""                                    # a console line of this form is SKIP with that line as reason
+    timeout: float = 0                           # seconds of this host's clock, 0: PATIENCE
+    expect: list = field(default_factory=list)   # regexes, in this order
+    forbid: list = field(default_factory=list)   # regexes that must not occur
+    exits: dict = field(default_factory=dict)    # VM name -> exit code in its report
+    answers: list = field(default_factory=list)  # (regex, text to type then, or a function of it)
+    stop_at: str = ""                            # end the machine here: for what does not end
+    gdb: int = 0                                 # TCP port of the second serial line
+    skip: str = ""                               # a console line like this is SKIP, and the reason
     kernel: Path = ROOT / "build/hamlet.elf"
 
 
@@ -73,7 +75,8 @@ class Skip(Exception):
 
 
 def run(case, scratch, server=None):
-    """Run a case and check it; returns Got. AssertionError: failed. Skip: lacks something. `server`: nested's."""
+    """Run a case and check it; returns Got. AssertionError: failed. Skip: lacks something.
+    `server`: nested's."""
     reason = machines.why_not(case.on)
     if reason:
         raise Skip(f"{case.on}: {reason}")
@@ -85,8 +88,8 @@ def run(case, scratch, server=None):
     iso.build(medium, iso.Menu(case.kernel, case.append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)
-    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, case.gdb, options=case.machine,
-                files=case.files, extras=case.extras, disks=case.disks)
+    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, case.gdb,
+                options=case.machine, files=case.files, extras=case.extras, disks=case.disks)
     console = Console(expect=case.stop_at or None, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
     _keep(case, ended)
@@ -98,28 +101,33 @@ def check(case, ended):
         match = re.search(case.skip, ended.text, re.M)
         if match:
             raise Skip(match.group(0).strip())
-    tail = "\n".join(ended.text.splitlines()[-40:]) + (f"\n({ended.detail})" if ended.detail else "")
-    assert ended.how != "timeout", f"still running when the time was over; the console's end:\n{tail}"
-    assert ended.how != "broken", f"the machine broke down: {ended.detail}; the console's end:\n{tail}"
+    tail = "\n".join(ended.text.splitlines()[-40:])
+    if ended.detail:
+        tail += f"\n({ended.detail})"
+    tail = f"the console's end:\n{tail}"
+    assert ended.how != "timeout", f"still running when the time was over; {tail}"
+    assert ended.how != "broken", f"the machine broke down: {ended.detail}; {tail}"
     assert not case.stop_at or ended.how == "seen", f"ended without {case.stop_at!r}:\n{tail}"
     at = 0
     for pattern in case.expect:
         match = re.compile(pattern, re.M).search(ended.text, at)
-        assert match, f"not shown (in this order): {pattern!r}; the console's end:\n{tail}"
+        assert match, f"not shown (in this order): {pattern!r}; {tail}"
         at = match.end()
     for pattern in [*case.forbid, *BROKEN]:
         match = None if pattern in case.expect else re.search(pattern, ended.text, re.M)
-        assert not match, f"shown, but must not be: {pattern!r} at {match.group(0)!r}; the console's end:\n{tail}"
+        assert not match, f"shown, but must not be: {pattern!r} at {match.group(0)!r}; {tail}"
     seen = report.read(ended.text)
     for name, code in case.exits.items():
-        assert name in seen.vms, f"no report of vm {name}; the console's end:\n{tail}"
-        assert seen.vms[name].exit == str(code), f"vm {name}: exit={seen.vms[name].exit}, not {code}:\n{tail}"
+        assert name in seen.vms, f"no report of vm {name}; {tail}"
+        ended_with = seen.vms[name].exit
+        assert ended_with == str(code), f"vm {name}: exit={ended_with}, not {code}; {tail}"
     return Got(ended.text, ended.files, seen)
 
 
 def _with_folder(vm):
     """kernel=hello.elf means build/guests/hello.elf."""
-    return re.sub(r"\b(kernel|initrd)=([^/,]+)(?=,|$)", lambda m: f"{m.group(1)}={GUESTS / m.group(2)}", vm)
+    return re.sub(r"\b(kernel|initrd)=([^/,]+)(?=,|$)",
+                  lambda m: f"{m.group(1)}={GUESTS / m.group(2)}", vm)
 
 
 def _keep(case, ended):

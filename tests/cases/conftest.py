@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-pytest's side of the boot cases: one nested machine for the whole session, started in the background while the quick
-cases run; a missing need becomes SKIP with its reason.
+pytest's side of the boot cases: one nested machine for the whole session, started in the background
+while the quick cases run; a missing need becomes SKIP with its reason.
 
 From: make test (tests/run.py)      To: tests/cases/case.py
 """
@@ -23,12 +23,15 @@ _ours = set()      # files whose cases this run does, if there is another run
 
 
 def pytest_addoption(parser):
-    parser.addoption("--nested", choices=("no", "first"), help="leave the nested machine's cases out, or begin with them")
-    parser.addoption("--share", metavar="FOLDER", help="with another run at the same time: each file is done by one of the two")
+    parser.addoption("--nested", choices=("no", "first"),
+                     help="leave the nested machine's cases out, or begin with them")
+    parser.addoption("--share", metavar="FOLDER",
+                     help="with another run at the same time: each file is done by one of the two")
 
 
 def pytest_collection_modifyitems(config, items):
-    """The nested cases last: their machine takes most of a minute to come up. Or first, and then the others from their end."""
+    """The nested cases last: their machine takes most of a minute to come up. Or first, and then
+    the others from their end."""
     nested = [item for item in items if _is_nested(item)]
     others = [item for item in items if not _is_nested(item)]
     wanted = config.getoption("--nested")
@@ -41,7 +44,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_ours(item, folder):
-    """The cases of a file belong together; whoever makes the mark first has them."""
+    """The cases of a file belong together; the run that makes the mark first does them."""
     if item.path not in _ours and not _is_nested(item):
         try:
             (Path(folder) / item.path.name).touch(exist_ok=False)
@@ -65,7 +68,9 @@ def _is_nested(item):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "nested: runs on the nested machine (of a test function that builds its own Case)")
+    config.addinivalue_line(
+        "markers",
+        "nested: runs on the nested machine (of a test function that builds its own Case)")
 
 
 def pytest_runtestloop(session):
@@ -91,7 +96,8 @@ def _server(start=False):
 
 @pytest.fixture
 def boot(tmp_path):
-    """boot(Case(...)) runs the case and checks it; what it returns (case.Got) is for further checks."""
+    """boot(Case(...)) runs the case and checks it; what it returns (case.Got) is for
+    further checks."""
     def start(case):
         try:
             return cases.run(case, tmp_path, _server() if case.on == "nested" else None)

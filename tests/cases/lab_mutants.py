@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-Prove that the lab machine notices a forgotten flush: leave one flush, write-back or drain out of Hamlet's VT-d driver, for
-each that there is, and look for a stale hit in the unit's trace, or a kernel test that fails. By hand, from the root, after
-make: tests/cases/lab_mutants.py [WORD]...; only mutants whose text ("vtd/sspt.c:205: flush_range(...") contains a WORD;
-some four seconds for each unit that it is tried on. `make mutants` runs all of them, and those of the model on this machine.
+Prove that the lab machine notices a forgotten flush: leave one flush, write-back or drain out of
+Hamlet's VT-d driver, for each that there is, and look for a stale hit in the unit's trace, or a
+kernel test that fails. By hand, from the root, after make: tests/cases/lab_mutants.py [WORD]...;
+only mutants whose text ("vtd/sspt.c:205: flush_range(...") contains a WORD; some four seconds
+for each unit that it is tried on. `make mutants` runs all of them, and those of the model on
+this machine.
 
-From: -      To: tests/unit/vtd_mutants.py (which lines), tests/cases/test_lab_vtd.py (the same run, unharmed)
+From: -      To: tests/unit/vtd_mutants.py (which lines), tests/cases/test_lab_vtd.py (the same
+run, unharmed)
 """
 
 import re
@@ -23,24 +26,26 @@ from lab import iso, machines                    # noqa: E402
 from lab.machines.boot import Boot, Console      # noqa: E402
 from vtd_mutants import CALL, FILES              # noqa: E402
 
-# Units on which a mistake shows: one that keeps everything for ever, one that keeps absent entries too, one that knows no
-# single pages, one with a write buffer beside another segment's, one whose interrupt entries go one by one, one whose writes
-# linger.
+# Units on which a mistake shows: one that keeps everything, one that keeps absent entries
+# too, one that knows no single pages, one with a write buffer beside another segment's, one whose
+# interrupt entries go one by one, one whose writes linger.
 UNITS = [{}, {"caching_mode": "1"}, {"page_selective": "0"},
-         {"write_buffer": "1", "units": "2", "second_segment": "1", "devices": "1"}, {"index_mask": "0"}, {"hold": "100000"}]
+         {"write_buffer": "1", "units": "2", "second_segment": "1", "devices": "1"},
+         {"index_mask": "0"}, {"hold": "100000"}]
 
-# Mutants that no run on this machine can tell from the driver, by file, line and the line before: why, and which test notices
-# them all the same (tests/unit/vtd_mutants.py).
+# Mutants that no run on this machine can tell from the driver, by file, line and the line before:
+# why, and which test notices them all the same (tests/unit/vtd_mutants.py).
 BEYOND = {
-    ("vtd/context.c", "invalidate_iotlb_all(u);", "invalidate_context_all(u);"):
-        "the flush of domain 0 at attach, an instant later, drops the same; attach_on_a_new_bus in tests/unit/test_vtd_dma.c",
+    ("vtd/context.c", "invalidate_iotlb_all(u);",
+     "invalidate_context_all(u);"): "the flush of domain 0 at attach, an instant later, drops the "
+                                    "same; attach_on_a_new_bus in tests/unit/test_vtd_dma.c",
 }
 
 
 def beyond_reach(name, lines, number):
     """Why lab cannot notice that this line is gone; None: it has to."""
-    return next((why for (file, text, before), why in BEYOND.items()
-                 if file == name and lines[number].strip() == text and lines[number - 1].strip() == before), None)
+    return next((why for (file, text, before), why in BEYOND.items() if file == name
+                 and lines[number].strip() == text and lines[number - 1].strip() == before), None)
 
 
 def noticed(tree, scratch):
@@ -49,7 +54,8 @@ def noticed(tree, scratch):
         options = {"devices": "2", **unit}
         tables = machines.tables("lab", options, 1, scratch)
         modules = [iso.Module(table, "acpi") for table in tables]
-        iso.build(scratch / "mutant.iso", iso.Menu(tree / "build/hamlet-test.elf", "console=com1", modules))
+        iso.build(scratch / "mutant.iso",
+                  iso.Menu(tree / "build/hamlet-test.elf", "console=com1", modules))
         boot = Boot(scratch / "mutant.iso", outputs=["trace"], timeout=30, options=options)
         ended = machines.run("lab", boot, Console())
         trace = ended.files["trace"].decode()
@@ -67,7 +73,8 @@ def mutants(words):
     for name in FILES:
         lines = (ROOT / name).read_text().splitlines()
         for number, line in enumerate(lines):
-            if CALL.match(line) and (not words or any(word in title(name, lines, number) for word in words)):
+            if CALL.match(line) and (not words
+                                     or any(word in title(name, lines, number) for word in words)):
                 yield name, lines, number
 
 
@@ -79,7 +86,8 @@ def leave_out(tree, name, lines, number):
     """Build Hamlet without that line and run it; what gave it away, or None."""
     path = tree / name
     path.write_text("\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n")
-    built = subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree, capture_output=True)
+    built = subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree,
+                           capture_output=True)
     how = noticed(tree, tree.parent) if built.returncode == 0 else "does not build"
     path.write_text("\n".join(lines) + "\n")
     return how
@@ -89,14 +97,16 @@ def main():
     count = {"noticed": 0, "beyond": 0, "UNNOTICED": 0}
     with tempfile.TemporaryDirectory(prefix="hamlet-mutants-") as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "guests", "cases", "unit", "fuzz"))
+        shutil.copytree(ROOT, tree,
+                        ignore=shutil.ignore_patterns(".git", "guests", "cases", "unit", "fuzz"))
         for name, lines, number in mutants(sys.argv[1:]):
             why = beyond_reach(name, lines, number)
             how = why or leave_out(tree, name, lines, number)
             verdict = "beyond" if why else "noticed" if how else "UNNOTICED"
             print(f"{verdict:9} {title(name, lines, number)}  <- {how}", flush=True)
             count[verdict] += 1
-    print(f"{sum(count.values())} mutants: {count['noticed']} noticed in lab, {count['beyond']} beyond its reach (named), "
+    print(f"{sum(count.values())} mutants: {count['noticed']} noticed in lab, {count['beyond']} "
+          f"beyond its reach (named), "
           f"{count['UNNOTICED']} unnoticed")
     return count["UNNOTICED"] > 0 or not sum(count.values())
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user-space driver of the lab device in a Linux that is a guest: by sysfs alone. The device gets our
- * own guest-physical addresses; that they are right is Hamlet's and the remapping unit's work. Its MSI is
- * set to the one vector that Linux only counts: the notification of KVM, "PIN" in /proc/interrupts.
+ * A user-space driver of the lab device in a Linux that is a guest: by sysfs alone. The device
+ * gets our own guest-physical addresses; that they are right is Hamlet's and the remapping
+ * unit's work. Its MSI is set to the one vector that Linux only counts: the notification of KVM,
+ * "PIN" in /proc/interrupts.
  * From: tests/cases/test_linux.py      To: lab/bochs/plugin/device.cc (the device it drives)
  */
 #include <fcntl.h>

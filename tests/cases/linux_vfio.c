@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user-space driver for the lab device, by way of Linux' vfio-pci: moves data with its DMA engine and
- * takes an MSI-X by eventfd. Linux has set up the remapping unit; nothing in here knows of it.
+ * A user-space driver for the lab device, by way of Linux' vfio-pci: moves data with its DMA engine
+ * and takes an MSI-X by eventfd. Linux has set up the remapping unit; nothing in here knows of it.
  * From: tests/cases/test_lab_linux.py      To: lab/bochs/plugin/device.cc (the device it drives)
  */
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-A machine, a firmware or a command line that is not as it should be: one clear line each, and Hamlet ends or goes on.
+A machine, a firmware or a command line that is not as it should be: one clear line each, and Hamlet
+ends or goes on.
 
 From: make test      To: arch/options.c, arch/acpi.c, vmx/caps.c, vtd/dmar.c
 """
@@ -16,17 +17,21 @@ HELLO = "kernel=hello.elf,name=good,mem=4M"
 GOOD = r"good\| Hello"
 
 CASES = [
-    Case("unknown-option", append="console=com1 colour=red", vms=[HELLO], expect=[r'options: unknown option: colour=red', GOOD]),
-    Case("bad-value", append="console=com1 post=maybe", vms=[HELLO], expect=[r'options: bad value: post=maybe', GOOD]),
-    Case("no-serial-port", append="console=com2", vms=[HELLO], machine={"serial": "off"}, expect=[r"soft power off"]),
+    Case("unknown-option", append="console=com1 colour=red", vms=[HELLO],
+         expect=[r'options: unknown option: colour=red', GOOD]),
+    Case("bad-value", append="console=com1 post=maybe", vms=[HELLO],
+         expect=[r'options: bad value: post=maybe', GOOD]),
+    Case("no-serial-port", append="console=com2", vms=[HELLO], machine={"serial": "off"},
+         expect=[r"soft power off"]),
     Case("vmx-locked-off", vms=[HELLO], machine={"vmx": "off"},
          expect=[r"vmx: the firmware has locked VMX off \(IA32_FEATURE_CONTROL=0x1\)", END]),
-    Case("no-ept", vms=[HELLO], machine={"model": "core2_penryn_t9600"}, expect=[r'vmx: this CPU lacks "EPT"', END]),
+    Case("no-ept", vms=[HELLO], machine={"model": "core2_penryn_t9600"},
+         expect=[r'vmx: this CPU lacks "EPT"', END]),
     Case("no-unrestricted-guest", vms=[HELLO], machine={"model": "corei5_lynnfield_750"},
          expect=[r'vmx: this CPU lacks "unrestricted guest"', END]),
     Case("no-vmx", on="tcg", vms=[HELLO], expect=[r'vmx: this CPU lacks "VMX"', END]),
-    Case("no-dmar", vms=["kernel=edu-dma.elf,name=bad,mem=4M,pci=1234:11e8", HELLO], machine={"vtd": "off"},
-         expect=[r"vtd: .*no DMAR", GOOD]),
+    Case("no-dmar", vms=["kernel=edu-dma.elf,name=bad,mem=4M,pci=1234:11e8", HELLO],
+         machine={"vtd": "off"}, expect=[r"vtd: .*no DMAR", GOOD]),
 ]
 
 
@@ -44,7 +49,8 @@ def checksummed(table):
 
 GOOD_DMAR = dmar.table({}, 1)
 DMARS = [
-    ("checksum", GOOD_DMAR[:9] + bytes([GOOD_DMAR[9] ^ 1]) + GOOD_DMAR[10:], r"acpi: .*DMAR.*checksum"),
+    ("checksum", GOOD_DMAR[:9] + bytes([GOOD_DMAR[9] ^ 1]) + GOOD_DMAR[10:],
+     r"acpi: .*DMAR.*checksum"),
     ("truncated", GOOD_DMAR[:40], r"acpi: .*DMAR"),
     ("endless", checksummed(GOOD_DMAR[:48] + b"\0\0\0\0" + GOOD_DMAR[52:]), r"vtd: .*"),
 ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-From GRUB to the end line, on every machine: by BIOS and by UEFI, with and without VMX, and where something is missing.
+From GRUB to the end line, on every machine: by BIOS and by UEFI, with and without VMX, and where
+something is missing.
 """
 
 import pytest
@@ -10,15 +11,22 @@ END = r"^hamlet: end vms=0 failed=0"
 KTEST = ROOT / "build/hamlet-test.elf"
 
 CASES = [
-    Case("bios", on="lab", expect=[r"GRUB: loading Hamlet and 1 module", r"hamlet: boot", r"acpi: tables: DMAR",
-                                     r"vtd: on: units=1", r"posting by hardware possible", END]),
-    Case("no-unit", on="lab", machine={"vtd": "off"}, expect=[r"GRUB: loading Hamlet and 0 module", END]),
-    Case("two-units", on="lab", machine={"units": "2", "devices": "2"}, expect=[r"vtd: on: units=2", END]),
-    Case("bios", on="tcg", expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),
-    Case("uefi", on="tcg", machine={"firmware": "uefi"}, expect=[r"hamlet: boot", r"acpi: tables:", r"pci: functions=", END]),
-    Case("bios", on="nested", expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),
+    Case("bios", on="lab",
+         expect=[r"GRUB: loading Hamlet and 1 module", r"hamlet: boot", r"acpi: tables: DMAR",
+                 r"vtd: on: units=1", r"posting by hardware possible", END]),
+    Case("no-unit", on="lab", machine={"vtd": "off"},
+         expect=[r"GRUB: loading Hamlet and 0 module", END]),
+    Case("two-units", on="lab", machine={"units": "2", "devices": "2"},
+         expect=[r"vtd: on: units=2", END]),
+    Case("bios", on="tcg",
+         expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),
+    Case("uefi", on="tcg", machine={"firmware": "uefi"},
+         expect=[r"hamlet: boot", r"acpi: tables:", r"pci: functions=", END]),
+    Case("bios", on="nested",
+         expect=[r"hamlet: boot", r"acpi: tables:.* DMAR", r"vtd: on: units=1", END]),
     Case("bios", on="kvm", expect=[r"hamlet: boot", END]),
-    Case("kernel-tests", on="lab", kernel=KTEST, expect=[r"ktest: \d+ passed, 0 failed", END], forbid=[r"ktest: FAIL"]),
+    Case("kernel-tests", on="lab", kernel=KTEST, expect=[r"ktest: \d+ passed, 0 failed", END],
+         forbid=[r"ktest: FAIL"]),
     Case("kernel-tests", on="tcg", kernel=KTEST, devices=["edu,addr=4"],
          expect=[r"ktest: \d+ passed, 0 failed", END], forbid=[r"ktest: FAIL"]),
     Case("two-processors", on="lab", cpus=2, expect=[r"cpu: online=2", END]),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-The line itself: whose input is whose, that none of it gets lost, that nobody is talked down, and the launcher's last screen.
+The line itself: which VM gets the input, that none of it gets lost, that no VM talks the monitor
+down, and the launcher's last screen.
 
-From: make test      To: monitor/term/console.c, guest/pc/vuart.c, arch/uart.c; guest/programs/chatter.c; the launcher `hamlet`
+From: make test      To: monitor/term/console.c, guest/pc/vuart.c, arch/uart.c; guest/programs/chatter.c;
+the launcher `hamlet`
 """
 
 import re
@@ -29,13 +31,17 @@ def heard(text):
 
 
 def test_flood(boot):
-    """A guest that prints without end: the monitor is called, answers in peace, and the guest goes on."""
+    """A guest that prints without end: the monitor is called, answers in peace, and the guest
+    goes on."""
     got = boot(Case("flood", vms=[listener("flood", flood=1), listener("other")], answers=[
-        (r"line 20 of", TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, "exits flood\r"), (PROMPT, TO_MONITOR),
+        (r"line 20 of", TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, "exits flood\r"),
+        (PROMPT, TO_MONITOR),
         (r"flood has the console[\s\S]*line \d+ of", HELP), (r"Ctrl-A x [\s\S]*line \d+ of", OFF)],
-        expect=[r"^flood\| line 20 of", r"The monitor has the console", r"^\(hamlet\) vm$", r"^vm=flood state=running",
-                r"^  top ports: 0x3f8=\d+", r"^vm=flood has the console", r"^flood\| line \d+", r"^Ctrl-A n", r"^flood\| line \d+",
-                r"^hamlet: end vms=2"]))
+                    expect=[r"^flood\| line 20 of", r"The monitor has the console",
+                            r"^\(hamlet\) vm$", r"^vm=flood state=running",
+                            r"^  top ports: 0x3f8=\d+", r"^vm=flood has the console",
+                            r"^flood\| line \d+", r"^Ctrl-A n", r"^flood\| line \d+",
+                            r"^hamlet: end vms=2"]))
     quiet = got.text[got.text.index("The monitor has"):got.text.index("vm=flood has the console")]
     assert "flood|" not in quiet, "the guest has talked into the monitor's answers"
 
@@ -50,47 +56,61 @@ def test_pasted_line_is_whole(boot):
 
 
 def test_out_of_a_guest_that_does_not_read(boot):
-    """Ctrl-A is heard; what the guest had no room for is no command, and it is said how much that was."""
+    """Ctrl-A is heard; what the guest had no room for is no command, and it is said how much
+    that was."""
     boot(Case("out", vms=[listener("deaf", slow=10**12)], answers=[
         (r"I listen", LINE[:3000] + "\r" + TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, OFF)],
-        expect=[r"^hamlet: typed=lost bytes=9\d\d", r"^vm=deaf state=running"], forbid=[r"no such command"]))
+              expect=[r"^hamlet: typed=lost bytes=9\d\d", r"^vm=deaf state=running"],
+              forbid=[r"no such command"]))
 
 
 def test_typed_while_nobody_looks(boot):
-    """Making a big VM takes longer than the port's FIFO holds what is typed: that some of it is lost is said."""
-    boot(Case("overrun", vms=["kernel=chatter.elf,name=one,mem=200M"], answers=[(r"vm: free-pages", LINE[:400]), (r"I listen", OFF)],
+    """Making a big VM takes longer than the port's FIFO holds what is typed: that some of it is
+    lost is said."""
+    boot(Case("overrun", vms=["kernel=chatter.elf,name=one,mem=200M"],
+              answers=[(r"vm: free-pages", LINE[:400]), (r"I listen", OFF)],
               expect=[r"^hamlet: typed=lost bytes=\d+"]))
 
 
 def test_keys(boot):
-    """Ctrl-A n moves the focus, Ctrl-A twice is one for the guest, another key after it is none; twice Ctrl-A x ends at once."""
-    boot(Case("keys", vms=[listener("one"), listener("two"), "kernel=endless.bin,name=loop,mem=4M"], answers=[
-        (r"(I listen[\s\S]*){2}", NEXT), (r"vm=two has the console", "x\x01\x01\x01qy\r"), (r"vm=two exit=[\s\S]*vm=one has the console", "abc\r"),
-        (r"vm=one exit=", OFF)],
-        expect=[r"^vm=two has the console", r"^two\| " + heard("x\x01y"), r"^vm=one has the console", r"^one\| " + heard("abc"), r'^hamlet: vm=loop why="ended at the console"']))
+    """Ctrl-A n moves the focus, Ctrl-A twice is one for the guest, another key after it is none;
+    twice Ctrl-A x ends at once."""
+    boot(Case("keys", vms=[listener("one"), listener("two"), "kernel=endless.bin,name=loop,mem=4M"],
+              answers=[
+                  (r"(I listen[\s\S]*){2}", NEXT), (r"vm=two has the console", "x\x01\x01\x01qy\r"),
+                  (r"vm=two exit=[\s\S]*vm=one has the console", "abc\r"),
+                  (r"vm=one exit=", OFF)],
+              expect=[r"^vm=two has the console", r"^two\| " + heard("x\x01y"),
+                      r"^vm=one has the console", r"^one\| " + heard("abc"),
+                      r'^hamlet: vm=loop why="ended at the console"']))
 
 
 def launch(*arguments):
-    return subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--timeout", "90", *arguments], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, errors="replace")
+    return subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--timeout", "90", *arguments],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          errors="replace")
 
 
 def test_last_screen():
     """What came of each VM, in a row of its own; the status is the guest's that failed."""
-    run = launch("--vm", f"kernel={GUESTS}/hello.elf,mem=4M", "--vm", f"kernel={GUESTS}/triple-fault.bin,name=dies,mem=4M",
-                 "--vm", f"kernel={GUESTS}/hello.elf,name=none,mem=3M")
+    run = launch("--vm", f"kernel={GUESTS}/hello.elf,mem=4M", "--vm",
+                 f"kernel={GUESTS}/triple-fault.bin,name=dies,mem=4M", "--vm",
+                 f"kernel={GUESTS}/hello.elf,name=none,mem=3M")
     rows = re.findall(r"^\[hamlet\] (.*)$", run.stderr, re.M)
     assert run.returncode == 254, run.stderr
     assert any(re.match(r"VM +exit +exits +faults", row) for row in rows), rows
     assert any(re.match(r"hello +1 \(ok\) +22 +0 +io-instruction 2\d", row) for row in rows), rows
-    assert any(re.match(r"dies +254 +\d+ +0 .*triple-fault 1.* triple fault$", row) for row in rows), rows
+    assert any(re.match(r"dies +254 +\d+ +0 .*triple-fault 1.* triple fault$", row)
+               for row in rows), rows
     assert re.match(r"lab: 2 of 3 VMs have ended, \d+ s$", rows[-1]), rows
 
 
 def test_progress(tmp_path):
-    """What takes long is told while it lasts, in one line of the terminal: how much has come, and for how many seconds."""
+    """A long step is shown while it lasts, in one line of the terminal: how much has come, and for
+    how many seconds."""
     (tmp_path / "part").write_bytes(bytes(2_500_000))
-    program = f"import lab.say, pathlib; lab.say.patiently('a download', ['sleep', '1'], pathlib.Path('{tmp_path}'))"
+    program = ("import lab.say, pathlib; lab.say.patiently('a download', ['sleep', '1'], "
+               f"pathlib.Path('{tmp_path}'))")
     child = pexpect.spawn(sys.executable, ["-c", program], cwd=ROOT, encoding="utf-8", timeout=30)
     child.expect(r"\[hamlet\] a download \.\.\.\r\n\r\x1b\[K\[hamlet\] a download: 2\.5 MB \(0 s\)")
     child.expect(r"\r\x1b\[K\[hamlet\] a download: done \(\d+ s\)")

@@ -14,20 +14,25 @@ PAIR = "kernel=dma-pair.elf,mem=16M,timeout=60"
 
 
 def test_storm(boot):
-    """100,000 DMAs into nothing: the device is parked and comes back by a reset; the other VM and the console go on."""
+    """100,000 DMAs into nothing: the device is parked and comes back by a reset; the other VM and
+    the console go on."""
     got = boot(Case("storm", machine={"devices": "2"}, timeout=120,
                     vms=["kernel=storm.elf,mem=16M,pci=00:02.0,timeout=60",
                          f"{PAIR},pci=00:03.0,cmdline=\"seed=2 rounds=2000\""],
-                    expect=[r"storm: vm=storm 00:02.0 had 256 faults in \d+ us: parked", r"^dma-pair\| round 1500",
-                            r"storm\| attempts=100000 faults=256 parked=1", r"storm: vm=storm 00:02.0 was reset: returned",
-                            r"storm\| reset, and of use again", r"vm=storm device=00:02.0 device-faults=256 storms=1 parked=0"],
+                    expect=[r"storm: vm=storm 00:02.0 had 256 faults in \d+ us: parked",
+                            r"^dma-pair\| round 1500",
+                            r"storm\| attempts=100000 faults=256 parked=1",
+                            r"storm: vm=storm 00:02.0 was reset: returned",
+                            r"storm\| reset, and of use again",
+                            r"vm=storm device=00:02.0 device-faults=256 storms=1 parked=0"],
                     exits={"storm": 1, "dma-pair": 1}))
     assert len(re.findall("fault|blocked", got.text)) < 100, "the console belongs to the faults"
     assert re.search(r"vm=dma-pair exit=1 exits=\d+ faults=0", got.text)
 
 
 def pair(on, **more):
-    return Case("dma-pair", on=on, timeout=200, expect=[r"hamlet: end vms=2 failed=0"], exits={"one": 1, "two": 1}, **more)
+    return Case("dma-pair", on=on, timeout=200, expect=[r"hamlet: end vms=2 failed=0"],
+                exits={"one": 1, "two": 1}, **more)
 
 
 def check_pair(text):
@@ -40,26 +45,32 @@ def check_pair(text):
 
 def test_pair_lab(boot):
     got = boot(pair("lab", machine={"devices": "2"}, outputs=["trace"],
-                    vms=[f"{PAIR},name=one,pci=00:02.0,cmdline=seed=1", f"{PAIR},name=two,pci=00:03.0,cmdline=seed=2"]))
+                    vms=[f"{PAIR},name=one,pci=00:02.0,cmdline=seed=1",
+                         f"{PAIR},name=two,pci=00:03.0,cmdline=seed=2"]))
     check_pair(got.text)
     assert " stale " not in got.files["trace"].decode()
 
 
 @pytest.mark.nested
 def test_pair_nested(boot):
-    """The same with QEMU's unit and devices; each behind a root port, as devices of one group have one owner."""
+    """The same with QEMU's unit and devices; each behind a root port, as devices of one group have
+    one owner."""
     edu = "edu,dma_mask=0xffffffffffffffff,bus=port{0}"
     port = "pcie-root-port,id=port{0},chassis={0},slot={0}"
-    got = boot(pair("nested", devices=[port.format(1), edu.format(1), port.format(2), edu.format(2)],
+    got = boot(pair("nested",
+                    devices=[port.format(1), edu.format(1), port.format(2), edu.format(2)],
                     vms=[f"{PAIR},name=one,pci=1234:11e8#0,cmdline=\"seed=1 rounds=20\"",
                          f"{PAIR},name=two,pci=1234:11e8#1,cmdline=\"seed=2 rounds=20\""]))
     check_pair(got.text)
 
 
-RACES = [   # machine, its options, devices: pieces that come slowly; writes that stay in the root complex
+RACES = [
+    # machine, its options, devices: pieces that come slowly; writes that stay in the root complex
     ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400"}, 0),
     ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400", "hold": "3000"}, 0),
-    ("lab", {"devices": "4", "dma_split": "64", "dma_delay": "400", "hold": "3000", "slow": "2000", "queue": "0"}, 0),
+    ("lab",
+     {"devices": "4", "dma_split": "64", "dma_delay": "400", "hold": "3000", "slow": "2000",
+      "queue": "0"}, 0),
     ("tcg", {}, 8),
     pytest.param("nested", {}, 4, marks=pytest.mark.nested),
 ]
@@ -68,12 +79,13 @@ RACES = [   # machine, its options, devices: pieces that come slowly; writes tha
 @pytest.mark.parametrize("on,machine,devices", RACES)
 def test_no_write_after_unmap(boot, on, machine, devices):
     """10,000 times a page is unmapped under DMA; see tests/kernel/vtd_race.c."""
-    got = boot(Case(f"race-{'-'.join(machine)}", on=on, machine=machine, timeout=300, kernel=ROOT / "build/hamlet-test.elf",
+    got = boot(Case(f"race-{'-'.join(machine)}", on=on, machine=machine, timeout=300,
+                    kernel=ROOT / "build/hamlet-test.elf",
                     devices=["edu,dma_mask=0xffffffffffffffff"] * devices,
                     append="console=com1 ktest=vtd_no_write_after_unmap",
                     expect=[r"ktest: rounds=10000 ", r"ktest: PASS vtd_no_write_after_unmap"]))
-    # The round must have had something to lose. An edu of QEMU's takes 100 ms, so on a fast host few rounds meet one; in
-    # lab every round does.
+    # The round must have had something to lose. An edu of QEMU's takes 100 ms, so on a fast host
+    # few rounds meet one; in lab every round does.
     assert int(re.search(r"with-arrivals=(\d+)", got.text).group(1)) > (0 if devices else 9000)
 
 
@@ -81,22 +93,29 @@ MODES = "kernel=dma-modes.elf,mem=24M,timeout=60,pci=00:02.0"
 
 
 def test_pv(boot):
-    """dma=pv: host addresses by hypercall, pins counted, said to be unsafe, and no trace of it at the end."""
+    """dma=pv: host addresses by hypercall, pins counted, said to be unsafe, and no trace of it at
+    the end."""
     got = boot(Case("dma-pv", vms=[f"{MODES},dma=pv,cmdline=mode=1"], outputs=["trace"],
-                    expect=[r"vm=dma-modes 00:02.0 UNSAFE dma=pv: ", r"dma=pv: gpa=0x1200000 is hpa=0x(?!1200000)",
-                            r"pins are counted", r"bench dma_pv_transfer=\d+", r"vm=dma-modes dma=pv pinned=0"],
+                    expect=[r"vm=dma-modes 00:02.0 UNSAFE dma=pv: ",
+                            r"dma=pv: gpa=0x1200000 is hpa=0x(?!1200000)", r"pins are counted",
+                            r"bench dma_pv_transfer=\d+", r"vm=dma-modes dma=pv pinned=0"],
                     exits={"dma-modes": 1}))
     free = re.findall(r"vm: free-pages=(\d+)", got.text)
     assert len(free) == 2 and free[0] == free[1], free
     host = re.search(r"gpa=0x1200000 is hpa=0x(\w+)", got.text).group(1)
-    assert re.search(rf"dma read sid=00:02.0 did=\d+ iova=0x{host} hpa=0x{host} ", got.files["trace"].decode())
+    assert re.search(rf"dma read sid=00:02.0 did=\d+ iova=0x{host} hpa=0x{host} ",
+                     got.files["trace"].decode())
 
 
 def test_vtd_mode(boot):
-    """The same program with translation: nothing to ask for, the device uses what the guest sees."""
-    got = boot(Case("dma-vtd", vms=[f"{MODES},dma=vtd,cmdline=mode=0"], outputs=["trace"], forbid=["UNSAFE"],
-                    expect=[r"dma=vtd: gpa=0x1200000", r"bench dma_vtd_transfer=\d+"], exits={"dma-modes": 1}))
-    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x(?!1200000)", got.files["trace"].decode())
+    """The same program with translation: nothing to ask for, the device uses what the
+    guest sees."""
+    got = boot(Case("dma-vtd", vms=[f"{MODES},dma=vtd,cmdline=mode=0"], outputs=["trace"],
+                    forbid=["UNSAFE"],
+                    expect=[r"dma=vtd: gpa=0x1200000", r"bench dma_vtd_transfer=\d+"],
+                    exits={"dma-modes": 1}))
+    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x(?!1200000)",
+                     got.files["trace"].decode())
 
 
 def test_no_pass_through(boot):
@@ -106,18 +125,25 @@ def test_no_pass_through(boot):
 
 
 def test_identity(boot):
-    """dma=identity: one VM has its RAM where it sees it, if Hamlet kept the memory; a second one is refused."""
-    got = boot(Case("dma-identity", append="console=com1 identity=64M", outputs=["trace"], machine={"devices": "2"},
-                    vms=[f"{MODES},dma=identity,cmdline=mode=2",
-                         "kernel=dma-modes.elf,name=second,mem=24M,pci=00:03.0,dma=identity,cmdline=mode=2"],
-                    expect=[r"vm=dma-modes gpa=hpa from 0x1000000 to 0x1800000", r"vm=dma-modes 00:02.0 UNSAFE dma=identity: ",
-                            r"vm=second dma=identity: another VM has it", r"vm=second is not started",
-                            r"dma=identity: gpa=0x1200000 is hpa=0x1200000, the pattern came back"], exits={"dma-modes": 1}))
+    """dma=identity: one VM has its RAM where it sees it, if Hamlet kept the memory; a second one
+    is refused."""
+    got = boot(Case(
+        "dma-identity", append="console=com1 identity=64M", outputs=["trace"],
+        machine={"devices": "2"},
+        vms=[f"{MODES},dma=identity,cmdline=mode=2",
+             "kernel=dma-modes.elf,name=second,mem=24M,pci=00:03.0,dma=identity,cmdline=mode=2"],
+        expect=[r"vm=dma-modes gpa=hpa from 0x1000000 to 0x1800000",
+                r"vm=dma-modes 00:02.0 UNSAFE dma=identity: ",
+                r"vm=second dma=identity: another VM has it", r"vm=second is not started",
+                r"dma=identity: gpa=0x1200000 is hpa=0x1200000, the pattern came back"],
+        exits={"dma-modes": 1}))
     free = re.findall(r"vm: free-pages=(\d+)", got.text)
     assert len(free) == 2 and free[0] == free[1], free
-    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x1200000 ", got.files["trace"].decode())
+    assert re.search(r"dma read sid=00:02.0 did=\d+ iova=0x1200000 hpa=0x1200000 ",
+                     got.files["trace"].decode())
 
 
 def test_identity_not_kept(boot):
     boot(Case("dma-identity-none", vms=[f"{MODES},dma=identity,cmdline=mode=2"],
-              expect=[r"vm=dma-modes dma=identity mem=24M: not above 16M and within identity=0M", r"vm=dma-modes is not started"]))
+              expect=[r"vm=dma-modes dma=identity mem=24M: not above 16M and within identity=0M",
+                      r"vm=dma-modes is not started"]))

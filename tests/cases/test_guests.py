@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Guests without a device: the smallest VM, kernels of every format, exits that are answered, guests that misbehave, the
-local APIC with and without hardware help, several processors, and what is wrong with a configuration.
+Guests without a device: the smallest VM, kernels of every format, exits that are answered, guests
+that misbehave, the local APIC with and without hardware help, several processors, and what is wrong
+with a configuration.
 
 From: make test      To: guest/programs/ (what runs), guest/life/report.c (what is looked for)
 """
@@ -12,81 +13,113 @@ import pytest
 from case import Case
 
 MISBEHAVIOUR = [
-    r"misbehave\| VMX instructions: #UD", r"misbehave\| CR4.VMXE: #GP", r"misbehave\| reserved bits and absent MSRs: #GP",
+    r"misbehave\| VMX instructions: #UD", r"misbehave\| CR4.VMXE: #GP",
+    r"misbehave\| reserved bits and absent MSRs: #GP",
     r"gpa=0xbf000000: nobody is there", r"misbehave\| memory that is not there: reads as ones",
     r"misbehave\| ports that are not there: read as ones", r"misbehave\| a jump to nowhere: #UD",
 ]
-APIC = [line for mode in ("xapic", "x2apic") for line in (
-    rf"apic\| {mode}: registers and priorities are right", rf"apic\| {mode}: self-ipi=1000 exits=",
-    rf"apic\| {mode}: the timer is right, once and periodic", rf"apic\| {mode}: TSC-deadline is right")]
-SMP = [r"smp\| 4 processors", r"smp\| counted to 40000 together", r"smp\| each of the others answered 100 pings"]
+APIC = [line for mode in ("xapic", "x2apic")
+        for line in (
+            rf"apic\| {mode}: registers and priorities are right",
+            rf"apic\| {mode}: self-ipi=1000 exits=",
+            rf"apic\| {mode}: the timer is right, once and periodic",
+            rf"apic\| {mode}: TSC-deadline is right")]
+SMP = [r"smp\| 4 processors", r"smp\| counted to 40000 together",
+       r"smp\| each of the others answered 100 pings"]
 
 CASES = [
     Case("one-instruction-once", vms=["kernel=one-instruction.bin,mem=4M,run=1"],
-         expect=[r"kernel=flat", r"exits.monitor-trap-flag=1$", r"run=1 rax=0x7 length=7", r"exit=0 exits=1 "],
-         exits={"one-instruction": 0}),
+         expect=[r"kernel=flat", r"exits.monitor-trap-flag=1$", r"run=1 rax=0x7 length=7",
+                 r"exit=0 exits=1 "], exits={"one-instruction": 0}),
     Case("one-instruction-many", vms=["kernel=one-instruction.bin,mem=4M,run=1000"],
-         expect=[r"exits.monitor-trap-flag=1000$", r"run=1000 rax=0x7 length=7", r"exit=0 exits=1000 "]),
-    Case("hello", vms=["kernel=hello.elf,mem=16M"], expect=[r"kernel=ELF64", r"^hello\| Hello from a guest\."],
-         exits={"hello": 1}),
-    Case("multiboot", vms=['kernel=multiboot1.bin,mem=4M,cmdline="the first"',
-                           'kernel=multiboot2.bin,mem=4M,cmdline="the second"'],
-         expect=[r"multiboot1\| the first", r"multiboot2\| the second"], exits={"multiboot1": 1, "multiboot2": 1}),
+         expect=[r"exits.monitor-trap-flag=1000$", r"run=1000 rax=0x7 length=7",
+                 r"exit=0 exits=1000 "]),
+    Case("hello", vms=["kernel=hello.elf,mem=16M"],
+         expect=[r"kernel=ELF64", r"^hello\| Hello from a guest\."], exits={"hello": 1}),
+    Case("multiboot",
+         vms=['kernel=multiboot1.bin,mem=4M,cmdline="the first"',
+              'kernel=multiboot2.bin,mem=4M,cmdline="the second"'],
+         expect=[r"multiboot1\| the first", r"multiboot2\| the second"],
+         exits={"multiboot1": 1, "multiboot2": 1}),
     Case("real-mode", vms=["kernel=boot-sector.bin,mem=4M"],
-         expect=[r"kernel=boot-sector", r"^boot-sector\| real mode", r"\| protected mode", r"\| real mode"],
-         exits={"boot-sector": 1}),
-    Case("paging-of-32-bits", vms=["kernel=paging32.bin,mem=8M"], forbid=["WRONG"], exits={"paging32": 1},
-         expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits", r"\| a reserved bit: #GP"]),
+         expect=[r"kernel=boot-sector", r"^boot-sector\| real mode", r"\| protected mode",
+                 r"\| real mode"], exits={"boot-sector": 1}),
+    Case("paging-of-32-bits", vms=["kernel=paging32.bin,mem=8M"], forbid=["WRONG"],
+         exits={"paging32": 1},
+         expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits",
+                 r"\| a reserved bit: #GP"]),
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
-         expect=[r"ports: answered in the right part of RAX", r"\| out of a string$", r"strings: both directions"],
-         exits={"cpuid-port": 1}),
-    Case("console-input", vms=["kernel=echo.elf,mem=4M"], answers=[(r"echo\| who is there\? ", "Bernardo\r")],
+         expect=[r"ports: answered in the right part of RAX", r"\| out of a string$",
+                 r"strings: both directions"], exits={"cpuid-port": 1}),
+    Case("console-input", vms=["kernel=echo.elf,mem=4M"],
+         answers=[(r"echo\| who is there\? ", "Bernardo\r")],
          expect=[r"^echo\| who is there\? ", r"^echo\| good day, Bernardo$"], exits={"echo": 1}),
-    Case("power", vms=["kernel=power.elf,mem=4M"], answers=[(r"power\| What\?", key) for key in "csro"],
-         expect=[r"^power\| the clock goes", r"^power\| still here", r"vm=power reset$", r"^power\| What\?"], forbid=["not reset", "not off", "FAIL"],
-         exits={"power": 0}),
-    Case("reboot", vms=["kernel=reboot.bin,mem=4M"], stop_at=r"vm=reboot reset[\s\S]*vm=reboot reset"),
+    Case("power", vms=["kernel=power.elf,mem=4M"],
+         answers=[(r"power\| What\?", key) for key in "csro"],
+         expect=[r"^power\| the clock goes", r"^power\| still here", r"vm=power reset$",
+                 r"^power\| What\?"], forbid=["not reset", "not off", "FAIL"], exits={"power": 0}),
+    Case("reboot", vms=["kernel=reboot.bin,mem=4M"],
+         stop_at=r"vm=reboot reset[\s\S]*vm=reboot reset"),
     # Each is stopped or answered as hardware would, and the next one runs.
     Case("misbehaviour",
-         vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M", "kernel=endless.bin,mem=4M,timeout=1",
-              "kernel=dead-halt.bin,mem=4M", "kernel=hello.elf,mem=4M"],
-         expect=[r"hamlet: end vms=5 failed=2"], exits={"triple-fault": 254, "misbehave": 1, "endless": 254, "dead-halt": 0,
-                                                        "hello": 1}),
+         vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M",
+              "kernel=endless.bin,mem=4M,timeout=1", "kernel=dead-halt.bin,mem=4M",
+              "kernel=hello.elf,mem=4M"], expect=[r"hamlet: end vms=5 failed=2"],
+         exits={"triple-fault": 254, "misbehave": 1, "endless": 254, "dead-halt": 0, "hello": 1}),
     Case("misbehaviour-answers", vms=["kernel=misbehave.elf,mem=4M"], expect=MISBEHAVIOUR),
     Case("crash-report", vms=["kernel=triple-fault.bin,mem=4M"],
-         expect=[r'last-exit="triple fault"', r"rip=0000000000100007", r'why="triple fault"', r"exit=254"]),
-    # What APIC virtualization serves without an exit; a deadline costs two, to be set and to come. (Time slices end too.)
+         expect=[r'last-exit="triple fault"', r"rip=0000000000100007", r'why="triple fault"',
+                 r"exit=254"]),
+    # What APIC virtualization serves without an exit; a deadline costs two, to be set and to come.
+    # (Time slices end too.)
     Case("apic", vms=["kernel=apic.elf,mem=4M,timeout=60"],
-         expect=[rf"\| {mode}: {line}" for mode in ("xapic", "x2apic") for line in (
-             r"self-ipi=1000 exits=0$", r"tpr=1000 exits=0$", r"deadlines=100 exits=20\d$")] + APIC[-1:], exits={"apic": 1}),
-    Case("apic-by-software", append="console=com1 apicv=off", vms=["kernel=apic.elf,mem=4M,timeout=60"],
-         expect=[r"apicv=off", *APIC], exits={"apic": 1}),
-    Case("smp", cpus=2, vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP, exits={"smp": 1}),
-    Case("smp-one-cpu", vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP, exits={"smp": 1}),
+         expect=[rf"\| {mode}: {line}" for mode in ("xapic", "x2apic")
+                 for line in (
+                     r"self-ipi=1000 exits=0$", r"tpr=1000 exits=0$", r"deadlines=100 exits=20\d$")]
+         + APIC[-1:], exits={"apic": 1}),
+    Case("apic-by-software", append="console=com1 apicv=off",
+         vms=["kernel=apic.elf,mem=4M,timeout=60"], expect=[r"apicv=off", *APIC],
+         exits={"apic": 1}),
+    Case("smp", cpus=2, vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP,
+         exits={"smp": 1}),
+    Case("smp-one-cpu", vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP,
+         exits={"smp": 1}),
     Case("smp-by-software", cpus=2, append="console=com1 apicv=off",
-         vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP, exits={"smp": 1}),
-    # A TLB shootdown for a vCPU that computes on a CPU of its own: into its descriptor, and no exit there. Without posting one each.
-    Case("smp-posted", cpus=2, vms=['kernel=smp.elf,mem=4M,vcpus=2,cmdline="cpus=2 computing=1000",timeout=60'],
+         vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP,
+         exits={"smp": 1}),
+    # A TLB shootdown for a vCPU that computes on a CPU of its own: into its descriptor, and no exit
+    # there. Without posting one each.
+    Case("smp-posted", cpus=2,
+         vms=['kernel=smp.elf,mem=4M,vcpus=2,cmdline="cpus=2 computing=1000",timeout=60'],
          expect=[r"\| computing: pings=1000 exits=0$"], exits={"smp": 1}),
     Case("smp-not-posted", cpus=2, append="console=com1 post=off",
          vms=['kernel=smp.elf,mem=4M,vcpus=2,cmdline="cpus=2 computing=1000",timeout=60'],
          expect=[r"\| computing: pings=1000 exits=1\d\d\d$"], exits={"smp": 1}),
     Case("nested-guests", on="nested", append="console=com1",
-         vms=["kernel=one-instruction.bin,mem=4M,run=10", "kernel=cpuid-port.elf,mem=4M", "kernel=misbehave.elf,mem=4M",
-              "kernel=hello.elf,mem=4M"],
-         expect=[r"hamlet: end vms=4 failed=0"], exits={"one-instruction": 0, "cpuid-port": 1, "misbehave": 1, "hello": 1}),
-    Case("nested-apic", on="nested", vms=["kernel=apic.elf,mem=4M,timeout=60"], expect=APIC, exits={"apic": 1}),
+         vms=["kernel=one-instruction.bin,mem=4M,run=10", "kernel=cpuid-port.elf,mem=4M",
+              "kernel=misbehave.elf,mem=4M", "kernel=hello.elf,mem=4M"],
+         expect=[r"hamlet: end vms=4 failed=0"],
+         exits={"one-instruction": 0, "cpuid-port": 1, "misbehave": 1, "hello": 1}),
+    Case("nested-apic", on="nested", vms=["kernel=apic.elf,mem=4M,timeout=60"], expect=APIC,
+         exits={"apic": 1}),
 ]
 
 HELLO = "kernel=hello.elf,name=good,mem=4M"
-BAD = [     # what is wrong, the VM's line, the line that says so
+BAD = [
+    # what is wrong, the VM's line, the line that reports it
     ("text", "kernel={text},name=bad,mem=4M", r"load: vm=bad kernel: is no kernel: a text file"),
-    ("empty", "kernel={empty},name=bad,mem=4M", r"load: vm=bad kernel: is no kernel: an empty file"),
-    ("too-much-memory", "kernel=hello.elf,name=bad,mem=64G", r"vm=bad mem=65536M: not that much memory in one piece"),
-    ("unknown-key", "kernel=hello.elf,name=bad,color=red", r"config: module=\d vm=bad color=red: unknown key"),
-    ("out-of-range", "kernel=hello.elf,name=bad,vcpus=99", r"config: module=\d vm=bad vcpus=99: out of range"),
-    ("device-not-there", "kernel=hello.elf,name=bad,mem=4M,pci=00:1e.0", r"vm=bad pci=00:1e.0: there is no such device"),
-    ("device-twice", "kernel=hello.elf,name=bad,mem=4M,pci=00:02.0,pci=0:2.0", r"vm=bad pci=0:2.0: given twice"),
+    ("empty", "kernel={empty},name=bad,mem=4M",
+     r"load: vm=bad kernel: is no kernel: an empty file"),
+    ("too-much-memory", "kernel=hello.elf,name=bad,mem=64G",
+     r"vm=bad mem=65536M: not that much memory in one piece"),
+    ("unknown-key", "kernel=hello.elf,name=bad,color=red",
+     r"config: module=\d vm=bad color=red: unknown key"),
+    ("out-of-range", "kernel=hello.elf,name=bad,vcpus=99",
+     r"config: module=\d vm=bad vcpus=99: out of range"),
+    ("device-not-there", "kernel=hello.elf,name=bad,mem=4M,pci=00:1e.0",
+     r"vm=bad pci=00:1e.0: there is no such device"),
+    ("device-twice", "kernel=hello.elf,name=bad,mem=4M,pci=00:02.0,pci=0:2.0",
+     r"vm=bad pci=0:2.0: given twice"),
 ]
 
 
@@ -105,12 +138,15 @@ def test_bad_vm_costs_itself_only(boot, tmp_path, what, vm, line):
 
 
 def test_no_modules(boot):
-    boot(Case("no-modules", expect=[r"vm: no VM: GRUB's entry has no line module2", r"hamlet: end vms=0 failed=0"]))
+    boot(Case("no-modules",
+              expect=[r"vm: no VM: GRUB's entry has no line module2",
+                      r"hamlet: end vms=0 failed=0"]))
 
 
 def test_pages_balance(boot):
     """What a VM had is free again when it has ended, however it ended."""
-    got = boot(Case("pages-balance", vms=["kernel=hello.elf,mem=4M", "kernel=triple-fault.bin,mem=4M",
-                                          "kernel=smp.elf,mem=4M,vcpus=2"]))
+    got = boot(Case("pages-balance",
+                    vms=["kernel=hello.elf,mem=4M", "kernel=triple-fault.bin,mem=4M",
+                         "kernel=smp.elf,mem=4M,vcpus=2"]))
     free = re.findall(r"vm: free-pages=(\d+)", got.text)
     assert len(free) == 2 and free[0] == free[1], free

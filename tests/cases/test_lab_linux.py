@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-A driver that we did not write accepts the lab machine's VT-d unit: Debian's Linux, unmodified, turns on DMA and interrupt
-remapping, and its vfio-pci lets a program move data with the lab device and wait for MSI-X by eventfd.
+A driver that we did not write accepts the lab machine's VT-d unit: Debian's Linux, unmodified,
+turns on DMA and interrupt remapping, and its vfio-pci lets a program move data with the lab device
+and wait for MSI-X by eventfd.
 
-From: make test      To: linux_vfio.c (the program), lab/bochs/plugin/ (what is judged), lab/nested/image.py
+From: make test      To: linux_vfio.c (the program), lab/bochs/plugin/ (what is
+judged), lab/nested/image.py
 """
 
 import re
@@ -19,18 +21,21 @@ from lab.nested import image
 from lab.say import Unusable
 
 HERE = Path(__file__).parent
-WORDS = "console=ttyS0 quiet nokaslr mitigations=off tsc=reliable lpj=1000000 8250.nr_uarts=1 intel_iommu=on iommu=nopt"
+WORDS = ("console=ttyS0 quiet nokaslr mitigations=off tsc=reliable lpj=1000000 8250.nr_uarts=1 "
+         "intel_iommu=on iommu=nopt")
 
-# As little trouble as a real unit makes, and as much as it may make: absent entries cached, invalidations that take
-# their time, writes that wait in the root complex, entries that vanish.
+# As little trouble as a real unit makes, and as much as it may make: absent entries cached,
+# invalidations that take their time, writes that wait in the root complex, entries that vanish.
 UNITS = {
     "plain": {},
-    "hostile": {"caching_mode": "1", "slow": "3000", "hold": "500", "drop": "20", "width": "39", "records": "1"},
+    "hostile": {"caching_mode": "1", "slow": "3000", "hold": "500", "drop": "20", "width": "39",
+                "records": "1"},
 }
 
 
 def medium(scratch, description):
-    """An ISO: GRUB, the kernel, an initrd of the DMAR table, busybox, vfio's modules and our program."""
+    """An ISO: GRUB, the kernel, an initrd of the DMAR table, busybox, vfio's modules and
+    our program."""
     kernel = image._kernel()
     table = scratch / "acpi/kernel/firmware/acpi"
     table.mkdir(parents=True)
@@ -41,14 +46,16 @@ def medium(scratch, description):
     shutil.copy(image.BUSYBOX, root / "bin/busybox")
     shutil.copy(HERE / "linux_vfio_init", root / "init")
     (root / "init").chmod(0o755)
-    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", HERE / "linux_vfio.c", "-o", root / "linux_vfio"],
+    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", HERE / "linux_vfio.c", "-o",
+                    root / "linux_vfio"],
                    check=True)
     modules = image._with_needs(kernel, ("vfio-pci", "vfio_iommu_type1"))
     for name, data in modules.items():
         (root / f"modules/{name}.ko").write_bytes(data)
     (root / "modules/list").write_text("\n".join(modules))
     target = scratch / "linux.iso"
-    image._iso(scratch / "iso", kernel, image.cpio(scratch / "acpi") + image.cpio(root), target, WORDS)
+    image._iso(scratch / "iso", kernel, image.cpio(scratch / "acpi") + image.cpio(root), target,
+               WORDS)
     return target
 
 
@@ -68,11 +75,13 @@ def test_linux_accepts_the_unit(unit, tmp_path):
     (HERE.parents[1] / "build/cases").mkdir(parents=True, exist_ok=True)
     (HERE.parents[1] / f"build/cases/lab-linux-{unit}.log").write_text(text + trace)
     tail = "\n".join(text.splitlines()[-30:])
-    for wanted in (r"vfio: moved 32768 bytes in 16 transfers, 16 interrupts", r"IR-IO-APIC +2-edge +timer",
-                   r"DMAR-IR: Enabled IRQ remapping in x2apic mode", r"Virtualization Technology for Directed I/O",
-                   r"the end"):
+    for wanted in (r"vfio: moved 32768 bytes in 16 transfers, 16 interrupts",
+                   r"IR-IO-APIC +2-edge +timer", r"DMAR-IR: Enabled IRQ remapping in x2apic mode",
+                   r"Virtualization Technology for Directed I/O", r"the end"):
         assert re.search(wanted, text), f"not shown: {wanted!r}; the console's end:\n{tail}"
-    complaint = re.search(r"^.*(DMAR|vfio|0000:00:02).*\b(fault|error|fail\w*|broken|invalid|bug)\b.*$", text, re.M | re.I)
+    complaint = re.search(
+        r"^.*(DMAR|vfio|0000:00:02).*\b(fault|error|fail\w*|broken|invalid|bug)\b.*$", text,
+        re.M | re.I)
     assert not complaint, complaint.group(0)
     assert len(re.findall(r"unit0 dma (?:read|write) sid=00:02\.0", trace)) >= 16
     for never in (r"^.* stale .*$", r"^.* fault .*$", r"^.* refused.*$", r"^.*several commands.*$"):

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """
-Is Bochs as the manual says, where it strays as shipped? tests/guests/mends.c looks, without Hamlet; one boot serves all,
-with two processors, since one rule is broken only then.
+Is Bochs as the manual says, where it strays as shipped? tests/guests/mends.c looks, without Hamlet;
+one boot serves all, with two processors, since one rule is broken only then.
 
-From: lab/bochs/mends.py
-With HAMLET_STOCK=1 in the environment the unmended Bochs is built too, and each check has to fail there: that is how we
-know that it can.
+From: lab/bochs/mends.py With HAMLET_STOCK=1 in the environment the unmended Bochs is built too, and
+each check has to fail there: that is how we know that it can.
 """
 
 import os
@@ -14,9 +13,10 @@ import re
 import pytest
 from case import ROOT, Case
 
-CHECKS = ("descriptor-alignment", "virtual-interrupt-masked", "empty-request-array", "halted-guest-wakes",
-          "halted-guest-exits", "posted-delivery-at-once", "virtual-interrupt-vectoring",
-          "exception-commits-rip", "cr0-fixed-in-guest", "cr0-fixed-in-root", "apic-enabled-again")
+CHECKS = ("descriptor-alignment", "virtual-interrupt-masked", "empty-request-array",
+          "halted-guest-wakes", "halted-guest-exits", "posted-delivery-at-once",
+          "virtual-interrupt-vectoring", "exception-commits-rip", "cr0-fixed-in-guest",
+          "cr0-fixed-in-root", "apic-enabled-again")
 PROGRAM = ROOT / "build/tests/mends.elf"
 _seen = {}
 
@@ -24,7 +24,8 @@ _seen = {}
 def looked_at(boot, name, machine):
     """check -> "ok" or "WRONG", and what was seen; one boot per machine."""
     if name not in _seen:
-        got = boot(Case(name, kernel=PROGRAM, machine=machine, cpus=2, expect=[r"^mends: descriptor-alignment"]))
+        got = boot(Case(name, kernel=PROGRAM, machine=machine, cpus=2,
+                        expect=[r"^mends: descriptor-alignment"]))
         _seen[name] = dict(re.findall(r"^mends: (\S+) ((?:ok|WRONG) \S+)", got.text, re.M))
     return _seen[name]
 
@@ -35,7 +36,8 @@ def test_mended(boot, check):
     assert found.get(check, "not reached").startswith("ok")
 
 
-@pytest.mark.skipif("HAMLET_STOCK" not in os.environ, reason="HAMLET_STOCK=1 builds Bochs as shipped, to see each check fail")
+@pytest.mark.skipif("HAMLET_STOCK" not in os.environ,
+                    reason="HAMLET_STOCK=1 builds Bochs as shipped, to see each check fail")
 def test_every_check_can_fail(boot):
     looked_at(boot, "mends-stock", {"vtd": "off", "stock": "1"})
     found = _seen["mends-stock"]

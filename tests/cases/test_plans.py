@@ -36,6 +36,8 @@ def test_plan(boot, table, plan):
 def test_each_plan_costs_no_more_than_the_one_before(table):
     for dearer, cheaper in ("AB", "BC", "CD"):
         for operation in plans.OPERATIONS:
-            assert table[cheaper][operation][2] <= table[dearer][operation][2] * 1.05, (dearer, cheaper, operation)
+            assert table[cheaper][operation][2] <= table[dearer][operation][2] * 1.05, (dearer,
+                                                                                        cheaper,
+                                                                                        operation)
     a, b, c, d = (table[plan]["own CPU"][2] for plan in "ABCD")
     assert a > b > c > d

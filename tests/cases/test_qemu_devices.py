@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-QEMU's devices at work, in one boot: each has a VM of its own, whose guest drives it, checks its data and counts the
-exits of 1,000 operations. With virtual functions this QEMU has nvme only; igb is of a later one.
+QEMU's devices at work, in one boot: each has a VM of its own, whose guest drives it, checks its
+data and counts the exits of 1,000 operations. With virtual functions this QEMU has nvme only; igb
+is of a later one.
 
-From: make test      To: guest/programs/ (the drivers), guest/assign/assign.c, lab/machines/nested.py
+From: make test      To: guest/programs/ (the drivers), guest/assign/assign.c,
+lab/machines/nested.py
 """
 
 import re
@@ -20,7 +22,8 @@ DEVICES = [
     "edu,bus=bridge,addr=1,dma_mask=0xffffffffffffffff",
     "pci-testdev,addr=6", "pci-serial-2x,addr=7,chardev1=tty1,chardev2=tty2",
     "pcie-root-port,id=port8,addr=8,chassis=8", "nvme-subsys,id=subsystem",
-    "nvme,id=controller,bus=port8,serial=x,subsys=subsystem,sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=2,"
+    "nvme,id=controller,bus=port8,serial=x,subsys=subsystem,"
+    "sriov_max_vfs=1,sriov_vq_flexible=2,sriov_vi_flexible=2,"
     "max_ioqpairs=6,msix_qsize=6", "nvme-ns,drive=disk,bus=controller,nsid=1",
     "pcie-root-port,id=port9,addr=9,chassis=9", "e1000e,bus=port9,romfile=",
     "i82559er,addr=0xa,romfile={folder}/rom", "rtl8139,addr=0xb,netdev=net,romfile=",
@@ -32,25 +35,35 @@ EXTRAS = [
     "-audiodev none,id=sound", "-object memory-backend-ram,id=memory,size=1M,share=on",
 ]
 UNSAFE = "unsafe=no-reset"
-# name, guest, its devices, what it must print, {operation: exits by port, exits by memory} of a thousand
+# name, guest, its devices, what it must print, {operation: exits by port, exits by memory} of
+# a thousand
 GUESTS = [
     ("edu", "edu-mmio", f"pci=00:04.0,{UNSAFE}", r"reads=1000", {}),
     ("bridged", "edu-dma", "pci=1234:11e8#1", r"the pattern came back", {}),
-    ("testdev", "testdev", f"pci=1b36:0005,{UNSAFE}", r"1000 writes to each BAR arrived", {"memory": (0, 0), "ports": (0, 0)}),
-    ("serial", "serial-2x", f"pci=1b36:0003,{UNSAFE}", r"both said their line, intx=100", {"ports": (0, 0)}),
-    ("nvme", "nvme", "pci=1b36:0010#0,unsafe=vfs,pci=1b36:0010#1,cmdline=vf=1", r"nvme-vf: 8 blocks came back, msix=\d+",
-     {"nvme": (0, 0), "nvme-vf": (0, 0)}),
+    ("testdev", "testdev", f"pci=1b36:0005,{UNSAFE}", r"1000 writes to each BAR arrived",
+     {"memory": (0, 0), "ports": (0, 0)}),
+    ("serial", "serial-2x", f"pci=1b36:0003,{UNSAFE}", r"both said their line, intx=100",
+     {"ports": (0, 0)}),
+    ("nvme", "nvme", "pci=1b36:0010#0,unsafe=vfs,pci=1b36:0010#1,cmdline=vf=1",
+     r"nvme-vf: 8 blocks came back, msix=\d+", {"nvme": (0, 0), "nvme-vf": (0, 0)}),
     ("e1000e", "e1000e", "pci=8086:10d3", r"frames came back, msix=\d+", {"frames": (0, 0)}),
-    ("i82559er", "i82559er", f"pci=8086:1209,rom=on,{UNSAFE}", r"self-test by memory and by port, intx=100", {"registers": (0, 0)}),
-    ("rtl8139", "rtl8139", f"pci=10ec:8139,{UNSAFE}", r"the frame came back, intx=\d+", {"ports": (0, 0), "sub-page": (0, 1000)}),
-    ("ac97", "ac97", f"pci=8086:2415,{UNSAFE}", r"played and recorded, intx=\d+", {"ports": (0, 0)}),
-    ("ivshmem", "ivshmem", f"pci=1af4:1110,{UNSAFE}", r"its memory keeps", {"memory": (0, 0), "sub-page": (0, 1000)}),
+    ("i82559er", "i82559er", f"pci=8086:1209,rom=on,{UNSAFE}",
+     r"self-test by memory and by port, intx=100", {"registers": (0, 0)}),
+    ("rtl8139", "rtl8139", f"pci=10ec:8139,{UNSAFE}", r"the frame came back, intx=\d+",
+     {"ports": (0, 0), "sub-page": (0, 1000)}),
+    ("ac97", "ac97", f"pci=8086:2415,{UNSAFE}", r"played and recorded, intx=\d+",
+     {"ports": (0, 0)}),
+    ("ivshmem", "ivshmem", f"pci=1af4:1110,{UNSAFE}", r"its memory keeps",
+     {"memory": (0, 0), "sub-page": (0, 1000)}),
     ("pvpanic", "pvpanic", f"pci=1b36:0011,{UNSAFE}", r"events=3", {"sub-page": (0, 1000)}),
-    ("xhci", "xhci", "pci=1b36:000d", r"every command had its event, msix=\d+", {"commands": (0, 0)}),
+    ("xhci", "xhci", "pci=1b36:000d", r"every command had its event, msix=\d+",
+     {"commands": (0, 0)}),
 ]
-WORK = Case("devices", on="nested", append="console=com1 vfs=03:00.0,1", devices=DEVICES, extras=EXTRAS, timeout=400,
-            vms=[f"kernel={guest}.elf,name={vm},mem=4M,timeout=300,{devices}" for vm, guest, devices, _, _ in GUESTS],
-            outputs=["tty1", "tty2"], files={"disk": bytes(DISK), "rom": ROM[:8192]})
+WORK = Case("devices", on="nested", append="console=com1 vfs=03:00.0,1", devices=DEVICES,
+            extras=EXTRAS, timeout=400,
+            vms=[f"kernel={guest}.elf,name={vm},mem=4M,timeout=300,{devices}"
+                 for vm, guest, devices, _, _ in GUESTS], outputs=["tty1", "tty2"],
+            files={"disk": bytes(DISK), "rom": ROM[:8192]})
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +80,18 @@ def test_at_work(boot, got):
 
 
 @pytest.mark.nested
-@pytest.mark.parametrize("name,line,exits", [(row[0], row[3], row[4]) for row in GUESTS], ids=[row[0] for row in GUESTS])
+@pytest.mark.parametrize("name,line,exits", [(row[0], row[3], row[4]) for row in GUESTS],
+                         ids=[row[0] for row in GUESTS])
 def test_device(got, name, line, exits):
     seen = got["devices"]
     assert seen.report.vms[name].exit == "1", f"{name}: {seen.report.vms[name].keys}"
     assert re.search(rf"^{name}\| .*{line}", seen.text, re.M)
     for what, (port, memory) in exits.items():
-        row = re.search(rf"^{name}\| steady {what} operations=\d+ exits.port=(\d+) exits.memory=(\d+)", seen.text, re.M)
+        row = re.search(rf"^{name}\| steady {what} operations=\d+ exits.port=(\d+) "
+                        rf"exits.memory=(\d+)", seen.text, re.M)
         assert row, what
-        assert (int(row.group(1)), int(row.group(2))) == (port, memory), f"{name} {what}: {row.group(0)}"
+        assert (int(row.group(1)), int(row.group(2))) == (port,
+                                                          memory), f"{name} {what}: {row.group(0)}"
 
 
 @pytest.mark.nested

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The virtual CPU: what it must not have, what it must not lose, and CPUs that are not fit for Hamlet, each refused by
-name; older ones that do with less.
+The virtual CPU: what it must not have, what it must not lose, and CPUs that are not fit for Hamlet,
+each refused by name; older ones that do with less.
 
 From: make test      To: vmx/caps.c, guest/programs/cpu-rules.c, guest/programs/cpu-state.c
 """
@@ -10,26 +10,32 @@ import pytest
 from case import Case
 
 RULES = [r"cpu-rules\| signature=HamletHamlet hypervisor-bit=1", r"cpu-rules\| wrong=0"]
-STATE = [r"single-step: steps=8", r"breakpoint: hits=1", r"nmi: count=2 inside=0", r"sti: handled=2", r"registers: mine"]
-TWO = ["kernel=cpu-state.elf,name=alpha,mem=4M,cmdline=pattern=17", 'kernel=cpu-state.elf,name=beta,mem=4M,cmdline="pattern=99 xcr0=3"']
+STATE = [r"single-step: steps=8", r"breakpoint: hits=1", r"nmi: count=2 inside=0",
+         r"sti: handled=2", r"registers: mine"]
+TWO = ["kernel=cpu-state.elf,name=alpha,mem=4M,cmdline=pattern=17",
+       'kernel=cpu-state.elf,name=beta,mem=4M,cmdline="pattern=99 xcr0=3"']
 
 CASES = [
-    Case("cpu-rules", vms=["kernel=cpu-rules.elf,mem=4M"], expect=RULES, forbid=[r"\| WRONG"], exits={"cpu-rules": 1}),
+    Case("cpu-rules", vms=["kernel=cpu-rules.elf,mem=4M"], expect=RULES, forbid=[r"\| WRONG"],
+         exits={"cpu-rules": 1}),
     Case("cpu-state", vms=["kernel=cpu-state.elf,mem=4M"], expect=STATE, exits={"cpu-state": 1}),
-    Case("cpu-state-by-software", append="console=com1 apicv=off", vms=["kernel=cpu-state.elf,mem=4M"],
-         expect=[r"apicv=off", *STATE], exits={"cpu-state": 1}),
+    Case("cpu-state-by-software", append="console=com1 apicv=off",
+         vms=["kernel=cpu-state.elf,mem=4M"], expect=[r"apicv=off", *STATE],
+         exits={"cpu-state": 1}),
     # Two virtual CPUs share one: neither sees the other's registers.
     Case("cpu-state-two-vms", vms=TWO, exits={"alpha": 1, "beta": 1},
-         expect=[r"(?s)(?=.*alpha\| registers: mine xcr0=0xe7)(?=.*beta\| registers: mine xcr0=0x3)"]),
-    Case("cpu-no-posting", machine={"model": "corei7_haswell_4770"}, vms=TWO, expect=[r"apicv=on posting=off"],
-         exits={"alpha": 1, "beta": 1}),
-    Case("cpu-no-apicv", machine={"model": "corei7_ivy_bridge_3770k"}, vms=TWO, expect=[r"apicv=off posting=off"],
-         exits={"alpha": 1, "beta": 1}),
-    Case("cpu-no-xsave", machine={"model": "corei5_arrandale_m520"}, vms=TWO, expect=[r"apicv=off posting=off"],
-         exits={"alpha": 1, "beta": 1}),
+         expect=[
+             r"(?s)(?=.*alpha\| registers: mine xcr0=0xe7)(?=.*beta\| registers: mine xcr0=0x3)"]),
+    Case("cpu-no-posting", machine={"model": "corei7_haswell_4770"}, vms=TWO,
+         expect=[r"apicv=on posting=off"], exits={"alpha": 1, "beta": 1}),
+    Case("cpu-no-apicv", machine={"model": "corei7_ivy_bridge_3770k"}, vms=TWO,
+         expect=[r"apicv=off posting=off"], exits={"alpha": 1, "beta": 1}),
+    Case("cpu-no-xsave", machine={"model": "corei5_arrandale_m520"}, vms=TWO,
+         expect=[r"apicv=off posting=off"], exits={"alpha": 1, "beta": 1}),
     Case("cpu-no-ept", machine={"model": "core2_penryn_t9600"}, vms=["kernel=hello.elf,mem=4M"],
          expect=[r'vmx: this CPU lacks "EPT"', r"hamlet: end"], forbid=[r"hello\|"]),
-    Case("cpu-no-unrestricted-guest", machine={"model": "corei5_lynnfield_750"}, vms=["kernel=hello.elf,mem=4M"],
+    Case("cpu-no-unrestricted-guest", machine={"model": "corei5_lynnfield_750"},
+         vms=["kernel=hello.elf,mem=4M"],
          expect=[r'vmx: this CPU lacks "unrestricted guest"', r"hamlet: end"], forbid=[r"hello\|"]),
     Case("vmx-locked-off", machine={"vmx": "off"}, vms=["kernel=hello.elf,mem=4M"],
          expect=[r"vmx: the firmware has locked VMX off", r"hamlet: end"], forbid=[r"hello\|"]),

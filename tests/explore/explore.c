@@ -50,7 +50,7 @@ static uint64_t *seen;
 static uint32_t optional;
 static struct explore_result result;
 
-/* --- Actors -------------------------------------------------------------------------------------- */
+/* --- Actors ----------------------------------------------------------------------------------- */
 
 void switch_stack(uint64_t **from, uint64_t *to);
 asm("switch_stack: push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15;"
@@ -127,7 +127,7 @@ void spin_lock(struct spinlock *l)
 }
 void spin_unlock(struct spinlock *l) { l->next = 0; }
 
-/* --- States -------------------------------------------------------------------------------------- */
+/* --- States ----------------------------------------------------------------------------------- */
 
 static size_t live(unsigned n)
 {
@@ -186,7 +186,7 @@ static bool is_new(void)
     }
 }
 
-/* --- The search ---------------------------------------------------------------------------------- */
+/* --- The search ------------------------------------------------------------------------------- */
 
 void explore_failed(const char *fmt, ...)
 {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prove that the explorer sees: break one rule of the descriptor or of the scheduler at a time, and have it found.
-`make explore`, or `tests/explore/mutants.py` from the root; a minute.
+"""Prove that the explorer sees: break one rule of the descriptor or of the scheduler at a time, and
+have it found. `make explore`, or `tests/explore/mutants.py` from the root; a minute.
 """
 import concurrent.futures
 import pathlib
@@ -11,14 +11,17 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLAGS = "-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16".split()
+FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
+         "-I. -mcx16").split()
 PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
 
-# Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only trust that.
+# Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only
+# trust that.
 TRUST_ON = [(RUN, "    apicv_fold(v);\n    if (v->halted)",
-             "    if (atomic_load(&v->pi_desc->control) & PI_ON)\n        apicv_fold(v);\n    if (v->halted)")]
+             "    if (atomic_load(&v->pi_desc->control) & PI_ON)\n        apicv_fold(v);\n    if "
+             "(v->halted)")]
 
-# Whoever falls asleep looks at ON and at PIR, where ON alone would do.
+# A vCPU that falls asleep looks at ON and at PIR, where ON alone would do.
 ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(old & PI_ON);")]
 
 # These are right too: nothing may be found.
@@ -26,48 +29,68 @@ RIGHT = [("trusts ON before an entry", TRUST_ON), ("trusts ON when it falls asle
 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
-    ("SN the wrong way round: ready is notified", [(PID, "change(d, 0, PI_SN);", "change(d, PI_SN, 0);")]),
-    ("SN the wrong way round: the poster", [(PID, "((old & PI_SN) && !urgent)", "(!(old & PI_SN) && !urgent)")]),
-    ("SN stays set when it runs again", [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_NV | PI_NDST;")]),
-    ("ON not looked at again before it sleeps", [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return true;")]),
+    ("SN the wrong way round: ready is notified",
+     [(PID, "change(d, 0, PI_SN);", "change(d, PI_SN, 0);")]),
+    ("SN the wrong way round: the poster",
+     [(PID, "((old & PI_SN) && !urgent)", "(!(old & PI_SN) && !urgent)")]),
+    ("SN stays set when it runs again",
+     [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_NV | PI_NDST;")]),
+    ("ON not looked at again before it sleeps",
+     [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return true;")]),
     ("NV set before it is on the wake list",
-     [(SCHED, "    list_append(&q->halted, v);\n    bool sleeps = posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());\n",
-       "    spin_unlock(&q->lock);\n    bool sleeps = posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());\n"
+     [(SCHED,
+       "    list_append(&q->halted, v);\n    bool sleeps = posted_to_halted(v->pi_desc, "
+       "this_cpu()->apic_id, apic_is_x2apic());\n",
+       "    spin_unlock(&q->lock);\n    bool sleeps = posted_to_halted(v->pi_desc, "
+       "this_cpu()->apic_id, apic_is_x2apic());\n"
        "    spin_lock(&q->lock);\n    list_append(&q->halted, v);\n")]),
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
-    ("PIR not folded before an entry", [(RUN, "    apicv_fold(v);\n    if (v->halted)", "    if (v->halted)")]),
-    ("PIR not looked at when SN is cleared", [*TRUST_ON, (PID, "    if (posted_pending(d)) /*", "    if (0) /*")]),
+    ("PIR not folded before an entry",
+     [(RUN, "    apicv_fold(v);\n    if (v->halted)", "    if (v->halted)")]),
+    ("PIR not looked at when SN is cleared",
+     [*TRUST_ON, (PID, "    if (posted_pending(d)) /*", "    if (0) /*")]),
     ("PIR looked at before SN is cleared",
-     [*TRUST_ON, (PID, "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (posted_pending(d))",
-                  "    bool some = posted_pending(d);\n    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (some)")]),
-    ("ON not looked at before an entry", [(RUN, "(atomic_load(&v->pi_desc->control) & PI_ON);", "0;")]),
+     [*TRUST_ON,
+      (PID, "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (posted_pending(d))",
+       "    bool some = posted_pending(d);\n    notify(d, TRACE_PID_RUNNING, apic_id, "
+       "x2apic);\n    if (some)")]),
+    ("ON not looked at before an entry",
+     [(RUN, "(atomic_load(&v->pi_desc->control) & PI_ON);", "0;")]),
     ("ON cleared after PIR was taken",
      [(PID, "change(d, PI_ON, 0); /* first", "atomic_load(&d->control); /* first"),
       (PID, "    return lowest >= 0;\n}", "    change(d, PI_ON, 0);\n    return lowest >= 0;\n}")]),
     ("PIR taken with a load and a store",
-     [(PID, "atomic_exchange(&d->pir[i], 0);", "atomic_load(&d->pir[i]);\n        atomic_store(&d->pir[i], 0);")]),
+     [(PID, "atomic_exchange(&d->pir[i], 0);",
+       "atomic_load(&d->pir[i]);\n        atomic_store(&d->pir[i], 0);")]),
     ("ON looked at before PIR is set",
-     [(PID, "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n    uint64_t old = atomic_load(&d->control);\n",
+     [(PID,
+       "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n    uint64_t old = "
+       "atomic_load(&d->control);\n",
        "    uint64_t old = atomic_load(&d->control);\n    if (!(old & (PI_ON | PI_SN)))\n"
        "        old = atomic_fetch_or(&d->control, PI_ON);\n"
        "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n")]),
     ("the control word written, not replaced",
-     [*ASLEEP_BY_ON, (PID, "    while (!atomic_replace(&d->control, &old, (old & ~mask) | value))\n        ;\n",
+     [*ASLEEP_BY_ON,
+      (PID, "    while (!atomic_replace(&d->control, &old, (old & ~mask) | value))\n        ;\n",
        "    atomic_store(&d->control, (old & ~mask) | value);\n")]),
     ("NDST stays behind when it migrates",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_SN | PI_NV;"),
       (PID, " | destination(apic_id, x2apic);", ";")]),
-    ("a stopped one is still notified", [(SCHED, "    posted_to_ready(v->pi_desc);\n    spin_lock(&q->lock);\n    q->load--;",
-                                          "    spin_lock(&q->lock);\n    q->load--;")]),
-    ("a request does not keep it awake", [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
-    ("the wake-up wakes nobody", [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
+    ("a stopped one is still notified",
+     [(SCHED, "    posted_to_ready(v->pi_desc);\n    spin_lock(&q->lock);\n    q->load--;",
+       "    spin_lock(&q->lock);\n    q->load--;")]),
+    ("a request does not keep it awake",
+     [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
+    ("the wake-up wakes nobody",
+     [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
 ]
 
 
 def compiled(tree):
     program = tree / "posting"
-    subprocess.run(["gcc", *FLAGS, "tests/explore/posting.c", "tests/explore/explore.c", "-o", program], cwd=tree, check=True)
+    subprocess.run(["gcc", *FLAGS, "tests/explore/posting.c", "tests/explore/explore.c", "-o",
+                    program], cwd=tree, check=True)
     return program
 
 
@@ -84,7 +107,8 @@ def found(mutant):
                 sys.exit(f"mutants: {mutant[0]!r}: {name} has not exactly one {old!r}")
             path.write_text(text.replace(old, new))
         try:
-            run = subprocess.run([compiled(tree), "quick"], capture_output=True, text=True, timeout=300)
+            run = subprocess.run([compiled(tree), "quick"], capture_output=True, text=True,
+                                 timeout=300)
         except subprocess.TimeoutExpired:
             return "it never ends"
         said = [line for line in run.stdout.splitlines() if "FAILED" in line]
@@ -95,7 +119,8 @@ def main():
     survivors = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for mutant, how in zip(MUTANTS, pool.map(found, MUTANTS)):
-            print(f"{'found   ' if how else 'SURVIVED'} {mutant[0]}: {how or 'nobody noticed'}", flush=True)
+            print(f"{'found   ' if how else 'SURVIVED'} {mutant[0]}: {how or 'nobody noticed'}",
+                  flush=True)
             survivors += how is None
         for (words, _), how in zip(RIGHT, pool.map(found, RIGHT)):
             print(f"{'WRONGLY FOUND' if how else 'passed  '} {words}")

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nothing is lost and nobody sleeps with work: proved for a few interrupts by going through every
- * interleaving, one atomic operation at a time, of a device that posts, vCPUs that run, are preempted,
- * halt, are woken, migrate, send IPIs, and one that is stopped. The descriptor, the scheduler, the fold and the
- * loop around a VM entry are the real ones; the guest, the local APICs and the clock are played.
+ * No interrupt is lost and no vCPU sleeps with work: proved for a few interrupts by going through
+ * every interleaving, one atomic operation at a time, of a device that posts, vCPUs that run, are
+ * preempted, halt, are woken, migrate, send IPIs, and one that is stopped. The descriptor, the
+ * scheduler, the fold and the loop around a VM entry are the real ones; the guest, the local APICs
+ * and the clock are played.
  * From: make unit (a first depth), make explore (deeper, and with every rule broken on purpose).
  * Spec: SDM "Posted-Interrupt Processing"; VT-d "Interrupt-Posting Hardware Operation".
  */
@@ -65,7 +66,7 @@ static struct world {
 } w;
 static struct shape shape; /* of this search */
 
-/* --- The machine around the code ----------------------------------------------------------------- */
+/* --- The machine around the code -------------------------------------------------------------- */
 
 struct cpu *this_cpu(void) { return &w.cpus[explore_current() % ACTORS_MAX]; }
 unsigned cpu_count(void) { return shape.cpus; }
@@ -116,7 +117,7 @@ void vcpu_unload(struct vcpu *v)
     this_vmx_cpu()->vcpu = NULL;
 }
 
-/* --- The guest ----------------------------------------------------------------------------------- */
+/* --- The guest -------------------------------------------------------------------------------- */
 
 static void handle(struct vcpu *v, uint64_t irr[4])
 {
@@ -167,7 +168,7 @@ int vmx_enter(struct vcpu *v)
             return exits_with(EXIT_HLT);
         case GUEST_SLICE:
             if (!w.slices)
-                break; /* somebody else has had the last */
+                break; /* another has had the last */
             w.slices--;
             w.clock[cpu] = 1;
             return exits_with(EXIT_PREEMPTION_TIMER);
@@ -213,7 +214,7 @@ uint64_t vmread(enum vmcs_field field)
 }
 void vmwrite(enum vmcs_field field, uint64_t value) { (void)field, (void)value; }
 
-/* --- Never reached here -------------------------------------------------------------------------- */
+/* --- Never reached here ----------------------------------------------------------------------- */
 
 #define UNUSED_EXIT(name)                                                                          \
     enum exit_action name(struct vcpu *v)                                                          \
@@ -282,12 +283,13 @@ void panic_at(const char *file, int line, const char *fmt, ...)
     explore_failed("panic at %s:%d: %s", file, line, fmt);
 }
 
-/* --- Actors -------------------------------------------------------------------------------------- */
+/* --- Actors ----------------------------------------------------------------------------------- */
 
 static bool never(void) { return false; }
 static void cpu_actor(void) { sched_run(never); }
 
-/* As the unit does it; in two steps, which gives the others more ways between them than hardware does. */
+/* As the unit does it; in two steps, which gives the others more ways between them
+ * than hardware does. */
 static void device_actor(void)
 {
     for (unsigned i = 0; i < shape.posts; i++) {
@@ -306,7 +308,7 @@ static void outside_actor(void)
         sched_request_stop(&w.vcpus[0]);
 }
 
-/* --- What has to hold when nobody can go on ------------------------------------------------------ */
+/* --- What has to hold when no actor can go on ------------------------------------------------ */
 
 static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
 {
@@ -318,8 +320,8 @@ static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
 
 static bool in_the_guest(unsigned cpu) { return explore_waits_for(cpu) == in_guest; }
 
-/* READY is right only while another vCPU computes on that CPU, and then nobody is to notify it. To be
- * stopped is for its turn, too. */
+/* READY is right only while another vCPU computes on that CPU, and then no post
+ * notifies it. To be stopped is for its turn, too. */
 static bool may_be(const struct vcpu *v)
 {
     bool stopped = shape.stop && v->index == 0, sn = v->pi_desc->control & PI_SN;
@@ -370,7 +372,7 @@ static void at_end(void)
         explore_failed("posted 0x%lx, found 0x%lx: lost", w.posted, found);
 }
 
-/* --- One search ---------------------------------------------------------------------------------- */
+/* --- One search ------------------------------------------------------------------------------- */
 
 static void build(void)
 {

@@ -37,7 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct vm_config vms[16];
     char *text = malloc(size + 1);
     size_t refused, count;
-
     stub_log_clear();
     memset(&info, 0, sizeof(info));
     memcpy(text, data, size);

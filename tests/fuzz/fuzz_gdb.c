@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever comes over the debugger's line, with its sums put right or as it is; and whatever the guest comes
- * to meanwhile.
+ * Whatever comes over the debugger's line, with its sums put right or as it is; and whatever the
+ * guest comes to meanwhile.
  */
-// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c lib/text.c
+// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c
+// sources: guest/insn/gwalk.c lib/parse.c lib/text.c
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
 

@@ -28,7 +28,6 @@ static int memory_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 {
     struct memory *m = ctx;
     uint8_t bytes[8];
-
     if ((size != 4 && size != 8) || at.v % size != 0 || ++m->reads > 5)
         abort();
     for (unsigned i = 0; i < 8; i++) /* 8 bytes even when 4 are asked for */
@@ -42,7 +41,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in;
     struct gwalk out;
-
     if (size <= sizeof(in))
         return 0;
     memcpy(&in, data, sizeof(in));

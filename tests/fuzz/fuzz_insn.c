@@ -53,7 +53,6 @@ static void check_insn(const struct insn *insn, const uint8_t *bytes, size_t siz
 {
     const struct insn_mem *m = &insn->mem;
     struct insn again;
-
     if (insn->len == 0 || insn->len > INSN_LEN_MAX || insn->len > size)
         abort();
     if (insn->kind == INSN_INVALID || insn->kind >= INSN_KIND_COUNT)
@@ -77,7 +76,6 @@ static void execute(const struct insn *insn, uint64_t seed)
     static const struct insn_bus bus = {.read = memory_read, .write = memory_write};
     uint64_t gpr[INSN_REG_COUNT], rflags = seed & (RFLAGS_CF | RFLAGS_DF | RFLAGS_ZF);
     struct insn_cpu cpu = {.gpr = gpr, .rflags = &rflags, .rip = seed};
-
     for (unsigned i = 0; i < INSN_REG_COUNT; i++)
         gpr[i] = seed * (2 * i + 1) ^ seed >> i;
     uint64_t before = gpr[INSN_RCX];
@@ -93,7 +91,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct insn insn;
     uint64_t seed;
-
     if (size < 10)
         return 0;
     enum insn_mode mode = data[0] % 3;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel files, whatever they say about themselves. Nothing is read beyond the file, nothing is written
- * outside of the guest's memory (both by the address sanitizer), nothing of the kernel lies in the
- * reserved area, and a file that is refused is refused in words.
+ * Kernel files, whatever they say about themselves. Nothing is read beyond the file, nothing is
+ * written outside of the guest's memory (both by the address sanitizer), nothing of the kernel lies
+ * in the reserved area, and a file that is refused is refused in words.
  */
-// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
+// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include <stdlib.h>
 #include <string.h>
 #include "guest/load/load.h"
@@ -26,7 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct load l = {
         .vm = "fuzz", .file = file, .size = size, .cmdline = "a=b", .ram = ram, .low = LOW};
     int err;
-
     stub_log_clear();
     memcpy(file, data, size);
     if (size && (data[size - 1] & 1)) {

@@ -2,7 +2,9 @@
 /*
  * Whatever comes over the line: keys into lines, lines into words, words into commands.
  */
-// sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c monitor/explain/pc.c lib/parse.c lib/text.c
+// sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c
+// sources: monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c
+// sources: monitor/explain/pc.c lib/parse.c lib/text.c
 #include <stdlib.h>
 #include <string.h>
 #include "tests/unit/monitor_stubs.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // sources: boot/multiboot2.c arch/options.c lib/option.c lib/parse.c
 /*
- * Whatever the tags say, only the bytes of the multiboot2 information are read, and the command line
- * that is found ends inside of it.
- * Input: the information, header included.
+ * Whatever the tags say, only the bytes of the multiboot2 information are read, and the command
+ * line that is found ends inside of it. Input: the information, header included.
  * From: make fuzz.   To: boot/multiboot2.c, arch/options.c.
  */
 #include "boot/multiboot2.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
- * Machines of up to six functions whose configuration space is made of the input: what it holds, and
- * which bits follow a write. Whatever they say, scan, audit, SR-IOV and reset end, stay inside what
- * was promised, and never access configuration space askew (the model aborts).
+ * Machines of up to six functions whose configuration space is made of the input: what it holds,
+ * and which bits follow a write. Whatever they say, scan, audit, SR-IOV and reset end, stay inside
+ * what was promised, and never access configuration space askew (the model aborts).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                  BDF(1, 0, 0), BDF(1, 0, 1), BDF(2, 0, 0)};
     struct model_function *m[FUNCTION_COUNT];
     enum pci_reset_kind used;
-
     if (size < 1)
         return 0;
     model_start(data[0] & 1);

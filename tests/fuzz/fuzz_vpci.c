@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c guest/assign/reset.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
+// sources: guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c
+// sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
+// sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
+// sources: guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: guest/assign/reset.c
 /*
- * Any sequence of config, port and table accesses by a guest, against the model of a device whose own
- * config space is made of the input too. After each step: nothing is mapped where the virtual PC has
- * no window for BARs, no port passes that is not the device's, and in the end everything came back.
+ * Any sequence of config, port and table accesses by a guest, against the model of a device
+ * whose own config space is made of the input too. After each step: nothing is mapped where the
+ * virtual PC has no window for BARs, no port passes that is not the device's, and in the end
+ * everything came back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +44,6 @@ static void through(struct vm_bus *bus, uint64_t at, const struct step *s, bool 
     const struct vm_range *r = vm_bus_find(bus, at);
     uint64_t value = (uint64_t)s->value << 32 | s->value;
     unsigned width = 1u << (s->width & 3);
-
     if (!r || at - r->base + width > r->size)
         return;
     if (write)
@@ -51,7 +56,6 @@ static void step(struct vpci_function *f, const struct step *s)
 {
     unsigned width = 1u << (s->width % 3);
     uint16_t offset = (uint16_t)(s->offset & 0xfff & ~(width - 1));
-
     switch (s->kind % 6) {
     case 0:
         vpci_write(f, offset, width, s->value);
@@ -77,7 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct step s;
-
     if (size < 2)
         return 0;
     model_device();

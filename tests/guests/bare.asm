@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; The ground under a program that tests the machine itself, without Hamlet: multiboot2 header, long mode, 4 GiB mapped
-; one to one, a GDT with a 32-bit code segment too, and an IDT that counts.
+; The ground under a program that tests the machine itself, without Hamlet: multiboot2 header, long
+; mode, 4 GiB mapped one to one, a GDT with a 32-bit code segment too, and an IDT that counts.
 ; From: GRUB        To: tests/guests/mends.c (bare_main)
 ; Spec: SDM "Initializing IA-32e Mode"
 
@@ -28,7 +28,7 @@ _start:
     mov al, 0xff                        ; the firmware's timer tick is none of our interrupts
     out 0x21, al
     out 0xa1, al
-    mov edi, pml4                       ; pml4[0] -> pdpt, pdpt[0..3] -> four directories of 2 MiB pages
+    mov edi, pml4               ; pml4[0] -> pdpt, pdpt[0..3] -> four directories of 2 MiB pages
     mov dword [pml4], pdpt + 3
     mov eax, directories + 3
     mov edi, pdpt

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the processor as the manual says, where Bochs 3.0 as shipped is not? A bare VMX program, no Hamlet: each check is
- * headed by the rule that it looks at, and prints "mends: NAME ok" or "mends: NAME WRONG ...".
- * From: tests/guests/bare.asm      To: tests/guests/mends_code.asm (the guests), lab/bochs/mends.py (the mends)
+ * Is the processor as the manual says, where Bochs 3.0 as shipped is not? A bare VMX program, no
+ * Hamlet: each check is headed by the rule that it looks at, and prints "mends: NAME ok" or "mends:
+ * NAME WRONG ...".
+ * From: tests/guests/bare.asm      To: tests/guests/mends_code.asm (the guests),
+ * lab/bochs/mends.py (the mends)
  * Spec: SDM, the sections named above the checks.
  */
 #include "lib/bits.h"
@@ -27,7 +29,7 @@ enum {
 enum { APIC_TO_SELF = 0x44000 };
 enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_CODE32 = 0x18, SELECTOR_TSS = 0x20 };
 enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
-enum { PATIENCE = 3000000 }; /* preemption timer: a guest that sleeps for ever ends then */
+enum { PATIENCE = 3000000 }; /* preemption timer: a guest that would sleep without end ends then */
 
 extern uint8_t gdt[], gdt_end[], idt[], idt_end[], tss[];
 extern uint32_t taken[256], taken_with_if[256];
@@ -42,7 +44,8 @@ static uint8_t vmxon_region[4096] PAGE, vmcs[4096] PAGE, virtual_apic[4096] PAGE
 static uint64_t ept_top[512] PAGE, ept_giga[512] PAGE;
 static uint8_t guest_stack[8192] PAGE;
 
-/* Two posted-interrupt descriptors: the second is aligned to 64 bytes, which is all that the manual asks for. */
+/* Two posted-interrupt descriptors: the second is aligned to 64 bytes, which is all that the
+ * manual asks for. */
 static struct {
     uint64_t pir[4];
     uint64_t control, reserved[3];
@@ -257,7 +260,8 @@ static void halted_guest_wakes(void)
     say("halted-guest-wakes", reason == EXIT_VMCALL && taken_with_if[PENDING] == 1, "exit", reason);
 }
 
-/* SDM "External-interrupt exiting" (pin-based controls): RFLAGS.IF does not matter, halted or not. */
+/* SDM "External-interrupt exiting" (pin-based controls): RFLAGS.IF does not matter, halted
+ * or not. */
 static void halted_guest_exits(void)
 {
     apic_write(APIC_TIMER, OTHER);
@@ -266,7 +270,8 @@ static void halted_guest_exits(void)
     say("halted-guest-exits", reason == EXIT_EXTERNAL_INTERRUPT, "exit", reason);
 }
 
-/* SDM "Posted-Interrupt Processing": what it recognizes is delivered before the next instruction, here CLI. */
+/* SDM "Posted-Interrupt Processing": what it recognizes is delivered before the next
+ * instruction, here CLI. */
 static void posted_delivery_at_once(void)
 {
     apic_write(APIC_TIMER, NOTIFICATION);
@@ -278,8 +283,8 @@ static void posted_delivery_at_once(void)
         reason);
 }
 
-/* SDM "Information for VM Exits That Occur During Event Delivery": the stack is not mapped, the delivery exits, and the
- * event under way is the virtual interrupt. */
+/* SDM "Information for VM Exits That Occur During Event Delivery": the stack is not mapped, the
+ * delivery exits, and the event under way is the virtual interrupt. */
 static void virtual_interrupt_vectoring(void)
 {
     prepare(guest_sti_hlt, 0, false, true);
@@ -295,8 +300,9 @@ static void virtual_interrupt_vectoring(void)
         "event", event);
 }
 
-/* SDM "Saving RIP, RSP, RFLAGS, and SSP": the first instruction faults in the shadow of STI, so the interrupt that waits
- * exits before the first instruction of the handler, which is where the guest goes on. */
+/* SDM "Saving RIP, RSP, RFLAGS, and SSP": the first instruction faults in the shadow of STI, so
+ * the interrupt that waits exits before the first instruction of the handler, which is where the
+ * guest goes on. */
 static void exception_commits_rip(void)
 {
     prepare(guest_undefined, RFLAGS_IF, false, false);
@@ -306,7 +312,8 @@ static void exception_commits_rip(void)
     say("exception-commits-rip", reason == EXIT_EXTERNAL_INTERRUPT && rip != 0, "exit", reason);
 }
 
-/* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to the fixed bits. */
+/* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to
+ * the fixed bits. */
 static void cr0_fixed_in_guest(void)
 {
     prepare(guest_clears_paging, 0, true, false);
@@ -314,7 +321,8 @@ static void cr0_fixed_in_guest(void)
     say("cr0-fixed-in-guest", reason == EXIT_EXCEPTION_NMI, "exit", reason);
 }
 
-/* SDM "Restrictions on VMX Operation": so does root operation, whatever the current VMCS allows its guest. */
+/* SDM "Restrictions on VMX Operation": so does root operation, whatever the current VMCS
+ * allows its guest. */
 static void cr0_fixed_in_root(void)
 {
     prepare(guest_nothing, 0, false, true);

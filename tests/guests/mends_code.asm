@@ -1,9 +1,11 @@
 ; SPDX-License-Identifier: MIT
-; The instructions that tests/guests/mends.c looks at, one by one: guests, each ended by VMCALL, and the world switch.
+; The instructions that tests/guests/mends.c looks at, one by one: guests, each ended by VMCALL, and
+; the world switch.
 ; From: tests/guests/mends.c (which says what each has to show)
 
 global vm_launch, root_clears_paging
-global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli, guest_undefined, guest_clears_paging
+global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli
+global guest_undefined, guest_clears_paging
 extern fault, recover_rip, recover_rsp
 
 APIC    equ 0xfee00000
@@ -70,7 +72,8 @@ guest_cli_hlt:                          ; the local APIC's timer will exit, IF o
     hlt
     vmcall
 
-guest_hlt_cli:                          ; the timer brings the notification; CLI is too late to stop what was posted
+; The timer brings the notification; CLI is too late to stop what was posted.
+guest_hlt_cli:
     mov edx, COUNT
     mov dword [rdx], 5000
     sti
@@ -78,7 +81,8 @@ guest_hlt_cli:                          ; the timer brings the notification; CLI
     cli
     vmcall
 
-guest_undefined:                        ; entered with an interrupt pending that may come after this one
+; Entered with an interrupt pending that may come after this one.
+guest_undefined:
     ud2
 
 bits 32

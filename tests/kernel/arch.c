@@ -137,7 +137,7 @@ KTEST(arch_self_ipi_is_taken_in_cpu_wait)
     int vector = irq_alloc(count_up, &count);
     KEXPECT(vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST);
     apic_self_ipi((uint8_t)vector);
-    KEXPECT(atomic_load(&count) == 0); /* not before somebody waits */
+    KEXPECT(atomic_load(&count) == 0); /* not before a CPU waits */
     cpu_wait();
     KEXPECT(atomic_load(&count) == 1);
     KEXPECT(!apic_in_service((uint8_t)vector));

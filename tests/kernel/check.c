@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does the checker of promises find what it is there for? Two VMs are made by hand, each promise is broken
- * on purpose in the live tables, found, and mended.
+ * Does the checker of promises find what it is there for? Two VMs are made by hand, each promise is
+ * broken on purpose in the live tables, found, and mended.
  * From: tests/cases/test_dma.py.   To: guest/life/check.c.
  */
 #include "guest/life/check.h"

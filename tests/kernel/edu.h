@@ -55,8 +55,8 @@ static inline void edu_start(struct edu *e, uint64_t from, uint64_t to, uint64_t
 
 static inline bool edu_busy(struct edu *e) { return mmio_read64(e->regs + EDU_COMMAND) & EDU_RUN; }
 
-/* The engine says that it is done whether or not the transfer was blocked. QEMU's takes a tenth of a
- * second. */
+/* The engine says that it is done whether or not the transfer was blocked. QEMU's takes a tenth
+ * of a second. */
 static inline bool edu_transfer(struct edu *e, uint64_t from, uint64_t to, uint64_t size,
                                 uint64_t direction)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pci/ on a machine that somebody else wrote: QEMU's devices, those that the case gives it
+ * pci/ on a machine that others wrote: QEMU's devices, those that the case gives it
  * (tests/cases/test_pci.py). Without them: SKIP.
  */
 #include "pci/pci.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What it costs to make a unit forget, by queue (inv=qi) or by registers (inv=reg), and what is left of the
- * difference in a whole unmapping. In the lab a tick is an instruction.
+ * What it costs to make a unit forget, by queue (inv=qi) or by registers (inv=reg), and what is
+ * left of the difference in a whole unmapping. In the lab a tick is an instruction.
  * From: tests/bench/bench.py, which reads the lines "bench KEY=VALUE".
  */
 #include "arch/ktest.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DMA through a real remapping unit (QEMU's, on `tcg`): a device reaches what its domain maps, there
- * and nowhere else, from when vtd_map() returns until vtd_unmap() returns.
+ * DMA through a real remapping unit (QEMU's, on `tcg`): a device reaches what its domain maps,
+ * there and nowhere else, from when vtd_map() returns until vtd_unmap() returns.
  */
 #include "arch/ktest.h"
 #include "arch/page.h"

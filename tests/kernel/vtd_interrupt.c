@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts through a real remapping unit (QEMU's, on `tcg`): the entry decides vector and CPU, and
- * whether the sender may use it; the unit's own fault event comes by interrupt as well.
+ * Interrupts through a real remapping unit (QEMU's, on `tcg`): the entry decides vector and CPU,
+ * and whether the sender may use it; the unit's own fault event comes by interrupt as well.
  */
 #include "arch/apic.h"
 #include "arch/cpu.h"
@@ -130,8 +130,8 @@ static void pid_for_us(uint8_t nv)
     atomic_store(&pi.control, (pi.control & ~PI_NV) | FIELD_SET(PI_NV, nv));
 }
 
-/* VT-d "Interrupt-Posting Hardware Operation": the vector goes into PIR; a notification is sent if none
- * is outstanding and SN is clear, or the entry is urgent. */
+/* VT-d "Interrupt-Posting Hardware Operation": the vector goes into PIR; a notification is sent if
+ * none is outstanding and SN is clear, or the entry is urgent. */
 KTEST(vtd_msi_posted)
 {
     struct edu edu;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only the lab device can do to a remapping unit: ask for addresses far apart, and lie about who
- * it is. The requests that are refused here also make the unit read lines of every table that nothing
- * else reads; `lab` with its trace then tells whether each was written back.
+ * What only the lab device can do to a remapping unit: ask for addresses far apart, and lie about
+ * who it is. The requests that are refused here also make the unit read lines of every table that
+ * nothing else reads; `lab` with its trace then tells whether each was written back.
  * From: tests/cases/test_lab_vtd.py.   To: lab/bochs/plugin/device.cc (the device).
  */
 #include "arch/apic.h"
@@ -45,7 +45,8 @@ static bool refused(struct edu *e, uint64_t iova, bdf_t sid, uint8_t reason)
     return faults == 1 && last.source_id == sid && last.reason == reason && last.address == iova;
 }
 
-/* VT-d "Second-Stage Translation": of each table only the entries on the way to the page are present. */
+/* VT-d "Second-Stage Translation": of each table only the entries on the way to the
+ * page are present. */
 KTEST(vtd_lab_neighbours_are_absent)
 {
     struct edu edu;
@@ -93,14 +94,15 @@ KTEST(vtd_lab_forged_requesters_are_blocked)
     KEXPECT(good);
 }
 
-/* A domain's tables lie where another's were: nothing that stood there may be seen through the new ones.
- * VT-d "Page-walk Coherency", and "Re-use Domain-ID" in "Guidance to Software for Invalidations". */
+/* A domain's tables lie where another's were: nothing that stood there may be seen through
+ * the new ones. VT-d "Page-walk Coherency", and "Re-use Domain-ID" in "Guidance to
+ * Software for Invalidations". */
 KTEST(vtd_lab_recycled_tables)
 {
     struct edu edu;
     NEED_LAB(edu, 0);
-    /* In other cache lines of the tables below the root; of the root alone, so that an old entry of it
-     * leads to the tables of today. */
+    /* In other cache lines of the tables below the root; of the root alone, so that an old entry of
+     * it leads to the tables of today. */
     const uint64_t elsewhere[] = {IOVA + (UINT64_C(40) << 30) + (40 << 21) + (40 << 12),
                                   IOVA + 40 * RADIX_SPAN(vtd.levels)};
     uint8_t *page = page_alloc(), *between = NULL;
@@ -124,7 +126,8 @@ KTEST(vtd_lab_recycled_tables)
     KEXPECT(good);
 }
 
-/* VT-d "Caching Mode": what the unit remembers of a bus without functions is void when it gets a table. */
+/* VT-d "Caching Mode": what the unit remembers of a bus without functions is void when it
+ * gets a table. */
 KTEST(vtd_lab_new_bus)
 {
     const bdf_t first = BDF(6, 0, 0), second = BDF(6, 0, 1);
@@ -148,7 +151,8 @@ KTEST(vtd_lab_new_bus)
     KEXPECT(good);
 }
 
-/* VT-d "Second-Stage Paging Entries": a large page with a hole becomes a table; the rest of it stays. */
+/* VT-d "Second-Stage Paging Entries": a large page with a hole becomes a table; the rest
+ * of it stays. */
 KTEST(vtd_lab_rest_of_a_large_page)
 {
     struct edu edu;
@@ -175,7 +179,7 @@ KTEST(vtd_lab_rest_of_a_large_page)
     KEXPECT(good);
 }
 
-/* VT-d "Interrupt Remapping Fault Conditions": entries that nobody has made are not present; the
+/* VT-d "Interrupt Remapping Fault Conditions": entries that Hamlet never made are not present; the
  * neighbour's messages may go through another unit, which has a table of its own. */
 KTEST(vtd_lab_entries_are_absent)
 {
@@ -200,8 +204,8 @@ KTEST(vtd_lab_entries_are_absent)
     KEXPECT(good);
 }
 
-/* VT-d "Interrupt Entry Cache Invalidate Descriptor": four entries that were used leave in one flush, as
- * many indices as the unit can name at once, or all. */
+/* VT-d "Interrupt Entry Cache Invalidate Descriptor": four entries that were used leave in one
+ * flush, as many indices as the unit can name at once, or all. */
 KTEST(vtd_lab_entries_leave_together)
 {
     struct edu edu;
@@ -214,7 +218,7 @@ KTEST(vtd_lab_entries_leave_together)
     vtd_fault_handler_set(remember);
     bool good = true;
     for (unsigned i = 0; i < 4; i++)
-        vtd_irte_remap(index + i, apic_id(), VECTOR_VTD, false); /* one that somebody handles */
+        vtd_irte_remap(index + i, apic_id(), VECTOR_VTD, false); /* one that has a handler */
     for (unsigned i = 0; i < 4; i++)
         good = good && edu_write(&edu, vtd_msi_address(index + i, false), 4);
     vtd_irte_free(index, 4);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page is unmapped while devices write to it, ten thousand times: when vtd_unmap() has returned, the
- * page is somebody else's, and not one byte may arrive there any more.
+ * A page is unmapped while devices write to it, ten thousand times: when vtd_unmap() has returned,
+ * the page may belong to another VM, and not one byte may arrive there any more.
  * From: tests/cases/test_dma.py.   Spec: VT-d "Draining of Requests to Memory".
  */
 #include "arch/ktest.h"
@@ -35,7 +35,7 @@ static void pause_below(uint64_t ticks)
         cpu_relax();
 }
 
-/* Whoever has nothing to do writes to its part of the page again. */
+/* A device that has nothing to do writes to its part of the page again. */
 static void keep_busy(void)
 {
     for (unsigned i = 0; i < engine_count; i++)

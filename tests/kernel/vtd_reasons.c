@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every reason for which a unit can refuse a request, provoked one by one: a table is spoiled by hand,
- * the device sends one request, and the decoded record has to say what was spoiled.
+ * Every reason for which a unit can refuse a request, provoked one by one: a table is spoiled by
+ * hand, the device sends one request, and the decoded record has to say what was spoiled.
  * From: tests/cases/test_vtd.py.   To: vtd/fault.c.
  * Spec: VT-d "Fault Conditions and Remapping Hardware Behavior for Various Requests".
  */
@@ -19,7 +19,8 @@
 #define NOWHERE_38 BIT(38)
 #define FORGED_SID 0x208 /* the lab device's register; docs/lab.md */
 
-/* What every case starts from: the device is attached, one page is mapped, one entry is the device's. */
+/* What every case starts from: the device is attached, one page is mapped, one entry
+ * is the device's. */
 static struct {
     struct edu edu;
     struct vtd_unit *unit;
@@ -287,7 +288,8 @@ KTEST_LONG(vtd_every_fault_reason)
     KEXPECT(wrong == 0 && after == 0);
 }
 
-/* A hundred thousand in a row: each is counted, the log is not flooded, and the device works after. */
+/* A hundred thousand in a row: each is counted, the log is not flooded, and the device
+ * works after. */
 KTEST_LONG(vtd_hundred_thousand_faults)
 {
     if (!vtd_ir_active())

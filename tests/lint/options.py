@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-The tables of options in the sources against those of README.md: both have the same keys, and README names every word.
-One line per finding.
+The tables of options in the sources against those of README.md: both have the same keys, and README
+names every word. One line per finding.
 """
 import re
 import sys
@@ -10,7 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # The table in the source, and how its table in README.md begins.
-TABLES = [("arch/options.c", "rows", "| Hamlet's words |"), ("guest/life/config.c", "rows", "| words of a VM |"),
+TABLES = [("arch/options.c", "rows", "| Hamlet's words |"),
+          ("guest/life/config.c", "rows", "| words of a VM |"),
           ("guest/life/config.c", "device_rows", "| words behind a device |")]
 
 
@@ -26,7 +27,8 @@ def rows_of_source(text, name):
         key = re.match(r'\s*\{"([\w-]+)", ', row)
         if key:
             listed = re.search(r"\.words = (\w+)", row)
-            words = block(text, listed.group(1)) if listed else "".join(re.findall(r"OPTION_WORDS\((.*?)\)", row, re.S))
+            words = block(text, listed.group(1)) if listed else "".join(re.findall(
+                r"OPTION_WORDS\((.*?)\)", row, re.S))
             yield key.group(1), re.findall(r'"([\w-]+)"', words)
 
 
@@ -44,7 +46,8 @@ def compare(source, name, head):
     if not rows:
         yield f"{source}:1: there is no table {name}[]"
     for key in sorted(rows.keys() ^ lines.keys()):
-        yield f"README.md:1: {key} of {source} is missing" if key in rows else f"README.md:1: {source} has no {key}"
+        yield (f"README.md:1: {key} of {source} is missing" if key in rows
+               else f"README.md:1: {source} has no {key}")
     for key in rows.keys() & lines.keys():
         for word in rows[key]:
             if not re.search(rf"(?<![\w-]){word}(?![\w-])", lines[key]):

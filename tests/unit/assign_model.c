@@ -25,12 +25,11 @@ enum log_level log_threshold = LOG_ERROR;
 static struct vcpu vcpu0, vcpu1;
 static struct cpu cpu0;
 
-/* --- arch --------------------------------------------------------------------------------------- */
+/* --- arch ------------------------------------------------------------------------------------- */
 
 void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
 {
     va_list args;
-
     (void)level, (void)subsystem;
     va_start(args, fmt);
     vsnprintf(m.last_line, sizeof(m.last_line), fmt, args);
@@ -117,7 +116,7 @@ MMIO(16)
 MMIO(32)
 MMIO(64)
 
-/* --- pci ---------------------------------------------------------------------------------------- */
+/* --- pci -------------------------------------------------------------------------------------- */
 
 static uint8_t *config_at(bdf_t bdf, uint16_t reg, unsigned width)
 {
@@ -195,7 +194,7 @@ struct pci_function *pci_get(size_t n)
     return &m.fn;
 }
 
-/* --- vtd, vmx, vm ------------------------------------------------------------------------------- */
+/* --- vtd, vmx, vm ----------------------------------------------------------------------------- */
 
 bool vtd_active(void) { return true; }
 bool vtd_ir_active(void) { return true; }
@@ -352,7 +351,7 @@ bool model_maps(uint64_t at, uint64_t size)
     return false;
 }
 
-/* --- The device --------------------------------------------------------------------------------- */
+/* --- The device ------------------------------------------------------------------------------- */
 
 static void device_init(void)
 {
@@ -373,17 +372,17 @@ static void device_init(void)
     for (unsigned i = 0; i < sizeof(m.config); i++)
         m.config[i] = (uint8_t)(i * 7); /* so that a read of the hardware is recognised */
     m.config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
-    m.config[PCI_CAP_POINTER] = 0x40;
+    m.config[PCI_CAP_POINTER] = AT_PM;
     m.config[PCI_INTERRUPT_LINE] = 11;
-    memcpy(m.config + 0x40, (uint8_t[]){PCI_CAP_ID_PM, 0x48}, 2);
-    memcpy(m.config + 0x48, (uint8_t[]){0x03, 0x50}, 2);                 /* VPD: not understood */
-    memcpy(m.config + 0x50, (uint8_t[]){PCI_CAP_ID_MSI, 0x70, 0x84}, 3); /* 64 bits, 4 messages */
-    memset(m.config + 0x53, 0, 11);
-    memcpy(m.config + 0x70, (uint8_t[]){PCI_CAP_ID_MSIX, 0xc0, 4, 0, 0x11, 0x10, 0, 0, 1, 0x18},
-           10);
-    memset(m.config + 0x7a, 0, 2);
-    memcpy(m.config + 0xc0, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8); /* FLR */
-    memset(m.config + 0xc8, 0, 4);
+    memcpy(m.config + AT_PM, (uint8_t[]){PCI_CAP_ID_PM, AT_VPD}, 2);
+    memcpy(m.config + AT_VPD, (uint8_t[]){0x03, AT_MSI}, 2);
+    memcpy(m.config + AT_MSI, (uint8_t[]){PCI_CAP_ID_MSI, AT_MSIX, 0x84}, 3);
+    memset(m.config + AT_MSI + 3, 0, 11);
+    /* 5 entries at 0x1000 of BAR 1, its PBA at 0x1800 */
+    static const uint8_t msix[] = {PCI_CAP_ID_MSIX, AT_PCIE, 4, 0, 0x11, 0x10, 0, 0, 1, 0x18, 0, 0};
+    memcpy(m.config + AT_MSIX, msix, sizeof(msix));
+    memcpy(m.config + AT_PCIE, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8);
+    memset(m.config + AT_PCIE_CONTROL, 0, 4);
 }
 
 void model_device(void)

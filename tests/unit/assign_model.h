@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device and a VM in host memory, for everything in guest/ that stands between them: config space as a
- * plain array, EPT and I/O bitmap as lists, the remapping table as counters.
+ * A device and a VM in host memory, for everything in guest/ that stands between them: config space
+ * as a plain array, EPT and I/O bitmap as lists, the remapping table as counters.
  * From: tests/unit/test_vpci.c, tests/fuzz/fuzz_vpci.c.
  */
 #pragma once
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
+#include "pci/pci_regs.h"
 
 struct model {
     struct vm vm;
@@ -34,8 +35,23 @@ struct model {
 extern struct model m;
 #define MODEL_VECTORS 100
 
+/* Where the device has its capabilities, and those of their registers that a guest writes. */
+enum {
+    AT_PM = 0x40,
+    AT_VPD = 0x48, /* Hamlet does not understand it */
+    AT_MSI = 0x50, /* 64 bits, 4 messages */
+    AT_MSIX = 0x70,
+    AT_PCIE = 0xc0, /* with FLR */
+    AT_MSI_CONTROL = AT_MSI + PCI_MSI_CONTROL,
+    AT_MSI_ADDRESS = AT_MSI + PCI_MSI_ADDRESS,
+    AT_MSI_DATA = AT_MSI + PCI_MSI_DATA(true),
+    AT_MSIX_CONTROL = AT_MSIX + PCI_MSIX_CONTROL,
+    AT_MSIX_TABLE = AT_MSIX + PCI_MSIX_TABLE,
+    AT_PCIE_CONTROL = AT_PCIE + PCIE_DEVICE_CONTROL,
+};
+
 /* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1000 in 16 KiB, BAR 2: 256 bytes of memory,
- * BAR 4: 32 ports, BAR 5 none; capabilities PM 0x40, VPD 0x48, MSI 0x50, MSI-X 0x70, PCIe 0xc0. */
+ * BAR 4: 32 ports, BAR 5 none. */
 void model_init(enum plan plan, enum bar_mapping bar);
 /* The same in two steps: in between m.config, m.fn can be made what they should not be. */
 void model_device(void);

@@ -119,7 +119,6 @@ static void memory_operand(const ZydisDecodedOperand *z, const ZydisDecodedInstr
                            struct insn_mem *m)
 {
     bool rip = z->mem.base == ZYDIS_REGISTER_RIP || z->mem.base == ZYDIS_REGISTER_EIP;
-
     m->segment = (uint8_t)(z->mem.segment - ZYDIS_REGISTER_ES);
     m->base = rip ? INSN_NO_REG : register_of(z->mem.base);
     m->index = register_of(z->mem.index);
@@ -140,7 +139,6 @@ static bool expected(const ZydisDecodedInstruction *z, const ZydisDecodedOperand
                      enum insn_mode mode, struct insn *e)
 {
     bool memory = false;
-
     *e = (struct insn){.kind = kind_of(z), .mode = mode, .len = z->length};
     if (e->kind == INSN_INVALID)
         return false;
@@ -248,7 +246,6 @@ static void compare(const ZydisDecoder *decoder, enum insn_mode mode)
     bool taken = insn_decode(bytes, size, mode, &got) == 0;
     bool known = ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, bytes, size, &z, ops)) &&
                  expected(&z, ops, mode, &want);
-
     if (taken != known) {
         report(bytes, size, mode, taken ? "Hamlet takes it, Zydis does not" : "Hamlet refuses it");
     } else if (!taken) {
@@ -275,7 +272,6 @@ int main(int argc, char **argv)
         [INSN_MODE_64] = ZYDIS_STACK_WIDTH_64,
     };
     unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000000;
-
     random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_C(0x48616d6c6574);
     for (int mode = INSN_MODE_16; mode <= INSN_MODE_64; mode++) {
         ZydisDecoder decoder;

@@ -111,7 +111,6 @@ static bool patch_disp(uint8_t *bytes, struct insn *insn, uint64_t disp)
 {
     struct insn again;
     unsigned size = insn->len >= 9 && insn->mem.addr_size == 8 ? 8 : 4;
-
     for (; size >= 4; size -= 4) {
         for (unsigned at = 1; at + size <= insn->len; at++) {
             uint8_t old[8];
@@ -154,7 +153,6 @@ static bool place(uint8_t *bytes, struct insn *insn, uint64_t *gpr)
 {
     const struct insn_mem *m = &insn->mem;
     uint64_t want = ARENA + ARENA_SIZE / 2 - 256 + below(512);
-
     if (m->segment == INSN_FS)
         return false; /* the C library's */
     if (insn->kind >= INSN_MOVS)
@@ -186,7 +184,6 @@ static int run_model(const struct insn *insn, uint64_t *gpr, uint64_t *rflags)
 {
     struct insn_cpu cpu = {.gpr = gpr, .rflags = rflags, .rip = CODE};
     int result;
-
     do
         result = insn_exec(insn, &cpu, &bus);
     while (result == INSN_AGAIN);
@@ -198,7 +195,6 @@ static void run_native(const uint8_t *bytes, const struct insn *insn)
     static const uint8_t jump[] = {0xff, 0x25, 0, 0, 0, 0}; /* jmp *0(%rip) */
     uint8_t *code = (uint8_t *)CODE;
     uint64_t end = (uint64_t)native_end;
-
     memcpy(code, bytes, insn->len);
     memcpy(code + insn->len, jump, sizeof(jump));
     memcpy(code + insn->len + sizeof(jump), &end, sizeof(end));
@@ -210,7 +206,6 @@ static void run_native(const uint8_t *bytes, const struct insn *insn)
 static uint64_t defined_flags(enum insn_kind kind)
 {
     uint64_t all = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
-
     switch (kind) {
     case INSN_AND:
     case INSN_OR:
@@ -246,7 +241,6 @@ static void compare(void)
     struct insn insn;
     uint64_t gpr[16], rflags = RFLAGS_1 | RFLAGS_IF;
     size_t size = random_encoding(bytes, INSN_MODE_64);
-
     if (insn_decode(bytes, size, INSN_MODE_64, &insn) != 0)
         return;
     for (unsigned i = 0; i < 16; i++)
@@ -284,7 +278,6 @@ static void *map(uint64_t at, size_t size, int protection)
 int main(int argc, char **argv)
 {
     unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000000;
-
     random_state = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_C(0x48616d6c6574);
     if (map(ARENA, ARENA_SIZE, PROT_READ | PROT_WRITE) != (void *)ARENA ||
         map(CODE, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) != (void *)CODE) {

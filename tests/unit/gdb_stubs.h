@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VM of two vCPUs under the debugger's packets: memory without paging, registers that keep what is written,
- * a serial line of two buffers. What it comes to while it runs is for the test to say.
+ * A VM of two vCPUs under the debugger's packets: memory without paging, registers that keep what
+ * is written, a serial line of two buffers. What it comes to while it runs is for the test to say.
  * From: tests/unit/test_gdb.c, tests/fuzz/fuzz_gdb.c.
  */
 #pragma once

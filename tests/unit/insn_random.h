@@ -33,7 +33,6 @@ static const uint8_t other_opcodes[] = {0x63, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85
 static inline size_t random_encoding(uint8_t *bytes, enum insn_mode mode)
 {
     size_t n = 0, prefix_count = below(8) == 0 ? below(15) : below(4);
-
     for (unsigned i = 0; i < 16; i += 4) {
         uint32_t r = random_u32();
         memcpy(bytes + i, &r, 4);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Around each test of a loader: a kernel's file, of zeros at first, and a small guest memory for it.
+ * Around each test of a loader: a kernel's file, of zeros at first, and a small guest
+ * memory for it.
  * From: tests/unit/test_load.c, tests/unit/test_load_linux.c.
  */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include "guest/load/load.h"
 #include "tests/unit/stubs.h"
+#include "tests/unit/test.h"
 
 #define LOW (4u << 20)
 
@@ -19,9 +18,8 @@ static uint8_t *ram;
 static uint8_t file[0x9000];
 static struct load l;
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     ram = calloc(1, LOW);
     memset(file, 0, sizeof(file));
     l = (struct load){.vm = "a", .file = file, .cmdline = "one two", .ram = ram, .low = LOW};
@@ -29,9 +27,8 @@ static int fresh(void **state)
     return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-    (void)state;
     free(ram);
     return 0;
 }

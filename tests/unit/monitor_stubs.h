@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's parser without its commands: every command takes all the words that it can get, by every
- * way there is to take one.
+ * The monitor's parser without its commands: every command takes all the words that it can get, by
+ * every way there is to take one.
  * From: tests/unit/test_monitor.c, tests/fuzz/fuzz_monitor.c.
  */
 #pragma once

@@ -231,7 +231,8 @@ bool page_is_ram(hpa_t base, uint64_t size)
 
 uint16_t uart_port(void) { return console_port; }
 
-/* Time that the code asks for is counted; waits for a condition end after a real millisecond or so. */
+/* Time that the code asks for is counted; waits for a condition end after a real millisecond
+ * or so. */
 uint64_t time_deadline_us(uint64_t us)
 {
     (void)us;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A model of PCI for host tests: functions made of bytes and of the bits that may be written, reached
- * by ports and by ECAM, plus whatever else pci/ asks of the machine.
+ * A model of PCI for host tests: functions made of bytes and of the bits that may be written,
+ * reached by ports and by ECAM, plus whatever else pci/ asks of the machine.
  * From: tests/unit/test_pci_*.c, tests/fuzz/fuzz_pci_caps.c.   To: pci/ (the code under test).
  */
 #pragma once
@@ -29,7 +29,7 @@ void model_set(struct model_function *f, uint16_t reg, unsigned size, uint32_t v
 void model_writable(struct model_function *f, uint16_t reg, unsigned size, uint32_t mask);
 
 /* A BAR whose address bits are `mask`, flags hardwired, holding base | flags. 64 bits wide if the
- * flags say so. */
+ * flags have the bit set. */
 void model_bar(struct model_function *f, uint16_t reg, uint64_t mask, uint32_t flags,
                uint64_t base);
 /* A capability at `at`, put in front of the list. */

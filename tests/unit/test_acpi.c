@@ -5,11 +5,9 @@
  */
 // sources: arch/acpi_parse.c
 #include "arch/acpi.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 /* A table with this body, in a block of exactly its size, so that one byte too far is noticed. */
 static struct acpi_header *make(const char *signature, const void *body, size_t size)
@@ -25,9 +23,8 @@ static struct acpi_header *make(const char *signature, const void *body, size_t 
     return h;
 }
 
-static void good_and_bad_tables(void **state)
+TEST(good_and_bad_tables)
 {
-    (void)state;
     struct acpi_header *h = make("TEST", "abcd", 4);
     assert_true(acpi_table_ok(h, 40, 0));
     assert_true(acpi_table_ok(h, 4096, 40));
@@ -53,9 +50,8 @@ static const uint8_t madt_body[] = {
     0, 8,  2,    4,    1, 0,    0,    0,                             /* CPU, id 4 */
 };
 
-static void madt(void **state)
+TEST(madt)
 {
-    (void)state;
     struct acpi_header *h = make("APIC", madt_body, sizeof(madt_body));
     uint32_t ids[4] = {0};
     struct madt_ioapic io[2];
@@ -74,9 +70,8 @@ static void madt(void **state)
 }
 
 /* An entry of length 0 must not loop, one that runs over the end must not be read. */
-static void broken_madt(void **state)
+TEST(broken_madt)
 {
-    (void)state;
     uint8_t body[sizeof(madt_body)];
     uint32_t ids[4];
     for (size_t at = 8; at < sizeof(body); at++)
@@ -99,9 +94,8 @@ static void broken_madt(void **state)
     free(empty);
 }
 
-static void mcfg(void **state)
+TEST(mcfg)
 {
-    (void)state;
     static const uint8_t body[] = {
         0, 0, 0, 0,    0, 0, 0, 0,                               /* reserved */
         0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 0,    0xff, 0, 0, 0, 0, /* segment 0, all buses */
@@ -128,9 +122,8 @@ static bool s5_of(const void *body, size_t size, uint8_t *a, uint8_t *b)
     return found;
 }
 
-static void soft_off(void **state)
+TEST(soft_off)
 {
-    (void)state;
     uint8_t a = 9, b = 9;
     /* as SeaBIOS writes it: Name (\_S5, Package () { 0, 0, 0, 0 }) and a mention before */
     static const uint8_t zeros[] = "_S5_\x08_S5_\x12\x06\x04\x00\x00\x00\x00";

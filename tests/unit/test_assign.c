@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c guest/assign/reset.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
+// sources: guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c
+// sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
+// sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
+// sources: guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: guest/assign/reset.c
 /*
  * The life of an assignment: given, used, reset, in trouble, taken back; and its INTx.
  */
@@ -20,10 +25,10 @@ static void end_of_interrupt(uint8_t vector)
     r->write(&asking, r->owner, 0x40, 4, vector);
 }
 
-/* PCI "Device Control", "Device Status": one interrupt per service, as long as the device drives the line. */
-static void intx_is_silenced_until_the_guest_is_done(void **state)
+/* PCI "Device Control", "Device Status": one interrupt per service, as long as the device
+ * drives the line. */
+TEST(intx_is_silenced_until_the_guest_is_done)
 {
-    (void)state;
     unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
     assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 1);
     ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33); /* level, unmasked */
@@ -32,7 +37,7 @@ static void intx_is_silenced_until_the_guest_is_done(void **state)
     assert_int_equal(m.posted, 1);
     assert_int_equal(m.last_vector, 0x33);
     assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
-    m.handler(m.handler_ctx); /* somebody else on the line: not ours a second time */
+    m.handler(m.handler_ctx); /* another device on the line: not ours a second time */
     assert_int_equal(m.posted, 1);
     end_of_interrupt(0x33);
     assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
@@ -44,11 +49,10 @@ static void intx_is_silenced_until_the_guest_is_done(void **state)
                 PCI_COMMAND_INTX_OFF); /* as the guest wants it */
 }
 
-/* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is heard again; the ROM
- * is not decoded, the BARs are where they were. */
-static void a_guests_reset_leaves_a_device_that_works(void **state)
+/* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is
+ * heard again; the ROM is not decoded, the BARs are where they were. */
+TEST(a_guests_reset_leaves_a_device_that_works)
 {
-    (void)state;
     unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
     uint32_t at = vpci_read(f, PCI_BAR(0), 4);
     ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
@@ -56,7 +60,7 @@ static void a_guests_reset_leaves_a_device_that_works(void **state)
     m.handler(m.handler_ctx);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
     m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
-    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
     assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
     assert_false(model_maps_any(at, 0x100000));
@@ -68,22 +72,22 @@ static void a_guests_reset_leaves_a_device_that_works(void **state)
     assert_int_equal(m.posted, 2);
 }
 
-/* As a PC after its reset button: nothing that the guest had set is left, in its view or in the device. */
-static void a_restarted_vm_finds_its_device_as_at_first(void **state)
+/* As a PC after its reset button: nothing that the guest had set is left, in its view or
+ * in the device. */
+TEST(a_restarted_vm_finds_its_device_as_at_first)
 {
     uint8_t first[256];
     unsigned before;
-    (void)state;
     for (unsigned i = 0; i < sizeof(first); i++)
         first[i] = (uint8_t)vpci_read(f, (uint16_t)i, 1);
     before = m.resets;
     vpci_write(f, PCI_BAR(0), 4, 0xd8000000);
     vpci_write(f, PCI_BAR(4), 4, 0xffffffff); /* in the middle of sizing it */
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
-    vpci_write(f, 0x54, 4, 0xfee01000);
-    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
     table(0x18, 4, 0x55);
-    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
     assert_int_equal(assign_restart_all(&m.vm), 0);
     f = m.vm.pci->functions[1];
     assert_int_equal(m.resets, before + 1);
@@ -94,10 +98,9 @@ static void a_restarted_vm_finds_its_device_as_at_first(void **state)
     assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
 }
 
-/* A line that nobody claims is masked, not served for ever. */
-static void a_storm_on_a_line_ends(void **state)
+/* A line that no device claims is masked, not served without end. */
+TEST(a_storm_on_a_line_ends)
 {
-    (void)state;
     m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
     for (unsigned i = 0; i < 999; i++)
         m.handler(m.handler_ctx);
@@ -115,9 +118,8 @@ static void faults(unsigned count)
 }
 
 /* A device with too many faults cannot be made to master the bus, until its guest has reset it. */
-static void storm_parks_the_device(void **state)
+TEST(storm_parks_the_device)
 {
-    (void)state;
     assign_init();
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
     faults(STORM_FAULTS - 1);
@@ -135,10 +137,9 @@ static void storm_parks_the_device(void **state)
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
 }
 
-static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state)
+TEST(hot_unassign_takes_everything_and_assign_gives_it_again)
 {
     const struct device_config c = m.vm.config.devices[0];
-    (void)state;
     for (unsigned turn = 0; turn < 10; turn++) {
         assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
         assert_null(m.vm.pci->functions[1]);
@@ -152,11 +153,10 @@ static void hot_unassign_takes_everything_and_assign_gives_it_again(void **state
     }
 }
 
-/* What cannot be reset stays parked, until somebody asks for it as it is. */
-static void what_cannot_be_reset_is_parked(void **state)
+/* What cannot be reset stays parked, until the monitor asks for it as it is. */
+TEST(what_cannot_be_reset_is_parked)
 {
     struct device_config c = m.vm.config.devices[0];
-    (void)state;
     m.no_reset = true;
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(m.fn.parked);
@@ -169,11 +169,11 @@ static void what_cannot_be_reset_is_parked(void **state)
     assert_false(m.fn.parked);
 }
 
-/* VT-d's registers, and addresses wider than the CPU's, are nobody's, whatever a BAR says. */
-static void a_bar_is_not_given_over_a_unit_or_out_of_reach(void **state)
+/* VT-d's registers, and addresses wider than the CPU's, belong to no device, whatever a
+ * BAR says. */
+TEST(a_bar_is_not_given_over_a_unit_or_out_of_reach)
 {
     const struct device_config c = m.vm.config.devices[0];
-    (void)state;
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     m.fn.bars[0].base = 0xbed00000;
     assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
@@ -185,10 +185,9 @@ static void a_bar_is_not_given_over_a_unit_or_out_of_reach(void **state)
     assert_int_equal(assign_hot(&m.vm, &c), 0);
 }
 
-static void one_waiver_waives_one_objection(void **state)
+TEST(one_waiver_waives_one_objection)
 {
     struct device_config c = m.vm.config.devices[0];
-    (void)state;
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     m.no_reset = true;
     options.hidden[0] = m.fn.bdf;

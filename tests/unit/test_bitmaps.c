@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O and MSR bitmaps: a 1 exits, a 0 passes; the configuration ports never pass; x2APIC registers pass
- * in their own bitmap only.
+ * I/O and MSR bitmaps: a 1 exits, a 0 passes; the configuration ports never pass; x2APIC registers
+ * pass in their own bitmap only.
  * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
  */
 // sources: vmx/bitmaps.c
 #include "arch/msr.h"
 #include "arch/page.h"
+#include "tests/unit/test.h"
 #include "vmx/vmcs.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "vmx/bitmaps.h"
 
 static struct bitmaps *b;
@@ -30,16 +28,14 @@ void pages_free(void *first, size_t count)
 }
 void msr_open_bitmap(struct bitmaps *bitmaps) { (void)bitmaps; }
 
-static int create(void **state)
+FIXTURE(create)
 {
-    (void)state;
     b = bitmaps_create();
     return b == NULL;
 }
 
-static int destroy(void **state)
+FIXTURE(destroy)
 {
-    (void)state;
     bitmaps_destroy(b);
     return 0;
 }
@@ -58,9 +54,8 @@ static bool msr_exits(bool x2apic, uint32_t msr, bool write)
     return map[msr % 0x2000 / 8] >> msr % 8 & 1;
 }
 
-static void everything_exits_at_first(void **state)
+TEST(everything_exits_at_first)
 {
-    (void)state;
     for (unsigned port = 0; port < 0x10000; port++)
         assert_true(port_exits((uint16_t)port));
     for (uint32_t n = 0; n < 0x2000; n++)
@@ -69,9 +64,8 @@ static void everything_exits_at_first(void **state)
                     msr_exits(false, 0xc0000000 + n, true));
 }
 
-static void only_the_named_ports_pass(void **state)
+TEST(only_the_named_ports_pass)
 {
-    (void)state;
     assert_int_equal(bitmaps_ports(b, 0x7ffe, 4, true), 0); /* across the two pages */
     for (unsigned port = 0; port < 0x10000; port++)
         assert_int_equal(port_exits((uint16_t)port), port < 0x7ffe || port > 0x8001);
@@ -82,9 +76,8 @@ static void only_the_named_ports_pass(void **state)
     assert_int_equal(bitmaps_ports(b, 0xffff, 2, true), -EINVAL);
 }
 
-static void configuration_ports_never_pass(void **state)
+TEST(configuration_ports_never_pass)
 {
-    (void)state;
     for (unsigned first = 0xce0; first < 0xd10; first++)
         for (unsigned count = 1; count < 0x30; count++) {
             bool touches = first <= 0xcff && first + count > 0xcf8;
@@ -95,9 +88,8 @@ static void configuration_ports_never_pass(void **state)
     assert_int_equal(bitmaps_ports(b, 0xcf0, 0x20, false), 0);
 }
 
-static void msrs_of_both_ranges(void **state)
+TEST(msrs_of_both_ranges)
 {
-    (void)state;
     assert_int_equal(bitmaps_msr(b, MSR_IA32_EFER, true, false), 0);
     assert_int_equal(bitmaps_msr(b, MSR_IA32_TSC, false, true), 0);
     for (int x2apic = 0; x2apic < 2; x2apic++) {
@@ -113,9 +105,8 @@ static void msrs_of_both_ranges(void **state)
     assert_int_equal(bitmaps_msr(b, 0x80b, true, true), -EINVAL);
 }
 
-static void x2apic_registers(void **state)
+TEST(x2apic_registers)
 {
-    (void)state;
     for (uint32_t msr = MSR_X2APIC_FIRST; msr <= MSR_X2APIC_LAST; msr++)
         assert_true(msr_exits(false, msr, false) && msr_exits(false, msr, true));
     const uint32_t written[] = {0x808, 0x80b, 0x83f}, /* TPR, EOI, SELF IPI */

@@ -3,14 +3,12 @@
  * Module lines: what each key means, and the exact line for everything that can be wrong with one.
  */
 // sources: guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include "guest/core/config.h"
 #include "tests/unit/stubs.h"
 #include "guest/life/config.h"
+#include "tests/unit/test.h"
 
 static struct boot_info info;
 static struct vm_config vms[16];
@@ -40,9 +38,8 @@ static void refuses(const char *line, const char *message)
     assert_string_equal(stub_log, expected);
 }
 
-static void defaults(void **state)
+TEST(defaults)
 {
-    (void)state;
     assert_int_equal(read_lines("vm=alpha", NULL), 1);
     assert_string_equal(stub_log, "");
     assert_string_equal(vms[0].name, "alpha");
@@ -58,9 +55,8 @@ static void defaults(void **state)
     assert_int_equal(refused, 0);
 }
 
-static void every_key(void **state)
+TEST(every_key)
 {
-    (void)state;
     assert_int_equal(
         read_lines("vm=b-2_x mem=1G vcpus=8 pin=3 run=1000 timeout=5 cmdline=\"a b=c\"", NULL), 1);
     assert_string_equal(stub_log, "");
@@ -74,16 +70,14 @@ static void every_key(void **state)
 }
 
 /* GRUB puts a word that holds a blank into quotation marks as a whole, with backslashes. */
-static void words_as_grub_writes_them(void **state)
+TEST(words_as_grub_writes_them)
 {
-    (void)state;
     assert_int_equal(read_lines("  vm=a\t\"cmdline=say \\\"hi\\\" \\\\ it\\'s\"  ", NULL), 1);
     assert_string_equal(vms[0].cmdline, "say \"hi\" \\ it's");
 }
 
-static void devices(void **state)
+TEST(devices)
 {
-    (void)state;
     assert_int_equal(
         read_lines("vm=a pci=00:04.0 pci=1234:11e8#2,plan=B,bar=lazy,dma=identity,irq=remap,rom=on "
                    "pci=ff:1f.7,plan=A,irq=inject,dma=pv",
@@ -112,9 +106,8 @@ static void devices(void **state)
     assert_int_equal(d[2].dma, DMA_PV);
 }
 
-static void bad_values(void **state)
+TEST(bad_values)
 {
-    (void)state;
     static const struct {
         const char *line, *message;
     } cases[] = {
@@ -150,9 +143,8 @@ static void bad_values(void **state)
         refuses(cases[i].line, cases[i].message);
 }
 
-static void bad_devices(void **state)
+TEST(bad_devices)
 {
-    (void)state;
     static const char *const no_address[] = {"",          "4",      "00:20.0", "00:04.8",
                                              "100:0.0",   "0:0.0x", "1234:",   "1234",
                                              "g:1",       "1:2#",   "1:2#256", "1:2#0#1",
@@ -181,9 +173,8 @@ static void bad_devices(void **state)
             "module=0 vm=a pci=0:9.0: more than 8 devices; this VM is not started");
 }
 
-static void bad_lengths(void **state)
+TEST(bad_lengths)
 {
-    (void)state;
     char line[1200] = "vm=a cmdline=", text[1000];
     memset(text, 'x', sizeof(text));
     text[511] = '\0';
@@ -197,9 +188,8 @@ static void bad_lengths(void **state)
     assert_non_null(strstr(stub_log, "a word is too long; this module is not used\n"));
 }
 
-static void several_vms(void **state)
+TEST(several_vms)
 {
-    (void)state;
     assert_int_equal(read_lines("vm=b initrd", "vm=a mem=2M", "acpi", "vm=b mem=4M", NULL), 2);
     assert_string_equal(stub_log, "");
     assert_string_equal(vms[0].name, "a");
@@ -209,9 +199,8 @@ static void several_vms(void **state)
 }
 
 /* A wrong VM costs itself only. */
-static void others_are_kept(void **state)
+TEST(others_are_kept)
 {
-    (void)state;
     assert_int_equal(read_lines("vm=a mem=1", "vm=b", "vm=a", "vm=c", "vm=c", "vm=d", NULL), 2);
     assert_string_equal(vms[0].name, "b");
     assert_string_equal(vms[1].name, "d");
@@ -223,9 +212,8 @@ static void others_are_kept(void **state)
         "config: module=4 vm=c vm=c: two modules are its kernel; this VM is not started\n");
 }
 
-static void one_device_two_vms(void **state)
+TEST(one_device_two_vms)
 {
-    (void)state;
     assert_int_equal(read_lines("vm=a pci=00:04.0", "vm=b pci=0:4.0", NULL), 1);
     assert_string_equal(vms[0].name, "a");
     assert_string_equal(stub_log, "config: module=1 vm=b pci=00:04.0: given to another VM already; "
@@ -236,9 +224,8 @@ static void one_device_two_vms(void **state)
                                   "already; this VM is not started\n");
 }
 
-static void initrds(void **state)
+TEST(initrds)
 {
-    (void)state;
     assert_int_equal(read_lines("vm=a", "vm=x initrd", NULL), 1);
     assert_string_equal(
         stub_log, "config: module=1 vm=x initrd=: there is no such VM; this module is not used\n");
@@ -253,9 +240,8 @@ static void initrds(void **state)
                         "config: module=1 acpi=: stands alone; this module is not used\n");
 }
 
-static void more_than_fit(void **state)
+TEST(more_than_fit)
 {
-    (void)state;
     static char names[20][24];
     memset(&info, 0, sizeof(info));
     stub_log_clear();

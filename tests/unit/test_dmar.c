@@ -4,12 +4,10 @@
  * The DMAR parser: what QEMU and real firmware write is understood, what makes no sense is refused,
  * and no byte outside the table is read (each table lies at the very end of its allocation).
  */
+#include "tests/unit/test.h"
 #include "vtd/dmar.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static uint8_t bytes[4096];
 static uint32_t used;
@@ -61,9 +59,8 @@ static int parse(void)
 
 static const uint8_t endpoint[] = {1, 8, 0, 0, 0, 0, 4, 0};
 
-static void test_qemu(void **state)
+TEST(test_qemu)
 {
-    (void)state;
     static const uint8_t scopes[] = {3, 8, 0, 0, 0, 0xff, 0, 0, 1, 8, 0, 0, 0, 0, 0,    0,
                                      2, 8, 0, 0, 0, 0,    3, 0, 1, 8, 0, 0, 0, 0, 0x1f, 3};
     begin(39, 1);
@@ -82,9 +79,8 @@ static void test_qemu(void **state)
     assert_int_equal(out.scopes[3].path[0], 0x1f << 3 | 3);
 }
 
-static void test_all_kinds(void **state)
+TEST(test_all_kinds)
 {
-    (void)state;
     static const uint8_t hpet[] = {4, 8, 0, 0, 0, 0xf0, 0xf, 0};
     static const uint8_t atsr[] = {2, 0, 8, 0, 1, 0, 0, 0};
     static const uint8_t rhsa[] = {3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
@@ -116,9 +112,8 @@ static uint8_t bus_behind(bdf_t bridge)
     return bridge == BDF(0, 3, 0) ? 5 : bridge == BDF(5, 2, 0) ? 6 : 0;
 }
 
-static void test_path(void **state)
+TEST(test_path)
 {
-    (void)state;
     static const uint8_t hops[] = {1, 12, 0, 0, 0, 0, 3, 0, 2, 0, 1, 7};
     static const uint8_t nowhere[] = {1, 10, 0, 0, 0, 0, 9, 0, 2, 0};
     begin(39, 0);
@@ -138,9 +133,8 @@ static void refuse(const void *scopes, size_t size)
     assert_int_equal(parse(), -EINVAL);
 }
 
-static void test_hostile_scopes(void **state)
+TEST(test_hostile_scopes)
 {
-    (void)state;
     refuse("\x01\x00\x00\x00\x00\x00\x04", 7);     /* length 0 would never end */
     refuse("\x01\x08\x00\x00\x00\x00\x04", 7);     /* cut off */
     refuse("\x01\x06\x00\x00\x00\x00", 6);         /* no path */
@@ -153,9 +147,8 @@ static void test_hostile_scopes(void **state)
            24); /* nine steps */
 }
 
-static void test_hostile_structures(void **state)
+TEST(test_hostile_structures)
 {
-    (void)state;
     static const uint8_t none[] = {0, 0, 0, 0}, cut[] = {0, 0, 16, 0, 0, 0, 0, 0};
     static const uint8_t small[] = {0, 0, 8, 0, 0, 0, 0, 0};
     begin(39, 0);
@@ -187,9 +180,8 @@ static void test_hostile_structures(void **state)
     assert_int_equal(parse(), -EINVAL);
 }
 
-static void test_too_many(void **state)
+TEST(test_too_many)
 {
-    (void)state;
     begin(39, 0);
     for (unsigned i = 0; i <= DMAR_UNIT_MAX; i++)
         unit(0, 0, 0xfed00000 + i * 0x1000, NULL, 0);
@@ -212,9 +204,8 @@ static void test_too_many(void **state)
 }
 
 /* Every cut of a good table is refused or understood, and never read beyond. */
-static void test_every_cut(void **state)
+TEST(test_every_cut)
 {
-    (void)state;
     begin(39, 0);
     unit(1, 0, 0xfed90000, endpoint, sizeof(endpoint));
     region(0x1000, 0x1fff, endpoint, sizeof(endpoint));

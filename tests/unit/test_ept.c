@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Extended page tables: what the CPU would find when it walks them, against a plain list of what was
- * asked for. The walker here is written from the manual and shares nothing with vmx/ept.c.
+ * Extended page tables: what the CPU would find when it walks them, against a plain list of what
+ * was asked for. The walker here is written from the manual and shares nothing with vmx/ept.c.
  * Spec: SDM "The Extended Page Table Mechanism (EPT)", "EPT Translation Mechanism".
  */
 // sources: vmx/ept.c arch/radix.c
 #include "arch/page.h"
+#include "tests/unit/test.h"
 #include "vmx/vmcs.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "vmx/ept.h"
 #include "vmx/ept_flush.h"
 #include "vmx/caps.h"
@@ -40,9 +38,8 @@ void ept_flush(struct ept *e)
     flushes++;
 }
 
-static int create(void **state)
+FIXTURE(create)
 {
-    (void)state;
     vmx_caps.ept_2m = vmx_caps.ept_1g = true;
     pages_left = 10000;
     pages_out = 0;
@@ -51,9 +48,8 @@ static int create(void **state)
     return ept == NULL;
 }
 
-static int destroy(void **state)
+FIXTURE(destroy)
 {
-    (void)state;
     ept_destroy(ept);
     return pages_out;
 }
@@ -115,9 +111,8 @@ static int map(uint64_t at, uint64_t to, uint64_t size)
 #define M2 UINT64_C(0x200000)
 #define G1 UINT64_C(0x40000000)
 
-static void largest_page_that_fits(void **state)
+TEST(largest_page_that_fits)
 {
-    (void)state;
     assert_int_equal(map(M2 - K4, 5 * G1 + M2 - K4, 2 * G1 + K4), 0);
     assert_maps(M2 - K4, 5 * G1 + M2 - K4, 7, 6, K4);
     assert_maps(M2, 5 * G1 + M2, 7, 6, M2);
@@ -128,9 +123,8 @@ static void largest_page_that_fits(void **state)
     assert_absent(M2 - 2 * K4);
 }
 
-static void only_pages_that_the_cpu_has(void **state)
+TEST(only_pages_that_the_cpu_has)
 {
-    (void)state;
     ept_destroy(ept);
     vmx_caps.ept_1g = false;
     ept = ept_create();
@@ -144,17 +138,15 @@ static void only_pages_that_the_cpu_has(void **state)
 }
 
 /* gpa and hpa must be aligned alike for a large page. */
-static void misaligned_to_each_other(void **state)
+TEST(misaligned_to_each_other)
 {
-    (void)state;
     assert_int_equal(map(4 * M2, 4 * M2 + K4, M2), 0);
     assert_maps(4 * M2, 4 * M2 + K4, 7, 6, K4);
     assert_maps(5 * M2 - K4, 5 * M2, 7, 6, K4);
 }
 
-static void rights_and_types(void **state)
+TEST(rights_and_types)
 {
-    (void)state;
     for (unsigned perm = 1; perm < 8; perm++) {
         assert_int_equal(ept_map(ept, gpa(perm * K4), hpa(K4), K4, perm, EPT_UC), 0);
         assert_maps(perm * K4, K4, perm, 0, K4);
@@ -162,9 +154,8 @@ static void rights_and_types(void **state)
     assert_int_equal(ept_map(ept, gpa(G1), hpa(K4), K4, 0, EPT_UC), -EINVAL);
 }
 
-static void refuses_what_is_taken_or_impossible(void **state)
+TEST(refuses_what_is_taken_or_impossible)
 {
-    (void)state;
     assert_int_equal(map(G1, G1, M2), 0);
     assert_int_equal(map(G1 + K4, 9 * G1, K4), -EEXIST);
     assert_int_equal(map(G1 - K4, 9 * G1, 2 * K4), -EEXIST);
@@ -178,9 +169,8 @@ static void refuses_what_is_taken_or_impossible(void **state)
     assert_int_equal(map((UINT64_C(1) << 48) - K4, 0, K4), 0);
 }
 
-static void out_of_memory_leaves_nothing(void **state)
+TEST(out_of_memory_leaves_nothing)
 {
-    (void)state;
     for (int pages = 0; pages < 6; pages++) {
         pages_left = pages;
         uint64_t before = ept->generation;
@@ -194,9 +184,8 @@ static void out_of_memory_leaves_nothing(void **state)
     fail();
 }
 
-static void unmap_splits(void **state)
+TEST(unmap_splits)
 {
-    (void)state;
     assert_int_equal(map(G1, 8 * G1, G1), 0);
     ept_unmap(ept, gpa(G1 + M2 + K4), K4);
     assert_int_equal(flushes, 1);
@@ -211,18 +200,16 @@ static void unmap_splits(void **state)
     assert_int_equal(map(G1 + M2 + K4, 0, K4), 0);
 }
 
-static void without_memory_to_split_more_goes(void **state)
+TEST(without_memory_to_split_more_goes)
 {
-    (void)state;
     assert_int_equal(map(G1, 8 * G1, G1), 0);
     pages_left = 0;
     ept_unmap(ept, gpa(G1 + M2), K4);
     assert_absent(G1 + M2); /* what had to go is gone, whatever else */
 }
 
-static void every_unmap_counts(void **state)
+TEST(every_unmap_counts)
 {
-    (void)state;
     uint64_t before = ept->generation;
     assert_int_equal(map(0, 0, K4), 0);
     assert_int_equal(ept->generation, before); /* new mappings need no flush */
@@ -246,9 +233,8 @@ static bool visit(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm, e
     return ++visited_count < visit_limit;
 }
 
-static void visits_in_order(void **state)
+TEST(visits_in_order)
 {
-    (void)state;
     assert_int_equal(map(3 * G1, 4 * G1, G1), 0);
     assert_int_equal(map(M2, M2, M2), 0);
     assert_int_equal(map(K4, 7 * K4, K4), 0);

@@ -2,15 +2,13 @@
 /*
  * Packets to and from a debugger, right and wrong ones, and what they do to a VM of two vCPUs.
  */
-// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c guest/insn/gwalk.c lib/parse.c lib/text.c
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
+// sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c
+// sources: guest/insn/gwalk.c lib/parse.c lib/text.c
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
+#include "tests/unit/test.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/debug.h"
 
@@ -49,17 +47,15 @@ static const char *ask(const char *text)
     return answer;
 }
 
-static int attached(void **state)
+FIXTURE(attached)
 {
-    (void)state;
     world_begin(VCPU_LONG64);
     assert_non_null(strstr(ask("qSupported:swbreak+"), "PacketSize=800"));
     return 0;
 }
 
-static void noise_is_passed_over(void **state)
+TEST(noise_is_passed_over)
 {
-    (void)state;
     assert_string_equal(typed("hello? #00 + \x7f\xff"), "");
     assert_string_equal(typed("$?#00"), "-");                            /* a wrong sum */
     assert_string_equal(typed("$?#zz"), "-");                            /* none */
@@ -69,10 +65,9 @@ static void noise_is_passed_over(void **state)
     assert_string_equal(ask(""), "");
 }
 
-static void a_packet_has_an_end(void **state)
+TEST(a_packet_has_an_end)
 {
     static char longest[3 * GDB_PACKET_MAX];
-    (void)state;
     memset(longest, 'm', sizeof(longest) - 1);
     longest[0] = '$';
     world_type((const uint8_t *)longest, strlen(longest));
@@ -84,9 +79,8 @@ static void a_packet_has_an_end(void **state)
     assert_string_equal(ask(longest), "E01");
 }
 
-static void memory_is_guest_memory_only(void **state)
+TEST(memory_is_guest_memory_only)
 {
-    (void)state;
     assert_string_equal(ask("M100,3:c0ffee"), "OK");
     assert_memory_equal(world.ram + 0x100, "\xc0\xff\xee\x90", 4);
     assert_string_equal(ask("m100,4"), "c0ffee90");
@@ -138,9 +132,8 @@ static const char *get(const char *name)
     return ask(text);
 }
 
-static void registers_of_a_64_bit_guest(void **state)
+TEST(registers_of_a_64_bit_guest)
 {
-    (void)state;
     world.fields[0][GUEST_CS_SELECTOR / 2] = 8;
     assert_string_equal(set("r15", "8877665544332211"), "OK");
     assert_int_equal(world.vcpus[0].regs.gpr[R15], 0x1122334455667788);
@@ -161,9 +154,8 @@ static void registers_of_a_64_bit_guest(void **state)
     assert_int_equal(strlen(ask("g")), 2 * (17 * 8 + 7 * 4 + 80 + 8 * 4 + 256 + 4 + 16));
 }
 
-static void registers_of_a_32_bit_guest(void **state)
+TEST(registers_of_a_32_bit_guest)
 {
-    (void)state;
     world_begin(VCPU_PROTECTED32);
     assert_non_null(ask("qSupported"));
     assert_string_equal(set("edi", "78563412"), "OK");
@@ -177,9 +169,8 @@ static void registers_of_a_32_bit_guest(void **state)
     assert_string_equal(ask("G0102"), "E01");
 }
 
-static void int3_is_there_only_while_it_runs(void **state)
+TEST(int3_is_there_only_while_it_runs)
 {
-    (void)state;
     assert_string_equal(ask("Z0,200,1"), "OK");
     assert_string_equal(ask("Z0,200,1"), "OK");
     assert_string_equal(ask("Z0,5000,1"), "E01");
@@ -201,9 +192,8 @@ static void int3_is_there_only_while_it_runs(void **state)
     assert_string_equal(ask("z0,200,1"), "E01");
 }
 
-static void what_the_guest_wrote_stays(void **state)
+TEST(what_the_guest_wrote_stays)
 {
-    (void)state;
     assert_string_equal(ask("Z0,200,1"), "OK");
     assert_null(ask("vCont;c"));
     world.ram[0x200] = 0x55;
@@ -211,9 +201,8 @@ static void what_the_guest_wrote_stays(void **state)
     assert_int_equal(world.ram[0x200], 0x55);
 }
 
-static void four_debug_registers(void **state)
+TEST(four_debug_registers)
 {
-    (void)state;
     assert_string_equal(ask("Z2,100,4"), "OK");
     assert_string_equal(ask("Z4,108,8"), "OK");
     assert_string_equal(ask("Z3,110,2"), "OK");
@@ -235,9 +224,8 @@ static void four_debug_registers(void **state)
     assert_string_equal(ask("Z"), "");
 }
 
-static void one_steps_the_other_rests(void **state)
+TEST(one_steps_the_other_rests)
 {
-    (void)state;
     assert_string_equal(ask("qfThreadInfo"), "m1,2");
     assert_string_equal(ask("T2"), "OK");
     assert_string_equal(ask("T3"), "E01");
@@ -256,9 +244,8 @@ static void one_steps_the_other_rests(void **state)
     assert_string_equal(ask("vCont;"), "E01");
 }
 
-static void ends(void **state)
+TEST(ends)
 {
-    (void)state;
     assert_null(ask("vCont;c"));
     vm_end(&world.vm, 7);
     assert_string_equal(typed(""), packet_of("W03"));
@@ -274,9 +261,8 @@ static void ends(void **state)
     assert_int_equal(world.vm.state, VM_ENDED);
 }
 
-static void a_debugger_comes_and_goes(void **state)
+TEST(a_debugger_comes_and_goes)
 {
-    (void)state;
     assert_string_equal(ask("Z0,200,1"), "OK");
     assert_string_equal(ask("D"), "OK");
     assert_int_equal(world.vm.state, VM_RUNNING);

@@ -5,16 +5,12 @@
  * of a page fault with its error code.
  * From: make unit.   To: guest/insn/gwalk.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "arch/x86.h"
 #include "guest/insn/gwalk.h"
+#include "tests/unit/test.h"
 
 #define P  BIT(0)
 #define RW BIT(1)
@@ -112,18 +108,15 @@ static void expect_fault(uint64_t gva, enum gwalk_access access, uint64_t error_
     assert_int_equal(out.error_code, error_code);
 }
 
-static void no_paging(void **state)
+TEST(no_paging)
 {
-    (void)state;
     cpu = (struct gwalk_cpu){.cr0 = CR0_PE, .maxphyaddr = 36};
     expect_gpa(0x12345678, GWALK_WRITE, 0x12345678, PAGE_SIZE);
 }
 
-static void paging_of_32_bits(void **state)
+TEST(paging_of_32_bits)
 {
     const uint64_t gva = 0xc0403123;
-    (void)state;
-
     setup_32(gva);
     expect_gpa(gva, GWALK_READ, 0x87654123, PAGE_SIZE);
     expect_gpa(gva | UINT64_C(1) << 32, GWALK_READ, 0x87654123,
@@ -136,11 +129,9 @@ static void paging_of_32_bits(void **state)
     expect_fault(gva, GWALK_FETCH, PFERR_U); /* neither NX nor SMEP: I is not told */
 }
 
-static void pages_of_4_mbytes(void **state)
+TEST(pages_of_4_mbytes)
 {
     const uint64_t gva = 0xc0403123;
-    (void)state;
-
     setup_32(gva);
     *entry_32(2, gva) = 0x40000000 | FIELD_SET(BITS(16, 13), 0x9) | P | PS;
     expect_gpa(gva, GWALK_READ, UINT64_C(0x940003123), SIZE_2M * 2);
@@ -157,11 +148,9 @@ static void pages_of_4_mbytes(void **state)
     expect_gpa(gva, GWALK_READ, 0x87654123, PAGE_SIZE);
 }
 
-static void paging_pae(void **state)
+TEST(paging_pae)
 {
     const uint64_t gva = 0x80604567;
-    (void)state;
-
     setup_pae(gva);
     expect_gpa(gva, GWALK_READ, UINT64_C(0xab12345567), PAGE_SIZE);
     *entry_64(1, gva) |= BIT(52);
@@ -172,11 +161,9 @@ static void paging_pae(void **state)
     expect_fault(gva, GWALK_READ, PFERR_U);
 }
 
-static void paging_of_4_and_5_levels(void **state)
+TEST(paging_of_4_and_5_levels)
 {
     const uint64_t gva = UINT64_C(0xffff8ab5c2345678), gva_5 = UINT64_C(0xff238ab5c2345678);
-    (void)state;
-
     setup_long_mode(4, gva);
     expect_gpa(gva, GWALK_READ, UINT64_C(0xab12345678), PAGE_SIZE);
     *entry_64(2, gva) = 0xc0000000 | BIT(12) | P | RW | US | PS; /* PAT is not address */
@@ -188,11 +175,9 @@ static void paging_of_4_and_5_levels(void **state)
     expect_gpa(gva_5, GWALK_READ, UINT64_C(0xab12345678), PAGE_SIZE);
 }
 
-static void not_canonical(void **state)
+TEST(not_canonical)
 {
     struct gwalk out;
-    (void)state;
-
     setup_long_mode(4, 0);
     assert_int_equal(gwalk(&cpu, UINT64_C(0x800000000000), GWALK_READ, &bus, &out), -EINVAL);
     assert_int_equal(gwalk(&cpu, UINT64_C(0xffff7fffffffffff), GWALK_READ, &bus, &out), -EINVAL);
@@ -200,11 +185,9 @@ static void not_canonical(void **state)
     expect_fault(UINT64_C(0xffff800000000000), GWALK_READ, PFERR_U);
 }
 
-static void reserved_bits(void **state)
+TEST(reserved_bits)
 {
     const uint64_t gva = 0x345678, reserved = PFERR_P | PFERR_U | PFERR_RSVD;
-    (void)state;
-
     setup_long_mode(4, gva);
     *entry_64(1, gva) |= BIT(40); /* MAXPHYADDR is 40 */
     expect_fault(gva, GWALK_READ, reserved);
@@ -230,11 +213,9 @@ static void reserved_bits(void **state)
 }
 
 /* Each right is lost when one level, whichever, withholds it. */
-static void rights_of_users(void **state)
+TEST(rights_of_users)
 {
     const uint64_t gva = 0x345678;
-    (void)state;
-
     for (unsigned level = 1; level <= 4; level++) {
         setup_long_mode(4, gva);
         *entry_64(level, gva) &= ~RW;
@@ -247,11 +228,9 @@ static void rights_of_users(void **state)
     }
 }
 
-static void rights_of_the_supervisor(void **state)
+TEST(rights_of_the_supervisor)
 {
     const uint64_t gva = 0x345678, gpa = UINT64_C(0xab12345678);
-    (void)state;
-
     setup_long_mode(4, gva);
     cpu.cpl = 0;
     expect_gpa(gva, GWALK_WRITE, gpa, PAGE_SIZE);
@@ -272,12 +251,10 @@ static void rights_of_the_supervisor(void **state)
     expect_gpa(gva, GWALK_WRITE, gpa, PAGE_SIZE);
 }
 
-static void accessed_and_dirty(void **state)
+TEST(accessed_and_dirty)
 {
     const uint64_t gva = 0x345678;
     struct gwalk out;
-    (void)state;
-
     setup_long_mode(4, gva);
     *entry_64(1, gva) &= ~RW;
     expect_fault(gva, GWALK_WRITE, PFERR_P | PFERR_U | PFERR_W);
@@ -296,11 +273,9 @@ static void accessed_and_dirty(void **state)
     assert_int_equal(*entry_64(1, gva) & (A | D), 0);
 }
 
-static void table_outside_of_memory(void **state)
+TEST(table_outside_of_memory)
 {
     struct gwalk out;
-    (void)state;
-
     setup_long_mode(4, 0);
     *entry_64(3, 0) = UINT64_C(0x7000000000) | P | RW | US;
     assert_int_equal(gwalk(&cpu, 0, GWALK_READ, &bus, &out), -EIO);

@@ -3,14 +3,11 @@
  * The short list of what a vCPU exits for most, against a list of everything.
  */
 // sources: vmx/vcpu/hottest.c
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include "vmx/vmcs.h"
 #include "tests/unit/stubs.h"
+#include "tests/unit/test.h"
 #include "vmx/vcpu/hottest.h"
 
 static uint64_t count_of(const struct hottest *t, uint64_t at)
@@ -24,11 +21,10 @@ static uint64_t count_of(const struct hottest *t, uint64_t at)
     return found;
 }
 
-static void few_are_counted_exactly(void **state)
+TEST(few_are_counted_exactly)
 {
     struct hottest t = {0};
     uint64_t real[HOTTEST_ROWS] = {0};
-    (void)state;
     srand(1);
     for (int i = 0; i < 10000; i++) {
         unsigned at = (unsigned)rand() % HOTTEST_ROWS; /* 0 among them: as good an address as any */
@@ -41,11 +37,10 @@ static void few_are_counted_exactly(void **state)
 }
 
 /* Ten thousand others, each once: they share the rows that the three do not keep. */
-static void the_frequent_ones_stay(void **state)
+TEST(the_frequent_ones_stay)
 {
     struct hottest t = {0};
     uint64_t all = 0;
-    (void)state;
     for (uint64_t i = 0; i < 10000; i++) {
         hottest_count(&t, 0x3f8 + i % 3);
         hottest_count(&t, 0x10000 + i);

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events for the next VM entry: which exception comes of two, who waits for which window, what ends HLT;
- * and the rules that name what is wrong with a guest state. The VMCS is an array here.
- * Spec: SDM "Conditions for Generating a Double Fault", "Event Injection", "Checks on the Guest State
- * Area".
+ * Events for the next VM entry: which exception comes of two, who waits for which window, what ends
+ * HLT; and the rules that name what is wrong with a guest state. The VMCS is an array here.
+ * Spec: SDM "Conditions for Generating a Double Fault", "Event Injection", "Checks on the
+ * Guest State Area".
  */
 // sources: vmx/vcpu/inject.c vmx/show/entry_check.c
 #include "arch/apic.h"
 #include "lib/atomic.h"
 #include "tests/unit/stubs.h"
 #include "vmx/vmcs.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 #include "arch/x86.h"
+#include "tests/unit/test.h"
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/vcpu/inject.h"
 #include "vmx/run/post.h"
@@ -66,9 +64,8 @@ uint64_t caps_cr4_fixed(uint64_t cr4) { return (cr4 | CR4_VMXE) & BITS(22, 0); }
 #define FLAT_CODE (SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P | SEG_AR_G | SEG_AR_L)
 
 /* A 64-bit guest that may be entered. */
-static int create(void **state)
+FIXTURE(create)
 {
-    (void)state;
     memset(fields, 0, sizeof(fields));
     memset(apic_page, 0, sizeof(apic_page));
     v = (struct vcpu){.vapic = apic_page};
@@ -92,11 +89,11 @@ static int create(void **state)
     return 0;
 }
 
-/* --- Two exceptions --------------------------------------------------------------------------------- */
+/* --- Two exceptions --------------------------------------------------------------------------- */
 
 static uint32_t vector_now(void) { return (uint32_t)FIELD_GET(EVENT_VECTOR, v.event); }
 
-static void two_exceptions(void **state)
+TEST(two_exceptions)
 {
     /* Row: the first. Column: the second. SDM's table; '2': #DF, 'n': the second alone. */
     static const uint8_t vectors[] = {VECTOR_DB, VECTOR_GP, VECTOR_PF};
@@ -114,9 +111,8 @@ static void two_exceptions(void **state)
         }
 }
 
-static void three_are_a_triple_fault(void **state)
+TEST(three_are_a_triple_fault)
 {
-    (void)state;
     vcpu_inject_error(&v, VECTOR_GP, 0);
     vcpu_inject_page_fault(&v, 0x1234, 2);
     assert_int_equal(vector_now(),
@@ -134,19 +130,17 @@ static void three_are_a_triple_fault(void **state)
     assert_true(v.requests & VCPU_REQUEST_STOP);
 }
 
-static void real_mode_pushes_no_error_code(void **state)
+TEST(real_mode_pushes_no_error_code)
 {
-    (void)state;
     fields[GUEST_CR0] = CR0_NE;
     vcpu_inject_error(&v, VECTOR_GP, 5);
     assert_false(v.event & EVENT_ERROR_CODE);
 }
 
-/* --- Again ------------------------------------------------------------------------------------------- */
+/* --- Again ------------------------------------------------------------------------------------ */
 
-static void an_interrupted_delivery_comes_again(void **state)
+TEST(an_interrupted_delivery_comes_again)
 {
-    (void)state;
     inject_again(&v);
     assert_int_equal(v.event, 0);
     fields[IDT_VECTORING_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_SOFT_INTERRUPT) | 0x80 |
@@ -160,16 +154,15 @@ static void an_interrupted_delivery_comes_again(void **state)
     assert_int_equal(v.event, 0);
 }
 
-static void an_nmi_again_is_not_blocked_by_itself(void **state)
+TEST(an_nmi_again_is_not_blocked_by_itself)
 {
-    (void)state;
     fields[IDT_VECTORING_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | VECTOR_NMI;
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
     inject_again(&v);
     assert_int_equal(fields[GUEST_INTERRUPTIBILITY], 0);
 }
 
-/* --- Windows ----------------------------------------------------------------------------------------- */
+/* --- Windows ---------------------------------------------------------------------------------- */
 
 static void offer(uint8_t vector)
 {
@@ -177,7 +170,7 @@ static void offer(uint8_t vector)
     apic_page[(APIC_IRR + vector / 32 * 16) / 4] |= (uint32_t)BIT(vector % 32);
 }
 
-static void an_interrupt_waits_for_its_window(void **state)
+TEST(an_interrupt_waits_for_its_window)
 {
     static const struct {
         uint64_t rflags, blocked;
@@ -204,9 +197,8 @@ static void an_interrupt_waits_for_its_window(void **state)
 }
 
 /* Not deliverable now, but there: every exit looks again. */
-static void a_masked_interrupt_is_remembered(void **state)
+TEST(a_masked_interrupt_is_remembered)
 {
-    (void)state;
     offer(0x51);
     irq_next = -1;
     inject_pending(&v);
@@ -214,9 +206,8 @@ static void a_masked_interrupt_is_remembered(void **state)
     assert_false(v.proc & PROC_INTERRUPT_WINDOW);
 }
 
-static void an_exception_goes_first(void **state)
+TEST(an_exception_goes_first)
 {
-    (void)state;
     offer(0x51);
     request_nmi(&v);
     vcpu_inject(&v, VECTOR_UD);
@@ -234,9 +225,8 @@ static void an_exception_goes_first(void **state)
     assert_false(v.proc & PROC_INTERRUPT_WINDOW);
 }
 
-static void what_ends_hlt(void **state)
+TEST(what_ends_hlt)
 {
-    (void)state;
     assert_false(inject_wakes(&v));
     offer(0x51);
     assert_true(inject_wakes(&v));
@@ -254,11 +244,10 @@ static void what_ends_hlt(void **state)
     assert_true(inject_wakes(&v));
 }
 
-/* --- Guest state -------------------------------------------------------------------------------------- */
+/* --- Guest state ------------------------------------------------------------------------------ */
 
-static void a_good_state_has_no_complaint(void **state)
+TEST(a_good_state_has_no_complaint)
 {
-    (void)state;
     assert_string_equal(entry_check_guest(), "");
     fields[GUEST_CR0] = CR0_NE; /* real mode */
     fields[GUEST_CR4] = CR4_VMXE;
@@ -269,7 +258,7 @@ static void a_good_state_has_no_complaint(void **state)
     assert_string_equal(entry_check_guest(), "");
 }
 
-static void each_broken_rule_is_named(void **state)
+TEST(each_broken_rule_is_named)
 {
     static const struct {
         enum vmcs_field field;

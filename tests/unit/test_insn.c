@@ -5,28 +5,22 @@
  * middle, REP, and what must be refused. The breadth is in diff_insn.c and diff_insn_exec.c.
  * From: make unit.   To: guest/insn/insn.c, guest/insn/exec.c.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "lib/bits.h"
 #include "arch/x86.h"
 #include "guest/insn/insn.h"
+#include "tests/unit/test.h"
 
 /* --- decoding --- */
 
 #define DECODE(mode, out, ...)                                                                     \
     insn_decode((const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), mode, out)
 
-static void what_drivers_use(void **state)
+TEST(what_drivers_use)
 {
     struct insn i;
-    (void)state;
-
     /* mov %eax, 0x10(%rbx) */
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89, 0x43, 0x10), 0);
     assert_int_equal(i.kind, INSN_MOV);
@@ -59,11 +53,9 @@ static void what_drivers_use(void **state)
     assert_int_equal(i.mem.base, INSN_NO_REG);
 }
 
-static void byte_registers(void **state)
+TEST(byte_registers)
 {
     struct insn i;
-    (void)state;
-
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x88, 0x23), 0); /* mov %ah, (%rbx) */
     assert_int_equal(i.src.reg, INSN_RAX);
     assert_true(i.src.high_byte);
@@ -75,11 +67,9 @@ static void byte_registers(void **state)
     assert_int_equal(i.src.width, 2);
 }
 
-static void addresses_of_16_bits(void **state)
+TEST(addresses_of_16_bits)
 {
     struct insn i;
-    (void)state;
-
     assert_int_equal(DECODE(INSN_MODE_16, &i, 0x8b, 0x42, 0xfe), 0); /* mov -2(%bp,%si), %ax */
     assert_int_equal(i.dst.width, 2);
     assert_int_equal(i.mem.addr_size, 2);
@@ -95,11 +85,9 @@ static void addresses_of_16_bits(void **state)
     assert_int_equal(i.mem.disp, 0x1234);
 }
 
-static void segment_overrides(void **state)
+TEST(segment_overrides)
 {
     struct insn i;
-    (void)state;
-
     assert_int_equal(DECODE(INSN_MODE_32, &i, 0x26, 0x8b, 0x45, 0), 0);
     assert_int_equal(i.mem.segment, INSN_ES);
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x26, 0x8b, 0x03), 0);
@@ -110,11 +98,9 @@ static void segment_overrides(void **state)
     assert_int_equal(i.mem.segment, INSN_ES);
 }
 
-static void refused(void **state)
+TEST(refused)
 {
     struct insn i;
-    (void)state;
-
     assert_int_equal(insn_decode(NULL, 0, INSN_MODE_64, &i), -EINVAL);
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89), -EINVAL);             /* cut off */
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x89, 0x43), -EINVAL);       /* cut off in disp8 */
@@ -132,12 +118,10 @@ static void refused(void **state)
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf2, 0x0f, 0x38, 0xf1, 0x03), -EINVAL); /* CRC32 */
 }
 
-static void length_limit(void **state)
+TEST(length_limit)
 {
     uint8_t bytes[17];
     struct insn i;
-    (void)state;
-
     memset(bytes, 0x3e, sizeof(bytes));
     memcpy(bytes + 13, "\x8b\x03", 2);
     assert_int_equal(insn_decode(bytes, sizeof(bytes), INSN_MODE_64, &i), 0);
@@ -184,9 +168,8 @@ static int ram_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
 
 static const struct insn_bus bus = {.read = ram_read, .write = ram_write};
 
-static int setup(void **state)
+FIXTURE(setup)
 {
-    (void)state;
     memset(ram, 0, sizeof(ram));
     memset(gpr, 0, sizeof(gpr));
     rflags = RFLAGS_1;
@@ -212,9 +195,8 @@ static int run(enum insn_mode mode, const uint8_t *bytes, size_t size)
 }
 #define RUN(mode, ...) run(mode, (const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}))
 
-static void parts_of_registers(void **state)
+TEST(parts_of_registers)
 {
-    (void)state;
     memset(ram, 0xee, 8);
     gpr[INSN_RBX] = RAM;
     gpr[INSN_RAX] = UINT64_C(0x1122334455667788);
@@ -228,9 +210,8 @@ static void parts_of_registers(void **state)
     assert_true(gpr[INSN_RAX] == UINT64_C(0xffffffffffffffee));
 }
 
-static void rip_relative(void **state)
+TEST(rip_relative)
 {
-    (void)state;
     ram[8] = 0x5a;
     cpu.rip = RAM + 0x100;
     /* movzbl disp(%rip), %eax: from the end of the instruction back to ram[8] */
@@ -238,9 +219,8 @@ static void rip_relative(void **state)
     assert_true(gpr[INSN_RAX] == 0x5a);
 }
 
-static void segment_bases(void **state)
+TEST(segment_bases)
 {
-    (void)state;
     for (int s = INSN_ES; s < INSN_SEGMENT_COUNT; s++)
         cpu.segment_base[s] = RAM + 0x10 * s;
     gpr[INSN_RAX] = 0x77;
@@ -263,9 +243,8 @@ static void segment_bases(void **state)
     assert_int_equal(ram[7], 0x77);
 }
 
-static void read_modify_write(void **state)
+TEST(read_modify_write)
 {
-    (void)state;
     gpr[INSN_RBX] = RAM;
     ram[0] = 0xf0;
     assert_int_equal(RUN(INSN_MODE_64, 0x80, 0x0b, 0x0f), 0); /* orb $0xf, (%rbx) */
@@ -286,9 +265,8 @@ static void read_modify_write(void **state)
     assert_int_equal(reads, 4);
 }
 
-static void plain_stores_do_not_read(void **state)
+TEST(plain_stores_do_not_read)
 {
-    (void)state;
     gpr[INSN_RBX] = RAM;
     gpr[INSN_RAX] = 0x11223344;
     assert_int_equal(RUN(INSN_MODE_64, 0x89, 0x03), 0);
@@ -298,9 +276,8 @@ static void plain_stores_do_not_read(void **state)
     assert_true(ram_at(RAM, 4) == 0x44332211);
 }
 
-static void bit_strings(void **state)
+TEST(bit_strings)
 {
-    (void)state;
     gpr[INSN_RBX] = RAM + 0x100;
     gpr[INSN_RAX] = (uint32_t)-1;                             /* the bit below */
     assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xab, 0x03), 0); /* bts %eax, (%rbx) */
@@ -315,9 +292,8 @@ static void bit_strings(void **state)
     assert_int_equal(ram[0x100], 2);
 }
 
-static void faults_leave_no_trace(void **state)
+TEST(faults_leave_no_trace)
 {
-    (void)state;
     gpr[INSN_RAX] = 1;
     gpr[INSN_RBX] = RAM;
     read_only = true;
@@ -331,9 +307,8 @@ static void faults_leave_no_trace(void **state)
     assert_true(gpr[INSN_RAX] == 1);
 }
 
-static void rep_stops_at_a_fault(void **state)
+TEST(rep_stops_at_a_fault)
 {
-    (void)state;
     gpr[INSN_RAX] = 0xabcd;
     gpr[INSN_RCX] = 10;
     gpr[INSN_RDI] = RAM + RAM_SIZE - 6;
@@ -349,9 +324,8 @@ static void rep_stops_at_a_fault(void **state)
     assert_true(gpr[INSN_RCX] == 7);
 }
 
-static void rep_moves_down(void **state)
+TEST(rep_moves_down)
 {
-    (void)state;
     memcpy(ram, "abcdef", 6);
     rflags |= RFLAGS_DF;
     gpr[INSN_RSI] = RAM + 5;
@@ -363,9 +337,8 @@ static void rep_moves_down(void **state)
     assert_true(gpr[INSN_RCX] == 0);
 }
 
-static void rep_counts_by_address_size(void **state)
+TEST(rep_counts_by_address_size)
 {
-    (void)state;
     gpr[INSN_RCX] = 0x10002;
     gpr[INSN_RDI] = 0xf0000 + RAM;
     assert_int_equal(RUN(INSN_MODE_16, 0xf3, 0xaa), 0); /* CX and DI: 2 bytes */
@@ -376,9 +349,8 @@ static void rep_counts_by_address_size(void **state)
     assert_int_equal(writes, 2);
 }
 
-static void rep_pauses(void **state)
+TEST(rep_pauses)
 {
-    (void)state;
     gpr[INSN_RCX] = INSN_REP_BATCH + 1;
     gpr[INSN_RSI] = RAM;
     assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xac), INSN_AGAIN); /* rep lodsb */

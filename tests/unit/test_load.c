@@ -2,10 +2,12 @@
 /*
  * Kernels of each format into a small guest memory, and files that are none or that lie.
  */
-// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
+// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
-/* An ELF file with one segment: 0x20 bytes from 0x100, 0x40 in memory, at `paddr`, called `vaddr`. */
+/* An ELF file with one segment: 0x20 bytes from 0x100, 0x40 in memory, at `paddr`,
+ * called `vaddr`. */
 static void elf64(uint64_t vaddr, uint64_t paddr, uint64_t entry)
 {
     memcpy(file, "\177ELF\2\1\1", 7);
@@ -44,9 +46,8 @@ static void elf32(uint32_t paddr, uint32_t entry)
     l.size = 0x120;
 }
 
-static void flat_of_one_instruction(void **state)
+TEST(flat_of_one_instruction)
 {
-    (void)state;
     static const uint8_t mov[] = {0x48, 0xc7, 0xc0, 0x07, 0, 0, 0};
     memcpy(file, mov, sizeof(mov));
     l.size = sizeof(mov);
@@ -61,9 +62,8 @@ static void flat_of_one_instruction(void **state)
 }
 
 /* SDM "4-Level Paging": each of the low 4 GiB is mapped where it is. */
-static void identity_paging(void **state)
+TEST(identity_paging)
 {
-    (void)state;
     file[0] = 0xf4;
     l.size = 1;
     assert_int_equal(load_kernel(&l), 0);
@@ -77,9 +77,8 @@ static void identity_paging(void **state)
     }
 }
 
-static void no_kernels(void **state)
+TEST(no_kernels)
 {
-    (void)state;
     l.size = 0;
     refused("is no kernel: an empty file");
     strcpy((char *)file, "set timeout=0\n\tmenuentry\r\n");
@@ -94,9 +93,8 @@ static void no_kernels(void **state)
     refused("an ELF file that is cut off");
 }
 
-static void boot_sector(void **state)
+TEST(boot_sector)
 {
-    (void)state;
     put16(510, 0xaa55);
     file[0] = 0xfa;
     l.size = 1024;
@@ -110,18 +108,16 @@ static void boot_sector(void **state)
     assert_string_equal(l.start.format, "flat");
 }
 
-static void flat_too_big(void **state)
+TEST(flat_too_big)
 {
-    (void)state;
     file[0] = 0xf4;
     l.size = sizeof(file);
     l.low = 0x105000;
     refused("needs memory at 0x100000, size 0x9000; the VM has 0x105000");
 }
 
-static void elf_both_classes(void **state)
+TEST(elf_both_classes)
 {
-    (void)state;
     elf64(0xffffffff80200000, 0x200000, 0xffffffff80200010);
     ram[0x200030] = 0xff; /* bss is cleared, whatever was there */
     assert_int_equal(load_kernel(&l), 0);
@@ -139,9 +135,8 @@ static void elf_both_classes(void **state)
     assert_int_equal(l.start.rbx, LOAD_INFO);
 }
 
-static void elf_that_lies(void **state)
+TEST(elf_that_lies)
 {
-    (void)state;
     elf64(0x200000, 0x200000, 0x200000);
     put64(64 + 24, UINT64_MAX - 0xf);
     refused("needs memory at 0xfffffffffffffff0, size 0x40; the VM has 0x400000");
@@ -185,9 +180,8 @@ static void multiboot1_header(size_t at, uint32_t flags)
     put32(at + 8, -(0x1badb002 + flags));
 }
 
-static void multiboot1_addresses(void **state)
+TEST(multiboot1_addresses)
 {
-    (void)state;
     memset(file, 0x90, 0x400);
     multiboot1_header(0x200, 1 << 16 | 3);
     put32(0x20c, 0x100200); /* header_addr */
@@ -210,9 +204,8 @@ static void multiboot1_addresses(void **state)
     assert_int_equal(ram[0x100380], 0xee);
 }
 
-static void multiboot1_that_lies(void **state)
+TEST(multiboot1_that_lies)
 {
-    (void)state;
     multiboot1_header(0, 4);
     l.size = 0x400;
     refused("a multiboot header with demands that Hamlet cannot meet: flags 0x4");
@@ -243,9 +236,8 @@ static void multiboot1_that_lies(void **state)
 }
 
 /* The header has to lie whole in the first 8192 bytes, on a 4-byte border. */
-static void multiboot1_place(void **state)
+TEST(multiboot1_place)
 {
-    (void)state;
     l.size = sizeof(file);
     multiboot1_header(8192 - 12, 0);
     refused("a multiboot header without addresses in a file that is not ELF");
@@ -273,9 +265,8 @@ static void tag(size_t at, uint16_t type, uint16_t flags, uint32_t size)
     put32(at + 4, size);
 }
 
-static void multiboot2_elf(void **state)
+TEST(multiboot2_elf)
 {
-    (void)state;
     elf32(0x300000, 0x300004);
     l.size = 0x400;
     multiboot2_header(0x200, 12 + 4 + 12 + 4 + 8);
@@ -291,9 +282,8 @@ static void multiboot2_elf(void **state)
     assert_int_equal(ram[0x300000], 0xab);
 }
 
-static void multiboot2_addresses(void **state)
+TEST(multiboot2_addresses)
 {
-    (void)state;
     l.size = 0x100;
     multiboot2_header(0, 24 + 12 + 4 + 8);
     tag(0x10, 2, 0, 24);
@@ -311,9 +301,8 @@ static void multiboot2_addresses(void **state)
     refused("a multiboot2 header with addresses but without an entry");
 }
 
-static void multiboot2_that_lies(void **state)
+TEST(multiboot2_that_lies)
 {
-    (void)state;
     l.size = 0x40;
     multiboot2_header(0, 0x31);
     refused("a multiboot2 header that is cut off");
@@ -338,11 +327,10 @@ static void multiboot2_that_lies(void **state)
     refused("a multiboot header without addresses in a file that is not ELF");
 }
 
-/* --- What the kernel is told -------------------------------------------------------------------- */
+/* --- What the kernel gets -------------------------------------------------------------------- */
 
-static void information_1(void **state)
+TEST(information_1)
 {
-    (void)state;
     static const uint8_t initrd[] = "the initrd";
     elf32(0x300000, 0x300004);
     l.size = 0x400;
@@ -384,9 +372,8 @@ static uint64_t find_tag(uint32_t type)
     return get32(at) == type ? at : 0;
 }
 
-static void information_2(void **state)
+TEST(information_2)
 {
-    (void)state;
     static const uint8_t initrd[5000] = {1, 2, 3};
     elf64(0x200000, 0x200000, 0x200000);
     assert_int_equal(load_kernel(&l), 0);
@@ -410,9 +397,8 @@ static void information_2(void **state)
     assert_int_equal(find_tag(99), 0);
 }
 
-static void initrd_without_room(void **state)
+TEST(initrd_without_room)
 {
-    (void)state;
     static uint8_t initrd[LOW];
     l.initrd = initrd;
     elf64(0x200000, 0x3ff000, 0x3ff000);
@@ -433,9 +419,8 @@ static void initrd_without_room(void **state)
 }
 
 /* The longest command line and the fullest map still end within the area. */
-static void information_fits(void **state)
+TEST(information_fits)
 {
-    (void)state;
     static char cmdline[512];
     memset(cmdline, 'x', 511);
     l.cmdline = cmdline;

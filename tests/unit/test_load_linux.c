@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The form of kernel that Linux distributions ship: where its parts go, what its zero page says, and files
- * that lie.
+ * The form of kernel that Linux distributions ship: where its parts go, what its zero page says,
+ * and files that lie.
  */
-// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
+// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/unit/load_fixture.h"
 
 /* A Linux of protocol 2.15, loaded to 0x200000, that needs 0x80000 bytes; four sectors of setup. */
@@ -26,10 +27,9 @@ static void bzimage(uint16_t version, uint16_t xloadflags)
     l.rsdp = 0xe0000;
 }
 
-static void linux_64(void **state)
+TEST(linux_64)
 {
     static const uint8_t initrd[5000] = {7};
-    (void)state;
     bzimage(0x20f, 1);
     l.initrd = initrd;
     l.initrd_size = sizeof(initrd);
@@ -54,9 +54,8 @@ static void linux_64(void **state)
     assert_int_equal(get32(LOAD_INFO + 0x2d0 + 36), 2);
 }
 
-static void linux_32(void **state)
+TEST(linux_32)
 {
-    (void)state;
     bzimage(0x20b, 0);
     assert_int_equal(load_kernel(&l), 0);
     assert_string_equal(l.start.format, "linux-32");
@@ -67,9 +66,8 @@ static void linux_32(void **state)
     assert_int_equal(l.start.rip, 0x100000);
 }
 
-static void linux_that_lies(void **state)
+TEST(linux_that_lies)
 {
-    (void)state;
     bzimage(0x205, 1);
     refused("a Linux of boot protocol 2.05; 2.06 is the least");
     bzimage(0x20f, 1);

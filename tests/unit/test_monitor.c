@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's line, its words and its tables: keys that make a line, ten thousand lines of nonsense of
- * which each gets its answer, and every field of every register that explain knows.
+ * The monitor's line, its words and its tables: keys that make a line, ten thousand lines of
+ * nonsense of which each gets its answer, and every field of every register that explain knows.
  */
-// sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c monitor/explain/pc.c lib/parse.c lib/text.c
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
+// sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c
+// sources: monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c
+// sources: monitor/explain/pc.c lib/parse.c lib/text.c
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 #include "lib/string.h"
 #include "tests/unit/monitor_stubs.h"
 #include "tests/unit/stubs.h"
+#include "tests/unit/test.h"
 
 static const char *typed(const char *keys)
 {
@@ -35,9 +34,8 @@ static const char *typed(const char *keys)
     return e.line;
 }
 
-static void keys_make_a_line(void **state)
+TEST(keys_make_a_line)
 {
-    (void)state;
     assert_string_equal(typed("vm list\r"), "vm list");
     assert_string_equal(typed("vmm\x7f list\b\b\b\bstop\x17\x15pid"), "pid");
     assert_string_equal(typed("ab\x1b[Dx"), "axb");
@@ -49,21 +47,19 @@ static void keys_make_a_line(void **state)
     assert_string_equal(typed("\xc3\xa4\x01\x02\x1f"), "");
 }
 
-static void a_line_has_an_end(void **state)
+TEST(a_line_has_an_end)
 {
     struct edit e = {0};
-    (void)state;
     for (int i = 0; i < 1000; i++)
         (void)edit_key(&e, 'x');
     assert_int_equal(e.length, EDIT_LINE_MAX);
     assert_int_equal(strlen(e.line), EDIT_LINE_MAX);
 }
 
-static void numbers_and_devices_are_read(void **state)
+TEST(numbers_and_devices_are_read)
 {
     uint64_t n;
     bdf_t bdf;
-    (void)state;
     assert_true(word_number("0x1000", &n) && n == 0x1000);
     assert_true(word_number("4K", &n) && n == 4096);
     assert_false(word_number("", &n) || word_number("0x", &n) || word_number("12z", &n) ||
@@ -76,10 +72,9 @@ static void numbers_and_devices_are_read(void **state)
 }
 
 /* Each names no bit twice, and lies in words that the register has. */
-static void tables_are_sound(void **state)
+TEST(tables_are_sound)
 {
     const struct explain_register *const all[] = {explain_vtd, explain_vmx, explain_pc};
-    (void)state;
     for (unsigned t = 0; t < 3; t++)
         for (const struct explain_register *r = all[t]; r->name; r++) {
             uint64_t seen[2] = {0};
@@ -93,11 +88,11 @@ static void tables_are_sound(void **state)
         }
 }
 
-/* What "n:word" stands for must fit into its field; every register explains itself, of zeros and of ones. */
-static void tables_can_be_told(void **state)
+/* What "n:word" stands for must fit into its field; every register explains itself, of zeros
+ * and of ones. */
+TEST(tables_can_be_told)
 {
     const struct explain_register *const all[] = {explain_vtd, explain_vmx, explain_pc};
-    (void)state;
     for (unsigned t = 0; t < 3; t++)
         for (const struct explain_register *r = all[t]; r->name; r++) {
             char line[200];
@@ -118,10 +113,9 @@ static void tables_can_be_told(void **state)
         }
 }
 
-static void a_register_in_words(void **state)
+TEST(a_register_in_words)
 {
     char line[] = "explain vtd.context 0x2ff7003 0x102";
-    (void)state;
     stub_log_clear();
     command_run(line);
     assert_non_null(strstr(stub_log, "Context Entry"));
@@ -132,13 +126,12 @@ static void a_register_in_words(void **state)
     assert_non_null(strstr(t.at, "SID=0x10"));
 }
 
-static void nonsense_is_answered(void **state)
+TEST(nonsense_is_answered)
 {
     static const char *const words[] = {
         "help", "explain", "vcpu",     "x",       "walk",
         "pci",  "irq",     "vtd.irte", "0x1000",  "-1",
         ".",    "..",      "a.9",      "00:02.0", "vmcs.exit_qualification"};
-    (void)state;
     srand(1);
     for (int i = 0; i < 10000; i++) {
         char line[EDIT_LINE_MAX + 1];

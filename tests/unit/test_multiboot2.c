@@ -7,19 +7,16 @@
 #include "boot/multiboot2.h"
 #include "lib/elf.h"
 #include "tests/unit/stubs.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 static uint8_t buffer[8192] __attribute__((aligned(8)));
 static size_t used;
 static struct boot_info info;
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     memset(buffer, 0, sizeof(buffer));
     used = sizeof(struct mb2_info);
     stub_log_clear();
@@ -47,18 +44,16 @@ static int parse(void)
     return multiboot2_parse(MULTIBOOT2_MAGIC, copy, &info);
 }
 
-static void wrong_magic(void **state)
+TEST(wrong_magic)
 {
-    (void)state;
     tag(MB2_TAG_END, "", 0);
     assert_int_equal(multiboot2_parse(0x2badb002, (void *)buffer, &info), -EINVAL);
     assert_string_equal(info.cmdline, "");
     assert_non_null(strstr(stub_log, "0x2badb002"));
 }
 
-static void command_line_and_modules(void **state)
+TEST(command_line_and_modules)
 {
-    (void)state;
     static const struct {
         uint32_t start, end;
         char text[11];
@@ -79,9 +74,8 @@ static void command_line_and_modules(void **state)
     assert_string_equal(info.modules[1].cmdline, "");
 }
 
-static void broken_module(void **state)
+TEST(broken_module)
 {
-    (void)state;
     uint32_t backwards[3] = {0x2000, 0x1000, 0};
     tag(MB2_TAG_MODULE, backwards, 12);
     tag(MB2_TAG_MODULE, backwards, 4);
@@ -89,9 +83,8 @@ static void broken_module(void **state)
     assert_int_equal(info.module_count, 0);
 }
 
-static void too_many_modules(void **state)
+TEST(too_many_modules)
 {
-    (void)state;
     uint32_t m[3] = {0x1000, 0x2000, 0};
     for (int i = 0; i < BOOT_MODULE_MAX + 1; i++)
         tag(MB2_TAG_MODULE, m, 12);
@@ -100,9 +93,8 @@ static void too_many_modules(void **state)
     assert_non_null(strstr(stub_log, "module left out"));
 }
 
-static void memory_map(void **state)
+TEST(memory_map)
 {
-    (void)state;
     struct {
         uint32_t entry_size, version;
         struct mb2_mmap_entry e[4];
@@ -120,9 +112,8 @@ static void memory_map(void **state)
     assert_false(info.ranges[2].usable);
 }
 
-static void memory_map_with_wide_entries(void **state)
+TEST(memory_map_with_wide_entries)
 {
-    (void)state;
     struct {
         uint32_t entry_size, version;
         uint8_t e[64];
@@ -143,9 +134,8 @@ static void memory_map_with_wide_entries(void **state)
     assert_int_equal(info.range_count, 0);
 }
 
-static void newer_rsdp_wins(void **state)
+TEST(newer_rsdp_wins)
 {
-    (void)state;
     uint8_t old[20] = "old", new[36] = "new";
     tag(MB2_TAG_RSDP_NEW, new, sizeof(new));
     tag(MB2_TAG_RSDP_OLD, old, sizeof(old));
@@ -154,9 +144,8 @@ static void newer_rsdp_wins(void **state)
     assert_string_equal(info.rsdp, "new");
 }
 
-static void symbols(void **state)
+TEST(symbols)
 {
-    (void)state;
     struct {
         uint32_t count, entry_size, names;
         struct elf64_section s[3];
@@ -182,9 +171,8 @@ static void symbols(void **state)
     assert_null(info.symtab);
 }
 
-static void tags_that_lie_about_their_size(void **state)
+TEST(tags_that_lie_about_their_size)
 {
-    (void)state;
     struct mb2_tag *t = tag(MB2_TAG_CMDLINE, "abc", 4);
     t->size = 4; /* shorter than its own header: would loop */
     assert_int_equal(parse(), -EINVAL);

@@ -3,11 +3,9 @@
  * The option engine: words of a line, keys of a table, and each kind of value with its reasons.
  */
 // sources: lib/option.c lib/parse.c
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 #include "lib/option.h"
+#include "tests/unit/test.h"
 
 struct all {
     uint8_t guard;
@@ -54,9 +52,8 @@ static const struct option rows[] = {
 
 static struct all all;
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     memset(&all, 0, sizeof(all));
     return 0;
 }
@@ -68,9 +65,8 @@ static const char *set(const char *key, const char *value)
     return option_set(row, &all, value);
 }
 
-static void keys(void **state)
+TEST(keys)
 {
-    (void)state;
     assert_ptr_equal(option_find(rows, "small"), &rows[0]);
     assert_ptr_equal(option_find(rows, "add"), &rows[10]);
     static const char *const none[] = {"", "smal", "smalls", "Small", "small="};
@@ -78,9 +74,8 @@ static void keys(void **state)
         assert_null(option_find(rows, none[i]));
 }
 
-static void values(void **state)
+TEST(values)
 {
-    (void)state;
     all.wide = -1;
     assert_null(set("small", "0xffff"));
     assert_null(set("wide", "0"));
@@ -108,9 +103,8 @@ static void values(void **state)
 }
 
 /* A value that is refused changes nothing. */
-static void reasons(void **state)
+TEST(reasons)
 {
-    (void)state;
     static const struct {
         const char *key, *value, *why;
     } cases[] = {
@@ -153,9 +147,8 @@ static void reasons(void **state)
 }
 
 /* The owner can still show a value that a setter has cut. */
-static void values_stay_whole(void **state)
+TEST(values_stay_whole)
 {
-    (void)state;
     char value[] = "a+b+c", longer[OPTION_WORD_MAX + 1];
     assert_null(set("add", value));
     assert_string_equal(value, "a+b+c");
@@ -166,9 +159,8 @@ static void values_stay_whole(void **state)
     assert_null(set("add", longer));
 }
 
-static void cuts(void **state)
+TEST(cuts)
 {
-    (void)state;
     char text[] = "key=a,b,", *value = option_cut(text, '='), *rest = option_cut(value, ',');
     assert_string_equal(text, "key");
     assert_string_equal(value, "a");
@@ -179,9 +171,8 @@ static void cuts(void **state)
     assert_null(option_cut(NULL, ','));
 }
 
-static void words(void **state)
+TEST(words)
 {
-    (void)state;
     static const char *const expected[] = {"a=1", "b=x y", "c=\"\\\t.", "d=e f", ""};
     const char *at = "  a=1\tb=\"x y\" \"\" \"c=\\\"\\\\\t\". d=e\\ f \"\" ";
     char word[OPTION_WORD_MAX];
@@ -196,9 +187,8 @@ static void words(void **state)
     assert_string_equal(word, "\\");
 }
 
-static void bad_words(void **state)
+TEST(bad_words)
 {
-    (void)state;
     char word[OPTION_WORD_MAX], longer[OPTION_WORD_MAX + 1];
     const char *at = "a=\"b c";
     assert_string_equal(option_next(&at, word), "a quotation mark is not closed");

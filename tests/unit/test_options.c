@@ -7,16 +7,13 @@
 #include "arch/options.h"
 #include "arch/log.h"
 #include "tests/unit/stubs.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <string.h>
-#include <cmocka.h>
 
 static struct options defaults;
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     if (defaults.console_port == 0)
         defaults = options;
     options = defaults;
@@ -24,9 +21,8 @@ static int fresh(void **state)
     return 0;
 }
 
-static void default_values(void **state)
+TEST(default_values)
 {
-    (void)state;
     assert_int_equal(options_parse(""), 0);
     assert_int_equal(options.console_port, 0x3f8);
     assert_int_equal(options.console_speed, 115200);
@@ -39,9 +35,8 @@ static void default_values(void **state)
     assert_false(options.rmrr_map);
 }
 
-static void every_key(void **state)
+TEST(every_key)
 {
-    (void)state;
     assert_int_equal(options_parse("  console=com2,9600 log=trace vtd=off ir=off post=sw  inv=reg "
                                    "apicv=off x2apic=off end=reboot cpus=3 rmrr=map "),
                      0);
@@ -57,18 +52,16 @@ static void every_key(void **state)
     assert_string_equal(stub_log, "");
 }
 
-static void consoles(void **state)
+TEST(consoles)
 {
-    (void)state;
     assert_int_equal(options_parse("console=0xe010"), 0);
     assert_int_equal(options.console_port, 0xe010);
     assert_int_equal(options_parse("console=off"), 0);
     assert_int_equal(options.console_port, 0);
 }
 
-static void a_port_for_a_debugger(void **state)
+TEST(a_port_for_a_debugger)
 {
-    (void)state;
     assert_int_equal(options_parse("gdb=com2"), 0);
     assert_true(options.gdb_port == 0x2f8 && !options.gdb_wait && !*options.gdb_vm);
     assert_int_equal(options_parse("gdb=0xe010,wait,alpha"), 0);
@@ -81,9 +74,8 @@ static void a_port_for_a_debugger(void **state)
     assert_int_equal(options.gdb_port, 0);
 }
 
-static void what_is_wrong_is_named(void **state)
+TEST(what_is_wrong_is_named)
 {
-    (void)state;
     assert_int_equal(options_parse("vtd=maybe foo=1 inv=reg x log=Trace"), -EINVAL);
     assert_string_equal(stub_log, "options: bad value: vtd=maybe\n"
                                   "options: unknown option: foo=1\n"
@@ -93,9 +85,8 @@ static void what_is_wrong_is_named(void **state)
     assert_int_equal(options.inv, INV_REG); /* the rest of the line counts */
 }
 
-static void bad_values(void **state)
+TEST(bad_values)
 {
-    (void)state;
     static const char *const bad[] = {
         "console=com3",  "console=com1,0",
         "console=com1,", "console=0x10000",
@@ -117,9 +108,8 @@ static void bad_values(void **state)
     }
 }
 
-static void reasons_are_named(void **state)
+TEST(reasons_are_named)
 {
-    (void)state;
     assert_int_equal(options_parse("identity=32M trace=on ktest=vtd \"log=trace\""), 0);
     assert_true(options.identity == 32 << 20 && options.trace && options.log == LOG_TRACE);
     assert_string_equal(options.ktest, "vtd");
@@ -140,9 +130,8 @@ static void reasons_are_named(void **state)
     assert_true(options.identity == 32 << 20 && !options.ir && options.gdb_port == 0);
 }
 
-static void more_devices_than_fit(void **state)
+TEST(more_devices_than_fit)
 {
-    (void)state;
     for (int i = 0; i < OPTIONS_DEVICE_MAX; i++)
         assert_int_equal(options_parse("hide=00:1f.2 vfs=06:00.0,4"), 0);
     assert_int_equal(options_parse("hide=00:1f.3 vfs=06:00.1,4"), -EINVAL);
@@ -152,9 +141,8 @@ static void more_devices_than_fit(void **state)
     assert_int_equal(options.vfs_count, OPTIONS_DEVICE_MAX);
 }
 
-static void devices_of_the_machine(void **state)
+TEST(devices_of_the_machine)
 {
-    (void)state;
     unsigned hidden = options.hidden_count, vfs = options.vfs_count;
     assert_int_equal(options_parse("hide=00:1f.2 vfs=06:00.0,4"), 0);
     assert_int_equal(options.hidden[hidden], BDF(0, 0x1f, 2));

@@ -7,11 +7,9 @@
 #include "lib/bits.h"
 #include "arch/layout.h"
 #include "tests/unit/stubs.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <string.h>
 #include <sys/mman.h>
-#include <cmocka.h>
 
 #define RAM_BASE UINT64_C(0x10000000)
 #define RAM_SIZE (UINT64_C(8) << 20)
@@ -25,9 +23,8 @@ static struct boot_info info;
 
 static void *at(uint64_t offset) { return (void *)(RAM_BASE + offset); }
 
-static int start(void **state)
+FIXTURE(start)
 {
-    (void)state;
     static bool mapped;
     if (!mapped) {
         void *ram = mmap(at(0), RAM_SIZE, PROT_READ | PROT_WRITE,
@@ -60,9 +57,8 @@ static bool is_withheld(uint64_t page)
     return page < RAM_BASE || page >= RAM_BASE + RAM_SIZE;
 }
 
-static void withholds_what_is_used(void **state)
+TEST(withholds_what_is_used)
 {
-    (void)state;
     size_t count = page_free_count(), taken = 0;
     uint8_t *page;
     while ((page = page_alloc()) != NULL) {
@@ -77,9 +73,8 @@ static void withholds_what_is_used(void **state)
     assert_int_equal(count, RAM_SIZE / PAGE_SIZE - 10 - 2 * 3);
 }
 
-static void gives_back_and_finds_again(void **state)
+TEST(gives_back_and_finds_again)
 {
-    (void)state;
     size_t count = page_free_count();
     void *a = page_alloc(), *b = page_alloc(), *c = page_alloc();
     page_free(a);
@@ -93,9 +88,8 @@ static void gives_back_and_finds_again(void **state)
     assert_int_equal(page_free_count(), count);
 }
 
-static void aligns_and_refuses(void **state)
+TEST(aligns_and_refuses)
 {
-    (void)state;
     size_t count = page_free_count();
     uint8_t *big = pages_alloc(512, SIZE_2M);
     assert_non_null(big);
@@ -110,17 +104,15 @@ static void aligns_and_refuses(void **state)
     assert_int_equal(page_free_count(), count);
 }
 
-static void freeing_twice_is_our_bug(void **state)
+TEST(freeing_twice_is_our_bug)
 {
-    (void)state;
     void *a = page_alloc();
     page_free(a);
     assert_panics(page_free(a));
 }
 
-static void ram_and_guest_pages(void **state)
+TEST(ram_and_guest_pages)
 {
-    (void)state;
     assert_true(page_is_ram(hpa(RAM_BASE + RAM_SIZE - 1), 1));
     assert_true(page_is_ram(hpa(RAM_BASE - 10), 11));
     assert_false(page_is_ram(hpa(RAM_BASE - 10), 10));
@@ -135,7 +127,7 @@ static void ram_and_guest_pages(void **state)
     assert_false(page_is_guest(ptr_hpa(p)));
 }
 
-static void kept_memory_is_given_once_and_clean(void **state)
+TEST(kept_memory_is_given_once_and_clean)
 {
     const uint64_t offset = 0x500000, size = 0x10000;
     const uint8_t *kept = at(offset);
@@ -152,9 +144,8 @@ static void kept_memory_is_given_once_and_clean(void **state)
     page_keep(hpa(0), 0);
 }
 
-static void no_memory_at_all(void **state)
+TEST(no_memory_at_all)
 {
-    (void)state;
     struct boot_info none = {.cmdline = ""};
     assert_int_equal(page_init(&none), -ENOMEM);
 }

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
  * Capability lists, MSI and MSI-X, as good and as hostile devices show them.
  * Spec: PCI Local Bus "Capabilities List", "MSI and MSI-X Operation"; PCI Express Base "PCI Express
  * Extended Capabilities".
  */
 #include "tests/unit/pci_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
 static struct model_function *m;
 
 /* A machine with one function, 00:04.0, set up by the test. */
-static int one_function(void **state)
+FIXTURE(one_function)
 {
-    (void)state;
     model_start(true);
     m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
     return 0;
@@ -27,9 +25,8 @@ static struct pci_function *scanned(void)
     return pci_find(m->bdf);
 }
 
-static void finds_what_is_listed(void **state)
+TEST(finds_what_is_listed)
 {
-    (void)state;
     model_cap(m, 0xf8, PCI_CAP_ID_PM);
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     model_cap(m, 0x60, 0x09); /* of the vendor */
@@ -45,17 +42,15 @@ static void finds_what_is_listed(void **state)
     assert_int_equal(pci_cap_find(m->bdf, 0x0a), 0);
 }
 
-static void without_the_status_bit_there_is_no_list(void **state)
+TEST(without_the_status_bit_there_is_no_list)
 {
-    (void)state;
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     model_set(m, PCI_STATUS, 2, 0);
     assert_int_equal(scanned()->cap_msi, 0);
 }
 
-static void a_circle_is_ignored_with_one_line(void **state)
+TEST(a_circle_is_ignored_with_one_line)
 {
-    (void)state;
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     model_cap(m, 0x60, PCI_CAP_ID_PM);
     m->config[0x41] = 0x60;
@@ -65,17 +60,15 @@ static void a_circle_is_ignored_with_one_line(void **state)
     assert_int_equal(pci_cap_find(m->bdf, PCI_CAP_ID_MSIX), 0);
 }
 
-static void a_pointer_into_the_header_is_ignored(void **state)
+TEST(a_pointer_into_the_header_is_ignored)
 {
-    (void)state;
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     m->config[0x41] = 0x3c;
     assert_int_equal(scanned()->cap_msi, 0);
 }
 
-static void forty_eight_capabilities_are_a_list(void **state)
+TEST(forty_eight_capabilities_are_a_list)
 {
-    (void)state;
     for (unsigned at = 0x40; at < 0xfc; at += 4)
         model_cap(m, at, 0x09);
     model_cap(m, 0xfc, 0x0f);
@@ -84,9 +77,8 @@ static void forty_eight_capabilities_are_a_list(void **state)
     assert_false(model_logged("capability list ignored"));
 }
 
-static void a_capability_past_the_end_is_left_out(void **state)
+TEST(a_capability_past_the_end_is_left_out)
 {
-    (void)state;
     model_cap(m, 0xf4, PCI_CAP_ID_MSI);
     model_set(m, 0xf4 + PCI_MSI_CONTROL, 2, PCI_MSI_64); /* 14 bytes */
     model_cap(m, 0xe8, PCI_CAP_ID_MSIX);                 /* 12 bytes: fits */
@@ -96,9 +88,8 @@ static void a_capability_past_the_end_is_left_out(void **state)
     assert_true(model_logged("00:04.0 MSI capability at 0xf4 ignored"));
 }
 
-static void extended_list(void **state)
+TEST(extended_list)
 {
-    (void)state;
     model_pcie(m, 0x40, PCIE_ENDPOINT);
     model_ext_cap(m, 0x100, 0x0001, 0x200);
     model_ext_cap(m, 0x200, PCI_EXT_ID_ATS, 0x300);
@@ -118,18 +109,16 @@ static void extended_list(void **state)
     assert_int_equal(scanned()->ext_sriov, 0);
 }
 
-static void conventional_functions_have_no_extended_list(void **state)
+TEST(conventional_functions_have_no_extended_list)
 {
-    (void)state;
     model_ext_cap(m, 0x100, PCI_EXT_ID_ACS, 0);
     assert_int_equal(scanned()->ext_acs, 0);
     assert_int_equal(pci_ext_cap_find(m->bdf, PCI_EXT_ID_ACS), 0);
 }
 
 /* Where the MSI registers lie, for the four layouts. */
-static void msi_layouts(void **state)
+TEST(msi_layouts)
 {
-    (void)state;
     for (unsigned layout = 0; layout < 4; layout++) {
         bool is_64 = layout & 1, maskable = layout & 2;
         unsigned data = is_64 ? 0x4c : 0x48, mask = is_64 ? 0x50 : 0x4c;
@@ -177,9 +166,8 @@ static void watch_msi(struct model_function *f, uint16_t reg, uint32_t v)
         seen_unmasked = true;
 }
 
-static void msi_stays_enabled_and_masked_while_it_changes(void **state)
+TEST(msi_stays_enabled_and_masked_while_it_changes)
 {
-    (void)state;
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     model_set(m, 0x42, 2, PCI_MSI_64 | PCI_MSI_MASKABLE | PCI_MSI_ENABLE);
     model_writable(m, 0x42, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
@@ -193,9 +181,8 @@ static void msi_stays_enabled_and_masked_while_it_changes(void **state)
 }
 
 /* What the device says later does not move the registers that Hamlet writes. */
-static void msi_layout_is_that_of_boot(void **state)
+TEST(msi_layout_is_that_of_boot)
 {
-    (void)state;
     model_cap(m, 0x40, PCI_CAP_ID_MSI);
     model_set(m, 0x42, 2, FIELD_SET(PCI_MSI_CAPABLE, 7));
     model_writable(m, 0x48, 4, UINT32_MAX);
@@ -219,10 +206,9 @@ static void msix_of(unsigned entries, uint32_t table, uint32_t pba)
     model_bar(m, PCI_BAR(2), UINT64_MAX << 32, 4, UINT64_C(1) << 40); /* 4 GiB, and 3 is its half */
 }
 
-static void msix_inside_its_bar(void **state)
+TEST(msix_inside_its_bar)
 {
     struct pci_msix_info info;
-    (void)state;
     msix_of(65, 0x2000, 0x3000);
     assert_int_equal(pci_msix_info(scanned(), &info), 0);
     assert_int_equal(info.count, 65);
@@ -237,7 +223,7 @@ static void msix_inside_its_bar(void **state)
     assert_int_equal(info.table_bar, 2);
 }
 
-static void msix_that_does_not_fit_is_refused(void **state)
+TEST(msix_that_does_not_fit_is_refused)
 {
     static const struct {
         unsigned entries;
@@ -256,7 +242,6 @@ static void msix_that_does_not_fit_is_refused(void **state)
         {65, 0x100, 0xf8},  /* the PBA reaches into the table */
     };
     struct pci_msix_info info;
-    (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         msix_of(bad[i].entries, bad[i].table, bad[i].pba);
         assert_int_equal(pci_msix_info(scanned(), &info), -EINVAL);
@@ -264,9 +249,8 @@ static void msix_that_does_not_fit_is_refused(void **state)
     }
 }
 
-static void msix_enable_and_mask(void **state)
+TEST(msix_enable_and_mask)
 {
-    (void)state;
     msix_of(2, 0x2000, 0x3000);
     struct pci_function *f = scanned();
     pci_msix_enable(f, true, true);
@@ -277,25 +261,25 @@ static void msix_enable_and_mask(void **state)
     assert_int_equal(model_get(m, 0x42, 2), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, one_function)
+#define CASE(name) cmocka_unit_test_setup(name, one_function)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(finds_what_is_listed),
-        TEST(without_the_status_bit_there_is_no_list),
-        TEST(a_circle_is_ignored_with_one_line),
-        TEST(a_pointer_into_the_header_is_ignored),
-        TEST(forty_eight_capabilities_are_a_list),
-        TEST(a_capability_past_the_end_is_left_out),
-        TEST(extended_list),
-        TEST(conventional_functions_have_no_extended_list),
-        TEST(msi_layouts),
-        TEST(msi_stays_enabled_and_masked_while_it_changes),
-        TEST(msi_layout_is_that_of_boot),
-        TEST(msix_inside_its_bar),
-        TEST(msix_that_does_not_fit_is_refused),
-        TEST(msix_enable_and_mask),
+        CASE(finds_what_is_listed),
+        CASE(without_the_status_bit_there_is_no_list),
+        CASE(a_circle_is_ignored_with_one_line),
+        CASE(a_pointer_into_the_header_is_ignored),
+        CASE(forty_eight_capabilities_are_a_list),
+        CASE(a_capability_past_the_end_is_left_out),
+        CASE(extended_list),
+        CASE(conventional_functions_have_no_extended_list),
+        CASE(msi_layouts),
+        CASE(msi_stays_enabled_and_masked_while_it_changes),
+        CASE(msi_layout_is_that_of_boot),
+        CASE(msix_inside_its_bar),
+        CASE(msix_that_does_not_fit_is_refused),
+        CASE(msix_enable_and_mask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

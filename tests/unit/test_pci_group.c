@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
  * Requester ids, groups and the audit.
  * Spec: PCI Express to PCI/PCI-X Bridge "Transaction Ownership"; PCI Express Base "Access Control
  * Services (ACS)".
  */
 #include "tests/unit/pci_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
 #define ACS_ALL 0x1d
 
@@ -40,16 +39,14 @@ static struct model_function *endpoint(bdf_t bdf)
 static bdf_t group_of(bdf_t bdf) { return pci_group(pci_find(bdf)); }
 static bdf_t requester_of(bdf_t bdf) { return pci_requester(pci_find(bdf)); }
 
-static int start(void **state)
+FIXTURE(start)
 {
-    (void)state;
     model_start(true);
     return 0;
 }
 
-static void alone_on_the_root_bus(void **state)
+TEST(alone_on_the_root_bus)
 {
-    (void)state;
     endpoint(BDF(0, 4, 0));
     endpoint(BDF(0, 5, 0));
     pci_scan();
@@ -59,9 +56,8 @@ static void alone_on_the_root_bus(void **state)
     assert_null(pci_not_assignable(pci_find(BDF(0, 4, 0))));
 }
 
-static void siblings_belong_together_without_acs(void **state)
+TEST(siblings_belong_together_without_acs)
 {
-    (void)state;
     endpoint(BDF(0, 4, 0))->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
     endpoint(BDF(0, 4, 3));
     acs(endpoint(BDF(0, 4, 5)), ACS_ALL);
@@ -73,9 +69,8 @@ static void siblings_belong_together_without_acs(void **state)
     assert_int_equal(group_of(BDF(0, 4, 6)), BDF(0, 4, 6));
 }
 
-static void an_acs_port_isolates_what_is_below(void **state)
+TEST(an_acs_port_isolates_what_is_below)
 {
-    (void)state;
     struct model_function *port = bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 1);
     acs(port, ACS_ALL);
     bridge(BDF(0, 2, 0), PCIE_ROOT_PORT, 2, 2); /* without ACS */
@@ -94,9 +89,8 @@ static void an_acs_port_isolates_what_is_below(void **state)
 }
 
 /* Ports that are functions of one device, and nothing keeps them apart. */
-static void sibling_ports_share_what_is_below(void **state)
+TEST(sibling_ports_share_what_is_below)
 {
-    (void)state;
     bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 1)->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTI;
     bridge(BDF(0, 1, 1), PCIE_ROOT_PORT, 2, 2);
     endpoint(BDF(1, 0, 0));
@@ -107,9 +101,8 @@ static void sibling_ports_share_what_is_below(void **state)
 }
 
 /* Root port - switch - two endpoints; each of the three kinds of port has its part in it. */
-static void switches(void **state)
+TEST(switches)
 {
-    (void)state;
     for (unsigned with = 0; with < 4; with++) {
         model_start(true);
         struct model_function *root = bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 4);
@@ -135,10 +128,9 @@ static void switches(void **state)
     }
 }
 
-static void a_pcie_to_pci_bridge_signs_as_its_secondary_bus(void **state)
+TEST(a_pcie_to_pci_bridge_signs_as_its_secondary_bus)
 {
     int me, you;
-    (void)state;
     acs(bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 3), ACS_ALL);
     bridge(BDF(1, 0, 0), PCIE_TO_PCI_BRIDGE, 2, 3);
     bridge(BDF(2, 5, 0), -1, 3, 3); /* a conventional one below it changes nothing */
@@ -157,9 +149,8 @@ static void a_pcie_to_pci_bridge_signs_as_its_secondary_bus(void **state)
     assert_null(pci_not_assignable(pci_find(BDF(2, 1, 0))));
 }
 
-static void a_conventional_bridge_signs_with_its_own_id(void **state)
+TEST(a_conventional_bridge_signs_with_its_own_id)
 {
-    (void)state;
     bridge(BDF(0, 30, 0), -1, 1, 2);
     bridge(BDF(1, 0, 0), -1, 2, 2);
     endpoint(BDF(2, 3, 0));
@@ -168,9 +159,8 @@ static void a_conventional_bridge_signs_with_its_own_id(void **state)
     assert_int_equal(group_of(BDF(2, 3, 0)), BDF(0, 30, 0));
 }
 
-static void the_chipset_is_not_for_guests(void **state)
+TEST(the_chipset_is_not_for_guests)
 {
-    (void)state;
     model_add(BDF(0, 0, 0), 0x8086, 0x29c0, 0x060000);
     model_add(BDF(0, 31, 0), 0x8086, 0x2918, 0x060100)->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
     endpoint(BDF(0, 31, 2)); /* SATA, say: it shares the group of the ISA bridge */
@@ -200,9 +190,8 @@ static const char *verdict_for_bar(uint64_t mask, uint32_t flags, uint64_t base)
     return pci_not_assignable(pci_find(f->bdf));
 }
 
-static void bars_that_would_give_too_much(void **state)
+TEST(bars_that_would_give_too_much)
 {
-    (void)state;
     assert_null(verdict_for_bar(0xfff00000, 0, 0xfea00000));
     assert_null(verdict_for_bar(0xfff00000, 0, 0)); /* not placed: nothing is given */
     assert_null(verdict_for_bar(0xffffff00, 1, 0xc100));
@@ -221,20 +210,20 @@ static void bars_that_would_give_too_much(void **state)
     assert_string_equal(verdict_for_bar(BIT(63), 4, BIT(63)), "a BAR ends beyond physical memory");
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start)
+#define CASE(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(alone_on_the_root_bus),
-        TEST(siblings_belong_together_without_acs),
-        TEST(an_acs_port_isolates_what_is_below),
-        TEST(sibling_ports_share_what_is_below),
-        TEST(switches),
-        TEST(a_pcie_to_pci_bridge_signs_as_its_secondary_bus),
-        TEST(a_conventional_bridge_signs_with_its_own_id),
-        TEST(the_chipset_is_not_for_guests),
-        TEST(bars_that_would_give_too_much),
+        CASE(alone_on_the_root_bus),
+        CASE(siblings_belong_together_without_acs),
+        CASE(an_acs_port_isolates_what_is_below),
+        CASE(sibling_ports_share_what_is_below),
+        CASE(switches),
+        CASE(a_pcie_to_pci_bridge_signs_as_its_secondary_bus),
+        CASE(a_conventional_bridge_signs_with_its_own_id),
+        CASE(the_chipset_is_not_for_guests),
+        CASE(bars_that_would_give_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
  * Resets: the right kind, what is kept, and that every wait ends.
  * Spec: PCI Express Base "Function Level Reset (FLR)"; PCI-to-PCI Bridge "Bridge Control Register".
  */
 #include "tests/unit/pci_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <string.h>
-#include <cmocka.h>
 
 static struct model_function *m, *bridge, *neighbour;
 static enum pci_reset_kind used;
@@ -66,9 +65,8 @@ static struct model_function *endpoint(bdf_t bdf)
 }
 
 /* 01:00.0 behind the root port 00:01.0. */
-static int behind_a_port(void **state)
+FIXTURE(behind_a_port)
 {
-    (void)state;
     model_start(true);
     bridge = model_add(BDF(0, 1, 0), 0x8086, 1, 0x060400);
     model_bridge(bridge, 1, 1);
@@ -110,9 +108,8 @@ static void reset_works(enum pci_reset_kind kind)
     assert_true(model_delay_us() < 500000);
 }
 
-static void flr(void **state)
+TEST(flr)
 {
-    (void)state;
     with_flr(m);
     reset_works(PCI_RESET_FLR);
     assert_int_equal(model_get(m, 0x48, 2), 0x2810);
@@ -120,11 +117,10 @@ static void flr(void **state)
     assert_true(model_logged("01:00.0 1234:0001") && model_logged("flr=yes"));
 }
 
-/* PCI Express "Access Control Services (ACS)": off after a reset, and then functions of one device would reach each
- * other without VT-d. */
-static void what_keeps_functions_apart_is_on_again(void **state)
+/* PCI Express "Access Control Services (ACS)": off after a reset, and then functions of one device
+ * would reach each other without VT-d. */
+TEST(what_keeps_functions_apart_is_on_again)
 {
-    (void)state;
     with_flr(m);
     model_ext_cap(m, 0x100, PCI_EXT_ID_ACS, 0);
     model_set(m, 0x100 + PCI_ACS_CAPABILITY, 2, PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL);
@@ -134,37 +130,33 @@ static void what_keeps_functions_apart_is_on_again(void **state)
                      PCI_ACS_REDIRECT_REQ | PCI_ACS_REDIRECT_CPL);
 }
 
-static void af_flr(void **state)
+TEST(af_flr)
 {
-    (void)state;
     model_cap(m, 0x60, PCI_CAP_ID_AF);
     m->config[0x60 + PCI_AF_CAPABILITIES] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
     reset_works(PCI_RESET_AF_FLR);
     assert_true(model_delay_us() >= 100000);
 }
 
-static void d3hot(void **state)
+TEST(d3hot)
 {
-    (void)state;
     model_cap(m, 0x70, PCI_CAP_ID_PM);
     silence_us = 5000;
     reset_works(PCI_RESET_D3HOT);
     assert_true(model_delay_us() >= 20000);
 }
 
-static void d3hot_that_keeps_the_state_is_no_reset(void **state)
+TEST(d3hot_that_keeps_the_state_is_no_reset)
 {
-    (void)state;
     model_cap(m, 0x70, PCI_CAP_ID_PM);
     model_set(m, 0x70 + PCI_PM_CONTROL, 2, PCI_PM_NO_SOFT_RESET);
     reset_works(PCI_RESET_BUS);
 }
 
 /* QEMU's e1000e: No_Soft_Reset says that D3hot resets, and it does not. */
-static void d3hot_that_lies_is_followed_by_the_next_kind(void **state)
+TEST(d3hot_that_lies_is_followed_by_the_next_kind)
 {
     struct pci_function *f;
-    (void)state;
     model_cap(m, 0x70, PCI_CAP_ID_PM);
     d3hot_does_nothing = true;
     f = scanned();
@@ -181,17 +173,15 @@ static void d3hot_that_lies_is_followed_by_the_next_kind(void **state)
     assert_int_equal(used, PCI_RESET_NONE);
 }
 
-static void bus_reset(void **state)
+TEST(bus_reset)
 {
-    (void)state;
     reset_works(PCI_RESET_BUS);
     assert_int_equal(model_get(bridge, PCI_BRIDGE_CONTROL, 2), 0);
 }
 
-static void a_bus_reset_spares_others(void **state)
+TEST(a_bus_reset_spares_others)
 {
     int me, you;
-    (void)state;
     m->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
     neighbour = endpoint(BDF(1, 0, 1));
     struct pci_function *f = scanned(), *g = pci_find(neighbour->bdf);
@@ -215,9 +205,8 @@ static void a_bus_reset_spares_others(void **state)
     assert_int_equal(resets, 2);
 }
 
-static void nothing_to_reset_with(void **state)
+TEST(nothing_to_reset_with)
 {
-    (void)state;
     model_start(true);
     m = endpoint(BDF(0, 4, 0));
     struct pci_function *f = scanned();
@@ -226,9 +215,8 @@ static void nothing_to_reset_with(void **state)
     assert_string_equal(pci_reset_name(PCI_RESET_NONE), "none");
 }
 
-static void a_device_that_stays_silent(void **state)
+TEST(a_device_that_stays_silent)
 {
-    (void)state;
     with_flr(m);
     silence_us = UINT32_MAX;
     struct pci_function *f = scanned();
@@ -237,9 +225,8 @@ static void a_device_that_stays_silent(void **state)
     assert_true(model_delay_us() < 1000000);
 }
 
-static void a_device_that_is_gone(void **state)
+TEST(a_device_that_is_gone)
 {
-    (void)state;
     with_flr(m);
     struct pci_function *f = scanned();
     m->gone = true;
@@ -248,9 +235,8 @@ static void a_device_that_is_gone(void **state)
     assert_int_equal(pci_drain(f), -ETIMEDOUT);
 }
 
-static void pending_transactions(void **state)
+TEST(pending_transactions)
 {
-    (void)state;
     with_flr(m);
     struct pci_function *f = scanned();
     assert_int_equal(pci_drain(f), 0);
@@ -260,9 +246,8 @@ static void pending_transactions(void **state)
     assert_true(model_logged("transactions pending"));
 }
 
-static void a_guest_cannot_move_the_bars_kept(void **state)
+TEST(a_guest_cannot_move_the_bars_kept)
 {
-    (void)state;
     with_flr(m);
     struct pci_function *f = scanned();
     model_set(m, PCI_BAR(0), 4, 0x00100000); /* over RAM */
@@ -270,24 +255,24 @@ static void a_guest_cannot_move_the_bars_kept(void **state)
     assert_int_equal(model_get(m, PCI_BAR(0), 4), 0xfea00000);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, behind_a_port)
+#define CASE(name) cmocka_unit_test_setup(name, behind_a_port)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(flr),
-        TEST(what_keeps_functions_apart_is_on_again),
-        TEST(af_flr),
-        TEST(d3hot),
-        TEST(d3hot_that_keeps_the_state_is_no_reset),
-        TEST(d3hot_that_lies_is_followed_by_the_next_kind),
-        TEST(bus_reset),
-        TEST(a_bus_reset_spares_others),
-        TEST(nothing_to_reset_with),
-        TEST(a_device_that_stays_silent),
-        TEST(a_device_that_is_gone),
-        TEST(pending_transactions),
-        TEST(a_guest_cannot_move_the_bars_kept),
+        CASE(flr),
+        CASE(what_keeps_functions_apart_is_on_again),
+        CASE(af_flr),
+        CASE(d3hot),
+        CASE(d3hot_that_keeps_the_state_is_no_reset),
+        CASE(d3hot_that_lies_is_followed_by_the_next_kind),
+        CASE(bus_reset),
+        CASE(a_bus_reset_spares_others),
+        CASE(nothing_to_reset_with),
+        CASE(a_device_that_stays_silent),
+        CASE(a_device_that_is_gone),
+        CASE(pending_transactions),
+        CASE(a_guest_cannot_move_the_bars_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
  * Scan, configuration access and BAR sizing, against well-behaved and hostile functions.
  * Spec: PCI-to-PCI Bridge "Bus Number Registers"; PCI Local Bus "Base Addresses".
  */
 #include "tests/unit/pci_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
-static void finds_functions_in_order_of_bdf(void **state)
+TEST(finds_functions_in_order_of_bdf)
 {
-    (void)state;
     for (int ecam = 0; ecam < 2; ecam++) {
         model_start(ecam);
         model_add(BDF(0, 4, 1), 0x1234, 0x0002, 0x020000);
@@ -31,9 +29,8 @@ static void finds_functions_in_order_of_bdf(void **state)
     }
 }
 
-static void registers_above_255_need_ecam(void **state)
+TEST(registers_above_255_need_ecam)
 {
-    (void)state;
     for (int ecam = 0; ecam < 2; ecam++) {
         model_start(ecam);
         struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
@@ -49,9 +46,8 @@ static void registers_above_255_need_ecam(void **state)
     }
 }
 
-static void widths_reach_their_bytes_only(void **state)
+TEST(widths_reach_their_bytes_only)
 {
-    (void)state;
     for (int ecam = 0; ecam < 2; ecam++) {
         model_start(ecam);
         struct model_function *m = model_add(BDF(0, 31, 7), 0x1234, 1, 0xff0000);
@@ -65,9 +61,8 @@ static void widths_reach_their_bytes_only(void **state)
     }
 }
 
-static void a_senseless_window_is_refused(void **state)
+TEST(a_senseless_window_is_refused)
 {
-    (void)state;
     model_start(true);
     pci_scan();
     assert_true(model_logged("ecam window refused: segment=0 buses=07-03"));
@@ -77,9 +72,8 @@ static void a_senseless_window_is_refused(void **state)
     assert_false(pci_has_ecam(0));
 }
 
-static void waits_for_a_device_that_is_starting(void **state)
+TEST(waits_for_a_device_that_is_starting)
 {
-    (void)state;
     model_start(true);
     model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000)->retry_reads = 3;
     model_add(BDF(0, 5, 0), 0x1234, 1, 0xff0000)->retry_reads = UINT32_MAX;
@@ -88,9 +82,8 @@ static void waits_for_a_device_that_is_starting(void **state)
     assert_null(pci_find(BDF(0, 5, 0)));
 }
 
-static void follows_bridges(void **state)
+TEST(follows_bridges)
 {
-    (void)state;
     model_start(true);
     model_bridge(model_add(BDF(0, 1, 0), 0x8086, 1, 0x060400), 1, 3);
     model_bridge(model_add(BDF(1, 2, 0), 0x8086, 2, 0x060400), 3, 3);
@@ -107,9 +100,8 @@ static void follows_bridges(void **state)
     assert_null(pci_find(BDF(0x40, 9, 0))->parent); /* a second root bus */
 }
 
-static void a_port_has_one_device_behind_it(void **state)
+TEST(a_port_has_one_device_behind_it)
 {
-    (void)state;
     model_start(true);
     struct model_function *port = model_add(BDF(0, 1, 0), 0x8086, 1, 0x060400);
     model_bridge(port, 1, 1);
@@ -120,7 +112,7 @@ static void a_port_has_one_device_behind_it(void **state)
     assert_int_equal(pci_count(), 2);
 }
 
-static void bridges_in_a_circle_end(void **state)
+TEST(bridges_in_a_circle_end)
 {
     static const struct {
         bdf_t bdf;
@@ -140,7 +132,6 @@ static void bridges_in_a_circle_end(void **state)
         {BDF(0, 5, 0), 255, 255, true}, /* the last bus */
         {BDF(255, 1, 0), 255, 255, false},
     };
-    (void)state;
     model_start(true);
     for (size_t i = 0; i < ARRAY_COUNT(bridges); i++)
         model_bridge(model_add(bridges[i].bdf, 0x8086, i, 0x060400), bridges[i].secondary,
@@ -152,9 +143,8 @@ static void bridges_in_a_circle_end(void **state)
                          bridges[i].followed ? bridges[i].secondary : 0);
 }
 
-static void a_full_table_is_said_and_survived(void **state)
+TEST(a_full_table_is_said_and_survived)
 {
-    (void)state;
     model_start(true);
     for (unsigned i = 0; i < 280; i++)
         model_add(BDF(0, i / 8 % 32, i % 8) + (i / 256 << 8), 0x1234, i, 0xff0000)
@@ -164,9 +154,8 @@ static void a_full_table_is_said_and_survived(void **state)
     assert_true(model_logged("left out"));
 }
 
-static void sizes_bars_with_decode_off(void **state)
+TEST(sizes_bars_with_decode_off)
 {
-    (void)state;
     model_start(true);
     struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
     model_bar(m, PCI_BAR(0), 0xfff00000, 0, 0xfea00000);
@@ -202,10 +191,9 @@ static void sizes_bars_with_decode_off(void **state)
                              "rom=mem,0xfeb00000,64K flr=no"));
 }
 
-/* pvpanic-pci: bits 3:1 are part of the address; as flags they would say "64 bits, prefetchable". */
-static void a_bar_of_two_bytes(void **state)
+/* pvpanic-pci: bits 3:1 are part of the address; as flags they would be "64 bits, prefetchable". */
+TEST(a_bar_of_two_bytes)
 {
-    (void)state;
     for (uint32_t base = 0xfea00000; base < 0xfea00010; base += 2) {
         model_start(true);
         struct model_function *m = model_add(BDF(0, 4, 0), 0x1b36, 0x11, 0x088000);
@@ -219,9 +207,8 @@ static void a_bar_of_two_bytes(void **state)
     }
 }
 
-static void hostile_bars_are_ignored(void **state)
+TEST(hostile_bars_are_ignored)
 {
-    (void)state;
     model_start(true);
     struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
     model_bar(m, PCI_BAR(0), 0xff0f0000, 0, 0);         /* a hole in the mask */
@@ -241,9 +228,8 @@ static void hostile_bars_are_ignored(void **state)
     assert_int_equal(model_decode_while_sizing(), 0);
 }
 
-static void a_hole_in_the_upper_half(void **state)
+TEST(a_hole_in_the_upper_half)
 {
-    (void)state;
     model_start(true);
     struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
     model_bar(m, PCI_BAR(0), 0xfffffff0fffff000, 4, 0);
@@ -252,9 +238,8 @@ static void a_hole_in_the_upper_half(void **state)
     assert_true(model_logged("00:04.0 bar0 ignored: writable bits 0xfffffff0fffff000"));
 }
 
-static void host_bridge_and_console_are_left_alone(void **state)
+TEST(host_bridge_and_console_are_left_alone)
 {
-    (void)state;
     model_start(true);
     struct model_function *host = model_add(BDF(0, 0, 0), 0x8086, 0x29c0, 0x060000);
     struct model_function *uart = model_add(BDF(0, 3, 0), 0x1b36, 2, 0x070002);
@@ -268,9 +253,8 @@ static void host_bridge_and_console_are_left_alone(void **state)
     assert_string_equal(pci_not_assignable(pci_get(1)), "the console is in it");
 }
 
-static void a_device_that_vanishes_while_scanned(void **state)
+TEST(a_device_that_vanishes_while_scanned)
 {
-    (void)state;
     model_start(true);
     struct model_function *m = model_add(BDF(0, 4, 0), 0x1234, 1, 0xff0000);
     for (unsigned i = 1; i < PCIE_CONFIG_SIZE; i++)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
+// sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
 /*
  * Virtual functions: their ids, their BARs, and physical functions that promise nonsense.
  * Spec: PCI Express Base "Single Root I/O Virtualization".
  */
 #include "tests/unit/pci_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
 #define SRIOV      0x160
 #define VF_OFFSET  0x80
@@ -42,10 +41,10 @@ static void pf_on_write(struct model_function *f, uint16_t reg, uint32_t v)
                   n * model_get(f, SRIOV + PCI_SRIOV_STRIDE, 2));
 }
 
-/* 01:00.0 with 8 VFs behind a port with a window of 2 MiB, of which the PF's own BAR takes 16 KiB. */
-static int start(void **state)
+/* 01:00.0 with 8 VFs behind a port with a window of 2 MiB, of which the PF's own BAR takes
+ * 16 KiB. */
+FIXTURE(start)
 {
-    (void)state;
     model_start(true);
     port = model_add(BDF(0, 1, 0), 0x8086, 1, 0x060400);
     model_bridge(port, 1, 1);
@@ -80,9 +79,8 @@ static struct pci_function *scanned(void)
     return pci_find(m->bdf);
 }
 
-static void enables_them(void **state)
+TEST(enables_them)
 {
-    (void)state;
     struct pci_function *pf = scanned();
     assert_null(pci_not_assignable(pf));
     assert_int_equal(pci_sriov_enable(pf, 3), 0);
@@ -111,10 +109,9 @@ static void enables_them(void **state)
     assert_true(pci_get(0)->bdf < pci_get(1)->bdf && pci_get(3)->bdf < pci_get(4)->bdf);
 }
 
-static void a_vf_is_reset_without_touching_its_bars(void **state)
+TEST(a_vf_is_reset_without_touching_its_bars)
 {
     enum pci_reset_kind used;
-    (void)state;
     assert_int_equal(pci_sriov_enable(scanned(), 1), 0);
     struct pci_function *vf = pci_find(BDF(1, 16, 0));
     struct model_function *vf_model = model_find(vf->bdf);
@@ -124,26 +121,23 @@ static void a_vf_is_reset_without_touching_its_bars(void **state)
     assert_int_equal(model_get(vf_model, PCI_BAR(0), 4), 0);
 }
 
-static void the_firmwares_places_are_kept(void **state)
+TEST(the_firmwares_places_are_kept)
 {
-    (void)state;
     model_bar(m, SRIOV + PCI_SRIOV_BAR(0), 0xffffffffffffc000, 4, 0xfe880000);
     assert_int_equal(pci_sriov_enable(scanned(), 2), 0);
     assert_int_equal(pci_find(BDF(1, 16, 2))->bars[0].base, 0xfe884000);
 }
 
 /* Four times 16 KiB behind the PF's own end at 0x14000, so the next border of 64 KiB is 0x20000. */
-static void bars_found_do_not_overlap(void **state)
+TEST(bars_found_do_not_overlap)
 {
-    (void)state;
     assert_int_equal(pci_sriov_enable(scanned(), 4), 0);
     assert_int_equal(pci_find(BDF(1, 16, 0))->bars[0].base, WINDOW + 0x4000);
     assert_int_equal(pci_find(BDF(1, 16, 0))->bars[3].base, WINDOW + 0x20000);
 }
 
-static void too_many_or_none(void **state)
+TEST(too_many_or_none)
 {
-    (void)state;
     struct pci_function *pf = scanned();
     assert_int_equal(pci_sriov_enable(pf, 9), -ENODEV);
     assert_int_equal(pci_sriov_enable(pf, 0), -ENODEV);
@@ -165,9 +159,8 @@ static int enable_with(uint16_t offset, uint16_t stride, unsigned count)
     return err;
 }
 
-static void hostile_ids(void **state)
+TEST(hostile_ids)
 {
-    (void)state;
     assert_int_equal(enable_with(1, 0, 1), 0);
     assert_int_equal(enable_with(0, 1, 1), -ENOSPC);      /* the PF itself */
     assert_int_equal(enable_with(1, 0, 2), -ENOSPC);      /* the same one twice */
@@ -177,9 +170,8 @@ static void hostile_ids(void **state)
     assert_int_equal(enable_with(1, 0xffff, 8), -ENOSPC);
 }
 
-static void no_room(void **state)
+TEST(no_room)
 {
-    (void)state;
     model_bar(m, SRIOV + PCI_SRIOV_BAR(3), 0xfff00000, 0, 0); /* 1 MiB each, one is left */
     struct pci_function *pf = scanned();
     assert_int_equal(pci_sriov_enable(pf, 2), -ENOSPC);
@@ -197,9 +189,8 @@ static void no_room(void **state)
     assert_int_equal(pci_sriov_enable(scanned(), 8), -ENOSPC);
 }
 
-static void vfs_that_never_come(void **state)
+TEST(vfs_that_never_come)
 {
-    (void)state;
     struct pci_function *pf = scanned();
     vfs_come = false;
     assert_int_equal(pci_sriov_enable(pf, 2), -ETIMEDOUT);
@@ -209,19 +200,19 @@ static void vfs_that_never_come(void **state)
     assert_int_equal(pci_sriov_enable(pf, 2), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start)
+#define CASE(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(enables_them),
-        TEST(a_vf_is_reset_without_touching_its_bars),
-        TEST(the_firmwares_places_are_kept),
-        TEST(bars_found_do_not_overlap),
-        TEST(too_many_or_none),
-        TEST(hostile_ids),
-        TEST(no_room),
-        TEST(vfs_that_never_come),
+        CASE(enables_them),
+        CASE(a_vf_is_reset_without_touching_its_bars),
+        CASE(the_firmwares_places_are_kept),
+        CASE(bars_found_do_not_overlap),
+        CASE(too_many_or_none),
+        CASE(hostile_ids),
+        CASE(no_room),
+        CASE(vfs_that_never_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,17 +6,14 @@
 // sources: vmx/vcpu/posted.c
 #include "vmx/vcpu/posted.h"
 #include "arch/trap.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <string.h>
-#include <cmocka.h>
 
 static uint8_t nv;
 static uint32_t ndst;
 
-static void starts_as_ready(void **state)
+TEST(starts_as_ready)
 {
-    (void)state;
     struct pi_desc p;
     memset(&p, 0xff, sizeof(p));
     p = PI_DESC_READY;
@@ -25,9 +22,8 @@ static void starts_as_ready(void **state)
     assert_int_equal(p.reserved[0] | p.reserved[1] | p.reserved[2], 0);
 }
 
-static void layout_of_control_word(void **state)
+TEST(layout_of_control_word)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_to_running(&p, 0x12345678, true);
@@ -40,9 +36,8 @@ static void layout_of_control_word(void **state)
     assert_true(p.control & PI_SN);
 }
 
-static void post_while_running_notifies_once(void **state)
+TEST(post_while_running_notifies_once)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_to_running(&p, 7, true);
@@ -59,9 +54,8 @@ static void post_while_running_notifies_once(void **state)
     assert_true(p.pir[3] == BIT(63));
 }
 
-static void post_while_ready_is_silent_unless_urgent(void **state)
+TEST(post_while_ready_is_silent_unless_urgent)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     assert_false(posted_post(&p, 0x30, false, &nv, &ndst));
@@ -71,19 +65,17 @@ static void post_while_ready_is_silent_unless_urgent(void **state)
     assert_true(p.control & PI_ON);
 }
 
-static void clearing_SN_finds_what_was_posted(void **state)
+TEST(clearing_SN_finds_what_was_posted)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_post(&p, 0x30, false, &nv, &ndst);
     posted_to_running(&p, 1, true);
-    assert_true(p.control & PI_ON); /* else nobody would look */
+    assert_true(p.control & PI_ON); /* else no CPU would look */
 }
 
-static void no_sleep_with_work(void **state)
+TEST(no_sleep_with_work)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_post(&p, 0x30, false, &nv, &ndst); /* SN = 1: only PIR knows */
@@ -95,9 +87,8 @@ static void no_sleep_with_work(void **state)
     assert_false(posted_to_halted(&p, 1, true));
 }
 
-static void take_adds_to_irr(void **state)
+TEST(take_adds_to_irr)
 {
-    (void)state;
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_post(&p, 0x30, false, &nv, &ndst);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our printf against the C library's: the same text and the same length for every conversion we have.
+ * Our printf against the C library's: the same text and the same length for every
+ * conversion we have.
  */
 #define vsnprintf hamlet_vsnprintf
 #define snprintf  hamlet_snprintf
 #include "lib/printf.c"
 #include "lib/text.c"
+#include "tests/unit/test.h"
 #undef vsnprintf
 #undef snprintf
 int snprintf(char *out, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #include <limits.h>
-#include <setjmp.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define SAME(...)                                                                                  \
     do {                                                                                           \
@@ -23,9 +23,8 @@ int snprintf(char *out, size_t size, const char *fmt, ...) __attribute__((format
         assert_int_equal(n, m);                                                                    \
     } while (0)
 
-static void integers(void **state)
+TEST(integers)
 {
-    (void)state;
     SAME("%d %i %u", 0, -1, 1u);
     SAME("%d %d", INT_MIN, INT_MAX);
     SAME("%ld %ld %lu", LONG_MIN, LONG_MAX, ULONG_MAX);
@@ -35,9 +34,8 @@ static void integers(void **state)
     SAME("%x %X %lx", 0xdeadbeefu, 0xdeadbeefu, 0x123456789abcdefUL);
 }
 
-static void width_precision_flags(void **state)
+TEST(width_precision_flags)
 {
-    (void)state;
     SAME("[%5d][%-5d][%05d]", 42, 42, 42);
     SAME("[%5d][%-5d][%05d]", -42, -42, -42);
     SAME("[%.3d][%8.3d][%-8.3d]", 7, -7, 7);
@@ -51,25 +49,22 @@ static void width_precision_flags(void **state)
 }
 
 /* ISO C: "if a precision is specified, the 0 flag is ignored". The compiler warns of a literal. */
-static void precision_beats_zero(void **state)
+TEST(precision_beats_zero)
 {
-    (void)state;
     const char *fmt = "[%08.3d]";
     SAME(fmt, 7);
 }
 
-static void unterminated_text_with_precision(void **state)
+TEST(unterminated_text_with_precision)
 {
-    (void)state;
     const char two[2] = {'h', 'i'};
     char out[8];
     assert_int_equal(hamlet_snprintf(out, sizeof(out), "%.2s", two), 2);
     assert_string_equal(out, "hi");
 }
 
-static void cut_off_and_terminated(void **state)
+TEST(cut_off_and_terminated)
 {
-    (void)state;
     char out[8] = "#######";
     assert_int_equal(hamlet_snprintf(out, 4, "%s", "abcdef"), 6);
     assert_string_equal(out, "abc");
@@ -78,13 +73,12 @@ static void cut_off_and_terminated(void **state)
     assert_string_equal(out, "abc");
 }
 
-static void text_grows_up_to_its_end(void **state)
+TEST(text_grows_up_to_its_end)
 {
     struct {
         struct text t;
         char behind;
     } world = {.behind = '#'};
-    (void)state;
     text_add(&world.t, "%s=%u", "one", 1);
     text_add(&world.t, ",%s=%u", "two", 2);
     assert_string_equal(world.t.at, "one=1,two=2");

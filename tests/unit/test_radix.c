@@ -9,11 +9,9 @@
 #include "arch/radix.h"
 #include "arch/page.h"
 #include "tests/unit/stubs.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define K4      UINT64_C(0x1000)
 #define M2      UINT64_C(0x200000)
@@ -80,9 +78,8 @@ static void publish(const void *p, size_t size)
 
 static struct radix tree;
 
-static int start(void **state)
+FIXTURE(start)
 {
-    (void)state;
     pages_left = 1000;
     table_count = 0;
     pages_out = 0;
@@ -91,9 +88,8 @@ static int start(void **state)
     return radix_init(&tree);
 }
 
-static int end(void **state)
+FIXTURE(end)
 {
-    (void)state;
     radix_free(&tree);
     return pages_out;
 }
@@ -140,9 +136,8 @@ static void assert_absent(uint64_t at)
 
 /* --- Mapping ---------------------------------------------------------------------------------- */
 
-static void largest_page_that_fits(void **state)
+TEST(largest_page_that_fits)
 {
-    (void)state;
     assert_int_equal(radix_map(&tree, M2 - K4, 2 * G1 + K4, (5 * G1 + M2 - K4) | R | HIGH), 0);
     assert_says(M2 - K4, (5 * G1 + M2 - K4) | R | HIGH, K4);
     assert_says(M2, (5 * G1 + M2) | R | HIGH, M2);
@@ -154,9 +149,8 @@ static void largest_page_that_fits(void **state)
     assert_says(4 * M2 + 4 * G1, (4 * M2 + K4) | RW, K4); /* aligned differently */
 }
 
-static void only_pages_that_the_hardware_knows(void **state)
+TEST(only_pages_that_the_hardware_knows)
 {
-    (void)state;
     tree.pages_1g = false;
     assert_int_equal(radix_map(&tree, G1, G1, G1 | R), 0);
     assert_says(G1, G1 | R, M2);
@@ -165,9 +159,8 @@ static void only_pages_that_the_hardware_knows(void **state)
     assert_says(2 * G1, 2 * G1 | R, K4);
 }
 
-static void taken_is_refused(void **state)
+TEST(taken_is_refused)
 {
-    (void)state;
     assert_int_equal(radix_map(&tree, G1, M2, G1 | R), 0);
     assert_int_equal(radix_map(&tree, G1 + K4, K4, 9 * G1 | R), -EEXIST);
     assert_int_equal(radix_map(&tree, 0, 4 * G1, 8 * G1 | R), -EEXIST);
@@ -177,9 +170,8 @@ static void taken_is_refused(void **state)
     assert_int_equal(radix_map(&tree, G1 + M2, K4, 9 * G1 | R), 0);
 }
 
-static void without_memory_a_part_can_be_taken_out(void **state)
+TEST(without_memory_a_part_can_be_taken_out)
 {
-    (void)state;
     for (unsigned pages = 0; pages < 5; pages++) {
         pages_left = pages;
         int err = radix_map(&tree, G1 - K4, 2 * K4, (G1 - K4) | R);
@@ -195,9 +187,8 @@ static void without_memory_a_part_can_be_taken_out(void **state)
     fail();
 }
 
-static void trees_of_three_to_five_levels(void **state)
+TEST(trees_of_three_to_five_levels)
 {
-    (void)state;
     for (unsigned levels = 3; levels <= 5; levels++) {
         radix_free(&tree);
         table_count = 0;
@@ -217,9 +208,8 @@ static void trees_of_three_to_five_levels(void **state)
 
 /* --- Changing --------------------------------------------------------------------------------- */
 
-static void a_large_page_changes_in_one_piece_or_is_split(void **state)
+TEST(a_large_page_changes_in_one_piece_or_is_split)
 {
-    (void)state;
     assert_int_equal(radix_map(&tree, G1, G1, G1 | RW | HIGH), 0);
     int before = pages_out;
     assert_int_equal(radix_set(&tree, G1, 4 * G1, G1 | R), G1);
@@ -239,9 +229,8 @@ static void a_large_page_changes_in_one_piece_or_is_split(void **state)
     assert_absent(G1);
 }
 
-static void no_memory_to_split_leaves_the_page(void **state)
+TEST(no_memory_to_split_leaves_the_page)
 {
-    (void)state;
     assert_int_equal(radix_map(&tree, G1, M2, G1 | RW), 0);
     pages_left = 0;
     assert_int_equal(radix_set(&tree, G1 + K4, K4, 0), 0);
@@ -257,9 +246,8 @@ static void assert_clears(uint64_t first, uint64_t last, uint64_t flush_first, u
         assert_absent(at);
 }
 
-static void clear_names_what_was_cached(void **state)
+TEST(clear_names_what_was_cached)
 {
-    (void)state;
     assert_clears(K4, M2, K4, M2); /* nothing there */
     assert_int_equal(radix_map(&tree, G1, G1 + 2 * M2, G1 | R), 0);
     assert_clears(2 * G1 + M2 - K4, 2 * G1 + M2 + K4, 2 * G1, 2 * G1 + 2 * M2);
@@ -270,9 +258,8 @@ static void clear_names_what_was_cached(void **state)
     assert_says(G1 + 2 * M2, (G1 + 2 * M2) | R, M2);
 }
 
-static void clear_without_memory_takes_more(void **state)
+TEST(clear_without_memory_takes_more)
 {
-    (void)state;
     assert_int_equal(radix_map(&tree, G1, 2 * M2, G1 | R), 0);
     pages_left = 0;
     stub_log_clear();
@@ -282,9 +269,8 @@ static void clear_without_memory_takes_more(void **state)
     assert_non_null(strstr(stub_log, "radix: no page to split 0x40000000: unmapped as a whole"));
 }
 
-static void finds_in_order(void **state)
+TEST(finds_in_order)
 {
-    (void)state;
     const uint64_t starts[] = {K4, M2, 3 * G1};
     assert_int_equal(radix_map(&tree, K4, K4, 7 * K4 | R), 0);
     assert_int_equal(radix_map(&tree, M2, M2, M2 | R), 0);
@@ -350,13 +336,12 @@ static void change_something(void)
     }
 }
 
-static void agrees_with_a_plain_array(void **state)
+TEST(agrees_with_a_plain_array)
 {
-    (void)state;
     srand(1);
     fill(0, PAGES, 0);
     for (unsigned n = 0; n < 300; n++) {
-        if (n % 30 == 0) { /* empty tables would stay for ever, and no large page come again */
+        if (n % 30 == 0) { /* empty tables would stay, and no large page come again */
             radix_free(&tree);
             table_count = 0;
             assert_int_equal(radix_init(&tree), 0);

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler with CPUs that the test plays: states of a vCPU, its descriptor in each of them, turns,
- * migration, stopping, INIT and STARTUP. And every order of short event sequences: nobody sleeps
- * with an interrupt posted, and nobody is lost between two lists.
+ * The scheduler with CPUs that the test plays: states of a vCPU, its descriptor in each of them,
+ * turns, migration, stopping, INIT and STARTUP. And every order of short event sequences: no
+ * vCPU sleeps with an interrupt posted, and none is lost between two lists.
  * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
 // sources: vmx/vcpu/posted.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
-#include <setjmp.h>
 #include <stdio.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 #include "arch/cpu.h"
+#include "tests/unit/test.h"
 
 struct vmx_caps vmx_caps;
 
@@ -69,9 +67,8 @@ enum vcpu_left vcpu_run(struct vcpu *v)
 
 static void on(unsigned cpu) { here = &w.cpus[cpu]; }
 
-static int create(void **state)
+FIXTURE(create)
 {
-    (void)state;
     memset(&w, 0, sizeof(w));
     memset(queues, 0, sizeof(queues));
     for (unsigned c = 0; c < CPUS; c++) {
@@ -89,7 +86,7 @@ static int create(void **state)
     return 0;
 }
 
-/* --- What a CPU does in one step of its loop ------------------------------------------------------ */
+/* --- What a CPU does in one step of its loop -------------------------------------------------- */
 
 static void fold(struct vcpu *v)
 {
@@ -161,7 +158,7 @@ static void interrupt(unsigned cpu)
         fold(w.current[cpu]); /* posted-interrupt processing by the CPU */
 }
 
-/* --- Rules that hold between any two steps -------------------------------------------------------- */
+/* --- Rules that hold between any two steps ---------------------------------------------------- */
 
 static unsigned count_on(const struct vcpu_list *list, const struct vcpu *v)
 {
@@ -188,7 +185,7 @@ static void assert_consistent(const struct vcpu *v)
         return;
     assert_int_equal(FIELD_GET(PI_NDST, control), v->cpu->apic_id);
     assert_int_equal(FIELD_GET(PI_NV, control), v->state == VCPU_RUNNING ? VECTOR_ANV : VECTOR_WNV);
-    /* Posted and not taken: ON says so, and if v sleeps a wake-up is under way to its home. */
+    /* Posted and not taken: ON is set, and if v sleeps a wake-up is under way to its home. */
     if (!posted_pending(v->pi_desc))
         return;
     assert_true(control & PI_ON || atomic_load(&v->requests) & VCPU_REQUEST_FOLD);
@@ -202,7 +199,7 @@ static void assert_rules(void)
         assert_consistent(&w.vcpus[i]);
 }
 
-/* --- Every order of events ------------------------------------------------------------------------ */
+/* --- Every order of events -------------------------------------------------------------------- */
 
 enum event { POST, INTERRUPT, ENTER, SLICE, LOOK, SLEEP, EVENT_COUNT };
 
@@ -285,18 +282,16 @@ static void explore(unsigned depth)
         }
 }
 
-static void every_order_of_events(void **state)
+TEST(every_order_of_events)
 {
-    (void)state;
     for (unsigned i = 0; i < VCPUS; i++)
         sched_start(&w.vcpus[i]);
     explore(7);
     assert_true(explored > 100000);
 }
 
-static void every_order_on_one_cpu(void **state)
+TEST(every_order_on_one_cpu)
 {
-    (void)state;
     for (unsigned i = 0; i < VCPUS; i++) {
         w.vcpus[i].pinned = 0;
         sched_start(&w.vcpus[i]);
@@ -304,11 +299,10 @@ static void every_order_on_one_cpu(void **state)
     explore(7);
 }
 
-/* --- Single rules ---------------------------------------------------------------------------------- */
+/* --- Single rules ----------------------------------------------------------------------------- */
 
-static void least_loaded_cpu_first(void **state)
+TEST(least_loaded_cpu_first)
 {
-    (void)state;
     sched_start(&w.vcpus[0]);
     sched_start(&w.vcpus[1]);
     assert_ptr_not_equal(w.vcpus[0].cpu, w.vcpus[1].cpu);
@@ -316,9 +310,8 @@ static void least_loaded_cpu_first(void **state)
     assert_rules();
 }
 
-static void pinned_stays(void **state)
+TEST(pinned_stays)
 {
-    (void)state;
     for (unsigned i = 0; i < VCPUS; i++) {
         w.vcpus[i].pinned = 1;
         sched_start(&w.vcpus[i]);
@@ -333,9 +326,8 @@ static void pinned_stays(void **state)
     }
 }
 
-static void an_idle_cpu_takes_over(void **state)
+TEST(an_idle_cpu_takes_over)
 {
-    (void)state;
     w.vcpus[0].pinned = w.vcpus[1].pinned = 0;
     sched_start(&w.vcpus[0]);
     sched_start(&w.vcpus[1]);
@@ -362,7 +354,7 @@ static void run_until_stopped(unsigned cpu)
     }
 }
 
-static void stops_from_every_state(void **state)
+TEST(stops_from_every_state)
 {
     for (unsigned from = 0; from < 3; from++) {
         create(state);
@@ -391,9 +383,8 @@ static void stops_from_every_state(void **state)
     }
 }
 
-static void stops_one_of_its_own_queue(void **state)
+TEST(stops_one_of_its_own_queue)
 {
-    (void)state;
     w.vcpus[0].pinned = 0;
     sched_start(&w.vcpus[0]);
     sched_stop(&w.vcpus[0]); /* we are on CPU 0 ourselves */
@@ -401,9 +392,8 @@ static void stops_one_of_its_own_queue(void **state)
     assert_rules();
 }
 
-static void init_and_startup(void **state)
+TEST(init_and_startup)
 {
-    (void)state;
     struct vcpu *v = &w.vcpus[0];
     vcpu_sipi(v, 8);
     assert_int_equal(v->state, VCPU_STOPPED); /* not waiting: ignored */
@@ -426,9 +416,8 @@ static void init_and_startup(void **state)
     assert_int_equal(v->sipi_vector, 12);
 }
 
-static void a_timer_wakes(void **state)
+TEST(a_timer_wakes)
 {
-    (void)state;
     struct vcpu *v = &w.vcpus[0];
     sched_start(v);
     enter(0);
@@ -444,10 +433,10 @@ static void a_timer_wakes(void **state)
     assert_true(host_timer == 0);
 }
 
-/* The first CPU's UART is full soon: neither a slice nor a sleep that begins late puts the look at it off. */
-static void the_tick_bounds_slice_and_sleep(void **state)
+/* The first CPU's UART is full soon: neither a slice nor a sleep that begins late puts the look
+ * at it off. */
+TEST(the_tick_bounds_slice_and_sleep)
 {
-    (void)state;
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         on(cpu);
         own_queue()->tick = 300;
@@ -457,9 +446,8 @@ static void the_tick_bounds_slice_and_sleep(void **state)
     }
 }
 
-static void a_request_keeps_awake(void **state)
+TEST(a_request_keeps_awake)
 {
-    (void)state;
     struct vcpu *v = &w.vcpus[0];
     sched_start(v);
     enter(0);

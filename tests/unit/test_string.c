@@ -13,6 +13,7 @@
 #define strchr  our_strchr
 #include "lib/string.c"
 #include "lib/parse.h"
+#include "tests/unit/test.h"
 #undef memcpy
 #undef memmove
 #undef memset
@@ -21,16 +22,12 @@
 #undef strcmp
 #undef strncmp
 #undef strchr
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 
 static int sign(int v) { return (v > 0) - (v < 0); }
 
-static void memory(void **state)
+TEST(memory)
 {
-    (void)state;
     char a[32] = "0123456789abcdef", b[32] = "0123456789abcdef";
     assert_ptr_equal(our_memmove(a + 3, a, 10), a + 3);
     memmove(b + 3, b, 10);
@@ -48,9 +45,8 @@ static void memory(void **state)
     assert_int_equal(our_memcmp("abc", "abd", 2), 0);
 }
 
-static void text(void **state)
+TEST(text)
 {
-    (void)state;
     const char *words[] = {"", "a", "ab", "abc", "\xff", "b"};
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(our_strlen(words[i]), strlen(words[i]));
@@ -68,9 +64,8 @@ static void text(void **state)
 
 static int parse(const char *s, uint64_t *out) { return parse_u64(s, strlen(s), out); }
 
-static void numbers(void **state)
+TEST(numbers)
 {
-    (void)state;
     static const struct {
         const char *text;
         uint64_t value;
@@ -93,9 +88,8 @@ static void numbers(void **state)
     }
 }
 
-static void not_numbers(void **state)
+TEST(not_numbers)
 {
-    (void)state;
     static const char *const bad[] = {"",
                                       "x",
                                       "0x",

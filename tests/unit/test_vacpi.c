@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables of a VM: checksums and pointers by hand, everything else by Debian's iasl, which reads
- * the tables back as source and compiles that without a complaint.
+ * The ACPI tables of a VM: checksums and pointers by hand, everything else by Debian's iasl, which
+ * reads the tables back as source and compiles that without a complaint.
  */
 // sources: guest/load/vacpi.c arch/acpi_parse.c
 #define _GNU_SOURCE /* memmem */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 #include "guest/load/vacpi.h"
 #include "guest/core/vm.h"
+#include "tests/unit/test.h"
 
 static uint8_t tables[VACPI_SIZE];
 
@@ -44,9 +42,8 @@ static size_t find(const char *signature)
     return 0;
 }
 
-static void checksums_and_pointers(void **state)
+TEST(checksums_and_pointers)
 {
-    (void)state;
     for (unsigned vcpus = 1; vcpus <= VM_VCPU_MAX; vcpus++) {
         memset(tables, 0x5a, sizeof(tables));
         size_t used = vacpi_build(tables, vcpus);
@@ -70,9 +67,8 @@ static void checksums_and_pointers(void **state)
 }
 
 /* _PRT of the DSDT: Package () { device << 16 | 0xffff, INTA, no link device, pin }, in order. */
-static void each_device_has_an_input(void **state)
+TEST(each_device_has_an_input)
 {
-    (void)state;
     vacpi_build(tables, 1);
     size_t dsdt = get(find("FACP") + 140, 8) - VACPI_BASE;
     const uint8_t *at = memmem(tables + dsdt, get(dsdt + 4, 4), "_PRT", 4);
@@ -108,7 +104,8 @@ static void write_table(const char *folder, const char *name, size_t at, size_t 
     fclose(f);
 }
 
-/* Source, as iasl reads it, makes the same bytes again; but who made them, and so the sum, differ: nine of them. */
+/* Source, as iasl reads it, makes the same bytes again; but who made them, and so the sum, differ:
+ * nine of them. */
 static void comes_back(const char *folder, const char *name, size_t at)
 {
     write_table(folder, name, at, get(at + 4, 4));
@@ -150,9 +147,8 @@ static void dsdt_comes_back(const char *folder)
           folder); /* _S5, and an input for each device */
 }
 
-static void iasl_agrees(void **state)
+TEST(iasl_agrees)
 {
-    (void)state;
     if (system("command -v iasl >/dev/null"))
         skip();
     for (unsigned vcpus = 1; vcpus <= VM_VCPU_MAX; vcpus += VM_VCPU_MAX - 1) {

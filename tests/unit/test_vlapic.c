@@ -2,12 +2,10 @@
 /*
  * The local APIC by software: what each register takes, priorities, destinations, IPIs, the timer.
  */
-// sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c guest/pc/vlapic_dest.c
-#include <setjmp.h>
-#include <stdarg.h>
+// sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c
+// sources: guest/pc/vlapic_dest.c
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "arch/apic.h"
 #include "arch/msr.h"
 #include "arch/page.h"
@@ -17,6 +15,7 @@
 #include "tests/unit/stubs.h"
 #include "vmx/upcalls.h"
 #include "guest/pc/pc.h"
+#include "tests/unit/test.h"
 #include "vmx/caps.h"
 
 #define VCPUS 3
@@ -51,9 +50,8 @@ void vioapic_eoi(struct vioapic *io, uint8_t vector)
 void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     memset(&vm, 0, sizeof(vm));
     memset(vcpus, 0, sizeof(vcpus));
     vm.vcpu_count = VCPUS;
@@ -70,9 +68,8 @@ static int fresh(void **state)
     return 0;
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-    (void)state;
     vlapic_destroy(&vm);
     assert_int_equal(vm.mmio.count, 0);
     for (unsigned i = 0; i < VCPUS; i++)
@@ -102,9 +99,8 @@ static void to_x2apic(struct vcpu *v)
 }
 
 /* SDM "Local APIC State After Power-Up or Reset" */
-static void after_reset(void **state)
+TEST(after_reset)
 {
-    (void)state;
     struct vcpu *v = &vcpus[2];
     apic_on_init(v);
     assert_int_equal(vlapic_get(v, APIC_ID), 2 << 24);
@@ -116,9 +112,8 @@ static void after_reset(void **state)
     assert_int_equal(vcpus[0].apic_base, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_BSP);
 }
 
-static void writable_bits(void **state)
+TEST(writable_bits)
 {
-    (void)state;
     static const struct {
         unsigned offset;
         uint32_t after_ones;
@@ -145,9 +140,8 @@ static void writable_bits(void **state)
     }
 }
 
-static void odd_accesses(void **state)
+TEST(odd_accesses)
 {
-    (void)state;
     store(APIC_LDR, 4, 0x12000000);
     assert_int_equal(load(APIC_LDR + 3, 1), 0x12);
     assert_int_equal(load(APIC_LDR + 2, 2), 0x1200);
@@ -163,9 +157,8 @@ static void odd_accesses(void **state)
 }
 
 /* While disabled by SVR, LVT entries are masked and stay so, and nothing is accepted. */
-static void software_disable(void **state)
+TEST(software_disable)
 {
-    (void)state;
     store(APIC_LVT_ERROR, 4, 0x55);
     store(APIC_SVR, 4, 0xff);
     assert_int_equal(load(APIC_LVT_ERROR, 4), 0x10055);
@@ -176,9 +169,8 @@ static void software_disable(void **state)
 }
 
 /* SDM "x2APIC State Transitions" */
-static void modes(void **state)
+TEST(modes)
 {
-    (void)state;
     struct vcpu *v = &vcpus[1];
     uint64_t off = VM_APIC_BASE, on = off | APIC_BASE_EN, x2 = on | APIC_BASE_EXTD, value;
     assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, off | APIC_BASE_EXTD), -ENOENT);
@@ -203,9 +195,8 @@ static void modes(void **state)
 }
 
 /* SDM "x2APIC Register Address Space": what is #GP. */
-static void x2apic_faults(void **state)
+TEST(x2apic_faults)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     uint64_t value;
     assert_int_equal(vcpu_on_rdmsr(v, msr_of(APIC_TPR), &value), -ENOENT); /* in xAPIC mode */
@@ -232,9 +223,8 @@ static void x2apic_faults(void **state)
 static void take(unsigned vector) { vcpu_post(&vcpus[0], (uint8_t)vector); }
 
 /* SDM "Interrupt, Task, and Processor Priority" */
-static void priorities(void **state)
+TEST(priorities)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     assert_int_equal(apic_next_irq(v), -1);
     take(0x41);
@@ -265,9 +255,8 @@ static void priorities(void **state)
     assert_int_equal(seen.eoi, 0);
 }
 
-static void level_eoi(void **state)
+TEST(level_eoi)
 {
-    (void)state;
     vcpus[0].eoi_exit[1] = BIT(2); /* vector 0x42 */
     for (unsigned vector = 0x41; vector <= 0x42; vector++) {
         take(vector);
@@ -279,9 +268,8 @@ static void level_eoi(void **state)
 }
 
 /* SDM "Determining IPI Destination" */
-static void destinations(void **state)
+TEST(destinations)
 {
-    (void)state;
     assert_int_equal(vlapic_match(&vm, 1, false), 2);
     assert_int_equal(vlapic_match(&vm, 7, false), 0);
     assert_int_equal(vlapic_match(&vm, 0xff, false), 7);
@@ -311,9 +299,8 @@ static void icr(uint32_t high, uint32_t low)
 }
 
 /* SDM "Interrupt Command Register (ICR)" */
-static void ipis(void **state)
+TEST(ipis)
 {
-    (void)state;
     icr(2, 0x4055);
     assert_int_equal(seen.posted[2], 0x55);
     assert_int_equal(seen.posted[0] | seen.posted[1], 0);
@@ -345,9 +332,8 @@ static void ipis(void **state)
     assert_int_equal(load(APIC_ESR, 4), 0);
 }
 
-static void x2apic_ipis(void **state)
+TEST(x2apic_ipis)
 {
-    (void)state;
     uint64_t value;
     to_x2apic(&vcpus[0]);
     assert_int_equal(vcpu_on_wrmsr(&vcpus[0], msr_of(APIC_ICR), UINT64_C(2) << 32 | 0x61), 0);
@@ -359,10 +345,9 @@ static void x2apic_ipis(void **state)
     assert_int_equal(vcpu_on_wrmsr(&vcpus[0], msr_of(APIC_ICR), BIT(20)), -ENOENT);
 }
 
-/* With APIC virtualization the value is in the page before anybody is asked. */
-static void trap_like_writes(void **state)
+/* With APIC virtualization the value is in the page before Hamlet is asked. */
+TEST(trap_like_writes)
 {
-    (void)state;
     struct vcpu *v = &vcpus[1];
     vmx_caps.apicv = true;
     vlapic_set(v, APIC_ID, 0x77000000);
@@ -382,9 +367,8 @@ static void trap_like_writes(void **state)
 }
 
 /* SDM "APIC Timer" */
-static void timer(void **state)
+TEST(timer)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     uint64_t before = rdtsc();
     store(APIC_LVT_TIMER, 4, 0x45);
@@ -403,9 +387,8 @@ static void timer(void **state)
     assert_int_equal(v->timer_deadline, 0);
 }
 
-static void timer_periodic(void **state)
+TEST(timer_periodic)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     store(APIC_LVT_TIMER, 4, 0x20046);
     store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
@@ -428,10 +411,10 @@ static void timer_periodic(void **state)
     assert_int_not_equal(v->timer_deadline, 0);
 }
 
-/* However short the period is: the guest comes to its next instruction, and nested an exit is dear. */
-static void timer_of_one_tick(void **state)
+/* However short the period is: the guest comes to its next instruction, and nested an exit
+ * is dear. */
+TEST(timer_of_one_tick)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     for (uint64_t least = 25000; least <= 250000; least *= 10) {
         vmx_caps.nested = least > 25000;
@@ -449,9 +432,8 @@ static void timer_of_one_tick(void **state)
     vmx_caps.nested = false;
 }
 
-static void timer_deadline(void **state)
+TEST(timer_deadline)
 {
-    (void)state;
     struct vcpu *v = &vcpus[0];
     uint64_t value, at = rdtsc() + UINT64_C(1000000000000);
     assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);

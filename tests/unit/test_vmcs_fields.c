@@ -3,11 +3,9 @@
  * Every VMCS field stands in the group whose width and type its encoding tells.
  * Spec: SDM "Encoding of VMCS Component" (the table of widths and types).
  */
+#include "tests/unit/test.h"
 #include "vmx/vmcs_fields.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
 
 struct field {
     const char *name;
@@ -28,9 +26,8 @@ struct group {
 #list, width, type, FIELDS_OF(list)                                                        \
     }
 
-static void groups_match_their_encodings(void **state)
+TEST(groups_match_their_encodings)
 {
-    (void)state;
     const struct group groups[] = {
         GROUP(VMCS_CONTROL_16, VMCS_WIDTH_16, VMCS_TYPE_CONTROL),
         GROUP(VMCS_GUEST_16, VMCS_WIDTH_16, VMCS_TYPE_GUEST),
@@ -58,9 +55,8 @@ static void groups_match_their_encodings(void **state)
 
 static const struct field all[] = {VMCS_FIELDS(F)};
 
-static void encodings_are_unique_and_whole(void **state)
+TEST(encodings_are_unique_and_whole)
 {
-    (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         uint64_t known = VMCS_FIELD_WIDTH | VMCS_FIELD_TYPE | VMCS_FIELD_INDEX;
         if (all[i].encoding & ~known)
@@ -72,9 +68,8 @@ static void encodings_are_unique_and_whole(void **state)
     }
 }
 
-static void segments_are_a_stride_of_two(void **state)
+TEST(segments_are_a_stride_of_two)
 {
-    (void)state;
     assert_int_equal(VMCS_SELECTOR(SEG_TR), GUEST_TR_SELECTOR);
     assert_int_equal(VMCS_LIMIT(SEG_GS), GUEST_GS_LIMIT);
     assert_int_equal(VMCS_ACCESS_RIGHTS(SEG_LDTR), GUEST_LDTR_ACCESS_RIGHTS);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c guest/assign/reset.c
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
+// sources: guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c
+// sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
+// sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
+// sources: guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: guest/assign/reset.c
 /*
- * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a model
- * of the device (tests/unit/assign_model.c).
+ * What a guest can do to an assigned function through config space, BARs and MSI-X table, against a
+ * model of the device (tests/unit/assign_model.c).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <string.h>
 #include "arch/options.h"
+#include "tests/unit/test.h"
 #include "tests/unit/vpci_fixture.h"
 #include "vmx/caps.h"
 
@@ -31,9 +33,8 @@ static void port_out(uint16_t port, unsigned width, uint32_t value)
 }
 
 /* PCI "Configuration Mechanism #1": bytes and words of the dword that the latch names. */
-static void both_doors_show_the_same(void **state)
+TEST(both_doors_show_the_same)
 {
-    (void)state;
     port_out(0xcf8, 4, 0x80000800);
     assert_int_equal(port_in(0xcfc, 4), 0x11e81234);
     assert_int_equal(port_in(0xcfe, 2), 0x11e8);
@@ -44,16 +45,16 @@ static void both_doors_show_the_same(void **state)
     assert_int_equal(value & 0xffffffff, 0x11e81234);
     port_out(0xcf8, 4, 0x00000800); /* not enabled */
     assert_int_equal(port_in(0xcfc, 4), 0xffffffff);
-    port_out(0xcf8, 4, 0x80001000); /* nobody at 00:02.0 */
+    port_out(0xcf8, 4, 0x80001000); /* no device at 00:02.0 */
     assert_int_equal(port_in(0xcfc, 4), 0xffffffff);
-    port_out(0xcf9, 1, 6); /* the reset register of a chipset: nobody's */
+    /* the reset register of a chipset, guest/pc/vpower.c's: not a byte of the latch */
+    port_out(0xcf9, 1, 6);
     assert_int_equal(port_in(0xcf8, 4), 0x80001000);
 }
 
 /* PCI "Base Addresses": a BAR written with ones reads its size; it follows while decode is on. */
-static void bars_are_sized_and_moved(void **state)
+TEST(bars_are_sized_and_moved)
 {
-    (void)state;
     uint32_t at = vpci_read(f, PCI_BAR(0), 4);
     assert_true(model_maps(at, 0x100000));
     vpci_write(f, PCI_BAR(0), 4, 0xffffffff);
@@ -68,9 +69,8 @@ static void bars_are_sized_and_moved(void **state)
     assert_int_equal(m.config[PCI_COMMAND] & 3, 3);
 }
 
-static void a_bar_is_not_placed_over_ram_apics_or_another(void **state)
+TEST(a_bar_is_not_placed_over_ram_apics_or_another)
 {
-    (void)state;
     static const uint32_t bad[] = {0, 0x100000, 0xbff00000, 0xc0000000, 0xfec00000, 0xfee00000};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         vpci_write(f, PCI_BAR(0), 4, bad[i]);
@@ -82,9 +82,8 @@ static void a_bar_is_not_placed_over_ram_apics_or_another(void **state)
 }
 
 /* The same ports pass; others are forwarded, and nothing passes twice. */
-static void the_io_bitmap_follows_an_io_bar(void **state)
+TEST(the_io_bitmap_follows_an_io_bar)
 {
-    (void)state;
     assert_int_equal(vpci_read(f, PCI_BAR(4), 4), 0xc041);
     assert_true(m.port_passes[0xc040] && m.port_passes[0xc05f]);
     assert_false(m.port_passes[0xc03f] || m.port_passes[0xc060]);
@@ -98,9 +97,8 @@ static void the_io_bitmap_follows_an_io_bar(void **state)
     assert_true(m.port_passes[0xc040]);
 }
 
-static void a_bar_below_a_page_is_forwarded(void **state)
+TEST(a_bar_below_a_page_is_forwarded)
 {
-    (void)state;
     uint32_t at = vpci_read(f, PCI_BAR(2), 4);
     assert_false(model_maps_any(at, 0x100));
     assert_non_null(vm_bus_find(&m.vm.mmio, at));
@@ -108,9 +106,8 @@ static void a_bar_below_a_page_is_forwarded(void **state)
 }
 
 /* PCI "MSI-X Table Entries": the page of the table traps, the rest is direct. */
-static void the_msix_table_is_a_hole(void **state)
+TEST(the_msix_table_is_a_hole)
 {
-    (void)state;
     uint32_t at = vpci_read(f, PCI_BAR(1), 4);
     assert_true(model_maps(at, 0x1000));
     assert_false(model_maps_any(at + 0x1000, 0x1000));
@@ -121,10 +118,9 @@ static void the_msix_table_is_a_hole(void **state)
 }
 
 /* Only the first use and a change of the mask reach the device; a new vector ends in the IRTE. */
-static void msix_entries_are_the_guests(void **state)
+TEST(msix_entries_are_the_guests)
 {
-    (void)state;
-    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
     table(0x10, 8, 0xfee01000); /* entry 0, 8 bytes at once */
     table(0x18, 4, 0x55);
     unsigned before = m.table_writes;
@@ -146,14 +142,13 @@ static void msix_entries_are_the_guests(void **state)
 }
 
 /* PCI "Capabilities List": what is not understood is skipped. */
-static void the_capability_list_is_relinked(void **state)
+TEST(the_capability_list_is_relinked)
 {
-    (void)state;
-    assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), 0x40);
-    assert_int_equal(vpci_read(f, 0x40, 2), 0x5001);
-    assert_int_equal(vpci_read(f, 0x50, 2), 0x7005);
-    assert_int_equal(vpci_read(f, 0x70, 2), 0xc011);
-    assert_int_equal(vpci_read(f, 0xc0, 2), 0x0010);
+    assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), AT_PM);
+    assert_int_equal(vpci_read(f, AT_PM, 2), AT_MSI << 8 | PCI_CAP_ID_PM);
+    assert_int_equal(vpci_read(f, AT_MSI, 2), AT_MSIX << 8 | PCI_CAP_ID_MSI);
+    assert_int_equal(vpci_read(f, AT_MSIX, 2), AT_PCIE << 8 | PCI_CAP_ID_MSIX);
+    assert_int_equal(vpci_read(f, AT_PCIE, 2), PCI_CAP_ID_PCIE);
     assert_int_equal(vpci_read(f, 0x100, 4), 0);
 }
 
@@ -163,69 +158,67 @@ static void link_capability(uint8_t at, uint8_t id, uint8_t next)
     m.config[at + 1] = next;
 }
 
-/* The list is the device's: it has two MSI capabilities, it has more than fit anywhere, it is another one
- * than the scan saw, it runs in a circle. What Hamlet acts on is shown once, or not at all. */
-static void a_hostile_capability_list_shows_no_more(void **state)
+/* The list is the device's: it has two MSI capabilities, it has more than fit anywhere, it is
+ * another one than the scan saw, it runs in a circle. What Hamlet acts on is shown once, or
+ * not at all. */
+TEST(a_hostile_capability_list_shows_no_more)
 {
-    (void)state;
     again();
-    link_capability(0xc0, PCI_CAP_ID_MSI, 0xd0);
+    link_capability(AT_PCIE, PCI_CAP_ID_MSI, 0xd0);
     link_capability(0xd0, PCI_CAP_ID_MSIX, 0);
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
-    assert_int_equal(vpci_read(f, 0x70, 2), 0x0011); /* the second of each is hidden */
+    assert_int_equal(vpci_read(f, AT_MSIX, 2), 0x0011); /* the second of each is hidden */
     again();
     for (unsigned at = 0x80; at < 0xc0; at += 4)
         link_capability((uint8_t)at, PCI_CAP_ID_VENDOR, (uint8_t)(at + 4));
-    link_capability(0x70, PCI_CAP_ID_MSIX, 0x80);
+    link_capability(AT_MSIX, PCI_CAP_ID_MSIX, 0x80);
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
-    assert_int_equal(vpci_read(f, 0x9c, 2) >> 8, 0xc0); /* 8 of 16, then PCIe */
+    assert_int_equal(vpci_read(f, 0x9c, 2) >> 8, AT_PCIE); /* 8 of 16, then PCIe */
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
-    link_capability(0x40, PCI_CAP_ID_MSI, 0x50);
-    link_capability(0x50, PCI_CAP_ID_PM, 0x40);
+    link_capability(AT_PM, PCI_CAP_ID_MSI, AT_MSI);
+    link_capability(AT_MSI, PCI_CAP_ID_PM, AT_PM);
     assert_int_equal(assign_hot(&m.vm, &m.vm.config.devices[0]), 0);
     assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_CAP_POINTER, 1), 0);
     f = m.vm.pci->functions[1];
     again();
-    link_capability(0xc0, PCI_CAP_ID_PCIE, 0x40); /* a circle: the scan notes nothing of it */
+    link_capability(AT_PCIE, PCI_CAP_ID_PCIE, AT_PM); /* a circle: the scan notes nothing of it */
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_CAP_POINTER, 1), 0);
     f = m.vm.pci->functions[1];
 }
 
-/* PCI Express "Function Level Reset (FLR)": the bit does nothing where the device says that it has none. */
-static void a_reset_that_is_not_there_cannot_be_started(void **state)
+/* PCI Express "Function Level Reset (FLR)": the bit does nothing where the device says that
+ * it has none. */
+TEST(a_reset_that_is_not_there_cannot_be_started)
 {
-    (void)state;
-    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
     assert_int_equal(m.resets, 2); /* when it was given, and now */
-    assert_int_equal(vpci_read(f, 0xc8, 2), 0);
+    assert_int_equal(vpci_read(f, AT_PCIE_CONTROL, 2), 0);
     again();
-    m.config[0xc7] = 0;
+    m.config[AT_PCIE + PCIE_DEVICE_CAP + 3] = 0;
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
-    vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
     assert_int_equal(m.resets, 1);
 }
 
 /* XSA-128: a wide write across registers must reach each one's own rule. */
-static void unlisted_registers_are_read_only(void **state)
+TEST(unlisted_registers_are_read_only)
 {
-    (void)state;
     unsigned before = m.config_writes;
     for (uint16_t at = 0x80; at < 0xc0; at += 4)
         vpci_write(f, at, 4, 0xffffffff);
     vpci_write(f, PCI_VENDOR_ID, 4, 0xffffffff);
-    vpci_write(f, 0x50, 1, 0xff);
+    vpci_write(f, AT_MSI, 1, 0xff);
     assert_int_equal(m.config_writes, before);
     assert_int_equal(vpci_read(f, 0x84, 1), (0x84 * 7) & 0xff);
     assert_int_equal(vpci_read(f, PCI_VENDOR_ID, 4), 0x11e81234);
 }
 
-static void bus_master_is_the_guests_while_it_is_attached(void **state)
+TEST(bus_master_is_the_guests_while_it_is_attached)
 {
-    (void)state;
     assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     vpci_write(f, PCI_COMMAND, 2, 7);
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
@@ -238,73 +231,70 @@ static void bus_master_is_the_guests_while_it_is_attached(void **state)
 }
 
 /* A multi-message MSI: the low bits of the data are the device's. */
-static void msi_is_routed_by_what_the_guest_wrote(void **state)
+TEST(msi_is_routed_by_what_the_guest_wrote)
 {
-    (void)state;
-    vpci_write(f, 0x54, 4, 0xfee01000);
-    vpci_write(f, 0x5c, 2, 0x43);
-    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 1));
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x43);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 1));
     assert_int_equal(f->msi[0].vector, 0x42);
     assert_int_equal(f->msi[1].vector, 0x43);
     assert_int_equal(f->msi[0].targets, BIT(1));
     assert_int_equal(f->msi[0].delivery, IRQ_POSTED);
     assert_int_equal(f->msi[2].delivery, IRQ_UNROUTED);
-    vpci_write(f, 0x54, 4, 0xfee09000); /* no such vCPU */
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee09000); /* no such vCPU */
     assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED);
-    vpci_write(f, 0x52, 2, 0);
-    assert_false(m.config[0x52] & PCI_MSI_ENABLE);
+    vpci_write(f, AT_MSI_CONTROL, 2, 0);
+    assert_false(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
 }
 
-/* PCI "MSI Capability Structure": a new vector, or another vCPU, ends in the entry; the device is written when
- * MSI is enabled, and for another number of messages. */
-static void a_new_vector_does_not_reach_the_device(void **state)
+/* PCI "MSI Capability Structure": a new vector, or another vCPU, ends in the entry; the device is
+ * written when MSI is enabled, and for another number of messages. */
+TEST(a_new_vector_does_not_reach_the_device)
 {
-    (void)state;
-    vpci_write(f, 0x54, 4, 0xfee01000);
-    vpci_write(f, 0x5c, 2, 0x42);
-    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
-    assert_int_equal(*(uint32_t *)(m.config + 0x54), 0xfee00018 | f->msi[0].irte << 5);
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x42);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    assert_int_equal(*(uint32_t *)(m.config + AT_MSI_ADDRESS), 0xfee00018 | f->msi[0].irte << 5);
     unsigned before = m.config_writes;
-    vpci_write(f, 0x5c, 2, 0x66);
-    vpci_write(f, 0x54, 4, 0xfee00000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x66);
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee00000);
     assert_int_equal(f->msi[0].vector, 0x66);
     assert_int_equal(f->msi[0].targets, BIT(0));
     assert_int_equal(m.config_writes, before);
-    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 2));
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 2));
     assert_true(m.config_writes > before);
-    assert_int_equal(FIELD_GET(PCI_MSI_COUNT, m.config[0x52]), 2);
+    assert_int_equal(FIELD_GET(PCI_MSI_COUNT, m.config[AT_MSI_CONTROL]), 2);
     assert_int_equal(f->msi[3].delivery, IRQ_POSTED);
 }
 
 static enum irq_delivery delivery_of(uint32_t address, uint32_t data)
 {
-    vpci_write(f, 0x52, 2, 0);
-    vpci_write(f, 0x54, 4, address);
-    vpci_write(f, 0x5c, 2, data);
-    vpci_write(f, 0x52, 2, PCI_MSI_ENABLE);
+    vpci_write(f, AT_MSI_CONTROL, 2, 0);
+    vpci_write(f, AT_MSI_ADDRESS, 4, address);
+    vpci_write(f, AT_MSI_DATA, 2, data);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
     return f->msi[0].delivery;
 }
 
-/* An entry for posting names one descriptor: several vCPUs, or a choice among them, are for software. */
-static void what_vtd_cannot_post_is_remapped(void **state)
+/* An entry for posting names one descriptor: several vCPUs, or a choice among them,
+ * are for software. */
+TEST(what_vtd_cannot_post_is_remapped)
 {
-    (void)state;
     assert_int_equal(delivery_of(0xfee01000, 0x44), IRQ_POSTED);
     assert_int_equal(delivery_of(0xfee01000, 0x144), IRQ_SOFTWARE); /* lowest priority */
     assert_int_equal(f->msi[0].targets, BIT(1));
     assert_int_equal(delivery_of(0xfee03004, 0x44), IRQ_SOFTWARE); /* logical: both */
     assert_int_equal(f->msi[0].targets, BIT(1) | BIT(0));
     assert_int_equal(delivery_of(0xfee03004, 0x144), IRQ_SOFTWARE);
-    assert_int_equal(f->msi[0].targets, BIT(0)); /* either is right */
-    assert_int_equal(delivery_of(0xfee01000, 0x444),
-                     IRQ_UNROUTED); /* an NMI: not shown to guests */
+    assert_int_equal(f->msi[0].targets, BIT(0));                    /* either is right */
+    assert_int_equal(delivery_of(0xfee01000, 0x444), IRQ_UNROUTED); /* no NMI for a guest */
 }
 
-/* A vector of the host is for what VT-d does not post; without one the message is blocked, and nothing else. */
-static void posted_messages_need_no_vector_of_the_host(void **state)
+/* A vector of the host is for what VT-d does not post; without one the message is blocked,
+ * and nothing else. */
+TEST(posted_messages_need_no_vector_of_the_host)
 {
     unsigned left = m.vectors_left;
-    (void)state;
     assert_int_equal(delivery_of(0xfee01000, 0x44), IRQ_POSTED);
     assert_int_equal(m.vectors_left, left);
     m.vectors_left = 0;
@@ -314,11 +304,10 @@ static void posted_messages_need_no_vector_of_the_host(void **state)
     assert_int_equal(m.vectors_left, left - 1);
 }
 
-static void the_best_delivery_that_is_allowed(void **state)
+TEST(the_best_delivery_that_is_allowed)
 {
     const char *why;
     struct assignment *a = f->of;
-    (void)state;
     assert_int_equal(irq_best_delivery(a, &why), IRQ_POSTED);
     assert_string_equal(why, "");
     a->config.irq = IRQ_REMAP;
@@ -336,9 +325,8 @@ static void the_best_delivery_that_is_allowed(void **state)
     vmx_caps.posting = true;
 }
 
-static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
+TEST(a_lazy_bar_is_mapped_at_the_first_touch)
 {
-    (void)state;
     model_end();
     model_init(PLAN_POST_HW, BAR_LAZY);
     f = m.vm.pci->functions[1];
@@ -350,47 +338,45 @@ static void a_lazy_bar_is_mapped_at_the_first_touch(void **state)
     assert_false(vm_bus_map(&m.vm, 0xdf000000));
 }
 
-/* PCI "MSI-X": entries may be set up before the capability is enabled, and are live from then on; Function Mask holds all
- * of them back, each keeps its own mask bit. */
-static void msix_may_be_set_up_before_it_is_enabled(void **state)
+/* PCI "MSI-X": entries may be set up before the capability is enabled, and are live from then on;
+ * Function Mask holds all of them back, each keeps its own mask bit. */
+TEST(msix_may_be_set_up_before_it_is_enabled)
 {
     uint32_t *message = (uint32_t *)(m.bar_bytes + 0x10),
              *control = (uint32_t *)(m.bar_bytes + 0x1c);
-    (void)state;
     table(0x10, 4, 0xfee01000);
     table(0x18, 4, 0x55);
     unsigned before = m.table_writes;
     table(0x1c, 4, 0);
     assert_int_equal(m.table_writes, before); /* not enabled: the device's entry stays masked */
     assert_int_equal(*control, 1);
-    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
     assert_int_equal(*control, 1);
-    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
     assert_int_equal(*message, 0xfee00010 | 5 << 5);
     assert_int_equal(*control, 0);
     assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x2c), 1); /* its neighbour was never unmasked */
-    vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
     assert_int_equal(*control, 1);
     assert_int_equal(table_in(0x1c, 4), 0); /* as the guest wrote it */
-    vpci_write(f, 0x72, 2, 0);
+    vpci_write(f, AT_MSIX_CONTROL, 2, 0);
     assert_int_equal(*control, 1);
 }
 
-/* Nothing of the device's own table gets out, and nothing into it but by the entries' rules, by plan A as well, and
- * in a BAR that is smaller than a page. */
-static void the_table_is_trapped_where_every_access_is(void **state)
+/* Nothing of the device's own table gets out, and nothing into it but by the entries' rules, by
+ * plan A as well, and in a BAR that is smaller than a page. */
+TEST(the_table_is_trapped_where_every_access_is)
 {
-    (void)state;
     for (unsigned turn = 0; turn < 2; turn++) {
         again();
         if (turn)
-            memcpy(m.config + 0x74, (uint8_t[]){0x32, 0, 0, 0, 0x82, 0, 0, 0},
-                   8); /* BAR 2 + 0x30 */
+            /* BAR 2 + 0x30, the PBA at 0x80 */
+            memcpy(m.config + AT_MSIX_TABLE, (uint8_t[]){0x32, 0, 0, 0, 0x82, 0, 0, 0}, 8);
         assert_int_equal(model_assign(turn ? PLAN_POST_HW : PLAN_FORWARD, BAR_EAGER), 0);
         f = m.vm.pci->functions[1];
         uint64_t at = vpci_read(f, PCI_BAR(turn ? 2 : 1), 4) + (turn ? 0x30 : 0x1010), value;
         struct vcpu *v = &asking;
-        vpci_write(f, 0x72, 2, PCI_MSIX_ENABLE);
+        vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
         const struct vm_range *r = vm_bus_find(&m.vm.mmio, at);
         assert_int_equal(r->size, turn ? 0x100 : 0x4000); /* exactly the BAR */
         r->write(v, r->owner, at - r->base, 4, 0xfee01000);
@@ -409,9 +395,8 @@ static void the_table_is_trapped_where_every_access_is(void **state)
 }
 
 /* An I/O BAR put where another range begins is not mapped, and does not take that range away. */
-static void a_bar_in_the_way_of_another_range_is_not_mapped(void **state)
+TEST(a_bar_in_the_way_of_another_range_is_not_mapped)
 {
-    (void)state;
     assert_int_equal(vm_bus_add(&m.vm.pio, VM_TRAPPED(0xd000, 8, "taken", NULL, NULL, NULL)), 0);
     vpci_write(f, PCI_BAR(4), 4, 0xd000);
     assert_string_equal(vm_bus_find(&m.vm.pio, 0xd000)->name, "taken");
@@ -421,9 +406,8 @@ static void a_bar_in_the_way_of_another_range_is_not_mapped(void **state)
 }
 
 /* PCI "Expansion ROM Base Address Register": shown if its place is the device's own, read-only. */
-static void a_rom_without_a_place_is_not_shown(void **state)
+TEST(a_rom_without_a_place_is_not_shown)
 {
-    (void)state;
     for (uint32_t base = 0; base <= 0xfe800000; base += 0xfe800000) {
         again();
         m.fn.rom = (struct pci_bar){PCI_BAR_MEM, false, false, base, 0x10000};
@@ -434,7 +418,7 @@ static void a_rom_without_a_place_is_not_shown(void **state)
         assert_int_equal(vpci_read(f, PCI_ROM, 4), base ? 0xffff0000 : 0);
         vpci_write(f, PCI_ROM, 4, 0xdf000000 | PCI_ROM_ENABLE);
         assert_int_equal(model_maps(0xdf000000, 0x10000), base != 0);
-        vpci_write(f, 0xc8, 2, PCIE_DEVICE_FLR);
+        vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
         vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
         assert_false(model_maps_any(0xdf000000, 0x10000));
     }

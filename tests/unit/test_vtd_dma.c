@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
+// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c
+// sources: arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c
+// sources: tests/unit/vtd_world.c
 /*
- * DMA, the real driver against the model of the unit. Every scenario runs on every kind of unit: one
- * that snoops, one that does not, one with a write buffer, one in caching mode, and each of them by
- * queue and by registers. Devices touch memory before a change as well, so that the caches are warm
- * and a flush that is missing shows.
+ * DMA, the real driver against the model of the unit. Every scenario runs on every kind of unit:
+ * one that snoops, one that does not, one with a write buffer, one in caching mode, and each of
+ * them by queue and by registers. Devices touch memory before a change as well, so that the caches
+ * are warm and a flush that is missing shows.
  */
+#include "tests/unit/test.h"
 #include "tests/unit/vtd_model.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #define NIC  BDF(0, 4, 0)
 #define DISK BDF(0, 5, 0)
@@ -78,11 +78,7 @@ static void each_kind(void (*scenario)(void))
 }
 #define SCENARIO(name)                                                                             \
     static void name##_once(void);                                                                 \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        each_kind(name##_once);                                                                    \
-    }                                                                                              \
+    TEST(name) { each_kind(name##_once); }                                                         \
     static void name##_once(void)
 
 SCENARIO(blocked_from_the_start)
@@ -110,8 +106,8 @@ SCENARIO(attach_gives_the_view)
     assert_reaches(DISK, 0x5000, RAM + 0x5000);
 }
 
-/* A function that was not there at boot: its bus has no context table yet, and a change of a root entry
- * asks for global invalidation. */
+/* A function that was not there at boot: its bus has no context table yet, and a change of a root
+ * entry asks for global invalidation. */
 SCENARIO(attach_on_a_new_bus)
 {
     const bdf_t late = BDF(0x40, 1, 0);
@@ -124,9 +120,8 @@ SCENARIO(attach_on_a_new_bus)
 }
 
 /* A device may have a cache of translations, and the unit may be able to fill it: it is not let. */
-static void no_translation_leaves_the_unit(void **state)
+TEST(no_translation_leaves_the_unit)
 {
-    (void)state;
     model_reset(1);
     model[0].ecap |= ECAP_DT | ECAP_PT;
     assert_int_equal(vtd_init(), 0);
@@ -137,7 +132,8 @@ static void no_translation_leaves_the_unit(void **state)
     assert_int_equal(FIELD_GET(CTX_TT, entry->lo), CTX_TT_UNTRANSLATED);
 }
 
-/* Pass-through is for those that ask for it, ends with the flush, and leaves the others translated. */
+/* Pass-through is for those that ask for it, ends with the flush, and leaves the
+ * others translated. */
 static void untranslated_on(const struct kind *k)
 {
     model_reset(1);
@@ -161,9 +157,8 @@ static void untranslated_on(const struct kind *k)
     vtd_domain_destroy(through);
 }
 
-static void untranslated_only_if_asked(void **state)
+TEST(untranslated_only_if_asked)
 {
-    (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
         untranslated_on(&kinds[i]);
     model_reset(1);
@@ -278,7 +273,8 @@ SCENARIO(same_address_two_domains)
     assert_reaches(DISK, 0x1000, 2 * RAM + 0x1000);
 }
 
-/* A domain-id comes back only after everything that the units knew of it is gone, and no page is lost. */
+/* A domain-id comes back only after everything that the units knew of it is gone, and no
+ * page is lost. */
 SCENARIO(domain_ids_are_reused_clean)
 {
     unsigned id = 0;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
+// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c
+// sources: arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c
+// sources: tests/unit/vtd_world.c
 /*
  * Interrupts, the real driver against the model of the unit: who may use which entry, what comes of
  * it, and that a changed entry is the one in force.
  */
+#include "tests/unit/test.h"
 #include "tests/unit/vtd_model.h"
 #include "vtd/unit.h"
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #define NIC  BDF(0, 4, 0)
 #define DISK BDF(0, 5, 0)
@@ -38,9 +38,8 @@ static void assert_blocked(bdf_t device, unsigned index, uint8_t reason)
     vtd_fault_poll();
 }
 
-static void test_remap(void **state)
+TEST(test_remap)
 {
-    (void)state;
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
         start(kind);
         int index = vtd_irte_alloc(NIC, 1);
@@ -66,9 +65,8 @@ static void test_remap(void **state)
     }
 }
 
-static void test_compatibility_is_blocked(void **state)
+TEST(test_compatibility_is_blocked)
 {
-    (void)state;
     start(0);
     assert_int_equal(model_interrupt(0, NIC, 0xfee00000, 0x30).outcome, MODEL_BLOCKED);
     vtd_fault_poll();
@@ -79,9 +77,8 @@ static void test_compatibility_is_blocked(void **state)
     assert_int_equal(model_interrupt(0, NIC, 0xfee00000, 0x30).outcome, MODEL_COMPATIBILITY);
 }
 
-static void test_post(void **state)
+TEST(test_post)
 {
-    (void)state;
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
         start(kind);
         assert_true(vtd_can_post());
@@ -100,9 +97,8 @@ static void test_post(void **state)
     }
 }
 
-static void test_posting_is_gated(void **state)
+TEST(test_posting_is_gated)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP);
     assert_false(vtd_can_post());
     model_reset(1);
@@ -117,9 +113,8 @@ static void test_posting_is_gated(void **state)
     assert_false(vtd_can_post());
 }
 
-static void test_multiple_messages(void **state)
+TEST(test_multiple_messages)
 {
-    (void)state;
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
         start(kind);
         unsigned odd = (unsigned)vtd_irte_alloc(DISK, 1);
@@ -142,9 +137,8 @@ static void test_multiple_messages(void **state)
     assert_true(vtd_irte_alloc(NIC, 1) >= 0);
 }
 
-static void test_behind_a_bridge(void **state)
+TEST(test_behind_a_bridge)
 {
-    (void)state;
     start(0);
     unsigned index = (unsigned)vtd_irte_alloc(BDF(2, 0, 0), 1);
     vtd_irte_remap(index, 0, 0x70, false);
@@ -154,9 +148,8 @@ static void test_behind_a_bridge(void **state)
     assert_blocked(BDF(3, 0, 0), index, 0x26);
 }
 
-static void test_apic_ids(void **state)
+TEST(test_apic_ids)
 {
-    (void)state;
     model_reset(1);
     world.x2apic = true;
     assert_int_equal(vtd_init(), 0);
@@ -167,11 +160,11 @@ static void test_apic_ids(void **state)
     index = (unsigned)vtd_irte_alloc(NIC, 1);
     vtd_irte_remap(index, 0xff, 0x71, false);
     assert_int_equal(send(NIC, index).destination, 0xff);
-    vtd_irte_remap(index, 0x100, 0x71, false); /* does not fit: nobody gets it */
+    vtd_irte_remap(index, 0x100, 0x71, false); /* does not fit: no CPU gets it */
     assert_blocked(NIC, index, 0x22);
 }
 
-/* --- Seen from a unit, which may look at any time -------------------------------------------------- */
+/* --- Seen from a unit, which may look at any time --------------------------------------------- */
 
 static const struct u128 *watched;
 static struct u128 old_entry, new_entry;
@@ -187,7 +180,8 @@ static void look(int signal)
     torn += !same(now, old_entry) && !same(now, new_entry);
 }
 
-/* RFLAGS.TF: a trap, and so a look, after each instruction of this program. Our stack below RSP is in use. */
+/* RFLAGS.TF: a trap, and so a look, after each instruction of this program. Our stack below RSP
+ * is in use. */
 static void single_step(bool on)
 {
     if (on)
@@ -212,10 +206,10 @@ static void set_entry(unsigned index, unsigned how)
         vtd_irte_block(index);
 }
 
-/* Between any two kinds of entry: the whole old one, or the whole new one, after each instruction. */
-static void test_never_half_an_entry(void **state)
+/* Between any two kinds of entry: the whole old one, or the whole new one, after
+ * each instruction. */
+TEST(test_never_half_an_entry)
 {
-    (void)state;
     start(0);
     unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
     watched = &vtd.irt[index];
@@ -236,9 +230,8 @@ static void test_never_half_an_entry(void **state)
     signal(SIGTRAP, SIG_DFL);
 }
 
-static void test_formats(void **state)
+TEST(test_formats)
 {
-    (void)state;
     assert_int_equal(vtd_msi_address(0, false), 0xfee00010);
     assert_int_equal(vtd_msi_address(0x7fff, true), 0xfeeffff8);
     assert_int_equal(vtd_msi_address(0x8001, false), 0xfee00034);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c tests/unit/vtd_world.c
+// sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c
+// sources: arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c
+// sources: tests/unit/vtd_world.c
 /*
  * Taking units over, choosing what they have in common, queue errors, faults: the real driver
  * against the model of the unit.
@@ -7,13 +9,11 @@
 #include "tests/unit/vtd_model.h"
 #include "arch/page.h"
 #include "arch/trap.h"
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/test.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define NIC  BDF(0, 4, 0)
 #define DISK BDF(0, 5, 0)
@@ -35,9 +35,8 @@ static struct vtd_domain *domain_for(bdf_t device)
     return d;
 }
 
-static void test_enable(void **state)
+TEST(test_enable)
 {
-    (void)state;
     model_reset(1);
     model[0].cap |= CAP_PLMR | CAP_PHMR;
     model[0].pmen = (uint32_t)(PMEN_EPM | PMEN_PRS);
@@ -55,9 +54,8 @@ static void test_enable(void **state)
     assert_int_equal(vtd_fault_count(NIC), 0);
 }
 
-static void test_event_in_x2apic_mode(void **state)
+TEST(test_event_in_x2apic_mode)
 {
-    (void)state;
     model_reset(1);
     world.x2apic = true; /* this CPU is 0x123 */
     assert_int_equal(vtd_init(), 0);
@@ -76,9 +74,8 @@ static struct u128 firmware_context(void)
 }
 
 /* The firmware left translation on, with its tables, its queue, and full caches. */
-static void test_takeover(void **state)
+TEST(test_takeover)
 {
-    (void)state;
     for (int queue = 0; queue < 2; queue++) {
         model_reset(1);
         model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (queue ? GCMD_QIE : 0));
@@ -99,9 +96,8 @@ static void test_takeover(void **state)
 
 /* It left scalable mode on: newer units change the mode in flight; older ones go off for a moment,
  * behind protected memory; without that, we leave the machine alone. */
-static void test_takeover_from_scalable_mode(void **state)
+TEST(test_takeover_from_scalable_mode)
 {
-    (void)state;
     static const struct {
         uint64_t cap;
         bool ok, dropped;
@@ -120,9 +116,8 @@ static void test_takeover_from_scalable_mode(void **state)
     }
 }
 
-static void test_rmrr(void **state)
+TEST(test_rmrr)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP);
     bdf_t usb = BDF(0, 0x1d, 0);
     struct vtd_domain *d = domain_for(NIC);
@@ -142,7 +137,8 @@ static void test_rmrr(void **state)
     assert_int_equal(vtd_map_rmrr(vtd_domain_create(), usb), -EPERM);
 }
 
-/* A unit of another segment blocks its devices, whose ids mean nothing to us, and their messages. */
+/* A unit of another segment blocks its devices, whose ids mean nothing to us, and
+ * their messages. */
 static void other_segment_on(uint64_t cap_add)
 {
     model_reset(2);
@@ -162,16 +158,14 @@ static void other_segment_on(uint64_t cap_add)
     assert_int_equal(model_interrupt(1, NIC, address, 0).outcome, MODEL_BLOCKED);
 }
 
-static void test_other_segment(void **state)
+TEST(test_other_segment)
 {
-    (void)state;
     other_segment_on(0);
     other_segment_on(CAP_RWBF);
 }
 
-static void test_widths(void **state)
+TEST(test_widths)
 {
-    (void)state;
     static const struct {
         unsigned sagaw, mgaw, levels, bits;
     } rows[] = {{2, 39, 3, 39},  {4, 48, 4, 48}, {6, 48, 4, 48}, {6, 39, 4, 39}, {2, 48, 3, 39},
@@ -193,9 +187,8 @@ static void test_widths(void **state)
     }
 }
 
-static void test_page_sizes(void **state)
+TEST(test_page_sizes)
 {
-    (void)state;
     static const uint64_t sizes[] = {0, CAP_SSLPS_2M, CAP_SSLPS_2M | CAP_SSLPS_1G};
     static const unsigned pages[] = {2 + 512 + 1, 2 + 2, 2};
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
@@ -211,18 +204,16 @@ static void test_page_sizes(void **state)
     }
 }
 
-static void test_snoop_control(void **state)
+TEST(test_snoop_control)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP | ECAP_SC);
     struct vtd_domain *d = domain_for(NIC);
     assert_true(d->tree.root && vtd.snoop_control);
     assert_true(reaches(0, NIC, 0)); /* a unit without SC would fault, see blocked in the model */
 }
 
-static void test_no_page_selective(void **state)
+TEST(test_no_page_selective)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) { /* without PSI; with it, but only for single pages */
         model_start(i ? MODEL_CAP & ~CAP_MAMV : MODEL_CAP & ~CAP_PSI, MODEL_ECAP);
         struct vtd_domain *d = domain_for(NIC);
@@ -232,9 +223,8 @@ static void test_no_page_selective(void **state)
     }
 }
 
-static void test_two_units(void **state)
+TEST(test_two_units)
 {
-    (void)state;
     model_reset(2);
     model[0].cap &= ~CAP_SSLPS_1G;
     model[1].ecap &= ~ECAP_C;
@@ -256,9 +246,8 @@ static void test_two_units(void **state)
 }
 
 /* One of two units cannot be driven: its devices are refused, the others are served. */
-static void test_one_unit_silent(void **state)
+TEST(test_one_unit_silent)
 {
-    (void)state;
     model_reset(2);
     model[1].cap = UINT64_MAX;
     model[1].ecap = UINT64_MAX;
@@ -270,9 +259,8 @@ static void test_one_unit_silent(void **state)
     assert_int_equal(vtd_attach(d, DISK), 0);
 }
 
-static void test_absent(void **state)
+TEST(test_absent)
 {
-    (void)state;
     model_reset(1);
     ((struct acpi_header *)world.table)->length = 0;
     assert_int_equal(vtd_init(), -ENODEV);
@@ -291,9 +279,8 @@ static void test_absent(void **state)
     assert_int_equal(vtd_init(), -ENODEV);
 }
 
-static void test_registers_where_asked_or_needed(void **state)
+TEST(test_registers_where_asked_or_needed)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP & ~(ECAP_QI | ECAP_IR));
     assert_true(vtd_active() && !vtd_ir_active() && !(model[0].gsts & GCMD_QIE));
     model_reset(1);
@@ -309,9 +296,8 @@ static void test_registers_where_asked_or_needed(void **state)
 }
 
 /* The queue goes round many times; a refused descriptor is replaced and the command given again. */
-static void test_queue(void **state)
+TEST(test_queue)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP);
     struct vtd_domain *d = domain_for(NIC);
     for (unsigned i = 0; i < 1000; i++) {
@@ -326,7 +312,7 @@ static void test_queue(void **state)
     }
 }
 
-/* A unit that no longer invalidates leaves nobody safe: the machine stops. */
+/* A unit that no longer invalidates protects no VM from another: the machine stops. */
 static void stops(uint32_t refuse, enum inv_mode inv)
 {
     model_reset(1);
@@ -346,9 +332,8 @@ static void stops(uint32_t refuse, enum inv_mode inv)
     assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void test_dead_unit_stops_the_machine(void **state)
+TEST(test_dead_unit_stops_the_machine)
 {
-    (void)state;
     stops(0, INV_QI);
     stops(0, INV_REG);
     stops(100, INV_QI);
@@ -364,9 +349,8 @@ static void handler(const struct vtd_fault *f)
         vtd_detach(f->source_id); /* what guest/ does to a storm */
 }
 
-static void test_faults(void **state)
+TEST(test_faults)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP);
     vtd_fault_handler_set(handler);
     handled = 0;
@@ -380,7 +364,8 @@ static void test_faults(void **state)
     assert_string_equal(vtd_reason_name(6), "read not permitted");
     assert_string_equal(vtd_reason_name(0xff), "reason not known");
 
-    /* More than there are records, from an oldest one in the middle: all taken, then deaf no more. */
+    /* More than there are records, from an oldest one in the middle: all taken, then deaf
+     * no more. */
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < MODEL_RECORDS + 2; i++)
             model_fault(0, DISK, 0x26, false, 100 + i);
@@ -400,9 +385,8 @@ static void test_faults(void **state)
 }
 
 /* Thousands of source-ids do not push out the counts of the first. */
-static void test_fault_sources(void **state)
+TEST(test_fault_sources)
 {
-    (void)state;
     model_start(MODEL_CAP, MODEL_ECAP);
     for (unsigned sid = 0; sid < 1000; sid++) {
         model_fault(0, (bdf_t)sid, 2, false, 0);

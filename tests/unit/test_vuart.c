@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's serial port as a driver uses it: interrupts as edges of its line, both causes, the loop of
- * the modem lines, and what is kept of a terminal's escape sequences.
+ * The guest's serial port as a driver uses it: interrupts as edges of its line, both causes, the
+ * loop of the modem lines, and what is kept of a terminal's escape sequences.
  */
 // sources: guest/core/bus.c
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "guest/pc/vuart.c"
 #include "tests/unit/stubs.h"
+#include "tests/unit/test.h"
 
 static struct vm vm;
 static struct vcpu vcpu;
@@ -36,9 +34,8 @@ static uint8_t in(unsigned reg)
     return (uint8_t)value;
 }
 
-static int fresh(void **state)
+FIXTURE(fresh)
 {
-    (void)state;
     memset(&vm, 0, sizeof(vm));
     strcpy(vm.name, "a");
     vcpu.vm = &vm;
@@ -49,16 +46,14 @@ static int fresh(void **state)
     return vuart_create(&vm);
 }
 
-static int done(void **state)
+FIXTURE(done)
 {
-    (void)state;
     vuart_destroy(&vm);
     return 0;
 }
 
-static void transmitter(void **state)
+TEST(transmitter)
 {
-    (void)state;
     out(UART_MCR, VUART_MCR_OUT2);
     out(UART_IER, VUART_IER_TX); /* to enable it is to be told: Linux tests that */
     assert_int_equal(edges, 1);
@@ -75,12 +70,11 @@ static void transmitter(void **state)
     assert_int_equal(edges, 4);
 }
 
-static void receiver(void **state)
+TEST(receiver)
 {
-    (void)state;
     out(UART_MCR, VUART_MCR_OUT2);
     vuart_type(&vm, 'a');
-    assert_int_equal(edges, 0); /* nobody has asked for it */
+    assert_int_equal(edges, 0); /* the guest has not asked for it */
     out(UART_IER, VUART_IER_RX | VUART_IER_TX);
     assert_int_equal(in(UART_IIR), VUART_IIR_RX); /* before the transmitter */
     assert_int_equal(in(UART_DATA), 'a');
@@ -92,9 +86,8 @@ static void receiver(void **state)
     assert_false(line);
 }
 
-static void what_a_driver_probes(void **state)
+TEST(what_a_driver_probes)
 {
-    (void)state;
     out(UART_IER, 0xff);
     assert_int_equal(in(UART_IER), 0x0f);
     out(UART_MCR, VUART_MCR_LOOP | 0x0a);
@@ -105,9 +98,8 @@ static void what_a_driver_probes(void **state)
     assert_int_equal(in(UART_IIR)&0xc0, 0xc0);
 }
 
-static void escape_sequences(void **state)
+TEST(escape_sequences)
 {
-    (void)state;
     for (const char *s = "\x1b[1;31mred\x1b[0m \x1b[6n\x1b"
                          "Mup\x1b[2J.\n";
          *s; s++)

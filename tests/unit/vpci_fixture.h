@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Around each test of an assigned function: the model of a device, given to a VM before and taken back after.
+ * Around each test of an assigned function: the model of a device, given to a VM before and
+ * taken back after.
  * From: tests/unit/test_vpci.c, tests/unit/test_assign.c.   To: tests/unit/assign_model.h.
  */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <string.h>
 #include "tests/unit/assign_model.h"
+#include "tests/unit/test.h"
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static struct vpci_function *f;
 static struct vcpu asking = {.vm = &m.vm}; /* who accesses */
 
-static int setup(void **state)
+FIXTURE(setup)
 {
-    (void)state;
     model_init(PLAN_POST_HW, BAR_EAGER);
     f = m.vm.pci->functions[1];
     return 0;
 }
 
-static int teardown(void **state)
+FIXTURE(teardown)
 {
-    (void)state;
     model_end();
     assert_int_equal(m.map_count, 0);
     for (unsigned p = 0; p < 65536; p++)

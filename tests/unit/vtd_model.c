@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model of the unit: see vtd_model.h. It is strict where QEMU's is lenient: 64-bit accesses to 32-bit
- * registers, reserved granularities and invalidation registers used beside the queue end the test.
+ * The model of the unit: see vtd_model.h. It is strict where QEMU's is lenient: 64-bit accesses
+ * to 32-bit registers, reserved granularities and invalidation registers used beside the queue
+ * end the test.
  * From: tests/unit/vtd_model.h.
  * Spec: VT-d "Register Descriptions".
  */
 #include "tests/unit/vtd_model.h"
 #include "arch/io.h"
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 #include <string.h>
 
 struct model_unit model[MODEL_UNITS];
@@ -182,7 +181,7 @@ static void command(struct model_unit *m, uint32_t v)
         m->wbf++;
         model_write_buffer_empty();
     }
-    /* The answers to SRTP and SIRTP stay set for good. */
+    /* The answers to SRTP and SIRTP stay set. */
     m->gsts = on | (m->gsts & (uint32_t)(GCMD_SRTP | GCMD_SIRTP)) |
               (v & (uint32_t)(GCMD_SRTP | GCMD_SIRTP));
     if (!(on & GCMD_QIE))

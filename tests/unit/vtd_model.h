@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A remapping unit in host memory, for tests of the real driver: registers, queue, table walks, and
- * caches that keep what they once read until they are told to forget it. What the driver writes into
- * a table reaches the unit only by the ways that a real one offers: written back where the unit does
- * not snoop, flushed where there is a write buffer. So whatever the driver leaves out, shows.
+ * A remapping unit in host memory, for tests of the real driver: registers, queue, table walks,
+ * and caches that keep what they once read until a command flushes it. What the driver
+ * writes into a table reaches the unit only by the ways that a real one offers: written back
+ * where the unit does not snoop, flushed where there is a write buffer. So whatever the driver
+ * leaves out, shows.
  * From: tests/unit/test_vtd_*.c.   To: vtd_model.c (registers, queue, flushes),
  * vtd_requests.c (DMA and interrupts), vtd_world.c (the machine around it).
  * Spec: VT-d "DMA Remapping", "Interrupt Remapping", "Caching Translation Information".

@@ -12,18 +12,20 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FILES = "vtd/unit.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c vtd/intremap.c vtd/fault.c".split()
+FILES = ("vtd/unit.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c "
+         "vtd/intremap.c vtd/fault.c").split()
 TESTS = "test_vtd_dma test_vtd_unit test_vtd_intremap".split()
 # A statement that flushes, writes back, or drains; also the parts of which flushes are made.
-CALL = re.compile(r"^\s+(invalidate_\w+|unit_publish|publish|forget|flush|flush_range|announce_range"
-                  r"|entry_retire|cache_write_back)\(.*\);$")
+CALL = re.compile(
+    r"^\s+(invalidate_\w+|unit_publish|publish|forget|flush|flush_range|announce_range"
+    r"|entry_retire|cache_write_back)\(.*\);$")
 FLAGS = "-std=gnu11 -O0 -w -DHAMLET_UNIT -I. -mcx16".split()
 
 
 def run(tree, test):
     """True: the test passes on this tree."""
     source = (tree / f"tests/unit/{test}.c").read_text()
-    sources = re.search(r"^// sources: *(.*)$", source, re.M).group(1).split()
+    sources = " ".join(re.findall(r"^// sources: *(.*)$", source, re.M)).split()
     program = tree / test
     subprocess.run(["gcc", *FLAGS, f"tests/unit/{test}.c", *sources, "tests/unit/stubs.c",
                     "-lcmocka", "-o", program], cwd=tree, check=True)

@@ -4,10 +4,8 @@
  * From: tests/unit/vtd_model.h.
  * Spec: VT-d "Legacy Mode Address Translation", "Interrupt-Remapping Hardware Operation".
  */
+#include "tests/unit/test.h"
 #include "tests/unit/vtd_model.h"
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 
 static void context_remember(struct model_unit *m, bdf_t sid, unsigned did, struct u128 entry)
 {

@@ -16,7 +16,8 @@
 #define ARENA_PAGES 1024
 struct model_world world;
 
-/* The same pages three times: as our caches have them, as memory has them, and as a unit sees them. */
+/* The same pages three times: as our caches have them, as memory has them, and as a unit
+ * sees them. */
 static uint8_t arena[ARENA_PAGES * 4096] __attribute__((aligned(65536)));
 static uint8_t memory[sizeof(arena)], seen[sizeof(arena)];
 static bool taken[ARENA_PAGES];

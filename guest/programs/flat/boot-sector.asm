@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; A boot sector: it starts in real mode at 0x7C00, says so, and says it again from 32-bit protected mode
-; and from real mode once more. There is no BIOS to call; the serial port is all that it needs.
+; A boot sector: it starts in real mode at 0x7C00 and prints a line there, one in 32-bit protected
+; mode, and one in real mode again. There is no BIOS to call; the serial port is all that it needs.
 ;   ./hamlet run --vm kernel=build/guests/boot-sector.bin,mem=4M
 ; To: guest/load/flat.c (a file that ends its first 512 bytes with 55 AA).
 ; Spec: SDM "Switching to Protected Mode", "Switching Back to Real-Address Mode".

@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; A kernel of the first Multiboot specification, with the addresses in its header: it prints its command
-; line and what EAX held, then ends with status 0 if that was the magic.
+; A kernel of the first Multiboot specification, with the addresses in its header: it prints its
+; command line and what EAX held, then ends with status 0 if that was the magic.
 ; To: guest/load/multiboot.c, guest/load/info.c.
 ; Spec: Multiboot "OS image format", "Machine state".
 bits 32

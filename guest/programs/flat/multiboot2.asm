@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; A kernel of the Multiboot2 specification, with address and entry tags: it prints its command line, which
-; is the first tag of the information, then ends with status 0 if EAX held the magic.
+; A kernel of the Multiboot2 specification, with address and entry tags: it prints its command line,
+; which is the first tag of the information, then ends with status 0 if EAX held the magic.
 ; To: guest/load/multiboot.c, guest/load/info.c.
 ; Spec: Multiboot2 "OS image format", "Machine state".
 bits 32

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; A 32-bit kernel that pages: two levels with pages of 4 MiB, then PAE. Its four entries of PAE are loaded by the
-; CPU where a write of CR0 or CR3 does not exit, and by Hamlet where it does: one that changes CR0.CD.
+; A 32-bit kernel that pages: two levels with pages of 4 MiB, then PAE. Its four entries of PAE are
+; loaded by the CPU where a write of CR0 or CR3 does not exit, and by Hamlet where it does: one that
+; changes CR0.CD.
 ; To: vmx/exit/cr.c (load_pdptes).
 ; Spec: SDM "32-Bit Paging", "PDPTE Registers"; Multiboot "OS image format".
 bits 32
@@ -13,7 +14,7 @@ PD      equ     0x200000                ; tables; VM: mem=8M
 PDPT    equ     0x201000
 PD_A    equ     0x202000
 PD_B    equ     0x203000
-MARK_A  equ     0x300000                ; what the page at 4 MiB (and, in PAE, at 3 GiB and 4 MiB) shows
+MARK_A  equ     0x300000        ; what the page at 4 MiB (and, in PAE, at 3 GiB and 4 MiB) shows
 MARK_B  equ     0x700000
 LARGE   equ     0x83                    ; present, writable, large
 PE_NE   equ     0x21

@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ; A boot sector that goes where firmware would start, again and again: each time its VM is reset.
-; To: guest/life/create.c (reset_code), guest/life/control.c.
+; To: guest/life/kernel.c (reset_code), guest/life/control.c.
 bits 16
 org 0x7c00
         jmp     0xf000:0xfff0

@@ -1,6 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; Where the other processors of a guest start: real mode, at a page below 1 MiB to which guest/programs/lib/processor.c has
-; copied this code. They take over CR3, GDT and the program from the first processor.
+; Where the other processors of a guest start: real mode, at a page below 1 MiB to which
+; guest/programs/lib/processor.c has copied this code. They take over CR3, GDT and the program from
+; the first processor.
 ; From: guest/programs/lib/processor.c.   Spec: SDM "Initializing IA-32e Mode".
 TRAMPOLINE equ  0x8000
 

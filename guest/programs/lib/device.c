@@ -21,15 +21,15 @@ static void ioapic_write(unsigned reg, uint32_t value)
 void pci_intx_on(bdf_t bdf, uint8_t vector)
 {
     unsigned pin = pci_config_read(bdf, PCI_INTERRUPT_LINE, 1);
-
     check(pci_config_read(bdf, PCI_INTERRUPT_PIN, 1) != 0 && pin != 0xff);
     ioapic_write(IOAPIC_RTE(pin) + 1, 0);
     ioapic_write(IOAPIC_RTE(pin), (uint32_t)RTE_LEVEL_LOW | vector);
 }
 
-/* --- Exits of a row of operations ----------------------------------------------------------------- */
+/* --- Exits of a row of operations ------------------------------------------------------------- */
 
-/* SDM "VMX Basic Exit Reasons". The others are the scheduler's and the timer's, not the operation's. */
+/* SDM "VMX Basic Exit Reasons". The others are the scheduler's and the timer's, not the
+ * operation's. */
 #define EXIT_INTERRUPT     1
 #define EXIT_IO            30
 #define EXIT_EOI           45
@@ -52,7 +52,6 @@ void steady_end(const char *what, unsigned operations)
 {
     uint64_t port = exits(EXIT_IO) - mark.port;
     uint64_t memory = exits(EXIT_EPT_VIOLATION) + exits(EXIT_EPT_MISCONFIG) - mark.memory;
-
     print("steady %s operations=%u exits.port=%lu exits.memory=%lu exits.eoi=%lu "
           "exits.interrupt=%lu",
           what, operations, port, memory, exits(EXIT_EOI) - mark.eoi,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own exits.
- * No libc, no allocator; one vCPU unless it starts more.
- * To: guest/programs/lib/start.asm, guest/programs/lib/lib.c, guest/programs/lib/pci.c, guest/programs/lib/device.c, guest/programs/lib/interrupt.c, guest/programs/lib/processor.c.
+ * The little that a guest program needs: a console, an ending, PCI, interrupts, counts of its own
+ * exits. No libc, no allocator; one vCPU unless it starts more.
+ * To: guest/programs/lib/start.asm, guest/programs/lib/lib.c, guest/programs/lib/pci.c,
+ * guest/programs/lib/device.c, guest/programs/lib/interrupt.c, guest/programs/lib/processor.c.
  */
 #pragma once
 #include "arch/apic.h"
@@ -16,7 +17,7 @@
 /* What a program is: returns its exit status, 0 is success. */
 int main(void);
 
-/* --- Console and ending: lib.c ------------------------------------------------------------------- */
+/* --- Console and ending: lib.c ---------------------------------------------------------------- */
 
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void __attribute__((noreturn)) quit(unsigned status); /* port 0xF4 */
@@ -48,7 +49,7 @@ uint64_t exits_all(void);
 /* All but those that came over us: the host's interrupts, and the end of our time slice. */
 uint64_t exits_caused(void);
 
-/* --- PCI: pci.c ---------------------------------------------------------------------------------- */
+/* --- PCI: pci.c ------------------------------------------------------------------------------- */
 
 uint32_t pci_config_read(bdf_t bdf, uint16_t reg, unsigned width);
 void pci_config_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t value);
@@ -70,7 +71,7 @@ char *pci_msix_entry(bdf_t bdf, unsigned n);
 #define MESSAGE_ADDRESS(vcpu) (0xfee00000 | (uint32_t)(vcpu) << 12)
 #define MESSAGE_LOGICAL       BIT(2)
 
-/* --- Drivers of real devices: device.c ------------------------------------------------------------- */
+/* --- Drivers of real devices: device.c -------------------------------------------------------- */
 
 /* The function's pin at the I/O APIC: level, active low, vector to vCPU 0. */
 void pci_intx_on(bdf_t bdf, uint8_t vector);
@@ -79,14 +80,14 @@ void pci_intx_on(bdf_t bdf, uint8_t vector);
 void steady_begin(void);
 void steady_end(const char *what, unsigned operations);
 
-/* --- Interrupts: interrupt.c --------------------------------------------------------------------- */
+/* --- Interrupts: interrupt.c ------------------------------------------------------------------ */
 
 struct interrupt_frame {
     uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
     uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
-/* Handlers run with IF = 0. Those of vectors from 32 on get the EOI sent for them. A fault without a
- * handler is printed and ends the program with status 2. */
+/* Handlers run with IF = 0. Those of vectors from 32 on get the EOI sent for them. A fault without
+ * a handler is printed and ends the program with status 2. */
 void on_interrupt(uint8_t vector, void (*handler)(struct interrupt_frame *frame));
 /* Local APIC on, in x2APIC mode if the CPU has it and `x2apic` is asked for. */
 void apic_on(bool x2apic);
@@ -96,14 +97,15 @@ void send_ipi(uint32_t apic_id, uint32_t command); /* command: the low half of I
 /* The IDT on this processor: others than the first have to ask for it. */
 void interrupts_load(void);
 
-/* Start processor `id`: local APIC on, interrupts still off, then run(); when that returns, it sleeps. */
+/* Start processor `id`: local APIC on, interrupts still off, then run(); when that
+ * returns, it sleeps. */
 #define PROCESSORS_MAX 8
 void processor_start(unsigned id, void (*run)(void));
 
 static inline void interrupts_on(void) { asm volatile("sti" ::: "memory"); }
 static inline void halt(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
 
-/* The serial port: does what somebody has typed wait? It, or the wait for it. */
+/* The serial port: has a byte arrived? Take it, or wait for one. */
 #define COM1                0x3f8
 #define COM1_LSR            (COM1 + 5)
 #define COM1_LSR_DATA_READY BIT(0)

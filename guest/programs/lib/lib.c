@@ -31,7 +31,6 @@ static void put_number(uint64_t v, unsigned base, unsigned width, char fill)
 {
     char digits[24];
     unsigned n = 0;
-
     do
         digits[n++] = "0123456789abcdef"[v % base];
     while ((v /= base));
@@ -45,7 +44,6 @@ static void put_number(uint64_t v, unsigned base, unsigned width, char fill)
 void print(const char *fmt, ...)
 {
     __builtin_va_list args;
-
     __builtin_va_start(args, fmt);
     for (; *fmt; fmt++) {
         unsigned width = 0, wide = 0;
@@ -103,7 +101,6 @@ static uint64_t number(const char *s)
 {
     bool hex = starts_with(s, "0x");
     uint64_t v = 0;
-
     for (s += hex ? 2 : 0; *s && *s != ' '; s++) {
         unsigned digit = *s >= 'a' ? (unsigned)(*s - 'a' + 10) : (unsigned)(*s - '0');
         v = v * (hex ? 16 : 10) + digit;
@@ -133,7 +130,6 @@ uint64_t option(const char *key, uint64_t missing)
 uint64_t exits(unsigned reason)
 {
     uint64_t n = hypercall(HC_EXIT_COUNT, reason) - (reason == EXIT_REASON_VMCALL ? asking : 0);
-
     asking++;
     return n;
 }
@@ -148,7 +144,6 @@ uint64_t exits_caused(void)
 void guest_start(const uint8_t *info)
 {
     const struct mb2_tag *tag = (const struct mb2_tag *)(info + sizeof(struct mb2_info));
-
     while (tag->type != MB2_TAG_END) {
         if (tag->type == MB2_TAG_CMDLINE)
             cmdline = (const char *)(tag + 1);

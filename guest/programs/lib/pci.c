@@ -8,7 +8,6 @@
 uint32_t pci_config_read(bdf_t bdf, uint16_t reg, unsigned width)
 {
     uint16_t port = (uint16_t)(PCI_PORT_DATA + (reg & 3));
-
     out32(PCI_PORT_ADDRESS, (uint32_t)(PCI_ADDRESS_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc)));
     return port_in(port, width);
 }
@@ -16,7 +15,6 @@ uint32_t pci_config_read(bdf_t bdf, uint16_t reg, unsigned width)
 void pci_config_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t value)
 {
     uint16_t port = (uint16_t)(PCI_PORT_DATA + (reg & 3));
-
     out32(PCI_PORT_ADDRESS, (uint32_t)(PCI_ADDRESS_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc)));
     port_out(port, width, value);
 }
@@ -35,7 +33,6 @@ bdf_t pci_device(uint16_t vendor, uint16_t device)
 uint64_t pci_bar(bdf_t bdf, unsigned n)
 {
     uint32_t low = pci_config_read(bdf, (uint16_t)PCI_BAR(n), 4);
-
     if (low & PCI_BAR_IS_IO)
         return low & ~(uint32_t)PCI_BAR_IO_FLAGS;
     if (FIELD_GET(PCI_BAR_MEM_TYPE, low) != PCI_BAR_MEM_64)
@@ -47,7 +44,6 @@ uint64_t pci_bar(bdf_t bdf, unsigned n)
 uint8_t pci_capability(bdf_t bdf, uint8_t id)
 {
     uint8_t at = (uint8_t)pci_config_read(bdf, PCI_CAP_POINTER, 1);
-
     for (unsigned steps = 0; at && steps < 48; steps++) {
         if (pci_config_read(bdf, at, 1) == id)
             return at;
@@ -67,7 +63,6 @@ void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu)
 {
     uint8_t at = pci_capability(bdf, PCI_CAP_ID_MSI);
     uint32_t control;
-
     check(at != 0);
     control = pci_config_read(bdf, (uint16_t)(at + PCI_MSI_CONTROL), 2);
     pci_config_write(bdf, (uint16_t)(at + PCI_MSI_ADDRESS), 4, MESSAGE_ADDRESS(vcpu));
@@ -80,7 +75,6 @@ void pci_msi_to(bdf_t bdf, uint8_t vector, unsigned vcpu)
 char *pci_msix_entry(bdf_t bdf, unsigned n)
 {
     uint8_t at = pci_capability(bdf, PCI_CAP_ID_MSIX);
-
     if (!at || n > FIELD_GET(PCI_MSIX_TABLE_SIZE,
                              pci_config_read(bdf, (uint16_t)(at + PCI_MSIX_CONTROL), 2)))
         return NULL;
@@ -92,7 +86,6 @@ char *pci_msix_entry(bdf_t bdf, unsigned n)
 bool pci_msix_to(bdf_t bdf, unsigned n, uint8_t vector, unsigned vcpu)
 {
     char *entry = pci_msix_entry(bdf, n);
-
     if (!entry)
         return false;
     uint16_t control = (uint16_t)(pci_capability(bdf, PCI_CAP_ID_MSIX) + PCI_MSIX_CONTROL);

@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
-; Where every guest program starts: 64-bit mode, the low 4 GiB mapped where they are, RDI = multiboot2
-; information (guest/load/load.h). And the entry points of its interrupts.
-; To: guest/programs/lib/lib.c, interrupt.c.
+; Where every guest program starts: 64-bit mode, the low 4 GiB mapped where they are, RDI =
+; multiboot2 information (guest/load/load.h). And the entry points of its interrupts.
+; To: guest/programs/lib/lib.c, guest/programs/lib/interrupt.c.
 bits 64
 section .text
 
@@ -11,7 +11,7 @@ _start:
         cld
         and     rsp, -16
         xor     ebp, ebp
-        lgdt    [gdtr]          ; segments are loaded as we want them, but an interrupt loads CS anew
+        lgdt    [gdtr]          ; the segments are as we want them, but an interrupt loads CS
         call    guest_start     ; runs main(), does not return
 
 align 8

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-Compile the lab machine's models and their glue against a built Bochs; once per change, into the cache.
+Compile the lab machine's models and their glue against a built Bochs; once per change, into
+the cache.
 
 From: lab/machines/bochs.py; by hand: /usr/bin/python3 -m lab.bochs.plugin.build
 To:   glue.cc and the models beside it
 
-The result is a folder for LTDL_LIBRARY_PATH: Bochs' own plugins, except that libbx_ioapic.so is ours.
+The result is a folder for LTDL_LIBRARY_PATH: Bochs' own plugins, except that libbx_ioapic.so
+is ours.
 """
 
 import hashlib
@@ -51,8 +53,10 @@ def _build(home, target):
     jobs, objects = [], []
     for path in sources():
         objects.append(target / f"{path.stem}.o")
-        command = [*COMPILE, *(includes if path.name == "glue.cc" else []), "-c", path, "-o", objects[-1]]
-        jobs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        command = [*COMPILE, *(includes if path.name == "glue.cc" else []), "-c", path, "-o",
+                   objects[-1]]
+        jobs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True))
         if len(jobs) % min(os.cpu_count() or 1, 4) == 0:
             jobs[-1].wait()
     trouble = "".join(job.communicate()[0] for job in jobs if job.wait())

@@ -65,8 +65,8 @@ LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &tro
     add_bar(2, 0x2000, false);
     add_bar(ROM_BAR, 0x1000, false);
     add_msi(0x40, 0x60, trouble_.messages);
-    add_msix(0x60, 0x70, VECTORS, 2, trouble_.claims == CLAIM_MSIX_BEYOND ? MSIX_BEYOND : MSIX_TABLE,
-             MSIX_PBA);
+    add_msix(0x60, 0x70, VECTORS, 2,
+             trouble_.claims == CLAIM_MSIX_BEYOND ? MSIX_BEYOND : MSIX_TABLE, MSIX_PBA);
     if (trouble_.claims == CLAIM_4_GIB) {
         set(0x20, 4, 0x0c); /* 64 bits, prefetchable */
         set(0x24, 4, 0, 0xffffffff);
@@ -123,7 +123,8 @@ static uint64_t part(uint64_t reg, unsigned offset, unsigned size)
     return reg >> 8 * (offset & 7) & bits(8 * size - 1, 0);
 }
 
-/* A 4-byte write to the low half clears the high one, as edu does; to the high half it keeps the low. */
+/* A 4-byte write to the low half clears the high one, as edu does; to the high half it
+ * keeps the low. */
 static void merge(uint64_t &reg, unsigned offset, uint64_t value, unsigned size)
 {
     if (size == 4 && (offset & 4))

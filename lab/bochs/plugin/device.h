@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The lab device: two PCI functions made to be assigned, and to be trouble when told so.
- *   function 0, 1234:11e8: the registers of QEMU's edu in BAR 0; an I/O BAR; MSI, MSI-X with its table
- *     in a page with live registers and the PBA in the next; a queue of DMA jobs; an option ROM; FLR.
+ *   function 0, 1234:11e8: the registers of QEMU's edu in BAR 0; an I/O BAR; MSI, MSI-X
+ *   with its table
+ *     in a page with live registers and the PBA in the next; a queue of DMA jobs; an
+ *     option ROM; FLR.
  *   functions 1 and 2, 1234:11e9: one memory BAR of 256 bytes each, so that firmware puts both into
  *     one page; INTx on pins B and C; a reset by the Advanced Features capability.
  * From: glue.cc (config space, BARs)      To: device.cc registers, pci_function.cc config space
- * Spec: PCI "Configuration Space", "Message Signaled Interrupts", "MSI-X"; PCI Express "Function Level
- * Reset"; "Advanced Capabilities for Conventional PCI"
+ * Spec: PCI "Configuration Space", "Message Signaled Interrupts", "MSI-X"; PCI Express "Function
+ * Level Reset"; "Advanced Capabilities for Conventional PCI"
  */
 #pragma once
 #include "host.h"

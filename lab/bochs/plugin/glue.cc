@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The models inside Bochs. The library takes the place of Bochs' own "ioapic" plugin, which is loaded
- * on every machine, so a configuration file need not name it; it brings the remapping units at
- * 0xFED90000 and the lab devices from 00:02.0 on.
+ * The models inside Bochs. The library takes the place of Bochs' own "ioapic" plugin, which is
+ * loaded on every machine, so a configuration file need not name it; it brings the remapping units
+ * at 0xFED90000 and the lab devices from 00:02.0 on.
  *   memory: BX_MEM_C, handlers of 64 KiB each (Bochs cannot tell two of one 64-KiB block apart)
  *   interrupts: apic_bus_deliver_interrupt; INTx by way of Bochs' PIIX3
  *   time: one tick is one instruction
  * Bochs' own devices reach memory without the unit.
- * From: Bochs, plugin.cc (entry)      To: machine.h
+ * From: Bochs' own plugin.cc (entry)      To: lab/bochs/plugin/machine.h
  */
 #define BX_PLUGGABLE
 #include "iodev.h"
@@ -340,8 +340,8 @@ void LabMachine::remap_io(Function &function)
     }
 }
 
-/* Register the blocks that hold a BAR now, let go of those that hold none any more. A BAR over RAM or
- * over another device's block is not decoded; Bochs' log says so. */
+/* Register the blocks that hold a BAR now, let go of those that hold none any more. A BAR over RAM
+ * or over another device's block is not decoded; Bochs logs that. */
 void LabMachine::remap_bars()
 {
     if (!bars_dirty)

@@ -55,8 +55,8 @@ void IoApic::mmio_write(unsigned offset, uint32_t value)
     }
 }
 
-/* Delivery Status and Remote IRR are read-only; an entry made edge-triggered forgets Remote IRR, which
- * is how software without an EOI register gets a stuck pin going. */
+/* Delivery Status and Remote IRR are read-only; an entry made edge-triggered forgets Remote IRR,
+ * which is how software without an EOI register gets a stuck pin going. */
 void IoApic::write_entry(unsigned pin, bool high, uint32_t value)
 {
     uint64_t &entry = rte[pin];
@@ -102,7 +102,7 @@ void IoApic::service(unsigned pin)
     host.trace(text("ioapic pin=%u address=0x%llx data=0x%x%s", pin, (unsigned long long)address,
                     data, level ? " level" : ""));
     if (!send(address, data) && level)
-        entry &= ~RTE_RIRR; /* nobody took it, nobody will send the EOI */
+        entry &= ~RTE_RIRR; /* no processor took it, so none will send the EOI */
 }
 
 void IoApic::eoi(uint8_t vector)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An I/O APIC that is right about level-triggered interrupts: Remote IRR, EOI register, EOI broadcast.
- * It turns a redirection entry into an interrupt request, as chipsets do, so that it can sit behind a
- * remapping unit.
+ * An I/O APIC that is right about level-triggered interrupts: Remote IRR, EOI register, EOI
+ * broadcast. It turns a redirection entry into an interrupt request, as chipsets do, so that it can
+ * sit behind a remapping unit.
  * From: glue.cc (pins, registers, EOI broadcast)      To: ioapic.cc
  * Spec: VT-d "I/OxAPIC Programming"; the data sheets of Intel's I/O controller hubs, "Advanced
  * Programmable Interrupt Controller (APIC)"

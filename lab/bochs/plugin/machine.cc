@@ -58,7 +58,8 @@ bool Machine::dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool i
     return pass.dma(sid, address, buffer, n, is_write);
 }
 
-/* PCI "Transaction Ordering": a read completion does not pass a posted write that goes the same way. */
+/* PCI "Transaction Ordering": a read completion does not pass a posted write that goes
+ * the same way. */
 void Machine::completion(uint16_t sid)
 {
     if (VtdUnit *unit = unit_of(sid))

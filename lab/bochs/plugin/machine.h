@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lab machine put together: remapping units, I/O APIC, devices, and which unit serves whom. Knows
- * nothing of Bochs.
+ * The lab machine put together: remapping units, I/O APIC, devices, and which unit serves whom.
+ * Knows nothing of Bochs.
  * From: glue.cc      To: vtd_unit.h, ioapic.h, device.h
  * Spec: VT-d "DMA Remapping Hardware Unit Definition Structure" (device scope)
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Config space of a function as a table of bytes with a mask of writable bits, and what follows from
- * a write: decoding, MSI, MSI-X, power state, reset.
+ * Config space of a function as a table of bytes with a mask of writable bits, and what follows
+ * from a write: decoding, MSI, MSI-X, power state, reset.
  * From: lab/bochs/plugin/device.h      To: lab/bochs/plugin/device.cc (registers behind the BARs)
  * Spec: PCI "Configuration Space", "Message Signaled Interrupts", "MSI-X", "PCI Power Management"
  */
@@ -171,8 +171,8 @@ void PciFunction::after_config_write(unsigned offset, unsigned size, const uint8
             }
 }
 
-/* What a reset leaves: everything as at power-on, except what the specification calls sticky; there is
- * none here. Software has saved config space and writes it back. */
+/* What a reset leaves: everything as at power-on, except what the specification calls sticky; there
+ * is none here. Software has saved config space and writes it back. */
 void PciFunction::reset()
 {
     for (MsixEntry &entry : msix)
@@ -241,7 +241,8 @@ void PciFunction::set_intx(bool level)
     update_intx();
 }
 
-/* INTx is silent while MSI or MSI-X is enabled, or Interrupt Disable is set; Interrupt Status is not. */
+/* INTx is silent while MSI or MSI-X is enabled, or Interrupt Disable is set; Interrupt
+ * Status is not. */
 void PciFunction::update_intx()
 {
     bool messages = (msi_offset && (get(msi_offset + 2, 2) & 1)) ||

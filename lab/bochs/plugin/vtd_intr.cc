@@ -4,8 +4,8 @@
  * posting.
  * From: lab/bochs/plugin/device.cc, lab/bochs/plugin/ioapic.cc      To: host.h (deliver)
  * Spec: VT-d "Interrupt-Remapping Hardware Operation", "Interrupt-Posting Hardware Operation",
- * "Interrupt Remapping Table Entry (IRTE) for Remapped Interrupts", "Interrupt Remapping Table Entry
- * (IRTE) for Posted Interrupts", "Posted Interrupt Descriptor (PID)"
+ * "Interrupt Remapping Table Entry (IRTE) for Remapped Interrupts", "Interrupt Remapping Table
+ * Entry (IRTE) for Posted Interrupts", "Posted Interrupt Descriptor (PID)"
  */
 #include "vtd_unit.h"
 #include <cstring>
@@ -154,8 +154,8 @@ bool VtdUnit::remap(uint16_t sid, const Entry128 &irte)
     return true;
 }
 
-/* PIR, ON, SN, NV and NDST change in one step: Bochs runs one thing at a time, and no memory access of
- * a processor falls between the read and the write below. */
+/* PIR, ON, SN, NV and NDST change in one step: Bochs runs one thing at a time, and no memory access
+ * of a processor falls between the read and the write below. */
 bool VtdUnit::post(uint16_t sid, unsigned index, const Entry128 &irte)
 {
     uint64_t address = (irte.hi & bits(63, 32)) | (field(irte.lo, 63, 38) << 6);

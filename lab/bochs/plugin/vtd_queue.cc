@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Invalidation, by registers and by queue. A command is accepted at once and takes effect opt.slow
- * ticks later: the head of the queue says what was fetched, only a wait descriptor says what is done.
+ * Invalidation, by registers and by queue. A command is accepted at once and takes effect
+ * opt.slow ticks later: the head of the queue says what was fetched, only a wait descriptor says
+ * what is done.
  * From: lab/bochs/plugin/vtd_unit.cc (register writes)      To: -
  * Spec: VT-d "Register-based Invalidation Interface", "Queued Invalidation Interface", "Hardware
  * Handling of Queued Invalidation Interface Errors"
@@ -66,8 +67,8 @@ uint8_t VtdUnit::descriptor_check(const Entry128 &d) const
     return (d.lo & reserved_lo) || (d.hi & reserved_hi) ? IQEI_RESERVED : 0;
 }
 
-/* The queue stands still with the head at the descriptor in question, until software has cleared the
- * status bit. */
+/* The queue stands still with the head at the descriptor in question, until software has cleared
+ * the status bit. */
 void VtdUnit::queue_stop(uint32_t status, uint8_t info)
 {
     bool new_event = !any_fault_status();
@@ -169,8 +170,9 @@ void VtdUnit::context_invalidate(const Entry128 &d)
              bdf_text(sid).c_str(), n));
 }
 
-/* Does a page-selective command reach the entry? A leaf goes only when the whole of its page was named
- * ("Address Mask": 9 for 2M, 18 for 1G); a paging-structure entry when any part of its reach was. */
+/* Does a page-selective command reach the entry? A leaf goes only when the whole of its page
+ * was named ("Address Mask": 9 for 2M, 18 for 1G); a paging-structure entry when any part of
+ * its reach was. */
 bool VtdUnit::covers(const Entry128 &d, uint64_t base, unsigned shift, bool any_overlap) const
 {
     uint64_t span = UINT64_C(4096) << field(d.hi, 5, 0);
@@ -277,7 +279,8 @@ void VtdUnit::iotlb_start()
     command_accept(d, VTD_IOTLB);
 }
 
-/* The updates that sat in the write buffer arrive: what was cached as absent for their sake goes. */
+/* The updates that sat in the write buffer arrive: what was cached as absent for their
+ * sake goes. */
 void VtdUnit::write_buffer_flush()
 {
     buffered_lines.clear();

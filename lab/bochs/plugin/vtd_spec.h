@@ -12,7 +12,8 @@
 namespace lab
 {
 
-/* "Register Location": offsets from the base of the unit. FRCD and IVA are placed by CAP and ECAP. */
+/* "Register Location": offsets from the base of the unit. FRCD and IVA are placed by CAP
+ * and ECAP. */
 enum : unsigned {
     VTD_VER = 0x00,
     VTD_CAP = 0x08,
@@ -43,6 +44,40 @@ enum : unsigned {
     VTD_SIZE = 0x1000,
 };
 
+/* "Version Register" */
+constexpr uint32_t VERSION_1_0 = 0x10;
+
+/* "Capability Register". A multi-bit field is the number of its lowest bit: value << CAP_X. */
+enum : unsigned {
+    CAP_ND = 0,
+    CAP_RWBF = 4,
+    CAP_CM = 7,
+    CAP_SAGAW = 8,
+    CAP_MGAW = 16,
+    CAP_FRO = 24,
+    CAP_SSLPS = 34,
+    CAP_PSI = 39,
+    CAP_NFR = 40,
+    CAP_MAMV = 48,
+    CAP_DWD = 54,
+    CAP_DRD = 55,
+    CAP_PI = 59,
+};
+enum : unsigned { SAGAW_39 = 1, SAGAW_48 = 2 }; /* bits of SAGAW */
+
+/* "Extended Capability Register" */
+enum : unsigned {
+    ECAP_C = 0,
+    ECAP_QI = 1,
+    ECAP_DT = 2,
+    ECAP_IR = 3,
+    ECAP_EIM = 4,
+    ECAP_PT = 6,
+    ECAP_SC = 7,
+    ECAP_IRO = 8,
+    ECAP_MHMV = 20,
+};
+
 /* "Global Command Register", "Global Status Register": the same positions in both */
 constexpr uint32_t G_TE = bit(31), G_SRTP = bit(30), G_WBF = bit(27), G_QIE = bit(26),
                    G_IRE = bit(25), G_SIRTP = bit(24), G_CFI = bit(23);
@@ -50,6 +85,11 @@ constexpr uint32_t G_TE = bit(31), G_SRTP = bit(30), G_WBF = bit(27), G_QIE = bi
 /* "Fault Status Register" */
 constexpr uint32_t FSTS_PFO = bit(0), FSTS_PPF = bit(1), FSTS_IQE = bit(4), FSTS_ICE = bit(5),
                    FSTS_ITE = bit(6);
+enum : unsigned { FSTS_FRI = 8 };
+
+/* "Fault Recording Registers": bits of the upper half */
+constexpr uint64_t FRCD_F = bit(63);
+enum : unsigned { FRCD_T1 = 62, FRCD_FR = 32 };
 
 /* "Fault Event Control Register", "Invalidation Event Control Register" */
 constexpr uint32_t EV_IM = bit(31), EV_IP = bit(30);

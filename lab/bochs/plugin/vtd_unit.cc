@@ -21,21 +21,21 @@ void VtdUnit::say(const std::string &line) { host.trace(name + " " + line); }
 /* "Capability Register" */
 uint64_t VtdUnit::cap() const
 {
-    uint64_t sagaw = opt.width == 48 ? bit(2) : bit(1);
+    uint64_t sagaw = opt.width == 48 ? bit(SAGAW_48) : bit(SAGAW_39);
     if (!opt.only_width)
-        sagaw |= bit(1);
-    uint64_t value = (opt.domain_bits - 4) / 2;
-    value |= uint64_t(opt.write_buffer) << 4;
-    value |= uint64_t(opt.caching_mode) << 7;
-    value |= sagaw << 8;
-    value |= uint64_t(opt.width - 1) << 16; /* MGAW */
-    value |= uint64_t(VTD_FRCD / 16) << 24;
-    value |= ((bit(opt.large_pages) - 1) & 3) << 34;
-    value |= uint64_t(opt.page_selective) << 39;
-    value |= uint64_t(opt.records - 1) << 40;
-    value |= uint64_t(opt.page_selective ? 18 : 0) << 48; /* MAMV */
-    value |= bit(54) | bit(55);                           /* DWD, DRD */
-    value |= uint64_t(opt.posting && opt.remap && opt.queue) << 59;
+        sagaw |= bit(SAGAW_39);
+    uint64_t value = uint64_t((opt.domain_bits - 4) / 2) << CAP_ND;
+    value |= uint64_t(opt.write_buffer) << CAP_RWBF;
+    value |= uint64_t(opt.caching_mode) << CAP_CM;
+    value |= sagaw << CAP_SAGAW;
+    value |= uint64_t(opt.width - 1) << CAP_MGAW;
+    value |= uint64_t(VTD_FRCD / 16) << CAP_FRO;
+    value |= ((bit(opt.large_pages) - 1) & 3) << CAP_SSLPS;
+    value |= uint64_t(opt.page_selective) << CAP_PSI;
+    value |= uint64_t(opt.records - 1) << CAP_NFR;
+    value |= uint64_t(opt.page_selective ? 18 : 0) << CAP_MAMV;
+    value |= bit(CAP_DWD) | bit(CAP_DRD);
+    value |= uint64_t(opt.posting && opt.remap && opt.queue) << CAP_PI;
     return value;
 }
 
@@ -43,15 +43,15 @@ uint64_t VtdUnit::cap() const
 uint64_t VtdUnit::ecap() const
 {
     bool remap = opt.remap && opt.queue;
-    uint64_t value = opt.coherent;
-    value |= uint64_t(opt.queue) << 1;
-    value |= uint64_t(opt.device_tlb && opt.queue) << 2;
-    value |= uint64_t(remap) << 3;
-    value |= uint64_t(opt.x2apic && remap) << 4;
-    value |= uint64_t(opt.pass_through) << 6;
-    value |= uint64_t(opt.snoop_control) << 7;
-    value |= uint64_t(VTD_IVA / 16) << 8;
-    value |= uint64_t(remap ? opt.index_mask : 0) << 20; /* MHMV */
+    uint64_t value = uint64_t(opt.coherent) << ECAP_C;
+    value |= uint64_t(opt.queue) << ECAP_QI;
+    value |= uint64_t(opt.device_tlb && opt.queue) << ECAP_DT;
+    value |= uint64_t(remap) << ECAP_IR;
+    value |= uint64_t(opt.x2apic && remap) << ECAP_EIM;
+    value |= uint64_t(opt.pass_through) << ECAP_PT;
+    value |= uint64_t(opt.snoop_control) << ECAP_SC;
+    value |= uint64_t(VTD_IVA / 16) << ECAP_IRO;
+    value |= uint64_t(remap ? opt.index_mask : 0) << ECAP_MHMV;
     return value;
 }
 
@@ -59,80 +59,66 @@ uint32_t VtdUnit::fsts() const
 {
     uint32_t value = fault_status;
     for (const Record &record : records)
-        if (record.hi & bit(63))
-            value |= FSTS_PPF | record_first << 8;
+        if (record.hi & FRCD_F)
+            value |= FSTS_PPF | record_first << FSTS_FRI;
     return value;
 }
 
-/* list */
+/* Registers of 64 bits, which software may read by halves. */
+const std::map<unsigned, uint64_t VtdUnit::*> VtdUnit::registers64 = {
+    {VTD_RTADDR, &VtdUnit::rtaddr}, {VTD_CCMD, &VtdUnit::ccmd},
+    {VTD_IQH, &VtdUnit::iqh},       {VTD_IQT, &VtdUnit::iqt},
+    {VTD_IQA, &VtdUnit::iqa},       {VTD_IQERCD, &VtdUnit::iqercd},
+    {VTD_IRTA, &VtdUnit::irta_reg}, {VTD_IOTLB, &VtdUnit::iotlb_reg},
+};
+const std::map<unsigned, uint32_t VtdUnit::*> VtdUnit::registers32 = {
+    {VTD_GSTS, &VtdUnit::gsts},
+    {VTD_ICS, &VtdUnit::ics},
+};
+
+/* The four registers of an event lie one behind the other. */
+uint32_t VtdUnit::read_event(const Event &event, unsigned index)
+{
+    const uint32_t words[] = {event.control, event.data, event.address, event.upper};
+    return words[index];
+}
+
+static uint32_t half_of(uint64_t reg, unsigned offset)
+{
+    return uint32_t(offset & 4 ? reg >> 32 : reg);
+}
+
 uint32_t VtdUnit::read32(unsigned offset)
 {
     if (offset >= VTD_FRCD && offset < VTD_FRCD + 16 * opt.records) {
         const Record &record = records[(offset - VTD_FRCD) / 16];
-        uint64_t half = offset & 8 ? record.hi : record.lo;
-        return uint32_t(offset & 4 ? half >> 32 : half);
+        return half_of(offset & 8 ? record.hi : record.lo, offset);
     }
-    uint64_t value =
-        0; /* of the 64-bit register that holds this offset, or of a 32-bit one twice */
-    switch (offset & ~7u) {
-    case VTD_CAP:
-        value = cap();
-        break;
-    case VTD_ECAP:
-        value = ecap();
-        break;
-    case VTD_RTADDR:
-        value = rtaddr;
-        break;
-    case VTD_CCMD:
-        value = ccmd;
-        break;
-    case VTD_IQH:
-        value = iqh;
-        break;
-    case VTD_IQT:
-        value = iqt;
-        break;
-    case VTD_IQA:
-        value = iqa;
-        break;
-    case VTD_IQERCD:
-        value = iqercd;
-        break;
-    case VTD_IRTA:
-        value = irta_reg;
-        break;
-    case VTD_IOTLB:
-        value = iotlb_reg;
-        break;
-    }
+    if (offset >= VTD_FECTL && offset <= VTD_FEUADDR)
+        return read_event(fault_event, (offset - VTD_FECTL) / 4);
+    if (offset == VTD_IECTL && !opt.queue)
+        return 0;
+    if (offset >= VTD_IECTL && offset <= VTD_IEUADDR)
+        return read_event(inv_event, (offset - VTD_IECTL) / 4);
+    auto small = registers32.find(offset);
+    if (small != registers32.end())
+        return this->*small->second;
+    auto wide = registers64.find(offset & ~7u);
+    if (wide != registers64.end())
+        return half_of(this->*wide->second, offset);
     switch (offset) {
     case VTD_VER:
-        return 0x10;
-    case VTD_GSTS:
-        return gsts;
+        return VERSION_1_0;
     case VTD_FSTS:
         return fsts();
-    case VTD_FECTL:
-        return fault_event.control;
-    case VTD_FEDATA:
-        return fault_event.data;
-    case VTD_FEADDR:
-        return fault_event.address;
-    case VTD_FEUADDR:
-        return fault_event.upper;
-    case VTD_ICS:
-        return ics;
-    case VTD_IECTL:
-        return opt.queue ? inv_event.control : 0;
-    case VTD_IEDATA:
-        return inv_event.data;
-    case VTD_IEADDR:
-        return inv_event.address;
-    case VTD_IEUADDR:
-        return inv_event.upper;
+    case VTD_CAP:
+    case VTD_CAP + 4:
+        return half_of(cap(), offset);
+    case VTD_ECAP:
+    case VTD_ECAP + 4:
+        return half_of(ecap(), offset);
     }
-    return uint32_t(offset & 4 ? value >> 32 : value);
+    return 0;
 }
 
 uint64_t VtdUnit::mmio_read(unsigned offset, unsigned size)
@@ -324,7 +310,7 @@ void VtdUnit::write_fsts(uint32_t value)
 void VtdUnit::write_record(unsigned index, uint32_t value)
 {
     if (value & bit(31))
-        records[index].hi &= ~bit(63);
+        records[index].hi &= ~FRCD_F;
     settle_fault_event();
 }
 
@@ -334,11 +320,11 @@ void VtdUnit::fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read)
     bool recorded = false, first = !(fsts() & FSTS_PPF), new_event = !any_fault_status();
     Record &record = records[record_next];
     if (!(fault_status & FSTS_PFO)) {
-        if (record.hi & bit(63)) {
+        if (record.hi & FRCD_F) {
             fault_status |= FSTS_PFO;
         } else {
             record.lo = is_interrupt_fault(reason) ? info : info & bits(opt.width - 1, 12);
-            record.hi = bit(63) | uint64_t(is_read) << 62 | uint64_t(reason) << 32 | sid;
+            record.hi = FRCD_F | uint64_t(is_read) << FRCD_T1 | uint64_t(reason) << FRCD_FR | sid;
             if (first)
                 record_first = record_next;
             record_next = (record_next + 1) % opt.records;
@@ -356,7 +342,8 @@ void VtdUnit::fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read)
         raise(fault_event);
 }
 
-/* "Page-walk Coherency". snoop: what memory and caches say now; else what this unit can see of it. */
+/* "Page-walk Coherency". snoop: what memory and caches say now; else what this unit can see
+ * of it. */
 bool VtdUnit::table_read(uint64_t hpa, void *to, size_t n, bool snoop)
 {
     if (hpa >> opt.haw)
@@ -403,8 +390,8 @@ void VtdUnit::line_written_back(uint64_t address)
         seen_lines[line] = bytes;
 }
 
-/* "Write Buffer Flushing": a table is handed to the unit; has it reached memory? A unit that is already
- * on could walk it at once. */
+/* "Write Buffer Flushing": a table is handed to the unit; has it reached memory? A unit that is
+ * already on could walk it at once. */
 void VtdUnit::table_set_check(const char *table, uint64_t first, uint64_t size)
 {
     for (uint64_t line = first; line < first + size; line += 64)

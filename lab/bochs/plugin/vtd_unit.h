@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A VT-d remapping unit in legacy mode, with caches that really go stale: whatever it has once read
- * it keeps until software flushes it. Strict where the specification says "must", and it writes into
- * the trace whenever a cached entry differs from what memory says now.
+ * it keeps until software flushes it. Strict where the specification says "must", and it writes
+ * into the trace whenever a cached entry differs from what memory says now.
  * From: glue.cc (registers, requests of the devices)
  * To: vtd_unit.cc registers; vtd_walk.cc DMA; vtd_queue.cc invalidation; vtd_intr.cc interrupts
  * Spec: VT-d "DMA Remapping", "Interrupt Remapping", "Caching Translation Information"
@@ -123,6 +123,9 @@ class VtdUnit
     /* vtd_unit.cc */
     uint64_t cap() const;
     uint64_t ecap() const;
+    static const std::map<unsigned, uint64_t VtdUnit::*> registers64;
+    static const std::map<unsigned, uint32_t VtdUnit::*> registers32;
+    static uint32_t read_event(const Event &event, unsigned index);
     uint32_t read32(unsigned offset);
     void write32(unsigned offset, uint32_t value);
     void write_gcmd(uint32_t value);
@@ -186,7 +189,7 @@ class VtdUnit
     const std::string name;
 
     /* registers */
-    uint32_t gsts = 0, fault_status = 0, pmen = 0;
+    uint32_t gsts = 0, fault_status = 0;
     uint64_t rtaddr = 0, ccmd = 0, iva = 0, iotlb_reg = 0;
     uint64_t iqt = 0, iqh = 0, iqa = 0, iqercd = 0, irta_reg = 0;
     uint32_t ics = 0;
@@ -204,25 +207,26 @@ class VtdUnit
     std::map<uint16_t, Entry128> iec;
 
     /* Lines of tables as memory has them: without ECAP.C the unit does not snoop, and a processor's
-     * write is invisible until the line is written back. A page that was a table before keeps what it
-     * was, until then. */
+     * write is invisible until the line is written back. A page that was a table before keeps what
+     * it was, until then. */
     std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
     /* Lines that were ever written back. A table line that never was may be anything in memory. */
     std::unordered_set<uint64_t> clean_lines;
-    bool all_clean = false; /* a WBINVD while in use: from then on nobody can tell */
+    bool all_clean = false; /* a WBINVD while in use: from then on every line may be clean */
     /* With CAP.RWBF: lines that were written back and have got as far as the write buffer. */
     std::unordered_set<uint64_t> buffered_lines;
 
-    /* What a domain-id stood for when it was last seen, and whether software has flushed it since: first
-     * the context-cache, then the IOTLB. */
+    /* What a domain-id stood for when it was last seen, and whether software has flushed it since:
+     * first the context-cache, then the IOTLB. */
     struct Domain {
         uint64_t table = 0;
         bool context_flushed = false, iotlb_flushed = false;
     };
     std::map<uint16_t, Domain> domains;
 
-    /* Caches that may still hold what the former table said: set by SRTP and SIRTP, cleared by global
-     * invalidations. This unit, honestly, holds nothing from before, but it reports who relies on that. */
+    /* Caches that may still hold what the former table said: set by SRTP and SIRTP, cleared by
+     * global invalidations. This unit, honestly, holds nothing from before, but it reports who
+     * relies on that. */
     bool context_unflushed = false, iotlb_unflushed = false, iec_unflushed = false;
 
     std::deque<Command> commands;

@@ -78,8 +78,8 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
     return fail(context_check(context.entry));
 }
 
-/* "Guidance to Software for Invalidations": a domain-id that gets another table is flushed before. The
- * caches of this unit may have nothing of it any more, but it reports who relies on that. */
+/* "Guidance to Software for Invalidations": a domain-id that gets another table is flushed before.
+ * The caches of this unit may have nothing of it any more, but it reports who relies on that. */
 void VtdUnit::domain_seen(uint16_t sid, const Context &context)
 {
     Domain &domain = domains[context.did()];
@@ -203,9 +203,9 @@ void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf)
     iotlb_by_did[{leaf.did, leaf.shift, iova >> leaf.shift}] = leaf;
 }
 
-/* The specification lets a unit serve a request from an entry of the same source-id without a look at
- * its context entry, or from one of the same domain. This unit does both: of two stale entries it
- * takes the one that hurts. */
+/* The specification lets a unit serve a request from an entry of the same source-id without a look
+ * at its context entry, or from one of the same domain. This unit does both: of two stale entries
+ * it takes the one that hurts. */
 VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
 {
     drop_some();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for the models: memory in an array, interrupts in a list, the trace in another. And the few
- * lines that make a C++ file a list of tests.
+ * A world for the models: memory in an array, interrupts in a list, the trace in another. And the
+ * few lines that make a C++ file a list of tests.
  * From: -      To: test_vtd_dma.cc, test_vtd_queue.cc, test_vtd_intr.cc, test_device.cc
  */
 #pragma once

@@ -140,10 +140,12 @@ TEST(claims)
     Slot large(t);
     large.device.config_write(0x20, 0xffffffff, 4);
     large.device.config_write(0x24, 0xffffffff, 4);
-    CHECK(large.device.config_read(0x20, 4) == 0xc && large.device.config_read(0x24, 4) == 0xffffffff);
+    CHECK(large.device.config_read(0x20, 4) == 0xc &&
+          large.device.config_read(0x24, 4) == 0xffffffff);
 }
 
-/* "MSI Capability Structure": as many messages as were asked for, the low bits of the data are theirs */
+/* "MSI Capability Structure": as many messages as were asked for, the low bits of the
+ * data are theirs */
 TEST(msi_of_32_messages)
 {
     Trouble t;
@@ -211,7 +213,8 @@ TEST(intx_disable)
     CHECK(s.line);
 }
 
-/* "Function Level Reset", D3hot without No_Soft_Reset, the AF capability: all the same to registers */
+/* "Function Level Reset", D3hot without No_Soft_Reset, the AF capability: all the same
+ * to registers */
 TEST(resets)
 {
     for (unsigned way = 0; way < 2; ++way) {

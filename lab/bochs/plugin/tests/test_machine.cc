@@ -59,7 +59,8 @@ struct Board : World, Bus {
 };
 } /* namespace */
 
-/* "DMA Remapping Hardware Unit Definition Structure": a device listed elsewhere is not INCLUDE_PCI_ALL's */
+/* "DMA Remapping Hardware Unit Definition Structure": a device listed elsewhere is not
+ * INCLUDE_PCI_ALL's */
 TEST(scopes_of_two_units)
 {
     Board b(2, 2);

@@ -73,7 +73,8 @@ TEST(a_request_is_split_at_pages)
     CHECK(f.memory[DATA + 0x2000] == 0);
 }
 
-/* "Fault Conditions and Remapping Hardware Behavior for Various Requests", legacy mode, row by row */
+/* "Fault Conditions and Remapping Hardware Behavior for Various Requests", legacy mode, row
+ * by row */
 TEST(faults_of_root_and_context)
 {
     struct {
@@ -159,7 +160,8 @@ TEST(rights_are_the_and_of_all_levels)
     CHECK(f.fault_of(0, true) == FAULT_NONE);
 }
 
-/* "Pass-through Translation": SSPTPTR is ignored, the address stands, up to the host address width. */
+/* "Pass-through Translation": SSPTPTR is ignored, the address stands, up to the host
+ * address width. */
 TEST(pass_through)
 {
     Fixture f;
@@ -170,7 +172,8 @@ TEST(pass_through)
     CHECK(f.fault_of(UINT64_C(1) << 40, true) == FAULT_ADDRESS);
 }
 
-/* "Context Entry" FPD: qualified faults are blocked but not reported; it counts without P as well. */
+/* "Context Entry" FPD: qualified faults are blocked but not reported; it counts without P
+ * as well. */
 TEST(fault_processing_disable)
 {
     Fixture f;
@@ -246,7 +249,8 @@ TEST(root_table_is_latched)
     CHECK(f.write_to(0));
 }
 
-/* "Address Translation Caches": what was read stays until it is flushed, and the trace says so. */
+/* "Address Translation Caches": what was read stays until it is flushed, and the trace
+ * reports it. */
 TEST(iotlb_keeps_what_memory_has_lost)
 {
     Fixture f;
@@ -260,7 +264,8 @@ TEST(iotlb_keeps_what_memory_has_lost)
     CHECK(f.fault_of(0x1000, true) == FAULT_WRITE);
 }
 
-/* "Guidance to Software for Invalidations": a changed context entry wants context cache and IOTLB. */
+/* "Guidance to Software for Invalidations": a changed context entry wants context cache
+ * and IOTLB. */
 TEST(context_change_needs_both_flushes)
 {
     Fixture f;
@@ -285,7 +290,7 @@ TEST(domain_id_reuse_needs_a_flush)
     CHECK(f.traced("iotlb stale sid=00:05.0"));
 }
 
-/* "Caching Mode": not-present entries are kept only where CM says so. */
+/* "Caching Mode": not-present entries are kept only where CM is set. */
 TEST(caching_mode)
 {
     for (bool cm : {false, true}) {
@@ -318,7 +323,7 @@ TEST(write_buffer_flush)
     CHECK(!(f.in(VTD_GSTS)&G_WBF));
 }
 
-/* ... and a table has to be in memory before the unit is told of it */
+/* ... and a table has to be in memory before the unit gets its address */
 TEST(write_buffer_before_a_table_is_set)
 {
     for (bool flushed : {false, true}) {
@@ -334,7 +339,8 @@ TEST(write_buffer_before_a_table_is_set)
     }
 }
 
-/* "DMA Draining": a translated write may still be on its way when an IOTLB flush without DW returns. */
+/* "DMA Draining": a translated write may still be on its way when an IOTLB flush
+ * without DW returns. */
 TEST(draining)
 {
     VtdOptions o;
@@ -348,7 +354,8 @@ TEST(draining)
     CHECK(f.get64(DATA + 0x1000) == 3);
 }
 
-/* "Set Root Table Pointer Operation": global context-cache invalidation, then global IOTLB invalidation */
+/* "Set Root Table Pointer Operation": global context-cache invalidation, then global IOTLB
+ * invalidation */
 TEST(set_root_table_pointer_wants_flushes)
 {
     Fixture f;
@@ -396,7 +403,8 @@ TEST(random_drop)
     CHECK(tries < 100);
 }
 
-/* "Page-walk Coherency": without it a table line once read is seen again only after its write-back. */
+/* "Page-walk Coherency": without it a table line once read is seen again only after
+ * its write-back. */
 TEST(tables_need_a_write_back)
 {
     for (bool coherent : {false, true}) {
@@ -431,7 +439,7 @@ TEST(recycled_tables_need_a_write_back)
 {
     Fixture f;
     f.enable();
-    f.set64(0x7000, 0x200083); /* a table of somebody who never used it */
+    f.set64(0x7000, 0x200083); /* a table that no device has used */
     f.World::set64(0x7000, 0);
     f.set64(L3 + 8, 0x7000 | 3);
     CHECK(!f.traced("stale"));

@@ -247,7 +247,8 @@ TEST(posting_absent)
     CHECK(f.fault_of_msi(REMAPPABLE) == FAULT_IR_RSVD);
 }
 
-/* "Ordering Requirements for Interrupt Posting": writes before the interrupt are in memory first. */
+/* "Ordering Requirements for Interrupt Posting": writes before the interrupt are in
+ * memory first. */
 TEST(interrupts_push_writes)
 {
     VtdOptions o;

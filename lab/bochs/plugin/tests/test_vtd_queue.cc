@@ -76,7 +76,8 @@ TEST(invalidation_hint)
     CHECK(!f.write_to(0x1000));
 }
 
-/* "Context Command Register": device-selective needs source-id and the domain-id that was cached. */
+/* "Context Command Register": device-selective needs source-id and the domain-id that
+ * was cached. */
 TEST(context_granularities)
 {
     Fixture f;
@@ -124,7 +125,8 @@ TEST(queue_invalidates_and_waits)
     CHECK(!f.write_to(0x1000));
 }
 
-/* "Queued Invalidation Ordering Considerations": the head tells what was fetched, not what is done. */
+/* "Queued Invalidation Ordering Considerations": the head tells what was fetched, not what
+ * is done. */
 TEST(slow_invalidation)
 {
     VtdOptions o;
@@ -157,8 +159,8 @@ TEST(slow_register_invalidation)
     CHECK(!(f.in64(VTD_CCMD) & bit(63)));
 }
 
-/* "Hardware Handling of Queued Invalidation Interface Errors": head stays at the bad descriptor, IQE
- * and IQEI say why, nothing is fetched until IQE is cleared. */
+/* "Hardware Handling of Queued Invalidation Interface Errors": head stays at the bad descriptor,
+ * IQE and IQEI say why, nothing is fetched until IQE is cleared. */
 TEST(queue_errors)
 {
     struct {
@@ -200,7 +202,8 @@ TEST(queue_errors)
     }
 }
 
-/* "Invalidation Queue Error Record Register": tail outside the queue, width not supported, no memory */
+/* "Invalidation Queue Error Record Register": tail outside the queue, width not
+ * supported, no memory */
 TEST(queue_errors_of_the_queue_itself)
 {
     Fixture f;
