@@ -22,7 +22,7 @@
 #define FIELD_SET(mask, v)   (((uint64_t)(v) * ((mask) & -(mask))) & (mask))
 
 /* The low `bytes` bytes of a word, 1 to 8: what an access or an operand of that width holds. */
-#define WIDTH_MASK(bytes)  BITS(8 * (bytes)-1, 0)
+#define WIDTH_MASK(bytes)    BITS(8 * (bytes)-1, 0)
 
 /* The low and the high half of a register that is written in two. */
 #define LO32(v)              ((uint32_t)(v))

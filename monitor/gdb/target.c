@@ -19,10 +19,10 @@
 #define LOG "gdb"
 #include "arch/log.h"
 
-#define INT3        0xcc
-#define BREAK_MAX   32
-#define DR_COUNT    4
-#define DR7_ALL(n)  (DR7_LOCAL(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
+#define INT3       0xcc
+#define BREAK_MAX  32
+#define DR_COUNT   4
+#define DR7_ALL(n) (DR7_LOCAL(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
 
 static struct {
     struct vm *vm;

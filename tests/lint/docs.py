@@ -9,14 +9,22 @@ The documents against the tree: what they name has to be there. One line per fin
 - struct vcpu (vmx/vmx.h), with or without backquotes: that header defines it
 - a step of a tour (### N. `file` `function()`: ...) names a function that is defined in that file;
   steps are counted
+- each file of docs/reading-order.txt stands in a chapter whose title names its room, and the
+  chapters between the first and the last follow the table of rooms
+- the table "Locks" of docs/architecture.md has a row for every struct spinlock of every file
+
+    tests/lint/docs.py --cited [WORD]   titles of manuals, each with the files that cite it
 """
 import re
 import sys
+from collections import Counter
 
-from house import ROOT, functions, listed, resolve, sources, text
+from house import ORDER, ROOT, functions, listed, resolve, room_of, sources, text
+from style import cited_titles
 
 SOURCES = (".c", ".h", ".asm", ".cc", ".py")
 BUILT = ("build/",)
+READING, LOCKS = "docs/reading-order.txt", "docs/architecture.md"
 PATH, CALL = r"`([\w/-]+\.(?:c|h|asm))`", r"`(\w+)\(\)`"
 PAIR = re.compile(rf"{PATH}[,:]? ((?:{CALL}(?:, | and )?)+)|{CALL} (?:in |\(){PATH}")
 
@@ -67,7 +75,48 @@ def check_tour(path, lines):
         find(path, 1, "a tour has at least 5 steps")
 
 
+def check_reading_order():
+    rooms, last = [], -1
+    for number, line in enumerate(text(READING).splitlines(), 1):
+        name = line.partition("#")[0].strip()
+        if chapter := re.match(r"# \d+\..*: ([\w/, ]+?) *(?:->.*)?$", line):
+            rooms = chapter[1].split(", ")
+        elif name and not any(room_of(name) == r or room_of(name).startswith(r + "/")
+                              for r in rooms):
+            find(READING, number, f"{name} lies in {room_of(name)}: not in this chapter's rooms")
+        elif name and rooms != ["boot"]:
+            at = ORDER.index(rooms[0])
+            if at < last:
+                find(READING, number, f"the chapter of {rooms[0]} comes after {ORDER[last]}")
+            last = max(last, at)
+
+
+def check_locks():
+    table = text(LOCKS).partition("\n## Locks\n")[2].partition("\n## ")[0]
+    rows = Counter(re.findall(r"^\|[^|]*\| `([\w/.]+)` \|", table, re.M))
+    held = Counter(name for name in sources(".c", ".h")
+                   for _ in re.findall(r"^[\w ]*struct spinlock \w+;", text(name), re.M))
+    for name in sorted(rows.keys() | held.keys()):
+        if rows[name] != held[name]:
+            find(LOCKS, text(LOCKS).count("\n", 0, text(LOCKS).find("## Locks")) + 1,
+                 f"{name} has {held[name]} locks, the table {rows[name]}")
+
+
+def print_cited(word):
+    found = {}
+    for name in listed():
+        if name.endswith((".c", ".h", ".cc")):
+            for title in cited_titles(text(name)):
+                found.setdefault(title, set()).add(name)
+    for title in sorted(found):
+        if word.lower() in title.lower():
+            print(f'"{title}": {", ".join(sorted(found[title]))}')
+
+
 def main():
+    if "--cited" in sys.argv:
+        print_cited("".join(sys.argv[sys.argv.index("--cited") + 1:][:1]))
+        return 0
     folders = {name.split("/")[0] for name in listed() if "/" in name}
     code = "\n".join(text(name) for name in listed() if name.endswith(SOURCES))
     words = set(re.findall(r"\b\w+(?=\()", code))
@@ -78,6 +127,8 @@ def main():
                 check_places(name, number, line)
             if name.startswith("docs/tours/"):
                 check_tour(name, text(name).splitlines())
+    check_reading_order()
+    check_locks()
     print("\n".join(dict.fromkeys(findings)) or "docs: true to the tree")
     return 1 if findings else 0
 

@@ -56,7 +56,7 @@ def cited_titles(text):
     """What stands in quotes after a manual's name in a sentence: SDM "One", "Two"; VT-d "Three"."""
     for comment in comments(text):
         manual = None
-        for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] [A-Z])', comment):
+        for name, title, stop in re.findall(MANUAL + r'|"([^"]+)"|([.:] (?=[A-Z]))', comment):
             if manual and (title[:1].isupper() or title[:1].isdigit()):
                 yield title
             elif not title:
