@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of this CPU, in x2APIC mode if the CPU has it and x2apic=off is not given.
- * To: arch/apic.c.
+ * The local APIC of this CPU, in x2APIC mode if the CPU has it and x2apic=off is not given. An APIC
+ * id is plain: 32 bits, of which xAPIC mode has 8.
+ * From: everywhere; the bits also serve the virtual APIC.   To: arch/apic.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
@@ -38,7 +39,7 @@ enum apic_reg {
 };
 
 // clang-format off
-/* Of every word that sends an interrupt: LVT, ICR, message data, an I/O APIC's entry. */
+/* Delivery mode in every word that sends an interrupt: LVT, ICR, message data, I/O APIC entry. */
 #define DELIVERY_VALUES         "0:fixed|1:lowest priority|2:SMI|4:NMI|5:INIT|6:STARTUP|7:ExtINT"
 #define     APIC_DELIVERY_FIXED     0
 #define     APIC_DELIVERY_LOWEST    1
@@ -49,7 +50,7 @@ enum apic_reg {
 
 #define APIC_SVR_VECTOR         BITS(7, 0, "VECTOR", "of a spurious interrupt")
 #define APIC_SVR_ENABLE         BIT(8, "EN", "enabled by software")
-#define APIC_SVR_NO_BROADCAST   BIT(12, "NOBCAST", "an EOI is not told to the I/O APICs")
+#define APIC_SVR_NO_BROADCAST   BIT(12, "NOBCAST", "an EOI does not go to the I/O APICs")
 #define APIC_LVT_VECTOR         BITS(7, 0, "VECTOR", "vector")
 #define APIC_LVT_DELIVERY       BITS(10, 8, "DELIVERY", "delivery mode", DELIVERY_VALUES)
 #define APIC_LVT_PENDING        BIT(12, "PENDING", "is being sent")
@@ -68,7 +69,7 @@ enum apic_reg {
 #define APIC_ICR_PENDING        BIT(12, "PENDING", "is being sent")
 #define APIC_ICR_ASSERT         BIT(14, "ASSERT", "assert")
 #define APIC_ICR_LEVEL          BIT(15, "LEVEL", "level-triggered")
-#define APIC_ICR_SHORTHAND      BITS(19, 18, "TO", "who gets it", \
+#define APIC_ICR_SHORTHAND      BITS(19, 18, "TO", "receiver", \
                                      "0:the destination|1:itself|2:all|3:all others")
 #define     APIC_SHORTHAND_SELF     1
 #define     APIC_SHORTHAND_ALL      2
@@ -91,19 +92,19 @@ enum apic_reg {
 #define VECTOR_FIRST_LEGAL 16
 #define PRIORITY_CLASS     BITS(7, 4)
 
-/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also
- * masks the 8259s. */
+/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also masks
+ * both 8259s; they stay masked. */
 void apic_init(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);
 void apic_eoi(void);
 bool apic_in_service(uint8_t vector); /* its ISR bit */
-/* Send an IPI: fixed, edge-triggered, to one CPU. */
+/* Fixed, edge, physical destination. SDM "Interrupt Command Register (ICR)". */
 void apic_ipi(uint32_t apic_id, uint8_t vector);
 void apic_self_ipi(uint8_t vector);
 void apic_nmi_others(void); /* an NMI to all CPUs but this one: see panic_know_others() */
-/* Send INIT, then two STARTUPs at page `start` (below 1 MiB), with the pauses of SDM "MP
- * Initialization Example". Takes 10 ms. */
+/* INIT, then two STARTUPs at page `start` (below 1 MiB), with the manual's pauses. */
 void apic_start_cpu(uint32_t apic_id, hpa_t start);
-/* Send VECTOR_TIMER to this CPU when the TSC reaches `tsc`; 0: never. */
+/* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, or one-shot where
+ * the CPU lacks it. */
 void apic_timer_at(uint64_t tsc);

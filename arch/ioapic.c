@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O APICs: an index register, a data window, and per pin 64 bits in two halves.
- * From: boot/main.c, guest/assign/intx.c (pins of assigned devices), monitor/.
- * To: arch/acpi_parse.c (the MADT), arch/paging.c (mmio_map).
+ * From: boot/main.c, guest/assign/intx.c (pins of assigned devices).
+ * To: arch/acpi.c, arch/acpi_parse.c (MADT), arch/paging.c.
  * Spec: 82093AA "IOREGSEL", "IOWIN", "Redirection Table".
  */
 #include "arch/ioapic.h"
@@ -14,24 +14,23 @@
 #define LOG "ioapic"
 #include "arch/log.h"
 
-#define IOAPIC_MAX 8
+#define IOAPIC_MAX        8
 
-// clang-format off
-#define     VERSION     BITS(7, 0)
-#define     VERSION_MAX_ENTRY BITS(23, 16)
-// clang-format on
+/* IOAPIC_VERSION */
+#define VERSION           BITS(7, 0)
+#define VERSION_MAX_ENTRY BITS(23, 16)
 
 static struct ioapic ioapics[IOAPIC_MAX];
 static size_t count;
 static struct spinlock lock; /* from the write of the index to the access to the window */
 
-static uint32_t read_indexed(const struct ioapic *io, uint32_t reg)
+static uint32_t ioapic_read(const struct ioapic *io, uint32_t reg)
 {
     mmio_write32(io->regs + IOREGSEL, reg);
     return mmio_read32(io->regs + IOWIN);
 }
 
-static void write_indexed(const struct ioapic *io, uint32_t reg, uint32_t v)
+static void ioapic_write(const struct ioapic *io, uint32_t reg, uint32_t v)
 {
     mmio_write32(io->regs + IOREGSEL, reg);
     mmio_write32(io->regs + IOWIN, v);
@@ -40,11 +39,11 @@ static void write_indexed(const struct ioapic *io, uint32_t reg, uint32_t v)
 static void ioapic_add(const struct madt_ioapic *m)
 {
     struct ioapic *io = &ioapics[count];
-    *io =
-        (struct ioapic){.id = m->id, .gsi_base = m->gsi_base, .regs = mmio_map(m->base, PAGE_SIZE)};
-    if (!io->regs)
+    uint8_t *regs = mmio_map(m->base, PAGE_SIZE);
+    *io = (struct ioapic){.id = m->id, .gsi_base = m->gsi_base, .regs = regs};
+    if (!regs)
         return;
-    uint32_t version = read_indexed(io, IOAPIC_VERSION);
+    uint32_t version = ioapic_read(io, IOAPIC_VERSION);
     if (version == UINT32_MAX) {
         log_error("id=%u base=0x%lx does not answer", m->id, m->base.v);
         return;
@@ -88,8 +87,8 @@ const struct ioapic *ioapic_of_gsi(uint32_t gsi)
 uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 {
     spin_lock(&lock);
-    uint64_t low = read_indexed(io, IOAPIC_RTE(pin));
-    uint64_t rte = (uint64_t)read_indexed(io, IOAPIC_RTE(pin) + 1) << 32 | low;
+    uint64_t low = ioapic_read(io, IOAPIC_RTE(pin));
+    uint64_t rte = (uint64_t)ioapic_read(io, IOAPIC_RTE(pin) + 1) << 32 | low;
     spin_unlock(&lock);
     return rte;
 }
@@ -97,8 +96,8 @@ uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin)
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
 {
     spin_lock(&lock);
-    write_indexed(io, IOAPIC_RTE(pin), read_indexed(io, IOAPIC_RTE(pin)) | (uint32_t)RTE_MASKED);
-    write_indexed(io, IOAPIC_RTE(pin) + 1, HI32(rte));
-    write_indexed(io, IOAPIC_RTE(pin), LO32(rte));
+    ioapic_write(io, IOAPIC_RTE(pin), ioapic_read(io, IOAPIC_RTE(pin)) | (uint32_t)RTE_MASKED);
+    ioapic_write(io, IOAPIC_RTE(pin) + 1, HI32(rte));
+    ioapic_write(io, IOAPIC_RTE(pin), LO32(rte));
     spin_unlock(&lock);
 }

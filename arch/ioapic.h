@@ -2,8 +2,8 @@
 /*
  * I/O APICs as the MADT lists them. At boot every pin is masked. Later a pin is routed only for an
  * assigned device that has no message interrupts.
- * To: arch/ioapic.c.
- * Spec: Intel I/O Advanced Programmable Interrupt Controller (82093AA, ICH) "Redirection Table".
+ * From: boot/main.c, guest/assign/intx.c.   To: arch/ioapic.c.
+ * Spec: 82093AA "I/O APIC Registers", "Redirection Table".
  */
 #pragma once
 #include "lib/bits.h"
@@ -35,11 +35,13 @@ struct ioapic {
     uint8_t *regs;
 };
 
-void ioapic_init(void); /* map and mask all; the MADT may name none */
+/* Find, map and mask all I/O APICs. The MADT may list none; one that does not answer is left out
+ * (logged). */
+void ioapic_init(void);
 size_t ioapic_count(void);
-const struct ioapic *ioapic_get(size_t n);
+const struct ioapic *ioapic_get(size_t n);        /* n below the count */
 const struct ioapic *ioapic_of_gsi(uint32_t gsi); /* NULL: no such pin */
+/* The redirection table entry of a pin (below pin_count), 64 bits in two registers. It is written
+ * masked first, then high, then low: the I/O APIC never acts on an unmasked mix of old and new. */
 uint64_t ioapic_read_rte(const struct ioapic *io, unsigned pin);
-/* Write both halves in an order that never leaves a mix of old and new unmasked: mask the low half,
- * write the high half, write the low half. */
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers and bits of the model-specific registers that Hamlet or its guests touch.
+ * From: everywhere that reads or writes one.
  * Spec: SDM "Model-Specific Registers (MSRs)", "VMX Capability Reporting Facility".
  */
 #pragma once
@@ -9,59 +10,54 @@
 /* Bits stand indented beneath their register. */
 // clang-format off
 
-#define MSR_IA32_TSC           0x10
-#define MSR_IA32_APIC_BASE     0x1b
-#define     APIC_BASE_BSP      BIT(8, "BSP", "this is the bootstrap processor")
-#define     APIC_BASE_EXTD     BIT(10, "EXTD", "x2APIC mode")
-#define     APIC_BASE_EN       BIT(11, "EN", "the local APIC is on")
-#define     APIC_BASE_ADDR     BITS(51, 12, "BASE", "address of its registers in xAPIC mode", \
-                                    ADDRESS)
-#define MSR_IA32_FEATURE_CONTROL 0x3a
-#define     FEATURE_CONTROL_LOCK BIT(0)
+#define MSR_IA32_TSC                        0x10
+#define MSR_IA32_APIC_BASE                  0x1b
+#define     APIC_BASE_BSP                   BIT(8, "BSP", "this is the bootstrap processor")
+#define     APIC_BASE_EXTD                  BIT(10, "EXTD", "x2APIC mode")
+#define     APIC_BASE_EN                    BIT(11, "EN", "the local APIC is on")
+#define     APIC_BASE_ADDR                  BITS(51, 12, "BASE", "of its registers", ADDRESS)
+#define MSR_IA32_FEATURE_CONTROL            0x3a
+#define     FEATURE_CONTROL_LOCK            BIT(0)
 #define     FEATURE_CONTROL_VMX_OUTSIDE_SMX BIT(2)
-#define MSR_IA32_TSC_ADJUST    0x3b
-#define MSR_IA32_BIOS_SIGN_ID  0x8b
-#define MSR_IA32_MTRRCAP       0xfe
-#define MSR_IA32_ARCH_CAPABILITIES 0x10a
-#define MSR_IA32_SYSENTER_CS   0x174
-#define MSR_IA32_SYSENTER_ESP  0x175
-#define MSR_IA32_SYSENTER_EIP  0x176
-#define MSR_IA32_MCG_CAP       0x179
-#define MSR_IA32_MCG_STATUS    0x17a
-#define MSR_IA32_MISC_ENABLE   0x1a0
-#define MSR_IA32_DEBUGCTL      0x1d9
-#define MSR_IA32_MTRR_PHYSBASE0 0x200
-#define MSR_IA32_PAT           0x277
-#define MSR_IA32_MTRR_DEF_TYPE 0x2ff
-#define     MTRR_ENABLED           BIT(11)
-#define     MTRR_WB                6
-#define MSR_IA32_PERF_GLOBAL_CTRL 0x38f
-#define MSR_IA32_VMX_BASIC     0x480
-#define MSR_IA32_VMX_PINBASED_CTLS 0x481
-#define MSR_IA32_VMX_PROCBASED_CTLS 0x482
-#define MSR_IA32_VMX_EXIT_CTLS 0x483
-#define MSR_IA32_VMX_ENTRY_CTLS 0x484
-#define MSR_IA32_VMX_MISC      0x485
-#define MSR_IA32_VMX_CR0_FIXED0 0x486
-#define MSR_IA32_VMX_CR0_FIXED1 0x487
-#define MSR_IA32_VMX_CR4_FIXED0 0x488
-#define MSR_IA32_VMX_CR4_FIXED1 0x489
-#define MSR_IA32_VMX_PROCBASED_CTLS2 0x48b
-#define MSR_IA32_VMX_EPT_VPID_CAP 0x48c
-#define MSR_IA32_VMX_TRUE_PINBASED_CTLS 0x48d
-#define MSR_IA32_VMX_TRUE_PROCBASED_CTLS 0x48e
-#define MSR_IA32_VMX_TRUE_EXIT_CTLS 0x48f
-#define MSR_IA32_VMX_TRUE_ENTRY_CTLS 0x490
-#define MSR_IA32_TSC_DEADLINE  0x6e0
-#define MSR_X2APIC_FIRST       0x800 /* register at offset o of the APIC page: 0x800 + o / 16 */
-#define MSR_X2APIC_LAST        0x8ff
-#define MSR_IA32_XSS           0xda0
-#define MSR_IA32_EFER          0xc0000080
-#define MSR_IA32_STAR          0xc0000081
-#define MSR_IA32_LSTAR         0xc0000082
-#define MSR_IA32_CSTAR         0xc0000083
-#define MSR_IA32_FMASK         0xc0000084
-#define MSR_IA32_FS_BASE       0xc0000100
-#define MSR_IA32_GS_BASE       0xc0000101
-#define MSR_IA32_KERNEL_GS_BASE 0xc0000102
-#define MSR_IA32_TSC_AUX       0xc0000103
+#define MSR_IA32_TSC_ADJUST                 0x3b
+#define MSR_IA32_BIOS_SIGN_ID               0x8b
+#define MSR_IA32_MTRRCAP                    0xfe
+#define MSR_IA32_SYSENTER_CS                0x174
+#define MSR_IA32_SYSENTER_ESP               0x175
+#define MSR_IA32_SYSENTER_EIP               0x176
+#define MSR_IA32_MCG_CAP                    0x179
+#define MSR_IA32_MCG_STATUS                 0x17a
+#define MSR_IA32_MISC_ENABLE                0x1a0
+#define MSR_IA32_DEBUGCTL                   0x1d9
+#define MSR_IA32_PAT                        0x277
+#define MSR_IA32_MTRR_DEF_TYPE              0x2ff
+#define     MTRR_ENABLED                    BIT(11)
+#define     MTRR_WB                         6
+#define MSR_IA32_VMX_BASIC                  0x480
+#define MSR_IA32_VMX_PINBASED_CTLS          0x481
+#define MSR_IA32_VMX_PROCBASED_CTLS         0x482
+#define MSR_IA32_VMX_EXIT_CTLS              0x483
+#define MSR_IA32_VMX_ENTRY_CTLS             0x484
+#define MSR_IA32_VMX_MISC                   0x485
+#define MSR_IA32_VMX_CR0_FIXED0             0x486
+#define MSR_IA32_VMX_CR0_FIXED1             0x487
+#define MSR_IA32_VMX_CR4_FIXED0             0x488
+#define MSR_IA32_VMX_CR4_FIXED1             0x489
+#define MSR_IA32_VMX_PROCBASED_CTLS2        0x48b
+#define MSR_IA32_VMX_EPT_VPID_CAP           0x48c
+#define MSR_IA32_VMX_TRUE_PINBASED_CTLS     0x48d
+#define MSR_IA32_VMX_TRUE_PROCBASED_CTLS    0x48e
+#define MSR_IA32_VMX_TRUE_EXIT_CTLS         0x48f
+#define MSR_IA32_VMX_TRUE_ENTRY_CTLS        0x490
+#define MSR_IA32_TSC_DEADLINE               0x6e0
+#define MSR_X2APIC_FIRST                    0x800 /* plus offset in the APIC page / 16 */
+#define MSR_X2APIC_LAST                     0x8ff
+#define MSR_IA32_EFER                       0xc0000080
+#define MSR_IA32_STAR                       0xc0000081
+#define MSR_IA32_LSTAR                      0xc0000082
+#define MSR_IA32_CSTAR                      0xc0000083
+#define MSR_IA32_FMASK                      0xc0000084
+#define MSR_IA32_FS_BASE                    0xc0000100
+#define MSR_IA32_GS_BASE                    0xc0000101
+#define MSR_IA32_KERNEL_GS_BASE             0xc0000102
+#define MSR_IA32_TSC_AUX                    0xc0000103

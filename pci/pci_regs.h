@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers of configuration space, by offset, each with its bits indented below, in the order of
- * the specifications. Registers inside a capability are offsets from the capability's first byte.
- * From: pci/pci.h.   To: every file of pci/; guest/assign/vpci.c (the guest's view of the same registers).
+ * Registers of configuration space, by offset in bytes, each with its bits below, in the order of
+ * the specifications. A register of a capability is an offset from the capability's first byte.
+ * From: every file of pci/, and guest/assign/ (the guest's view of the same registers).
  * Spec: PCI Local Bus "Configuration Space Organization"; PCI-to-PCI Bridge "Configuration Space";
  * PCI Express Base "Software Initialization and Configuration", "Single Root I/O Virtualization".
  */
@@ -15,7 +15,7 @@
 
 /* PCI Local Bus "Type 00h Configuration Space Header" */
 #define PCI_VENDOR_ID             0x00
-#define PCI_VENDOR_NONE           0xffff /* nobody answered; a VF reads like this as well */
+#define PCI_VENDOR_NONE           0xffff /* no function there; a VF reads like this as well */
 #define PCI_VENDOR_RETRY          0x0001 /* PCI Express "Configuration RRS Software Visibility" */
 #define PCI_DEVICE_ID             0x02
 #define PCI_COMMAND               0x04
@@ -57,7 +57,6 @@
 #define PCI_BAR_MEM_64            2
 #define PCI_BAR_MEM_PREFETCH      BIT(3, "PREF", "prefetchable")
 #define PCI_SUBSYSTEM_VENDOR      0x2c
-#define PCI_SUBSYSTEM_ID          0x2e
 #define PCI_ROM                   0x30
 #define PCI_ROM_ENABLE            BIT(0)
 #define PCI_ROM_ADDRESS           BITS(31, 11)
@@ -73,7 +72,6 @@
 #define PCI_SUB_IOMMU             0x0806
 
 /* PCI-to-PCI Bridge "Type 01h Configuration Space Header" */
-#define PCI_BRIDGE_PRIMARY        0x18
 #define PCI_BRIDGE_SECONDARY      0x19
 #define PCI_BRIDGE_SUBORDINATE    0x1a
 #define PCI_BRIDGE_MEM_BASE       0x20
@@ -103,7 +101,6 @@
 #define PCI_CAP_ID_AF             0x13
 
 /* PCI Bus Power Management "Power Management Register Block" */
-#define PCI_PM_CAPABILITIES       2
 #define PCI_PM_CONTROL            4
 #define PCI_PM_STATE              BITS(1, 0, "STATE", "power", "0:D0, on|1:D1|2:D2|3:D3hot, off")
 #define PCI_PM_D0                 0
@@ -210,13 +207,11 @@
 #define PCI_SRIOV_VF_ENABLE       BIT(0, "VFE", "virtual functions are on")
 #define PCI_SRIOV_VF_MEM          BIT(3, "VFMEM", "their memory is decoded")
 #define PCI_SRIOV_ARI             BIT(4, "ARI", "ARI capable hierarchy: numbers beyond 8 functions")
-#define PCI_SRIOV_INITIAL_VFS     0x0c
 #define PCI_SRIOV_TOTAL_VFS       0x0e
 #define PCI_SRIOV_NUM_VFS         0x10
 #define PCI_SRIOV_FIRST_OFFSET    0x14
 #define PCI_SRIOV_STRIDE          0x16
 #define PCI_SRIOV_DEVICE_ID       0x1a
-#define PCI_SRIOV_PAGES_SUPPORTED 0x1c
 #define PCI_SRIOV_PAGE_SIZE       0x20
 #define PCI_SRIOV_PAGE_4K         BIT(0)
 #define PCI_SRIOV_BAR(n)          (0x24 + 4 * (n))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parse the DMAR table. It is input like any other: every length is checked against what encloses
- * it before a field is read, and every structure moves the walk forward, so it ends.
+ * Parse the DMAR table. The table is input like any other: every length is checked against what
+ * encloses it before a field is read, and every structure moves the walk forward, so the walk ends.
  * From: vtd/init.c, scope.c.   To: vtd/dmar.h.
  * Spec: VT-d "BIOS Considerations".
  */

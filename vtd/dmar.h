@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the firmware's DMAR table says: the units, which devices each of them serves, and which
- * memory some devices expect to keep. Pure: bytes in, structures out.
+ * The firmware's DMAR table: the units, which devices each of them serves, and which memory some
+ * devices expect to keep. Pure: bytes in, structures out.
  * From: vtd/init.c, scope.c.   To: vtd/dmar.c.
  * Spec: VT-d "BIOS Considerations".
  */
 #pragma once
-#include "arch/acpi.h"
+#include "lib/acpi_tables.h"
+#include "lib/errno.h"
 #include "lib/types.h"
 
-/* More than any known machine has; what does not fit is an error, never left out silently. */
+/* More than any known machine has. What does not fit is an error and never left out silently. */
 #define DMAR_UNIT_MAX  16
 #define DMAR_RMRR_MAX  16
 #define DMAR_SCOPE_MAX 256
@@ -39,7 +40,7 @@ struct dmar_unit {
     hpa_t base;
     uint64_t size; /* bytes of the register page set */
     uint16_t segment;
-    bool include_all; /* INCLUDE_PCI_ALL: whatever no other unit of the segment names */
+    bool include_all; /* INCLUDE_PCI_ALL: each function that no other unit names */
     struct dmar_scopes scopes;
 };
 
@@ -59,12 +60,12 @@ struct dmar {
     struct dmar_scope scopes[DMAR_SCOPE_MAX];
 };
 
-/* Parse the table, of which [0, length) may be read. -EINVAL: it makes no sense; -ENOSPC: more than
- * fits (both logged). Structures that only say more about devices (ATSR, RHSA, ANDD, SATC, SIDP)
- * and unknown ones are counted and skipped. */
+/* Parse the table, of which [0, length) may be read. -EINVAL: a length or a value makes no sense;
+ * -ENOSPC: more than fits (both logged). Structures that add nothing here (ATSR, RHSA, ANDD, SATC,
+ * SIDP) and unknown ones are counted and skipped. */
 MUST_CHECK int dmar_parse(const struct acpi_header *table, struct dmar *out);
 
-/* The function that a scope names. `secondary_bus` answers for a bridge (0: there is none).
- * False: the path leads nowhere. */
+/* The function that a scope names. `secondary_bus` returns the bus behind a bridge (0: none).
+ * False: no such path. VT-d "Device Scope Structure". */
 bool dmar_scope_resolve(const struct dmar_scope *scope, uint8_t (*secondary_bus)(bdf_t bridge),
                         bdf_t *out);

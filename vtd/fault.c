@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device was not allowed to do: the unit blocks it, records it, and sends an interrupt. Each
- * record is taken, cleared, put into words, counted for its source-id and handed to whoever knows
- * whose device it is.
- * From: arch/trap.c (VECTOR_VTD), guest/.   To: guest/ (the handler).
+ * Requests that the unit blocked. The unit records them and sends an interrupt. Here each record is
+ * taken, cleared, logged in words, counted for its source-id, and handed to the handler, which
+ * knows the VM that has the device.
+ * From: vtd/init.c, guest/assign/faults.c (the handler), guest/life/hypercall.c, monitor/cmd/vtd.c.
+ * To: vtd/unit.c (registers), arch/trace.c.
  * Spec: VT-d "Primary Fault Logging", "Non-Recoverable Address Translation Faults".
  */
 #include "vtd/unit.h"
@@ -28,6 +29,7 @@ const char *vtd_reason_name(uint8_t reason)
 
 static struct vtd_fault fault_decode(struct u128 record)
 {
+    /* VT-d "Fault Recording Registers": of an interrupt, FI holds the index. */
     uint8_t reason = (uint8_t)FIELD_GET(FRCD_FR, record.hi);
     bool interrupt =
         reason >= FAULT_REASON_INTERRUPT_FIRST && reason <= FAULT_REASON_INTERRUPT_LAST;
@@ -53,23 +55,23 @@ static struct fault_source *source_find(bdf_t source_id)
     return NULL;
 }
 
-static void fault_report(const struct vtd_fault *f)
+static void fault_report(struct vtd_fault f)
 {
-    TRACE(TRACE_FAULT, TRACE_NO_ID, f->reason, f->source_id, f->address, 0);
+    TRACE(TRACE_FAULT, TRACE_NO_ID, f.reason, f.source_id, f.address, 0);
     spin_lock(&vtd.fault_lock);
-    struct fault_source *s = source_find(f->source_id);
+    struct fault_source *s = source_find(f.source_id);
     s->count++;
-    if (f->is_interrupt)
+    if (f.is_interrupt)
         log_guest(&s->budget, "fault sid=" BDF_FMT " interrupt irte=%lu reason=%x \"%s\"",
-                  BDF_ARG(f->source_id), f->address, f->reason, vtd_reason_name(f->reason));
+                  BDF_ARG(f.source_id), f.address, f.reason, vtd_reason_name(f.reason));
     else
         log_guest(&s->budget, "fault sid=" BDF_FMT " %s iova=0x%lx reason=%x \"%s\"",
-                  BDF_ARG(f->source_id), f->is_read ? "read" : "write", f->address, f->reason,
-                  vtd_reason_name(f->reason));
+                  BDF_ARG(f.source_id), f.is_read ? "read" : "write", f.address, f.reason,
+                  vtd_reason_name(f.reason));
     void (*handler)(const struct vtd_fault *fault) = vtd.fault_handler;
     spin_unlock(&vtd.fault_lock);
-    if (handler) /* without the lock: it may detach the device */
-        handler(f);
+    if (handler) /* without the lock: the handler may detach the device */
+        handler(&f);
 }
 
 /* Take one record out of the unit; false: it is empty. */
@@ -86,8 +88,8 @@ static bool record_take(struct vtd_unit *u, unsigned n, struct u128 *record)
     return full;
 }
 
-/* One walk over all records, from the oldest on. Overflow is cleared last: from then on the unit
- * records again. */
+/* One walk over all records, from the oldest on. The overflow bit is cleared last: from then on
+ * the unit records again, into records that are all empty. VT-d "Primary Fault Logging". */
 static void unit_poll(struct vtd_unit *u)
 {
     unsigned count = (unsigned)FIELD_GET(CAP_NFR, u->cap) + 1;
@@ -97,10 +99,8 @@ static void unit_poll(struct vtd_unit *u)
     unsigned first = (unsigned)FIELD_GET(FSTS_FRI, status);
     for (unsigned i = 0; i < count; i++) {
         struct u128 record;
-        if (record_take(u, (first + i) % count, &record)) {
-            struct vtd_fault f = fault_decode(record);
-            fault_report(&f);
-        }
+        if (record_take(u, (first + i) % count, &record))
+            fault_report(fault_decode(record));
     }
     if (status & FSTS_PFO)
         vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_PFO);
@@ -108,9 +108,8 @@ static void unit_poll(struct vtd_unit *u)
 
 void vtd_fault_poll(void)
 {
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (vtd.units[i].usable)
-            unit_poll(&vtd.units[i]);
+    FOR_UNITS(u)
+        unit_poll(u);
 }
 
 void fault_interrupt(void *ctx)
@@ -137,7 +136,7 @@ int fault_init(struct vtd_unit *u)
     vtd_write32(u, VTD_FECTL, (uint32_t)FECTL_IM);
     struct u128 record;
     for (unsigned i = 0; i <= FIELD_GET(CAP_NFR, u->cap); i++)
-        (void)record_take(u, i, &record);
+        record_take(u, i, &record);
     vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_CLEARABLE);
     return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Find the units, see what they can do, and take them over: from vtd_init() on no device reaches
- * memory unless a domain says so. A unit that the firmware left on stays on throughout, so there is
- * no moment at which DMA is free.
+ * memory unless a domain allows it. A unit that the firmware left on stays on throughout, so there
+ * is no moment at which DMA is free.
  * From: boot/main.c.   To: vtd/dmar.c (the table), invalidate.c, context.c, intremap.c, fault.c.
  * Spec: VT-d "Set Root Table Pointer Operation", "Global Command Register".
  */
 #include "vtd/unit.h"
+#include "arch/acpi.h"
 #include "arch/apic.h"
 #include "arch/options.h"
 #include "arch/page.h"
@@ -27,7 +28,7 @@ static int unit_map(struct vtd_unit *u)
     u->cap = vtd_read64(u, VTD_CAP);
     u->ecap = vtd_read64(u, VTD_ECAP);
     if (u->cap == UINT64_MAX || u->cap == 0)
-        return FAIL(ENODEV, "unit %u: nobody answers at 0x%lx", u->index, u->dmar->base.v);
+        return FAIL(ENODEV, "unit %u: no answer at 0x%lx", u->index, u->dmar->base.v);
     /* Two register groups stand where the capabilities say, perhaps beyond the first page. */
     uint64_t fault_end = (FIELD_GET(CAP_FRO, u->cap) + FIELD_GET(CAP_NFR, u->cap) + 1) * FRCD_SIZE;
     uint64_t iotlb_end = (FIELD_GET(ECAP_IRO, u->ecap) + 1) * 16;
@@ -37,7 +38,8 @@ static int unit_map(struct vtd_unit *u)
     return 0;
 }
 
-static unsigned widths_of(const struct vtd_unit *u) /* bit n: n levels */
+/* Table depths that Hamlet can build and the unit can walk; bit n: n levels. */
+static unsigned widths_of(const struct vtd_unit *u)
 {
     return (unsigned)FIELD_GET(CAP_SAGAW, u->cap) << 2 & (unsigned)(BIT(3) | BIT(4));
 }
@@ -54,7 +56,7 @@ static int unit_probe(struct vtd_unit *u)
     if (!u->queued && !registers)
         return FAIL(ENODEV, "unit %u: no way to invalidate", u->index);
     if ((options.inv == INV_QI) != u->queued)
-        log_info("unit %u: inv=%s is not to be had, %s instead", u->index, u->queued ? "reg" : "qi",
+        log_info("unit %u: no inv=%s here, %s instead", u->index, u->queued ? "reg" : "qi",
                  u->queued ? "queue" : "registers");
     return 0;
 }
@@ -84,13 +86,13 @@ static int features_choose(void)
     vtd.interrupt_remapping = options.ir && vtd.dmar.interrupt_remapping;
     vtd.address_bits = 64;
     vtd.domain_count = 1u << 16;
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (vtd.units[i].usable) {
-            features_meet(&vtd.units[i], &widths);
-            usable++;
-        }
+    FOR_UNITS(u) {
+        features_meet(u, &widths);
+        usable++;
+    }
     if (usable == 0 || widths == 0)
         return FAIL(ENODEV, usable ? "the units have no table width in common" : "no usable unit");
+    /* The CPUs write NDST of a descriptor as their APICs have ids; the units read it by EIME. */
     vtd.eime &= apic_is_x2apic() || vtd.eime_required;
     vtd.levels = widths & BIT(4) ? 4 : 3;
     vtd.address_bits = MIN(vtd.address_bits, 12 + 9 * vtd.levels);
@@ -100,8 +102,8 @@ static int features_choose(void)
 
 /* Taking over */
 
-/* Firmware may have walled off memory while it could not translate; now translation does it better.
- * VT-d "Protected Memory Enable Register". */
+/* Protected memory, by which the firmware may block DMA before there are tables, also blocks what
+ * a domain allows. VT-d "Protected Memory Enable Register". */
 static int protected_memory_off(struct vtd_unit *u)
 {
     if (!(u->cap & (CAP_PLMR | CAP_PHMR)))
@@ -141,36 +143,28 @@ static int other_mode_leave(struct vtd_unit *u)
 
 static int translation_on(struct vtd_unit *u)
 {
+    /* The root table leaves the write buffer before the unit may walk it. */
     invalidate_write_buffer(u);
     vtd_write64(u, VTD_RTADDR, ptr_hpa(u->root).v); /* legacy mode */
     int err = unit_command(u, GCMD_SRTP, true);
     if (err)
         return err;
-    /* The firmware's translations may still be cached; from here on none of them is. */
-    invalidate_context_all(u);
-    invalidate_iotlb_all(u);
+    /* The unit may still cache translations of the firmware; after this none, so TE may go on. */
+    invalidate_all(u);
     return unit_command(u, GCMD_TE, true);
 }
 
-/* Each unit takes these steps in this order; the comment says what is true afterwards. */
+/* Each unit takes these steps in this order; behind each stands what holds afterwards. */
 static int (*const enable_steps[])(struct vtd_unit *u) = {
     fault_init,           /* faults do not interrupt yet, old records are gone */
     context_init,         /* there is a root table; no entry is present */
     invalidate_init,      /* the unit takes invalidations, by queue or by registers */
     other_mode_leave,     /* the mode of translation can change */
-    translation_on,       /* no device reaches memory, unless a domain says so */
-    protected_memory_off, /* the firmware's walls do not block what a domain allows */
-    intremap_enable,      /* no device sends an interrupt, unless an entry says so */
+    translation_on,       /* no device reaches memory, unless a domain allows it */
+    protected_memory_off, /* the firmware's ranges do not block what a domain allows */
+    intremap_enable,      /* no device sends an interrupt, unless an entry allows it */
     fault_enable,         /* faults interrupt this CPU */
 };
-
-static int unit_enable(struct vtd_unit *u)
-{
-    int err = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(enable_steps) && !err; i++)
-        err = enable_steps[i](u);
-    return err;
-}
 
 static void units_probe(void)
 {
@@ -189,9 +183,9 @@ static void units_probe(void)
 static int units_enable(void)
 {
     int err = vtd.interrupt_remapping ? intremap_init() : 0;
-    for (unsigned i = 0; i < vtd.unit_count && !err; i++)
-        if (vtd.units[i].usable)
-            err = unit_enable(&vtd.units[i]);
+    FOR_UNITS(u)
+        for (size_t i = 0; i < ARRAY_COUNT(enable_steps) && !err; i++)
+            err = enable_steps[i](u);
     return err;
 }
 

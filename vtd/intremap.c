@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of devices. With remapping on, a message names an index instead of vector and CPU; the
- * entry at that index says what happens, and which source-id may use it. A forged message with
- * the index of another function is blocked by its source-id; one in the old format is blocked too.
+ * Interrupts of devices. With remapping on, a message names an index instead of vector and CPU. The
+ * entry at that index holds vector and CPU, and the source-id that may use it. So the unit blocks a
+ * forged message with the index of another function, and every message in the old format.
  * From: guest/assign/irq.c, guest/assign/intx.c, vtd/init.c.   To: vtd/invalidate.c.
  * Spec: VT-d "Interrupt Remapping", "Interrupt Posting".
  */
@@ -17,7 +17,7 @@
 
 int intremap_init(void)
 {
-    uint64_t size = IRT_COUNT * sizeof(struct u128);
+    uint64_t size = VTD_IRTE_MAX * sizeof(struct u128);
     vtd.irt = pages_alloc(size / PAGE_SIZE, size);
     if (!vtd.irt)
         return FAIL(ENOMEM, "no pages for the interrupt remapping table");
@@ -25,15 +25,16 @@ int intremap_init(void)
     return 0;
 }
 
-/* The table is empty and the caches are, before the first message is looked up in it.
- * VT-d "Interrupt-Remapping Hardware Operation". */
+/* Table and cache are empty before remapping goes on (IRE), and it is on before the old format is
+ * blocked (CFI = 0). VT-d "Interrupt-Remapping Hardware Operation". */
 int intremap_enable(struct vtd_unit *u)
 {
     if (!vtd.interrupt_remapping)
         return 0;
-    /* A source-id does not say its segment: entries are for functions of segment 0. */
+    /* A source-id does not tell its segment. The entries are for functions of segment 0, so a unit
+     * of another segment gets a table that stays empty. */
     struct u128 *table = vtd.irt;
-    unsigned count = IRT_COUNT;
+    unsigned count = VTD_IRTE_MAX;
     if (u->dmar->segment != 0) {
         count = PAGE_SIZE / sizeof(*table);
         table = page_alloc();
@@ -50,53 +51,44 @@ int intremap_enable(struct vtd_unit *u)
         return err;
     invalidate_iec_all(u);
     err = unit_command(u, GCMD_IRE, true);
-    if (err)
-        return err;
-    return unit_command(u, GCMD_CFI, false);
+    return err ? err : unit_command(u, GCMD_CFI, false);
 }
 
+/* After this no unit uses what stood in the entries before. */
 static void flush(unsigned index, unsigned count)
 {
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (vtd.units[i].usable)
-            invalidate_iec(&vtd.units[i], index, count);
+    FOR_UNITS(u)
+        invalidate_iec(u, index, count);
 }
 
-/* Does anybody else send under this id? Behind a PCI Express-to-PCI bridge requests carry the id of
- * the secondary bus, or the function's own: then only the bus can be verified.
- * VT-d "Identifying Origination of Interrupt Requests". */
-static bool is_bus_alias(bdf_t source_id)
+static void entries_block(unsigned index, unsigned count)
 {
-    for (size_t i = 0; i < pci_count(); i++) {
-        const struct pci_function *f = pci_get(i);
-        if (f->bdf != source_id && BDF_BUS(f->bdf) == BDF_BUS(source_id) &&
-            pci_requester(f) == source_id)
-            return true;
-    }
-    return false;
+    for (unsigned i = index; i < index + count; i++)
+        unit_publish_entry(&vtd.irt[i], (struct u128){0});
+    flush(index, count);
 }
 
+/* How the unit verifies the source-id: all its bits. But requests from behind a PCI Express-to-PCI
+ * bridge carry the id of the secondary bus, or the function's own. So if another function sends
+ * under this id, only the bus can be verified.
+ * VT-d "Identifying Origination of Interrupt Requests". */
 static uint64_t verify_source(bdf_t source_id)
 {
-    if (!is_bus_alias(source_id))
-        return FIELD_SET(IRTE_SVT, IRTE_SVT_SID) | FIELD_SET(IRTE_SQ, IRTE_SQ_ALL) |
-               FIELD_SET(IRTE_SID, source_id);
-    unsigned bus = BDF_BUS(source_id); /* first and last bus of the range that may send */
-    return FIELD_SET(IRTE_SVT, IRTE_SVT_BUS) | FIELD_SET(IRTE_SID, bus << 8 | bus);
-}
-
-static bool slots_free(unsigned first, unsigned count)
-{
-    for (unsigned i = first; i < first + count; i++)
-        if (vtd.slots[i].used)
-            return false;
-    return true;
+    unsigned bus = BDF_BUS(source_id);
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct pci_function *f = pci_get(i);
+        if (f->bdf != source_id && BDF_BUS(f->bdf) == bus && pci_requester(f) == source_id)
+            /* SID holds the first and the last bus that may send. */
+            return FIELD_SET(IRTE_SVT, IRTE_SVT_BUS) | FIELD_SET(IRTE_SID, bus << 8 | bus);
+    }
+    return FIELD_SET(IRTE_SVT, IRTE_SVT_SID) | FIELD_SET(IRTE_SQ, IRTE_SQ_ALL) |
+           FIELD_SET(IRTE_SID, source_id);
 }
 
 unsigned vtd_irte_count(void)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < IRT_COUNT; i++)
+    for (unsigned i = 0; i < VTD_IRTE_MAX; i++)
         n += vtd.slots[i].used;
     return n;
 }
@@ -106,25 +98,27 @@ int vtd_irte_alloc(bdf_t source_id, unsigned count)
     invariant(count > 0 && (count & (count - 1)) == 0);
     if (!vtd.interrupt_remapping)
         return FAIL(ENODEV, "no interrupt remapping: no entry for " BDF_FMT, BDF_ARG(source_id));
-    int found = -ENOSPC;
+    unsigned first = 0, free = 0;
     spin_lock(&vtd.irt_lock);
-    for (unsigned first = 0; first + count <= IRT_COUNT && found < 0; first += count)
-        if (slots_free(first, count))
-            found = (int)first;
-    for (unsigned i = 0; i < count && found >= 0; i++)
-        vtd.slots[(unsigned)found + i] = (struct irte_slot){.used = true, .source_id = source_id};
+    for (unsigned i = 0; i < VTD_IRTE_MAX && free < count; i++) {
+        if (i % count == 0) { /* a new group: all of its entries have to be free */
+            first = i;
+            free = 0;
+        }
+        free += !vtd.slots[i].used;
+    }
+    for (unsigned i = first; i < first + count && free == count; i++)
+        vtd.slots[i] = (struct irte_slot){.used = true, .source_id = source_id};
     spin_unlock(&vtd.irt_lock);
-    if (found < 0)
+    if (free < count)
         return FAIL(ENOSPC, "no %u interrupt entries left for " BDF_FMT, count, BDF_ARG(source_id));
-    return found;
+    return (int)first;
 }
 
 void vtd_irte_free(unsigned index, unsigned count)
 {
-    invariant(index < IRT_COUNT && count <= IRT_COUNT - index && index % count == 0);
-    for (unsigned i = index; i < index + count; i++)
-        unit_publish_entry(&vtd.irt[i], (struct u128){0});
-    flush(index, count);
+    invariant(index < VTD_IRTE_MAX && count <= VTD_IRTE_MAX - index && index % count == 0);
+    entries_block(index, count); /* before another source-id can get them */
     spin_lock(&vtd.irt_lock);
     for (unsigned i = index; i < index + count; i++) {
         invariant(vtd.slots[i].used);
@@ -135,7 +129,7 @@ void vtd_irte_free(unsigned index, unsigned count)
 
 static void entry_set(unsigned index, struct u128 value)
 {
-    invariant(index < IRT_COUNT && vtd.slots[index].used);
+    invariant(index < VTD_IRTE_MAX && vtd.slots[index].used);
     value.lo |= IRTE_P;
     value.hi |= verify_source(vtd.slots[index].source_id);
     unit_publish_entry(&vtd.irt[index], value);
@@ -168,47 +162,35 @@ void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bo
 
 void vtd_irte_block(unsigned index)
 {
-    invariant(index < IRT_COUNT);
-    unit_publish_entry(&vtd.irt[index], (struct u128){0});
-    flush(index, 1);
+    invariant(index < VTD_IRTE_MAX);
+    entries_block(index, 1);
 }
 
 struct u128 vtd_irte_read(unsigned index)
 {
-    invariant(index < IRT_COUNT);
+    invariant(index < VTD_IRTE_MAX);
     return vtd.irt ? vtd.irt[index] : (struct u128){0};
 }
 
-const struct pi_desc *vtd_irte_descriptor(unsigned index)
+bool vtd_irte_posts(unsigned index, const struct pi_desc **pid)
 {
     struct u128 e = vtd_irte_read(index);
-    if (!(e.lo & IRTE_P) || !(e.lo & IRTE_IM))
-        return NULL;
-    return hpa_ptr(hpa(FIELD_GET(IRTE_PDA_HIGH, e.hi) << 32 | FIELD_GET(IRTE_PDA_LOW, e.lo) << 6));
+    *pid = hpa_ptr(hpa(FIELD_GET(IRTE_PDA_HIGH, e.hi) << 32 | FIELD_GET(IRTE_PDA_LOW, e.lo) << 6));
+    return (e.lo & IRTE_P) && (e.lo & IRTE_IM);
 }
 
-int vtd_irte_posted(unsigned index)
+bool vtd_irte_unverified(unsigned index)
 {
-    for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)
-        if ((vtd.irt[index].lo & IRTE_P) && (vtd.irt[index].lo & IRTE_IM))
-            return (int)index;
-    return -ENOENT;
-}
-
-int vtd_irte_unverified(unsigned index)
-{
-    for (; vtd.interrupt_remapping && index < IRT_COUNT; index++)
-        if ((vtd.irt[index].lo & IRTE_P) && FIELD_GET(IRTE_SVT, vtd.irt[index].hi) == 0)
-            return (int)index;
-    return -ENOENT;
+    struct u128 e = vtd_irte_read(index);
+    return (e.lo & IRTE_P) && FIELD_GET(IRTE_SVT, e.hi) == IRTE_SVT_NONE;
 }
 
 uint32_t vtd_compatibility_units(void)
 {
     uint32_t units = 0;
-    for (unsigned i = 0; i < vtd.unit_count && vtd.interrupt_remapping; i++)
-        if (vtd.units[i].usable && (vtd_read32(&vtd.units[i], VTD_GSTS) & GCMD_CFI))
-            units |= (uint32_t)BIT(i);
+    if (vtd.interrupt_remapping)
+        FOR_UNITS(u)
+            units |= vtd_read32(u, VTD_GSTS) & GCMD_CFI ? (uint32_t)BIT(u->index) : 0;
     return units;
 }
 

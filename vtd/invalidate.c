@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a change of a table becomes true: the unit caches context entries, translations and
- * interrupt entries, and forgets them only when told to. Two ways to tell it: registers, one
- * command at a time, or a queue in memory; the wait descriptor at the end of a batch says that all
- * before it is done (that the head moved on only says that it was fetched).
- * From: vtd/context.c, sspt.c, intremap.c, init.c.
+ * When a change of a table becomes true. The unit caches context entries, translations and
+ * interrupt entries, and drops them only on a command. Commands go by registers, one at a time, or
+ * by a queue in memory. The unit writes the status of a wait descriptor when all descriptors before
+ * it are done; a head that has moved on shows only that they were fetched.
+ * From: vtd/context.c, sspt.c, intremap.c, init.c.   To: vtd/unit.c (registers).
  * Spec: VT-d "Invalidation of Translation Caches".
  */
 #include "vtd/unit.h"
@@ -38,8 +38,8 @@ static struct u128 wait_descriptor(struct vtd_unit *u)
                          .hi = ptr_hpa(&u->status).v & DESC_WAIT_ADDR};
 }
 
-/* The unit stopped at a descriptor that it does not like: put a harmless one in its place, so that
- * what follows is done. -EIO: the batch was not done in full, it has to be given again.
+/* The unit stopped at a descriptor that it refuses. Put a harmless one in its place, so that the
+ * unit does what follows. -EIO: a part of the batch was lost, and all of it has to be given again.
  * VT-d "Hardware Handling of Queued Invalidation Interface Errors". */
 static int queue_recover(struct vtd_unit *u)
 {
@@ -51,7 +51,7 @@ static int queue_recover(struct vtd_unit *u)
         log_error("unit %u: descriptor refused lo=0x%lx hi=0x%lx", u->index, u->queue[at].lo,
                   u->queue[at].hi);
         u->queue[at] = wait_descriptor(u);
-        u->queue[at].lo &= ~DESC_WAIT_DATA; /* a ticket that nobody waits for */
+        u->queue[at].lo &= ~DESC_WAIT_DATA; /* ticket 0, for which queue_wait() never waits */
     }
     vtd_write32(u, VTD_FSTS, errors);
     queue_kick(u); /* some units fetch again only when the tail is written */
@@ -101,6 +101,7 @@ static void register_command(struct vtd_unit *u, unsigned reg, uint64_t go, uint
               u->index, reg);
 }
 
+/* The codes of a granularity (CIRG_, IIRG_) are the same in descriptors and in registers. */
 static void context_command(struct vtd_unit *u, unsigned granularity, unsigned did, bdf_t source_id)
 {
     if (u->queued) {
@@ -118,7 +119,7 @@ static void context_command(struct vtd_unit *u, unsigned granularity, unsigned d
     spin_unlock(&u->lock);
 }
 
-/* Reads and writes on their way are drained, where the unit can: after the command none arrives. */
+/* The unit drains reads and writes on their way, if it can: after the command none arrives. */
 static void iotlb_command(struct vtd_unit *u, unsigned granularity, unsigned did, uint64_t iova,
                           unsigned mask)
 {
@@ -143,36 +144,35 @@ static void iotlb_command(struct vtd_unit *u, unsigned granularity, unsigned did
     spin_unlock(&u->lock);
 }
 
-/* What the tables' owners ask for */
+/* What the owners of the tables ask for. The context-cache goes first: with an entry that is still
+ * in there, the unit would tag new translations as before.
+ * VT-d "Guidance to Software for Invalidations". */
 
-void invalidate_context_all(struct vtd_unit *u) { context_command(u, CIRG_GLOBAL, 0, 0); }
+void invalidate_all(struct vtd_unit *u)
+{
+    context_command(u, CIRG_GLOBAL, 0, 0);
+    iotlb_command(u, IIRG_GLOBAL, 0, 0, 0);
+}
 
-void invalidate_context_domain(struct vtd_unit *u, unsigned did)
+void invalidate_domain(struct vtd_unit *u, unsigned did)
 {
     context_command(u, CIRG_DOMAIN, did, 0);
+    iotlb_command(u, IIRG_DOMAIN, did, 0, 0);
 }
 
-void invalidate_context_device(struct vtd_unit *u, unsigned did, bdf_t source_id)
+void invalidate_device(struct vtd_unit *u, unsigned did, bdf_t source_id)
 {
     context_command(u, CIRG_DEVICE, did, source_id);
-}
-
-void invalidate_iotlb_all(struct vtd_unit *u) { iotlb_command(u, IIRG_GLOBAL, 0, 0, 0); }
-
-void invalidate_iotlb_domain(struct vtd_unit *u, unsigned did)
-{
     iotlb_command(u, IIRG_DOMAIN, did, 0, 0);
 }
 
 void invalidate_iotlb_range(struct vtd_unit *u, unsigned did, uint64_t iova, uint64_t size)
 {
-    /* The smallest naturally aligned power of two of pages around the range. */
-    unsigned mask = 0;
-    uint64_t last = iova + size - 1;
-    while (mask < 52 && (iova >> (12 + mask)) != (last >> (12 + mask)))
-        mask++;
+    /* 2^mask pages, naturally aligned: the fewest that hold first and last byte of the range. */
+    uint64_t differing = (iova ^ (iova + size - 1)) / PAGE_SIZE;
+    unsigned mask = differing ? 64 - (unsigned)__builtin_clzl(differing) : 0;
     if (!(u->cap & CAP_PSI) || mask > FIELD_GET(CAP_MAMV, u->cap))
-        invalidate_iotlb_domain(u, did);
+        iotlb_command(u, IIRG_DOMAIN, did, 0, 0);
     else
         iotlb_command(u, IIRG_PAGE, did, ALIGN_DOWN(iova, PAGE_SIZE << mask), mask);
 }
@@ -204,19 +204,15 @@ void invalidate_write_buffer(struct vtd_unit *u)
     spin_unlock(&u->lock);
 }
 
-/* The firmware's queue, if it left one, is let run empty before ours takes its place. */
-static int queue_stop(struct vtd_unit *u)
-{
-    if (!(vtd_read32(u, VTD_GSTS) & GCMD_QIE))
-        return 0;
-    if (!wait_until(vtd_read64(u, VTD_IQH) == vtd_read64(u, VTD_IQT), VTD_TIMEOUT_US))
-        return FAIL(ETIMEDOUT, "unit %u: the firmware's queue does not run empty", u->index);
-    return unit_command(u, GCMD_QIE, false);
-}
-
 int invalidate_init(struct vtd_unit *u)
 {
-    int err = queue_stop(u);
+    int err = 0;
+    if (vtd_read32(u, VTD_GSTS) & GCMD_QIE) {
+        /* The firmware left a queue. It runs empty before ours takes its place. */
+        if (!wait_until(vtd_read64(u, VTD_IQH) == vtd_read64(u, VTD_IQT), VTD_TIMEOUT_US))
+            return FAIL(ETIMEDOUT, "unit %u: the firmware's queue does not run empty", u->index);
+        err = unit_command(u, GCMD_QIE, false);
+    }
     if (err || !u->queued)
         return err;
     u->queue = page_alloc();

@@ -2,7 +2,7 @@
 /*
  * Which function the scopes of DMAR mean: the unit that serves a source-id, the memory that the
  * firmware reserves for a function (RMRR), and the source-id of an I/O APIC.
- * From: vtd/context.c, vtd/show.c, guest/assign/audit.c, guest/assign/assign.c, guest/assign/intx.c.   To: vtd/dmar.c.
+ * From: vtd/context.c, show.c, guest/assign/assign.c, audit.c, intx.c.   To: vtd/dmar.c.
  * Spec: VT-d "Device Scope Structure", "Reserved Memory Region Reporting Structure".
  */
 #include "vtd/unit.h"
@@ -37,7 +37,7 @@ static bool scopes_cover(struct dmar_scopes run, bdf_t source_id)
     return false;
 }
 
-struct vtd_unit *unit_of(bdf_t source_id)
+struct vtd_unit *vtd_unit_of(bdf_t source_id)
 {
     struct vtd_unit *found = NULL;
     for (unsigned i = 0; vtd.active && i < vtd.unit_count; i++) {
@@ -54,7 +54,7 @@ struct vtd_unit *unit_of(bdf_t source_id)
     return found && found->usable ? found : NULL;
 }
 
-bool vtd_covers(bdf_t bdf) { return unit_of(bdf) != NULL; }
+bool vtd_covers(bdf_t bdf) { return vtd_unit_of(bdf) != NULL; }
 
 /* Memory that the firmware reserves for devices */
 

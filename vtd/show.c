@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only a person asks for: the state of a unit, a request's way through the live tables with every
- * entry on it, and who has an interrupt-remapping entry.
+ * What only the monitor asks for: the state of a unit, a request's way through the live tables with
+ * every entry on it, and the source-ids that had faults.
  * From: monitor/.   To: vtd/unit.c (registers), scope.c.
  * Spec: VT-d "Legacy Mode Address Translation".
  */
@@ -45,7 +45,7 @@ static void walk_second_stage(struct vtd_walk *w, gpa_t iova)
 
 bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)
 {
-    const struct vtd_unit *u = unit_of(source_id);
+    const struct vtd_unit *u = vtd_unit_of(source_id);
     *out = (struct vtd_walk){.levels = vtd.levels};
     if (!u)
         return false;
@@ -55,8 +55,14 @@ bool vtd_walk(bdf_t source_id, gpa_t iova, struct vtd_walk *out)
         return true;
     const struct u128 *contexts = hpa_ptr(hpa(out->root.lo & ROOT_CTP));
     out->context = contexts[BDF_DEVFN(source_id)];
-    if ((out->context.lo & CTX_P) && iova.v < BIT(vtd.address_bits))
+    if (!(out->context.lo & CTX_P))
+        return true;
+    if (FIELD_GET(CTX_TT, out->context.lo) == CTX_TT_PASS_THROUGH) {
+        out->mapped = true; /* there is no table to walk */
+        out->to = hpa(iova.v);
+    } else if (iova.v < BIT(vtd.address_bits)) {
         walk_second_stage(out, iova);
+    }
     return true;
 }
 

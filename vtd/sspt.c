@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Second-stage tables: from the address that a device uses to the address of the memory. The same
- * tree as the CPU's (arch/radix.c), but a unit may not snoop our caches: each change is written
+ * Second-stage tables: from the address that a device uses to the address of the memory. The tree
+ * is that of the CPU (arch/radix.c), but a unit may not snoop our caches: each change is written
  * back to memory (unit_publish) before the next one.
  * From: guest/core/memory.c (vm_map).   To: arch/radix.c (the tree), vtd/invalidate.c.
  * Spec: VT-d "Second-Stage Translation", "Guidance to Software for Invalidations".
  */
+#include "vtd/unit.h"
+#include "arch/panic.h"
+#include "vtd/vtd_regs.h"
 #define LOG "vtd"
 #include "arch/log.h"
-#include "arch/panic.h"
-#include "vtd/unit.h"
-#include "vtd/vtd_regs.h"
 
 /* Requests to these addresses are interrupts and are never translated.
  * VT-d "Handling Requests to Interrupt Address Range". */
@@ -35,57 +35,39 @@ static int map_check(const struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t 
     uint64_t iova_limit = BIT(vtd.address_bits);
     uint64_t to_limit = vtd.dmar.address_width < 52 ? BIT(vtd.dmar.address_width) : BIT(52);
     if (size == 0 || !IS_ALIGNED(iova.v | to.v | size, PAGE_SIZE) || !perm || perm & ~(SS_R | SS_W))
-        return FAIL(EINVAL, "map iova=0x%llx size=0x%llx perm=%u makes no sense",
-                    (unsigned long long)iova.v, (unsigned long long)size, perm);
+        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx perm=%u makes no sense", iova.v, size, perm);
     if (iova.v >= iova_limit || size > iova_limit - iova.v || to.v >= to_limit ||
         size > to_limit - to.v)
-        return FAIL(EINVAL, "map iova=0x%llx size=0x%llx is wider than the units reach (%u bits)",
-                    (unsigned long long)iova.v, (unsigned long long)size, vtd.address_bits);
+        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx is wider than the units reach (%u bits)",
+                    iova.v, size, vtd.address_bits);
     if (iova.v < INTERRUPT_END && iova.v + size > INTERRUPT_FIRST)
-        return FAIL(EINVAL, "map iova=0x%llx size=0x%llx covers the interrupt addresses",
-                    (unsigned long long)iova.v, (unsigned long long)size);
+        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx covers the interrupt addresses", iova.v,
+                    size);
     return 0;
 }
 
 static void flush_range(struct vtd_domain *d, uint64_t iova, uint64_t size)
 {
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (d->unit_mask & BIT(i))
-            invalidate_iotlb_range(&vtd.units[i], d->id, iova, size);
+    FOR_UNITS_OF(u, d)
+        invalidate_iotlb_range(u, d->id, iova, size);
 }
 
 /* Entries became present: only a unit in caching mode can have cached that they were not. */
 static void announce_range(struct vtd_domain *d, uint64_t iova, uint64_t size)
 {
-    if (vtd.caching_mode) {
+    if (vtd.caching_mode)
         flush_range(d, iova, size);
-        return;
-    }
-    for (unsigned i = 0; i < vtd.unit_count; i++)
-        if (d->unit_mask & BIT(i))
-            invalidate_write_buffer(&vtd.units[i]);
+    else
+        FOR_UNITS_OF(u, d)
+            invalidate_write_buffer(u);
 }
 
-/* A flush comes after the change of the tables, and names each page as it was cached. */
+/* The flush comes after the change of the tables, or else a unit could cache an old entry again in
+ * between. The flushed range is at least as wide as any page that was split or cleared. */
 static void unmap_locked(struct vtd_domain *d, uint64_t iova, uint64_t size)
 {
     struct radix_range flush = radix_clear(&d->tree, iova, iova + size);
     flush_range(d, flush.first, flush.end - flush.first);
-}
-
-static int map_locked(struct vtd_domain *d, uint64_t iova, uint64_t to, uint64_t size,
-                      unsigned perm)
-{
-    int err = radix_map(&d->tree, iova, size, to | perm | (vtd.snoop_control ? SS_SNP : 0));
-    if (err == -EEXIST)
-        return FAIL(EEXIST, "map iova=0x%llx size=0x%llx: something is mapped there",
-                    (unsigned long long)iova, (unsigned long long)size);
-    if (err < 0) {
-        unmap_locked(d, iova, size); /* a part may be mapped */
-        return FAIL(ENOMEM, "map iova=0x%llx: no page for a table", (unsigned long long)iova);
-    }
-    announce_range(d, iova, size);
-    return 0;
 }
 
 int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
@@ -94,8 +76,15 @@ int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned 
     if (err)
         return err;
     spin_lock(&d->lock);
-    err = map_locked(d, iova.v, to.v, size, perm);
+    err = radix_map(&d->tree, iova.v, size, to.v | perm | (vtd.snoop_control ? SS_SNP : 0));
+    if (err == -ENOMEM)
+        unmap_locked(d, iova.v, size); /* a part may be mapped */
+    else if (!err)
+        announce_range(d, iova.v, size);
     spin_unlock(&d->lock);
+    if (err)
+        log_error("map iova=0x%lx size=0x%lx: %s", iova.v, size,
+                  err == -EEXIST ? "something is mapped there" : "no page for a table");
     return err;
 }
 

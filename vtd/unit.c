@@ -2,7 +2,7 @@
 /*
  * What every file of vtd/ uses: the state of all units, their registers, commands, and the
  * write-back of tables.
- * From: every file of vtd/.
+ * From: every file of vtd/.   To: arch/io.h (registers, write-back).
  * Spec: VT-d "Global Command Register".
  */
 #include "vtd/unit.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside vtd/: the units, what they have in common, and what its files ask of each other.
- * Private to vtd/.   From: every file of vtd/.   To: vtd/unit.c.
+ * Private to vtd/: the state of the units, what they have in common, and the functions that its
+ * files call in each other.
+ * From: every file of vtd/.   To: vtd/unit.c, scope.c, invalidate.c, context.c, sspt.c, intremap.c,
+ * fault.c.
  * Spec: VT-d "Remapping Hardware - Software View".
  */
 #pragma once
@@ -17,7 +19,7 @@
 struct vtd_unit {
     /* set by vtd_init(), constant afterwards */
     unsigned index;
-    bool usable; /* false: we cannot drive it, so no device in its scope is given away */
+    bool usable; /* false: Hamlet cannot drive it, so no device in its scope is given away */
     uint8_t *regs;
     const struct dmar_unit *dmar;
     uint64_t cap, ecap;
@@ -34,20 +36,20 @@ struct vtd_unit {
 
 struct vtd_domain {
     bool used;
-    unsigned id; /* domain-id; 0 stays unused: caching mode tags what is not present with it */
+    unsigned id; /* domain-id, from 1 on: caching mode tags what is not present with 0 */
     unsigned device_count;
     uint32_t unit_mask; /* units that may have cached something of this domain */
     struct spinlock lock;
     struct radix tree; /* without a root: untranslated */
 };
 
-/* Who may use an interrupt remapping table entry. */
+/* The source-id that may use an interrupt remapping table entry. */
 struct irte_slot {
     bool used;
     bdf_t source_id;
 };
 
-/* What a source-id did wrong since boot. */
+/* The faults of a source-id since boot. */
 struct fault_source {
     bool used;
     bdf_t source_id;
@@ -56,7 +58,6 @@ struct fault_source {
 };
 
 #define VTD_DOMAIN_MAX 64
-#define IRT_COUNT      4096 /* entries: a power of two, at most 65536 */
 #define FAULT_SOURCES  64
 
 /* All units together. A second-stage table serves every unit, so it has what all of them have. */
@@ -77,8 +78,8 @@ struct vtd_state {
     struct vtd_domain domains[VTD_DOMAIN_MAX];
 
     struct spinlock irt_lock;
-    struct u128 *irt; /* interrupt remapping table, one for all units */
-    struct irte_slot slots[IRT_COUNT];
+    struct u128 *irt;                     /* interrupt remapping table, one for all units */
+    struct irte_slot slots[VTD_IRTE_MAX]; /* who has an entry, present or not */
 
     struct spinlock fault_lock;
     struct fault_source fault_sources[FAULT_SOURCES];
@@ -86,50 +87,61 @@ struct vtd_state {
 };
 extern struct vtd_state vtd;
 
-/* unit.c */
+/* Each unit that can be driven; each of them that may have cached something of the domain. */
+#define FOR_UNITS(u)                                                                               \
+    for (struct vtd_unit *u = vtd.units; u < vtd.units + vtd.unit_count; u++)                      \
+        if (u->usable)
+#define FOR_UNITS_OF(u, domain)                                                                    \
+    FOR_UNITS(u)                                                                                   \
+        if ((domain)->unit_mask & BIT(u->index))
+
+/* unit.c. Registers by offset from the unit's base, see vtd/vtd_regs.h. */
 uint32_t vtd_read32(const struct vtd_unit *u, unsigned reg);
 uint64_t vtd_read64(const struct vtd_unit *u, unsigned reg);
 void vtd_write32(struct vtd_unit *u, unsigned reg, uint32_t v);
 void vtd_write64(struct vtd_unit *u, unsigned reg, uint64_t v);
-/* Set or clear one bit of Global Command and wait for the unit's answer; -ETIMEDOUT (logged). */
+/* Set or clear one bit of Global Command and wait for the unit's answer; -ETIMEDOUT (logged). With
+ * u->lock held, except during vtd_init(). VT-d "Global Command Register". */
 MUST_CHECK int unit_command(struct vtd_unit *u, uint64_t bit, bool on);
-/* Let the units see [p, p + size) of a table: write it back where a unit does not snoop. */
+/* Let the units see [p, p + size) of a table: write it back if some unit does not snoop. Called
+ * after each store on which a unit may act, before the store that leads the unit to it. */
 void unit_publish(const void *p, size_t size);
 /* Replace an entry of a table in one store: a unit may read it at any moment. The address in a
  * posted interrupt entry, e.g., is spread over both halves; with one half old and the other new,
  * the unit would write to an address that is in neither. */
 void unit_publish_entry(struct u128 *entry, struct u128 value);
 
-/* scope.c: the unit that serves the source-id; NULL: none, or one that we cannot drive. */
-struct vtd_unit *unit_of(bdf_t source_id);
+/* scope.c: the unit that serves the source-id; NULL: none, or one that cannot be driven. */
+struct vtd_unit *vtd_unit_of(bdf_t source_id);
 
-/* invalidate.c: each returns after the unit is done, or panics: a stale cache is not safe. */
-MUST_CHECK int invalidate_init(struct vtd_unit *u);
-void invalidate_context_all(struct vtd_unit *u);
-void invalidate_context_domain(struct vtd_unit *u, unsigned did);
-void invalidate_context_device(struct vtd_unit *u, unsigned did, bdf_t source_id);
-void invalidate_iotlb_all(struct vtd_unit *u);
-void invalidate_iotlb_domain(struct vtd_unit *u, unsigned did);
-/* At least [iova, iova + size), a naturally aligned power of two for the range's own pages. */
+/* invalidate.c: VT-d "Invalidation of Translation Caches". After the change of a table is
+ * published. Each returns when the unit is done, or panics: a stale cache is not safe. */
+MUST_CHECK int invalidate_init(struct vtd_unit *u); /* set up the queue; -ENOMEM, -ETIMEDOUT */
+void invalidate_all(struct vtd_unit *u);            /* context-cache and IOTLB */
+void invalidate_domain(struct vtd_unit *u, unsigned did);
+/* The context entry of the source-id, and the translations of the domain that it named. */
+void invalidate_device(struct vtd_unit *u, unsigned did, bdf_t source_id);
+/* Translations of at least [iova, iova + size). size > 0, in bytes. */
 void invalidate_iotlb_range(struct vtd_unit *u, unsigned did, uint64_t iova, uint64_t size);
+/* Interrupt entries; count: a power of two, index a multiple of it. */
 void invalidate_iec_all(struct vtd_unit *u);
-/* count: a power of two, index a multiple of it. */
 void invalidate_iec(struct vtd_unit *u, unsigned index, unsigned count);
-/* An entry that was not present has become present: nothing to forget, unless in caching mode, but
- * the write may still wait in a buffer (CAP.RWBF). */
+/* An entry has become present: a unit without caching mode has nothing to drop, but the store may
+ * still wait in a buffer (CAP.RWBF). VT-d "Write Buffer Flushing". */
 void invalidate_write_buffer(struct vtd_unit *u);
 
-/* context.c */
+/* context.c: an empty root table; -ENOMEM. */
 MUST_CHECK int context_init(struct vtd_unit *u);
 
-/* sspt.c */
-MUST_CHECK int sspt_init(struct radix *tree); /* an empty one, as all units can walk it; -ENOMEM */
+/* sspt.c: an empty tree that all units can walk; -ENOMEM. */
+MUST_CHECK int sspt_init(struct radix *tree);
 
-/* intremap.c */
-MUST_CHECK int intremap_init(void);                 /* the table, empty */
-MUST_CHECK int intremap_enable(struct vtd_unit *u); /* unless ir=off */
+/* intremap.c: the empty table (-ENOMEM), and remapping by it (unless ir=off; -ENOMEM,
+ * -ETIMEDOUT). */
+MUST_CHECK int intremap_init(void);
+MUST_CHECK int intremap_enable(struct vtd_unit *u);
 
-/* fault.c */
-int fault_init(struct vtd_unit *u);   /* no events, no old records */
+/* fault.c: neither fails; both are steps of vtd_init(). */
+int fault_init(struct vtd_unit *u);   /* events are masked, old records are cleared */
 int fault_enable(struct vtd_unit *u); /* from here on events interrupt this CPU */
 void fault_interrupt(void *ctx);

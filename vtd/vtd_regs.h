@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of the remapping unit: its registers, the entries of its tables, the descriptors of its
+ * The remapping unit in bits: its registers, the entries of its tables, the descriptors of its
  * queue. Names and bit numbers are the specification's; the words are for explain (lib/bits.h).
  * From: every file of vtd/, and the model in tests/unit/.
- * Spec: VT-d "Register Descriptions", "Translation Structure Formats", "Queued Invalidation Interface".
+ * Spec: VT-d "Register Descriptions", "Translation Structure Formats",
+ * "Queued Invalidation Interface".
  */
 #pragma once
 #include "lib/bits.h"
 
 // clang-format off
 
-/* Registers, by offset from the unit's base; the width in bits behind each. VT-d "Register Descriptions". */
+/* Registers, by offset from the unit's base; behind each its width in bits and its name. */
 enum vtd_reg {
     VTD_VER     = 0x00, /* 32 Version */
     VTD_CAP     = 0x08, /* 64 Capability */
@@ -68,7 +69,8 @@ enum vtd_reg {
 #define ECAP_EIMER      BIT(61, "EIMER", "32-bit APIC ids are required", YES_NO)
 #define ECAP_MHMV       BITS(23, 20, "MHMV", "largest mask of an interrupt-entry invalidation")
 
-/* Global Command. The bits of Global Status stand at the same places: name and words are theirs. */
+/* Global Command. Global Status has the same bits, and their names and words are those of Global
+ * Status. */
 #define GCMD_TE         BIT(31, "TES", "translation is on")
 #define GCMD_SRTP       BIT(30, "RTPS", "the root table pointer was taken over")
 #define GCMD_SFL        BIT(29)     /* set fault log: one-shot */
@@ -180,7 +182,7 @@ enum vtd_reg {
 #define CTX_FPD         BIT(1, "FPD", "faults of this device are not recorded")
 #define CTX_TT          BITS(3, 2, "TT", "which requests are translated", \
                              "0:untranslated|1:translated ones too|2:none, they pass")
-#define     CTX_TT_UNTRANSLATED 0           /* requests of devices without ATS; all others are blocked */
+#define     CTX_TT_UNTRANSLATED 0           /* requests without ATS; all others are blocked */
 #define     CTX_TT_PASS_THROUGH 2           /* not translated at all; needs ECAP.PT */
 #define CTX_SSPTPTR     BITS(63, 12, "SSPTPTR", "address of the second-stage table", ADDRESS)
 #define CTX_AW          BITS_HI(66, 64, "AW", "width of addresses", \
@@ -237,7 +239,6 @@ enum vtd_reg {
 #define IQA_DW          BIT(11, "DW", "width of a descriptor", "0:128 bits|1:256 bits")
 #define IQA_QS          BITS(2, 0, "QS", "2^QS pages")
 #define IQ_DESC_SHIFT   4                   /* head and tail count descriptors from bit 4 on */
-#define IQERCD_IQEI     BITS(3, 0)
 #define DESC_TYPE       BITS(3, 0, "TYPE", "what it is", \
                              "1:context cache|2:IOTLB|4:interrupt-entry cache|5:wait")
 #define     DESC_CONTEXT        1

@@ -115,15 +115,14 @@ static void check_vm(struct checker *a)
 /* An IRTE that posts to memory other than a live vCPU's descriptor lets a device write there. */
 static void check_descriptors(struct checker *a)
 {
-    for (int index = vtd_irte_posted(0); index >= 0; index = vtd_irte_posted((unsigned)index + 1)) {
-        const struct pi_desc *pid = vtd_irte_descriptor((unsigned)index);
-        bool known = false;
-
+    for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
+        const struct pi_desc *pid;
+        bool known = !vtd_irte_posts(index, &pid);
         for (size_t i = 0; i < a->count && !known; i++)
             for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
-                known = pid && vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
+                known = vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
         if (!known)
-            BREACH(a, "irte=%d posts to 0x%lx, which is no vCPU's descriptor", index,
+            BREACH(a, "irte=%u posts to 0x%lx, which is no vCPU's descriptor", index,
                    ptr_hpa((void *)pid).v);
     }
 }
@@ -137,9 +136,9 @@ unsigned check_vms(struct vm *const *vms, size_t count)
         if (a.vm->ept)
             check_vm(&a);
     }
-    for (int index = vtd_irte_unverified(0); index >= 0;
-         index = vtd_irte_unverified((unsigned)index + 1))
-        BREACH(&a, "irte=%d accepts any source-id", index);
+    for (unsigned index = 0; index < VTD_IRTE_MAX; index++)
+        if (vtd_irte_unverified(index))
+            BREACH(&a, "irte=%u accepts any source-id", index);
     check_descriptors(&a);
     if (vtd_compatibility_units())
         BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());

@@ -28,7 +28,7 @@ const char *explain_match(const char *text, size_t size, unsigned n)
     return NULL;
 }
 
-/* The word for `value` in "0:word|1:word"; its length, 0: it has none. */
+/* The word for `value` in "0:word|1:word". Returns its length; 0: there is none. */
 static size_t value_word(const char *values, uint64_t value, const char **out)
 {
     while (strchr(values, ':')) {
@@ -46,6 +46,7 @@ static size_t value_word(const char *values, uint64_t value, const char **out)
 
 static uint64_t mask_of(const struct explain_field *f) { return BITS(f->hi % 64, f->lo % 64); }
 
+/* An address keeps its place in the word; every other field is shifted down to bit 0. */
 static uint64_t value_of(const struct explain_field *f, const uint64_t *words)
 {
     uint64_t word = words[f->lo / 64], mask = mask_of(f);
@@ -64,7 +65,6 @@ static void say_field(const struct explain_field *f, const uint64_t *words)
         (int)length, meaning);
 }
 
-/* One line per field, and one for bits of no field. */
 void explain_say(const struct explain_register *r, const uint64_t *words)
 {
     say("%s: %s", r->name, r->title);

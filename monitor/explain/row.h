@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other meaning of what lib/bits.h defines. From here on CAP_ND is no mask but a row of a
- * table, with all that its definition holds: {2, 0, "ND", "2^(4 + 2 ND) domain-ids", ""}. This
- * header is included last.
+ * Private to monitor/explain/: the other meaning of what lib/bits.h defines. From here on CAP_ND is
+ * no mask but a row of a table: {2, 0, "ND", "2^(4 + 2 ND) domain-ids", ""}. This header is
+ * included last, as later headers would no longer see masks.
  * From: monitor/explain/vtd.c, monitor/explain/vmx.c, monitor/explain/pc.c.
  */
 #pragma once

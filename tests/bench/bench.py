@@ -38,7 +38,7 @@ ROWS = [
     ("inv_reg_page", "the same by registers", None, ""),
     ("inv_qi_domain", "IOTLB flush of a domain, by the queue", None, ""),
     ("inv_reg_domain", "the same by registers", None, ""),
-    ("inv_qi_global", "IOTLB flush of everything, by the queue", None, ""),
+    ("inv_qi_global", "context-cache and IOTLB flush of everything, by the queue", None, ""),
     ("inv_reg_global", "the same by registers", None, ""),
     ("inv_qi_map_unmap", "one page mapped and unmapped, by the queue", None, ""),
     ("inv_reg_map_unmap", "the same by registers", None, ""),

@@ -18,8 +18,8 @@ static struct vtd_domain *domain;
 static uint8_t *page;
 
 static void forget_page(void) { invalidate_iotlb_range(unit, domain->id, IOVA, PAGE_SIZE); }
-static void forget_domain(void) { invalidate_iotlb_domain(unit, domain->id); }
-static void forget_all(void) { invalidate_iotlb_all(unit); }
+static void forget_domain(void) { invalidate_iotlb_range(unit, domain->id, 0, BIT(48)); }
+static void forget_all(void) { invalidate_all(unit); }
 static void map_and_unmap(void)
 {
     if (vtd_map(domain, gpa(IOVA), ptr_hpa(page), PAGE_SIZE, VTD_READ) == 0)
@@ -42,7 +42,7 @@ KTEST_LONG(bench_invalidation)
         KSKIP("no VT-d here");
     if (!edu_find(&edu, 0))
         KSKIP("no edu here");
-    unit = unit_of(edu.f->bdf);
+    unit = vtd_unit_of(edu.f->bdf);
     domain = vtd_domain_create();
     page = page_alloc();
     KEXPECT(unit && domain && page && vtd_attach(domain, edu.f->bdf) == 0);

@@ -51,7 +51,7 @@ static void message(uint64_t address, uint32_t data)
 }
 static void message_ours(void) { message(vtd_msi_address(t.irte, false), 0); }
 static void message_reserved(void) { message(vtd_msi_address(t.irte, true), 0x10000); }
-static void message_beyond(void) { message(vtd_msi_address(IRT_COUNT, false), 0); }
+static void message_beyond(void) { message(vtd_msi_address(VTD_IRTE_MAX, false), 0); }
 static void message_compatible(void) { message(MSI_ADDRESS, 0x33); }
 static void message_malformed(void) { (void)edu_write(&t.edu, vtd_msi_address(t.irte, false), 8); }
 
@@ -76,8 +76,7 @@ static uint64_t *paging_entry(unsigned level)
 static void flush_all(void)
 {
     invalidate_write_buffer(t.unit);
-    invalidate_context_all(t.unit);
-    invalidate_iotlb_all(t.unit);
+    invalidate_all(t.unit);
     invalidate_iec_all(t.unit);
 }
 
@@ -253,7 +252,7 @@ static unsigned provoke_all(void)
 
 static bool setup(void)
 {
-    t.unit = unit_of(t.edu.f->bdf);
+    t.unit = vtd_unit_of(t.edu.f->bdf);
     t.page = page_alloc();
     t.domain = vtd_domain_create();
     int irte = vtd_irte_alloc(t.edu.f->bdf, 1);

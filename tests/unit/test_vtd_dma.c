@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: vtd/dmar.c vtd/unit.c vtd/scope.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c
 // sources: arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c
-// sources: tests/unit/vtd_world.c
+// sources: tests/unit/vtd_world.c vtd/show.c
 /*
  * DMA, the real driver against the model of the unit. Every scenario runs on every kind of unit:
  * one that snoops, one that does not, one with a write buffer, one in caching mode, and each of
@@ -149,6 +149,9 @@ static void untranslated_on(const struct kind *k)
     assert_reaches(NIC, 0x5123, 0x5123);
     assert_reaches(NIC, RAM + 7, RAM + 7);
     assert_reaches(DISK, 0x5123, RAM + 0x5123);
+    struct vtd_walk w;
+    assert_true(vtd_walk(DISK, gpa(0x5123), &w) && w.mapped && w.to.v == RAM + 0x5123);
+    assert_true(vtd_walk(NIC, gpa(0x5123), &w) && w.mapped && w.to.v == 0x5123 && w.count == 0);
     vtd_detach(NIC);
     assert_blocked(NIC, 0x5000);
     assert_int_equal(vtd_attach(d, NIC), 0);

@@ -61,7 +61,7 @@ TEST(test_remap)
         assert_blocked(NIC, (unsigned)index, 0x22);
         assert_int_equal(vtd_irte_alloc(DISK, 1), index);
         assert_blocked(NIC, (unsigned)index, 0x22);
-        assert_blocked(NIC, IRT_COUNT, 0x21);
+        assert_blocked(NIC, VTD_IRTE_MAX, 0x21);
     }
 }
 
@@ -131,7 +131,7 @@ TEST(test_multiple_messages)
     }
     start(0);
     (void)!vtd_irte_alloc(DISK, 1);
-    for (unsigned i = 0; i < IRT_COUNT / 8 - 1; i++)
+    for (unsigned i = 0; i < VTD_IRTE_MAX / 8 - 1; i++)
         assert_true(vtd_irte_alloc(NIC, 8) >= 0);
     assert_int_equal(vtd_irte_alloc(NIC, 8), -ENOSPC);
     assert_true(vtd_irte_alloc(NIC, 1) >= 0);
