@@ -143,6 +143,20 @@ def test_identity(boot):
                      got.files["trace"].decode())
 
 
+def test_identity_beside_a_translated_device(boot):
+    """One VM with a device of each kind: the second stage of the translated one has the VM's RAM
+    where the EPT has it, its low 16 MiB among it (the promises are checked before the VM runs)."""
+    got = boot(Case(
+        "dma-identity-vtd", append="console=com1 identity=64M", machine={"devices": "2"},
+        vms=["kernel=dma-modes.elf,mem=24M,pci=00:02.0,dma=vtd,pci=00:03.0,dma=identity,"
+             "cmdline=mode=0"],
+        expect=[r"vm=dma-modes gpa=hpa from 0x1000000 to 0x1800000",
+                r"vm=dma-modes 00:03.0 UNSAFE dma=identity: ", r"dma=vtd: gpa=0x1200000"],
+        exits={"dma-modes": 1}))
+    free = re.findall(r"vm: free-pages=(\d+)", got.text)
+    assert len(free) == 2 and free[0] == free[1], free
+
+
 def test_identity_not_kept(boot):
     boot(Case("dma-identity-none", vms=[f"{MODES},dma=identity,cmdline=mode=2"],
               expect=[r"vm=dma-modes dma=identity mem=24M: not above 16M and within identity=0M",
