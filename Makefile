@@ -32,11 +32,9 @@ TESTS   := $(sort $(wildcard tests/kernel/*.c))
 OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
-# What nearly every exit and every interrupt runs through is made to be fast, and guests are; the rest is small.
-FAST := $(addprefix vmx/,ept_flush.c run/run.c $(patsubst %,exit/%.c,io cpuid msr ept intr) \
-	$(patsubst %,vcpu/%.c,inject apicv posted hottest)) $(addprefix guest/,core/bus.c pc/pio.c pc/vuart.c pc/vlapic_irq.c \
-	life/hypercall.c assign/irq.c) arch/radix.c lib/string.c
-SMALL := $(filter-out $(FAST),$(SOURCES))
+# A source with a line "Hot: why" in its signpost is made to be fast, and so are guests; the rest is small.
+HOT   := $(shell grep -l '^ \* Hot: ' $(SOURCES))
+SMALL := $(filter-out $(HOT),$(SOURCES))
 # The stack is aligned to 8 bytes, as no vector register asks for more; no NOPs stand before a loop.
 PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3 -fno-align-loops -fno-align-jumps)
 

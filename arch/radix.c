@@ -2,6 +2,7 @@
 /*
  * Walk and change a tree of translation tables. Pure: tests/unit/test_radix.c runs it on the host.
  * From: arch/paging.c, vmx/ept.c, vtd/sspt.c.   To: arch/page.c (a page for each table).
+ * Hot: every walk and every mapping of all three kinds of tables.
  * Spec: SDM "4-Level Paging and 5-Level Paging", "The Extended Page Table Mechanism (EPT)",
  * VT-d "Second-Stage Translation".
  *

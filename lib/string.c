@@ -3,6 +3,7 @@
  * The C library's memory and string functions. memcpy and memset are one string instruction: a real
  * CPU executes that in large steps, and Bochs counts it as one instruction.
  * From: everywhere; the compiler, too, calls memcpy and memset.   To: nothing.
+ * Hot: memory is cleared and copied here.
  * Spec: ISO C "String handling"; SDM "Fast-String Operation".
  */
 #include "lib/string.h"

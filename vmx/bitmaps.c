@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest may do without an exit: I/O bitmaps A and B, one bit per port, and the MSR bitmap, one
- * bit for reading and one for writing. A 1 exits, a 0 passes; all start as ones, and single bits are
- * cleared. Pure, so tests/unit/test_bitmaps.c runs this file on the host.
- * From: guest/assign/assign.c (ports of an assigned device).   To: vmx/exit/io.c, vmx/exit/msr.c (the rest).
+ * What a guest may do without an exit: I/O bitmaps A and B, one bit per port, and the MSR bitmap,
+ * one bit for reading and one for writing. A 1 exits, a 0 passes. All start as ones, and single
+ * bits are cleared. Pure, so tests/unit/test_bitmaps.c runs this file on the host.
+ * From: guest/assign/vbar.c (ports of an assigned device), vmx/exit/msr.c
+ * (MSRs), vmx/vcpu/setup.c (addresses).
+ * To: arch/page.c (the pages).
  * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
  */
 #include "vmx/bitmaps.h"
@@ -35,14 +37,35 @@ struct bitmaps {
 static void bit_set(uint8_t *map, unsigned n, bool exits)
 {
     uint8_t mask = (uint8_t)BIT(n % 8);
-    /* The CPU reads here while a guest runs; one byte changes at once. */
+    /* A CPU may read the byte at any moment, because the vCPUs of a VM share its bitmaps. */
     if (exits)
         atomic_fetch_or(&map[n / 8], mask);
     else
         atomic_fetch_and(&map[n / 8], (uint8_t)~mask);
 }
 
-static void x2apic_open(uint8_t *map);
+static unsigned x2apic_msr(unsigned reg) { return MSR_X2APIC_FIRST + reg / 16; }
+
+/* Reads pass if the virtual-APIC page has the right answer. It has not for the current count, and
+ * not for the ICR, which is one 64-bit register as an MSR and two registers on the page. Writes
+ * pass if the CPU carries them out itself. Registers that x2APIC mode lacks keep their exit, and
+ * software answers with #GP. */
+static void x2apic_open(uint8_t *map)
+{
+    static const uint16_t readable[] = {
+        APIC_ID,        APIC_VERSION,     APIC_TPR,           APIC_PPR,
+        APIC_LDR,       APIC_SVR,         APIC_ESR,           APIC_LVT_CMCI,
+        APIC_LVT_TIMER, APIC_LVT_THERMAL, APIC_LVT_PMC,       APIC_LVT_LINT0,
+        APIC_LVT_LINT1, APIC_LVT_ERROR,   APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE,
+    };
+    static const uint16_t writable[] = {APIC_TPR, APIC_EOI, APIC_SELF_IPI};
+    for (unsigned i = 0; i < ARRAY_COUNT(readable); i++)
+        bit_set(map + MSR_READ_LOW, x2apic_msr(readable[i]), false);
+    for (unsigned reg = APIC_ISR; reg < APIC_IRR + 0x80; reg += 16) /* ISR, TMR, IRR */
+        bit_set(map + MSR_READ_LOW, x2apic_msr(reg), false);
+    for (unsigned i = 0; i < ARRAY_COUNT(writable); i++)
+        bit_set(map + MSR_WRITE_LOW, x2apic_msr(writable[i]), false);
+}
 
 struct bitmaps *bitmaps_create(void)
 {
@@ -91,48 +114,18 @@ bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port)
     return !(b->io[port / 8] & BIT(port % 8));
 }
 
-static void msr_set(uint8_t *map, unsigned read_at, unsigned write_at, unsigned n, bool read_passes,
-                    bool write_passes)
-{
-    bit_set(map + read_at, n, !read_passes);
-    bit_set(map + write_at, n, !write_passes);
-}
-
 int bitmaps_msr(struct bitmaps *b, uint32_t msr, bool read_passes, bool write_passes)
 {
-    unsigned read_at = MSR_READ_LOW, write_at = MSR_WRITE_LOW, n = msr;
-    if (msr >= MSR_HIGH_FIRST) {
-        read_at = MSR_READ_HIGH;
-        write_at = MSR_WRITE_HIGH;
-        n = msr - MSR_HIGH_FIRST;
-    }
+    bool high = msr >= MSR_HIGH_FIRST;
+    unsigned n = high ? msr - MSR_HIGH_FIRST : msr;
     if (n >= MSR_LOW_COUNT || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST))
         return -EINVAL;
-    msr_set(b->msr, read_at, write_at, n, read_passes, write_passes);
-    msr_set(b->msr_x2apic, read_at, write_at, n, read_passes, write_passes);
+    uint8_t *const maps[] = {b->msr, b->msr_x2apic};
+    for (unsigned i = 0; i < ARRAY_COUNT(maps); i++) {
+        bit_set(maps[i] + (high ? MSR_READ_HIGH : MSR_READ_LOW), n, !read_passes);
+        bit_set(maps[i] + (high ? MSR_WRITE_HIGH : MSR_WRITE_LOW), n, !write_passes);
+    }
     return 0;
-}
-
-static unsigned x2apic_msr(unsigned reg) { return MSR_X2APIC_FIRST + reg / 16; }
-
-/* Reads that a look into the virtual-APIC page answers rightly. The current count is none of them, nor
- * is the ICR, one 64-bit register here and two on the page. Writes: those that the CPU carries out itself.
- * Registers that x2APIC mode lacks keep their exit, and get their #GP from the software. */
-static void x2apic_open(uint8_t *map)
-{
-    static const uint16_t readable[] = {
-        APIC_ID,        APIC_VERSION,     APIC_TPR,           APIC_PPR,
-        APIC_LDR,       APIC_SVR,         APIC_ESR,           APIC_LVT_CMCI,
-        APIC_LVT_TIMER, APIC_LVT_THERMAL, APIC_LVT_PMC,       APIC_LVT_LINT0,
-        APIC_LVT_LINT1, APIC_LVT_ERROR,   APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE,
-    };
-    static const uint16_t writable[] = {APIC_TPR, APIC_EOI, APIC_SELF_IPI};
-    for (unsigned i = 0; i < ARRAY_COUNT(readable); i++)
-        bit_set(map + MSR_READ_LOW, x2apic_msr(readable[i]), false);
-    for (unsigned reg = APIC_ISR; reg < APIC_IRR + 0x80; reg += 16) /* ISR, TMR, IRR */
-        bit_set(map + MSR_READ_LOW, x2apic_msr(reg), false);
-    for (unsigned i = 0; i < ARRAY_COUNT(writable); i++)
-        bit_set(map + MSR_WRITE_LOW, x2apic_msr(writable[i]), false);
 }
 
 hpa_t bitmaps_io_a(const struct bitmaps *b) { return ptr_hpa(b->io); }

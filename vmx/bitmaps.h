@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What runs without an exit: the I/O bitmaps and the MSR bitmap of a VM.
- * From: guest/assign/vbar.c (ports of a device), vmx/exit/msr.c (MSRs), vmx/vcpu/setup.c (their addresses).
+ * What a guest may do without an exit: the I/O bitmaps and the MSR bitmap of a VM.
+ * From: guest/assign/vbar.c (ports of a device), vmx/exit/msr.c (MSRs),
+ * vmx/vcpu/setup.c (their addresses).
  * To: vmx/bitmaps.c.   Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address".
  */
 #pragma once
@@ -11,7 +12,7 @@
 struct bitmaps; /* I/O bitmaps A and B, MSR bitmap; shared by the vCPUs of a VM */
 MUST_CHECK struct bitmaps *bitmaps_create(void); /* all ones: everything exits */
 void bitmaps_destroy(struct bitmaps *b);
-/* Let [first, first + count) pass, or exit again. 0xCF8-0xCFF can never pass: -EPERM, nothing changed. */
+/* Let [first, first + count) pass, or exit again. With one of 0xCF8-0xCFF: -EPERM, no change. */
 MUST_CHECK int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass);
 bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port);
 /* Only MSRs 0-0x1FFF and 0xC0000000-0xC0001FFF have bits; others always exit: -EINVAL. */
@@ -19,5 +20,5 @@ MUST_CHECK int bitmaps_msr(struct bitmaps *b, uint32_t msr, bool read_passes, bo
 
 hpa_t bitmaps_io_a(const struct bitmaps *b);
 hpa_t bitmaps_io_b(const struct bitmaps *b);
-/* The MSR bitmap for a guest in x2APIC mode with a virtual-APIC page lets its registers pass. */
+/* x2apic_virtual: the bitmap in which the registers pass that the virtual-APIC page serves. */
 hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2apic_virtual);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this CPU can, against what Hamlet wants: one row per control, with the reason.
- * From: vmx/run/init.c (caps_init).   To: vmx/vcpu/setup.c (writes the words that come out of here).
+ * What this CPU can, compared with what Hamlet wants: one row per control, with the reason.
+ * From: vmx/run/init.c (caps_init), vmx/vcpu/setup.c (caps_control).   To:
+ * arch/options.c (apicv=, post=).
  * Spec: SDM Appendix A "VMX Capability Reporting Facility"; "Algorithms for Determining VMX
  * Capabilities"; "Enabling and Entering VMX Operation".
  */
@@ -14,7 +15,7 @@
 
 struct vmx_caps vmx_caps;
 
-/* A 1 or a 0 that we cannot do without, or a 1 that is set where there is one. */
+/* The control must be 1, must be 0, or is 1 if the CPU has it. */
 enum want { WANT_1, WANT_0, IF_THERE };
 
 /* In the rows below a control is its bit and its name in the manual. */
@@ -81,7 +82,7 @@ static const struct control {
 };
 #pragma pop_macro("BIT")
 
-/* Which MSR reports the word; the TRUE one knows default-1 controls that may be 0 after all. */
+/* The MSRs that report each word. The TRUE one also reports which default-1 controls may be 0. */
 static const struct {
     uint32_t msr, true_msr;
 } word_msr[] = {
@@ -159,7 +160,7 @@ static int ept_check(void)
         {EPT_CAP_INVVPID_ALL, "all-context INVVPID"},
     };
     if (!(words[CONTROL_PROC2] & PROC2_EPT))
-        return -ENODEV; /* said already; and this MSR need not exist then */
+        return -ENODEV; /* logged already; and without EPT and VPID the MSR does not exist */
     ept_vpid_cap = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
     int err = 0;
     for (unsigned i = 0; i < ARRAY_COUNT(needed); i++)
@@ -205,14 +206,14 @@ int caps_feature_control(void)
         return 0;
     if (value & FEATURE_CONTROL_LOCK)
         return FAIL(ENODEV,
-                    "the firmware has locked VMX off (IA32_FEATURE_CONTROL=0x%llx): "
+                    "the firmware has locked VMX off (IA32_FEATURE_CONTROL=0x%lx): "
                     "switch it on in the firmware's setup",
-                    (unsigned long long)value);
+                    value);
     wrmsr(MSR_IA32_FEATURE_CONTROL, value | on);
     return 0;
 }
 
-/* "load IA32_PAT" and the rest are checked; what remains are facts, not conditions. */
+/* Facts that other files need, after all conditions are checked. */
 static void caps_note(void)
 {
     vmx_caps.timer_shift = (uint8_t)FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What this CPU can, as the capability MSRs report it, and the control words that follow from it.
- * From: vmx/run/init.c (caps_init), everything that depends on a capability.   To: vmx/caps.c.
+ * From: vmx/run/init.c (caps_init), vmx/ and guest/ (vmx_caps).   To: vmx/caps.c.
  */
 #pragma once
 #include "lib/errno.h"
@@ -9,29 +9,30 @@
 #include "vmx/vmx_bits.h"
 
 struct vmx_caps {
-    bool apicv; /* the virtual-APIC page is served by the CPU in xAPIC and x2APIC mode, and virtual
-                     interrupts are delivered without an exit; false with apicv=off as well */
-    bool posting;                /* "process posted interrupts"; false with post=off as well */
+    /* The CPU serves the virtual-APIC page in xAPIC and x2APIC mode, and delivers virtual
+     * interrupts without an exit; false with apicv=off. */
+    bool apicv;
+    bool posting;                /* "process posted interrupts"; false with post=off */
     bool ept_2m, ept_1g, ept_ad; /* large pages; accessed and dirty flags */
     bool invept_single, invvpid_single;
     uint8_t timer_shift; /* the preemption timer counts TSC >> shift */
     bool invpcid, rdtscp;
-    bool nested;        /* under another hypervisor, which takes each exit first: dear */
-    uint64_t xcr0;      /* state components that are switched, and so may be offered; 0: no XSAVE */
+    bool nested;   /* another hypervisor below takes each exit first, so exits are dear */
+    uint64_t xcr0; /* state components that are switched, so guests may use them; 0: no XSAVE */
     uint64_t guest_cr4; /* bits of CR4 whose features guests are offered */
 };
 extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
 
-/* Check the capability MSRs against what Hamlet needs, once; every lacking feature is logged by name.
- * -ENODEV: no VMX, locked off by the firmware, or a feature lacks. */
+/* Check the capability MSRs against what Hamlet needs, once; every missing feature is logged by
+ * name. -ENODEV: no VMX, locked off by the firmware, or a feature is missing. */
 MUST_CHECK int caps_init(void);
-/* Switch VMX on in IA32_FEATURE_CONTROL of this CPU. -ENODEV (logged): the firmware has locked it off. */
+/* Switch VMX on in IA32_FEATURE_CONTROL of this CPU. -ENODEV (logged): locked off by firmware. */
 MUST_CHECK int caps_feature_control(void);
 
 enum control_word { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY };
 /* The word as every vCPU starts with it. */
 uint32_t caps_control(enum control_word word);
 uint32_t caps_revision(void);          /* of a VMCS */
-uint64_t caps_cr0_fixed(uint64_t cr0); /* with the bits that VMX operation asks for */
+uint64_t caps_cr0_fixed(uint64_t cr0); /* the value with the bits that VMX operation requires */
 uint64_t caps_cr4_fixed(uint64_t cr4);
 bool caps_proc_may_be_1(uint32_t bits); /* all of these primary controls */

@@ -1,8 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ;
-; VM entry that looks like a function call: the guest runs inside of vmx_enter(), which returns at the
-; VM exit. The run loop around it is plain C.
-; From: vmx/run/run.c (vcpu_run).   To: vmx/run/run.c (the exit table).
+; VM entry that looks like a function call: the guest runs inside of vmx_enter(), which returns at
+; the VM exit. The run loop around it is plain C.
+; From: vmx/run/run.c (vcpu_run).   To: back to vmx/run/run.c (the exit table).
 ; Spec: SDM "VM Entries", "Loading Host State".
 ;
 ; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu/vcpu.c.

@@ -7,7 +7,7 @@
 
 struct vcpu;
 
-/* Returns 0 at the VM exit, 1 after VMfailInvalid, 2 after VMfailValid. Guest registers come from v->regs
- * and are back there afterwards. */
+/* Returns 0 at the VM exit, 1 after VMfailInvalid, 2 after VMfailValid. Guest registers come from
+ * v->regs and are back there afterwards. */
 int vmx_enter(struct vcpu *v);
 void vmx_exit_point(void); /* HOST_RIP */

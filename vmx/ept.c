@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The extended page tables of one VM: guest-physical to host-physical, four levels, largest pages
- * that fit (arch/radix.c). What CPUs have cached of them is the business of vmx/ept_flush.c. Pure,
- * so tests/unit/test_ept.c runs this file on the host.
- * From: guest/core/memory.c (vm_map, vm_unmap).   To: vmx/vmcs.c (EPT_POINTER), vmx/exit/ept.c (violations).
+ * that fit (arch/radix.c). What CPUs have cached of them is the task of vmx/ept_flush.c. Pure, so
+ * tests/unit/test_ept.c runs this file on the host.
+ * From: guest/core/memory.c (vm_map, vm_unmap).   To: arch/radix.c (the
+ * tree), vmx/ept_flush.c (ept_flush).
  * Spec: SDM "The Extended Page Table Mechanism (EPT)".
  *
- * Memory types: RAM is WB and the guest's PAT may weaken it; registers of devices are UC, which the
- * guest can only turn into WC.
+ * Memory types: RAM is WB, and the guest's PAT may weaken it. Registers of devices are UC, which
+ * the guest can only turn into WC.
  */
 #include "vmx/ept.h"
 #include "vmx/caps.h"
@@ -50,10 +51,12 @@ int ept_map(struct ept *ept, gpa_t at, hpa_t to, uint64_t size, unsigned perm, e
     int err = radix_map(&ept->tree, at.v, size, to.v | rights);
     spin_unlock(&ept->lock);
     if (err == -ENOMEM)
-        ept_unmap(ept, at, size); /* a part may be mapped, and a CPU in the guest has cached it */
+        ept_unmap(ept, at,
+                  size); /* a part may be mapped, and a CPU in the guest may have cached it */
     return err;
 }
 
+/* The flush waits for other CPUs, so it comes after the lock. */
 void ept_unmap(struct ept *ept, gpa_t at, uint64_t size)
 {
     spin_lock(&ept->lock);

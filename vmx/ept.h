@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The extended page tables of a VM: what of guest-physical memory its vCPUs reach, and how.
+ * The extended page tables of a VM: which guest-physical memory its vCPUs reach, and
+ * with which rights.
  * From: guest/core/memory.c (vm_map, vm_unmap), monitor/ (a walk in words).   To: vmx/ept.c.
  * Spec: SDM "The Extended Page Table Mechanism (EPT)".
  */
@@ -18,12 +19,12 @@ enum ept_type { EPT_UC = 0, EPT_WB = 6 };
 
 MUST_CHECK struct ept *ept_create(void); /* NULL: no memory */
 void ept_destroy(struct ept *ept);       /* the tables, not what they map */
-/* Map [at, at + size) to [to, ...), multiples of 4 KiB, largest pages that fit. -EEXIST: something is
- * mapped there; -ENOMEM; -EINVAL: beyond 48 bits. New mappings need no flush. */
+/* Map [at, at + size) to [to, ...), multiples of 4 KiB, largest pages that fit. -EEXIST: something
+ * is mapped there; -ENOMEM; -EINVAL: beyond 48 bits. New mappings need no flush. */
 MUST_CHECK int ept_map(struct ept *ept, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                        enum ept_type type);
-/* When this returns, no CPU reaches the range any more (INVEPT; CPUs in the guest have been through an
- * exit). Large pages are split where the range cuts them. Holes are allowed. */
+/* When this returns, no CPU reaches the range any more: each has invalidated, and CPUs in the guest
+ * have exited. Large pages are split where the range cuts them. Holes are allowed. */
 void ept_unmap(struct ept *ept, gpa_t at, uint64_t size);
 /* Walk the live table. False: not mapped. */
 bool ept_translate(const struct ept *ept, gpa_t at, hpa_t *to, unsigned *perm, enum ept_type *type);
@@ -32,5 +33,5 @@ void ept_visit(const struct ept *ept,
                bool (*visit)(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                              enum ept_type type),
                void *ctx);
-/* The entries of a walk, from level 4 down to the one where it ends; returns how many. */
+/* The entries of a walk, from level 4 down to the level where it ends; returns their number. */
 unsigned ept_walk(const struct ept *ept, gpa_t at, uint64_t entries[4]);

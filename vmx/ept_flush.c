@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When a change of an EPT becomes visible: every CPU that may have cached the old entry invalidates
- * before it enters the guest again, and ept_unmap() waits for those that are in it now.
+ * before it enters the guest again, and ept_unmap() waits for the CPUs that are in the guest now.
  * From: vmx/ept.c (ept_unmap), vmx/run/run.c (before each entry).   To: arch/cpu.c (cpu_kick).
+ * Hot: every entry looks at the generation of its EPT.
  * Spec: SDM "Caching Translation Information", "Guidelines for Use of the INVEPT Instruction",
  * "Guidelines for Use of the INVVPID Instruction".
  *
- * INVARIANT: a CPU announces the EPT (guest_ept) before it looks at the generation, and ept_unmap()
- * raises the generation before it looks for announcements. So one of the two always sees the other.
+ * INVARIANT: before an entry a CPU announces the EPT (guest_ept) first, and then looks at the
+ * generation. ept_unmap() raises the generation first, and then looks for announcements. So one of
+ * the two always sees the other.
  */
 #include "vmx/ept_flush.h"
 #include "vmx/caps.h"
@@ -36,7 +38,7 @@ static void invvpid(uint64_t type, uint16_t vpid)
         vmcs_failed("INVVPID", vpid);
 }
 
-void vpid_flush(uint16_t vpid)
+void ept_flush_vpid(uint16_t vpid)
 {
     invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, vpid);
 }
@@ -54,7 +56,7 @@ void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
     atomic_store(&this_vmx_cpu()->guest_generation, generation);
 }
 
-/* Is that CPU past the point where it could still use an entry older than `generation`? */
+/* True: that CPU uses no entry older than `generation`: it is out of the guest, or invalidated. */
 static bool is_clean(struct cpu *other, const struct ept *ept, uint64_t generation)
 {
     struct vmx_cpu *cpu = vmx_cpu(other);

@@ -15,9 +15,9 @@
 
 struct ept {
     struct radix tree;
-    struct spinlock lock; /* for changes of the tree */
-    uint64_t generation;  /* counts the times that something was taken out */
-    void *apic_page;
+    struct spinlock lock; /* held for changes of the tree; walks need no lock */
+    uint64_t generation;  /* counts removals of entries */
+    void *apic_page;      /* ept_apic_page(), or NULL */
 };
 /* EPTP: SDM "Extended-Page-Table Pointer (EPTP)" */
 static inline uint64_t ept_pointer(const struct ept *ept)
@@ -26,11 +26,14 @@ static inline uint64_t ept_pointer(const struct ept *ept)
            ptr_hpa(ept->tree.root).v;
 }
 
-/* The tables of `ept` lost an entry: no CPU goes on with what it had cached of it. */
+/* The tables of `ept` have lost an entry, and `generation` is raised. When this returns, no CPU
+ * uses what it had cached of the entry. It waits for other CPUs, so no lock is held that an exit
+ * handler takes. */
 void ept_flush(struct ept *ept);
-/* Drop what this CPU has cached of `ept`, which is at `generation` now; *seen becomes that. */
+/* Invalidate what this CPU has cached of `ept`; *seen becomes `generation`, read before. */
 void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation);
-/* Before each entry: announce that this CPU uses `ept`, and drop what has become stale since *seen. */
+/* Before each entry: announce that this CPU uses `ept`, then invalidate if entries were
+ * removed since *seen. atomic_store() is a full barrier: the look stays behind the announcement. */
 static inline void ept_flush_before_entry(struct vmx_cpu *cpu, struct ept *ept, uint64_t *seen)
 {
     atomic_store(&cpu->guest_ept, ept);
@@ -38,12 +41,13 @@ static inline void ept_flush_before_entry(struct vmx_cpu *cpu, struct ept *ept, 
     if (__builtin_expect(*seen != generation, 0))
         ept_flush_here(ept, seen, generation);
 }
-/* After each exit. */
+/* After each exit. Release: all accesses of the guest come before another CPU sees the NULL. */
 static inline void ept_out_of_guest(struct vmx_cpu *cpu)
 {
     __atomic_store_n(&cpu->guest_ept, NULL, __ATOMIC_RELEASE);
 }
-void ept_flush_all(void); /* this CPU, everything */
-void vpid_flush(uint16_t vpid);
+/* This CPU: every EPT and every VPID; one VPID. */
+void ept_flush_all(void);
+void ept_flush_vpid(uint16_t vpid);
 /* The page that the APIC-access address names, made at the first call. -ENOMEM. */
 MUST_CHECK int ept_apic_page(struct ept *ept, hpa_t *page);

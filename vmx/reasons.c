@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers that the CPU answers with, in words: why a VM exit came, why an instruction failed.
- * From: vmx/reasons.h.   To: vmx/vmx_bits.h (EXIT_REASONS).
+ * Two numbers of the CPU in words: the reason of a VM exit, and the error of a VMX instruction.
+ * From: vmx/vmcs.c (vm_instruction_error), vmx/show/dump.c (exit_reason_name).
+ * To: vmx/vmx_bits.h (EXIT_REASONS).
  * Spec: SDM Appendix C "VMX Basic Exit Reasons", "VM Instruction Error Numbers".
  */
 #include "vmx/reasons.h"

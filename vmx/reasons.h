@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The numbers that the CPU answers with, in words: why a VM exit came, why an instruction failed.
- * From: vmx/vmcs.c, vmx/run/run.c, vmx/show/dump.c, guest/life/report.c, monitor/cmd/.   To: vmx/reasons.c.
+ * Two numbers of the CPU in words: the reason of a VM exit, and the error of a VMX instruction.
+ * From: vmx/vmcs.c, vmx/run/run.c, vmx/show/dump.c, guest/life/report.c,
+ * monitor/cmd/.   To: vmx/reasons.c.
  * Spec: SDM Appendix C "VMX Basic Exit Reasons", "VM Instruction Error Numbers".
  */
 #pragma once

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The questions that vmx/ asks of the virtual PC: the only calls of vmx/ that go up. guest/ answers them,
- * each in the file that stands above it. All are called by the CPU that runs the vCPU, with its VMCS
- * current, outside of any lock.
- * From: vmx/run/run.c and vmx/exit/ (an exit has to be answered), vmx/vcpu/inject.c (interrupts without APICv).
+ * All calls of vmx/ that go up: questions to the virtual PC. guest/ answers them, each in the file
+ * that stands above it. The CPU that runs the vCPU makes the call, with the VMCS of v current, and
+ * without a lock.
+ * From: vmx/run/run.c and vmx/exit/ (an exit needs an answer), vmx/vcpu/inject.c
+ * (interrupts without APICv).
  * To: guest/pc/, guest/life/.
  */
 #pragma once
@@ -12,58 +13,59 @@
 enum exit_action {
     RESUME_SAME, /* enter again at the same RIP */
     RESUME_NEXT, /* step over the instruction first */
-    STOP_VM,     /* this vCPU does not run any further; its VM has been told why */
+    STOP_VM,     /* v does not run any further; its VM knows the reason */
 };
 
-/* One port access; string instructions arrive here as one call per element. */
+/* One port access; a string instruction makes one call per element. */
 struct pio {
     uint16_t port;
     uint8_t width; /* 1, 2 or 4 bytes */
     bool in;
-    uint32_t value; /* to write, or the answer */
+    uint32_t value; /* what an OUT writes; what an IN reads */
 };
-/* guest/pc/pio.c */
+/* guest/pc/pio.c: the device that owns the port. */
 enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio);
 
 /* guest/pc/mmio.c: EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. */
 enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification);
-/* guest/pc/mmio.c: guest memory by linear address, with the guest's paging. -EFAULT: #PF was injected. */
+/* guest/pc/mmio.c: copy by linear address, with the guest's paging. -EFAULT: #PF is injected. */
 MUST_CHECK int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
                                  bool to_guest);
 
 /* guest/life/hypercall.c: VMCALL. */
 enum exit_action vcpu_on_vmcall(struct vcpu *v);
 
-/* guest/life/step.c: one instruction was executed under vcpu_debug_arm(); RIP is behind it already. */
+/* guest/life/step.c: one instruction was executed under vcpu_debug_arm(); RIP is behind it. */
 enum exit_action vcpu_on_step(struct vcpu *v);
 enum debug_event {
     DEBUG_STEP,
-    DEBUG_INT3,     /* RIP is at it */
-    DEBUG_REGISTER, /* DR n; behind a data access, before an instruction */
-    DEBUG_CRASH,    /* the next would be the end of its VM */
+    DEBUG_INT3,     /* RIP is at the INT3 */
+    DEBUG_REGISTER, /* DR n; RIP is behind a data access, but at an instruction */
+    DEBUG_CRASH,    /* without a debugger the VM would end now */
 };
-/* guest/life/control.c: v has come to an event that a debugger may have asked for. RESUME_SAME: none has. */
+/* guest/life/control.c: an event that a debugger may have asked for. RESUME_SAME: none has. */
 enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned n);
 
-/* guest/life/run.c: HLT with RFLAGS.IF = 0, which only an NMI or an INIT ends. RESUME_NEXT: halt; STOP_VM: no
- * vCPU of the VM is left that could send one. */
+/* guest/life/run.c: HLT with RFLAGS.IF = 0, which only an NMI or an INIT ends. RESUME_NEXT: halt.
+ * STOP_VM: no vCPU of the VM is left that could send one. */
 enum exit_action vcpu_on_dead_halt(struct vcpu *v);
-/* guest/life/run.c: v cannot go on (triple fault, impossible state, failed entry); its VM ends, for `why`. */
+/* guest/life/run.c: v cannot go on, for the reason `why`: its VM ends. */
 void vcpu_on_crash(struct vcpu *v, const char *why);
 
 /* guest/pc/vlapic.c: an MSR that vmx/exit/msr.c does not know. -ENOENT: no such MSR (#GP). */
 MUST_CHECK int vcpu_on_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
 MUST_CHECK int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
-/* guest/pc/vlapic.c: a trap-like write to the virtual-APIC page; the value is in v->vapic already. */
+/* guest/pc/vlapic.c: a write to the virtual-APIC page, after which v->vapic has the value. */
 void apic_on_write(struct vcpu *v, uint32_t offset);
-/* guest/pc/vlapic.c: v took an INIT: its local APIC goes to the state that the SDM describes in "Local APIC
- * State After Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
+/* guest/pc/vlapic.c: v took an INIT. Its local APIC goes to the state of SDM "Local APIC State
+ * After Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
 void apic_on_init(struct vcpu *v);
 /* guest/pc/vlapic_irq.c: EOI of a vector with its EOI-exit bit set. */
 void apic_on_eoi(struct vcpu *v, uint8_t vector);
 /* guest/pc/vlapic_timer.c: v->timer_deadline has passed: set the next, or 0. */
 void apic_on_timer(struct vcpu *v);
-/* guest/pc/vlapic_irq.c: without APICv, the highest vector that the software local APIC lets through now, -1:
- * none; and: it has been injected (IRR -> ISR). PIR has been taken into v->irr before. */
+/* guest/pc/vlapic_irq.c, without APICv, after PIR was taken into v->irr: the highest vector that
+ * the software local APIC lets through now, -1: none. */
 int apic_next_irq(struct vcpu *v);
+/* guest/pc/vlapic_irq.c: that vector was injected: IRR -> ISR. */
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instructions that work on a VMCS as a whole. VMfail is a bug of ours, and panics with its reason.
- * From: vmx/vcpu/vcpu.c (a vCPU is made, loaded, unloaded), vmx/run/init.c (VMXON).   To: vmx/caps.c (revision).
- * Spec: SDM "Virtual Machine Control Structures", "Software Use of Virtual-Machine Control Structures",
- * "VMX Instruction Reference".
+ * The instructions that work on a VMCS as a whole. A VMfail is a bug of Hamlet's own, so it panics
+ * with the CPU's reason.
+ * From: vmx/vcpu/vcpu.c (a vCPU is made, loaded, unloaded), vmx/run/init.c (VMXON).
+ * To: vmx/caps.c (caps_revision), vmx/reasons.c (the reason in words).
+ * Spec: SDM "Virtual Machine Control Structures", "Software Use of Virtual-Machine Control
+ * Structures", "VMX Instruction Reference".
  */
 #include "vmx/vmcs.h"
 #include "vmx/caps.h"
@@ -14,14 +16,11 @@
 
 void vmcs_failed(const char *instruction, uint64_t operand)
 {
-    uint32_t number = 0;
-    if (this_vmx_cpu()->vcpu) {
-        uint64_t error = 0;
+    uint64_t error = 0;
+    /* Only a current VMCS has the error field. Not vmread(), whose failure would end here again. */
+    if (this_vmx_cpu()->vcpu)
         asm volatile("vmread %1, %0" : "=r"(error) : "r"((uint64_t)VM_INSTRUCTION_ERROR));
-        number = (uint32_t)error;
-    }
-    panic("%s 0x%llx fails: %s", instruction, (unsigned long long)operand,
-          vm_instruction_error(number));
+    panic("%s 0x%lx fails: %s", instruction, operand, vm_instruction_error((uint32_t)error));
 }
 
 struct vmcs *vmcs_alloc(void)
@@ -32,29 +31,16 @@ struct vmcs *vmcs_alloc(void)
     return vmcs;
 }
 
-void vmcs_clear(struct vmcs *vmcs)
-{
-    uint64_t address = ptr_hpa(vmcs).v;
-    bool failed;
-    asm volatile("vmclear %1" : "=@ccbe"(failed) : "m"(address) : "memory");
-    if (failed)
-        vmcs_failed("VMCLEAR", address);
-}
+/* The operand of these instructions is the address of a VMCS, in memory. */
+#define EXECUTE(instruction, name, vmcs)                                                           \
+    do {                                                                                           \
+        uint64_t address = ptr_hpa(vmcs).v;                                                        \
+        bool failed;                                                                               \
+        asm volatile(instruction " %1" : "=@ccbe"(failed) : "m"(address) : "memory");              \
+        if (failed)                                                                                \
+            vmcs_failed(name, address);                                                            \
+    } while (0)
 
-void vmcs_make_current(struct vmcs *vmcs)
-{
-    uint64_t address = ptr_hpa(vmcs).v;
-    bool failed;
-    asm volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(address) : "memory");
-    if (failed)
-        vmcs_failed("VMPTRLD", address);
-}
-
-void vmcs_enter_operation(struct vmcs *region)
-{
-    uint64_t address = ptr_hpa(region).v;
-    bool failed;
-    asm volatile("vmxon %1" : "=@ccbe"(failed) : "m"(address) : "memory");
-    if (failed)
-        vmcs_failed("VMXON", address);
-}
+void vmcs_clear(struct vmcs *vmcs) { EXECUTE("vmclear", "VMCLEAR", vmcs); }
+void vmcs_make_current(struct vmcs *vmcs) { EXECUTE("vmptrld", "VMPTRLD", vmcs); }
+void vmcs_enter_operation(struct vmcs *region) { EXECUTE("vmxon", "VMXON", region); }

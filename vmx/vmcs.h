@@ -13,7 +13,7 @@
 #include "vmx/vmx_bits.h"
 
 struct vmcs {
-    uint32_t revision; /* the rest is the CPU's own business */
+    uint32_t revision; /* the rest has a format that only the CPU knows */
 };
 
 void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
@@ -47,8 +47,7 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
 }
 #endif
 
-/* VMCLEAR writes back what the CPU keeps and forgets the launch; VMPTRLD makes it current here. */
-void vmcs_clear(struct vmcs *vmcs);
-void vmcs_make_current(struct vmcs *vmcs);
-MUST_CHECK struct vmcs *vmcs_alloc(void);       /* NULL: no memory */
+MUST_CHECK struct vmcs *vmcs_alloc(void);  /* NULL: no memory */
+void vmcs_clear(struct vmcs *vmcs);        /* VMCLEAR: to memory; the next entry is a VMLAUNCH */
+void vmcs_make_current(struct vmcs *vmcs); /* VMPTRLD: vmread() and vmwrite() mean this one */
 void vmcs_enter_operation(struct vmcs *region); /* VMXON, with a region of this CPU */

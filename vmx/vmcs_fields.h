@@ -2,7 +2,7 @@
 /*
  * The fields of the VMCS, in the order of the manual's tables, once: the enum, the names for dumps
  * and messages, and the unit test (tests/unit/test_vmcs_fields.c) are all made from this list.
- * From: vmx/vmcs.c (what is written when a vCPU is made).   To: vmx/vmx_bits.h (what is in them).
+ * From: vmx/vmcs.h (vmread, vmwrite).   To: lib/bits.h.
  * Spec: SDM Appendix B "Field Encoding in VMCS".
  */
 #pragma once
@@ -196,7 +196,10 @@ enum vmcs_field {
 
 /* The eight segment registers have four fields each, at this distance, in this order. */
 enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
-#define VMCS_SELECTOR(s)      ((enum vmcs_field)(GUEST_ES_SELECTOR + 2 * (s)))
-#define VMCS_LIMIT(s)         ((enum vmcs_field)(GUEST_ES_LIMIT + 2 * (s)))
-#define VMCS_ACCESS_RIGHTS(s) ((enum vmcs_field)(GUEST_ES_ACCESS_RIGHTS + 2 * (s)))
-#define VMCS_BASE(s)          ((enum vmcs_field)(GUEST_ES_BASE + 2 * (s)))
+#define VMCS_SELECTOR(s)        ((enum vmcs_field)(GUEST_ES_SELECTOR + 2 * (s)))
+#define VMCS_LIMIT(s)           ((enum vmcs_field)(GUEST_ES_LIMIT + 2 * (s)))
+#define VMCS_ACCESS_RIGHTS(s)   ((enum vmcs_field)(GUEST_ES_ACCESS_RIGHTS + 2 * (s)))
+#define VMCS_BASE(s)            ((enum vmcs_field)(GUEST_ES_BASE + 2 * (s)))
+/* The four PDPTEs, and the four parts of the EOI-exit bitmap, lie side by side too. */
+#define VMCS_PDPTE(i)           ((enum vmcs_field)(GUEST_PDPTE0 + 2 * (i)))
+#define VMCS_EOI_EXIT_BITMAP(i) ((enum vmcs_field)(EOI_EXIT_BITMAP_0 + 2 * (i)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VM-execution controls, exit reasons and exit qualifications, bit by bit.
- * From: vmx/vmcs_fields.h (the fields that hold them).   To: vmx/caps.c (which of them we want, and why).
+ * From: vmx/caps.h, vmx/vmcs.h, monitor/explain/vmx.c.   To: arch/x86.h (the bits of DR6 and CR0).
  * Spec: SDM "Virtual Machine Control Structures", Appendix A "VMX Capability Reporting Facility",
  * Appendix C "VMX Basic Exit Reasons".
  */
@@ -82,8 +82,6 @@
 
 /* SDM "Basic VMX Information": IA32_VMX_BASIC */
 #define VMX_BASIC_REVISION          BITS(30, 0)
-#define VMX_BASIC_SIZE              BITS(44, 32)
-#define VMX_BASIC_MEMTYPE           BITS(53, 50)
 #define VMX_BASIC_TRUE_CONTROLS     BIT(55)
 
 /* SDM "Miscellaneous Data": IA32_VMX_MISC */
@@ -91,7 +89,6 @@
 
 /* SDM "VPID and EPT Capabilities": IA32_VMX_EPT_VPID_CAP */
 #define EPT_CAP_WALK_4              BIT(6)
-#define EPT_CAP_UC                  BIT(8)
 #define EPT_CAP_WB                  BIT(14)
 #define EPT_CAP_2M                  BIT(16)
 #define EPT_CAP_1G                  BIT(17)
@@ -125,7 +122,8 @@
 #define EXIT_REASON_BASIC           BITS(15, 0, "BASIC", "the reason", EXIT_REASONS(VALUE))
 #define EXIT_REASON_ENTRY_FAILURE   BIT(31, "ENTRY", "the entry itself failed")
 
-/* SDM "VM-Exit Interruption Information", "IDT-Vectoring Information", "VM-Entry Interruption Information" */
+/* SDM "VM-Exit Interruption Information", "IDT-Vectoring Information", and "VM-Entry
+ * Interruption Information" */
 #define EVENT_VECTOR                BITS(7, 0, "VECTOR", "vector")
 #define EVENT_TYPE                  BITS(10, 8, "TYPE", "what kind of event", \
                                          "0:external interrupt|2:NMI|3:hardware exception|" \
@@ -134,8 +132,6 @@
 #define     EVENT_NMI               2
 #define     EVENT_EXCEPTION         3 /* hardware exception */
 #define     EVENT_SOFT_INTERRUPT    4 /* INT n */
-#define     EVENT_PRIV_EXCEPTION    5 /* INT1 */
-#define     EVENT_SOFT_EXCEPTION    6 /* INT3, INTO */
 #define EVENT_ERROR_CODE            BIT(11, "ERR", "it has an error code")
 #define EVENT_NMI_UNBLOCKED         BIT(12, "IRET", "IRET had unblocked NMIs") /* VM exits only */
 #define EVENT_VALID                 BIT(31, "VALID", "there is one")
@@ -148,8 +144,6 @@
 #define ACTIVITY_STATE              BITS(31, 0, "STATE", "activity state", \
                                          "0:active|1:HLT|2:shutdown|3:wait for SIPI")
 #define     ACTIVITY_ACTIVE         0
-#define     ACTIVITY_HLT            1
-#define     ACTIVITY_SHUTDOWN       2
 #define     ACTIVITY_WAIT_SIPI      3
 #define PENDING_DEBUG_BS            BIT(14)
 /* SDM "Guest Interrupt Status" */
@@ -219,14 +213,13 @@
 #define QUAL_EPT_LINEAR             BIT(8, "FINAL", "who wanted the address", \
                                         "0:the walk of the guest's page tables|1:the access itself")
 #define QUAL_EPT_NMI_UNBLOCKED      BIT(12, "IRET", "NMIs had been unblocked by IRET")
-/* SDM "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses" */
+/* SDM "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical
+ * Accesses" */
 #define QUAL_APIC_OFFSET            BITS(11, 0, "OFFSET", "in the APIC page")
 #define QUAL_APIC_TYPE              BITS(15, 12, "TYPE", "access", \
                                          "0:read|1:write|2:fetch|3:during event delivery")
 #define     APIC_LINEAR_READ        0
 #define     APIC_LINEAR_WRITE       1
-#define     APIC_LINEAR_FETCH       2
-#define     APIC_LINEAR_DELIVERY    3
 
 /* SDM Appendix C "VMX Basic Exit Reasons" */
 #define EXIT_REASONS(F)                                                                            \

@@ -5,6 +5,7 @@
  * From: guest/assign/vmsi.c, guest/assign/vmsix.c.
  * To: vtd/intremap.c (the entry), vmx/run/post.c vcpu_post() (a remapped one reaches its vCPU),
  * guest/pc/vlapic_dest.c vlapic_match() (which vCPUs a message names).
+ * Hot: every interrupt of a device that is not posted.
  * Spec: VT-d "Interrupt Remapping Table", "MSI and MSI-X Register Programming"; SDM "Message
  * Address Register Format", "Message Data Register Format".
  */

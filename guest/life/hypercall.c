@@ -3,6 +3,7 @@
  * Hypercalls: what a guest asks of Hamlet by VMCALL.
  * From: vmx/run/run.c (vcpu_on_vmcall).   To: guest/assign/dma.c (pages of dma=pv), vtd/fault.c.
  * Contract: lib/hypercall.h.
+ * Hot: every VMCALL.
  */
 #include "arch/layout.h"
 #include "guest/assign/assign.h"

@@ -46,8 +46,8 @@ static unsigned vms_up(void)
 
 static struct vm_census take_census(void)
 {
-    return (struct vm_census){page_free_count(), vtd_irte_count(), vtd_domains_used(),
-                              irq_count(),       vpid_count(),     sched_load(),
+    return (struct vm_census){page_free_count(), vtd_irte_count(),  vtd_domains_used(),
+                              irq_count(),       vcpu_vpid_count(), sched_load(),
                               vms_up()};
 }
 

@@ -2,7 +2,7 @@
 /*
  * The CPU that a guest is shown has no VMX, and what it is not shown it does not have: instructions
  * and registers of that kind fault as on such a CPU, and the VM goes on.
- * To: vmx/run/run.c (exit_undefined), vmx/exit/cr.c, vmx/exit/msr.c, vmx/exit/cpuid.c.
+ * To: vmx/run/run.c (inject_ud), vmx/exit/cr.c, vmx/exit/msr.c, vmx/exit/cpuid.c.
  * Spec: SDM "Changes to Instruction Behavior in VMX Non-Root Operation", "Control Registers".
  */
 #include "arch/msr.h"

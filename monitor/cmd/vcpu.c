@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * vcpu: registers and VMCS of a virtual CPU. inject: an event for it.
- * From: monitor/term/command.c.   To: vmx/show/show.c, guest/life/control.c (vm_visit).
+ * From: monitor/term/command.c.   To: vmx/show/dump.c, guest/life/control.c (vm_visit).
  */
 #include "arch/apic.h"
 #include "guest/life/life.h"

@@ -2,7 +2,7 @@
 /*
  * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
  * description, and where each is kept while the vCPU is stopped.
- * From: monitor/gdb/gdb.c.   To: vmx/show/show.c, vmx/vcpu/state.c.
+ * From: monitor/gdb/gdb.c.   To: vmx/show/dump.c, vmx/vcpu/state.c.
  * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
  */
 #include "arch/x86.h"

@@ -76,7 +76,7 @@ MUTANTS = [
        "    atomic_store(&d->control, (old & ~mask) | value);\n")]),
     ("NDST stays behind when it migrates",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_SN | PI_NV;"),
-      (PID, " | destination(apic_id, x2apic);", ";")]),
+      (PID, " | FIELD_SET(PI_NDST, apic_id);", ";")]),
     ("a stopped one is still notified",
      [(SCHED, "    posted_to_ready(v->pi_desc);\n    spin_lock(&q->lock);\n    q->load--;",
        "    spin_lock(&q->lock);\n    q->load--;")]),

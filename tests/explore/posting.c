@@ -230,8 +230,9 @@ UNUSED_EXIT(exit_cr_access)
 UNUSED_EXIT(exit_io_instruction)
 UNUSED_EXIT(exit_ept_violation)
 UNUSED_EXIT(exit_exception_nmi)
-UNUSED_EXIT(exit_interrupt_window)
-UNUSED_EXIT(exit_nmi_window)
+UNUSED_EXIT(exit_window)
+UNUSED_EXIT(inject_ud)
+UNUSED_EXIT(inject_gp)
 UNUSED_EXIT(exit_apic_access)
 UNUSED_EXIT(exit_apic_write)
 UNUSED_EXIT(exit_virtualized_eoi)
@@ -248,18 +249,13 @@ void apic_on_init(struct vcpu *v) { (void)v; }
 void vcpu_reset(struct vcpu *v) { (void)v; }
 void vcpu_dump(const struct vcpu *v) { (void)v; }
 void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
-void vcpu_inject(struct vcpu *v, uint8_t vector) { (void)v, (void)vector; }
-void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t code)
-{
-    (void)v, (void)vector, (void)code;
-}
 void inject_again(struct vcpu *v) { (void)v; }
 void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
 {
     (void)ept;
     *seen = generation;
 }
-void vpid_flush(uint16_t vpid) { (void)vpid; }
+void ept_flush_vpid(uint16_t vpid) { (void)vpid; }
 hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2) { return (void)b, (void)x2, hpa(0); }
 int ept_apic_page(struct ept *ept, hpa_t *page) { return (void)ept, (void)page, -ENOMEM; }
 int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type)

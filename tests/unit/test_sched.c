@@ -349,7 +349,7 @@ static void run_until_stopped(unsigned cpu)
     if (!take_next(cpu))
         return;
     if (atomic_load(&w.current[cpu]->requests) & VCPU_REQUEST_STOP) {
-        after_stop(w.current[cpu]);
+        vcpu_leave(w.current[cpu], VCPU_STOPPED);
         w.current[cpu] = NULL;
     }
 }
@@ -410,7 +410,7 @@ TEST(init_and_startup)
     assert_int_equal(v->requests & VCPU_REQUEST_SIPI, 0);
     vcpu_init_signal(v);
     vcpu_sipi(v, 12); /* before its CPU has taken the INIT: counts */
-    after_init(v);
+    vcpu_leave(v, VCPU_WAIT_SIPI);
     assert_int_equal(v->state, VCPU_READY);
     assert_int_equal(v->requests & (VCPU_REQUEST_SIPI | VCPU_REQUEST_INIT), VCPU_REQUEST_SIPI);
     assert_int_equal(v->sipi_vector, 12);

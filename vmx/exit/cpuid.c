@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The CPU that a guest sees: this one, less what is not carried, by an explicit list. What no row lets
- * through is 0. The answers are prepared once, because CPUID itself may be slow (it exits, if Hamlet is
- * itself a guest); only what depends on the moment is filled in at the exit.
- * From: vmx/run/run.c (exit table).   To: vmx/exit/cr.c (CR4 follows what is offered here), exit_msr.c.
- * Spec: SDM "CPUID-CPU Identification"; "Determination of Hypervisor Presence" is a convention, not SDM.
+ * The CPU that a guest sees: the host's CPU less what Hamlet does not carry, by an explicit
+ * list. A bit that no row lets through is 0. The answers are prepared once, because CPUID itself
+ * may be slow: it exits if Hamlet runs under another hypervisor. An exit adds only what depends
+ * on the moment.
+ * From: vmx/run/run.c (exit table), vmx/run/init.c (cpuid_init).
+ * To: vmx/vcpu/registers.c (XSETBV), vmx/caps.h (CR4 follows what is offered here).
+ * Hot: kernels execute CPUID to serialize.
+ * Spec: SDM "CPUID-CPU Identification"; "Determination of Hypervisor Presence" is a
+ * convention, not SDM.
  */
 #include "vmx/exit/exit.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/inject.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vmcs.h"
-#include "arch/msr.h"
 #include "arch/time.h"
 
 #define ALL                 UINT32_MAX
@@ -29,10 +32,12 @@
 #define L1_ECX_AVX          BIT(28)
 #define L1_EBX_APIC_ID      BITS(31, 24)
 #define L1_EBX_CPU_COUNT    BITS(23, 16)
-#define XCR0_AVX            BIT(2)
-#define XCR0_AVX512         BITS(7, 5)
 /* Leaf 4 */
 #define L4_EAX_SHARING      (BITS(31, 26) | BITS(25, 14))
+/* Bits of CR4 that Hamlet itself does not use */
+#define CR4_VME_PVI         BITS(1, 0)
+#define CR4_TSD             BIT(2)
+#define CR4_PCE             BIT(8)
 /* Leaf 7 */
 #define L7_EBX_AVX512       (BITS(17, 16) | BIT(28) | BITS(31, 30))
 #define L7_EBX_INVPCID      BIT(10)
@@ -58,7 +63,7 @@ static const struct cpuid_row {
     {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
     {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
     {0x7, {NONE, BIT(0) | BIT(3) | BIT(5) | BIT(8), 0, 0}, "FSGSBASE BMI1 AVX2 BMI2"},
-    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "tells kernels that nobody has moved the TSC"},
+    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "tells kernels that the TSC was not moved"},
     {0x7, {NONE, BIT(7) | BIT(20), 0, 0}, "SMEP SMAP: their bits of CR4 are the guest's"},
     {0x7, {NONE, BIT(9) | L7_EBX_INVPCID | BIT(13), 0, 0}, "REP MOVSB, INVPCID, no FPU CS/DS"},
     {0x7,
@@ -77,7 +82,7 @@ static const struct cpuid_row {
     {0x80000008, {BITS(15, 0), NONE, NONE, NONE}, "widths of addresses"},
 };
 
-/* Which CR4 bit needs which feature: {leaf 1 or 7, register} */
+/* The prepared answers, of leaves 0... and 0x80000000... */
 static struct cpuid_regs basic[BASIC_COUNT], extended[EXTENDED_COUNT];
 
 static struct cpuid_regs *answer_of(uint32_t leaf)
@@ -89,9 +94,9 @@ static struct cpuid_regs *answer_of(uint32_t leaf)
     return NULL;
 }
 
-/* A kernel without a PIT has nothing to measure its TSC with. What the CPU itself says may be wrong (if
- * this is an emulator), so the answer is what Hamlet measured. The "crystal" is the clock of the local
- * APIC's timer: here that is the TSC, too. */
+/* A kernel without a PIT cannot measure its TSC. The CPU's own answer may be wrong (on an
+ * emulator), so the guest gets the frequency that Hamlet measured. The "crystal" is the clock of
+ * the local APIC's timer, which is the TSC here. */
 static void frequencies_fill(void)
 {
     uint32_t mhz = (uint32_t)(time_tsc_khz() / 1000);
@@ -131,15 +136,14 @@ static void cr4_derive(void)
         const uint32_t *reg;
         uint32_t feature;
     } needs[] = {
-        {BITS(1, 0), &basic[1].edx, BIT(1)}, /* VME, PVI */
-        {BIT(2), &basic[1].edx, BIT(4)},     /* TSD */
-        {CR4_DE, &basic[1].edx, BIT(2)},          {CR4_PSE, &basic[1].edx, BIT(3)},
-        {CR4_PAE, &basic[1].edx, BIT(6)},         {CR4_PGE, &basic[1].edx, BIT(13)},
-        {BIT(8), &basic[1].edx, BIT(0)}, /* PCE: RDPMC is #GP anyway */
-        {CR4_MCE, &basic[1].edx, BIT(7)},         {CR4_OSFXSR, &basic[1].edx, BIT(24)},
-        {CR4_OSXMMEXCPT, &basic[1].edx, BIT(25)}, {CR4_FSGSBASE, &basic[7].ebx, BIT(0)},
-        {CR4_PCIDE, &basic[1].ecx, BIT(17)},      {CR4_OSXSAVE, &basic[1].ecx, BIT(26)},
-        {CR4_SMEP, &basic[7].ebx, BIT(7)},        {CR4_SMAP, &basic[7].ebx, BIT(20)},
+        {CR4_VME_PVI, &basic[1].edx, BIT(1)},  {CR4_TSD, &basic[1].edx, BIT(4)},
+        {CR4_DE, &basic[1].edx, BIT(2)},       {CR4_PSE, &basic[1].edx, BIT(3)},
+        {CR4_PAE, &basic[1].edx, BIT(6)},      {CR4_PGE, &basic[1].edx, BIT(13)},
+        {CR4_PCE, &basic[1].edx, BIT(0)},      {CR4_MCE, &basic[1].edx, BIT(7)},
+        {CR4_OSFXSR, &basic[1].edx, BIT(24)},  {CR4_OSXMMEXCPT, &basic[1].edx, BIT(25)},
+        {CR4_FSGSBASE, &basic[7].ebx, BIT(0)}, {CR4_PCIDE, &basic[1].ecx, BIT(17)},
+        {CR4_OSXSAVE, &basic[1].ecx, BIT(26)}, {CR4_SMEP, &basic[7].ebx, BIT(7)},
+        {CR4_SMAP, &basic[7].ebx, BIT(20)},
     };
     for (unsigned i = 0; i < ARRAY_COUNT(needs); i++)
         if (*needs[i].reg & needs[i].feature)
@@ -162,20 +166,17 @@ void cpuid_init(void)
     cr4_derive();
 }
 
-/* Subleaf 0 asks with the guest's XCR0 in the CPU, so "size for what is enabled" is right. */
+/* EBX of subleaf 0 is the size of the enabled state: right, as the guest's XCR0 is in the CPU. */
 static struct cpuid_regs leaf_xsave(uint32_t subleaf)
 {
-    struct cpuid_regs host = {0}, none = {0};
-    if (!vmx_caps.xcr0 || subleaf > 7)
-        return none;
-    if (subleaf > 1 && !(vmx_caps.xcr0 & BIT(subleaf)))
-        return none;
-    host = cpuid(0xd, subleaf);
+    if (!vmx_caps.xcr0 || subleaf > 7 || (subleaf > 1 && !(vmx_caps.xcr0 & BIT(subleaf))))
+        return (struct cpuid_regs){0};
+    struct cpuid_regs host = cpuid(0xd, subleaf);
     if (subleaf == 0) {
         host.eax = LO32(vmx_caps.xcr0);
         host.edx = HI32(vmx_caps.xcr0);
     } else if (subleaf == 1) {
-        /* XSAVEC, so EBX says the size; no XSAVES: no IA32_XSS */
+        /* XSAVEC is offered, so EBX holds a size; XSAVES and IA32_XSS are not */
         host = (struct cpuid_regs){.eax = host.eax & (uint32_t)BITS(2, 0), .ebx = host.ebx};
     }
     return host;
@@ -189,38 +190,28 @@ static struct cpuid_regs leaf_caches(uint32_t subleaf)
     return r;
 }
 
-static void leaf_1_now(const struct vcpu *v, struct cpuid_regs *r)
-{
-    r->ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
-    if (vmread(GUEST_CR4) & CR4_OSXSAVE)
-        r->ecx |= L1_ECX_OSXSAVE;
-}
-
-/* "HamletHamlet", four letters to a register. */
-static struct cpuid_regs leaf_hypervisor(void)
-{
-    const uint32_t haml = 0x6c6d6148, etha = 0x61487465, mlet = 0x74656c6d;
-    return (struct cpuid_regs){LEAF_HYPERVISOR, haml, etha, mlet};
-}
-
 static struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid_regs none = {0};
+    const struct cpuid_regs none = {0};
     const struct cpuid_regs *prepared = answer_of(leaf);
+    if (!prepared && leaf == LEAF_HYPERVISOR) /* "HamletHamlet", four letters to a register */
+        return (struct cpuid_regs){LEAF_HYPERVISOR, 0x6c6d6148, 0x61487465, 0x74656c6d};
     if (!prepared)
-        return leaf == LEAF_HYPERVISOR ? leaf_hypervisor() : none;
+        return none;
     struct cpuid_regs r = *prepared;
     switch (leaf) {
     case 0x1:
-        leaf_1_now(v, &r);
+        r.ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
+        if (vmread(GUEST_CR4) & CR4_OSXSAVE)
+            r.ecx |= L1_ECX_OSXSAVE;
         break;
     case 0x4:
         return leaf_caches(subleaf);
     case 0x7:
         return subleaf == 0 ? r : none;
-    case 0xb:
+    case 0xb: /* the x2APIC id; no levels above the thread */
         r.ecx = subleaf & (uint32_t)BITS(7, 0);
-        r.edx = v->index; /* x2APIC id; no levels above */
+        r.edx = v->index;
         break;
     case 0xd:
         return leaf_xsave(subleaf);
@@ -239,25 +230,11 @@ enum exit_action exit_cpuid(struct vcpu *v)
     return RESUME_NEXT;
 }
 
-/* SDM "XSETBV-Set Extended Control Register": the combinations that are #GP. */
-static bool xcr0_is_valid(uint64_t value)
-{
-    if (!(value & BIT(0)) || (value & ~vmx_caps.xcr0))
-        return false;
-    if ((value & XCR0_AVX) && !(value & BIT(1)))
-        return false;
-    uint64_t avx512 = value & XCR0_AVX512;
-    return !avx512 || (avx512 == XCR0_AVX512 && (value & XCR0_AVX));
-}
-
 enum exit_action exit_xsetbv(struct vcpu *v)
 {
     const uint64_t *gpr = v->regs.gpr;
     uint64_t value = (uint64_t)LO32(gpr[RDX]) << 32 | LO32(gpr[RAX]);
-    if (LO32(gpr[RCX]) != 0 || !xcr0_is_valid(value)) {
-        vcpu_inject_error(v, VECTOR_GP, 0);
-        return RESUME_SAME;
-    }
-    registers_set_xcr0(v, value);
+    if (LO32(gpr[RCX]) != 0 || registers_set_xcr0(v, value) < 0)
+        return inject_gp(v);
     return RESUME_NEXT;
 }

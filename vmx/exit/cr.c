@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control registers. The guest changes most bits without an exit; those that stay the host's (CR0.NE,
- * CR0.CD and NW, CR4.VMXE and what we do not offer) are shadowed, and a change of them comes here.
- * From: vmx/run/run.c (exit table).   To: vmx/vcpu/inject.c (#GP, as the hardware has it).
- * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4", "MOV-Move to/from Control Registers",
- * "Checks on Guest Control Registers, Debug Registers, and MSRs".
+ * Control registers. The guest changes most bits without an exit. The bits that stay the host's
+ * (CR0.NE, CD and NW, CR4.VMXE, and features that are not offered) are shadowed, and a change of
+ * one of them exits.
+ * From: vmx/run/run.c (exit table).
+ * To: vmx/vcpu/cr.c (value and shadow), vmx/vcpu/inject.c (#GP).
+ * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4", "MOV-Move to/from Control
+ * Registers", "Checks on Guest Control Registers, Debug Registers, and MSRs".
  */
 #include "vmx/exit/exit.h"
 #include "vmx/caps.h"
@@ -19,7 +21,9 @@
 #define PDPTE_P        BIT(0)
 #define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5) | BITS(63, 52))
 
-/* With EPT the four entries come out of the VMCS at VM entry. -EINVAL: #GP, a reserved bit. */
+/* In PAE paging the CPU keeps the four PDPTEs in registers, and with EPT a VM entry loads them from
+ * the VMCS. The CPU did not execute the MOV that exits, so they are read here. -EINVAL: #GP,
+ * because a reserved bit is set. */
 static int load_pdptes(struct vcpu *v)
 {
     gpa_t at = gpa(vmread(GUEST_CR3) & CR3_PAE_TABLE);
@@ -34,10 +38,8 @@ static int load_pdptes(struct vcpu *v)
         if ((entry[i] & PDPTE_P) && (entry[i] & PDPTE_RESERVED))
             return -EINVAL;
     }
-    vmwrite(GUEST_PDPTE0, entry[0]);
-    vmwrite(GUEST_PDPTE1, entry[1]);
-    vmwrite(GUEST_PDPTE2, entry[2]);
-    vmwrite(GUEST_PDPTE3, entry[3]);
+    for (unsigned i = 0; i < 4; i++)
+        vmwrite(VMCS_PDPTE(i), entry[i]);
     return 0;
 }
 
@@ -46,24 +48,17 @@ static bool in_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
     return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
 }
 
-/* PG changes under LME: SDM "Initializing IA-32e Mode". -EINVAL: #GP. */
-static int switch_long_mode(uint64_t cr0, uint64_t *efer)
+/* With EFER.LME a change of PG switches IA-32e mode: SDM "Initializing IA-32e Mode".
+ * -EINVAL: #GP. */
+static int switch_long_mode(bool paging, uint64_t *efer)
 {
     uint64_t entry = vmread(VM_ENTRY_CONTROLS);
     if (!(*efer & EFER_LME))
         return 0;
-    if (cr0 & CR0_PG) {
-        if (!(vmread(GUEST_CR4) & CR4_PAE) || (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L))
-            return -EINVAL;
-        *efer |= EFER_LMA;
-        entry |= ENTRY_GUEST_64BIT;
-    } else {
-        if (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L)
-            return -EINVAL;
-        *efer &= ~EFER_LMA;
-        entry &= ~ENTRY_GUEST_64BIT;
-    }
-    vmwrite(VM_ENTRY_CONTROLS, entry);
+    if ((vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L) || (paging && !(vmread(GUEST_CR4) & CR4_PAE)))
+        return -EINVAL;
+    *efer = paging ? *efer | EFER_LMA : *efer & ~EFER_LMA;
+    vmwrite(VM_ENTRY_CONTROLS, paging ? entry | ENTRY_GUEST_64BIT : entry & ~ENTRY_GUEST_64BIT);
     return 0;
 }
 
@@ -73,7 +68,7 @@ static int write_cr0_checked(struct vcpu *v, uint64_t value)
     if (HI32(value) || ((value & CR0_PG) && !(value & CR0_PE)) ||
         ((value & CR0_NW) && !(value & CR0_CD)) || (!(value & CR0_PG) && (cr4 & CR4_PCIDE)))
         return -EINVAL;
-    if (((old ^ value) & CR0_PG) && switch_long_mode(value, &efer) < 0)
+    if (((old ^ value) & CR0_PG) && switch_long_mode(value & CR0_PG, &efer) < 0)
         return -EINVAL;
     if (in_pae_paging(value, cr4, efer) && ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW)) &&
         load_pdptes(v) < 0)
@@ -87,7 +82,7 @@ static int write_cr4_checked(struct vcpu *v, uint64_t value)
 {
     uint64_t old = cr4_guest_view(), efer = vmread(GUEST_IA32_EFER), cr0 = vmread(GUEST_CR0);
     if (value & ~vmx_caps.guest_cr4)
-        return -EINVAL; /* VMXE too: this CPU shows no VMX */
+        return -EINVAL; /* VMXE too: no VMX is offered */
     if ((efer & EFER_LMA) && !(value & CR4_PAE))
         return -EINVAL;
     if (!(old & CR4_PCIDE) && (value & CR4_PCIDE) &&
@@ -116,7 +111,7 @@ static int cr8_access(struct vcpu *v, bool to, uint64_t *value)
 static int mov_to(struct vcpu *v, unsigned number, uint64_t value)
 {
     if (!(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT))
-        value = LO32(value); /* a 32-bit guest has no upper half */
+        value = LO32(value); /* outside of IA-32e mode registers have no upper half */
     switch (number) {
     case 0:
         return write_cr0_checked(v, value);
@@ -149,7 +144,7 @@ enum exit_action exit_cr_access(struct vcpu *v)
     case CR_ACCESS_TO:
         err = mov_to(v, number, vcpu_gpr(v, gpr));
         break;
-    case CR_ACCESS_FROM: /* of CR8 only; the others are read without an exit */
+    case CR_ACCESS_FROM: /* CR8 only; the guest reads the others without an exit */
         err = number == 8 ? cr8_access(v, false, &value) : -EINVAL;
         if (err == 0)
             vcpu_set_gpr(v, gpr, value);
@@ -161,11 +156,9 @@ enum exit_action exit_cr_access(struct vcpu *v)
         err = write_cr0_checked(v, lmsw_value(qualification));
         break;
     }
-    if (err < 0) {
-        vcpu_inject_error(v, VECTOR_GP, 0);
-        return RESUME_SAME;
-    }
-    if (number != 8)
-        vpid_flush(v->vpid); /* paging may have changed; the guest counts on an empty TLB then */
+    if (err < 0)
+        return inject_gp(v);
+    if (number != 8) /* paging may have changed, and then the guest relies on an empty TLB */
+        ept_flush_vpid(v->vpid);
     return RESUME_NEXT;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest touched what its EPT does not map, or not in that way.
+ * A guest accessed memory that its EPT does not map, or maps without that right.
  * From: vmx/run/run.c (exit table).   To: guest/pc/mmio.c (who owns the address?).
+ * Hot: the exit of every trapped memory access.
  * Spec: SDM "EPT Violations", "Exit Qualification for EPT Violations".
  */
 #include "vmx/exit/exit.h"
@@ -12,7 +13,7 @@ enum exit_action exit_ept_violation(struct vcpu *v)
     uint64_t qualification = vmread(EXIT_QUALIFICATION), at = vmread(GUEST_PHYSICAL_ADDRESS);
     hottest_count(&v->hottest[HOTTEST_GPA], at);
     v->exit.qualification = qualification;
-    /* The access was part of the IRET that ends an NMI handler, which will be executed again. */
+    /* An IRET that ends an NMI handler has unblocked NMIs, but will be executed again. */
     if ((qualification & QUAL_EPT_NMI_UNBLOCKED) && !v->event)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
     return vcpu_on_gpa(v, gpa(at), qualification);

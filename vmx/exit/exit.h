@@ -6,6 +6,7 @@
 #pragma once
 #include "vmx/upcalls.h"
 
+/* Called by the exit table, with the VMCS of v current. */
 enum exit_action exit_cpuid(struct vcpu *v);
 enum exit_action exit_xsetbv(struct vcpu *v);
 enum exit_action exit_rdmsr(struct vcpu *v);
@@ -15,8 +16,7 @@ enum exit_action exit_io_instruction(struct vcpu *v);
 enum exit_action exit_ept_violation(struct vcpu *v);
 enum exit_action exit_exception_nmi(struct vcpu *v);
 enum exit_action exit_external_interrupt(struct vcpu *v);
-enum exit_action exit_interrupt_window(struct vcpu *v);
-enum exit_action exit_nmi_window(struct vcpu *v);
+enum exit_action exit_window(struct vcpu *v);
 enum exit_action exit_apic_access(struct vcpu *v);
 enum exit_action exit_apic_write(struct vcpu *v);
 enum exit_action exit_virtualized_eoi(struct vcpu *v);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exits that are about interrupts and exceptions: a host interrupt that came while a guest ran, windows
- * that have opened, the trap-like exits of the virtual APIC, the few exceptions that are intercepted.
- * From: vmx/run/run.c (exit table).   To: arch/irq.c (irq_dispatch), guest/pc/vlapic.c (apic_on_write, apic_on_eoi).
+ * Exits about interrupts and exceptions: a host interrupt that came while a guest ran,
+ * windows that have opened, the trap-like exits of the virtual APIC, and the few exceptions
+ * that are intercepted.
+ * From: vmx/run/run.c (exit table).
+ * To: arch/irq.c (irq_dispatch), guest/pc/vlapic.c
+ * (apic_on_write), guest/pc/vlapic_irq.c (apic_on_eoi).
+ * Hot: the exit of every host interrupt.
  * Spec: SDM "VM-Exit Interruption Information", "Virtualizing Memory-Mapped APIC Accesses".
  */
 #include "vmx/exit/exit.h"
@@ -13,7 +17,8 @@
 #include "arch/trap.h"
 #include "arch/x86.h"
 
-/* "Acknowledge interrupt on exit": the vector is out of the local APIC already, its EOI is ours. */
+/* "Acknowledge interrupt on exit": the CPU has taken the vector out of the local APIC already, and
+ * irq_dispatch() sends the EOI. */
 enum exit_action exit_external_interrupt(struct vcpu *v)
 {
     (void)v;
@@ -21,27 +26,22 @@ enum exit_action exit_external_interrupt(struct vcpu *v)
     return RESUME_SAME;
 }
 
-/* What waits asks again for the window if it still has to (vmx/vcpu/inject.c). */
-enum exit_action exit_interrupt_window(struct vcpu *v)
+/* An interrupt or an NMI waits, so inject_pending() runs before the next entry, and asks for a
+ * window again if one is needed. */
+enum exit_action exit_window(struct vcpu *v)
 {
-    vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
-    return RESUME_SAME;
-}
-
-enum exit_action exit_nmi_window(struct vcpu *v)
-{
-    vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_NMI_WINDOW);
+    vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW));
     return RESUME_SAME;
 }
 
 enum exit_action exit_exception_nmi(struct vcpu *v)
 {
     uint32_t info = (uint32_t)vmread(VM_EXIT_INTERRUPTION_INFO);
-    /* The exception came out of the IRET that ends an NMI handler: the blocking is still due. */
+    /* An IRET that ends an NMI handler has unblocked NMIs, but will be executed again. */
     if ((info & EVENT_NMI_UNBLOCKED) && !v->event)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
     switch (FIELD_GET(EVENT_VECTOR, info)) {
-    case VECTOR_NMI: /* the machine's; the IRET of our own handler ends the blocking */
+    case VECTOR_NMI: /* the host's: its handler's IRET ends the blocking of NMIs */
         asm volatile("int $2" ::: "memory");
         break;
     case VECTOR_MC:
@@ -55,14 +55,14 @@ enum exit_action exit_exception_nmi(struct vcpu *v)
         vcpu_inject_error(v, VECTOR_AC, (uint32_t)vmread(VM_EXIT_INTERRUPTION_ERROR_CODE));
         break;
     default:
-        vcpu_on_crash(v, "an exception that nobody intercepts");
+        vcpu_on_crash(v, "an exception that is not intercepted");
         return STOP_VM;
     }
     return RESUME_SAME;
 }
 
-/* A register that the virtual-APIC page does not serve. For the virtual PC it is an access to memory that
- * is not mapped, like any other. */
+/* A register that the virtual-APIC page does not serve. The virtual PC sees an EPT violation, as of
+ * any other access to memory that is not mapped. */
 enum exit_action exit_apic_access(struct vcpu *v)
 {
     uint64_t qualification = vmread(EXIT_QUALIFICATION);
@@ -84,7 +84,7 @@ enum exit_action exit_apic_access(struct vcpu *v)
     return vcpu_on_gpa(v, gpa(at), as_ept);
 }
 
-/* Trap-like: the guest is past the instruction already. */
+/* Trap-like: RIP is behind the instruction already. */
 enum exit_action exit_apic_write(struct vcpu *v)
 {
     apic_on_write(v, (uint32_t)FIELD_GET(QUAL_APIC_OFFSET, vmread(EXIT_QUALIFICATION)));

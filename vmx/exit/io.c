@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Decode an I/O-instruction exit into struct pio, one per access; INS and OUTS go element by element.
+ * Decode an I/O-instruction exit into one struct pio per access; INS and OUTS go
+ * element by element.
  * From: vmx/run/run.c (exit table).   To: guest/pc/pio.c (which device owns the port?).
- * Spec: SDM "Exit Qualification for I/O Instructions", INS/INSB/INSW/INSD, OUTS/OUTSB/OUTSW/OUTSD, "REP".
+ * Hot: the exit of every trapped port.
+ * Spec: SDM "Exit Qualification for I/O Instructions",
+ * INS/INSB/INSW/INSD, OUTS/OUTSB/OUTSW/OUTSD, "REP".
  */
 #include "vmx/exit/exit.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
 
-/* A REP goes on at the next entry after that many, so that no guest keeps its CPU by one instruction. */
+/* After so many a REP goes on at the next entry, so no guest keeps its CPU by one instruction. */
 #define ELEMENTS_AT_ONCE 256
 
 static enum exit_action one_access(struct vcpu *v, struct pio *pio)
@@ -23,13 +26,14 @@ static enum exit_action one_access(struct vcpu *v, struct pio *pio)
     return action;
 }
 
-/* One element between the port and `linear`. */
+/* One element between the port and `linear`. RESUME_SAME: the copy raised #PF, and the guest
+ * restarts the instruction at this element. */
 static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t linear)
 {
     uint32_t word = 0;
     if (!pio->in) {
         if (guest_copy_linear(v, linear, &word, pio->width, false) < 0)
-            return RESUME_SAME; /* #PF waits */
+            return RESUME_SAME;
         pio->value = word;
         return vcpu_on_port(v, pio);
     }
@@ -40,7 +44,7 @@ static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t
     return action;
 }
 
-/* RCX, RSI and RDI move on as the guest would see them if an interrupt came between two elements. */
+/* RCX, RSI and RDI change after each element: on hardware an interrupt may come in between. */
 static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, struct pio *pio,
                                                                 bool rep)
 {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Model-specific registers, by an explicit list: a row says what the guest gets and why. The local
- * APIC's are the virtual PC's; what nobody knows is #GP, as on a CPU that lacks it.
- * From: vmx/run/run.c (exit table), vmx/bitmaps.c (msr_open_bitmap).   To: guest/pc/vlapic.c (vcpu_on_rdmsr).
+ * Model-specific registers, by an explicit list: a row has what the guest gets, and the reason.
+ * The virtual PC has the registers of the local APIC. An MSR in neither is #GP, as on a CPU
+ * that lacks it.
+ * From: vmx/run/run.c (exit table), guest/life/create.c (msr_open_bitmap).
+ * To: guest/pc/vlapic.c (vcpu_on_rdmsr), vmx/bitmaps.c (bitmaps_msr).
+ * Hot: each write of the TSC deadline; without APICv each access to an x2APIC register.
  * Spec: SDM "Model-Specific Registers (MSRs)", "RDMSR-Read From Model Specific Register".
  */
 #include "vmx/exit/exit.h"
@@ -37,7 +40,7 @@ enum msr_kind {
     READ_PASSES, /* reads pass, writes are dropped */
     CONSTANT,    /* reads as `value`, writes are dropped */
     READ_ONLY,   /* reads as `value`, writes are #GP */
-    ABSENT,      /* #GP: known to be asked for, and rightly not there */
+    ABSENT,      /* #GP, and no line in the log: kernels probe for it */
 };
 
 static const struct msr_row {
@@ -46,7 +49,7 @@ static const struct msr_row {
     uint64_t value;
     const char *why;
 } rows[] = {
-    {MSR_IA32_TSC, READ_PASSES, 0, "the real TSC; to write it would change it for everybody"},
+    {MSR_IA32_TSC, READ_PASSES, 0, "the host's TSC; all guests read the same one"},
     {MSR_IA32_SYSENTER_CS, PASSES, 0, "in the VMCS"},
     {MSR_IA32_SYSENTER_ESP, PASSES, 0, "in the VMCS"},
     {MSR_IA32_SYSENTER_EIP, PASSES, 0, "in the VMCS"},
@@ -60,7 +63,7 @@ static const struct msr_row {
     {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_TSC_ADJUST, CONSTANT, 0, "nobody has moved it, and nobody can"},
+    {MSR_IA32_TSC_ADJUST, CONSTANT, 0, "the TSC was not moved, and cannot be"},
     {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
     {MSR_IA32_MISC_ENABLE, CONSTANT,
      MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, "nothing to switch"},
@@ -77,7 +80,7 @@ static const struct msr_row {
     {MSR_PPERF, ABSENT, 0, "likewise"},
     {MSR_OC_MAILBOX, ABSENT, 0, "Linux looks whether voltage can be changed: it cannot"},
     {MSR_AMD_DE_CFG, ABSENT, 0, "Linux looks for it on every CPU; it is AMD's"},
-    {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "prefetchers are everybody's"},
+    {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "all guests share the prefetchers"},
 };
 
 void msr_open_bitmap(struct bitmaps *b)
@@ -99,11 +102,6 @@ static const struct msr_row *row_of(uint32_t msr)
     return NULL;
 }
 
-static bool is_mtrr_type(uint64_t type)
-{
-    return type == 0 || type == 1 || (type >= 4 && type <= 6); /* UC WC WT WP WB */
-}
-
 static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     const struct msr_row *row = row_of(msr);
@@ -123,9 +121,11 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     const struct msr_row *row = row_of(msr);
     if (msr == MSR_IA32_MTRR_DEF_TYPE) {
-        if ((value & ~(BITS(11, 10) | BITS(7, 0))) || !is_mtrr_type(value & BITS(7, 0)))
+        uint64_t type = value & BITS(7, 0);
+        bool known = type <= 1 || (type >= 4 && type <= 6); /* UC WC WT WP WB */
+        if (!known || (value & ~(BITS(11, 10) | BITS(7, 0))))
             return -EINVAL;
-        v->mtrr_def_type = value; /* remembered; the type of memory is what the EPT says */
+        v->mtrr_def_type = value; /* remembered only: the EPT holds the type of memory */
         return 0;
     }
     if (!row || row->kind == PASSES)
@@ -137,8 +137,7 @@ static enum exit_action refuse(struct vcpu *v, const char *what, uint32_t msr)
 {
     if (!row_of(msr))
         log_guest(&v->log_budget, "vcpu=%u %s msr=0x%x: #GP", v->index, what, msr);
-    vcpu_inject_error(v, VECTOR_GP, 0);
-    return RESUME_SAME;
+    return inject_gp(v);
 }
 
 enum exit_action exit_rdmsr(struct vcpu *v)

@@ -6,5 +6,5 @@
 #pragma once
 #include "vmx/bitmaps.h"
 
-/* Let every MSR pass whose row says so. */
+/* Let the MSRs pass whose row in vmx/exit/msr.c is PASSES or READ_PASSES. */
 void msr_open_bitmap(struct bitmaps *b);

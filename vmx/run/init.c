@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VMX operation is prepared once and entered by each CPU.
+ * VMX operation: prepared once, then entered by each CPU.
  * From: boot/main.c (vmx_init, vmx_enable).
- * To: vmx/caps.c (what this CPU can), vmx/vcpu/registers.c, vmx/exit/cpuid.c (what follows from it).
+ * To: vmx/caps.c (what this CPU can), vmx/vcpu/registers.c and vmx/exit/cpuid.c (what
+ * follows from it).
  * Spec: SDM "Enabling and Entering VMX Operation", "Discovering Support for VMX".
  */
 #include "vmx/run/run.h"
 #include "vmx/caps.h"
-#include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
 #include "vmx/exit/exit.h"
 #include "vmx/show/show.h"
@@ -33,10 +33,10 @@ void vmx_enable(void)
     registers_enable();
     write_cr0(caps_cr0_fixed(read_cr0()));
     write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
-    struct vmcs *region = vmcs_alloc(); /* the CPU's own from now on */
+    struct vmcs *region = vmcs_alloc(); /* the CPU keeps it until VMXOFF, which never comes */
     if (!region)
         panic("CPU %u: no memory for the VMXON region", this_cpu()->index);
     vmcs_enter_operation(region);
-    /* No translation may be left that firmware or a boot loader cached under the same VPID or EPT. */
+    /* Firmware or a boot loader may have cached translations under the same VPIDs or EPTPs. */
     ept_flush_all();
 }

@@ -1,36 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * News for a vCPU from anywhere: an interrupt is posted into its descriptor, an NMI is requested, its APIC
- * has changed its mode.
+ * News for a vCPU from any CPU: post an interrupt into its descriptor, request an NMI, announce a
+ * change of its APIC's mode.
  * From: guest/pc/ and guest/assign/irq.c (vcpu_post).
- * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps), vmx/vcpu/apicv.c (the virtual IRR).
+ * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps).
  * Spec: SDM "Posted-Interrupt Processing".
  *
- * One way in: every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs and the CPU
- * can, the notification makes the CPU fold PIR into VIRR by itself, without an exit. If ON is found set
- * before an entry, the fold is done here by software: no self-IPI is needed, and it works in the same way on
- * a CPU that has virtual-interrupt delivery but no posting, and without APICv at all.
+ * Every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs on a CPU with
+ * posting, the notification makes the CPU fold PIR into VIRR without an exit. If ON is set before
+ * an entry, vmx/vcpu/apicv.c does the same fold by software. So no self-IPI is needed, and the way
+ * is the same on a CPU that has virtual-interrupt delivery but no posting, and without APICv.
  */
 #include "vmx/run/post.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/run/sched.h"
-#include "vmx/vcpu/apicv.h"
 #include "arch/apic.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
 #include "lib/atomic.h"
 
-/* The CPU of v has to come by before the change counts, so it is asked to. */
-static void reload_soon(struct vcpu *v)
+/* The change counts from the next entry of v; sched_wake() makes v exit on another CPU. */
+void vcpu_apic_mode_changed(struct vcpu *v)
 {
     atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
     if (this_vmx_cpu()->vcpu != v)
         sched_wake(v);
 }
-
-void vcpu_apic_mode_changed(struct vcpu *v) { reload_soon(v); }
 
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {
@@ -38,7 +35,7 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
     uint64_t before = on ? atomic_fetch_or(&v->eoi_exit[vector / 64], bit)
                          : atomic_fetch_and(&v->eoi_exit[vector / 64], ~bit);
     if (vmx_caps.apicv && !(before & bit) == on)
-        reload_soon(v);
+        vcpu_apic_mode_changed(v);
 }
 
 void vcpu_nmi(struct vcpu *v)
@@ -47,7 +44,7 @@ void vcpu_nmi(struct vcpu *v)
     sched_wake(v);
 }
 
-/* `active` is sent where the descriptor says ANV. */
+/* `active` is the vector to send if the descriptor says ANV. */
 static void post(struct vcpu *v, uint8_t vector, uint8_t active)
 {
     uint8_t nv;
@@ -61,7 +58,7 @@ static void post(struct vcpu *v, uint8_t vector, uint8_t active)
         apic_ipi(id, nv == VECTOR_ANV ? active : nv);
     else if (nv == VECTOR_WNV)
         sched_notified();
-    /* else v runs here: we are in one of its exits, and its next entry looks at ON. */
+    /* else v runs here, this is one of its exits, and its next entry looks at ON */
 }
 
 void vcpu_post(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_ANV); }

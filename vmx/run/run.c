@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a running vCPU: prepare, enter, see why it came back, let the right file deal with it.
- * From: vmx/run/sched.c (it is this vCPU's turn).   To: vmx/enter.asm, and by the exit table to exit_*.c.
+ * The life of a running vCPU: prepare the entry, enter, dispatch the exit to its handler.
+ * From: vmx/run/sched.c (vcpu_run).
+ * To: vmx/enter.asm (vmx_enter), and by exit_table vmx/exit/io.c, vmx/exit/cr.c, vmx/exit/ept.c,
+ * vmx/exit/cpuid.c, vmx/exit/msr.c and vmx/exit/intr.c.
+ * Hot: the loop around every exit.
  * Spec: SDM "VM Entries", "VM Exits", Appendix C "VMX Basic Exit Reasons".
  *
- * The way from exit to entry is short on purpose: a few comparisons say that nothing waits, and the
- * guest goes on. All that is not for every exit stands in attend().
+ * The way from exit to entry is short on purpose. has_something() needs a few comparisons to find
+ * that nothing waits, and the guest goes on. Work that is not due at every exit stands in attend().
  */
 #include "vmx/run/run.h"
 #include "vmx/caps.h"
@@ -14,7 +17,6 @@
 #include "vmx/ept_flush.h"
 #include "vmx/exit/exit.h"
 #include "vmx/reasons.h"
-#include "vmx/run/post.h"
 #include "vmx/run/sched.h"
 #include "vmx/show/show.h"
 #include "vmx/vcpu/apicv.h"
@@ -22,7 +24,6 @@
 #include "vmx/vcpu/inject.h"
 #include "vmx/vmcs.h"
 #include "arch/panic.h"
-#include "arch/time.h"
 #include "arch/trace.h"
 #include "arch/x86.h"
 #define LOG "vmx"
@@ -34,7 +35,7 @@ static enum exit_action exit_triple_fault(struct vcpu *v)
     return STOP_VM;
 }
 
-/* A vCPU that gives its CPU away; attend() ends it when there is something to do. */
+/* The vCPU gives its CPU away. attend() ends the HLT when an event is there. */
 static enum exit_action exit_hlt(struct vcpu *v)
 {
     v->halted = true;
@@ -42,28 +43,14 @@ static enum exit_action exit_hlt(struct vcpu *v)
     return v->halted_masked ? vcpu_on_dead_halt(v) : RESUME_NEXT;
 }
 
-/* An instruction that the CPU we show does not have. */
-static enum exit_action exit_undefined(struct vcpu *v)
-{
-    vcpu_inject(v, VECTOR_UD);
-    return RESUME_SAME;
-}
-
-/* No performance counters: every index is one too many. */
-static enum exit_action exit_rdpmc(struct vcpu *v)
-{
-    vcpu_inject_error(v, VECTOR_GP, 0);
-    return RESUME_SAME;
-}
-
-/* INVD would throw away what others have in the caches. They are coherent: nothing is as good. */
+/* INVD and WBINVD. Other guests share the caches, which are coherent; INVD would destroy data. */
 static enum exit_action exit_nothing(struct vcpu *v)
 {
     (void)v;
     return RESUME_NEXT;
 }
 
-/* attend() looks at the clock. */
+/* attend() compares the clock with the slice and the deadline, and arms the timer again. */
 static enum exit_action exit_preemption_timer(struct vcpu *v)
 {
     v->armed_deadline = UINT64_MAX;
@@ -76,7 +63,8 @@ static enum exit_action exit_task_switch(struct vcpu *v)
     return STOP_VM;
 }
 
-/* The machine's, like an NMI; with a unit that does not block it, a device's. The exit has used it up. */
+/* The INIT was meant for the host's CPU: the machine sent it, or a device, if its remapping unit
+ * does not block such a message. The exit has consumed it. */
 static enum exit_action exit_init_signal(struct vcpu *v)
 {
     log_guest(&v->log_budget, "an INIT that nobody here has sent: ignored");
@@ -85,66 +73,52 @@ static enum exit_action exit_init_signal(struct vcpu *v)
 
 static enum exit_action exit_our_bug(struct vcpu *v)
 {
-    panic("%s at gpa=0x%llx", exit_reason_name(v->exit.reason),
-          (unsigned long long)vmread(GUEST_PHYSICAL_ADDRESS));
+    panic("%s at gpa=0x%lx", exit_reason_name(v->exit.reason), vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/* A reason without a row must not happen. The names of the reasons: vmx/vmx_bits.h. */
+/* By basic exit reason (vmx/vmx_bits.h). A reason without a row must not happen; a row with
+ * inject_ud is an instruction that the virtual CPU does not have. RDPMC is #GP, because no
+ * counter exists. */
 static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = {
     [EXIT_EXCEPTION_NMI] = exit_exception_nmi,
     [EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
     [EXIT_TRIPLE_FAULT] = exit_triple_fault,
     [EXIT_INIT] = exit_init_signal,
-    [EXIT_INTERRUPT_WINDOW] = exit_interrupt_window,
-    [EXIT_NMI_WINDOW] = exit_nmi_window,
+    [EXIT_INTERRUPT_WINDOW] = exit_window,
+    [EXIT_NMI_WINDOW] = exit_window,
     [EXIT_TASK_SWITCH] = exit_task_switch,
     [EXIT_CPUID] = exit_cpuid,
-    [EXIT_GETSEC] = exit_undefined,
+    [EXIT_GETSEC] = inject_ud,
     [EXIT_HLT] = exit_hlt,
     [EXIT_INVD] = exit_nothing,
-    [EXIT_RDPMC] = exit_rdpmc,
+    [EXIT_RDPMC] = inject_gp,
     [EXIT_VMCALL] = vcpu_on_vmcall,
-    [EXIT_VMCLEAR] = exit_undefined,
-    [EXIT_VMLAUNCH] = exit_undefined,
-    [EXIT_VMPTRLD] = exit_undefined,
-    [EXIT_VMPTRST] = exit_undefined,
-    [EXIT_VMREAD] = exit_undefined,
-    [EXIT_VMRESUME] = exit_undefined,
-    [EXIT_VMWRITE] = exit_undefined,
-    [EXIT_VMXOFF] = exit_undefined,
-    [EXIT_VMXON] = exit_undefined,
+    [EXIT_VMCLEAR... EXIT_VMXON] = inject_ud, /* the nine VMX instructions */
     [EXIT_CR_ACCESS] = exit_cr_access,
     [EXIT_MOV_DR] = debug_mov_dr,
     [EXIT_IO_INSTRUCTION] = exit_io_instruction,
     [EXIT_RDMSR] = exit_rdmsr,
     [EXIT_WRMSR] = exit_wrmsr,
-    [EXIT_MWAIT] = exit_undefined,
+    [EXIT_MWAIT] = inject_ud,
     [EXIT_MONITOR_TRAP] = debug_step,
-    [EXIT_MONITOR] = exit_undefined,
+    [EXIT_MONITOR] = inject_ud,
     [EXIT_APIC_ACCESS] = exit_apic_access,
     [EXIT_VIRTUALIZED_EOI] = exit_virtualized_eoi,
     [EXIT_EPT_VIOLATION] = exit_ept_violation,
     [EXIT_EPT_MISCONFIG] = exit_our_bug,
-    [EXIT_INVEPT] = exit_undefined,
+    [EXIT_INVEPT] = inject_ud,
     [EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
-    [EXIT_INVVPID] = exit_undefined,
+    [EXIT_INVVPID] = inject_ud,
     [EXIT_WBINVD] = exit_nothing,
     [EXIT_XSETBV] = exit_xsetbv,
     [EXIT_APIC_WRITE] = exit_apic_write,
-    [EXIT_VMFUNC] = exit_undefined,
-    [EXIT_ENCLS] = exit_undefined,
-    [EXIT_XSAVES] = exit_undefined,
-    [EXIT_XRSTORS] = exit_undefined,
+    [EXIT_VMFUNC] = inject_ud,
+    [EXIT_ENCLS] = inject_ud,
+    [EXIT_XSAVES... EXIT_XRSTORS] = inject_ud,
 };
 
-/* These may come while an event is being delivered, which then has to be delivered again. */
-static bool may_come_during_event(uint32_t reason)
-{
-    return reason == EXIT_EXCEPTION_NMI || reason == EXIT_APIC_ACCESS ||
-           reason == EXIT_EPT_VIOLATION;
-}
-
-/* The only "RIP += length". It also ends the blocking by STI and MOV SS, and arms the single-step trap. */
+/* The only "RIP += length". As the end of an instruction does, it ends the blocking by STI and MOV
+ * SS, and with RFLAGS.TF it makes the single-step trap pending. */
 static void advance_rip(void)
 {
     vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(VM_EXIT_INSTRUCTION_LENGTH));
@@ -155,26 +129,21 @@ static void advance_rip(void)
         vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
-/* SDM "VM-Entry Failures During or After Loading Guest State": the guest's registers do not go
- * together. A guest may bring that about, so it is its VM that ends. */
-static enum exit_action entry_failed(struct vcpu *v)
-{
-    const char *rule = v->exit.reason == EXIT_ENTRY_GUEST_STATE ? entry_check_guest() : "";
-    log_error("%s, qualification=0x%llx%s%s", exit_reason_name(v->exit.reason),
-              (unsigned long long)vmread(EXIT_QUALIFICATION), *rule ? ": " : "", rule);
-    vcpu_dump(v);
-    vcpu_on_crash(v, *rule ? rule : exit_reason_name(v->exit.reason));
-    return STOP_VM;
-}
-
+/* A reason without a row, or SDM "VM-Entry Failures During or After Loading Guest State". A guest
+ * can bring its registers into a state that no entry accepts, so only its VM ends. */
 static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, uint32_t reason)
 {
     v->exit.reason = reason & EXIT_REASON_BASIC;
     v->exit.qualification = vmread(EXIT_QUALIFICATION);
-    if (reason & EXIT_REASON_ENTRY_FAILURE)
-        return entry_failed(v);
+    const char *name = exit_reason_name(v->exit.reason), *rule = "";
+    if (reason & EXIT_REASON_ENTRY_FAILURE) {
+        if (v->exit.reason == EXIT_ENTRY_GUEST_STATE)
+            rule = entry_check_guest();
+        log_error("%s, qualification=0x%lx%s%s", name, v->exit.qualification, *rule ? ": " : "",
+                  rule);
+    }
     vcpu_dump(v);
-    vcpu_on_crash(v, exit_reason_name(v->exit.reason));
+    vcpu_on_crash(v, *rule ? rule : name);
     return STOP_VM;
 }
 
@@ -186,21 +155,16 @@ static enum exit_action dispatch(struct vcpu *v)
     v->exit.reason = reason;
     v->exit.reasons = v->exit.reasons << 8 | reason;
     v->exit_count[reason]++;
-    if (may_come_during_event(reason))
+    /* These may come while the CPU delivers an event, which has to be delivered again then. */
+    if (reason == EXIT_EXCEPTION_NMI || reason == EXIT_APIC_ACCESS || reason == EXIT_EPT_VIOLATION)
         inject_again(v);
     return exit_table[reason](v);
 }
 
-/* Nothing of this is in the VMCS's power: the controls or the host state are wrong, and both are ours. */
-static __attribute__((cold, noreturn)) void entry_refused(struct vcpu *v)
-{
-    panic("VM entry of vcpu=%u refused: %s", v->index,
-          vm_instruction_error((uint32_t)vmread(VM_INSTRUCTION_ERROR)));
-}
+/* --- Before an entry -------------------------------------------------------------------------- */
 
-/* --- Before an entry --------------------------------------------------------------------------- */
-
-/* Requests that keep v from entering; -1: none does. */
+/* -1: v may enter. STOP and INIT stay set until v has left (vmx/run/sched.c); the other requests
+ * are cleared before they are carried out, so that one that comes meanwhile counts again. */
 static int attend_requests(struct vcpu *v)
 {
     uint32_t requests = atomic_load(&v->requests);
@@ -226,13 +190,14 @@ static int attend_requests(struct vcpu *v)
     return -1;
 }
 
+/* TSC at which v has to be looked at: its slice ends, or its local APIC's timer is due. */
 static uint64_t alarm_of(const struct vcpu *v)
 {
     return v->timer_deadline ? MIN(v->slice_end, v->timer_deadline) : v->slice_end;
 }
 
-/* The timer counts in the guest only, so it never comes early; alarm_is_due() makes up for the time
- * that exits took. */
+/* The preemption timer counts in the guest only, so it is late by the time that exits took, and
+ * never early. has_something() compares the clock at each exit for that reason. */
 static void timer_arm(struct vcpu *v, uint64_t now)
 {
     uint64_t alarm = alarm_of(v);
@@ -241,9 +206,8 @@ static void timer_arm(struct vcpu *v, uint64_t now)
     v->armed_deadline = v->timer_deadline;
 }
 
-static bool alarm_is_due(const struct vcpu *v) { return rdtsc() >= alarm_of(v); }
-
-/* -1: enter. Otherwise why v leaves the CPU. */
+/* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. PIR is folded after the timer,
+ * which may post, and before the question whether an event ends HLT. */
 static int attend(struct vcpu *v)
 {
     int left = attend_requests(v);
@@ -265,11 +229,13 @@ static int attend(struct vcpu *v)
     return -1;
 }
 
+/* Every reason for attend(). Loads only: another CPU may set a request after this look, and then
+ * sends a kick, which makes the guest exit at once. */
 static inline bool has_something(const struct vcpu *v)
 {
     uint64_t some = atomic_load(&v->requests) | v->event | v->halted | v->irq_waits |
                     (atomic_load(&v->pi_desc->control) & PI_ON);
-    return some || v->armed_deadline != v->timer_deadline || alarm_is_due(v);
+    return some || v->armed_deadline != v->timer_deadline || rdtsc() >= alarm_of(v);
 }
 
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
@@ -282,7 +248,7 @@ static __attribute__((noinline)) void trace_exit(struct vcpu *v)
     v->exit.traced = e;
 }
 
-/* The same event learns what it cost, unless v has left the CPU since: see vcpu_run(). */
+/* Add the cost of the last exit to its event; none is there if v has left the CPU since. */
 static __attribute__((noinline)) void trace_entry(struct vcpu *v)
 {
     struct trace_event *e = v->exit.traced;
@@ -306,16 +272,18 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             trace_entry(v);
         int failed = vmx_enter(v);
         ept_out_of_guest(cpu);
-        if (__builtin_expect(failed, 0))
-            entry_refused(v);
+        if (__builtin_expect(failed, 0)) /* the controls or the host state: Hamlet wrote both */
+            panic("VM entry of vcpu=%u refused: %s", v->index,
+                  vm_instruction_error((uint32_t)vmread(VM_INSTRUCTION_ERROR)));
         v->launched = true;
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
         switch (dispatch(v)) {
         case RESUME_NEXT:
             advance_rip();
+            /* Hamlet executed the instruction, so no monitor trap comes of it. */
             if (__builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM)
-                return LEFT_STOPPED; /* it was done for the guest: no trap comes of it */
+                return LEFT_STOPPED;
             break;
         case RESUME_SAME:
             break;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VMX operation on a CPU, and the run of a vCPU until it has to leave.
- * From: boot/main.c (vmx_init, vmx_enable), vmx/run/sched.c (vcpu_run).   To: vmx/run/init.c, run.c.
+ * From: boot/main.c (vmx_init, vmx_enable), vmx/run/sched.c (vcpu_run).
+ * To: vmx/run/init.c, run.c.
  */
 #pragma once
 #include "vmx/vcpu/vcpu.h"
 
-/* Find out what this CPU can, and prepare what is the same for all vCPUs, once. -ENODEV: no VMX, locked off
- * by the firmware, or a feature lacks (each logged by name). */
+/* Read what this CPU can, and prepare what is the same for all vCPUs, once. -ENODEV: no VMX, VMX
+ * locked off by the firmware, or a feature missing (each is logged by name). */
 MUST_CHECK int vmx_init(void);
 /* Enter VMX operation on this CPU (CR0/CR4 fixed bits, VMXON). Each CPU once. */
 void vmx_enable(void);

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which vCPU runs where. Each CPU has a queue of vCPUs that are READY, first come, first served, a slice
- * of a millisecond each, and a wake list of those that are HALTED; a CPU with nothing to run sleeps. A
- * vCPU that has a CPU for itself is left alone: its slice is long, and cut short when another comes.
- * To choose the next one takes as long with one as with many. Only a wake list is looked through, as a
- * notification does not say for whom it is.
+ * Which vCPU runs where. Each CPU has a queue of READY vCPUs, first come, first served, and a wake
+ * list of HALTED ones. The first of the queue runs for a slice of a millisecond; a CPU with an
+ * empty queue sleeps. A vCPU that no other waits behind has a long slice, which is cut short when
+ * another vCPU comes. To choose the next vCPU takes constant time. Only a wake list is searched,
+ * because a notification does not name its vCPU.
  * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
  * INVARIANTS
- *   A vCPU's registers are in a CPU only if v->cpu is that CPU, and only that CPU changes v->cpu of a
- *   vCPU that is not STOPPED or WAIT_SIPI. So a migration needs no word with anybody else.
- *   A vCPU is on the wake list before its descriptor says WNV: a notification always finds it.
- *   Whoever changes a request sets it first and looks at the state after; whoever falls asleep does the
- *   opposite. So one of the two sees the other.
- * Host interrupts are taken in two places (arch/trap.h), where no lock of this file is held.
+ * - The registers of a vCPU are loaded in a CPU only if v->cpu is that CPU. Only that CPU changes
+ *   v->cpu, unless v is STOPPED or WAIT_SIPI. So a migration needs no handshake.
+ * - A vCPU is on the wake list before its descriptor says WNV, so a notification always finds it.
+ * - Sender of a request: set the request, then look at the state. vCPU that falls asleep: set the
+ *   state, then look at the requests. So one of the two always sees the other.
+ * - Order of locks: start_lock, then one queue's lock. No function holds the locks of two queues.
+ * - A host interrupt is taken in two places only (arch/trap.h). No lock of this file is held there.
  */
 #include "vmx/run/sched.h"
 #include "vmx/cpu.h"
@@ -29,7 +30,7 @@
 
 struct run_queue {
     struct spinlock lock;
-    struct vcpu_list ready, halted; /* the wake list */
+    struct vcpu_list ready, halted; /* halted: the wake list */
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
@@ -40,15 +41,15 @@ static struct run_queue queues[CPU_MAX];
 static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->index]; }
 static struct run_queue *own_queue(void) { return this_vmx_cpu()->queue; }
 
-/* STOPPED and WAIT_SIPI have no home whose lock could guard them. Taken before any queue's lock. */
+/* Guards the ways into and out of STOPPED and WAIT_SIPI, where a vCPU is on no queue. */
 static struct spinlock start_lock;
 
-/* What must not wait for the next interrupt: attend() has not seen it yet. */
+/* A vCPU with one of these requests does not fall asleep: attend() has not seen the request yet. */
 #define REQUESTS_UNSEEN                                                                            \
     (VCPU_REQUEST_STOP | VCPU_REQUEST_INIT | VCPU_REQUEST_SIPI | VCPU_REQUEST_RELOAD |             \
      VCPU_REQUEST_FOLD)
 
-/* --- State changes; the queue's lock is held --------------------------------------------------- */
+/* --- State changes; the queue's lock is held -------------------------------------------------- */
 
 static void to_ready(struct run_queue *q, struct vcpu *v)
 {
@@ -61,12 +62,13 @@ static void to_running(struct vcpu *v)
 {
     posted_to_running(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     v->state = VCPU_RUNNING;
-    /* While SN was 1 nothing set ON: look at PIR in any case. */
+    /* While SN was 1 no poster set ON, so attend() has to look at PIR in any case. */
     atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
 }
 
-/* Somebody waits behind what runs on `cpu`, whose queue's lock is held. True: it has to be kicked, so that
- * it notices. What is loaded there cannot go away without that lock. */
+/* A vCPU waits in the queue of `cpu`: ask the one that runs there to end its slice soon. The lock
+ * of that queue is held, and without it the running vCPU cannot leave. True: the caller has to kick
+ * `cpu`, so that the request is seen. */
 static bool share(struct cpu *cpu)
 {
     struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
@@ -83,7 +85,8 @@ static void halted_to_ready(struct run_queue *q, struct vcpu *v)
     to_ready(q, v);
 }
 
-/* False: there is work after all, v stays awake. */
+/* v goes on the wake list first, and only then asks the descriptor and the requests for work: an
+ * interrupt that is posted later notifies. False: there is work, and v stays awake. */
 static bool to_halted(struct run_queue *q, struct vcpu *v)
 {
     v->state = VCPU_HALTED;
@@ -98,7 +101,7 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     return false;
 }
 
-/* The queue of v's home, locked; NULL if it never had one. The home may move until the lock is taken. */
+/* The queue of v's home, locked; NULL if v never had one. The home may change until then. */
 static struct run_queue *lock_home(struct vcpu *v)
 {
     for (;;) {
@@ -113,7 +116,7 @@ static struct run_queue *lock_home(struct vcpu *v)
     }
 }
 
-/* --- Choosing a CPU ---------------------------------------------------------------------------- */
+/* --- Choosing a CPU --------------------------------------------------------------------------- */
 
 static struct cpu *least_loaded(void)
 {
@@ -126,8 +129,8 @@ static struct cpu *least_loaded(void)
     return best;
 }
 
-/* The CPU that fewest vCPUs want, if they are fewer than here; else NULL. One less is enough: then CPUs and
- * vCPUs change by turns, and three vCPUs on two CPUs come equally far. */
+/* The CPU with the fewest awake vCPUs, if it has fewer than this CPU; else NULL. One vCPU less is
+ * enough: then vCPUs move in turns, and three vCPUs on two CPUs get equal shares. */
 static struct cpu *lighter_cpu(void)
 {
     unsigned least = own_queue()->busy;
@@ -143,6 +146,7 @@ static struct cpu *lighter_cpu(void)
     return best;
 }
 
+/* v is on no list. An idle CPU needs a kick: it has looked at its queue already. */
 static void enqueue_at(struct cpu *cpu, struct vcpu *v)
 {
     struct run_queue *q = queue_of(cpu);
@@ -157,7 +161,8 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
         cpu_kick(cpu);
 }
 
-/* v, on no list and of this CPU, waits for a CPU: a lighter one, if it may go there, else its home. */
+/* v is on no list and its home is this CPU. It waits for a lighter CPU, if it may go there, else
+ * for this one. It is unloaded before another CPU can see it. */
 static void wait_for_cpu(struct vcpu *v)
 {
     struct cpu *to = v->pinned < 0 ? lighter_cpu() : NULL;
@@ -171,7 +176,7 @@ static void wait_for_cpu(struct vcpu *v)
     enqueue_at(to ? to : this_cpu(), v);
 }
 
-/* --- Starting, waking, stopping ---------------------------------------------------------------- */
+/* --- Starting, waking, stopping --------------------------------------------------------------- */
 
 unsigned sched_load(void)
 {
@@ -200,6 +205,7 @@ void sched_start(struct vcpu *v)
     spin_unlock(&start_lock);
 }
 
+/* The CPU of a RUNNING vCPU is kicked too: the request counts from its next entry. */
 void sched_wake(struct vcpu *v)
 {
     struct run_queue *q = lock_home(v);
@@ -217,21 +223,27 @@ void sched_wake(struct vcpu *v)
         cpu_kick(home);
 }
 
-void sched_request_stop(struct vcpu *v)
+/* v shall become STOPPED or WAIT_SIPI: here, if v is on no CPU; else its own CPU carries it out. */
+static void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t request)
 {
     spin_lock(&start_lock);
     if (is_away(v))
-        v->state = VCPU_STOPPED;
+        v->state = state;
     else
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_STOP);
+        atomic_fetch_or(&v->requests, request);
     spin_unlock(&start_lock);
     sched_wake(v);
 }
 
-/* The end of every way out: its registers are in memory, its descriptor notifies nobody. */
+void sched_request_stop(struct vcpu *v) { ask_away(v, VCPU_STOPPED, VCPU_REQUEST_STOP); }
+void vcpu_init_signal(struct vcpu *v) { ask_away(v, VCPU_WAIT_SIPI, VCPU_REQUEST_INIT); }
+
+/* The end of every way out. `state` is published last: from then on another CPU may start v, or
+ * free it, so before that its registers are in memory and its descriptor notifies no CPU. */
 static void vcpu_leave(struct vcpu *v, enum vcpu_state state)
 {
     struct run_queue *q = own_queue();
+    spin_lock(&start_lock);
     if (this_vmx_cpu()->vcpu == v)
         vcpu_unload(v);
     posted_to_ready(v->pi_desc);
@@ -241,16 +253,13 @@ static void vcpu_leave(struct vcpu *v, enum vcpu_state state)
     spin_unlock(&q->lock);
     atomic_fetch_and(&v->requests, ~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));
     atomic_store(&v->state, state);
-}
-
-static void after_stop(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    vcpu_leave(v, VCPU_STOPPED);
+    /* A STARTUP that came between the INIT and here counts. */
+    if (state == VCPU_WAIT_SIPI && (atomic_load(&v->requests) & VCPU_REQUEST_SIPI))
+        start_locked(v);
     spin_unlock(&start_lock);
 }
 
-/* v waits in the queue of this very CPU, whose turn does not come while we wait. */
+/* v may wait in the queue of this CPU, which does not get to it while this CPU waits for v. */
 static void stop_here(struct vcpu *v)
 {
     struct run_queue *q = own_queue();
@@ -260,7 +269,7 @@ static void stop_here(struct vcpu *v)
         list_remove(&q->ready, v);
     spin_unlock(&q->lock);
     if (waits)
-        after_stop(v);
+        vcpu_leave(v, VCPU_STOPPED);
 }
 
 void sched_stop(struct vcpu *v)
@@ -273,17 +282,7 @@ void sched_stop(struct vcpu *v)
     }
 }
 
-void vcpu_init_signal(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    if (is_away(v))
-        v->state = VCPU_WAIT_SIPI;
-    else
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_INIT);
-    spin_unlock(&start_lock);
-    sched_wake(v);
-}
-
+/* Only a vCPU that waits for a STARTUP, or has an INIT before it that makes it wait, takes one. */
 void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
     spin_lock(&start_lock);
@@ -307,7 +306,7 @@ bool sched_knows(const struct vcpu *v)
     return found;
 }
 
-/* --- Host interrupts --------------------------------------------------------------------------- */
+/* --- Host interrupts -------------------------------------------------------------------------- */
 
 static bool has_notification(const struct vcpu *v)
 {
@@ -319,7 +318,7 @@ static bool timer_is_due(const struct vcpu *v)
     return v->timer_deadline && rdtsc() >= v->timer_deadline;
 }
 
-/* Move every halted vCPU of this CPU that `due` names to READY. */
+/* Move every halted vCPU of this CPU for which `due` is true to READY. */
 static void wake_those(bool (*due)(const struct vcpu *))
 {
     struct run_queue *q = own_queue();
@@ -336,7 +335,8 @@ static void wake_those(bool (*due)(const struct vcpu *))
 
 void sched_notified(void) { wake_those(has_notification); }
 
-/* The host's timer stands in for those of the halted vCPUs; `latest` bounds a sleep. */
+/* The host's timer serves the halted vCPUs: it fires at the first of their deadlines, or at
+ * `latest`, if that is sooner and not 0. */
 static void arm_host_timer(uint64_t latest)
 {
     struct run_queue *q = own_queue();
@@ -362,7 +362,7 @@ static void on_wake_up(void *ctx)
     sched_notified();
 }
 
-/* The exit that it caused is all that was wanted: ON is looked at before the next entry. */
+/* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
 
 void sched_init_cpu(void)
@@ -375,7 +375,7 @@ void sched_init_cpu(void)
     irq_register(VECTOR_ANV, on_active_notification, NULL);
 }
 
-/* --- The loop ---------------------------------------------------------------------------------- */
+/* --- The loop --------------------------------------------------------------------------------- */
 
 static struct vcpu *pick(struct run_queue *q)
 {
@@ -389,22 +389,22 @@ static struct vcpu *pick(struct run_queue *q)
     return v;
 }
 
-/* IF = 0 from the look at the queue to the HLT: whoever puts something in it later, kicks. */
+/* `idle` is set under the lock, so a later enqueue_at() kicks this CPU. IF is 0 from here to the
+ * HLT in cpu_wait(), so the kick cannot come between the two and be lost. */
 static void sleep_for_work(struct run_queue *q)
 {
     spin_lock(&q->lock);
     bool nothing = !q->ready.first;
     atomic_store(&q->idle, nothing);
     spin_unlock(&q->lock);
-    if (nothing) {
-        bool ticks =
-            this_cpu()->index == 0; /* it looks after the console, and after VMs that end */
-        arm_host_timer(ticks ? q->tick : 0);
-        this_vmx_cpu()->sleeps++;
-        cpu_wait();
-        atomic_store(&q->idle, false);
-        arm_host_timer(0); /* no tick into a guest */
-    }
+    if (!nothing)
+        return;
+    /* The first CPU wakes up at each tick: it serves the console, and VMs that end. */
+    arm_host_timer(this_cpu()->index == 0 ? q->tick : 0);
+    this_vmx_cpu()->sleeps++;
+    cpu_wait();
+    atomic_store(&q->idle, false);
+    arm_host_timer(0); /* the tick must not come into a guest */
 }
 
 static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
@@ -430,17 +430,7 @@ static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
     return NULL;
 }
 
-/* INIT was taken. A STARTUP that came in the meantime counts. */
-static void after_init(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    vcpu_leave(v, VCPU_WAIT_SIPI);
-    if (atomic_load(&v->requests) & VCPU_REQUEST_SIPI)
-        start_locked(v);
-    spin_unlock(&start_lock);
-}
-
-/* Whoever comes into the queue after this look finds v loaded here, and makes it share. */
+/* v is loaded here by now: a vCPU that is queued after this look finds v and calls share(). */
 static uint64_t slice_end(struct run_queue *q)
 {
     spin_lock(&q->lock);
@@ -464,11 +454,11 @@ static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
     case LEFT_HALTED:
         return after_hlt(q, v);
     case LEFT_WAIT_SIPI:
-        after_init(v);
-        return NULL;
+        vcpu_leave(v, VCPU_WAIT_SIPI);
+        break;
     case LEFT_STOPPED:
-        after_stop(v);
-        return NULL;
+        vcpu_leave(v, VCPU_STOPPED);
+        break;
     }
     return NULL;
 }
@@ -478,7 +468,7 @@ void sched_run(bool (*done)(void))
     struct run_queue *q = own_queue();
     struct vcpu *v = NULL;
     for (;;) {
-        if (rdtsc() >= q->tick) { /* not at each turn: it looks after console, debugger and VMs */
+        if (rdtsc() >= q->tick) { /* not at each turn: done() serves console, debugger and VMs */
             if (done())
                 break;
             q->tick = sched_deadline(SCHED_TICK_US);

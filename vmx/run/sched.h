@@ -15,31 +15,32 @@ void sched_init_cpu(void);
 void sched_start(struct vcpu *v);
 /* READY, RUNNING or HALTED -> STOPPED, soon: its CPU carries it out. From anywhere. */
 void sched_request_stop(struct vcpu *v);
-/* The same, and wait until it has left its CPU. Not from an exit handler: two vCPUs that wait for each
- * other would wait for ever; a handler requests, and returns STOP_VM for its own vCPU. */
+/* The same, and wait until v has left its CPU. Not from an exit handler, where two vCPUs could wait
+ * for each other without end: a handler requests the stop, and returns STOP_VM for its own vCPU. */
 void sched_stop(struct vcpu *v);
-/* Run vCPUs on this CPU until done() is true; sleeps when there is nothing to run. done() is asked between
- * two turns, no more than once every SCHED_TICK_US, and on the first CPU no less; nested, all three times are
- * SCHED_NESTED times as long (and a virtual UART holds back what its FIFO has no room for). */
-#define SCHED_TICK_US  1000    /* whoever types must not overrun the 16 bytes of the UART */
-#define SCHED_SLICE_US 1000    /* while another waits */
-#define SCHED_ALONE_US 1000000 /* on the other CPUs, for a vCPU that has one for itself */
+/* Run vCPUs on this CPU until done() is true; sleep while the queue is empty. done() is called
+ * between two slices, at most once every SCHED_TICK_US, and on the first CPU at least as often.
+ * Under another hypervisor all three times are SCHED_NESTED times as long: each exit is dear there,
+ * and a virtual UART keeps what its FIFO has no room for. Microseconds. */
+#define SCHED_TICK_US  1000    /* a user who types must not overrun the 16 bytes of the UART */
+#define SCHED_SLICE_US 1000    /* while another vCPU waits */
+#define SCHED_ALONE_US 1000000 /* while none does; not on the first CPU, which has its tick */
 #define SCHED_NESTED   10
 static inline uint64_t sched_scaled(uint64_t time)
 {
     return vmx_caps.nested ? time * SCHED_NESTED : time;
 }
 void sched_run(bool (*done)(void));
-/* A halted vCPU has something to do. */
+/* v has something to do: if HALTED it becomes READY, if RUNNING elsewhere it exits. */
 void sched_wake(struct vcpu *v);
 /* The TSC so many SCHED_... microseconds from now. */
 static inline uint64_t sched_deadline(uint64_t us) { return time_deadline_us(sched_scaled(us)); }
-/* INIT and STARTUP IPI, from anywhere, at once and without waiting: the CPU of `v` carries them out.
- * As on hardware an INIT resets v and makes it wait (apic_on_init() is told), and a STARTUP is heeded only by
- * a vCPU that waits for one: it starts in real mode at vector << 12. */
+/* INIT and STARTUP IPI, from anywhere, without waiting: the CPU of v carries them out. As on
+ * hardware, an INIT resets v and makes it wait (the upcall is apic_on_init()). Only a vCPU that
+ * waits takes a STARTUP: it starts in real mode at vector << 12. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
-/* Leak checks: vCPUs on any queue or wake list, in number; is v on one? */
+/* Leak checks: the number of vCPUs that have a home; whether v is on any queue or wake list. */
 unsigned sched_load(void);
 bool sched_knows(const struct vcpu *v);
 /* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */

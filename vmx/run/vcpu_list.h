@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list of vCPUs, first come, first served; each is on one list at most. Whoever has it, locks it.
+ * A list of vCPUs, first come, first served; a vCPU is on one list at most. The owner
+ * locks its list.
  * From: vmx/run/sched.c.
  */
 #pragma once

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU in words, for reports.
- * From: vmx/run/run.c (an exit that must not happen), guest/life/report.c.   To: the console.
- * Spec: SDM "Guest Register State".
+ * A vCPU in words, for reports and for a person at the console.
+ * From: vmx/run/run.c (an exit that must not happen), guest/life/report.c, monitor/cmd/vcpu.c.
+ * To: vmx/vcpu/state.c (vcpu_borrow), vmx/reasons.c (the last exit in words).
+ * Spec: SDM "Guest Register State", "VMREAD".
  */
 #include "vmx/cpu.h"
 #include "vmx/reasons.h"
@@ -80,4 +81,17 @@ void vcpu_dump(const struct vcpu *v)
     vcpu_return(v);
     for (unsigned row = 0; row < GPR_ROWS; row++)
         log_info("  %s", vcpu_gpr_row(v, row).at);
+}
+
+/* No vmread(): a person may ask for a field that this CPU lacks, and Hamlet does not panic then. */
+bool vcpu_vmcs_field(const struct vcpu *v, uint32_t encoding, uint64_t *value)
+{
+    bool failed;
+    vcpu_borrow(v);
+    asm volatile("vmread %2, %1"
+                 : "=@ccbe"(failed), "=r"(*value)
+                 : "r"((uint64_t)encoding)
+                 : "memory");
+    vcpu_return(v);
+    return !failed;
 }

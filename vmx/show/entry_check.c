@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exit reason 33 says only that the guest state is invalid. The commonest of the manual's rules, gone
- * through in its order, say which one is broken.
- * From: vmx/run/run.c (a VM entry has failed).   To: the report of that VM.
- * Spec: SDM "Checks on the Guest State Area": "Checks on Guest Control Registers, Debug Registers, and
- * MSRs", "Checks on Guest Segment Registers", "Checks on Guest RIP, RFLAGS, and SSP", "Checks on Guest
- * Non-Register State".
+ * Exit reason 33 reports only that the guest state is invalid. Here the commonest of the manual's
+ * rules are checked in its order, to find the broken one.
+ * From: vmx/run/run.c (a VM entry has failed).   To: vmx/caps.c (the fixed bits of CR0 and CR4).
+ * Spec: SDM "Checks on the Guest State Area": "Checks on Guest Control Registers, Debug Registers,
+ * and MSRs", "Checks on Guest Segment Registers", "Checks on Guest RIP, RFLAGS, and SSP", "Checks
+ * on Guest Non-Register State".
  */
 #include "vmx/show/show.h"
 #include "vmx/caps.h"
@@ -15,24 +15,24 @@
 #define RFLAGS_ZERO (BITS(63, 22) | BIT(15) | BIT(5) | BIT(3))
 
 static uint32_t rights(enum segment s) { return (uint32_t)vmread(VMCS_ACCESS_RIGHTS(s)); }
+static bool ia32e(void) { return vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT; }
 static bool usable(enum segment s) { return !(rights(s) & SEG_AR_UNUSABLE); }
 static bool is_canonical(uint64_t a) { return (uint64_t)((int64_t)(a << 16) >> 16) == a; }
 
 static const char *check_control_registers(void)
 {
     uint64_t cr0 = vmread(GUEST_CR0), cr4 = vmread(GUEST_CR4), efer = vmread(GUEST_IA32_EFER);
-    bool ia32e = vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT;
     if ((cr0 & CR0_PG) && !(cr0 & CR0_PE))
         return "CR0.PG without CR0.PE";
     if (caps_cr0_fixed(cr0 | CR0_PE | CR0_PG) != (cr0 | CR0_PE | CR0_PG)) /* unrestricted guest */
         return "CR0 has a bit that VMX operation does not support";
     if (caps_cr4_fixed(cr4) != cr4)
         return "CR4 has a bit that VMX operation does not support";
-    if (ia32e && (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE)))
+    if (ia32e() && (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE)))
         return "IA-32e mode without CR0.PG and CR4.PAE";
-    if (!ia32e && (cr4 & CR4_PCIDE))
+    if (!ia32e() && (cr4 & CR4_PCIDE))
         return "CR4.PCIDE outside of IA-32e mode";
-    if (ia32e != !!(efer & EFER_LMA))
+    if (ia32e() != !!(efer & EFER_LMA))
         return "EFER.LMA differs from \"IA-32e mode guest\"";
     if ((cr0 & CR0_PG) && !!(efer & EFER_LMA) != !!(efer & EFER_LME))
         return "EFER.LMA differs from EFER.LME while paging is on";
@@ -42,7 +42,7 @@ static const char *check_control_registers(void)
     return "";
 }
 
-/* Limit and granularity: with G = 1 the low 12 bits are ones, with G = 0 the high 12 are zeros. */
+/* Granularity: with G = 1 the low 12 bits of the limit are ones, with G = 0 the high 12 zeros. */
 static bool limit_fits(enum segment s)
 {
     uint64_t limit = vmread(VMCS_LIMIT(s));
@@ -63,12 +63,11 @@ static const char *check_v86(void)
 static const char *check_code_and_stack(void)
 {
     uint64_t type = FIELD_GET(SEG_AR_TYPE, rights(SEG_CS));
-    bool ia32e = vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT;
     if (!(rights(SEG_CS) & SEG_AR_S) || !(rights(SEG_CS) & SEG_AR_P))
         return "CS is not a present code segment";
     if (type != 3 && !(type & BIT(3) && type & BIT(0)))
         return "CS has a type that is not accessed code";
-    if (ia32e && (rights(SEG_CS) & SEG_AR_L) && (rights(SEG_CS) & SEG_AR_DB))
+    if (ia32e() && (rights(SEG_CS) & SEG_AR_L) && (rights(SEG_CS) & SEG_AR_DB))
         return "CS.L and CS.D are both 1";
     uint64_t ss = FIELD_GET(SEG_AR_TYPE, rights(SEG_SS));
     if (usable(SEG_SS) && ss != 3 && ss != 7)
@@ -92,9 +91,8 @@ static const char *check_segments(void)
             return "a segment's limit does not go with its granularity";
     }
     uint64_t tr = FIELD_GET(SEG_AR_TYPE, rights(SEG_TR));
-    bool ia32e = vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT;
     if (!usable(SEG_TR) || !(rights(SEG_TR) & SEG_AR_P) ||
-        (tr != SEG_TYPE_TSS_BUSY && (ia32e || tr != SEG_TYPE_TSS16_BUSY)))
+        (tr != SEG_TYPE_TSS_BUSY && (ia32e() || tr != SEG_TYPE_TSS16_BUSY)))
         return "TR is not a busy TSS";
     if (usable(SEG_LDTR) && FIELD_GET(SEG_AR_TYPE, rights(SEG_LDTR)) != SEG_TYPE_LDT)
         return "LDTR is not an LDT";
@@ -107,7 +105,7 @@ static const char *check_rip_and_rflags(void)
 {
     uint64_t rflags = vmread(GUEST_RFLAGS), rip = vmread(GUEST_RIP);
     uint64_t event = vmread(VM_ENTRY_INTERRUPTION_INFO);
-    bool code64 = (vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) && (rights(SEG_CS) & SEG_AR_L);
+    bool code64 = ia32e() && (rights(SEG_CS) & SEG_AR_L);
     if (!code64 && HI32(rip))
         return "RIP is beyond 4 GiB outside of 64-bit mode";
     if (code64 && !is_canonical(rip))

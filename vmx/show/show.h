@@ -2,7 +2,7 @@
 /*
  * A vCPU in words and numbers, for reports and for a person who looks.
  * From: vmx/run/run.c (an entry fails), guest/life/report.c, monitor/.
- * To: vmx/show/dump.c, entry_check.c, show.c.
+ * To: vmx/show/dump.c, entry_check.c.
  */
 #pragma once
 #include "lib/text.h"
@@ -16,8 +16,8 @@ void vcpu_dump_loaded(void); /* for a panic: the vCPU whose state is in this CPU
 struct text vcpu_system_row(const struct vcpu *v);
 struct text vcpu_gpr_row(const struct vcpu *v, unsigned row);
 const char *vcpu_state_name(enum vcpu_state state);
-/* Which rule of SDM "Checks on the Guest State Area" does the current VMCS break? "" if none is found. */
+/* The first broken rule of SDM "Checks on the Guest State Area" in the current VMCS; or "". */
 const char *entry_check_guest(void);
-/* A field by its encoding, of a vCPU that is loaded here or nowhere (vm_visit() in guest/); false: this
- * CPU has no such field. */
+/* A field by its encoding; false: this CPU has no such field. v is loaded in this CPU or in none,
+ * which vm_visit() in guest/ arranges. */
 bool vcpu_vmcs_field(const struct vcpu *v, uint32_t encoding, uint64_t *value);

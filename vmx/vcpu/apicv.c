@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtual local APIC as far as the CPU serves it: controls for the APIC's mode, and the virtual IRR.
- * From: vmx/run/run.c (before an entry), vmx/vcpu/inject.c (does it wake?).
- * To: vmx/vcpu/posted.c (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (which MSRs pass in x2APIC mode).
+ * The virtual local APIC as far as the CPU serves it: the controls for the APIC's mode, and
+ * the virtual IRR.
+ * From: vmx/run/run.c (before an entry), vmx/vcpu/inject.c (apicv_deliverable).
+ * To: vmx/vcpu/posted.c (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (MSRs that pass
+ * in x2APIC mode).
+ * Hot: the fold before an entry with a posted interrupt.
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Posted-Interrupt Processing".
  */
 #include "vmx/vcpu/apicv.h"
@@ -16,8 +19,9 @@
 
 #define APIC_PAGE_DEFAULT UINT64_C(0xfee00000)
 
-/* Where the APIC-access address points has to be RAM of our own, mapped where the guest looks for its
- * APIC; while the APIC is in xAPIC mode no access reaches it. */
+/* The APIC-access page: RAM of Hamlet's, shared by the vCPUs of a VM, and mapped where the
+ * guest looks for its APIC. The CPU redirects each access, so no access of xAPIC mode reaches
+ * this RAM. */
 int apicv_create(struct vcpu *v)
 {
     v->apic_base = APIC_PAGE_DEFAULT | APIC_BASE_EN | (v->index == 0 ? APIC_BASE_BSP : 0);
@@ -25,11 +29,10 @@ int apicv_create(struct vcpu *v)
         return 0;
     hpa_t page;
     int err = ept_apic_page(v->ept, &page);
-    if (err)
-        return err;
-    err = ept_map(v->ept, gpa(APIC_PAGE_DEFAULT), page, PAGE_SIZE, EPT_PERM_READ | EPT_PERM_WRITE,
-                  EPT_WB);
-    return err == -EEXIST ? 0 : err; /* by another vCPU of this VM */
+    if (err == 0)
+        err = ept_map(v->ept, gpa(APIC_PAGE_DEFAULT), page, PAGE_SIZE,
+                      EPT_PERM_READ | EPT_PERM_WRITE, EPT_WB);
+    return err == -EEXIST ? 0 : err; /* another vCPU of this VM has mapped it */
 }
 
 static bool in_x2apic_mode(const struct vcpu *v)
@@ -50,18 +53,16 @@ void apicv_reload(struct vcpu *v)
     if (proc2 != v->proc2) {
         v->proc2 = proc2;
         vmwrite(PROC_BASED_CONTROLS_2, proc2);
-        /* What is cached of the page's address was cached under the other rule. */
+        /* The CPU has cached translations of the APIC's page under the rule of the other mode. */
         v->ept_generation = UINT64_MAX;
         if (this_vmx_cpu()->vcpu == v)
-            vpid_flush(v->vpid);
+            ept_flush_vpid(v->vpid);
     }
     hpa_t page;
     if (ept_apic_page(v->ept, &page) == 0)
         vmwrite(APIC_ACCESS_ADDRESS, page.v);
-    vmwrite(EOI_EXIT_BITMAP_0, atomic_load(&v->eoi_exit[0]));
-    vmwrite(EOI_EXIT_BITMAP_1, atomic_load(&v->eoi_exit[1]));
-    vmwrite(EOI_EXIT_BITMAP_2, atomic_load(&v->eoi_exit[2]));
-    vmwrite(EOI_EXIT_BITMAP_3, atomic_load(&v->eoi_exit[3]));
+    for (unsigned i = 0; i < 4; i++)
+        vmwrite(VMCS_EOI_EXIT_BITMAP(i), atomic_load(&v->eoi_exit[i]));
 }
 
 static int highest(const uint64_t bits[4])
@@ -72,18 +73,10 @@ static int highest(const uint64_t bits[4])
     return -1;
 }
 
-/* SDM "Posted-Interrupt Processing", the steps that the CPU would do: VIRR |= PIR, RVI = the highest of
- * the old RVI and the new bits. */
-static void fold_into_virr(struct vcpu *v, const uint64_t irr[4])
-{
-    for (unsigned i = 0; i < 8; i++)
-        v->vapic[(APIC_IRR + 16 * i) / 4] |= (uint32_t)(irr[i / 2] >> 32 * (i % 2));
-    uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
-    int vector = highest(irr);
-    if (vector > (int)FIELD_GET(INTERRUPT_STATUS_RVI, status))
-        vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | (uint64_t)vector);
-}
-
+/* With APICv the steps of SDM "Posted-Interrupt Processing", as the CPU does them at a
+ * notification: VIRR |= PIR, and RVI becomes the highest vector of the old RVI and the new bits.
+ * The request is cleared before PIR is read, so a vector that is posted later has a new request,
+ * or ON. */
 void apicv_fold(struct vcpu *v)
 {
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
@@ -92,8 +85,14 @@ void apicv_fold(struct vcpu *v)
         return;
     }
     uint64_t irr[4] = {0};
-    if (posted_take(v->pi_desc, irr))
-        fold_into_virr(v, irr);
+    if (!posted_take(v->pi_desc, irr))
+        return;
+    for (unsigned i = 0; i < 8; i++)
+        v->vapic[(APIC_IRR + 16 * i) / 4] |= (uint32_t)(irr[i / 2] >> 32 * (i % 2));
+    uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
+    int vector = highest(irr);
+    if (vector > (int)FIELD_GET(INTERRUPT_STATUS_RVI, status))
+        vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | (uint64_t)vector);
 }
 
 /* SDM "Evaluation of Pending Virtual Interrupts" */

@@ -7,7 +7,10 @@
 #pragma once
 #include "vmx/vcpu/vcpu.h"
 
-MUST_CHECK int apicv_create(struct vcpu *v);  /* -ENOMEM */
-void apicv_reload(struct vcpu *v);            /* controls as the APIC mode asks for */
-void apicv_fold(struct vcpu *v);              /* take PIR into the virtual IRR, or into v->irr */
-bool apicv_deliverable(const struct vcpu *v); /* with APICv: RVI beats PPR */
+MUST_CHECK int apicv_create(struct vcpu *v); /* -ENOMEM */
+/* Write controls, MSR bitmap and EOI-exit bitmap for the APIC's mode; v's VMCS is current. */
+void apicv_reload(struct vcpu *v);
+/* Take PIR into the virtual IRR; without APICv into v->irr. */
+void apicv_fold(struct vcpu *v);
+/* With APICv only, SDM "Evaluation of Pending Virtual Interrupts": RVI beats PPR. */
+bool apicv_deliverable(const struct vcpu *v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CR0 and CR4 of a guest: the register that is in force, and the shadow that the guest reads.
- * From: vmx/exit/cr.c (MOV to CR), vmx/vcpu/setup.c (after INIT), vmx/vcpu/vcpu.c (entry state, paging).
+ * CR0 and CR4 of a guest: the value in force, and the shadow that the guest reads.
+ * From: vmx/exit/cr.c (MOV to CR), vmx/vcpu/setup.c (after INIT), vmx/vcpu/vcpu.c (entry state).
  * To: vmx/vmcs.h (the fields).
  * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4".
  */
@@ -21,14 +21,14 @@ uint64_t cr4_guest_view(void)
     return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_READ_SHADOW) & mask);
 }
 
-/* Caches stay on whatever the guest says: they are everybody's. */
+/* The caches stay on: all guests on this CPU share them. NE = 1, as VMX operation requires. */
 void cr0_write(uint64_t value)
 {
     vmwrite(GUEST_CR0, (value | CR0_NE) & ~(CR0_CD | CR0_NW));
     vmwrite(CR0_READ_SHADOW, value);
 }
 
-/* A machine check while a guest runs is the host's to see. */
+/* MCE stays on, because a machine check while a guest runs goes to the host. */
 void cr4_write(uint64_t value)
 {
     vmwrite(GUEST_CR4, value | CR4_VMXE | CR4_MCE);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU under a debugger: one instruction at a time, INT3, and the four debug registers. It is armed before
- * it goes on and disarmed when it has stopped, so whoever looks at a stopped one sees the guest's state only.
- * From: guest/life/step.c, monitor/gdb/target.c (vcpu_debug_arm), vmx/run/run.c and exit_intr.c (exits).
- * To: guest/life/control.c (vcpu_on_debug).
+ * A vCPU under a debugger: one instruction at a time, INT3, and the four debug registers. The vCPU
+ * is armed before it goes on and disarmed after it has stopped, so the registers of a stopped vCPU
+ * are always the guest's own.
+ * From: guest/life/step.c, monitor/gdb/target.c (vcpu_debug_arm), vmx/run/run.c
+ * and vmx/exit/intr.c (exits).
+ * To: guest/life/control.c (vcpu_on_debug), guest/life/step.c (vcpu_on_step).
  * Spec: SDM "Debug Registers", "Monitor Trap Flag", "Exit Qualification for Debug Exceptions",
  * "Exit Qualification for MOV DR", "MOV-Move to/from Debug Registers".
  *
- * While the registers are the debugger's, the guest's MOV DR exits and finds a copy: it reads what it has
- * written, but its own breakpoints rest until it has its registers back.
+ * While the debugger has the debug registers, the guest's MOV DR exits and reaches a copy.
+ * The guest reads what it has written, but its own breakpoints do not work until it has
+ * its registers back.
  */
 #include "vmx/vcpu/debug.h"
 #include "vmx/caps.h"
@@ -16,19 +19,18 @@
 #include "vmx/vcpu/inject.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
-#include "arch/trap.h"
 #include "arch/x86.h"
 #include "lib/string.h"
 
-#define DR6            4 /* in v->debug.dr and v->debug_registers */
-#define DR7            5 /* in v->debug.dr only */
+#define DR6            4 /* its index in v->debug.dr and v->debug_registers */
+#define DR7            5 /* its index in v->debug.dr */
 #define DR6_ONES       (BITS(31, 16) | BITS(11, 4))
 #define DR6_ZEROS      BIT(12)
 #define DR7_ONES       BIT(10)
 #define DR7_ZEROS      (BITS(15, 14) | BIT(12))
 #define PENDING_BREAKS (DR6_BREAKS | BIT(12)) /* SDM "Guest Non-Register State" */
 
-/* --- Arming ---------------------------------------------------------------------------------------- */
+/* --- Arming ----------------------------------------------------------------------------------- */
 
 static void lend_registers(struct vcpu *v, const struct vcpu_debug *want)
 {
@@ -38,23 +40,6 @@ static void lend_registers(struct vcpu *v, const struct vcpu_debug *want)
     v->debug_registers[DR6] = DR6_ONES;
     vmwrite(GUEST_DR7, want->dr7 | DR7_ONES);
     v->debug.lent = true;
-}
-
-static void take_registers_back(struct vcpu *v)
-{
-    memcpy(v->debug_registers, v->debug.dr, sizeof(v->debug_registers));
-    vmwrite(GUEST_DR7, v->debug.dr[DR7]);
-    vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
-    v->debug.lent = false;
-}
-
-/* A step is to end at the next instruction, not in the handler of an interrupt that waits: as if the one
- * before had been STI. SDM "Checks on Guest Non-Register State" says when that is allowed. */
-static void hold_interrupts(const struct vcpu *v)
-{
-    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
-    if (!v->event && (vmread(GUEST_RFLAGS) & RFLAGS_IF) && !(blocked & BLOCKED_BY_MOV_SS))
-        vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
 }
 
 int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
@@ -68,8 +53,12 @@ int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
         vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) | BIT(VECTOR_BP));
     if (want->dr7)
         lend_registers(v, want);
-    if (want->step)
-        hold_interrupts(v);
+    /* A step ends at the next instruction, not in the handler of an interrupt that waits: block
+     * interrupts as STI does, if SDM "Checks on Guest Non-Register State" allows it. */
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    if (want->step && !v->event && (vmread(GUEST_RFLAGS) & RFLAGS_IF) &&
+        !(blocked & BLOCKED_BY_MOV_SS))
+        vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
     vcpu_set_proc(v, v->proc | proc);
     vcpu_return(v);
     return 0;
@@ -79,8 +68,12 @@ void vcpu_debug_disarm(struct vcpu *v)
 {
     vcpu_borrow(v);
     vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) & ~BIT(VECTOR_BP));
-    if (v->debug.lent)
-        take_registers_back(v);
+    if (v->debug.lent) {
+        memcpy(v->debug_registers, v->debug.dr, sizeof(v->debug_registers));
+        vmwrite(GUEST_DR7, v->debug.dr[DR7]);
+        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
+        v->debug.lent = false;
+    }
     vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR));
     vcpu_return(v);
 }
@@ -93,9 +86,10 @@ void debug_write_dr7(struct vcpu *v, uint64_t value)
         vmwrite(GUEST_DR7, value);
 }
 
-/* --- Exits ----------------------------------------------------------------------------------------- */
+/* --- Exits ------------------------------------------------------------------------------------ */
 
-/* The first of the debugger's registers among `triggers`; -1: none. A bit may be set of one that is off. */
+/* The first of the debugger's registers that triggered; -1: none. DR7 decides, because the CPU may
+ * also set the bit of a register that is off. */
 static int hit_of(const struct vcpu *v, uint64_t triggers)
 {
     uint64_t dr7 = vmread(GUEST_DR7);
@@ -116,7 +110,7 @@ static void update_dr6(struct vcpu *v, uint64_t triggers)
     v->debug.dr[DR6] = dr6;
 }
 
-/* A #DB that exits has changed neither DR6 nor DR7. */
+/* A #DB that exits has changed neither DR6 nor DR7, so both are changed here. */
 enum exit_action debug_exception(struct vcpu *v, uint32_t info)
 {
     uint64_t triggers = vmread(EXIT_QUALIFICATION) & QUAL_DB_TRIGGERS;
@@ -126,7 +120,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
         if (hit >= 0)
             action = vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit);
         triggers &= ~DR6_BREAKS;
-        if (!triggers) /* otherwise the guest was stepping itself, too */
+        if (!triggers) /* otherwise the guest was single-stepping too */
             return action;
     }
     update_dr6(v, triggers);
@@ -143,23 +137,17 @@ enum exit_action debug_int3(struct vcpu *v, uint32_t info)
     return RESUME_SAME;
 }
 
-/* The monitor trap flag comes first; what the instruction has touched waits as a pending exception. */
+/* The monitor trap comes before a #DB: a data breakpoint that was hit is still pending. */
 enum exit_action debug_step(struct vcpu *v)
 {
     int hit = hit_of(v, vmread(GUEST_PENDING_DEBUG));
     return hit >= 0 ? vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit) : vcpu_on_step(v);
 }
 
-static enum exit_action general_protection(struct vcpu *v)
-{
-    vcpu_inject_error(v, VECTOR_GP, 0);
-    return RESUME_SAME;
-}
-
 static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
 {
     if (n >= DR6 && HI32(value))
-        return general_protection(v);
+        return inject_gp(v);
     if (n == DR6)
         value = (value | DR6_ONES) & ~DR6_ZEROS;
     if (n == DR7)
@@ -168,25 +156,23 @@ static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
     return RESUME_NEXT;
 }
 
-/* Only while the registers are lent. The exit comes before all checks. */
+/* Only while the registers are lent. The exit comes before the CPU's checks, so they are here. */
 enum exit_action debug_mov_dr(struct vcpu *v)
 {
     uint64_t qualification = vmread(EXIT_QUALIFICATION);
     unsigned n = (unsigned)FIELD_GET(QUAL_DR_NUMBER, qualification);
     enum gpr r = (enum gpr)FIELD_GET(QUAL_DR_GPR, qualification);
-    if ((n == 4 || n == 5) && (cr4_guest_view() & CR4_DE)) {
-        vcpu_inject(v, VECTOR_UD);
-        return RESUME_SAME;
-    }
+    if ((n == 4 || n == 5) && (cr4_guest_view() & CR4_DE))
+        return inject_ud(v);
     if (vcpu_cpl() != 0)
-        return general_protection(v);
+        return inject_gp(v);
     if (v->debug.dr[DR7] & DR7_GD) {
         v->debug.dr[DR7] &= ~DR7_GD;
         v->debug.dr[DR6] |= DR6_BD;
         vcpu_inject(v, VECTOR_DB);
         return RESUME_SAME;
     }
-    n = n < 4 ? n : DR6 + (n & 1); /* 4 is 6, and 5 is 7 */
+    n = n < 4 ? n : DR6 + (n & 1); /* DR4 means DR6, and DR5 means DR7 */
     if (!(qualification & QUAL_DR_FROM))
         return mov_to_dr(v, n, vcpu_gpr(v, r));
     vcpu_set_gpr(v, r, v->debug.dr[n]);

@@ -7,22 +7,24 @@
 #pragma once
 #include "vmx/upcalls.h"
 
-/* What v comes back for, while a debugger has it. Both only while STOPPED. */
+/* For which events a debugger wants v to come back. */
 struct vcpu_debug {
     bool step;      /* after each instruction, to vcpu_on_step() */
     bool int3;      /* at each INT3, to vcpu_on_debug() */
     uint64_t dr[4]; /* linear addresses */
-    uint64_t
-        dr7; /* local enable bits, kinds and lengths, as SDM "Debug Control Register (DR7)"; 0: none */
+    /* Local enable bits, kinds and lengths: SDM "Debug Control Register (DR7)"; 0: none. */
+    uint64_t dr7;
 };
-MUST_CHECK int vcpu_debug_arm(struct vcpu *v,
-                              const struct vcpu_debug *want); /* -ENODEV: this CPU cannot */
+/* Both only while v is STOPPED. -ENODEV: this CPU cannot, and nothing is changed. */
+MUST_CHECK int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want);
 void vcpu_debug_disarm(struct vcpu *v);
 
-/* --- For the other files of vmx/ ----------------------------------------------------------------- */
+/* --- For the other files of vmx/ -------------------------------------------------------------- */
 
+/* Exits, from the exit table; `info` is the VM-exit interruption information. */
 enum exit_action debug_exception(struct vcpu *v, uint32_t info);
 enum exit_action debug_int3(struct vcpu *v, uint32_t info);
 enum exit_action debug_step(struct vcpu *v);
 enum exit_action debug_mov_dr(struct vcpu *v);
-void debug_write_dr7(struct vcpu *v, uint64_t value); /* the guest's, wherever it is now */
+/* Write the guest's DR7: the VMCS, or the copy while the registers are lent. */
+void debug_write_dr7(struct vcpu *v, uint64_t value);

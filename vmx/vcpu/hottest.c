@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which ports, MSRs and addresses a vCPU exits for most: a short list that keeps the frequent ones.
- * From: vmx/exit/io.c, exit_msr.c, exit_ept.c, exit_intr.c (hottest_count).   To: monitor/cmd/exits.c.
+ * The ports, MSRs and addresses for which a vCPU exits most: a short list that keeps
+ * the frequent ones.
+ * From: vmx/exit/io.c, vmx/exit/msr.c, vmx/exit/ept.c, vmx/exit/intr.c (hottest_count).
+ * To: nothing.
+ * Hot: counts every trapped access.
  */
 #include "vmx/vcpu/hottest.h"
 
+/* Row 0 is the latest. An unknown `at` replaces the rarest of the others and inherits its count, so
+ * a new place that is frequent stays. */
 void hottest_move_to_front(struct hottest *h, uint64_t at)
 {
     unsigned row = 1, rarest = 1;

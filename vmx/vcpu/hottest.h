@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the exits of a vCPU were about, and how often: the ports, MSRs and addresses it exits for most.
+ * The ports, MSRs and addresses for which a vCPU exits most, and how often.
  * From: vmx/exit/ (hottest_count), monitor/cmd/exits.c (the rows).   To: vmx/vcpu/hottest.c.
  */
 #pragma once
 #include "lib/types.h"
 
-/* Exact while there are at most HOTTEST_ROWS of them; a further one takes the rarest row and its count. */
+/* Exact while at most HOTTEST_ROWS occur; one more takes over the rarest row with its count. */
 enum hottest_kind { HOTTEST_PORT, HOTTEST_MSR, HOTTEST_GPA, HOTTEST_KINDS };
 #define HOTTEST_ROWS 12
 struct hottest {
@@ -16,7 +16,7 @@ struct hottest {
 };
 
 void hottest_move_to_front(struct hottest *h, uint64_t at);
-/* A guest that polls asks again for what it asked for last. */
+/* A guest that polls repeats its last access, so that row is compared first. */
 static inline void hottest_count(struct hottest *h, uint64_t at)
 {
     if (__builtin_expect(h->rows[0].at == at, 1))

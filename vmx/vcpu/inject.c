@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Events for the next VM entry: an exception that a handler raised, an NMI, and, without APICv, the
- * interrupt that the software local APIC lets through. One at a time; what has to wait asks for a window.
- * From: exit handlers (vcpu_inject), vmx/run/run.c (inject_pending).   To: the VM-entry interruption field.
- * Spec: SDM "Event Injection", "Interrupt-Window Exiting and Virtual-Interrupt Delivery",
- * "Interrupt 8-Double Fault Exception (#DF)", "Information for VM Exits That Occur During Event Delivery".
+ * interrupt that the software local APIC lets through. One event per entry; what has to wait asks
+ * for a window.
+ * From: vmx/exit/ and guest/pc/mmio.c (vcpu_inject), vmx/run/run.c (inject_pending).
+ * To: vmx/vmcs.h (the VM-entry interruption field), guest/pc/vlapic_irq.c (apic_next_irq).
+ * Hot: runs before each entry with an event.
+ * Spec: SDM "Event Injection", "Interrupt-Window Exiting and Virtual-Interrupt
+ * Delivery", "Interrupt 8-Double Fault Exception (#DF)", "Information for VM Exits That
+ * Occur During Event Delivery".
  */
 #include "vmx/vcpu/inject.h"
 #include "vmx/caps.h"
@@ -12,7 +16,6 @@
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
-#include "arch/trap.h"
 #include "arch/x86.h"
 #include "arch/apic.h"
 #include "arch/trace.h"
@@ -24,45 +27,29 @@ static uint32_t event_of(unsigned type, uint8_t vector)
 }
 
 /* SDM "Interrupt and Exception Classes" */
-enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+#define CONTRIBUTORY                                                                               \
+    (BIT(VECTOR_DE) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP))
+static bool is_contributory(uint8_t vector) { return CONTRIBUTORY & BIT(vector); }
 
-static enum exception_class class_of(uint8_t vector)
+/* SDM "Conditions for Generating a Double Fault": false: `second` is delivered after `first`. */
+static bool doubles(uint8_t first, uint8_t second)
 {
-    switch (vector) {
-    case VECTOR_DE:
-    case VECTOR_TS:
-    case VECTOR_NP:
-    case VECTOR_SS:
-    case VECTOR_GP:
-        return CONTRIBUTORY;
-    case VECTOR_PF:
-        return PAGE_FAULT;
-    case VECTOR_DF:
-        return DOUBLE_FAULT;
-    default:
-        return BENIGN;
-    }
+    return (is_contributory(second) && (is_contributory(first) || first == VECTOR_PF)) ||
+           (first == VECTOR_PF && second == VECTOR_PF);
 }
 
-/* SDM "Conditions for Generating a Double Fault": does `second` come on top of `first`, not after it? */
-static bool doubles(enum exception_class first, enum exception_class second)
-{
-    return (first == CONTRIBUTORY && second == CONTRIBUTORY) ||
-           (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT));
-}
-
+/* If an exception waits already, the two may make a #DF, and after a #DF a triple fault. */
 static void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
-    bool first = (v->event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, v->event) == EVENT_EXCEPTION;
-    if (first) {
-        enum exception_class before = class_of((uint8_t)FIELD_GET(EVENT_VECTOR, v->event));
-        enum exception_class now = class_of(vector);
-        if (before == DOUBLE_FAULT && now != BENIGN) {
+    if ((v->event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, v->event) == EVENT_EXCEPTION) {
+        uint8_t before = (uint8_t)FIELD_GET(EVENT_VECTOR, v->event);
+        if (before == VECTOR_DF &&
+            (is_contributory(vector) || vector == VECTOR_PF || vector == VECTOR_DF)) {
             vcpu_on_crash(v, "triple fault");
             atomic_fetch_or(&v->requests, VCPU_REQUEST_STOP);
             return;
         }
-        if (doubles(before, now)) {
+        if (doubles(before, vector)) {
             vector = VECTOR_DF;
             has_error = true;
             error = 0;
@@ -89,6 +76,18 @@ void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code
     raise(v, VECTOR_PF, true, error_code);
 }
 
+enum exit_action inject_ud(struct vcpu *v)
+{
+    raise(v, VECTOR_UD, false, 0);
+    return RESUME_SAME;
+}
+
+enum exit_action inject_gp(struct vcpu *v)
+{
+    raise(v, VECTOR_GP, true, 0);
+    return RESUME_SAME;
+}
+
 void inject_again(struct vcpu *v)
 {
     uint32_t info = (uint32_t)vmread(IDT_VECTORING_INFO);
@@ -97,7 +96,8 @@ void inject_again(struct vcpu *v)
     v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR | EVENT_ERROR_CODE));
     v->event_error = info & EVENT_ERROR_CODE ? (uint32_t)vmread(IDT_VECTORING_ERROR_CODE) : 0;
     v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
-    /* An NMI under way has blocked NMIs already; its second delivery wants them open. */
+    /* The delivery that failed has blocked NMIs, and VM entry injects no NMI under
+     * that blocking. */
     if (FIELD_GET(EVENT_TYPE, info) == EVENT_NMI)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
 }
@@ -120,7 +120,7 @@ static void inject_now(struct vcpu *v, uint32_t event)
 
 static bool nmi_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_NMI; }
 
-/* True: injected. */
+/* True: injected. A later NMI is a new request, so this one is cleared first. */
 static bool inject_nmi(struct vcpu *v, uint64_t blocked)
 {
     if (!nmi_waits(v) || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI)))
@@ -130,18 +130,17 @@ static bool inject_nmi(struct vcpu *v, uint64_t blocked)
     return true;
 }
 
-static bool inject_interrupt(struct vcpu *v, uint64_t blocked)
+static void inject_interrupt(struct vcpu *v, uint64_t blocked)
 {
     int vector = vmx_caps.apicv ? -1 : apic_next_irq(v);
     if (vector < 0 || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
         !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
-        return false;
+        return;
     apic_on_irq_taken(v, (uint8_t)vector);
     inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
-    return true;
 }
 
-/* Any bit of IRR: it may become deliverable by whatever the guest does next to TPR, ISR or IF. */
+/* Any bit of IRR: the guest's next change of TPR, ISR or IF may make it deliverable. */
 static bool irr_is_set(const struct vcpu *v)
 {
     uint32_t any = 0;
@@ -159,7 +158,7 @@ void inject_pending(struct vcpu *v)
     } else if (!inject_nmi(v, blocked)) {
         inject_interrupt(v, blocked);
     }
-    /* Whoever still waits is called when the guest can take it. */
+    /* What still waits gets an exit when the guest can take it. */
     uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
     if (nmi_waits(v))
         proc |= PROC_NMI_WINDOW;

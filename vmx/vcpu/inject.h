@@ -5,20 +5,24 @@
  * To: vmx/vcpu/inject.c.   Spec: SDM "Event Injection".
  */
 #pragma once
-#include "vmx/vcpu/vcpu.h"
+#include "vmx/upcalls.h"
 
-/* An exception for the next entry; #DF and triple fault are made of two as the SDM has it. */
+/* An exception for the next entry. If another one waits, the two make #DF or a triple fault: SDM
+ * "Interrupt 8-Double Fault Exception (#DF)". */
 void vcpu_inject(struct vcpu *v, uint8_t vector);
 void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t error_code);
 void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code);
 
-/* --- For the other files of vmx/ ----------------------------------------------------------------- */
+/* --- For the other files of vmx/ -------------------------------------------------------------- */
 
-/* An event was under way to the guest when this exit came: give it again. */
+/* The instruction that exited faults: #UD, #GP(0). RESUME_SAME, so RIP stays at the instruction. */
+enum exit_action inject_ud(struct vcpu *v);
+enum exit_action inject_gp(struct vcpu *v);
+/* If the CPU was delivering an event when this exit came, deliver the event again. */
 void inject_again(struct vcpu *v);
 /* An exception or a software exception that exited goes on to the guest. */
 void inject_pass_on(struct vcpu *v, uint32_t info);
-/* Hand the most urgent waiting event to the next entry, or ask for a window. */
+/* Write the most urgent waiting event into the VMCS; ask for a window for the rest. */
 void inject_pending(struct vcpu *v);
 /* Is there an event that ends HLT? */
 bool inject_wakes(struct vcpu *v);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State changes of the posted-interrupt descriptor, and a poster in software that keeps the rules of
- * the remapping unit. lib/pi_desc.h draws the states.
- * From: vmx/run/sched.c (running, ready, halted), vmx/vcpu/apicv.c (post, take).
+ * State changes of the posted-interrupt descriptor, and a poster in software that keeps the rules
+ * of the remapping unit. lib/pi_desc.h draws the states.
+ * From: vmx/run/sched.c (running, ready, halted), vmx/run/post.c (post), vmx/vcpu/apicv.c (take).
+ * To: arch/trace.c (the recorder).
+ * Hot: every interrupt, and every change of a vCPU's state.
  * Spec: VT-d "Interrupt-Posting Hardware Operation"; SDM "Posted-Interrupt Processing".
  *
- * No wake-up is lost, because poster and taker cross: the poster sets PIR and then looks at SN and ON;
- * whoever clears SN or ON looks at PIR only afterwards.
+ * INVARIANT: no wake-up is lost, because the orders of poster and taker cross. The poster sets PIR
+ * first, and then looks at SN and ON. The taker clears SN or ON first, and then looks at PIR.
  */
 #include "vmx/vcpu/posted.h"
 #include "lib/atomic.h"
@@ -15,18 +17,14 @@
 
 #define NDST_XAPIC BITS(15, 8) /* of the 32-bit NDST */
 
-static uint64_t destination(uint32_t apic_id, bool x2apic)
+/* For the recorder: a change, with the new control word; an interrupt also with its vector. */
+static void record(const struct pi_desc *d, enum trace_pid what, unsigned vector, uint64_t control)
 {
-    return FIELD_SET(PI_NDST, x2apic ? apic_id : FIELD_SET(NDST_XAPIC, apic_id));
+    TRACE(TRACE_PID, TRACE_NO_ID, what, vector, (uintptr_t)d, control);
 }
 
-/* The recorder: each change with the control word as it was put there. `a`: the vector, of an interrupt. */
-static void record(const struct pi_desc *d, enum trace_pid what, unsigned a, uint64_t control)
-{
-    TRACE(TRACE_PID, TRACE_NO_ID, what, a, (uintptr_t)d, control);
-}
-
-/* One atomic replace: bits of `mask` become `value`. Returns the control word that was replaced. */
+/* One atomic replace, because the remapping unit may set ON at any moment: bits of `mask` become
+ * `value`. Returns the control word that was replaced. */
 static uint64_t change(struct pi_desc *d, uint64_t mask, uint64_t value)
 {
     uint64_t old = atomic_load(&d->control);
@@ -35,12 +33,14 @@ static uint64_t change(struct pi_desc *d, uint64_t mask, uint64_t value)
     return old;
 }
 
-/* Where the notifications of this state go. */
+/* SN, NV and NDST change together: no notification goes to the old CPU with the new vector. */
 static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint32_t apic_id, bool x2apic)
 {
     uint8_t vector = state == TRACE_PID_RUNNING ? VECTOR_ANV : VECTOR_WNV;
+    if (!x2apic)
+        apic_id = (uint32_t)FIELD_SET(NDST_XAPIC, apic_id);
     uint64_t mask = PI_SN | PI_NV | PI_NDST;
-    uint64_t value = FIELD_SET(PI_NV, vector) | destination(apic_id, x2apic);
+    uint64_t value = FIELD_SET(PI_NV, vector) | FIELD_SET(PI_NDST, apic_id);
     uint64_t old = change(d, mask, value);
     record(d, state, 0, (old & ~mask) | value);
     return old;
@@ -49,7 +49,7 @@ static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint32_t apic_id
 void posted_to_running(struct pi_desc *d, uint32_t apic_id, bool x2apic)
 {
     notify(d, TRACE_PID_RUNNING, apic_id, x2apic);
-    if (posted_pending(d)) /* posted while SN was set: nobody set ON for these */
+    if (posted_pending(d)) /* posted while SN was set, when no poster sets ON */
         change(d, 0, PI_ON);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers of a vCPU that neither the VMCS nor enter.asm carries: FPU and vectors, the MSRs of SYSCALL
- * and SWAPGS, the debug registers. Hamlet itself uses none of them, so they stay in the CPU from exit to
- * exit, and are switched, all at once, when another vCPU comes (with the scheduler some 1000 instructions:
- * `vcpu_switch` in make bench): no exit pays for them, and nothing of one guest can be seen by another.
- * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/exit/msr.c (which MSRs pass).
+ * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
+ * SYSCALL and SWAPGS, the debug registers. Hamlet itself uses none of them, so they stay in the CPU
+ * from exit to exit. They are switched together when another vCPU is loaded (with the scheduler
+ * about 1000 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no guest
+ * sees a value of another.
+ * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/vcpu/registers.h (XCR0), arch/page.c
+ * (the XSAVE area).
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
  */
 #include "vmx/vcpu/registers.h"
@@ -13,12 +15,6 @@
 #include "arch/page.h"
 #include "lib/string.h"
 #include "arch/x86.h"
-
-/* SDM "XSAVE-Managed Features" */
-#define XCR0_X87        BIT(0)
-#define XCR0_SSE        BIT(1)
-#define XCR0_AVX        BIT(2)
-#define XCR0_AVX512     BITS(7, 5)
 
 #define CPUID_1_XSAVE   BIT(26) /* ECX */
 #define LEAF_XSAVE      0xd
@@ -30,7 +26,7 @@
 
 #define DR6_AFTER_RESET UINT64_C(0xffff0ff0)
 
-/* Passed through by the bitmap, switched here. */
+/* The MSR bitmap lets a guest reach them without an exit (vmx/exit/msr.c). */
 static const uint32_t switched[VCPU_MSR_SWITCHED] = {
     MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
     MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX,
@@ -80,7 +76,7 @@ void registers_destroy(struct vcpu *v)
         pages_free(v->fpu, area_pages());
 }
 
-/* After RESET; v is not loaded. An all-zero XSAVE header means: every component in its initial state. */
+/* An XSAVE header of zeros: XRSTOR puts each component into its initial state. */
 void registers_reset(struct vcpu *v)
 {
     uint16_t fcw = FCW_AFTER_INIT;
@@ -94,8 +90,8 @@ void registers_reset(struct vcpu *v)
     v->xcr0 = XCR0_X87;
 }
 
-/* XCR0 is the guest's while it is loaded. What it has switched off keeps its contents, so all that may
- * be offered is saved and restored under the full mask. */
+/* While v is loaded, XCR0 is the guest's. A component that the guest has switched off keeps its
+ * contents, so XCR0 is all of vmx_caps.xcr0 while the state is saved and restored. */
 static void fpu_save(struct vcpu *v)
 {
     if (!vmx_caps.xcr0) {
@@ -118,10 +114,16 @@ static void fpu_restore(struct vcpu *v)
         xsetbv(0, v->xcr0);
 }
 
-void registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
+int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
 {
+    uint64_t avx512 = xcr0 & XCR0_AVX512;
+    if (!(xcr0 & XCR0_X87) || (xcr0 & ~vmx_caps.xcr0) ||
+        ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE)) ||
+        (avx512 && (avx512 != XCR0_AVX512 || !(xcr0 & XCR0_AVX))))
+        return -EINVAL;
     v->xcr0 = xcr0;
     xsetbv(0, xcr0);
+    return 0;
 }
 
 static bool msr_is_there(unsigned i) { return switched[i] != MSR_IA32_TSC_AUX || vmx_caps.rdtscp; }

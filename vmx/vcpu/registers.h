@@ -6,11 +6,19 @@
 #pragma once
 #include "vmx/vcpu/vcpu.h"
 
-void registers_init(void);   /* which state components there are, once */
-void registers_enable(void); /* each CPU: OSFXSR, OSXSAVE */
-MUST_CHECK int registers_create(struct vcpu *v);
+/* SDM "XSAVE-Managed Features" */
+#define XCR0_X87    BIT(0)
+#define XCR0_SSE    BIT(1)
+#define XCR0_AVX    BIT(2)
+#define XCR0_AVX512 BITS(7, 5)
+
+void registers_init(void);                       /* which state components exist, once */
+void registers_enable(void);                     /* on each CPU: CR4.OSFXSR and OSXSAVE, CR0.MP */
+MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
-void registers_reset(struct vcpu *v);
+void registers_reset(struct vcpu *v); /* to the values after RESET; v is not loaded */
+/* Out of this CPU into v, and back. */
 void registers_save(struct vcpu *v);
 void registers_restore(struct vcpu *v);
-void registers_set_xcr0(struct vcpu *v, uint64_t xcr0);
+/* v is loaded. -EINVAL: #GP by SDM "XSETBV-Set Extended Control Register". */
+MUST_CHECK int registers_set_xcr0(struct vcpu *v, uint64_t xcr0);

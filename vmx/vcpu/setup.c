@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first contents of a VMCS, one function per area of the manual: controls, host state, guest state.
- * From: vmx/vcpu/vcpu.c (a vCPU is made, is reset, or comes to another CPU).   To: vmx/enter.asm (the entry).
+ * The first contents of a VMCS, one function per area of the manual: controls, host
+ * state, guest state.
+ * From: vmx/vcpu/vcpu.c (a vCPU is made, is reset, or comes to another CPU).
+ * To: vmx/enter.asm (HOST_RIP), vmx/vcpu/apicv.c (the controls that depend on the APIC's mode).
  * Spec: SDM "VM-Execution Control Fields", "Host-State Area", "Guest-State Area".
  */
 #include "vmx/vcpu/setup.h"
@@ -22,6 +24,18 @@
 #define VMCS_LINK_NONE  UINT64_MAX
 /* TR needs a limit and a busy TSS even in a guest that has not loaded it yet. */
 #define LIMIT_64K       0xffff
+
+/* The fields of a list become 0. */
+static void write_zeros(const enum vmcs_field *fields, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        vmwrite(fields[i], 0);
+}
+#define ZERO(...)                                                                                  \
+    do {                                                                                           \
+        static const enum vmcs_field fields[] = {__VA_ARGS__};                                     \
+        write_zeros(fields, ARRAY_COUNT(fields));                                                  \
+    } while (0)
 
 static void setup_bitmaps_and_tables(struct vcpu *v)
 {
@@ -48,16 +62,13 @@ void vcpu_setup_controls(struct vcpu *v)
     vmwrite(VM_EXIT_CONTROLS, caps_control(CONTROL_EXIT));
     vmwrite(VM_ENTRY_CONTROLS, caps_control(CONTROL_ENTRY));
 
-    /* An endless chain of #DB or #AC would keep the CPU without ever reaching an instruction, where the
-     * preemption timer could end it; #MC is about the machine. All others are the guest's own affair. */
+    /* An endless chain of #DB or #AC never reaches an instruction, so the preemption timer
+     * could not end it: they exit. #MC concerns the machine. All others go to the guest without
+     * an exit. */
     vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
-    vmwrite(PAGE_FAULT_ERROR_CODE_MASK, 0);
-    vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
-    vmwrite(CR3_TARGET_COUNT, 0);
-    vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
-    vmwrite(VM_EXIT_MSR_LOAD_COUNT, 0);
-    vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
-    vmwrite(VM_ENTRY_INTERRUPTION_INFO, 0);
+    ZERO(PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
+         VM_EXIT_MSR_STORE_COUNT, VM_EXIT_MSR_LOAD_COUNT, VM_ENTRY_MSR_LOAD_COUNT,
+         VM_ENTRY_INTERRUPTION_INFO);
     if (vmx_caps.apicv)
         vmwrite(TPR_THRESHOLD, 0);
     setup_bitmaps_and_tables(v);
@@ -84,28 +95,23 @@ void vcpu_setup_host(struct vcpu *v)
     vmwrite(HOST_IA32_EFER, rdmsr(MSR_IA32_EFER));
     vmwrite(HOST_CS_SELECTOR, GDT_CODE);
     vmwrite(HOST_SS_SELECTOR, GDT_DATA);
-    vmwrite(HOST_DS_SELECTOR, 0);
-    vmwrite(HOST_ES_SELECTOR, 0);
-    vmwrite(HOST_FS_SELECTOR, 0);
-    vmwrite(HOST_GS_SELECTOR, 0);
     vmwrite(HOST_TR_SELECTOR, GDT_TSS);
-    vmwrite(HOST_FS_BASE, 0);
     vmwrite(HOST_GS_BASE, (uintptr_t)cpu);
     vmwrite(HOST_TR_BASE, (uintptr_t)&cpu->tss);
     vmwrite(HOST_GDTR_BASE, gdtr.base);
     vmwrite(HOST_IDTR_BASE, idtr.base);
-    vmwrite(HOST_IA32_SYSENTER_CS, 0);
-    vmwrite(HOST_IA32_SYSENTER_ESP, 0);
-    vmwrite(HOST_IA32_SYSENTER_EIP, 0);
+    ZERO(HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_FS_BASE,
+         HOST_IA32_SYSENTER_CS, HOST_IA32_SYSENTER_ESP, HOST_IA32_SYSENTER_EIP);
     vmwrite(HOST_RIP, (uintptr_t)vmx_exit_point);
     v->host_cpu = cpu;
 }
 
-static void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t rights)
+void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
+                   uint32_t rights)
 {
     vmwrite(VMCS_SELECTOR(s), selector);
     vmwrite(VMCS_BASE(s), base);
-    vmwrite(VMCS_LIMIT(s), LIMIT_64K);
+    vmwrite(VMCS_LIMIT(s), limit);
     vmwrite(VMCS_ACCESS_RIGHTS(s), rights);
 }
 
@@ -117,8 +123,6 @@ static void setup_guest_control_registers(void)
     vmwrite(CR4_MASK, ~vmx_caps.guest_cr4 | CR4_MCE);
     cr0_write(CR0_ET);
     cr4_write(0);
-    vmwrite(GUEST_CR3, 0);
-    vmwrite(GUEST_IA32_EFER, 0);
     vmwrite(GUEST_IA32_PAT, PAT_AFTER_RESET);
     vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) & ~ENTRY_GUEST_64BIT);
 }
@@ -129,27 +133,21 @@ void vcpu_setup_guest(struct vcpu *v)
     const uint32_t data = SEG_TYPE_DATA | SEG_AR_S | SEG_AR_P;
     setup_guest_control_registers();
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
-        setup_segment(s, 0, 0, data);
-    setup_segment(SEG_CS, 0xf000, 0xffff0000, code);
-    setup_segment(SEG_LDTR, 0, 0, SEG_TYPE_LDT | SEG_AR_P);
-    setup_segment(SEG_TR, 0, 0, SEG_TYPE_TSS_BUSY | SEG_AR_P);
-    vmwrite(GUEST_GDTR_BASE, 0);
+        setup_segment(s, 0, 0, LIMIT_64K, data);
+    setup_segment(SEG_CS, 0xf000, 0xffff0000, LIMIT_64K, code);
+    setup_segment(SEG_LDTR, 0, 0, LIMIT_64K, SEG_TYPE_LDT | SEG_AR_P);
+    setup_segment(SEG_TR, 0, 0, LIMIT_64K, SEG_TYPE_TSS_BUSY | SEG_AR_P);
     vmwrite(GUEST_GDTR_LIMIT, LIMIT_64K);
-    vmwrite(GUEST_IDTR_BASE, 0);
     vmwrite(GUEST_IDTR_LIMIT, LIMIT_64K);
     vmwrite(GUEST_RIP, 0xfff0);
-    vmwrite(GUEST_RSP, 0);
     vmwrite(GUEST_RFLAGS, RFLAGS_1);
     debug_write_dr7(v, DR7_AFTER_RESET);
-    vmwrite(GUEST_IA32_DEBUGCTL, 0);
-    vmwrite(GUEST_IA32_SYSENTER_CS, 0);
-    vmwrite(GUEST_IA32_SYSENTER_ESP, 0);
-    vmwrite(GUEST_IA32_SYSENTER_EIP, 0);
-    vmwrite(GUEST_INTERRUPTIBILITY, 0);
     vmwrite(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
-    vmwrite(GUEST_PENDING_DEBUG, 0);
     vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
-    vmwrite(PREEMPTION_TIMER_VALUE, 0);
+    ZERO(GUEST_CR3, GUEST_IA32_EFER, GUEST_GDTR_BASE, GUEST_IDTR_BASE, GUEST_RSP,
+         GUEST_IA32_DEBUGCTL, GUEST_IA32_SYSENTER_CS, GUEST_IA32_SYSENTER_ESP,
+         GUEST_IA32_SYSENTER_EIP, GUEST_INTERRUPTIBILITY, GUEST_PENDING_DEBUG,
+         PREEMPTION_TIMER_VALUE);
     if (vmx_caps.apicv)
         vmwrite(GUEST_INTERRUPT_STATUS, 0);
 }

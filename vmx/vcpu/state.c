@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of a vCPU, for exit handlers and for those who look at it from outside: most are in its VMCS,
- * so the VMCS is made current first, if another one is.
- * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/insn/ through guest/pc/mmio.c, monitor/.
+ * The registers of a vCPU, for exit handlers and for a view from outside. Most registers are in the
+ * VMCS, so it is made current first, if another VMCS is.
+ * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging), monitor/.
  * To: vmx/vmcs.c (vmcs_make_current), vmx/vcpu/cr.c (CR0 and CR4 as the guest sees them).
  * Spec: SDM "Guest Register State".
  */
@@ -58,7 +58,7 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
     vcpu_return(v);
 }
 
-/* Somewhere else it is not halted any more. */
+/* A vCPU that goes on at another instruction is not in HLT any more. */
 void vcpu_set_rip(struct vcpu *v, uint64_t value)
 {
     vcpu_borrow(v);
@@ -94,6 +94,6 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
         out->segment_base[s] = vmread(VMCS_BASE(s));
     for (unsigned i = 0; i < ARRAY_COUNT(out->pdpte); i++)
-        out->pdpte[i] = vmread((enum vmcs_field)(GUEST_PDPTE0 + 2 * i));
+        out->pdpte[i] = vmread(VMCS_PDPTE(i));
     vcpu_return(v);
 }

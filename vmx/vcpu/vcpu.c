@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU from its making to its end: its pages, its state after INIT, the ways to start a kernel,
- * and which vCPU's state is in this CPU.
- * From: guest/life/create.c (vcpu_create), guest/load/load.c (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
- * To: vmx/vmcs.c (first contents of the VMCS), vmx/vcpu/registers.c (what the VMCS does not hold).
+ * A virtual CPU from its creation to its end: its pages, its state after INIT, the ways to start a
+ * kernel, and which vCPU's state is loaded in this CPU.
+ * From: guest/life/create.c (vcpu_create), guest/life/kernel.c
+ * (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
+ * To: vmx/vcpu/setup.c (first contents of the VMCS), vmx/vcpu/registers.c (what the VMCS
+ * does not hold).
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT", "Software Use of
  * Virtual-Machine Control Structures".
  */
@@ -12,6 +14,7 @@
 #include "vmx/ept_flush.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
@@ -29,7 +32,7 @@ LAYOUT(struct vcpu, regs, 120);
 LAYOUT(struct guest_regs, cr2, 16 * 8);
 static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
 
-/* VPID 0 is the host's. */
+/* VPID 0 is the host's. A bit per VPID, under vpid_lock. */
 #define VPID_COUNT 1024
 static uint64_t vpids_used[VPID_COUNT / 64] = {1};
 static struct spinlock vpid_lock;
@@ -48,19 +51,12 @@ static uint16_t vpid_take(void)
     return found;
 }
 
-unsigned vpid_count(void)
+unsigned vcpu_vpid_count(void)
 {
     unsigned n = 0;
     for (uint16_t i = 1; i < VPID_COUNT; i++)
         n += (vpids_used[i / 64] & BIT(i % 64)) != 0;
     return n;
-}
-
-static void vpid_give_back(uint16_t vpid)
-{
-    spin_lock(&vpid_lock);
-    vpids_used[vpid / 64] &= ~BIT(vpid % 64);
-    spin_unlock(&vpid_lock);
 }
 
 void vcpu_load(struct vcpu *v)
@@ -74,15 +70,17 @@ void vcpu_load(struct vcpu *v)
     cpu->vcpu = v;
     if (v->host_cpu != this_cpu()) {
         vcpu_setup_host(v);
-        /* What this CPU cached of v, or of an earlier owner of its VPID, may be older than what v did
-         * on other CPUs since; the same with its EPT. */
-        vpid_flush(v->vpid);
+        /* This CPU may have cached translations of v, or of an earlier owner of its VPID, that are
+         * older than what v did on other CPUs since. The same holds for its EPT. */
+        ept_flush_vpid(v->vpid);
         v->ept_generation = UINT64_MAX;
     }
-    atomic_store(&cpu->guest_generation, 0);
+    atomic_store(&cpu->guest_generation,
+                 0); /* v's EPT may be another one than that of the last vCPU */
     registers_restore(v);
 }
 
+/* VMCLEAR writes the VMCS to memory: no two CPUs may hold it. The next entry is a VMLAUNCH. */
 void vcpu_unload(struct vcpu *v)
 {
     invariant(this_vmx_cpu()->vcpu == v);
@@ -114,13 +112,12 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
     v->trace_id = place->trace_id;
     v->state = VCPU_STOPPED;
     v->log_budget = LOG_GUEST_BUDGET;
-    v->mtrr_def_type =
-        MTRR_ENABLED | MTRR_WB; /* as firmware leaves it; an INIT does not change it */
+    v->mtrr_def_type = MTRR_ENABLED | MTRR_WB; /* as firmware leaves it; INIT does not change it */
     if (pages_create(v) < 0 || apicv_create(v) < 0) {
         vcpu_destroy(v);
         return NULL;
     }
-    *v->pi_desc = PI_DESC_READY;
+    posted_to_ready(v->pi_desc); /* recorded: a device may post before v is started */
     registers_reset(v);
     vmcs_clear(v->vmcs);
     vcpu_borrow(v);
@@ -135,7 +132,7 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
 void vcpu_destroy(struct vcpu *v)
 {
     invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
-    invariant(!v->pi_desc || (v->pi_desc->control & PI_SN)); /* no notification is sent for it */
+    invariant(!v->pi_desc || (v->pi_desc->control & PI_SN)); /* so no unit sends a notification */
     registers_destroy(v);
     if (v->vmcs)
         page_free(v->vmcs);
@@ -143,18 +140,19 @@ void vcpu_destroy(struct vcpu *v)
         page_free(v->pi_desc);
     if (v->vapic)
         page_free(v->vapic);
+    spin_lock(&vpid_lock);
     if (v->vpid)
-        vpid_give_back(v->vpid);
+        vpids_used[v->vpid / 64] &= ~BIT(v->vpid % 64);
+    spin_unlock(&vpid_lock);
     page_free(v);
 }
 
-/* FPU, XCR0 and the MSRs keep their values over an INIT. */
+/* FPU, XCR0 and the MSRs keep their values over an INIT. RDX: family, model and stepping. */
 void vcpu_reset(struct vcpu *v)
 {
-    uint32_t family = cpuid(1, 0).eax;
     vcpu_borrow(v);
     memset(&v->regs, 0, sizeof(v->regs));
-    v->regs.gpr[RDX] = family;
+    v->regs.gpr[RDX] = cpuid(1, 0).eax;
     vcpu_setup_guest(v);
     vcpu_return(v);
     v->event = 0;
@@ -163,33 +161,20 @@ void vcpu_reset(struct vcpu *v)
     memset(v->irr, 0, sizeof(v->irr));
 }
 
-static void segment_set(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
-                        uint32_t rights)
-{
-    vmwrite(VMCS_SELECTOR(s), selector);
-    vmwrite(VMCS_BASE(s), base);
-    vmwrite(VMCS_LIMIT(s), limit);
-    vmwrite(VMCS_ACCESS_RIGHTS(s), rights);
-}
-
-/* Selectors as a GDT of null, code, data would give them; the guest loads one of its own. */
+/* The selectors of a GDT of null, code, data, which the guest has to load itself. */
 static void segments_flat(bool code64)
 {
     const uint32_t common = SEG_AR_S | SEG_AR_P | SEG_AR_G;
-    segment_set(SEG_CS, 0x08, 0, UINT32_MAX,
-                common | SEG_TYPE_CODE | (code64 ? SEG_AR_L : SEG_AR_DB));
+    setup_segment(SEG_CS, 0x08, 0, UINT32_MAX,
+                  common | SEG_TYPE_CODE | (code64 ? SEG_AR_L : SEG_AR_DB));
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
         if (s != SEG_CS)
-            segment_set(s, 0x10, 0, UINT32_MAX, common | SEG_TYPE_DATA | SEG_AR_DB);
+            setup_segment(s, 0x10, 0, UINT32_MAX, common | SEG_TYPE_DATA | SEG_AR_DB);
 }
 
-static void enter_real(uint64_t *rip)
+static void code_real(uint64_t base)
 {
-    const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
-    uint64_t base = ALIGN_DOWN(*rip, 0x10000);
-    segment_set(SEG_CS, (uint16_t)(base >> 4), base, 0xffff, code);
-    *rip -= base;
-    cr0_write(CR0_ET);
+    setup_segment(SEG_CS, (uint16_t)(base >> 4), base, 0xffff, SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P);
 }
 
 static void enter_long(uint64_t cr3)
@@ -207,7 +192,9 @@ void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t 
     vcpu_borrow(v);
     switch (mode) {
     case VCPU_REAL:
-        enter_real(&rip);
+        code_real(ALIGN_DOWN(rip, 0x10000));
+        rip %= 0x10000;
+        cr0_write(CR0_ET);
         break;
     case VCPU_PROTECTED32:
         segments_flat(false);
@@ -225,7 +212,6 @@ void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t 
 /* SDM "Typical BSP Initialization Sequence": a STARTUP with vector v starts at page v. */
 void vcpu_start_at_sipi(uint8_t vector)
 {
-    const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
-    segment_set(SEG_CS, (uint16_t)(vector << 8), (uint64_t)vector << 12, 0xffff, code);
+    code_real((uint64_t)vector << 12);
     vmwrite(GUEST_RIP, 0);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual CPU: what Hamlet keeps of it beside its VMCS, its making and its end, and access to its
- * registers from outside. Above each group of members stands the file that writes it; vcpu.c sets all
- * of them at creation and reset. Other files read (tests/lint/owners.py).
- * From: guest/ and monitor/ (create, registers), every file of vmx/.   To: vmx/vcpu/vcpu.c.
+ * A virtual CPU: what Hamlet keeps of it beside its VMCS, its creation and its end, and access to
+ * its registers from outside. Above each group of members stands the file that writes it; vcpu.c
+ * sets all members at creation and reset. Other files only read (tests/lint/owners.py).
+ * From: guest/ and monitor/ (create, registers), every file of vmx/.
+ * To: vmx/vcpu/vcpu.c, state.c.
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT".
  */
 #pragma once
@@ -17,7 +18,7 @@
 
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
-/* In the order of instruction encodings. gpr[RSP] is not here but in the VMCS: use vcpu_gpr(). */
+/* In the order of instruction encodings. gpr[RSP] is unused, RSP is in the VMCS: vcpu_gpr(). */
 struct guest_regs {
     uint64_t gpr[16];
     uint64_t cr2;
@@ -26,8 +27,8 @@ struct guest_regs {
 enum vcpu_state {
     VCPU_STOPPED,   /* not to be scheduled: not started yet, paused, or dead */
     VCPU_WAIT_SIPI, /* an application processor before its STARTUP IPI */
-    VCPU_READY,     /* wants a CPU; SN = 1 */
-    VCPU_RUNNING,   /* has one; SN = 0, NV = ANV */
+    VCPU_READY,     /* waits for a CPU; SN = 1 */
+    VCPU_RUNNING,   /* has a CPU; SN = 0, NV = ANV */
     VCPU_HALTED,    /* executed HLT; SN = 0, NV = WNV */
 };
 
@@ -47,19 +48,19 @@ struct vcpu {
     struct pi_desc *pi_desc; /* every interrupt for this vCPU is posted here */
     uint32_t *vapic;         /* virtual-APIC page: the registers, at the offsets of enum apic_reg */
     /* vmx/vcpu/registers.c */
-    void *fpu; /* XSAVE area, of the guest while it does not run */
+    void *fpu; /* XSAVE area: valid while v is not loaded */
 
     /* vmx/run/run.c, vmx/exit/: the last exit */
     struct {
         uint32_t reason; /* basic exit reason */
         uint64_t qualification;
-        struct trace_event *traced; /* the exit that waits to be told its cost; NULL: none */
+        struct trace_event *traced; /* gets the cost of this exit at the next entry; or NULL */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
     /* vmx/run/run.c */
     bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
 
-    /* vmx/enter.asm, which addresses these and `launched`; vmx/exit/ and vmx/vcpu/ change registers */
+    /* vmx/enter.asm, which also reads `launched`; vmx/exit/ and vmx/vcpu/ change registers */
     uint64_t host_rsp; /* as last written to the VMCS */
     struct guest_regs regs;
 
@@ -74,8 +75,8 @@ struct vcpu {
     uint32_t event_length; /* of the INT instruction, if it was one */
 
     /* vmx/run/run.c, vmx/vcpu/state.c */
-    bool halted;        /* its last instruction was HLT, and nothing has ended that yet */
-    bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends it */
+    bool halted;        /* its last instruction was HLT, and no event has ended the HLT yet */
+    bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends the HLT */
 
     /* guest/pc/vlapic.c and its neighbours in guest/pc/; vmx/vcpu/ in their absence (no APICv) */
     bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
@@ -83,26 +84,26 @@ struct vcpu {
     uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
     uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
 
-    /* vmx/vcpu/registers.c: registers that the VMCS does not hold, while the vCPU does not run */
+    /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
     uint64_t xcr0;
     uint64_t msr_switched[VCPU_MSR_SWITCHED];
     /* vmx/vcpu/registers.c; vmx/vcpu/debug.c lends them to a debugger */
     uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
     /* vmx/vcpu/debug.c */
     struct {
-        bool lent;      /* the debug registers are a debugger's, */
-        uint64_t dr[6]; /* and these the guest's: DR0-DR3, DR6, DR7 */
+        bool lent;      /* the debug registers are a debugger's, and the guest's are here: */
+        uint64_t dr[6]; /* DR0-DR3, DR6, DR7 */
     } debug;
     /* vmx/exit/msr.c */
-    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered, the EPT decides */
+    uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT holds the type */
 
-    /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls, as last written to the VMCS */
+    /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls as in the VMCS */
     uint32_t pin, proc, proc2;
     /* vmx/vcpu/setup.c */
     struct cpu *host_cpu; /* whose tables the host-state area points to */
 
     /* vmx/run/: the time slice */
-    uint64_t armed_deadline; /* what the preemption timer was set for */
+    uint64_t armed_deadline; /* timer_deadline when the timer was set; UINT64_MAX: not set */
     uint64_t slice_end;      /* TSC */
     /* vmx/ept_flush.c, vmx/vcpu/apicv.c */
     uint64_t ept_generation; /* of the EPT when this CPU last invalidated; UINT64_MAX: invalidate */
@@ -127,9 +128,9 @@ struct vcpu {
 #define VCPU_REQUEST_INIT   BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
 #define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
 #define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
-#define VCPU_REQUEST_SHARE  BIT(6) /* another waits for this CPU: the slice ends soon */
+#define VCPU_REQUEST_SHARE  BIT(6) /* another vCPU waits for this CPU: the slice ends soon */
 
-/* What its VM decides of a new vCPU. */
+/* What a VM decides about a new vCPU. */
 struct vcpu_place {
     struct vm *vm;
     unsigned index;
@@ -138,14 +139,14 @@ struct vcpu_place {
     int pinned; /* CPU index, -1: anywhere */
     uint16_t trace_id;
 };
-/* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"), STOPPED.
- * NULL: no memory or no VPID. */
+/* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"),
+ * STOPPED. NULL: no memory or no VPID. */
 MUST_CHECK struct vcpu *vcpu_create(const struct vcpu_place *place);
-void vcpu_destroy(struct vcpu *v); /* no CPU and no list has it: sched_knows() */
+void vcpu_destroy(struct vcpu *v); /* v is loaded in no CPU and on no list: sched_knows() */
 /* Back to the state after INIT. Only while STOPPED or WAIT_SIPI, or by the vCPU's own exit. */
 void vcpu_reset(struct vcpu *v);
 
-/* How a loader starts a kernel. Segments are flat; paging is off unless mode says so. */
+/* How a loader starts a kernel. The value of CR3 counts in VCPU_LONG64 only. */
 enum vcpu_mode {
     VCPU_REAL,        /* CS base = entry & ~0xffff, IP = entry & 0xffff */
     VCPU_PROTECTED32, /* flat 4 GiB segments, paging off (multiboot) */
@@ -157,7 +158,7 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);
 
-/* Guest state for instruction decoders and page walks; only from an exit of this vCPU, or STOPPED. */
+/* State for instruction decoders and page walks; from an exit of this vCPU, or while STOPPED. */
 struct vcpu_paging {
     uint64_t cr0, cr3, cr4, efer, rflags, rip;
     uint8_t cpl;
@@ -166,17 +167,19 @@ struct vcpu_paging {
     uint64_t pdpte[4];        /* the PDPTE registers; meaningful with PAE paging only */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
-/* The same, of all that only the privilege level; from an exit of this vCPU. */
+/* The privilege level only; from an exit of the vCPU, whose VMCS is current. */
 unsigned vcpu_cpl(void);
 
-/* --- For the other files of vmx/ ----------------------------------------------------------------- */
+/* --- For the other files of vmx/ -------------------------------------------------------------- */
 
 /* Bring v's state into this CPU, taking the previous vCPU's state out. */
 void vcpu_load(struct vcpu *v);
 /* Take v's state out of this CPU, so that another one may load it. */
 void vcpu_unload(struct vcpu *v);
-/* Make v's VMCS current for a look or a change from outside; v is loaded here or nowhere. */
+/* Make v's VMCS current for a look or a change from outside, and put back the VMCS that was current
+ * before. v is loaded in this CPU or in none. */
 void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
-void vcpu_start_at_sipi(uint8_t vector); /* the current one */
-unsigned vpid_count(void);               /* VPIDs in use: for a leak check */
+/* The vCPU whose VMCS is current starts in real mode at vector << 12. */
+void vcpu_start_at_sipi(uint8_t vector);
+unsigned vcpu_vpid_count(void); /* VPIDs in use: leak check */
