@@ -92,8 +92,8 @@ enum apic_reg {
 #define VECTOR_FIRST_LEGAL 16
 #define PRIORITY_CLASS     BITS(7, 4)
 
-/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also masks
- * both 8259s; they stay masked. */
+/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also
+ * masks both 8259s; they stay masked. */
 void apic_init(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);

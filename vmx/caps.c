@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this CPU can, compared with what Hamlet wants: one row per control, with the reason.
- * From: vmx/run/init.c (caps_init), vmx/vcpu/setup.c (caps_control).   To:
- * arch/options.c (apicv=, post=).
+ * What this CPU can, compared with what Hamlet wants.
+ * From: vmx/run/init.c (caps_init), vmx/vcpu/setup.c (caps_control).
+ * To: vmx/controls.c (what Hamlet wants), arch/options.c (apicv=, post=).
  * Spec: SDM Appendix A "VMX Capability Reporting Facility"; "Algorithms for Determining VMX
  * Capabilities"; "Enabling and Entering VMX Operation".
  */
@@ -10,77 +10,11 @@
 #include "arch/msr.h"
 #include "arch/options.h"
 #include "arch/x86.h"
+#include "vmx/controls.h"
 #define LOG "vmx"
 #include "arch/log.h"
 
 struct vmx_caps vmx_caps;
-
-/* The control must be 1, must be 0, or is 1 if the CPU has it. */
-enum want { WANT_1, WANT_0, IF_THERE };
-
-/* In the rows below a control is its bit and its name in the manual. */
-#pragma push_macro("BIT")
-#undef BIT
-#define BIT(n, key, name) UINT32_C(1) << (n), name
-static const struct control {
-    enum control_word word;
-    enum want want;
-    uint32_t bit;
-    const char *name;
-    const char *why;
-} controls[] = {
-    {CONTROL_PIN, WANT_1, PIN_EXTERNAL_INTERRUPT, "interrupts are the host's"},
-    {CONTROL_PIN, WANT_1, PIN_NMI, "so are NMIs"},
-    {CONTROL_PIN, WANT_1, PIN_VIRTUAL_NMI, "the guest has NMI blocking of its own"},
-    {CONTROL_PIN, WANT_1, PIN_PREEMPTION_TIMER, "no guest keeps a CPU"},
-
-    {CONTROL_PROC, WANT_1, PROC_HLT, "a halted vCPU gives its CPU away"},
-    {CONTROL_PROC, WANT_1, PROC_MWAIT, "not offered: #UD"},
-    {CONTROL_PROC, WANT_1, PROC_MONITOR, "not offered: #UD"},
-    {CONTROL_PROC, WANT_1, PROC_RDPMC, "the counters are the host's"},
-    {CONTROL_PROC, WANT_1, PROC_IO_BITMAPS, "ports pass one by one"},
-    {CONTROL_PROC, WANT_1, PROC_MSR_BITMAPS, "so do MSRs"},
-    {CONTROL_PROC, WANT_1, PROC_SECONDARY, "EPT is among them"},
-    {CONTROL_PROC, WANT_0, PROC_TSC_OFFSETTING, "the guest sees the TSC as it is"},
-    {CONTROL_PROC, WANT_0, PROC_INVLPG, "VPIDs keep TLBs apart"},
-    {CONTROL_PROC, WANT_0, PROC_RDTSC, "time costs no exit"},
-    {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "EPT: CR3 is the guest's own"},
-    {CONTROL_PROC, WANT_0, PROC_CR3_STORE, "EPT: CR3 is the guest's own"},
-    {CONTROL_PROC, WANT_0, PROC_MOV_DR, "registers.c switches them"},
-    {CONTROL_PROC, WANT_0, PROC_UNCONDITIONAL_IO, "the bitmaps decide"},
-    {CONTROL_PROC, WANT_0, PROC_PAUSE, "the time slice is short"},
-    {CONTROL_PROC, IF_THERE, PROC_TPR_SHADOW, "APICv: TPR without exits"},
-
-    {CONTROL_PROC2, WANT_1, PROC2_EPT, "guest memory is protected by it"},
-    {CONTROL_PROC2, WANT_1, PROC2_VPID, "a VM entry does not empty the TLBs"},
-    {CONTROL_PROC2, WANT_1, PROC2_UNRESTRICTED_GUEST, "guests start in real mode"},
-    {CONTROL_PROC2, WANT_0, PROC2_DESCRIPTOR_TABLE, "they are the guest's own"},
-    {CONTROL_PROC2, WANT_0, PROC2_RDRAND, "passes"},
-    {CONTROL_PROC2, WANT_0, PROC2_RDSEED, "passes"},
-    {CONTROL_PROC2, IF_THERE, PROC2_RDTSCP, "else it is #UD"},
-    {CONTROL_PROC2, IF_THERE, PROC2_INVPCID, "else it is #UD"},
-    {CONTROL_PROC2, IF_THERE, PROC2_APIC_ACCESSES, "APICv in xAPIC mode"},
-    {CONTROL_PROC2, IF_THERE, PROC2_X2APIC_MODE, "APICv in x2APIC mode"},
-    {CONTROL_PROC2, IF_THERE, PROC2_APIC_REGISTERS, "APICv"},
-    {CONTROL_PROC2, IF_THERE, PROC2_VIRTUAL_INTERRUPTS, "APICv"},
-    {CONTROL_PIN, IF_THERE, PIN_POSTED_INTERRUPTS, "APICv, no exit at all"},
-
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_DEBUG, "DR7 is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_HOST_64BIT, "Hamlet is 64-bit"},
-    {CONTROL_EXIT, WANT_1, EXIT_ACK_INTERRUPT, "IF stays 0 in Hamlet"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PAT, "PAT is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_LOAD_PAT, "and the host's"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_EFER, "EFER is the guest's own"},
-    {CONTROL_EXIT, WANT_1, EXIT_LOAD_EFER, "and the host's"},
-    {CONTROL_EXIT, WANT_1, EXIT_SAVE_PREEMPTION_TIMER, "exits do not make a slice longer"},
-    {CONTROL_EXIT, WANT_0, EXIT_LOAD_PERF_GLOBAL, "not used"},
-
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_DEBUG, "DR7 is the guest's own"},
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_PAT, "PAT is the guest's own"},
-    {CONTROL_ENTRY, WANT_1, ENTRY_LOAD_EFER, "EFER is the guest's own"},
-    {CONTROL_ENTRY, WANT_0, ENTRY_LOAD_PERF_GLOBAL, "not used"},
-};
-#pragma pop_macro("BIT")
 
 /* The MSRs that report each word. The TRUE one also reports which default-1 controls may be 0. */
 static const struct {
@@ -132,7 +66,7 @@ static int controls_check(void)
         words[w] = LO32(allowed[w]);
     }
     int err = 0;
-    for (const struct control *c = controls; c < controls + ARRAY_COUNT(controls); c++) {
+    for (const struct control *c = controls; c->name; c++) {
         bool may_be_1 = HI32(allowed[c->word]) & c->bit;
         bool must_be_1 = LO32(allowed[c->word]) & c->bit;
         if (c->want == WANT_1 && !may_be_1)

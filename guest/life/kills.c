@@ -4,7 +4,7 @@
  * kill it runs to its own end. Between its lives all resources that VMs take are counted: a count
  * that differs from the first one is a leak.
  * From: guest/life/run.c (kills_plan, kills_due, kills_count).
- * To: arch/page.c, arch/trap.c, vtd/context.c, vmx/run/sched.c (each counts its own resource).
+ * To: arch/page.c, arch/irq.c, vtd/context.c, vmx/run/sched.c (each counts its own resource).
  */
 #include "arch/page.h"
 #include "arch/time.h"

@@ -3,8 +3,8 @@
 The line itself: which VM gets the input, that none of it gets lost, that no VM talks the monitor
 down, and the launcher's last screen.
 
-From: make test      To: monitor/term/console.c, guest/pc/vuart.c, arch/uart.c; guest/programs/chatter.c;
-the launcher `hamlet`
+From: make test      To: monitor/term/console.c, guest/pc/vuart.c, arch/uart.c;
+guest/programs/chatter.c; the launcher `hamlet`
 """
 
 import re

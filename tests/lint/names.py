@@ -28,6 +28,8 @@ AGREED = { # room: prefixes beside the names of its files and its own
     "vmx/show": ("vcpu",),
     "guest/core": ("vm", "vcpu"), # the vCPUs of a VM
     "guest/life": ("vm",),
+    "monitor": ("complain", "word"), # about a word of the line
+    "monitor/gdb": ("cmd",), # the command that starts it
 }
 ISO_C = set("memcpy memmove memset memcmp strlen strcmp strncmp strchr snprintf vsnprintf".split())
 

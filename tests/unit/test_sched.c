@@ -440,7 +440,7 @@ TEST(the_tick_bounds_slice_and_sleep)
     for (unsigned cpu = 0; cpu < CPUS; cpu++) {
         on(cpu);
         own_queue()->tick = 300;
-        assert_int_equal(slice_end(own_queue()), cpu ? SCHED_ALONE_US : 300);
+        assert_int_equal(slice_end(own_queue(), &w.vcpus[0]), cpu ? SCHED_ALONE_US : 300);
         sleep_for_work(own_queue());
         assert_int_equal(slept_until, cpu ? 0 : 300);
     }

@@ -17,7 +17,6 @@
 #include "vmx/ept_flush.h"
 #include "vmx/exit/exit.h"
 #include "vmx/reasons.h"
-#include "vmx/run/sched.h"
 #include "vmx/show/show.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/debug.h"
@@ -185,7 +184,7 @@ static int attend_requests(struct vcpu *v)
     }
     if (requests & VCPU_REQUEST_SHARE) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SHARE);
-        v->slice_end = MIN(v->slice_end, sched_deadline(SCHED_SLICE_US));
+        v->slice_end = MIN(v->slice_end, v->turn_end);
     }
     return -1;
 }

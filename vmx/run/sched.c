@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which vCPU runs where. Each CPU has a queue of READY vCPUs, first come, first served, and a wake
- * list of HALTED ones. The first of the queue runs for a slice of a millisecond; a CPU with an
- * empty queue sleeps. A vCPU that no other waits behind has a long slice, which is cut short when
- * another vCPU comes. To choose the next vCPU takes constant time. Only a wake list is searched,
- * because a notification does not name its vCPU.
+ * list of HALTED ones. The first of the queue has a turn of a millisecond; a CPU with an empty
+ * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
+ * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
+ * To choose the next vCPU takes constant time. Only a wake list is searched, because a notification
+ * does not name its vCPU.
  * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -384,6 +385,7 @@ static struct vcpu *pick(struct run_queue *q)
     if (v) {
         list_remove(&q->ready, v);
         to_running(v);
+        v->turn_end = sched_deadline(SCHED_SLICE_US);
     }
     spin_unlock(&q->lock);
     return v;
@@ -412,7 +414,7 @@ static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    if (!others)
+    if (!others || rdtsc() < v->turn_end) /* the first CPU's tick ends a slice, but not a turn */
         return v;
     wait_for_cpu(v);
     return NULL;
@@ -431,12 +433,12 @@ static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
 }
 
 /* v is loaded here by now: a vCPU that is queued after this look finds v and calls share(). */
-static uint64_t slice_end(struct run_queue *q)
+static uint64_t slice_end(struct run_queue *q, const struct vcpu *v)
 {
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    uint64_t end = sched_deadline(others ? SCHED_SLICE_US : SCHED_ALONE_US);
+    uint64_t end = others ? v->turn_end : sched_deadline(SCHED_ALONE_US);
     return this_cpu()->index == 0 ? MIN(end, q->tick) : end;
 }
 
@@ -444,7 +446,7 @@ static uint64_t slice_end(struct run_queue *q)
 static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
 {
     vcpu_load(v);
-    v->slice_end = slice_end(q);
+    v->slice_end = slice_end(q, v);
     TRACE(TRACE_SCHED, v->trace_id, 0, 0, 0, 0);
     enum vcpu_left left = vcpu_run(v);
     TRACE(TRACE_SCHED, v->trace_id, 0, 1 + (unsigned)left, 0, 0);

@@ -105,6 +105,7 @@ struct vcpu {
     /* vmx/run/: the time slice */
     uint64_t armed_deadline; /* timer_deadline when the timer was set; UINT64_MAX: not set */
     uint64_t slice_end;      /* TSC */
+    uint64_t turn_end;       /* TSC: from then on another vCPU of this CPU may have it */
     /* vmx/ept_flush.c, vmx/vcpu/apicv.c */
     uint64_t ept_generation; /* of the EPT when this CPU last invalidated; UINT64_MAX: invalidate */
     /* arch/log.c */
