@@ -91,9 +91,8 @@ static bool is_one_piece(const struct vm *vm)
 
 void *memory_stage(struct vm *vm)
 {
-    if (is_one_piece(vm))
-        return hpa_ptr(vm->ram[0].to);
-    return pages_alloc(vm->ram_size / PAGE_SIZE, PAGE_SIZE);
+    return is_one_piece(vm) ? hpa_ptr(vm->ram[0].to)
+                            : pages_alloc(vm->ram_size / PAGE_SIZE, PAGE_SIZE);
 }
 
 void memory_unstage(struct vm *vm, void *stage)

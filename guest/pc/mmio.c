@@ -93,10 +93,8 @@ static int translate(struct access *a, uint64_t linear, enum gwalk_access access
         vcpu_inject_page_fault(a->v, linear, w.error_code);
     if (err == -EINVAL)
         vcpu_inject_error(a->v, VECTOR_GP, 0);
-    if (err == -EPERM || err == -EINVAL)
-        return -EFAULT;
     if (err)
-        return err;
+        return err == -EPERM || err == -EINVAL ? -EFAULT : err;
     *out = w.gpa;
     *left = page_left(&w);
     return 0;
@@ -154,13 +152,13 @@ static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwa
 {
     uint64_t left;
     int err = translate(a, linear, access, &s->at[0], &left);
-    if (!err) /* a large page of the guest may hold trapped and mapped 4-KByte pages */
-        left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
-    s->width[0] = err || left >= width ? width : (unsigned)left;
+    if (err)
+        return err;
+    /* a large page of the guest may hold trapped and mapped 4-KByte pages */
+    left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
+    s->width[0] = (unsigned)MIN(left, width);
     s->width[1] = width - s->width[0];
-    if (!err && s->width[1])
-        err = translate(a, linear + s->width[0], access, &s->at[1], &left);
-    return err;
+    return s->width[1] ? translate(a, linear + s->width[0], access, &s->at[1], &left) : 0;
 }
 
 /* Only one operand of a string instruction caused the exit. The other may be in a BAR that the EPT
@@ -183,20 +181,6 @@ static void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm
     spin_unlock(&vm->lock);
 }
 
-static uint64_t read_device(struct vcpu *v, gpa_t at, unsigned width)
-{
-    uint64_t value;
-    if (!vm_bus_read(v, &v->vm->mmio, at.v, width, &value))
-        access_mapped(v->vm, at, width, EPT_PERM_READ, &value);
-    return value;
-}
-
-static void write_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t value)
-{
-    if (!vm_bus_write(v, &v->vm->mmio, at.v, width, value))
-        access_mapped(v->vm, at, width, EPT_PERM_WRITE, &value);
-}
-
 /* How many of the `left` bytes at `at` the next access to the device takes. A part of an operand
  * that crosses a page may have 3, 5, 6 or 7 bytes. No CPU sends such an access to a device, so this
  * file splits the part into naturally aligned accesses. */
@@ -212,25 +196,31 @@ static unsigned access_width(uint64_t at, unsigned left)
 
 static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
 {
-    uint64_t value = 0;
-    const void *ram = vm_ram(a->v->vm, at, width);
+    struct vm *vm = a->v->vm;
+    uint64_t value = 0, part;
+    const void *ram = vm_ram(vm, at, width);
     if (ram)
         memcpy(&value, ram, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
         n = access_width(at.v + done, width - done);
-        value |= read_device(a->v, gpa(at.v + done), n) << (8 * done);
+        if (!vm_bus_read(a->v, &vm->mmio, at.v + done, n, &part))
+            access_mapped(vm, gpa(at.v + done), n, EPT_PERM_READ, &part);
+        value |= part << (8 * done);
     }
     return value;
 }
 
 static void write_physical(struct access *a, gpa_t at, unsigned width, uint64_t value)
 {
-    void *ram = vm_ram(a->v->vm, at, width);
+    struct vm *vm = a->v->vm;
+    void *ram = vm_ram(vm, at, width);
     if (ram)
         memcpy(ram, &value, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
         n = access_width(at.v + done, width - done);
-        write_device(a->v, gpa(at.v + done), n, value >> (8 * done) & WIDTH_MASK(n));
+        uint64_t part = value >> (8 * done) & WIDTH_MASK(n);
+        if (!vm_bus_write(a->v, &vm->mmio, at.v + done, n, part))
+            access_mapped(vm, gpa(at.v + done), n, EPT_PERM_WRITE, &part);
     }
 }
 
@@ -284,9 +274,7 @@ static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
 
 static enum insn_mode insn_mode_of(const struct vcpu_paging *s)
 {
-    if (s->code64)
-        return INSN_MODE_64;
-    return s->code32 ? INSN_MODE_32 : INSN_MODE_16;
+    return s->code64 ? INSN_MODE_64 : s->code32 ? INSN_MODE_32 : INSN_MODE_16;
 }
 
 /* The bytes are no instruction that insn.c knows: the VM ends, with the bytes in its reason. Bytes

@@ -87,29 +87,24 @@ void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
 
 /* The owner of the line may lower it in `ended`. So `ended` runs first and without the lock; then a
  * line that is still asserted interrupts again. */
-static void end_pin(struct vioapic *io, struct pin *p)
-{
-    spin_lock(&io->ending);
-    if (p->ended)
-        p->ended(p->ctx);
-    spin_unlock(&io->ending);
-    spin_lock(&io->lock);
-    if (wants_service(p))
-        deliver(io, p);
-    spin_unlock(&io->lock);
-}
-
 void vioapic_eoi(struct vioapic *io, uint8_t vector)
 {
-    for (unsigned i = 0; i < VIOAPIC_PINS; i++) {
-        struct pin *p = &io->pins[i];
+    for (struct pin *p = io->pins; p < io->pins + VIOAPIC_PINS; p++) {
         spin_lock(&io->lock);
         bool ours = (p->rte & RTE_REMOTE_IRR) && FIELD_GET(RTE_VECTOR, p->rte) == vector;
         if (ours)
             p->rte &= ~RTE_REMOTE_IRR;
         spin_unlock(&io->lock);
-        if (ours)
-            end_pin(io, p);
+        if (!ours)
+            continue;
+        spin_lock(&io->ending);
+        if (p->ended)
+            p->ended(p->ctx);
+        spin_unlock(&io->ending);
+        spin_lock(&io->lock);
+        if (wants_service(p))
+            deliver(io, p);
+        spin_unlock(&io->lock);
     }
 }
 

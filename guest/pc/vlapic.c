@@ -25,7 +25,6 @@
 #define LVT_PIN       (APIC_LVT_ACTIVE_LOW | APIC_LVT_LEVEL)
 #define ICR_WRITABLE  (BITS(11, 0) | BITS(15, 14) | BITS(19, 18))
 #define ICR_HIGH_X2   (APIC_ICR + 4) /* x2APIC mode: the upper half of one 64-bit register */
-#define APIC_SIZE     PAGE_SIZE
 
 enum { R = 1, W = 2, RW = R | W }; /* 0: the register is not there */
 
@@ -86,70 +85,40 @@ static uint32_t read_register(const struct vcpu *v, unsigned offset)
     return vlapic_get(v, offset);
 }
 
-static bool is_lvt(unsigned offset) { return offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR; }
-
-/* SVR can disable the APIC. All LVT entries are masked then, and the guest cannot unmask them. */
-static void write_svr(struct vcpu *v, uint32_t value)
+/* Set the mask bit of every LVT entry. A disabled APIC keeps all of them masked. */
+static void mask_lvt(struct vcpu *v)
 {
-    vlapic_set(v, APIC_SVR, value);
-    if (value & APIC_SVR_ENABLE)
-        return;
     for (unsigned lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 16)
         vlapic_set(v, lvt, vlapic_get(v, lvt) | (uint32_t)APIC_LVT_MASKED);
 }
 
-static void write_lvt(struct vcpu *v, unsigned offset, uint32_t value)
-{
-    if (!(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
-        value |= (uint32_t)APIC_LVT_MASKED;
-    vlapic_set(v, offset, value);
-    if (offset == APIC_LVT_TIMER)
-        vlapic_timer_lvt(v);
-}
-
-static uint32_t icr_destination(const struct vcpu *v)
-{
-    if (vlapic_is_x2apic(v))
-        return vlapic_get(v, ICR_HIGH_X2);
-    return (uint32_t)FIELD_GET(XAPIC_ID, vlapic_get(v, APIC_ICR_HIGH));
-}
-
+/* SVR can disable the APIC. All LVT entries are masked then, and the guest cannot unmask them. EOI
+ * and SELF IPI are commands: their values are not stored. */
 static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t value)
 {
     unsigned offset = row->offset;
+    bool is_lvt = offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR;
     value &= row->writable;
-    if (is_lvt(offset)) {
-        write_lvt(v, offset, value);
-        return;
-    }
-    switch (offset) {
-    case APIC_EOI:
+    if (is_lvt && !(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+        value |= (uint32_t)APIC_LVT_MASKED;
+    if (offset == APIC_DFR)
+        value |= (uint32_t)~DFR_MODEL;
+    if (offset != APIC_EOI && offset != APIC_SELF_IPI)
+        vlapic_set(v, offset, value);
+    if (offset == APIC_EOI)
         vlapic_eoi(v);
-        break;
-    case APIC_SVR:
-        write_svr(v, value);
-        break;
-    case APIC_ESR:
-        vlapic_set(v, offset, 0);
-        break;
-    case APIC_DFR:
-        vlapic_set(v, offset, value | (uint32_t)~DFR_MODEL);
-        break;
-    case APIC_ICR:
-        vlapic_set(v, offset, value);
-        vlapic_send(v, value, icr_destination(v));
-        break;
-    case APIC_TIMER_INITIAL:
-        vlapic_set(v, offset, value);
-        vlapic_timer_start(v);
-        break;
-    case APIC_SELF_IPI:
+    else if (offset == APIC_SELF_IPI)
         vlapic_deliver(v, (uint8_t)value);
-        break;
-    default:
-        vlapic_set(v, offset, value);
-        break;
-    }
+    else if (offset == APIC_SVR && !(value & APIC_SVR_ENABLE))
+        mask_lvt(v);
+    else if (offset == APIC_LVT_TIMER)
+        vlapic_timer_lvt(v);
+    else if (offset == APIC_TIMER_INITIAL)
+        vlapic_timer_start(v);
+    else if (offset == APIC_ICR && vlapic_is_x2apic(v))
+        vlapic_send(v, value, vlapic_get(v, ICR_HIGH_X2));
+    else if (offset == APIC_ICR)
+        vlapic_send(v, value, (uint32_t)FIELD_GET(XAPIC_ID, vlapic_get(v, APIC_ICR_HIGH)));
 }
 
 /* --- xAPIC mode: memory ----------------------------------------------------------------------- */
@@ -209,8 +178,7 @@ static void reset_registers(struct vcpu *v)
     else
         vlapic_set(v, APIC_DFR, UINT32_MAX);
     vlapic_set(v, APIC_SVR, 0xff);
-    for (unsigned lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 16)
-        vlapic_set(v, lvt, (uint32_t)APIC_LVT_MASKED);
+    mask_lvt(v);
     memset(v->irr, 0, sizeof(v->irr));
     v->timer_deadline = 0;
     *vlapic_of(v) = (struct vlapic){.v = v, .timer_lvt = (uint32_t)APIC_LVT_MASKED};
@@ -249,12 +217,8 @@ static const struct apic_row *row_of_msr(const struct vcpu *v, uint32_t msr)
 
 int vcpu_on_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-    if (msr == MSR_IA32_APIC_BASE) {
-        *value = v->apic_base;
-        return 0;
-    }
-    if (msr == MSR_IA32_TSC_DEADLINE) {
-        *value = vlapic_deadline(v);
+    if (msr == MSR_IA32_APIC_BASE || msr == MSR_IA32_TSC_DEADLINE) {
+        *value = msr == MSR_IA32_APIC_BASE ? v->apic_base : vlapic_deadline(v);
         return 0;
     }
     const struct apic_row *row = row_of_msr(v, msr);
@@ -303,7 +267,7 @@ int vlapic_create(struct vm *vm)
         reset_registers(vm->vcpus[i]);
         vcpu_apic_mode_changed(vm->vcpus[i]);
     }
-    return vm_bus_add(&vm->mmio, VM_TRAPPED(VM_APIC_BASE, APIC_SIZE, "local-apic", xapic_read,
+    return vm_bus_add(&vm->mmio, VM_TRAPPED(VM_APIC_BASE, PAGE_SIZE, "local-apic", xapic_read,
                                             xapic_write, NULL));
 }
 

@@ -30,8 +30,7 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
         const struct vcpu *v = vm->vcpus[i];
         if (!(v->apic_base & APIC_BASE_EN))
             continue;
-        bool all = dest == BROADCAST_X2 || (dest == BROADCAST && !vlapic_is_x2apic(v)) ||
-                   (dest == BROADCAST && !logical);
+        bool all = dest == BROADCAST_X2 || (dest == BROADCAST && !(logical && vlapic_is_x2apic(v)));
         if (all || (logical ? matches_logical(v, dest) : v->index == dest))
             found |= BIT(i);
     }

@@ -46,50 +46,38 @@ void vlapic_deliver(struct vcpu *v, uint8_t vector)
 {
     if (!(v->apic_base & APIC_BASE_EN) || !(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
         return;
-    if (vector < VECTOR_FIRST_LEGAL) {
+    if (vector < VECTOR_FIRST_LEGAL)
         vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_RECEIVE_ILLEGAL);
-        return;
-    }
-    vcpu_post(v, vector);
-}
-
-static void send_one(struct vcpu *to, uint32_t command)
-{
-    uint8_t vector = (uint8_t)FIELD_GET(APIC_ICR_VECTOR, command);
-    switch (FIELD_GET(APIC_ICR_DELIVERY, command)) {
-    case APIC_DELIVERY_FIXED:
-    case APIC_DELIVERY_LOWEST:
-        vlapic_deliver(to, vector);
-        break;
-    case APIC_DELIVERY_NMI:
-        vcpu_nmi(to);
-        break;
-    case APIC_DELIVERY_INIT:
-        vcpu_init_signal(to);
-        break;
-    case APIC_DELIVERY_STARTUP:
-        vcpu_sipi(to, vector);
-        break;
-    default:
-        break; /* SMI and reserved modes have no effect in a VM */
-    }
+    else
+        vcpu_post(v, vector);
 }
 
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 {
     uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets_of(v, command, dest);
+    uint8_t vector = (uint8_t)FIELD_GET(APIC_ICR_VECTOR, command);
+    bool is_interrupt = delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST;
     bool deassert = (command & APIC_ICR_LEVEL) && !(command & APIC_ICR_ASSERT);
     if (delivery == APIC_DELIVERY_INIT && deassert)
         return; /* SDM: the INIT level de-assert has no effect on current processors */
-    if ((delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST) &&
-        FIELD_GET(APIC_ICR_VECTOR, command) < VECTOR_FIRST_LEGAL) {
+    if (is_interrupt && vector < VECTOR_FIRST_LEGAL) {
         vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_SEND_ILLEGAL);
         return;
     }
     if (delivery == APIC_DELIVERY_LOWEST)
         set &= -set; /* lowest priority: any one of the vCPUs */
-    for (; set; set &= set - 1)
-        send_one(v->vm->vcpus[__builtin_ctzll(set)], command);
+    /* SMI and reserved modes have no effect in a VM. */
+    for (; set; set &= set - 1) {
+        struct vcpu *to = v->vm->vcpus[__builtin_ctzll(set)];
+        if (is_interrupt)
+            vlapic_deliver(to, vector);
+        else if (delivery == APIC_DELIVERY_NMI)
+            vcpu_nmi(to);
+        else if (delivery == APIC_DELIVERY_INIT)
+            vcpu_init_signal(to);
+        else if (delivery == APIC_DELIVERY_STARTUP)
+            vcpu_sipi(to, vector);
+    }
 }
 
 /* --- Priorities, without APIC virtualization -------------------------------------------------- */

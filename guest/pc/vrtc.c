@@ -21,25 +21,21 @@
 
 static struct spinlock lock; /* one clock for all VMs: index and data belong together */
 
-static uint8_t clock_read(uint8_t index)
-{
-    spin_lock(&lock);
-    out8(RTC_PORT, (uint8_t)(RTC_NMI_OFF | index));
-    uint8_t value = in8(RTC_PORT + 1);
-    spin_unlock(&lock);
-    return value;
-}
-
 static void vrtc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {
     uint8_t index = v->vm->rtc_index;
     (void)owner, (void)width;
-    if (offset == 0)
+    *value = 0;
+    if (offset == 0) {
         *value = UINT64_MAX; /* write-only */
-    else if (index == RTC_STATUS_D)
+    } else if (index == RTC_STATUS_D) {
         *value = RTC_VALID;
-    else
-        *value = index < RTC_REGISTERS && index != RTC_STATUS_C ? clock_read(index) : 0;
+    } else if (index < RTC_REGISTERS && index != RTC_STATUS_C) {
+        spin_lock(&lock);
+        out8(RTC_PORT, (uint8_t)(RTC_NMI_OFF | index));
+        *value = in8(RTC_PORT + 1);
+        spin_unlock(&lock);
+    }
 }
 
 static void vrtc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)

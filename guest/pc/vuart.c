@@ -216,40 +216,30 @@ static uint8_t port_read(struct vm *vm, struct vuart *u, unsigned reg)
     }
 }
 
+/* The status registers are read-only. */
 static void port_write(struct vm *vm, struct vuart *u, unsigned reg, uint8_t value)
 {
     bool divisor = u->lcr & UART_LCR_DLAB;
-    switch (reg) {
-    case UART_DATA:
-        if (divisor)
-            u->dll = value;
-        else
-            send(vm, u, value);
-        if (!divisor)
-            u->tx_empty = true;
-        u->idle = 0;
-        break;
-    case UART_IER:
-        if (divisor)
-            u->dlm = value;
-        else
-            write_ier(vm, u, value);
-        break;
-    case UART_IIR:
+    if (reg == UART_DATA && !divisor) {
+        send(vm, u, value);
+        u->tx_empty = true;
+    } else if (reg == UART_DATA) {
+        u->dll = value;
+    } else if (reg == UART_IER && !divisor) {
+        write_ier(vm, u, value);
+    } else if (reg == UART_IER) {
+        u->dlm = value;
+    } else if (reg == UART_IIR) {
         u->fcr = value;
-        break;
-    case UART_LCR:
+    } else if (reg == UART_LCR) {
         u->lcr = value;
-        break;
-    case UART_MCR:
+    } else if (reg == UART_MCR) {
         u->mcr = value & VUART_MCR_ALL;
-        break;
-    case UART_SCR:
+    } else if (reg == UART_SCR) {
         u->scr = value;
-        break;
-    default:
-        break; /* the status registers are read-only */
     }
+    if (reg == UART_DATA)
+        u->idle = 0;
 }
 
 /* A wider access reads or writes adjacent registers. */
