@@ -24,11 +24,6 @@
 
 /* --- Which function? -------------------------------------------------------------------------- */
 
-static struct pci_function *function_of(const struct device_config *c)
-{
-    return c->by_id ? pci_find_id(c->vendor, c->device, c->nth) : pci_find(c->bdf);
-}
-
 static const char *config_name(const struct device_config *c, char *out, size_t size)
 {
     if (c->by_id)
@@ -79,9 +74,8 @@ static int registers_show(struct assignment *a)
 {
     vpci_header_init(&a->v);
     int err = vbar_init(&a->v);
-    if (err)
-        return err;
-    err = vpci_caps_init(&a->v);
+    if (!err)
+        err = vpci_caps_init(&a->v);
     if (err)
         return err;
     intx_init(a);
@@ -92,11 +86,21 @@ static int registers_show(struct assignment *a)
     return 0;
 }
 
+/* Make it a device of the guest. The VM's list keeps the order of giving, in which
+ * assign_restart_all() shows the functions again. */
 static int guest_plug(struct assignment *a)
 {
+    struct assignment **at = &a->vm->assignments;
     a->v.of = a;
     int err = vpci_plug(a->vm->pci, &a->v);
-    return err ? err : registers_show(a);
+    if (!err)
+        err = registers_show(a);
+    if (err)
+        return err;
+    while (*at)
+        at = &(*at)->next;
+    *at = a;
+    return 0;
 }
 
 /* When this returns, the guest reaches nothing of the function, and the function sends no interrupt
@@ -110,21 +114,6 @@ static void registers_hide(struct assignment *a)
     vmsix_release(&a->v);
 }
 
-static void guest_unplug(struct assignment *a)
-{
-    registers_hide(a);
-    if (a->v.bdf)
-        vpci_unplug(a->vm->pci, &a->v);
-}
-
-/* A device that could not be reset keeps what its owner left in it: audit_allows() refuses it
- * unless the user waives that. */
-static void function_quarantine(struct pci_function *fn)
-{
-    fn->parked = true;
-    log_info(BDF_FMT " is parked: bus master off, attached to no VM", BDF_ARG(fn->bdf));
-}
-
 /* INVARIANT: a function stays attached to its VM's memory until it was reset. A request that is
  * still under way when bus mastering goes off lands in memory that it was allowed to write. Then
  * its source-id is detached and flushed, and only then may another VM own the function. */
@@ -133,13 +122,19 @@ static void assignment_free(struct assignment *a)
     struct pci_function *fn = a->fn;
     enum pci_reset_kind used;
     spin_lock(&a->vm->lock);
-    guest_unplug(a);
+    registers_hide(a);
+    if (a->v.bdf)
+        vpci_unplug(a->vm->pci, &a->v);
     spin_unlock(&a->vm->lock);
     faults_forget(a);
     if (pci_drain(fn))
         log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
-    if (function_silence(fn, &used) || used == PCI_RESET_NONE)
-        function_quarantine(fn);
+    /* A device that could not be reset keeps what its owner left in it: audit_allows() refuses it
+     * unless the user waives that. */
+    if (function_silence(fn, &used) || used == PCI_RESET_NONE) {
+        fn->parked = true;
+        log_info(BDF_FMT " is parked: bus master off, attached to no VM", BDF_ARG(fn->bdf));
+    }
     pci_command(fn->bdf, fn->command_at_boot & (PCI_COMMAND_MEM | PCI_COMMAND_IO),
                 PCI_COMMAND_MEM | PCI_COMMAND_IO);
     domain_detach(a);
@@ -160,15 +155,6 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
     a->fault_budget = LOG_GUEST_BUDGET;
     faults_watch(a);
     return a;
-}
-
-/* The list keeps the order of giving, in which assign_restart_all() shows the functions again. */
-static void assignment_append(struct vm *vm, struct assignment *a)
-{
-    struct assignment **at = &vm->assignments;
-    while (*at)
-        at = &(*at)->next;
-    *at = a;
 }
 
 /* Confine the device: it is silent and clean, and its DMA reaches the VM's memory only. */
@@ -211,8 +197,6 @@ static int assign_give(struct vm *vm, const struct device_config *c, struct pci_
     }
     spin_lock(&vm->lock);
     err = guest_plug(a);
-    if (!err)
-        assignment_append(vm, a);
     spin_unlock(&vm->lock);
     if (err) {
         assignment_free(a);
@@ -225,7 +209,8 @@ static int assign_give(struct vm *vm, const struct device_config *c, struct pci_
 
 int assign_hot(struct vm *vm, const struct device_config *c)
 {
-    struct pci_function *fn = function_of(c);
+    struct pci_function *fn =
+        c->by_id ? pci_find_id(c->vendor, c->device, c->nth) : pci_find(c->bdf);
     char name[24];
     if (!fn || fn->owner)
         return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
@@ -243,15 +228,12 @@ int assign_hot(struct vm *vm, const struct device_config *c)
 
 int assign_all(struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->config.device_count; i++) {
-        int err = assign_hot(vm, &vm->config.devices[i]);
-
-        if (err) {
-            assign_release_all(vm);
-            return err;
-        }
-    }
-    return 0;
+    int err = 0;
+    for (unsigned i = 0; i < vm->config.device_count && !err; i++)
+        err = assign_hot(vm, &vm->config.devices[i]);
+    if (err)
+        assign_release_all(vm);
+    return err;
 }
 
 static void assignment_remove(struct vm *vm, struct assignment **at)
@@ -294,23 +276,19 @@ struct assignment *assign_of(const struct pci_function *fn)
 
 /* --- While it runs ---------------------------------------------------------------------------- */
 
-static void assignment_restart(struct assignment *a)
-{
-    bdf_t place = a->v.bdf;
-    registers_hide(a);
-    assign_reset_in_use(a);
-    memset(&a->v, 0, sizeof(a->v));
-    a->v.bdf = place;
-    a->v.of = a;
-}
-
 /* All BARs are unmapped before the first is placed, so each gets its first place again. */
 int assign_restart_all(struct vm *vm)
 {
     int err = 0;
     spin_lock(&vm->lock);
-    for (struct assignment *a = vm->assignments; a; a = a->next)
-        assignment_restart(a);
+    for (struct assignment *a = vm->assignments; a; a = a->next) {
+        bdf_t place = a->v.bdf;
+        registers_hide(a);
+        assign_reset_in_use(a);
+        memset(&a->v, 0, sizeof(a->v));
+        a->v.bdf = place;
+        a->v.of = a;
+    }
     for (struct assignment *a = vm->assignments; a && !err; a = a->next)
         err = registers_show(a);
     spin_unlock(&vm->lock);

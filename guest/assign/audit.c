@@ -150,7 +150,6 @@ void audit_print(void)
         const struct pci_function *fn = pci_get(i);
         struct pci_objection all[OBJECTION_MAX];
         size_t count = find_objections(fn, all);
-
         if (count == 0 || !all[0].final)
             prepare_function(fn);
         if (count == 0)

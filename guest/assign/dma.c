@@ -23,17 +23,6 @@ static size_t pin_pages(const struct vm *vm)
     return ALIGN_UP(vm->ram_size / PAGE_SIZE * sizeof(*vm->pins), PAGE_SIZE) / PAGE_SIZE;
 }
 
-static int enable_untranslated(struct vm *vm, enum dma_mode mode)
-{
-    if (!vm->untranslated)
-        vm->untranslated = vtd_domain_create_untranslated();
-    if (!vm->untranslated)
-        return -ENODEV;
-    if (mode == DMA_PV && !vm->pins)
-        vm->pins = pages_alloc(pin_pages(vm), PAGE_SIZE);
-    return mode == DMA_PV && !vm->pins ? -ENOMEM : 0;
-}
-
 int dma_enable(struct assignment *a)
 {
     struct vm *vm = a->vm;
@@ -43,12 +32,17 @@ int dma_enable(struct assignment *a)
         return FAIL(EPERM, "vm=%s dma=identity: its RAM does not lie where it sees it", vm->name);
     if (a->config.dma == DMA_PV && identity_has(vm))
         return FAIL(EPERM, "vm=%s dma=pv: not beside dma=identity", vm->name);
-    int err = enable_untranslated(vm, a->config.dma);
-    if (!err)
-        log_info("vm=%s " BDF_FMT
-                 " UNSAFE dma=%s: its DMA is not translated, it reaches all memory",
-                 vm->name, BDF_ARG(a->fn->bdf), dma_mode_names[a->config.dma]);
-    return err;
+    if (!vm->untranslated)
+        vm->untranslated = vtd_domain_create_untranslated();
+    if (!vm->untranslated)
+        return -ENODEV;
+    if (a->config.dma == DMA_PV && !vm->pins)
+        vm->pins = pages_alloc(pin_pages(vm), PAGE_SIZE);
+    if (a->config.dma == DMA_PV && !vm->pins)
+        return -ENOMEM;
+    log_info("vm=%s " BDF_FMT " UNSAFE dma=%s: its DMA is not translated, it reaches all memory",
+             vm->name, BDF_ARG(a->fn->bdf), dma_mode_names[a->config.dma]);
+    return 0;
 }
 
 struct vtd_domain *dma_domain(const struct assignment *a)
@@ -76,61 +70,45 @@ static uint16_t *pin_of(struct vm *vm, uint64_t at)
     return host ? &vm->pins[(ptr_hpa(host).v - vm->ram[0].to.v) / PAGE_SIZE] : NULL;
 }
 
-/* The guest's list and its count; NULL: there is none. Another vCPU may write to the list at any
- * time, so the count and each address are read once. */
-static struct hypercall_pages *list_at(struct vm *vm, uint64_t list, uint64_t *count)
-{
-    struct hypercall_pages *pages = NULL;
-    if (vm->pins && IS_ALIGNED(list, PAGE_SIZE))
-        pages = vm_ram(vm, gpa(list), PAGE_SIZE);
-    *count = pages ? atomic_load(&pages->count) : 0;
-    return *count <= HC_PAGES_MAX ? pages : NULL;
-}
-
-/* Pin the n-th page and replace its address by the host-physical one. False: no RAM, or pinned more
+/* Pin the page and replace its address by the host-physical one. False: no RAM, or pinned more
  * often than can be counted. */
-static bool pin_one(struct vm *vm, struct hypercall_pages *pages, uint64_t n)
+static bool pin_one(struct vm *vm, uint64_t *address)
 {
-    uint64_t at = atomic_load(&pages->address[n]);
+    uint64_t at = atomic_load(address);
     uint16_t *pin = pin_of(vm, at);
     if (!pin || *pin == UINT16_MAX)
         return false;
     vm->pinned_count += (*pin)++ == 0;
-    atomic_store(&pages->address[n], ptr_hpa(vm_ram(vm, gpa(at), 1)).v);
+    atomic_store(address, ptr_hpa(vm_ram(vm, gpa(at), 1)).v);
     return true;
 }
 
-uint64_t dma_pin(struct vm *vm, uint64_t list)
+static bool unpin_one(struct vm *vm, uint64_t *address)
 {
-    uint64_t count, n = 0;
-    struct hypercall_pages *pages = list_at(vm, list, &count);
-    if (!pages)
-        return HC_UNKNOWN;
-    spin_lock(&vm->lock);
-    while (n < count && pin_one(vm, pages, n))
-        n++;
-    spin_unlock(&vm->lock);
-    return n;
-}
-
-static bool unpin_one(struct vm *vm, const struct hypercall_pages *pages, uint64_t n)
-{
-    uint16_t *pin = pin_of(vm, atomic_load(&pages->address[n]));
+    uint16_t *pin = pin_of(vm, atomic_load(address));
     if (!pin || !*pin)
         return false;
     vm->pinned_count -= --*pin == 0;
     return true;
 }
 
-uint64_t dma_unpin(struct vm *vm, uint64_t list)
+/* Do one() for each page of the guest's list until it fails. Another vCPU may write to the list at
+ * any time, so the count and each address are read once. */
+static uint64_t list_walk(struct vm *vm, uint64_t list, bool (*one)(struct vm *, uint64_t *address))
 {
-    uint64_t count, n = 0;
-    const struct hypercall_pages *pages = list_at(vm, list, &count);
-    if (!pages)
+    struct hypercall_pages *pages = NULL;
+    if (vm->pins && IS_ALIGNED(list, PAGE_SIZE))
+        pages = vm_ram(vm, gpa(list), PAGE_SIZE);
+    uint64_t count = pages ? atomic_load(&pages->count) : 0, n = 0;
+    if (!pages || count > HC_PAGES_MAX)
         return HC_UNKNOWN;
     spin_lock(&vm->lock);
-    while (n < count && unpin_one(vm, pages, n))
+    while (n < count && one(vm, &pages->address[n]))
         n++;
     spin_unlock(&vm->lock);
     return n;
 }
+
+uint64_t dma_pin(struct vm *vm, uint64_t list) { return list_walk(vm, list, pin_one); }
+
+uint64_t dma_unpin(struct vm *vm, uint64_t list) { return list_walk(vm, list, unpin_one); }

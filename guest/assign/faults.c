@@ -100,10 +100,8 @@ void faults_forget(struct assignment *a)
 void faults_bus_master(struct assignment *a, bool on)
 {
     spin_lock(&watched.lock);
-    if (on && !a->parked)
-        pci_command(a->fn->bdf, PCI_COMMAND_MASTER, 0);
-    else
-        pci_command(a->fn->bdf, 0, PCI_COMMAND_MASTER);
+    bool master = on && !a->parked;
+    pci_command(a->fn->bdf, master ? PCI_COMMAND_MASTER : 0, master ? 0 : PCI_COMMAND_MASTER);
     spin_unlock(&watched.lock);
 }
 

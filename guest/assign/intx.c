@@ -139,13 +139,6 @@ static int line_open(struct intx_line *l, uint32_t gsi)
     return 0;
 }
 
-static void line_close(struct intx_line *l)
-{
-    ioapic_write_rte(l->io, l->gsi - l->io->gsi_base, RTE_MASKED);
-    vtd_irte_free(l->irte, 1);
-    irq_free((uint8_t)l->vector);
-}
-
 /* The open line of this number, or a free one that is opened; NULL: neither. */
 static struct intx_line *line_of(uint32_t gsi)
 {
@@ -170,16 +163,21 @@ static void line_join(struct intx *x, uint8_t gsi)
     spin_unlock(&lock);
 }
 
+/* The last function that leaves the line closes it. */
 static void line_leave(struct intx *x)
 {
     spin_lock(&lock);
-    for (struct intx **at = &x->on->users; *at; at = &(*at)->next)
-        if (*at == x) {
-            *at = x->next;
-            break;
-        }
-    if (!x->on->users)
-        line_close(x->on);
+    struct intx_line *l = x->on;
+    struct intx **at = &l->users;
+    while (*at && *at != x)
+        at = &(*at)->next;
+    if (*at)
+        *at = x->next;
+    if (!l->users) {
+        ioapic_write_rte(l->io, l->gsi - l->io->gsi_base, RTE_MASKED);
+        vtd_irte_free(l->irte, 1);
+        irq_free((uint8_t)l->vector);
+    }
     x->on = NULL;
     spin_unlock(&lock);
 }

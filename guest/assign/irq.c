@@ -21,12 +21,10 @@
 #define LOG "irq"
 #include "arch/log.h"
 
-static const char *const delivery_names[] = {
-    [IRQ_UNROUTED] = "unrouted",
-    [IRQ_POSTED] = "posted",
-    [IRQ_SOFTWARE] = "software",
-    [IRQ_INJECTED] = "injected",
-};
+static const char *const delivery_names[] = {[IRQ_UNROUTED] = "unrouted",
+                                             [IRQ_POSTED] = "posted",
+                                             [IRQ_SOFTWARE] = "software",
+                                             [IRQ_INJECTED] = "injected"};
 
 const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 

@@ -23,13 +23,12 @@ void assign_reset_in_use(struct assignment *a)
     enum pci_reset_kind used;
     if (a->lost)
         return;
-    if (pci_reset(a->fn, &used) == 0) {
+    a->lost = pci_reset(a->fn, &used) != 0;
+    if (a->lost)
+        log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
+                 BDF_ARG(a->fn->bdf));
+    else
         faults_storm_end(a);
-        return;
-    }
-    a->lost = true;
-    log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
-             BDF_ARG(a->fn->bdf));
 }
 
 /* The reset clears what the guest has set. The BARs keep their places, but are not decoded for the

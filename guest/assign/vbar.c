@@ -20,16 +20,15 @@
 #include "arch/log.h"
 
 /* The BAR is smaller than a page, or plan A traps everything. */
-static bool is_trapped(const struct vpci_function *f, const struct vbar *b)
+static bool is_trapped(const struct vbar *b)
 {
     return (b->host.kind == PCI_BAR_MEM && b->host.size < PAGE_SIZE) ||
-           f->of->config.plan == PLAN_FORWARD;
+           b->of->of->config.plan == PLAN_FORWARD;
 }
 
-static unsigned bar_index(const struct vpci_function *f, const struct vbar *b)
-{
-    return (unsigned)(b - f->bars);
-}
+static unsigned bar_index(const struct vbar *b) { return (unsigned)(b - b->of->bars); }
+
+static struct vm *vm_of(const struct vbar *b) { return b->of->of->vm; }
 
 /* The smallest sizes that a BAR register can describe; QEMU's pvpanic claims 2 bytes. */
 #define MEM_GRAIN UINT64_C(16)
@@ -39,33 +38,28 @@ static uint64_t grain(const struct vbar *b)
     return MAX(b->host.size, b->host.kind == PCI_BAR_IO ? IO_GRAIN : MEM_GRAIN);
 }
 
-/* All ones are in the register: the guest asks for the size. */
-static bool is_sizing(const struct vbar *b) { return (uint32_t)(b->guest + grain(b)) == 0; }
-
 /* --- Forwarding, where a direct mapping would show more than the function's own bytes --------- */
 
 static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                          uint64_t *value)
 {
     const struct vbar *b = owner;
-    const char *at = (const char *)(uintptr_t)b->host.base + offset;
     (void)v;
     if (vmsix_holds(b->msix, offset))
         vmsix_read(b->msix, offset, width, value);
     else
-        *value = mmio_read(at, width);
+        *value = mmio_read((const char *)(uintptr_t)b->host.base + offset, width);
 }
 
 static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                           uint64_t value)
 {
     const struct vbar *b = owner;
-    char *at = (char *)(uintptr_t)b->host.base + offset;
     (void)v;
     if (vmsix_holds(b->msix, offset))
         vmsix_write(b->msix, offset, width, value);
     else
-        mmio_write(at, width, value);
+        mmio_write((char *)(uintptr_t)b->host.base + offset, width, value);
 }
 
 static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -99,11 +93,11 @@ static bool place_ok(const struct vbar *b)
 }
 
 /* Does another BAR of this VM lie there: a mapped one (mapped_only), or one that has a place? */
-static bool overlaps(const struct vpci *bus, const struct vbar *b, bool mapped_only)
+static bool overlaps(const struct vbar *b, bool mapped_only)
 {
+    const struct vpci *bus = vm_of(b)->pci;
     for (size_t d = 1; d < ARRAY_COUNT(bus->functions); d++) {
         struct vpci_function *f = bus->functions[d];
-
         for (size_t i = 0; f && i < ARRAY_COUNT(f->bars); i++) {
             struct vbar *o = &f->bars[i];
             uint64_t at = mapped_only ? o->mapped_at : o->guest;
@@ -118,49 +112,41 @@ static bool overlaps(const struct vpci *bus, const struct vbar *b, bool mapped_o
 
 /* --- Mapping ---------------------------------------------------------------------------------- */
 
-static bool map_io(struct vpci_function *f, struct vbar *b)
+static bool map_io(struct vbar *b)
 {
-    struct vm *vm = f->of->vm;
-    if (!is_trapped(f, b) && b->guest == b->host.base)
+    struct vm *vm = vm_of(b);
+    if (!is_trapped(b) && b->guest == b->host.base)
         return bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0;
     return vm_bus_add(&vm->pio, VM_TRAPPED(b->guest, b->host.size, "bar-io", forward_in,
                                            forward_out, b)) == 0;
 }
 
-static void unmap_io(struct vm *vm, struct vbar *b)
+static void unmap_io(struct vbar *b)
 {
-    if (bitmaps_port_passes(vm->bitmaps, (uint16_t)b->mapped_at)) {
-        if (bitmaps_ports(vm->bitmaps, (uint16_t)b->mapped_at, (unsigned)b->host.size, false))
-            panic("an open port range cannot be closed");
-    } else {
+    struct vm *vm = vm_of(b);
+    if (!bitmaps_port_passes(vm->bitmaps, (uint16_t)b->mapped_at))
         vm_bus_remove(&vm->pio, b->mapped_at);
-    }
+    else if (bitmaps_ports(vm->bitmaps, (uint16_t)b->mapped_at, (unsigned)b->host.size, false))
+        panic("an open port range cannot be closed");
 }
 
-static bool map_direct(struct vm *vm, const struct vbar *b, uint64_t offset, uint64_t size)
+static bool map_direct(const struct vbar *b, uint64_t offset, uint64_t size)
 {
     unsigned perm = EPT_PERM_READ | (b->enabled ? 0 : EPT_PERM_WRITE); /* a ROM is only read */
-
-    return size == 0 || vm_map(vm, gpa(b->guest + offset), hpa(b->host.base + offset), size, perm,
-                               EPT_UC, false) == 0;
+    return size == 0 || vm_map(vm_of(b), gpa(b->guest + offset), hpa(b->host.base + offset), size,
+                               perm, EPT_UC, false) == 0;
 }
 
 /* Map the pages before and behind the MSI-X table directly, and trap the table's own pages. The
  * trap comes last: so after a failure only direct mappings have to be undone. */
-static bool map_pages(struct vpci_function *f, const struct vbar *b)
+static bool map_now(const struct vbar *b)
 {
-    struct vm *vm = f->of->vm;
-    struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
+    struct vmsix_hole hole = vmsix_hole(b->msix);
     uint64_t behind = hole.offset + hole.size;
-    return map_direct(vm, b, 0, hole.offset) && map_direct(vm, b, behind, b->host.size - behind) &&
-           (!hole.size || vmsix_map(f->msix, vm, b->guest + hole.offset) == 0);
-}
-
-static bool map_now(struct vpci_function *f, struct vbar *b)
-{
-    if (map_pages(f, b))
+    if (map_direct(b, 0, hole.offset) && map_direct(b, behind, b->host.size - behind) &&
+        (!hole.size || vmsix_map(b->msix, vm_of(b), b->guest + hole.offset) == 0))
         return true;
-    vm_unmap(f->of->vm, gpa(b->guest), b->host.size, false);
+    vm_unmap(vm_of(b), gpa(b->guest), b->host.size, false);
     return false;
 }
 
@@ -169,66 +155,66 @@ static bool map_at_touch(void *owner)
 {
     struct vbar *b = owner;
     b->waits = false;
-    vm_bus_remove(&b->of->of->vm->mmio, b->mapped_at);
-    b->mapped = map_now(b->of, b);
+    vm_bus_remove(&vm_of(b)->mmio, b->mapped_at);
+    b->mapped = map_now(b);
     return b->mapped;
 }
 
-static bool map_memory(struct vpci_function *f, struct vbar *b)
+static bool map_memory(struct vbar *b)
 {
     struct vm_range range = {.base = b->guest, .size = b->host.size, .owner = b};
-    b->waits = f->of->config.bar == BAR_LAZY && !is_trapped(f, b);
+    b->waits = b->of->of->config.bar == BAR_LAZY && !is_trapped(b);
     if (b->waits) {
         range.name = "bar-lazy";
         range.map = map_at_touch;
-    } else if (is_trapped(f, b)) {
+    } else if (is_trapped(b)) {
         range.name = "bar-mem";
         range.read = forward_read;
         range.write = forward_write;
     } else {
-        return map_now(f, b);
+        return map_now(b);
     }
-    return vm_bus_add(&f->of->vm->mmio, &range) == 0;
+    return vm_bus_add(&vm_of(b)->mmio, &range) == 0;
 }
 
-static void unmap_memory(struct vpci_function *f, struct vbar *b)
+static void unmap_memory(struct vbar *b)
 {
-    struct vm *vm = f->of->vm;
-    struct vmsix_hole hole = vmsix_hole(f->msix, bar_index(f, b));
-    if (b->waits || is_trapped(f, b)) {
+    struct vm *vm = vm_of(b);
+    struct vmsix_hole hole = vmsix_hole(b->msix);
+    if (b->waits || is_trapped(b)) {
         vm_bus_remove(&vm->mmio, b->mapped_at);
         return;
     }
     if (hole.size)
-        vmsix_unmap(f->msix, vm, b->mapped_at + hole.offset);
+        vm_bus_remove(&vm->mmio, b->mapped_at + hole.offset); /* what vmsix_map() added */
     vm_unmap(vm, gpa(b->mapped_at), b->host.size, false);
 }
 
-static void bar_unmap(struct vpci_function *f, struct vbar *b)
+static void bar_unmap(struct vbar *b)
 {
     if (!b->mapped)
         return;
     if (b->host.kind == PCI_BAR_IO)
-        unmap_io(f->of->vm, b);
+        unmap_io(b);
     else
-        unmap_memory(f, b);
+        unmap_memory(b);
     b->mapped = false;
 }
 
-static void bar_map(struct vpci_function *f, struct vbar *b)
+static void bar_map(struct vbar *b)
 {
-    if (!place_ok(b) || overlaps(f->of->vm->pci, b, true)) {
-        if (!is_sizing(b))
+    if (!place_ok(b) || overlaps(b, true)) {
+        if ((uint32_t)(b->guest + grain(b)) != 0) /* all ones: the guest asks for the size */
             log_guest(&b->place_budget,
                       "vm=%s " BDF_FMT " bar%u at 0x%lx is no place for a BAR: not mapped",
-                      f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), b->guest);
+                      vm_of(b)->name, BDF_ARG(b->of->bdf), bar_index(b), b->guest);
         return;
     }
     b->mapped_at = b->guest;
-    b->mapped = b->host.kind == PCI_BAR_IO ? map_io(f, b) : map_memory(f, b);
+    b->mapped = b->host.kind == PCI_BAR_IO ? map_io(b) : map_memory(b);
     if (!b->mapped) /* no memory for a table, or the list of ranges is full */
         log_guest(&b->place_budget, "vm=%s " BDF_FMT " bar%u at 0x%lx: no room: not mapped",
-                  f->of->vm->name, BDF_ARG(f->bdf), bar_index(f, b), b->guest);
+                  vm_of(b)->name, BDF_ARG(b->of->bdf), bar_index(b), b->guest);
 }
 
 /* A device may share one decoder between its ROM and its BARs, so the hardware's ROM enable bit
@@ -256,7 +242,7 @@ void vbar_unmap_all(struct vpci_function *f)
 {
     rom_decode(f, false);
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
-        bar_unmap(f, &f->bars[i]);
+        bar_unmap(&f->bars[i]);
 }
 
 void vbar_reset(struct vpci_function *f)
@@ -267,10 +253,10 @@ void vbar_reset(struct vpci_function *f)
     vpci_set_shadow(f, PCI_ROM, 4, LO32(rom->guest));
 }
 
-static bool is_decoded(const struct vpci_function *f, const struct vbar *b)
+static bool is_decoded(const struct vbar *b)
 {
-    uint32_t command = vpci_shadow(f, PCI_COMMAND, 2);
-    if (bar_index(f, b) == VPCI_ROM && !b->enabled)
+    uint32_t command = vpci_shadow(b->of, PCI_COMMAND, 2);
+    if (bar_index(b) == VPCI_ROM && !b->enabled)
         return false;
     return command & (b->host.kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM);
 }
@@ -281,13 +267,13 @@ void vbar_update(struct vpci_function *f)
 {
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
-        if (b->mapped && (!is_decoded(f, b) || b->mapped_at != b->guest))
-            bar_unmap(f, b);
+        if (b->mapped && (!is_decoded(b) || b->mapped_at != b->guest))
+            bar_unmap(b);
     }
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++) {
         struct vbar *b = &f->bars[i];
-        if (b->host.kind != PCI_BAR_NONE && !b->mapped && is_decoded(f, b))
-            bar_map(f, b);
+        if (b->host.kind != PCI_BAR_NONE && !b->mapped && is_decoded(b))
+            bar_map(b);
     }
 }
 
@@ -341,20 +327,19 @@ static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uin
 
 /* Give the BAR its first place, as a firmware would: aligned to its size. -ENOMEM: Hamlet cannot
  * map what it has to forward. */
-static int bar_place(struct vpci_function *f, struct vbar *b)
+static int bar_place(struct vbar *b)
 {
-    struct vpci *bus = f->of->vm->pci;
     uint64_t end = b->host.is_64bit ? VM_MMIO64_END : VM_MMIO_END;
     if (b->host.kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
         b->guest = b->host.base;
         return 0;
     }
-    if (is_trapped(f, b) && !mmio_map(hpa(b->host.base), b->host.size))
+    if (is_trapped(b) && !mmio_map(hpa(b->host.base), b->host.size))
         return -ENOMEM;
     b->guest =
         ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
                  b->host.size);
-    while (b->guest + b->host.size <= end && overlaps(bus, b, false))
+    while (b->guest + b->host.size <= end && overlaps(b, false))
         b->guest += MAX(b->host.size, PAGE_SIZE);
     return 0;
 }
@@ -388,7 +373,7 @@ int vbar_init(struct vpci_function *f)
         rom_init(f);
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         if (f->bars[i].host.kind != PCI_BAR_NONE) {
-            int err = bar_place(f, &f->bars[i]);
+            int err = bar_place(&f->bars[i]);
             if (err)
                 return err;
             if (i < PCI_BAR_COUNT)

@@ -75,26 +75,28 @@ static void msi_add(struct vpci_function *f, unsigned at, uint8_t width, uint32_
                                   .write = msi_write});
 }
 
-int vmsi_init(struct vpci_function *f)
+int vmsi_init(struct vpci_function *f, uint8_t at)
 {
     struct pci_msi_info info = pci_msi_info(f->of->fn);
     uint16_t control =
         (uint16_t)(FIELD_SET(PCI_MSI_CAPABLE, info.message_count_log2) |
                    (info.is_64bit ? PCI_MSI_64 : 0) | (info.maskable ? PCI_MSI_MASKABLE : 0));
-
+    f->cap_msi = at;
     f->msi_info = info;
     msi_add(f, PCI_MSI_CONTROL, 2, PCI_MSI_ENABLE | PCI_MSI_COUNT);
     vpci_set_shadow(f, f->cap_msi + PCI_MSI_CONTROL, 2, control);
     msi_add(f, PCI_MSI_ADDRESS, 4, ~UINT32_C(3));
     if (info.is_64bit)
         msi_add(f, PCI_MSI_ADDRESS_HI, 4, ~UINT32_C(0));
-    msi_add(f, (unsigned)(data_offset(f) - f->cap_msi), 2, 0xffff);
+    msi_add(f, PCI_MSI_DATA(info.is_64bit), 2, 0xffff);
     if (info.maskable) /* the device masks: the guest's mask bits go to the hardware as they are */
-        vpci_add(f,
-                 (struct vpci_reg){.offset = (uint16_t)(f->cap_msi + PCI_MSI_MASK(info.is_64bit)),
-                                   .width = 4,
-                                   .writable = ~UINT32_C(0)});
-    return irq_routes_alloc(f->of, f->msi, 1u << info.message_count_log2);
+        vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_MSI_MASK(info.is_64bit)),
+                                      .width = 4,
+                                      .writable = ~UINT32_C(0)});
+    int err = irq_routes_alloc(f->of, f->msi, 1u << info.message_count_log2);
+    if (err)
+        f->cap_msi = 0;
+    return err;
 }
 
 void vmsi_release(struct vpci_function *f)

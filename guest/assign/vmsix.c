@@ -40,11 +40,9 @@ struct vmsix {
     struct slot slots[];
 };
 
-struct vmsix_hole vmsix_hole(const struct vmsix *m, unsigned bar)
+struct vmsix_hole vmsix_hole(const struct vmsix *m)
 {
-    if (!m || m->info.table_bar != bar)
-        return (struct vmsix_hole){0, 0};
-    return m->hole;
+    return m ? m->hole : (struct vmsix_hole){0, 0};
 }
 
 /* --- The device's table ----------------------------------------------------------------------- */
@@ -87,13 +85,11 @@ static bool entry_route(struct vmsix *m, unsigned i)
 static void entry_update(struct vmsix *m, unsigned i)
 {
     struct slot *s = &m->slots[i];
-    bool wanted = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASK);
-    if (!wanted || !entry_route(m, i)) {
-        device_mask(m, i, true);
-        return;
-    }
-    irq_route_set(&s->route, s->guest.address, s->guest.data);
-    device_mask(m, i, s->route.delivery == IRQ_UNROUTED);
+    bool sends = m->enabled && !m->mask_all && !(s->guest.control & PCI_MSIX_ENTRY_MASK) &&
+                 entry_route(m, i);
+    if (sends)
+        irq_route_set(&s->route, s->guest.address, s->guest.data);
+    device_mask(m, i, !sends || s->route.delivery == IRQ_UNROUTED);
 }
 
 /* --- The trapped pages ------------------------------------------------------------------------ */
@@ -175,12 +171,6 @@ int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at)
                       VM_TRAPPED(at, m->hole.size, "msix-table", page_read, page_write, m));
 }
 
-void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at)
-{
-    (void)m;
-    vm_bus_remove(&vm->mmio, at);
-}
-
 /* --- Message Control -------------------------------------------------------------------------- */
 
 static void msix_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
@@ -207,7 +197,7 @@ static struct vmsix_hole hole_of(const struct pci_msix_info *info, const struct 
     return (struct vmsix_hole){first, MIN(end, bar->size) - first};
 }
 
-int vmsix_init(struct vpci_function *f)
+int vmsix_init(struct vpci_function *f, uint8_t at)
 {
     struct pci_msix_info info;
     if (pci_msix_info(f->of->fn, &info))
@@ -227,9 +217,10 @@ int vmsix_init(struct vpci_function *f)
         return -ENOMEM;
     }
     f->msix = m;
+    f->cap_msix = at;
     f->bars[info.table_bar].msix = m;
     vmsix_reset(f);
-    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(f->cap_msix + PCI_MSIX_CONTROL),
+    vpci_add(f, (struct vpci_reg){.offset = (uint16_t)(at + PCI_MSIX_CONTROL),
                                   .width = 2,
                                   .shadow = 0xffff,
                                   .write = msix_control_write});
@@ -246,7 +237,6 @@ void vmsix_reset(struct vpci_function *f)
     vpci_set_shadow(f, f->cap_msix + PCI_MSIX_CONTROL, 2, m->info.count - 1u);
     for (unsigned i = 0; i < m->info.count; i++) {
         struct slot *s = &m->slots[i];
-
         if (s->routed)
             irq_routes_free(&s->route, 1);
         s->routed = false;

@@ -13,23 +13,24 @@ struct vm;
 struct vpci_function;
 struct vmsix;
 
-/* The pages of a BAR that hold the table, in bytes from its start. Size 0: another BAR has it. */
+/* The pages of a BAR that hold the table, in bytes from its start. Size 0: m is NULL, as the BAR
+ * holds no table. */
 struct vmsix_hole {
     uint64_t offset, size;
 };
-struct vmsix_hole vmsix_hole(const struct vmsix *m, unsigned bar);
+struct vmsix_hole vmsix_hole(const struct vmsix *m);
 
-/* Read the capability, make the guest's table, mask every entry of the device's table.
- * -ENOMEM. 0 with f->msix NULL: the function has no table that could be trusted (logged), so
- * the capability is hidden. */
-MUST_CHECK int vmsix_init(struct vpci_function *f);
+/* Read the capability at `at`, make the guest's table, mask every entry of the device's table.
+ * -ENOMEM. 0 with f->msix NULL: the function has no table that could be trusted (logged), so the
+ * capability is hidden: this is no error. */
+MUST_CHECK int vmsix_init(struct vpci_function *f, uint8_t at);
 void vmsix_release(struct vpci_function *f);
 /* Forget what the guest has set, as a reset of the function does. */
 void vmsix_reset(struct vpci_function *f);
 
-/* Trap the table's pages at this guest-physical address. -EEXIST, -ENOSPC: as vm_bus_add(). */
+/* Trap the table's pages at this guest-physical address, until vm_bus_remove(). -EEXIST, -ENOSPC:
+ * as vm_bus_add(). */
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
-void vmsix_unmap(struct vmsix *m, struct vm *vm, uint64_t at);
 /* For a BAR of which every access is trapped: does this one hit the pages of the table? m may be
  * NULL. If so, vmsix_read() and vmsix_write() handle it. `width`: 1, 2, 4 or 8 bytes. */
 bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset);

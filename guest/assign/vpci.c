@@ -53,13 +53,6 @@ static uint32_t hardware_read(const struct vpci_function *f, uint16_t offset, un
     return f->of ? pci_read(f->of->fn->bdf, offset, width) : 0;
 }
 
-static void hardware_write(const struct vpci_function *f, uint16_t offset, unsigned width,
-                           uint32_t value)
-{
-    if (f->of)
-        pci_write(f->of->fn->bdf, offset, width, value);
-}
-
 /* --- One register ----------------------------------------------------------------------------- */
 
 static uint32_t register_read(const struct vpci_function *f, const struct vpci_reg *r)
@@ -83,36 +76,26 @@ static void register_write(struct vpci_function *f, const struct vpci_reg *r, ui
     }
     uint32_t old = vpci_shadow(f, r->offset, r->width);
     vpci_set_shadow(f, r->offset, r->width, (old & ~shadow) | (value & shadow));
-    if (!hardware && !(r->clear_on_1 & touched & value))
+    if (!f->of || (!hardware && !(r->clear_on_1 & touched & value)))
         return;
     /* Bits of the kind "write one to clear" are written as zero unless the guest wrote the one. */
     old = hardware_read(f, r->offset, r->width) & ~hardware & ~r->clear_on_1;
-    hardware_write(f, r->offset, r->width,
-                   old | (value & hardware) | (value & r->clear_on_1 & touched));
+    pci_write(f->of->fn->bdf, r->offset, r->width,
+              old | (value & hardware) | (value & r->clear_on_1 & touched));
 }
 
 /* --- One access, which may touch several registers or a part of one --------------------------- */
 
-/* The first register of f that ends behind `offset`, or NULL. */
-static const struct vpci_reg *register_from(const struct vpci_function *f, uint16_t offset)
+/* The register of f that holds the byte at `at`; NULL: the byte is in no list. */
+static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_t at)
 {
     for (size_t i = 0; i < f->reg_count; i++)
-        if (f->regs[i].offset + f->regs[i].width > offset)
+        if (f->regs[i].offset <= at && at < f->regs[i].offset + f->regs[i].width)
             return &f->regs[i];
     return NULL;
 }
 
-static bool covers(const struct vpci_reg *r, uint16_t offset)
-{
-    return r && r->offset <= offset && offset < r->offset + r->width;
-}
-
 /* A byte in no list is read from the hardware; but extended capabilities are hidden. */
-static uint32_t unlisted_read(const struct vpci_function *f, uint16_t offset)
-{
-    return offset < PCI_EXT_FIRST ? hardware_read(f, offset, 1) & 0xff : 0;
-}
-
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t value = 0;
@@ -120,10 +103,10 @@ uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
         return (uint32_t)WIDTH_MASK(width);
     for (unsigned i = 0; i < width;) {
         uint16_t at = (uint16_t)(offset + i);
-        const struct vpci_reg *r = register_from(f, at);
-
-        if (!covers(r, at)) {
-            value |= unlisted_read(f, at) << (8 * i);
+        const struct vpci_reg *r = register_at(f, at);
+        if (!r) {
+            if (at < PCI_EXT_FIRST)
+                value |= (hardware_read(f, at, 1) & 0xff) << (8 * i);
             i++;
             continue;
         }
@@ -141,9 +124,8 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
         return;
     for (unsigned i = 0; i < width;) {
         uint16_t at = (uint16_t)(offset + i);
-        const struct vpci_reg *r = register_from(f, at);
-
-        if (!covers(r, at)) { /* in no list: read-only */
+        const struct vpci_reg *r = register_at(f, at);
+        if (!r) { /* in no list: read-only */
             i++;
             continue;
         }
@@ -153,7 +135,6 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
         uint32_t written = (value >> (8 * i)) << (8 * skip);
         /* Write-one-to-clear bits of bytes that the guest did not touch must read as zero here. */
         uint32_t kept = register_read(f, r) & ~touched & ~r->clear_on_1;
-
         register_write(f, r, kept | (written & touched), touched);
         i += bytes;
     }

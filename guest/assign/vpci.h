@@ -117,8 +117,8 @@ const struct vbar *vbar_holding(const struct vm *vm, uint64_t at, uint64_t size)
 
 /* --- vmsi.c ----------------------------------------------------------------------------------- */
 
-/* Show the MSI capability at f->cap_msi, disabled. -ENOSPC: no IRTEs are left. */
-MUST_CHECK int vmsi_init(struct vpci_function *f);
+/* Show the MSI capability at `at`, disabled; f->cap_msi is set. -ENOSPC: no IRTEs are left. */
+MUST_CHECK int vmsi_init(struct vpci_function *f, uint8_t at);
 void vmsi_release(struct vpci_function *f);
 /* As a reset of the function leaves MSI: disabled. */
 void vmsi_reset(struct vpci_function *f);

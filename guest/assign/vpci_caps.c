@@ -67,25 +67,6 @@ static int af_init(struct vpci_function *f, uint8_t at)
     return 0;
 }
 
-static int msi_init(struct vpci_function *f, uint8_t at)
-{
-    f->cap_msi = at;
-    int err = vmsi_init(f);
-    if (err)
-        f->cap_msi = 0;
-    return err;
-}
-
-/* A table that cannot be trusted is no error: f->msix stays NULL, and the capability is hidden. */
-static int msix_init(struct vpci_function *f, uint8_t at)
-{
-    f->cap_msix = at;
-    int err = vmsix_init(f);
-    if (!f->msix)
-        f->cap_msix = 0;
-    return err;
-}
-
 /* --- The list --------------------------------------------------------------------------------- */
 
 #define FIELD(name) offsetof(struct pci_function, name)
@@ -95,11 +76,11 @@ static const struct {
     size_t found; /* member of struct pci_function: the offset that the scan found; 0: any */
 } understood[] = {
     {PCI_CAP_ID_PM, pm_init, FIELD(cap_pm)},
-    {PCI_CAP_ID_MSI, msi_init, FIELD(cap_msi)},
+    {PCI_CAP_ID_MSI, vmsi_init, FIELD(cap_msi)},
     {PCI_CAP_ID_VENDOR, NULL, 0},
     {PCI_CAP_ID_SUBSYSTEM, NULL, 0},
     {PCI_CAP_ID_PCIE, pcie_init, FIELD(cap_pcie)},
-    {PCI_CAP_ID_MSIX, msix_init, FIELD(cap_msix)},
+    {PCI_CAP_ID_MSIX, vmsix_init, FIELD(cap_msix)},
     {PCI_CAP_ID_AF, af_init, FIELD(cap_af)},
 };
 
@@ -117,18 +98,15 @@ static bool as_scanned(const struct vpci_function *f, size_t i, uint8_t at)
 static int show_capability(struct vpci_function *f, uint8_t at, uint8_t id, unsigned *plain)
 {
     for (size_t i = 0; i < ARRAY_COUNT(understood); i++) {
-        int err = 0;
-
         if (understood[i].id != id)
             continue;
         if (understood[i].init ? !as_scanned(f, i, at) : ++*plain > PLAIN_MAX)
             return 0;
-        if (understood[i].init)
-            err = understood[i].init(f, at);
+        int err = understood[i].init ? understood[i].init(f, at) : 0;
         if (err)
             return err;
         if (id == PCI_CAP_ID_MSIX && !f->msix)
-            return 0;
+            return 0; /* its table cannot be trusted */
         vpci_add(f, (struct vpci_reg){.offset = at, .width = 2, .shadow = 0xffff});
         vpci_set_shadow(f, at, 2, id);
         return 1;
@@ -148,7 +126,6 @@ int vpci_caps_init(struct vpci_function *f)
     uint8_t at = pci_read8(bdf, PCI_CAP_POINTER) & PCI_CAP_ALIGNED;
     while (at >= PCI_CAP_FIRST && !(seen & BIT(at / 4))) {
         int shown = show_capability(f, at, pci_read8(bdf, at), &plain);
-
         if (shown < 0)
             return shown;
         if (shown) {

@@ -21,13 +21,12 @@
  * it shows this register. */
 static void command_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
-    bool master = value & PCI_COMMAND_MASTER;
     vpci_set_shadow(f, r->offset, 2, value & COMMAND_WRITABLE);
     vbar_update(f);
     if (!f->of)
         return;
     intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);
-    faults_bus_master(f->of, master);
+    faults_bus_master(f->of, value & PCI_COMMAND_MASTER);
 }
 
 static const struct vpci_reg header[] = {
