@@ -360,10 +360,9 @@ int vbar_init(struct vpci_function *f)
 {
     const struct pci_function *fn = f->of->fn;
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
-        f->bars[i].of = f;
+        f->bars[i] = (struct vbar){.of = f, .place_budget = 1};
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
         f->bars[i].host = fn->bars[i];
-        f->bars[i].place_budget = 1;
         vpci_add(f, (struct vpci_reg){.offset = bar_register(i),
                                       .width = 4,
                                       .shadow = 0xffffffff,
