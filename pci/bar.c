@@ -60,20 +60,14 @@ static bool bar_size(bdf_t bdf, uint16_t reg, uint64_t ones, struct pci_bar *bar
     return false;
 }
 
-/* The flags are hardwired: the bits that remain after a write of zeros. The present value does not
- * show them: in a BAR smaller than 16 bytes, address bits stand in their place. */
-static uint32_t bar_flags(bdf_t bdf, uint16_t reg)
+struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
 {
+    /* The flags are hardwired: the bits that remain after a write of zeros. The present value does
+     * not show them: in a BAR smaller than 16 bytes, address bits stand in their place. */
     uint32_t before = pci_read32(bdf, reg);
     pci_write32(bdf, reg, 0);
     uint32_t flags = pci_read32(bdf, reg);
     pci_write32(bdf, reg, before);
-    return flags;
-}
-
-struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired)
-{
-    uint32_t flags = bar_flags(bdf, reg);
     struct pci_bar bar = {.kind = flags & PCI_BAR_IS_IO ? PCI_BAR_IO : PCI_BAR_MEM};
     if (bar.kind == PCI_BAR_MEM) {
         bar.is_64bit = FIELD_GET(PCI_BAR_MEM_TYPE, flags) == PCI_BAR_MEM_64;
@@ -99,16 +93,12 @@ static struct pci_bar rom_probe(bdf_t bdf, uint16_t reg)
     return found ? rom : (struct pci_bar){.kind = PCI_BAR_NONE};
 }
 
+/* CardBus bridges, and types that no specification describes, are not touched: 0. */
 static unsigned bar_count(const struct pci_function *f)
 {
-    switch (f->header_type) {
-    case PCI_HEADER_ENDPOINT:
+    if (f->header_type == PCI_HEADER_ENDPOINT)
         return PCI_BAR_COUNT;
-    case PCI_HEADER_BRIDGE:
-        return 2;
-    default: /* CardBus bridges, and types that no specification describes: do not touch */
-        return 0;
-    }
+    return f->header_type == PCI_HEADER_BRIDGE ? 2 : 0;
 }
 
 /* Called before the BARs are sized, so each counts with the largest size. */

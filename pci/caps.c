@@ -69,42 +69,23 @@ uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id)
     return 0;
 }
 
-/* The length of an MSI capability depends on its own control word. */
 static unsigned msi_size(uint16_t control)
 {
     bool is_64 = control & PCI_MSI_64;
-    if (control & PCI_MSI_MASKABLE)
-        return PCI_MSI_PENDING(is_64) + 4;
-    return PCI_MSI_DATA(is_64) + 2;
-}
-
-/* The bytes of a capability that Hamlet uses. */
-static unsigned cap_size(bdf_t bdf, uint8_t at, uint8_t id)
-{
-    switch (id) {
-    case PCI_CAP_ID_PM:
-        return 8;
-    case PCI_CAP_ID_MSI:
-        return msi_size(pci_read16(bdf, at + PCI_MSI_CONTROL));
-    case PCI_CAP_ID_PCIE:
-        return 20; /* version 1 of an endpoint; has_control2() in pci/reset.c checks version 2 */
-    case PCI_CAP_ID_MSIX:
-        return 12;
-    default:
-        return 6;
-    }
+    return control & PCI_MSI_MASKABLE ? PCI_MSI_PENDING(is_64) + 4 : PCI_MSI_DATA(is_64) + 2;
 }
 
 static const struct {
-    uint8_t id;
+    uint8_t id, size; /* the bytes that Hamlet uses; 0: msi_size() */
     uint16_t field;
     const char *name;
 } known[] = {
-    {PCI_CAP_ID_PM, offsetof(struct pci_function, cap_pm), "PM"},
-    {PCI_CAP_ID_MSI, offsetof(struct pci_function, cap_msi), "MSI"},
-    {PCI_CAP_ID_PCIE, offsetof(struct pci_function, cap_pcie), "PCIe"},
-    {PCI_CAP_ID_MSIX, offsetof(struct pci_function, cap_msix), "MSI-X"},
-    {PCI_CAP_ID_AF, offsetof(struct pci_function, cap_af), "AF"},
+    {PCI_CAP_ID_PM, 8, offsetof(struct pci_function, cap_pm), "PM"},
+    {PCI_CAP_ID_MSI, 0, offsetof(struct pci_function, cap_msi), "MSI"},
+    /* Version 1 of an endpoint; has_control2() in pci/reset.c checks version 2. */
+    {PCI_CAP_ID_PCIE, 20, offsetof(struct pci_function, cap_pcie), "PCIe"},
+    {PCI_CAP_ID_MSIX, 12, offsetof(struct pci_function, cap_msix), "MSI-X"},
+    {PCI_CAP_ID_AF, 6, offsetof(struct pci_function, cap_af), "AF"},
 };
 
 static void cap_note(struct pci_function *f, uint8_t at, uint8_t id)
@@ -113,18 +94,15 @@ static void cap_note(struct pci_function *f, uint8_t at, uint8_t id)
         uint8_t *field = (uint8_t *)f + known[i].field;
         if (known[i].id != id || *field) /* of two with one id, the first counts */
             continue;
-        if (at + cap_size(f->bdf, at, id) <= PCI_CONFIG_SIZE)
+        unsigned size = known[i].size;
+        if (id == PCI_CAP_ID_MSI) /* its length depends on its own control word */
+            size = msi_size(pci_read16(f->bdf, at + PCI_MSI_CONTROL));
+        if (at + size <= PCI_CONFIG_SIZE)
             *field = at;
         else
             log_info(BDF_FMT " %s capability at 0x%02x ignored: does not fit", BDF_ARG(f->bdf),
                      known[i].name, at);
     }
-}
-
-static void caps_forget(struct pci_function *f)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
-        *((uint8_t *)f + known[i].field) = 0;
 }
 
 static uint16_t ext_find(const struct pci_function *f, uint16_t id, unsigned size)
@@ -140,7 +118,8 @@ void pci_caps_read(struct pci_function *f)
         cap_note(f, w.at, w.id);
     if (w.broken) {
         log_info(BDF_FMT " capability list ignored: it has no proper end", BDF_ARG(f->bdf));
-        caps_forget(f);
+        for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+            *((uint8_t *)f + known[i].field) = 0;
     }
     if (f->cap_msi)
         f->msi_control = pci_read16(f->bdf, f->cap_msi + PCI_MSI_CONTROL);

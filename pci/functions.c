@@ -88,10 +88,7 @@ void pci_function_log(const struct pci_function *f)
         const struct pci_bar *b = i < PCI_BAR_COUNT ? &f->bars[i] : &f->rom;
         if (b->kind == PCI_BAR_NONE)
             continue;
-        if (i < PCI_BAR_COUNT)
-            text_add(&t, " bar%u", i);
-        else
-            text_add(&t, " rom");
+        text_add(&t, i < PCI_BAR_COUNT ? " bar%u" : " rom", i);
         text_add(&t, "=%s%s%s,0x%lx,", b->kind == PCI_BAR_IO ? "io" : "mem",
                  b->is_64bit ? "64" : "", b->prefetchable ? "p" : "", b->base);
         add_size(&t, b->size);

@@ -62,11 +62,8 @@ struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth)
  * below 256; beyond: reads all-ones, writes dropped). reg is aligned to the width (1, 2, 4). */
 uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width);
 void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v);
-static inline uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return (uint8_t)pci_read(bdf, reg, 1); }
-static inline uint16_t pci_read16(bdf_t bdf, uint16_t reg)
-{
-    return (uint16_t)pci_read(bdf, reg, 2);
-}
+static inline uint8_t pci_read8(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 1); }
+static inline uint16_t pci_read16(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 2); }
 static inline uint32_t pci_read32(bdf_t bdf, uint16_t reg) { return pci_read(bdf, reg, 4); }
 static inline void pci_write8(bdf_t bdf, uint16_t reg, uint8_t v) { pci_write(bdf, reg, 1, v); }
 static inline void pci_write16(bdf_t bdf, uint16_t reg, uint16_t v) { pci_write(bdf, reg, 2, v); }

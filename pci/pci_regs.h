@@ -142,14 +142,11 @@
 #define PCIE_VERSION              BITS(3, 0)
 #define PCIE_PORT_TYPE            BITS(7, 4)
 #define PCIE_ENDPOINT             0x0
-#define PCIE_LEGACY               0x1
 #define PCIE_ROOT_PORT            0x4
 #define PCIE_UPSTREAM             0x5
 #define PCIE_DOWNSTREAM           0x6
 #define PCIE_TO_PCI_BRIDGE        0x7
 #define PCI_TO_PCIE_BRIDGE        0x8
-#define PCIE_RC_ENDPOINT          0x9
-#define PCIE_RC_EVENT             0xa
 #define PCIE_DEVICE_CAP           0x04
 #define PCIE_DEVICE_CAP_FLR       BIT(28)
 #define PCIE_DEVICE_CONTROL       0x08

@@ -47,12 +47,6 @@ bdf_t pci_requester(const struct pci_function *f)
     return id;
 }
 
-static bool siblings(const struct pci_function *a, const struct pci_function *b)
-{
-    return !a->physical && !b->physical && BDF_BUS(a->bdf) == BDF_BUS(b->bdf) &&
-           BDF_DEV(a->bdf) == BDF_DEV(b->bdf);
-}
-
 /* The first of those functions of its device that can reach each other without VT-d. */
 static const struct pci_function *first_sibling(const struct pci_function *f)
 {
@@ -60,7 +54,9 @@ static const struct pci_function *first_sibling(const struct pci_function *f)
         return f;
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *g = pci_get(i);
-        if (siblings(f, g) && !acs_active(g, ACS_DEVICE))
+        bool sibling = !f->physical && !g->physical && BDF_BUS(f->bdf) == BDF_BUS(g->bdf) &&
+                       BDF_DEV(f->bdf) == BDF_DEV(g->bdf);
+        if (sibling && !acs_active(g, ACS_DEVICE))
             return g;
     }
     return f;
@@ -72,8 +68,8 @@ static bool path_isolates(const struct pci_function *bridge)
     for (; bridge; bridge = bridge->parent) {
         int type = pci_port_type(bridge);
         bool port = type == PCIE_ROOT_PORT || type == PCIE_DOWNSTREAM;
-        bool upstream = type == PCIE_UPSTREAM; /* nothing is beside it that it could reach */
-        if (!(port && acs_active(bridge, ACS_PORT)) && !upstream)
+        /* An upstream port isolates: nothing is beside it that it could reach. */
+        if (type != PCIE_UPSTREAM && !(port && acs_active(bridge, ACS_PORT)))
             return false;
     }
     return true;

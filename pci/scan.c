@@ -34,11 +34,10 @@ static bool is_present(bdf_t bdf)
 static void header_read(struct pci_function *f)
 {
     uint8_t type = pci_read8(f->bdf, PCI_HEADER_TYPE);
-    uint32_t class = pci_read32(f->bdf, PCI_CLASS);
     f->vendor = pci_read16(f->bdf, PCI_VENDOR_ID);
     f->device = pci_read16(f->bdf, PCI_DEVICE_ID);
     f->command_at_boot = pci_read16(f->bdf, PCI_COMMAND);
-    f->class_code = FIELD_GET(PCI_CLASS_CODE, class);
+    f->class_code = FIELD_GET(PCI_CLASS_CODE, pci_read32(f->bdf, PCI_CLASS));
     f->revision = pci_read8(f->bdf, PCI_REVISION_ID);
     f->header_type = FIELD_GET(PCI_HEADER_LAYOUT, type);
     f->multifunction = type & PCI_HEADER_MULTI;
@@ -95,14 +94,8 @@ static void bus_scan(unsigned bus, struct pci_function *parent)
     }
 }
 
-/* A root bus beside bus 0, such as that of a second processor. Only AML names these. One without a
+/* Only AML names the root buses beside bus 0, such as that of a second processor. One without a
  * device 0 is not found, and so VT-d gives its functions no access to memory. */
-static bool is_other_root(unsigned bus)
-{
-    bdf_t first = BDF(bus, 0, 0);
-    return !innermost[bus] && pci_has_ecam(first) && is_present(first);
-}
-
 void pci_scan(void)
 {
     pci_functions_clear(); /* host tests scan several machines */
@@ -110,7 +103,9 @@ void pci_scan(void)
     pci_config_init();
     for (unsigned bus = 0; bus < BUS_COUNT; bus++) {
         struct pci_function *bridge = innermost[bus];
-        if (bridge ? bridge->secondary_bus == bus : bus == 0 || is_other_root(bus))
+        bdf_t first = BDF(bus, 0, 0);
+        if (bridge ? bridge->secondary_bus == bus
+                   : bus == 0 || (pci_has_ecam(first) && is_present(first)))
             bus_scan(bus, bridge);
     }
     log_info("functions=%zu", pci_count());

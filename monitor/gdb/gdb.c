@@ -202,8 +202,8 @@ static enum result go_on(void)
     char actions[VM_VCPU_MAX] = {0};
     while (take_char(';')) {
         uint64_t signal, id = UINT64_MAX;
-        char letter = *gdb.line.at,
-             how = (char)(letter | 0x20); /* C and S have a signal behind them */
+        /* C and S have a signal behind them. */
+        char letter = *gdb.line.at, how = (char)(letter | 0x20);
         if (how != 'c' && how != 's')
             return ERROR;
         gdb.line.at++;
@@ -322,21 +322,6 @@ static enum result dispatch(void)
 
 /* --- The line --------------------------------------------------------------------------------- */
 
-static void send_answer(bool heard)
-{
-    gdb_answer_begin(&gdb.line);
-    enum result result = heard ? dispatch() : ERROR;
-    if (result == LATER) { /* only the acknowledgement */
-        gdb.line.out_length = gdb.line.answer;
-        return;
-    }
-    if (result == OK)
-        gdb_answer_text(&gdb.line, "OK");
-    else if (result == ERROR)
-        gdb_answer_text(&gdb.line, "E01");
-    gdb_answer_end(&gdb.line);
-}
-
 /* Only qSupported, the first packet of a debugger, may stop a VM that runs. */
 static void answer_packet(void)
 {
@@ -348,7 +333,15 @@ static void answer_packet(void)
         return;
     }
     gdb.packet = false;
-    send_answer(heard);
+    gdb_answer_begin(&gdb.line);
+    enum result result = heard ? dispatch() : ERROR;
+    if (result == LATER) { /* only the acknowledgement */
+        gdb.line.out_length = gdb.line.answer;
+        return;
+    }
+    if (result == OK || result == ERROR)
+        gdb_answer_text(&gdb.line, result == OK ? "OK" : "E01");
+    gdb_answer_end(&gdb.line);
 }
 
 /* Answer the packet that let the VM go on, if it rests again or has ended. */

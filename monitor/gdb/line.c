@@ -20,15 +20,6 @@ static uint8_t sum_of(const char *text, size_t length)
     return sum;
 }
 
-static enum gdb_event outside(struct gdb_line *l, uint8_t byte)
-{
-    if (byte == CTRL_C)
-        return GDB_INTERRUPT;
-    if (byte == '-' && l->out_sent == l->out_length)
-        l->out_sent = MIN(l->answer, l->out_length); /* our answer once more */
-    return GDB_NOTHING;
-}
-
 /* The sum is complete: acknowledge the packet, or ask for it again. */
 static enum gdb_event finish(struct gdb_line *l)
 {
@@ -53,8 +44,11 @@ enum gdb_event gdb_line_take(struct gdb_line *l, uint8_t byte)
         l->in_length = 0;
         return GDB_NOTHING;
     }
-    if (!l->inside)
-        return outside(l, byte);
+    if (!l->inside) {
+        if (byte == '-' && l->out_sent == l->out_length)
+            l->out_sent = MIN(l->answer, l->out_length); /* our answer once more */
+        return byte == CTRL_C ? GDB_INTERRUPT : GDB_NOTHING;
+    }
     if (l->in_length == sizeof(l->in)) { /* too long to be kept: wait for its end */
         l->too_long = true;
         memmove(l->in, l->in + 1, --l->in_length);

@@ -12,6 +12,7 @@
 #include "vmx/show/show.h"
 #include "vmx/vmcs_fields.h"
 
+#define FPU_STEP      16 /* bytes from one ST or XMM to the next in the FXSAVE area */
 #define MXCSR         24
 #define MXCSR_DEFINED BITS(15, 0) /* a 1 elsewhere is #GP in Hamlet, when the vCPU is loaded */
 #define XSTATE_BV     512 /* behind the FXSAVE area: components not in their initial state */
@@ -28,6 +29,26 @@ enum place {
     NOWHERE,
 };
 
+/* What the description has before a register: its feature, and the types of the feature. */
+#define FLAG(name, bit) "<field name=\"" #name "\" start=\"" #bit "\" end=\"" #bit "\"/>"
+// clang-format off
+static const char core[] =
+    "<feature name=\"org.gnu.gdb.i386.core\"><flags id=\"i386_eflags\" size=\"4\">"
+    FLAG(CF, 0) FLAG(PF, 2) FLAG(AF, 4) FLAG(ZF, 6) FLAG(SF, 7) FLAG(TF, 8) FLAG(IF, 9)
+    FLAG(DF, 10) FLAG(OF, 11) FLAG(NT, 14) FLAG(RF, 16) FLAG(VM, 17) FLAG(AC, 18) FLAG(ID, 21)
+    "</flags>";
+// clang-format on
+static const char sse[] =
+    "</feature><feature name=\"org.gnu.gdb.i386.sse\">"
+    "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
+    "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
+    "<vector id=\"v4i32\" type=\"int32\" count=\"4\"/>"
+    "<vector id=\"v2i64\" type=\"int64\" count=\"2\"/><union id=\"vec128\">"
+    "<field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
+    "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
+    "<field name=\"uint128\" type=\"uint128\"/></union>";
+static const char segments[] = "</feature><feature name=\"org.gnu.gdb.i386.segments\">";
+
 static const struct row {
     /* With size 0 the first letter is e in a 32-bit guest; with count > 1 a number follows. */
     const char *name;
@@ -35,58 +56,40 @@ static const struct row {
     uint8_t size; /* bytes; 0: 8, or 4 in a 32-bit guest */
     enum place place;
     uint32_t at;
-    uint8_t step;     /* from one to the next */
     uint8_t kept;     /* bytes at that place, if it is less */
     const char *type; /* NULL: int */
-    const char *head; /* of the description, before it: the feature, and its types */
+    const char *head; /* of the description, before it */
 } rows[] = {
-    {"rax", 1, 1, 0, GPR, RAX, 0, 0, NULL,
-     "<feature name=\"org.gnu.gdb.i386.core\"><flags id=\"i386_eflags\" size=\"4\">"
-     "<field name=\"CF\" start=\"0\" end=\"0\"/><field name=\"PF\" start=\"2\" end=\"2\"/>"
-     "<field name=\"AF\" start=\"4\" end=\"4\"/><field name=\"ZF\" start=\"6\" end=\"6\"/>"
-     "<field name=\"SF\" start=\"7\" end=\"7\"/><field name=\"TF\" start=\"8\" end=\"8\"/>"
-     "<field name=\"IF\" start=\"9\" end=\"9\"/><field name=\"DF\" start=\"10\" end=\"10\"/>"
-     "<field name=\"OF\" start=\"11\" end=\"11\"/><field name=\"NT\" start=\"14\" end=\"14\"/>"
-     "<field name=\"RF\" start=\"16\" end=\"16\"/><field name=\"VM\" start=\"17\" end=\"17\"/>"
-     "<field name=\"AC\" start=\"18\" end=\"18\"/><field name=\"ID\" start=\"21\" "
-     "end=\"21\"/></flags>"},
-    {"rcx", 1, 1, 0, GPR, RCX, 0, 0, NULL, NULL},
-    {"rdx", 1, 1, 0, GPR, RDX, 0, 0, NULL, NULL},
-    {"rbx", 1, 1, 0, GPR, RBX, 0, 0, NULL, NULL},
-    {"rsp", 1, 1, 0, GPR, RSP, 0, 0, "data_ptr", NULL},
-    {"rbp", 1, 1, 0, GPR, RBP, 0, 0, "data_ptr", NULL},
-    {"rsi", 1, 1, 0, GPR, RSI, 0, 0, NULL, NULL},
-    {"rdi", 1, 1, 0, GPR, RDI, 0, 0, NULL, NULL},
-    {"r", 8, 0, 8, GPR, R8, 1, 0, NULL, NULL},
-    {"rip", 1, 1, 0, FIELD, GUEST_RIP, 0, 0, "code_ptr", NULL},
-    {"eflags", 1, 1, 4, FIELD, GUEST_RFLAGS, 0, 0, "i386_eflags", NULL},
-    {"cs", 1, 1, 4, FIELD, GUEST_CS_SELECTOR, 0, 0, NULL, NULL},
-    {"ss", 1, 1, 4, FIELD, GUEST_SS_SELECTOR, 0, 0, NULL, NULL},
-    {"ds", 1, 1, 4, FIELD, GUEST_DS_SELECTOR, 0, 0, NULL, NULL},
-    {"es", 1, 1, 4, FIELD, GUEST_ES_SELECTOR, 0, 0, NULL, NULL},
-    {"fs", 1, 1, 4, FIELD, GUEST_FS_SELECTOR, 0, 0, NULL, NULL},
-    {"gs", 1, 1, 4, FIELD, GUEST_GS_SELECTOR, 0, 0, NULL, NULL},
-    {"st", 8, 8, 10, FPU, 32, 16, 0, "i387_ext", NULL},
-    {"fctrl", 1, 1, 4, FPU, 0, 0, 2, NULL, NULL},
-    {"fstat", 1, 1, 4, FPU, 2, 0, 2, NULL, NULL},
-    {"ftag", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL}, /* FXSAVE keeps half of it */
-    {"fiseg", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL},
-    {"fioff", 1, 1, 4, FPU, 8, 0, 0, NULL, NULL},
-    {"foseg", 1, 1, 4, NOWHERE, 0, 0, 0, NULL, NULL},
-    {"fooff", 1, 1, 4, FPU, 16, 0, 0, NULL, NULL},
-    {"fop", 1, 1, 4, FPU, 6, 0, 2, NULL, NULL},
-    {"xmm", 16, 8, 16, FPU, 160, 16, 0, "vec128",
-     "</feature><feature name=\"org.gnu.gdb.i386.sse\"><vector id=\"v4f\" type=\"ieee_single\" "
-     "count=\"4\"/><vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/><vector id=\"v4i32\" "
-     "type=\"int32\" count=\"4\"/><vector id=\"v2i64\" type=\"int64\" count=\"2\"/><union "
-     "id=\"vec128\">"
-     "<field name=\"v4_float\" type=\"v4f\"/><field name=\"v2_double\" type=\"v2d\"/>"
-     "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
-     "<field name=\"uint128\" type=\"uint128\"/></union>"},
-    {"mxcsr", 1, 1, 4, FPU, MXCSR, 0, 0, NULL, NULL},
-    {"fs_base", 1, 0, 8, FIELD, GUEST_FS_BASE, 0, 0, NULL,
-     "</feature><feature name=\"org.gnu.gdb.i386.segments\">"},
-    {"gs_base", 1, 0, 8, FIELD, GUEST_GS_BASE, 0, 0, NULL, NULL},
+    {"rax", 1, 1, 0, GPR, RAX, 0, NULL, core},
+    {"rcx", 1, 1, 0, GPR, RCX, 0, NULL, NULL},
+    {"rdx", 1, 1, 0, GPR, RDX, 0, NULL, NULL},
+    {"rbx", 1, 1, 0, GPR, RBX, 0, NULL, NULL},
+    {"rsp", 1, 1, 0, GPR, RSP, 0, "data_ptr", NULL},
+    {"rbp", 1, 1, 0, GPR, RBP, 0, "data_ptr", NULL},
+    {"rsi", 1, 1, 0, GPR, RSI, 0, NULL, NULL},
+    {"rdi", 1, 1, 0, GPR, RDI, 0, NULL, NULL},
+    {"r", 8, 0, 8, GPR, R8, 0, NULL, NULL},
+    {"rip", 1, 1, 0, FIELD, GUEST_RIP, 0, "code_ptr", NULL},
+    {"eflags", 1, 1, 4, FIELD, GUEST_RFLAGS, 0, "i386_eflags", NULL},
+    {"cs", 1, 1, 4, FIELD, GUEST_CS_SELECTOR, 0, NULL, NULL},
+    {"ss", 1, 1, 4, FIELD, GUEST_SS_SELECTOR, 0, NULL, NULL},
+    {"ds", 1, 1, 4, FIELD, GUEST_DS_SELECTOR, 0, NULL, NULL},
+    {"es", 1, 1, 4, FIELD, GUEST_ES_SELECTOR, 0, NULL, NULL},
+    {"fs", 1, 1, 4, FIELD, GUEST_FS_SELECTOR, 0, NULL, NULL},
+    {"gs", 1, 1, 4, FIELD, GUEST_GS_SELECTOR, 0, NULL, NULL},
+    {"st", 8, 8, 10, FPU, 32, 0, "i387_ext", NULL},
+    {"fctrl", 1, 1, 4, FPU, 0, 2, NULL, NULL},
+    {"fstat", 1, 1, 4, FPU, 2, 2, NULL, NULL},
+    {"ftag", 1, 1, 4, NOWHERE, 0, 0, NULL, NULL}, /* FXSAVE keeps half of it */
+    {"fiseg", 1, 1, 4, NOWHERE, 0, 0, NULL, NULL},
+    {"fioff", 1, 1, 4, FPU, 8, 0, NULL, NULL},
+    {"foseg", 1, 1, 4, NOWHERE, 0, 0, NULL, NULL},
+    {"fooff", 1, 1, 4, FPU, 16, 0, NULL, NULL},
+    {"fop", 1, 1, 4, FPU, 6, 2, NULL, NULL},
+    {"xmm", 16, 8, 16, FPU, 160, 0, "vec128", sse},
+    {"mxcsr", 1, 1, 4, FPU, MXCSR, 0, NULL, NULL},
+    {"fs_base", 1, 0, 8, FIELD, GUEST_FS_BASE, 0, NULL, segments},
+    {"gs_base", 1, 0, 8, FIELD, GUEST_GS_BASE, 0, NULL, NULL},
 };
 
 /* Register n is the *nth of its row; NULL: there is none. */
@@ -167,7 +170,7 @@ void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size)
 
 static uint8_t *fpu_at(struct vcpu *v, const struct row *r, unsigned nth)
 {
-    return (uint8_t *)v->fpu + r->at + nth * r->step;
+    return (uint8_t *)v->fpu + r->at + nth * FPU_STEP;
 }
 
 bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_MAX])
@@ -204,18 +207,6 @@ static bool write_field(struct vcpu *v, uint32_t field, uint64_t value)
     return true;
 }
 
-static bool write_fpu(struct vcpu *v, const struct row *r, unsigned nth, const uint8_t *bytes)
-{
-    uint32_t mxcsr;
-    memcpy(&mxcsr, bytes, sizeof(mxcsr));
-    if (r->at == MXCSR && (mxcsr & ~MXCSR_DEFINED))
-        return false;
-    memcpy(fpu_at(v, r, nth), bytes, r->kept ? r->kept : r->size);
-    if (vmx_caps.xcr0)
-        *(uint64_t *)((char *)v->fpu + XSTATE_BV) |= XSTATE_LEGACY;
-    return true;
-}
-
 bool gdb_reg_write(struct vcpu *v, bool wide, uint64_t n, const uint8_t bytes[GDB_REG_MAX])
 {
     unsigned nth;
@@ -226,8 +217,14 @@ bool gdb_reg_write(struct vcpu *v, bool wide, uint64_t n, const uint8_t bytes[GD
     memcpy(&value, bytes, MIN(size_of(r, wide), sizeof(value)));
     if (r->place == FIELD)
         return write_field(v, r->at, value);
-    if (r->place == FPU)
-        return write_fpu(v, r, nth, bytes);
-    vcpu_set_gpr(v, (enum gpr)(r->at + nth), value);
+    if (r->place == GPR) {
+        vcpu_set_gpr(v, (enum gpr)(r->at + nth), value);
+        return true;
+    }
+    if (r->at == MXCSR && (value & ~MXCSR_DEFINED))
+        return false;
+    memcpy(fpu_at(v, r, nth), bytes, r->kept ? r->kept : r->size);
+    if (vmx_caps.xcr0)
+        *(uint64_t *)((char *)v->fpu + XSTATE_BV) |= XSTATE_LEGACY;
     return true;
 }

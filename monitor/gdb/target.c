@@ -90,17 +90,6 @@ static struct int3 *break_at(gpa_t at)
     return NULL;
 }
 
-static bool break_change(bool set, gpa_t at)
-{
-    struct int3 *b = break_at(at);
-    for (unsigned i = 0; set && !b && i < BREAK_MAX; i++)
-        b = target.breaks[i].used ? NULL : &target.breaks[i];
-    if (!b || !vm_ram(target.vm, at, 1))
-        return false;
-    *b = (struct int3){.used = set, .at = at};
-    return true;
-}
-
 /* Enable, R/W and LEN of register n; 0: the CPU does not watch that. */
 static uint64_t dr7_of(unsigned n, char kind, uint64_t at, uint64_t size)
 {
@@ -137,7 +126,15 @@ bool target_break(struct vcpu *v, bool set, char kind, uint64_t at, uint64_t siz
     struct memory_walk w = {0};
     if (kind != '0')
         return register_change(set, kind, at, size);
-    return !memory_walk(v, at, &w) && break_change(set, w.end.gpa);
+    if (memory_walk(v, at, &w))
+        return false;
+    struct int3 *b = break_at(w.end.gpa);
+    for (unsigned i = 0; set && !b && i < BREAK_MAX; i++)
+        b = target.breaks[i].used ? NULL : &target.breaks[i];
+    if (!b || !vm_ram(target.vm, w.end.gpa, 1))
+        return false;
+    *b = (struct int3){.used = set, .at = w.end.gpa};
+    return true;
 }
 
 void target_forget_breaks(void)
@@ -251,20 +248,18 @@ void target_end(const char *why)
 
 /* --- What happened ---------------------------------------------------------------------------- */
 
-/* The guest may use INT3, too. True: v stands at one of the debugger's. */
-static bool is_ours(struct vcpu *v)
-{
-    struct vcpu_paging s;
-    struct memory_walk w = {0};
-    vcpu_paging(v, &s);
-    return !memory_walk(v, s.segment_base[1] + s.rip, &w) && break_at(w.end.gpa);
-}
-
 /* On the CPU of v, while others of the VM may still run. */
 static bool on_event(struct vcpu *v, enum debug_event event, unsigned n)
 {
-    if (v->vm != target.vm || !target.armed || (event == DEBUG_INT3 && !is_ours(v)))
+    if (v->vm != target.vm || !target.armed)
         return false;
+    if (event == DEBUG_INT3) { /* the guest may use INT3, too */
+        struct vcpu_paging s;
+        struct memory_walk w = {0};
+        vcpu_paging(v, &s);
+        if (memory_walk(v, s.segment_base[1] + s.rip, &w) || !break_at(w.end.gpa))
+            return false;
+    }
     target.happened[v->index] = (struct happening){true, event, n};
     target.crashed |= event == DEBUG_CRASH;
     return true;
