@@ -105,7 +105,8 @@ static void vm_finish(struct vm *vm)
 /* Once a tick (SCHED_TICK_US), between two turns of the scheduler on the bootstrap processor. */
 static void vm_tick(struct vm *vm)
 {
-    if (vm->state == VM_RUNNING && vm->deadline && rdtsc() >= vm->deadline)
+    bool runs = vm->state == VM_RUNNING || vm->reset_wanted; /* a reset does not stop the clock */
+    if (runs && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
     vm_follow_up(vm);
     if (vm->state == VM_RUNNING && all_dead(vm, NULL))

@@ -60,6 +60,9 @@ CASES = [
                  r"^power\| What\?"], forbid=["not reset", "not off", "FAIL"], exits={"power": 0}),
     Case("reboot", vms=["kernel=reboot.bin,mem=4M"],
          stop_at=r"vm=reboot reset[\s\S]*vm=reboot reset"),
+    # A VM that resets itself all the time is no longer there at its deadline.
+    Case("reboot-timeout", vms=["kernel=reboot.bin,mem=4M,timeout=1"],
+         expect=[r'why="timeout=1: still running"'], exits={"reboot": 254}),
     # Each is stopped or answered as hardware would, and the next one runs.
     Case("misbehaviour",
          vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M",
