@@ -87,19 +87,6 @@ static void take_modules(const struct boot_info *info)
     }
 }
 
-static void take_root(const struct acpi_header *root, size_t entry_size)
-{
-    size_t count = (root->length - sizeof(*root)) / entry_size;
-    const char *entries = (const char *)(root + 1);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t address = 0;
-        memcpy(&address, entries + i * entry_size, entry_size); /* not aligned */
-        const struct acpi_header *h = address ? table_map(address) : NULL;
-        if (h)
-            table_add(h, acpi_table_ok(h, h->length, 0), false);
-    }
-}
-
 static int take_firmware(const struct boot_info *info)
 {
     const struct acpi_rsdp *rsdp = info->rsdp;
@@ -110,7 +97,15 @@ static int take_firmware(const struct boot_info *info)
     if (!root || !acpi_table_ok(root, root->length, 0))
         return FAIL(ENOENT, "%s refused: truncated, or its checksum is wrong",
                     has_xsdt ? "XSDT" : "RSDT");
-    take_root(root, has_xsdt ? 8 : 4);
+    size_t entry_size = has_xsdt ? 8 : 4;
+    size_t count = (root->length - sizeof(*root)) / entry_size;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t address = 0;
+        memcpy(&address, (const char *)(root + 1) + i * entry_size, entry_size); /* not aligned */
+        const struct acpi_header *h = address ? table_map(address) : NULL;
+        if (h)
+            table_add(h, acpi_table_ok(h, h->length, 0), false);
+    }
     return 0;
 }
 

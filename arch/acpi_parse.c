@@ -94,21 +94,14 @@ size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out
 /* Read a small integer of AML: 0, 1 or a byte. Returns the byte behind it; NULL: it is none. */
 static const uint8_t *aml_small_integer(const uint8_t *p, const uint8_t *end, uint8_t *out)
 {
-    if (p >= end)
-        return NULL;
-    switch (*p) {
-    case AML_ZERO:
-    case AML_ONE:
+    if (p < end && (*p == AML_ZERO || *p == AML_ONE)) {
         *out = *p;
         return p + 1;
-    case AML_BYTE:
-        if (p + 1 >= end)
-            return NULL;
-        *out = p[1];
-        return p + 2;
-    default:
-        return NULL;
     }
+    if (p + 1 >= end || *p != AML_BYTE)
+        return NULL;
+    *out = p[1];
+    return p + 2;
 }
 
 /* Behind "_S5_" stand PackageOp, the package's length (bits 7:6 of its first byte say how many
@@ -126,12 +119,11 @@ static bool s5_package(const uint8_t *p, const uint8_t *end, uint8_t *typ_a, uin
 bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b)
 {
     const uint8_t *p = (const uint8_t *)(dsdt + 1), *end = (const uint8_t *)dsdt + dsdt->length;
-    for (; p < end && end - p >= 5; p++)
-        if (p[0] == AML_NAME && (memcmp(p + 1, "_S5_", 4) == 0 || p[1] == AML_ROOT)) {
-            const uint8_t *name = p + (p[1] == AML_ROOT ? 2 : 1);
-            if (end - name >= 4 && memcmp(name, "_S5_", 4) == 0 &&
-                s5_package(name + 4, end, typ_a, typ_b))
-                return true;
-        }
+    for (; end - p >= 5; p++) {
+        const uint8_t *name = p + (p[1] == AML_ROOT ? 2 : 1);
+        if (p[0] == AML_NAME && end - name >= 4 && memcmp(name, "_S5_", 4) == 0 &&
+            s5_package(name + 4, end, typ_a, typ_b))
+            return true;
+    }
     return false;
 }

@@ -107,20 +107,13 @@ static void calibrate_timer(void)
     write_reg(APIC_TIMER_INITIAL, 0);
 }
 
-static bool any_in_service(void)
-{
-    for (unsigned r = 0; r < 8; r++)
-        if (read_reg(APIC_ISR + r * 16) != 0)
-            return true;
-    return false;
-}
-
 /* End what was in service when the boot loader started Hamlet: its vectors would block all lower
- * ones. The loop is bounded: there are 256 vectors. */
+ * ones. An EOI ends the highest. The loops are bounded: there are 256 vectors. */
 static void end_old_services(void)
 {
-    for (unsigned i = 0; i < 256 && any_in_service(); i++)
-        apic_eoi();
+    for (unsigned r = 0, count = 0; r < 8; r++)
+        for (; count < 256 && read_reg(APIC_ISR + r * 16) != 0; count++)
+            apic_eoi();
 }
 
 void apic_init(void)
@@ -212,20 +205,14 @@ void apic_start_cpu(uint32_t apic_id, hpa_t start)
     }
 }
 
-/* At least 1: a count of 0 would stop the timer, and the interrupt is due. */
-static uint32_t ticks_until(uint64_t tsc)
-{
-    uint64_t now = rdtsc();
-    if (tsc <= now)
-        return 1;
-    uint64_t us = (tsc - now) * 1000 / time_tsc_khz();
-    return (uint32_t)MAX(MIN(us * timer_khz / 1000, (uint64_t)UINT32_MAX), 1);
-}
-
 void apic_timer_at(uint64_t tsc)
 {
-    if (has_deadline)
+    if (has_deadline) {
         wrmsr(MSR_IA32_TSC_DEADLINE, tsc);
-    else
-        write_reg(APIC_TIMER_INITIAL, tsc == 0 ? 0 : ticks_until(tsc));
+        return;
+    }
+    uint64_t now = rdtsc(), us = tsc > now ? (tsc - now) * 1000 / time_tsc_khz() : 0;
+    /* At least 1: a count of 0 would stop the timer, and the interrupt is due. */
+    uint64_t ticks = MAX(MIN(us * timer_khz / 1000, (uint64_t)UINT32_MAX), 1);
+    write_reg(APIC_TIMER_INITIAL, tsc == 0 ? 0 : (uint32_t)ticks);
 }

@@ -23,7 +23,6 @@
 #include "arch/log.h"
 
 #define START_TIMEOUT_US 100000
-#define IST_COUNT        3
 
 LAYOUT(struct cpu, stack_top, 16); /* boot/ap.asm: CPU_STACK_TOP */
 
@@ -44,20 +43,16 @@ struct cpu *cpu_get(unsigned index)
 void cpu_init_boot(void)
 {
     static uint8_t stacks[IST_COUNT][PAGE_SIZE] __attribute__((aligned(4096)));
-    uint8_t *const ist[IST_COUNT] = {stacks[1], stacks[2], stacks[2] + PAGE_SIZE};
     cpus[0].stack_top = boot_stack_top;
     cpus[0].online = true;
-    gdt_load(&cpus[0], ist);
+    gdt_load(&cpus[0], stacks[IST_COUNT]);
 }
 
 /* The first C code of another CPU, which is still on the tables of boot/header.asm. */
 void cpu_ap_main(struct cpu *cpu)
 {
-    uint8_t *ist[IST_COUNT]; /* the pages below the stack: stacks_alloc() */
-    for (int i = 0; i < IST_COUNT; i++)
-        ist[i] = cpu->stack_top - CPU_STACK_SIZE - (uint64_t)i * PAGE_SIZE;
     paging_load();
-    gdt_load(cpu, ist);
+    gdt_load(cpu, cpu->stack_top - CPU_STACK_SIZE); /* cpu_start(): they lie below the stack */
     idt_load();
     apic_init();
     atomic_store(&cpu->online, true);
@@ -65,21 +60,16 @@ void cpu_ap_main(struct cpu *cpu)
     panic("cpu %u came back from its work", cpu->index);
 }
 
-/* One piece of memory: three pages for the exception stacks, then the stack. Returns its end. */
-static uint8_t *stacks_alloc(void)
-{
-    size_t size = IST_COUNT * PAGE_SIZE + CPU_STACK_SIZE;
-    uint8_t *first = pages_alloc(size / PAGE_SIZE, PAGE_SIZE);
-    return first ? first + size : NULL;
-}
-
-/* A CPU that is not online in time keeps its stacks: it may yet start to run on them. */
+/* One piece of memory holds the pages of the exception stacks, then the stack. A CPU that is not
+ * online in time keeps its stacks: it may yet start to run on them. */
 static int cpu_start(uint32_t apic_id)
 {
     struct cpu *cpu = &cpus[cpus_count];
-    *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks_alloc()};
-    if (!cpu->stack_top)
+    size_t size = IST_COUNT * PAGE_SIZE + CPU_STACK_SIZE;
+    uint8_t *stacks = pages_alloc(size / PAGE_SIZE, PAGE_SIZE);
+    if (!stacks)
         return FAIL(ENOMEM, "no stack for apic_id=%u", apic_id);
+    *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
     apic_start_cpu(apic_id, hpa(AP_START_PAGE));
     if (!wait_until(atomic_load(&cpu->online), START_TIMEOUT_US))
@@ -116,5 +106,8 @@ unsigned cpu_start_all(unsigned limit, void (*entry)(void))
     return cpus_count;
 }
 
-void cpu_wait(void) { interrupts_wait(); }
+/* STI takes effect only after the next instruction, so an interrupt that arrives after the caller's
+ * last look for work ends the HLT. */
+void cpu_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
+
 void cpu_kick(struct cpu *cpu) { apic_ipi(cpu->apic_id, VECTOR_KICK); }

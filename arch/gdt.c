@@ -29,11 +29,6 @@ LAYOUT(struct tss, ist, 0x24);
 LAYOUT(struct tss, iomap_base, 0x66);
 LAYOUT(struct cpu, self, 0);
 
-struct table_register {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
 static void set_tss_descriptor(struct cpu *cpu)
 {
     uint64_t base = (uintptr_t)&cpu->tss;
@@ -43,27 +38,22 @@ static void set_tss_descriptor(struct cpu *cpu)
     cpu->gdt[GDT_TSS / 8 + 1] = HI32(base);
 }
 
-/* A far return loads CS. The selectors are those of boot/header.asm; the descriptors are new. */
-static void load_segments(void)
-{
-    asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(GDT_CODE)
-                 : "rax", "memory");
-    asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss" ::"r"(GDT_DATA) : "memory");
-    asm volatile("mov %0, %%fs; mov %0, %%gs" ::"r"(0) : "memory");
-}
-
-void gdt_load(struct cpu *cpu, uint8_t *const ist[3])
+void gdt_load(struct cpu *cpu, uint8_t *stacks_end)
 {
     cpu->self = cpu;
     cpu->gdt[GDT_CODE / 8] = FIELD_SET(SEG_TYPE, SEG_TYPE_CODE) | SEG_S | SEG_P | SEG_L;
     cpu->gdt[GDT_DATA / 8] = FIELD_SET(SEG_TYPE, SEG_TYPE_DATA) | SEG_S | SEG_P;
-    for (int i = 0; i < 3; i++)
-        cpu->tss.ist[i] = (uintptr_t)ist[i];
+    for (unsigned i = 0; i < IST_COUNT; i++)
+        cpu->tss.ist[i] = (uintptr_t)stacks_end - i * PAGE_SIZE;
     cpu->tss.iomap_base = sizeof(cpu->tss); /* behind the limit: no port for ring 3 */
     set_tss_descriptor(cpu);
     struct table_register gdtr = {sizeof(cpu->gdt) - 1, (uintptr_t)cpu->gdt};
     asm volatile("lgdt %0" ::"m"(gdtr));
-    load_segments();
+    /* A far return loads CS. The selectors are those of boot/header.asm, the descriptors new. */
+    asm volatile("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::"i"(GDT_CODE)
+                 : "rax", "memory");
+    asm volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss" ::"r"(GDT_DATA) : "memory");
+    asm volatile("mov %0, %%fs; mov %0, %%gs" ::"r"(0) : "memory");
     asm volatile("ltr %w0" ::"r"(GDT_TSS));
     wrmsr(MSR_IA32_GS_BASE, (uintptr_t)cpu); /* last: the load of GS has cleared its base */
 }

@@ -7,10 +7,11 @@
 #pragma once
 #include "arch/cpu.h"
 
-/* Fill cpu->gdt and cpu->tss; load them and the base of GS on the CPU that runs this. ist[n]: the
- * end of the stack for IST n + 1. */
-void gdt_load(struct cpu *cpu, uint8_t *const ist[3]);
+#define IST_DF    1 /* as in an IDT entry, where 0 means no switch of stacks */
+#define IST_NMI   2
+#define IST_MC    3
+#define IST_COUNT 3
 
-#define IST_DF  1 /* as in an IDT entry, where 0 means no switch of stacks */
-#define IST_NMI 2
-#define IST_MC  3
+/* Fill cpu->gdt and cpu->tss; load them and the base of GS on the CPU that runs this. The
+ * IST_COUNT stacks for exceptions are the pages before `stacks_end`. */
+void gdt_load(struct cpu *cpu, uint8_t *stacks_end);

@@ -31,26 +31,12 @@ extern const char trap_stubs[];
 static struct idt_entry idt[VECTOR_COUNT] __attribute__((aligned(16)));
 
 /* #DF, NMI and #MC can come when RSP is not usable, or in the middle of another handler. */
-static unsigned ist_of(unsigned vector)
-{
-    switch (vector) {
-    case VECTOR_DF:
-        return IST_DF;
-    case VECTOR_NMI:
-        return IST_NMI;
-    case VECTOR_MC:
-        return IST_MC;
-    default:
-        return 0;
-    }
-}
+static const uint8_t stack_of[VECTOR_COUNT] = {
+    [VECTOR_NMI] = IST_NMI, [VECTOR_DF] = IST_DF, [VECTOR_MC] = IST_MC};
 
 void idt_load(void)
 {
-    struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) idtr = {sizeof(idt) - 1, (uintptr_t)idt};
+    struct table_register idtr = {sizeof(idt) - 1, (uintptr_t)idt};
     asm volatile("lidt %0" ::"m"(idtr));
 }
 
@@ -59,7 +45,7 @@ void idt_init(void)
     for (unsigned v = 0; v < VECTOR_COUNT; v++) {
         uint64_t entry = (uintptr_t)trap_stubs + v * STUB_SIZE;
         idt[v].lo = FIELD_SET(IDT_OFFSET_15_0, entry) | FIELD_SET(IDT_SELECTOR, GDT_CODE) |
-                    FIELD_SET(IDT_IST, ist_of(v)) | FIELD_SET(IDT_TYPE, IDT_TYPE_INTERRUPT) |
+                    FIELD_SET(IDT_IST, stack_of[v]) | FIELD_SET(IDT_TYPE, IDT_TYPE_INTERRUPT) |
                     IDT_P | FIELD_SET(IDT_OFFSET_31_16, entry >> 16);
         idt[v].hi = HI32(entry);
     }

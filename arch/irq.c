@@ -35,19 +35,14 @@ static bool is_only_a_wakeup(uint8_t vector)
            vector == VECTOR_WNV;
 }
 
-static void stray_note(uint8_t vector)
-{
-    if (atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
-        log_error("interrupt at vector 0x%02x, for which nobody waits", vector);
-}
-
 void irq_dispatch(uint8_t vector)
 {
     irq_handler handler = atomic_load(&irqs[vector].handler);
     if (handler)
         handler(irqs[vector].ctx);
-    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used)
-        stray_note(vector);
+    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used &&
+             atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
+        log_error("interrupt at vector 0x%02x, for which nobody waits", vector);
     if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
         apic_eoi();
 }

@@ -59,7 +59,7 @@ static void emit(const char *text, size_t size)
 }
 
 /* After a panic the holder of the lock may be this CPU, or one that was stopped: take no lock. */
-static void write_locked(const char *text, size_t size)
+void console_write(const char *text, size_t size)
 {
     if (atomic_load(&lock_is_ignored)) {
         emit(text, size);
@@ -101,14 +101,12 @@ void console_start(void)
     uart_write(early.text, early.length);
 }
 
-void console_write(const char *text, size_t size) { write_locked(text, size); }
-
 /* `length` is that of the whole text; `line` may hold only a part. End it with a newline. */
 static void finish_line(char line[LINE_MAX], size_t length)
 {
     length = MIN(length, LINE_MAX - 2);
     line[length] = '\n';
-    write_locked(line, length + 1);
+    console_write(line, length + 1);
 }
 
 void console_line(const char *fmt, ...)
@@ -145,9 +143,9 @@ int log_level_set(const char *subsystem, enum log_level level)
         level_of_rest = level;
     } else if (own) {
         *own = level;
+    } else if (level_count == LEVEL_MAX || strlen(subsystem) >= sizeof(levels[0].name)) {
+        return -ENOSPC;
     } else {
-        if (level_count == LEVEL_MAX || strlen(subsystem) >= sizeof(levels[0].name))
-            return -ENOSPC;
         memcpy(levels[level_count].name, subsystem, strlen(subsystem) + 1);
         levels[level_count++].level = level;
     }

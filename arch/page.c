@@ -47,8 +47,6 @@ static void map_set(uint64_t *map, uint64_t n, bool on)
         map[n / 64] &= ~BIT(n % 64);
 }
 
-static uint64_t page_of(const void *p) { return (uintptr_t)p / PAGE_SIZE; }
-
 /* Whole pages only: a page of which a part is not usable stays out. */
 static void free_add(uint64_t base, uint64_t size)
 {
@@ -80,7 +78,7 @@ static bool used_span(const struct boot_info *info, size_t n, struct span *out)
         {info->info_base.v, info->info_size},
         {(uintptr_t)info->symtab, info->symtab_size},
         {(uintptr_t)info->strtab, info->strtab_size},
-        {kept.span.base, kept.span.size},
+        kept.span,
     };
     if (n < ARRAY_COUNT(fixed)) {
         *out = fixed[n];
@@ -219,7 +217,7 @@ void *pages_alloc(size_t count, uint64_t align)
 
 void pages_free(void *first, size_t count)
 {
-    uint64_t n = page_of(first);
+    uint64_t n = (uintptr_t)first / PAGE_SIZE;
     spin_lock(&pages.lock);
     for (size_t i = 0; i < count; i++) {
         if (n + i >= pages.count || map_get(pages.free_map, n + i))

@@ -59,21 +59,10 @@ static int set_range(uint64_t base, uint64_t size, uint64_t rights)
     return 0;
 }
 
-static int map_image(void)
+/* A part of Hamlet's image, between two borders of linker.ld. */
+static int set_part(const char *start, const char *end, uint64_t rights)
 {
-    const struct {
-        const char *start, *end;
-        uint64_t rights;
-    } parts[] = {
-        {image_start, text_end, PTE_TEXT},
-        {text_end, rodata_end, PTE_RODATA},
-        {rodata_end, image_end, PTE_DATA},
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
-        if (set_range((uintptr_t)parts[i].start, (uintptr_t)(parts[i].end - parts[i].start),
-                      parts[i].rights) < 0)
-            return -ENOMEM;
-    return 0;
+    return set_range((uintptr_t)start, (uintptr_t)(end - start), rights);
 }
 
 int paging_init(const struct boot_info *info)
@@ -84,13 +73,10 @@ int paging_init(const struct boot_info *info)
     for (size_t i = 0; i < info->range_count && err == 0; i++)
         if (info->ranges[i].usable)
             err = set_range(info->ranges[i].base.v, info->ranges[i].size, PTE_DATA);
-    if (err == 0)
-        err = set_range(info->info_base.v, info->info_size, PTE_DATA);
-    if (err == 0)
-        err = map_image();
-    if (err == 0)
-        err = set_range(0, PAGE_SIZE, 0);
-    if (err < 0)
+    if (err < 0 || set_range(info->info_base.v, info->info_size, PTE_DATA) < 0 ||
+        set_part(image_start, text_end, PTE_TEXT) < 0 ||
+        set_part(text_end, rodata_end, PTE_RODATA) < 0 ||
+        set_part(rodata_end, image_end, PTE_DATA) < 0 || set_range(0, PAGE_SIZE, 0) < 0)
         return FAIL(ENOMEM, "no memory for Hamlet's own page tables");
     paging_load();
     return 0;

@@ -66,13 +66,6 @@ void panic_hook_add(void (*hook)(void))
     hooks[hook_count++] = hook;
 }
 
-/* A hook leaves the list before its call, so that a hook that panics is not called again. */
-static void call_hooks(void)
-{
-    while (hook_count > 0)
-        hooks[--hook_count]();
-}
-
 /* A frame holds the caller's frame pointer, then the return address. The chain climbs through the
  * stack; frame pointer 0 ends it. */
 static bool next_frame(uint64_t *rip, uint64_t *rbp)
@@ -128,7 +121,9 @@ void panic_begin(void)
     } else if (owner != me || ++depth > DEPTH_MAX) {
         stop(); /* another CPU prints the report, or this one panics in its own panic */
     }
-    call_hooks();
+    /* A hook leaves the list before its call, so that a hook that panics is not called again. */
+    while (hook_count > 0)
+        hooks[--hook_count]();
 }
 
 static void __attribute__((noreturn))
@@ -151,7 +146,7 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    die((uintptr_t)__builtin_return_address(0), *(uint64_t *)__builtin_frame_address(0), file, line,
+    die((uintptr_t)__builtin_return_address(0) - 1, *(uint64_t *)__builtin_frame_address(0), file, line,
         fmt, args);
 }
 

@@ -10,38 +10,26 @@
 #include "lib/elf.h"
 #include "lib/printf.h"
 
-static const struct elf64_symbol *symbols;
-static size_t symbol_count;
-static const char *names;
-static size_t names_size;
+static const struct boot_info *boot; /* NULL: a panic comes before symbol_init() */
 
-void symbol_init(const struct boot_info *info)
-{
-    symbols = info->symtab;
-    symbol_count = info->symtab ? info->symtab_size / sizeof(*symbols) : 0;
-    names = info->strtab;
-    names_size = info->strtab_size;
-}
-
-/* Functions of C have a type. Labels of assembly have none, like the borders of sections. */
-static bool is_code(const struct elf64_symbol *s)
-{
-    unsigned type = (unsigned)FIELD_GET(ELF_SYMBOL_TYPE, s->info);
-    return (type == ELF_SYMBOL_FUNC || type == ELF_SYMBOL_NOTYPE) && s->section != 0 &&
-           s->name < names_size;
-}
+void symbol_init(const struct boot_info *info) { boot = info; }
 
 const char *symbol_name(uint64_t address, char *out, size_t size)
 {
-    const struct elf64_symbol *best = NULL;
+    const struct elf64_symbol *best = NULL, *symbols = boot ? boot->symtab : NULL;
     bool in_text = address >= (uintptr_t)image_start && address < (uintptr_t)text_end;
-    for (size_t i = 0; in_text && i < symbol_count; i++) {
+    size_t count = symbols && in_text ? boot->symtab_size / sizeof(*symbols) : 0;
+    for (size_t i = 0; i < count; i++) {
         const struct elf64_symbol *s = &symbols[i];
-        if (is_code(s) && s->value <= address && (!best || s->value > best->value))
+        unsigned type = (unsigned)FIELD_GET(ELF_SYMBOL_TYPE, s->info);
+        /* Functions of C have a type. Labels of assembly and borders of sections have none. */
+        bool is_code = (type == ELF_SYMBOL_FUNC || type == ELF_SYMBOL_NOTYPE) && s->section != 0 &&
+                       s->name < boot->strtab_size;
+        if (is_code && s->value <= address && (!best || s->value > best->value))
             best = s;
     }
     if (best)
-        snprintf(out, size, "%s+0x%lx", names + best->name, address - best->value);
+        snprintf(out, size, "%s+0x%lx", boot->strtab + best->name, address - best->value);
     else
         snprintf(out, size, "0x%lx", address);
     return out;

@@ -60,20 +60,13 @@ static void print_frame(const struct trap_frame *f)
     log_error("cr0=%lx cr3=%lx cr4=%lx", read_cr0(), read_cr3(), read_cr4());
 }
 
-static bool extable_fix(struct trap_frame *f)
+static void exception_dispatch(struct trap_frame *f)
 {
     for (const struct extable_entry *e = extable_start; e < extable_end; e++)
         if (e->from == f->rip) {
             f->rip = e->to;
-            return true;
+            return;
         }
-    return false;
-}
-
-static void exception_dispatch(struct trap_frame *f)
-{
-    if (extable_fix(f))
-        return;
     panic_begin(); /* this CPU may hold the console's lock */
     print_frame(f);
     panic_from(f->rip, f->rbp, "exception %u in Hamlet's own code", f->vector);

@@ -137,16 +137,8 @@ static inline uint64_t read_cr4(void)
 }
 
 static inline void write_cr0(uint64_t v) { asm volatile("mov %0, %%cr0" ::"r"(v) : "memory"); }
-static inline void write_cr2(uint64_t v) { asm volatile("mov %0, %%cr2" ::"r"(v) : "memory"); }
 static inline void write_cr3(uint64_t v) { asm volatile("mov %0, %%cr3" ::"r"(v) : "memory"); }
 static inline void write_cr4(uint64_t v) { asm volatile("mov %0, %%cr4" ::"r"(v) : "memory"); }
-
-static inline uint64_t read_rflags(void)
-{
-    uint64_t v;
-    asm volatile("pushfq; pop %0" : "=r"(v)::"memory");
-    return v;
-}
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -159,6 +151,12 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 {
     asm volatile("wrmsr" ::"c"(msr), "a"(LO32(v)), "d"(HI32(v)) : "memory");
 }
+
+/* A pseudo-descriptor, as LGDT and LIDT load it, and SGDT and SIDT store it. */
+struct table_register {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
 
 #define CPUID_1_HYPERVISOR BIT(31) /* ECX; a convention, not SDM: a hypervisor is below */
 
@@ -190,7 +188,3 @@ static inline void xsetbv(uint32_t index, uint64_t v)
 static inline void invlpg(const void *p) { asm volatile("invlpg (%0)" ::"r"(p) : "memory"); }
 static inline void cpu_relax(void) { asm volatile("pause" ::: "memory"); }
 static inline void interrupts_off(void) { asm volatile("cli" ::: "memory"); }
-
-/* Sleep until an interrupt has been handled. STI takes effect only after the next instruction, so
- * an interrupt that arrives after the caller's last look for work ends the HLT. */
-static inline void interrupts_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }

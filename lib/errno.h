@@ -17,6 +17,6 @@
 #define EPERM      1  /* it would not be safe */
 #define ETIMEDOUT  110
 
-/* A caller for which the error changes nothing writes (void)!f(): the reason is in the log. */
+/* A caller for which the error changes nothing writes IGNORE(f()): the reason is in the log. */
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define IGNORE(f)  ((void)!(f)) /* its failure changes nothing here */
+#define IGNORE(f)  ((void)!(f))

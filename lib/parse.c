@@ -18,12 +18,6 @@ unsigned parse_digit(char c)
     return 16;
 }
 
-/* K, M and G are powers of 1024; any other character is no suffix. */
-static uint64_t suffix_factor(char c)
-{
-    return c == 'K' ? BIT(10) : c == 'M' ? BIT(20) : c == 'G' ? BIT(30) : 1;
-}
-
 int parse_u64(const char *s, size_t len, uint64_t *out)
 {
     unsigned base = 10;
@@ -32,7 +26,8 @@ int parse_u64(const char *s, size_t len, uint64_t *out)
         s += 2;
         len -= 2;
     }
-    uint64_t factor = len > 0 ? suffix_factor(s[len - 1]) : 1;
+    char last = len > 0 ? s[len - 1] : '\0'; /* another character than K, M or G is no suffix */
+    uint64_t factor = last == 'K' ? BIT(10) : last == 'M' ? BIT(20) : last == 'G' ? BIT(30) : 1;
     if (factor > 1)
         len--;
     if (len == 0)

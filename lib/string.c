@@ -54,10 +54,9 @@ size_t strlen(const char *s)
 int strncmp(const char *a, const char *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        unsigned char x = (unsigned char)a[i], y = (unsigned char)b[i];
-        if (x != y)
-            return x < y ? -1 : 1;
-        if (x == '\0')
+        if (a[i] != b[i])
+            return (unsigned char)a[i] < (unsigned char)b[i] ? -1 : 1;
+        if (a[i] == '\0')
             return 0;
     }
     return 0;

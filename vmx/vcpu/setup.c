@@ -75,12 +75,6 @@ void vcpu_setup_controls(struct vcpu *v)
     apicv_reload(v);
 }
 
-/* A pseudo-descriptor, as SGDT and SIDT store it. */
-struct table_register {
-    uint16_t limit;
-    uint64_t base;
-} __attribute__((packed));
-
 void vcpu_setup_host(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
