@@ -146,8 +146,9 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    die((uintptr_t)__builtin_return_address(0) - 1, *(uint64_t *)__builtin_frame_address(0), file, line,
-        fmt, args);
+    /* Minus 1: inside the call, which may be the last instruction of its function. */
+    uint64_t rip = (uintptr_t)__builtin_return_address(0) - 1;
+    die(rip, *(uint64_t *)__builtin_frame_address(0), file, line, fmt, args);
 }
 
 void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
