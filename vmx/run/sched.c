@@ -438,8 +438,9 @@ static uint64_t slice_end(struct run_queue *q, const struct vcpu *v)
     spin_lock(&q->lock);
     bool others = q->ready.first;
     spin_unlock(&q->lock);
-    uint64_t end = others ? v->turn_end : sched_deadline(SCHED_ALONE_US);
-    return this_cpu()->index == 0 ? MIN(end, q->tick) : end;
+    if (this_cpu()->index == 0)
+        return others ? MIN(v->turn_end, q->tick) : q->tick;
+    return others ? v->turn_end : sched_deadline(SCHED_ALONE_US);
 }
 
 /* One slice. Returns v if it keeps this CPU. */
