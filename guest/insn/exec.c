@@ -21,12 +21,6 @@ static uint64_t sign_extend(uint64_t value, unsigned width)
     return value & sign_bit(width) ? value | ~WIDTH_MASK(width) : value;
 }
 
-/* MOVBE: the bytes of the operand in reverse order. */
-static uint64_t swap_bytes(uint64_t value, unsigned width)
-{
-    return __builtin_bswap64(value) >> (64 - 8 * width);
-}
-
 /* A register or an immediate, zero-extended; 0 for memory, which only the bus reads. */
 static uint64_t operand_read(const struct insn_operand *o, const struct insn *insn,
                              const struct insn_cpu *cpu)
@@ -74,16 +68,12 @@ static uint64_t effective_address(const struct insn *insn, const struct insn_cpu
     return address;
 }
 
-static bool is_bit_test(enum insn_kind kind)
-{
-    return kind == INSN_BT || kind == INSN_BTS || kind == INSN_BTR || kind == INSN_BTC;
-}
-
 /* In bytes. SDM "BT—Bit Test": a bit number in a register may be outside of the operand, in both
  * directions; the CPU then accesses memory that many operands away. */
 static int64_t bit_string_offset(const struct insn *insn, const struct insn_cpu *cpu)
 {
-    if (!is_bit_test(insn->kind) || insn->src.kind != INSN_OPERAND_REG)
+    bool bit_test = insn->kind == INSN_BT || (insn->kind >= INSN_BTS && insn->kind <= INSN_BTC);
+    if (!bit_test || insn->src.kind != INSN_OPERAND_REG)
         return 0;
     int64_t bits = 8 * insn->src.width;
     int64_t number = (int64_t)sign_extend(operand_read(&insn->src, insn, cpu), insn->src.width);
@@ -155,13 +145,6 @@ static void alu_step(struct alu *a, bool up)
     flag_set(a, RFLAGS_CF, carry);
 }
 
-static void alu_neg(struct alu *a)
-{
-    a->src = a->dst;
-    a->dst = 0;
-    alu_sub(a, 0);
-}
-
 /* CF is the bit. ZF stays; the manual leaves the other flags undefined, and they stay too. */
 static void alu_bit(struct alu *a, enum insn_kind kind)
 {
@@ -175,20 +158,16 @@ static void alu_bit(struct alu *a, enum insn_kind kind)
 
 static void alu(struct alu *a, enum insn_kind kind)
 {
-    unsigned carry = a->flags & RFLAGS_CF ? 1 : 0;
+    unsigned carry = FIELD_GET(RFLAGS_CF, a->flags);
     switch (kind) { /* list */
     case INSN_ADD:
-        alu_add(a, 0);
-        break;
     case INSN_ADC:
-        alu_add(a, carry);
+        alu_add(a, kind == INSN_ADC ? carry : 0);
         break;
     case INSN_SUB:
     case INSN_CMP:
-        alu_sub(a, 0);
-        break;
     case INSN_SBB:
-        alu_sub(a, carry);
+        alu_sub(a, kind == INSN_SBB ? carry : 0);
         break;
     case INSN_AND:
     case INSN_TEST:
@@ -205,13 +184,15 @@ static void alu(struct alu *a, enum insn_kind kind)
         alu_step(a, kind == INSN_INC);
         break;
     case INSN_NEG:
-        alu_neg(a);
+        a->src = a->dst;
+        a->dst = 0;
+        alu_sub(a, 0);
         break;
     case INSN_NOT:
         a->result = ~a->dst & WIDTH_MASK(a->width);
         break;
-    case INSN_MOVBE:
-        a->result = swap_bytes(a->src, a->width);
+    case INSN_MOVBE: /* the bytes of the operand in reverse order */
+        a->result = __builtin_bswap64(a->src) >> (64 - 8 * a->width);
         break;
     case INSN_BT:
     case INSN_BTS:
@@ -226,9 +207,6 @@ static void alu(struct alu *a, enum insn_kind kind)
 }
 
 /* --- One memory operand ----------------------------------------------------------------------- */
-
-/* All but the moves compute with the old value of their destination. */
-static bool reads_dst(enum insn_kind kind) { return kind < INSN_MOV; }
 
 static bool writes_dst(enum insn_kind kind)
 {
@@ -245,16 +223,15 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
         .src = operand_read(&insn->src, insn, cpu),
         .flags = *cpu->rflags,
     };
-    int err = 0;
-    if (reads_dst(insn->kind))
-        err = bus->read(bus->ctx, address, a.width, modify, &a.dst);
+    /* all but the moves compute with the old value of their destination */
+    bool read = insn->kind < INSN_MOV;
+    int err = read ? bus->read(bus->ctx, address, a.width, modify, &a.dst) : 0;
     if (err)
         return err;
     a.dst &= WIDTH_MASK(a.width);
     uint64_t old = a.dst;
     alu(&a, insn->kind);
-    if (modify)
-        err = bus->write(bus->ctx, address, a.width, a.result);
+    err = modify ? bus->write(bus->ctx, address, a.width, a.result) : 0;
     if (err)
         return err;
     *cpu->rflags = a.flags;
@@ -303,9 +280,7 @@ static int string_element(const struct insn *insn, struct insn_cpu *cpu, const s
     uint64_t value = cpu->gpr[INSN_RAX];
     uint64_t from = linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]);
     uint64_t to = linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]);
-    int err = 0;
-    if (load)
-        err = bus->read(bus->ctx, from, width, false, &value);
+    int err = load ? bus->read(bus->ctx, from, width, false, &value) : 0;
     if (!err && store)
         err = bus->write(bus->ctx, to, width, value & WIDTH_MASK(width));
     if (err)

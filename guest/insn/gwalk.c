@@ -18,9 +18,7 @@
 
 struct paging {
     uint8_t levels; /* that are read from memory */
-    uint8_t entry_size;
-    uint8_t index_bits;
-    uint8_t linear_bits;
+    uint8_t entry_size, index_bits, linear_bits;
     uint8_t largest_page; /* level of the largest page: 1 is the page table */
 };
 
@@ -64,12 +62,6 @@ static bool nx_enabled(const struct walk *w)
     return w->paging->entry_size == 8 && (w->cpu->efer & EFER_NXE);
 }
 
-/* Bits hi:MAXPHYADDR of an address field: reserved. None if the guest's addresses are that wide. */
-static uint64_t above_maxphyaddr(const struct walk *w, unsigned hi)
-{
-    return w->cpu->maxphyaddr > hi ? 0 : BITS(hi, w->cpu->maxphyaddr);
-}
-
 static unsigned level_shift(const struct paging *p, unsigned level)
 {
     return 12 + p->index_bits * (level - 1);
@@ -77,9 +69,7 @@ static unsigned level_shift(const struct paging *p, unsigned level)
 
 static bool is_leaf(const struct walk *w)
 {
-    if (w->level == 1)
-        return true;
-    return w->level <= w->paging->largest_page && (w->entry & PTE_PS);
+    return w->level == 1 || (w->level <= w->paging->largest_page && (w->entry & PTE_PS));
 }
 
 /* SDM "32-Bit Paging": only the entry of a 4-MByte page has reserved bits, in the part that holds
@@ -98,7 +88,8 @@ static uint64_t reserved_bits(const struct walk *w)
     if (w->paging->entry_size == 4)
         return reserved_bits_32(w);
 
-    uint64_t reserved = above_maxphyaddr(w, 51);
+    /* bits 51:MAXPHYADDR; none if the guest's addresses are that wide */
+    uint64_t reserved = w->cpu->maxphyaddr > 51 ? 0 : BITS(51, w->cpu->maxphyaddr);
     if (w->paging == &paging_pae)
         reserved |= BITS(62, 52);
     if (!nx_enabled(w))
@@ -113,53 +104,47 @@ static uint64_t reserved_bits(const struct walk *w)
 /* Error code of the page fault. SDM "Page-Fault Exceptions": I only with NXE or SMEP. */
 static int fault(const struct walk *w, struct gwalk *out, uint64_t cause)
 {
-    bool user = w->cpu->cpl == 3;
     bool tell_fetch = nx_enabled(w) || (w->cpu->cr4 & CR4_SMEP);
     out->error_code = (uint32_t)cause;
     if (w->access == GWALK_WRITE)
         out->error_code |= PFERR_W;
-    if (user)
+    if (w->cpu->cpl == 3)
         out->error_code |= PFERR_U;
     if (w->access == GWALK_FETCH && tell_fetch)
         out->error_code |= PFERR_I;
     return -EPERM;
 }
 
-static bool supervisor_allowed(const struct walk *w)
-{
-    const struct gwalk_cpu *cpu = w->cpu;
-    bool user_page = w->rights & PTE_US;
-    if (w->access == GWALK_FETCH)
-        return !(user_page && (cpu->cr4 & CR4_SMEP));
-    if (user_page && (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC))
-        return false;
-    return w->access != GWALK_WRITE || (w->rights & PTE_RW) || !(cpu->cr0 & CR0_WP);
-}
-
 /* SDM "Determination of Access Rights". */
 static bool allowed(const struct walk *w)
 {
-    if (w->access == GWALK_FETCH && (w->rights & PTE_NX))
+    const struct gwalk_cpu *cpu = w->cpu;
+    bool user_page = w->rights & PTE_US, fetch = w->access == GWALK_FETCH;
+    if (fetch && (w->rights & PTE_NX))
         return false;
-    if (w->cpu->cpl < 3)
-        return supervisor_allowed(w);
-    return (w->rights & PTE_US) && (w->access != GWALK_WRITE || (w->rights & PTE_RW));
+    bool writable = w->access != GWALK_WRITE || (w->rights & PTE_RW);
+    if (cpu->cpl == 3)
+        return user_page && writable;
+    if (fetch)
+        return !(user_page && (cpu->cr4 & CR4_SMEP));
+    if (user_page && (cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC))
+        return false;
+    return writable || !(cpu->cr0 & CR0_WP);
 }
 
 /* The table of the first level. PAE paging reads no memory for its top level: the CPU keeps
  * the four PDPTEs in registers, which a MOV to CR3 loads. */
-static void start(struct walk *w, uint64_t gva, gpa_t *table)
+static gpa_t start(struct walk *w, uint64_t gva)
 {
     const struct gwalk_cpu *cpu = w->cpu;
     w->level = w->paging->levels;
     w->rights = PTE_P | PTE_RW | PTE_US;
     if (w->paging == &paging_pae) {
         w->entry = cpu->pdpte[FIELD_GET(BITS(31, 30), gva)];
-        *table = gpa(w->entry & TABLE_ADDR);
-        return;
+        return gpa(w->entry & TABLE_ADDR);
     }
     w->entry = PTE_P;
-    *table = gpa(cpu->cr3 & (w->paging->entry_size == 4 ? BITS(31, 12) : TABLE_ADDR));
+    return gpa(cpu->cr3 & (w->paging->entry_size == 4 ? BITS(31, 12) : TABLE_ADDR));
 }
 
 /* Read the entry of this level, and combine its rights with those of the levels above. */
@@ -208,7 +193,6 @@ int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
           const struct gwalk_bus *bus, struct gwalk *out)
 {
     struct walk w = {.cpu = cpu, .paging = paging_of(cpu), .access = access};
-    gpa_t table;
     *out = (struct gwalk){.page_size = PAGE_SIZE};
     if (!w.paging) {
         out->gpa = gpa(LO32(gva));
@@ -217,7 +201,7 @@ int gwalk(const struct gwalk_cpu *cpu, uint64_t gva, enum gwalk_access access,
     if (w.paging->linear_bits > 32 && !canonical(gva, w.paging->linear_bits))
         return -EINVAL;
 
-    start(&w, gva, &table);
+    gpa_t table = start(&w, gva);
     if (!(w.entry & PTE_P)) /* a PDPTE register of PAE paging */
         return fault(&w, out, 0);
     for (;; w.level--) {

@@ -20,11 +20,7 @@
 #define PFERR_I    BIT(4, "I", "it was a fetch")
 // clang-format on
 
-enum gwalk_access {
-    GWALK_READ,
-    GWALK_WRITE,
-    GWALK_FETCH,
-};
+enum gwalk_access { GWALK_READ, GWALK_WRITE, GWALK_FETCH };
 
 /* The registers of the guest's CPU on which a walk depends. */
 struct gwalk_cpu {

@@ -40,15 +40,7 @@
 /* Operands in the manual's letters: E memory by ModR/M, G register by ModR/M, I immediate of the
  * operand size (4 bytes at most), Ib immediate byte, A accumulator, O moffs. */
 enum form {
-    FORM_NONE,
-    FORM_E,
-    FORM_E_G,
-    FORM_G_E,
-    FORM_E_I,
-    FORM_E_IB,
-    FORM_A_O,
-    FORM_O_A,
-    FORM_STRING,
+    FORM_NONE, FORM_E, FORM_E_G, FORM_G_E, FORM_E_I, FORM_E_IB, FORM_A_O, FORM_O_A, FORM_STRING,
 };
 
 /* Width of the memory operand, where it is not the operand size. */
@@ -60,18 +52,8 @@ enum { SIZE_V = 0, SIZE_B = 1, SIZE_W = 2, SIZE_D = 4 };
 
 /* Opcodes of eight instructions each; ModR/M.reg selects one. */
 enum group {
-    NO_GROUP,
-    GROUP_80,
-    GROUP_81,
-    GROUP_83,
-    GROUP_C6,
-    GROUP_C7,
-    GROUP_F6,
-    GROUP_F7,
-    GROUP_FE,
-    GROUP_FF,
-    GROUP_0F_BA,
-    GROUP_COUNT,
+    NO_GROUP, GROUP_80, GROUP_81, GROUP_83, GROUP_C6, GROUP_C7, GROUP_F6, GROUP_F7, GROUP_FE,
+    GROUP_FF, GROUP_0F_BA, GROUP_COUNT,
 };
 
 struct opcode {
@@ -114,9 +96,11 @@ static const struct opcode groups[GROUP_COUNT][8] = {
     [GROUP_0F_BA][7] = {INSN_BTC, FORM_E_IB, SIZE_V, 0, 0},
 };
 
+/* Bit 0 of most opcodes is the manual's w: 0 for bytes, 1 for the operand size. */
+#define BYTE_AND_V(even, kind, form)                                                               \
+    [even] = {kind, form, SIZE_B, 0, 0}, [(even) + 1] = {kind, form, SIZE_V, 0, 0}
 #define ARITHMETIC(base, kind)                                                                     \
-    [(base) + 0] = {kind, FORM_E_G, SIZE_B, 0, 0}, [(base) + 1] = {kind, FORM_E_G, SIZE_V, 0, 0},  \
-    [(base) + 2] = {kind, FORM_G_E, SIZE_B, 0, 0}, [(base) + 3] = {kind, FORM_G_E, SIZE_V, 0, 0}
+    BYTE_AND_V(base, kind, FORM_E_G), BYTE_AND_V((base) + 2, kind, FORM_G_E)
 
 static const struct opcode one_byte[256] = {
     ARITHMETIC(0x00, INSN_ADD),
@@ -128,34 +112,20 @@ static const struct opcode one_byte[256] = {
     ARITHMETIC(0x30, INSN_XOR),
     ARITHMETIC(0x38, INSN_CMP),
     [0x63] = {INSN_MOVSX, FORM_G_E, SIZE_D, ONLY_64, 0},
-    [0x80] = {0, 0, 0, 0, GROUP_80},
-    [0x81] = {0, 0, 0, 0, GROUP_81},
-    [0x82] = {0, 0, 0, NOT_64, GROUP_80},
-    [0x83] = {0, 0, 0, 0, GROUP_83},
-    [0x84] = {INSN_TEST, FORM_E_G, SIZE_B, 0, 0},
-    [0x85] = {INSN_TEST, FORM_E_G, SIZE_V, 0, 0},
-    [0x86] = {INSN_XCHG, FORM_E_G, SIZE_B, 0, 0},
-    [0x87] = {INSN_XCHG, FORM_E_G, SIZE_V, 0, 0},
-    [0x88] = {INSN_MOV, FORM_E_G, SIZE_B, 0, 0},
-    [0x89] = {INSN_MOV, FORM_E_G, SIZE_V, 0, 0},
-    [0x8a] = {INSN_MOV, FORM_G_E, SIZE_B, 0, 0},
-    [0x8b] = {INSN_MOV, FORM_G_E, SIZE_V, 0, 0},
-    [0xa0] = {INSN_MOV, FORM_A_O, SIZE_B, 0, 0},
-    [0xa1] = {INSN_MOV, FORM_A_O, SIZE_V, 0, 0},
-    [0xa2] = {INSN_MOV, FORM_O_A, SIZE_B, 0, 0},
-    [0xa3] = {INSN_MOV, FORM_O_A, SIZE_V, 0, 0},
-    [0xa4] = {INSN_MOVS, FORM_STRING, SIZE_B, 0, 0},
-    [0xa5] = {INSN_MOVS, FORM_STRING, SIZE_V, 0, 0},
-    [0xaa] = {INSN_STOS, FORM_STRING, SIZE_B, 0, 0},
-    [0xab] = {INSN_STOS, FORM_STRING, SIZE_V, 0, 0},
-    [0xac] = {INSN_LODS, FORM_STRING, SIZE_B, 0, 0},
-    [0xad] = {INSN_LODS, FORM_STRING, SIZE_V, 0, 0},
-    [0xc6] = {0, 0, 0, 0, GROUP_C6},
-    [0xc7] = {0, 0, 0, 0, GROUP_C7},
-    [0xf6] = {0, 0, 0, 0, GROUP_F6},
-    [0xf7] = {0, 0, 0, 0, GROUP_F7},
-    [0xfe] = {0, 0, 0, 0, GROUP_FE},
-    [0xff] = {0, 0, 0, 0, GROUP_FF},
+    [0x80] = {0, 0, 0, 0, GROUP_80},      [0x81] = {0, 0, 0, 0, GROUP_81},
+    [0x82] = {0, 0, 0, NOT_64, GROUP_80}, [0x83] = {0, 0, 0, 0, GROUP_83},
+    BYTE_AND_V(0x84, INSN_TEST, FORM_E_G),
+    BYTE_AND_V(0x86, INSN_XCHG, FORM_E_G),
+    BYTE_AND_V(0x88, INSN_MOV, FORM_E_G),
+    BYTE_AND_V(0x8a, INSN_MOV, FORM_G_E),
+    BYTE_AND_V(0xa0, INSN_MOV, FORM_A_O),
+    BYTE_AND_V(0xa2, INSN_MOV, FORM_O_A),
+    BYTE_AND_V(0xa4, INSN_MOVS, FORM_STRING),
+    BYTE_AND_V(0xaa, INSN_STOS, FORM_STRING),
+    BYTE_AND_V(0xac, INSN_LODS, FORM_STRING),
+    [0xc6] = {0, 0, 0, 0, GROUP_C6}, [0xc7] = {0, 0, 0, 0, GROUP_C7},
+    [0xf6] = {0, 0, 0, 0, GROUP_F6}, [0xf7] = {0, 0, 0, 0, GROUP_F7},
+    [0xfe] = {0, 0, 0, 0, GROUP_FE}, [0xff] = {0, 0, 0, 0, GROUP_FF},
 };
 
 static const struct opcode two_byte[256] = {
@@ -190,11 +160,10 @@ struct decoder {
 
 static uint8_t next_byte(struct decoder *d)
 {
-    if (d->pos == d->size) {
-        d->cut_off = true;
-        return 0;
-    }
-    return d->bytes[d->pos++];
+    if (d->pos < d->size)
+        return d->bytes[d->pos++];
+    d->cut_off = true;
+    return 0;
 }
 
 /* Little-endian, size bytes, zero-extended. */
@@ -261,16 +230,14 @@ static uint8_t operand_size(const struct decoder *d)
 {
     if (d->rex & REX_W)
         return 8;
-    bool narrow = (d->mode == INSN_MODE_16) != d->operand_size_prefix;
-    return narrow ? 2 : 4;
+    return (d->mode == INSN_MODE_16) != d->operand_size_prefix ? 2 : 4;
 }
 
 static uint8_t address_size(const struct decoder *d)
 {
     if (d->mode == INSN_MODE_64)
         return d->address_size_prefix ? 4 : 8;
-    bool narrow = (d->mode == INSN_MODE_16) != d->address_size_prefix;
-    return narrow ? 2 : 4;
+    return (d->mode == INSN_MODE_16) != d->address_size_prefix ? 2 : 4;
 }
 
 static uint8_t reg_number(const struct decoder *d, uint64_t low3, uint64_t rex_bit)
@@ -361,15 +328,6 @@ static struct insn_operand modrm_reg(const struct decoder *d, uint8_t width)
     return o;
 }
 
-static bool widens(enum insn_kind kind) { return kind == INSN_MOVZX || kind == INSN_MOVSX; }
-
-static struct insn_operand immediate(struct decoder *d, struct insn *out, unsigned size,
-                                     uint8_t width)
-{
-    out->imm = (uint64_t)next_signed(d, size);
-    return operand(INSN_OPERAND_IMM, width);
-}
-
 /* The memory operand of a string instruction. For MOVS it is the source; insn_exec() knows that the
  * destination is ES:rDI. */
 static void string_operands(struct decoder *d, struct insn *out, uint8_t width)
@@ -403,10 +361,9 @@ static void operands(struct decoder *d, struct insn *out, enum form form, uint8_
         out->src = modrm_reg(d, width);
         break;
     case FORM_E_I:
-        out->src = immediate(d, out, MIN(width, 4), width);
-        break;
     case FORM_E_IB:
-        out->src = immediate(d, out, 1, width);
+        out->src = operand(INSN_OPERAND_IMM, width);
+        out->imm = (uint64_t)next_signed(d, form == FORM_E_I ? MIN(width, 4) : 1);
         break;
     case FORM_O_A:
         out->src = accumulator(width);
@@ -416,19 +373,13 @@ static void operands(struct decoder *d, struct insn *out, enum form form, uint8_
         out->src = mem;
         break;
     case FORM_G_E:
-        out->dst = modrm_reg(d, widens(out->kind) ? d->operand_size : width);
         out->src = mem;
+        bool widens = out->kind == INSN_MOVZX || out->kind == INSN_MOVSX;
+        out->dst = modrm_reg(d, widens ? d->operand_size : width);
         break;
     default:
         break;
     }
-}
-
-/* SDM "LOCK—Assert LOCK# Signal Prefix": #UD for all others, and where memory is not written. */
-static bool lock_allowed(const struct insn *insn)
-{
-    return insn->kind >= INSN_ADD && insn->kind <= INSN_XCHG && insn->kind != INSN_CMP &&
-           insn->dst.kind == INSN_OPERAND_MEM;
 }
 
 static const struct opcode *find_opcode(struct decoder *d)
@@ -441,13 +392,11 @@ static const struct opcode *find_opcode(struct decoder *d)
         if (byte == 0x38)
             op = &three_byte[next_byte(d)];
     }
-    if (op->flags & (d->mode == INSN_MODE_64 ? NOT_64 : ONLY_64))
-        return NULL;
-    if ((op->flags & NO_REPEAT) && d->repeat)
+    uint8_t wrong_mode = d->mode == INSN_MODE_64 ? NOT_64 : ONLY_64;
+    if ((op->flags & wrong_mode) || ((op->flags & NO_REPEAT) && d->repeat))
         return NULL;
 
-    bool has_modrm = op->group != NO_GROUP || (op->form >= FORM_E && op->form <= FORM_E_IB);
-    if (has_modrm) {
+    if (op->group != NO_GROUP || (op->form >= FORM_E && op->form <= FORM_E_IB)) { /* has ModR/M */
         d->modrm = next_byte(d);
         if (FIELD_GET(MODRM_MOD, d->modrm) == MODRM_MOD_REGISTER)
             return NULL;
@@ -480,7 +429,9 @@ int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mode, struct i
     };
     operands(&d, out, op->form, op->size);
     out->len = d.pos;
-    if (d.cut_off || (d.lock && !lock_allowed(out)))
+    /* SDM "LOCK—Assert LOCK# Signal Prefix": #UD for all others, and where memory is not written */
+    if (d.lock && (out->kind < INSN_ADD || out->kind > INSN_XCHG || out->kind == INSN_CMP ||
+                   out->dst.kind != INSN_OPERAND_MEM))
         return -EINVAL;
-    return 0;
+    return d.cut_off ? -EINVAL : 0;
 }

@@ -35,15 +35,7 @@ enum insn_reg {
 };
 
 /* Segment registers in the order of their encoding. */
-enum insn_segment {
-    INSN_ES,
-    INSN_CS,
-    INSN_SS,
-    INSN_DS,
-    INSN_FS,
-    INSN_GS,
-    INSN_SEGMENT_COUNT,
-};
+enum insn_segment { INSN_ES, INSN_CS, INSN_SS, INSN_DS, INSN_FS, INSN_GS, INSN_SEGMENT_COUNT };
 
 /* The first eight stand in the order of the /r digit of opcodes 0x80 to 0x83, which is also bits
  * 5:3 of opcodes 0x00 to 0x3b. INSN_ADD to INSN_XCHG may carry LOCK, except INSN_CMP. */

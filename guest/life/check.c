@@ -58,14 +58,6 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
     return true;
 }
 
-/* Bytes from `at` to the end of the page, small or large, that maps it. */
-static uint64_t leaf_rest(const struct ept *ept, uint64_t at)
-{
-    uint64_t entries[4];
-    uint64_t size = PAGE_SIZE << 9 * (4 - ept_walk(ept, gpa(at), entries));
-    return size - at % size;
-}
-
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
     struct checker *a = ctx;
@@ -74,15 +66,17 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
                iova.v, size, to.v);
     uint64_t step;
     for (uint64_t offset = 0; offset < size; offset += step) {
+        gpa_t at = gpa(iova.v + offset);
+        uint64_t entries[4];
         hpa_t cpu;
         unsigned cpu_perm;
         enum ept_type type;
-        step = leaf_rest(a->vm->ept, iova.v + offset);
-        if (ept_translate(a->vm->ept, gpa(iova.v + offset), &cpu, &cpu_perm, &type) &&
-            cpu.v == to.v + offset && (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
+        uint64_t page = PAGE_SIZE << 9 * (4 - ept_walk(a->vm->ept, at, entries));
+        step = page - at.v % page; /* to the end of the page, small or large, that maps `at` */
+        if (ept_translate(a->vm->ept, at, &cpu, &cpu_perm, &type) && cpu.v == to.v + offset &&
+            (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
             continue;
-        BREACH(a, "vm=%s iova=0x%lx: its device sees what its CPU does not", a->vm->name,
-               iova.v + offset);
+        BREACH(a, "vm=%s iova=0x%lx: its device sees what its CPU does not", a->vm->name, at.v);
         break;
     }
     return true;

@@ -45,29 +45,18 @@ static const struct option device_rows[] = {
     {.key = NULL},
 };
 
-static const char *set_device_word(struct device_config *d, char *word)
-{
-    char *value = option_cut(word, '=');
-    const struct option *row = option_find(device_rows, word);
-    if (!row)
-        return "an unknown word behind the device (plan, bar, dma, irq, rom or unsafe)";
-    return option_set(row, d, value) ? "a word behind the device has an unknown value" : NULL;
-}
-
-static bool same_device(const struct device_config *a, const struct device_config *b)
-{
-    if (a->by_id != b->by_id)
-        return false; /* if both mean one function, guest/assign/assign.c assign_hot() refuses it */
-    if (a->by_id)
-        return a->vendor == b->vendor && a->device == b->device && a->nth == b->nth;
-    return a->bdf == b->bdf;
-}
-
+/* If one line names a function by address and another by ID, it is not found here:
+ * guest/assign/assign.c assign_hot() refuses it. */
 static bool has_device(const struct vm_config *vm, const struct device_config *d)
 {
-    for (unsigned i = 0; i < vm->device_count; i++)
-        if (same_device(&vm->devices[i], d))
+    for (unsigned i = 0; i < vm->device_count; i++) {
+        const struct device_config *o = &vm->devices[i];
+        if (o->by_id != d->by_id)
+            continue;
+        if (d->by_id ? o->vendor == d->vendor && o->device == d->device && o->nth == d->nth
+                     : o->bdf == d->bdf)
             return true;
+    }
     return false;
 }
 
@@ -81,9 +70,12 @@ static const char *add_device(const struct option *row, void *field, char *value
         return "neither bus:device.function nor vendor:device[#n]";
     for (; word; word = next) {
         next = option_cut(word, ',');
-        const char *why = set_device_word(&d, word);
-        if (why)
-            return why;
+        char *setting = option_cut(word, '=');
+        const struct option *key = option_find(device_rows, word);
+        if (!key)
+            return "an unknown word behind the device (plan, bar, dma, irq, rom or unsafe)";
+        if (option_set(key, &d, setting))
+            return "a word behind the device has an unknown value";
     }
     if (has_device(vm, &d))
         return "given twice";

@@ -18,20 +18,15 @@
 #define LOG "vm"
 #include "arch/log.h"
 
-static void start_stopped(struct vm *vm, uint32_t vcpus)
+int vm_resume_some(struct vm *vm, uint32_t vcpus)
 {
+    if (!vm_is_still(vm) || !vm_become(vm, VM_PAUSED, VM_RUNNING))
+        return -EBUSY;
     for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
         if ((vcpus & BIT(v->index)) && v->state == VCPU_STOPPED)
             sched_start(v);
     if (vm_is_ending(vm)) /* decided meanwhile by another CPU: the end waits for all vCPUs */
         vm_ask_to_stop(vm);
-}
-
-int vm_resume_some(struct vm *vm, uint32_t vcpus)
-{
-    if (!vm_is_still(vm) || !vm_become(vm, VM_PAUSED, VM_RUNNING))
-        return -EBUSY;
-    start_stopped(vm, vcpus);
     return 0;
 }
 

@@ -44,15 +44,10 @@ static int make_vcpus(struct vm *vm)
     return 0;
 }
 
-static int make_ioapic(struct vm *vm)
+static int make_ioapic_and_pci(struct vm *vm)
 {
     vm->ioapic = vioapic_create(vm);
-    return vm->ioapic ? 0 : -ENOMEM;
-}
-
-static int make_pci(struct vm *vm)
-{
-    vm->pci = vpci_create(vm);
+    vm->pci = vm->ioapic ? vpci_create(vm) : NULL;
     return vm->pci ? 0 : -ENOMEM;
 }
 
@@ -86,8 +81,7 @@ int vm_make(struct vm *vm)
         vrtc_create,
         vpower_create,
         vlapic_create,
-        make_ioapic,
-        make_pci,
+        make_ioapic_and_pci,
         assign_all, /* from here on a device may interrupt */
         set_start,
     };

@@ -14,13 +14,6 @@
 #include "vmx/vcpu/inject.h"
 
 /* The exit by this very VMCALL does not count. */
-static uint64_t exit_count(const struct vcpu *v, uint64_t reason)
-{
-    if (reason >= EXIT_REASON_COUNT)
-        return HC_UNKNOWN;
-    return v->exit_count[reason] - (reason == EXIT_VMCALL);
-}
-
 static uint64_t exit_total(const struct vcpu *v)
 {
     uint64_t n = 0;
@@ -59,8 +52,9 @@ static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argum
     switch (number) {
     case HC_NOTHING:
         return 0;
-    case HC_EXIT_COUNT:
-        return exit_count(v, argument);
+    case HC_EXIT_COUNT: /* likewise */
+        return argument < EXIT_REASON_COUNT ? v->exit_count[argument] - (argument == EXIT_VMCALL)
+                                            : HC_UNKNOWN;
     case HC_EXIT_TOTAL:
         return exit_total(v);
     case HC_IRQ_COUNT:

@@ -36,25 +36,14 @@ void kills_plan(struct vm *vm)
 
 bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->kills.at; }
 
-static unsigned vms_up(void)
-{
-    unsigned n = 0;
-    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
-        n += vm->state != VM_ENDED;
-    return n;
-}
-
 static struct vm_census take_census(void)
 {
-    return (struct vm_census){page_free_count(), vtd_irte_count(),  vtd_domains_used(),
-                              irq_count(),       vcpu_vpid_count(), sched_load(),
-                              vms_up()};
-}
-
-static bool same_census(const struct vm_census *a, const struct vm_census *b)
-{
-    return a->pages == b->pages && a->irtes == b->irtes && a->domains == b->domains &&
-           a->vectors == b->vectors && a->vpids == b->vpids && a->vcpus == b->vcpus;
+    struct vm_census c = {page_free_count(), vtd_irte_count(),  vtd_domains_used(),
+                          irq_count(),       vcpu_vpid_count(), sched_load(),
+                          .vms = 0};
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        c.vms += vm->state != VM_ENDED;
+    return c;
 }
 
 static void print_census(const struct vm *vm, const char *when, const struct vm_census *c)
@@ -67,15 +56,16 @@ void kills_count(struct vm *vm)
 {
     if (!vm->config.kills)
         return;
-    struct vm_census now = take_census();
-    if (!vm->kills.done || vm->kills.first.vms != now.vms)
-        vm->kills.first = now; /* another VM has ended, and given back its own */
-    if (!same_census(&vm->kills.first, &now)) {
+    struct vm_census now = take_census(), *first = &vm->kills.first;
+    if (!vm->kills.done || first->vms != now.vms)
+        *first = now; /* another VM has ended, and given back its own */
+    if (first->pages != now.pages || first->irtes != now.irtes || first->domains != now.domains ||
+        first->vectors != now.vectors || first->vpids != now.vpids || first->vcpus != now.vcpus) {
         vm->kills.lost++;
         print_census(vm, "lost", &now);
     }
     if (!vm->kills.left) {
-        print_census(vm, "first", &vm->kills.first);
+        print_census(vm, "first", first);
         print_census(vm, "last", &now);
         console_line("hamlet: vm=%s kills=%u lost=%u", vm->name, vm->kills.done, vm->kills.lost);
         return;

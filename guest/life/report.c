@@ -96,13 +96,6 @@ static void report_last_exits(const struct vm *vm, const struct vcpu *v)
     console_line("hamlet: vm=%s vcpu=%u last-exits=%s", vm->name, v->index, line.at);
 }
 
-static void report_registers(const struct vm *vm, const struct vcpu *v)
-{
-    console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_system_row(v).at);
-    for (unsigned row = 0; row < GPR_ROWS; row++)
-        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_gpr_row(v, row).at);
-}
-
 #define VECTORS_SHOWN 9 /* at most of each set */
 
 /* Vectors of a set of 256 bits, as "0x51,0x60"; "-" for none. */
@@ -130,7 +123,9 @@ static struct text apic_vectors(const struct vcpu *v, unsigned offset)
 static void report_vcpu(const struct vm *vm, const struct vcpu *v)
 {
     uint64_t posted[4];
-    report_registers(vm, v);
+    console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_system_row(v).at);
+    for (unsigned row = 0; row < GPR_ROWS; row++)
+        console_line("hamlet: vm=%s vcpu=%u %s", vm->name, v->index, vcpu_gpr_row(v, row).at);
     report_last_exits(vm, v);
     for (unsigned i = 0; i < 4; i++)
         posted[i] = atomic_load(&v->pi_desc->pir[i]);
@@ -170,7 +165,6 @@ void report_vm(const struct vm *vm)
 {
     if (vm->exit_status == VM_EXIT_CRASH)
         report_death(vm);
-    uint64_t exits = vm_exits(vm);
     report_devices(vm);
     report_exits(vm);
     if (vm->config.run)
@@ -179,6 +173,6 @@ void report_vm(const struct vm *vm)
                      vm->step_ticks / MAX(vm->config.run - vm->steps_left, UINT64_C(1)));
     if (vm->why[0])
         console_line("hamlet: vm=%s why=\"%s\"", vm->name, vm->why);
-    console_line("hamlet: vm=%s exit=%u exits=%lu faults=%lu", vm->name, vm->exit_status, exits,
-                 vm->fault_count);
+    console_line("hamlet: vm=%s exit=%u exits=%lu faults=%lu", vm->name, vm->exit_status,
+                 vm_exits(vm), vm->fault_count);
 }

@@ -56,11 +56,10 @@ static bool all_stopped(const struct vm *vm)
 /* The first vCPU runs, unless a debugger holds the VM; the others wait for a startup IPI. */
 static void vm_start(struct vm *vm)
 {
-    uint64_t seconds = vm->config.timeout;
     bool held = vm_hooks.hold && vm_hooks.hold(vm);
     vm->state = held ? VM_PAUSED : VM_RUNNING;
-    if (seconds)
-        vm->deadline = rdtsc() + seconds * time_tsc_khz() * 1000;
+    if (vm->config.timeout)
+        vm->deadline = rdtsc() + vm->config.timeout * time_tsc_khz() * 1000;
     kills_plan(vm);
     vm->step_tsc = rdtsc();
     for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))

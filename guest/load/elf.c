@@ -78,13 +78,6 @@ static struct elf64_segment read_segment(const struct load *l, const struct elf 
                                   s.paddr, s.filesz, s.memsz,  s.align};
 }
 
-static int put_segment(struct load *l, const struct elf64_segment *s)
-{
-    if (s->offset > l->size || s->filesz > l->size - s->offset || s->filesz > s->memsz)
-        return LOAD_FAIL(l, "an ELF file with a segment beyond its end");
-    return load_put(l, s->paddr, l->file + s->offset, s->filesz, s->memsz);
-}
-
 int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
 {
     struct elf elf = {0};
@@ -97,7 +90,9 @@ int load_elf_segments(struct load *l, uint64_t *entry, bool *is_64)
         struct elf64_segment s = read_segment(l, &elf, n);
         if (s.type != ELF_SEGMENT_LOAD)
             continue;
-        err = put_segment(l, &s);
+        if (s.offset > l->size || s.filesz > l->size - s.offset || s.filesz > s.memsz)
+            return LOAD_FAIL(l, "an ELF file with a segment beyond its end");
+        err = load_put(l, s.paddr, l->file + s.offset, s.filesz, s.memsz);
         /* A kernel of the upper half gives the virtual address of its entry. It has no paging yet,
          * so it starts at the physical address. */
         if (elf.entry >= s.vaddr && elf.entry - s.vaddr < s.memsz)

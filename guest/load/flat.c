@@ -29,14 +29,6 @@ static const struct {
     {"PK\x03\x04", 4, "a zip file"},
 };
 
-static const char *known_as(const struct load *l)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
-        if (l->size >= known[i].size && !memcmp(l->file, known[i].bytes, known[i].size))
-            return known[i].what;
-    return NULL;
-}
-
 /* Below a blank, text has only tabs, line ends and form feeds; code nearly always has more. */
 static bool is_text(const struct load *l)
 {
@@ -49,33 +41,25 @@ static bool is_text(const struct load *l)
     return true;
 }
 
-static bool is_boot_sector(const struct load *l)
-{
-    return l->size >= SECTOR && l->size % SECTOR == 0 &&
-           (l->file[SECTOR - 2] | l->file[SECTOR - 1] << 8) == SECTOR_MARK;
-}
-
-static int load_boot_sector(struct load *l)
-{
-    l->start = (struct vm_start){
-        .format = "boot-sector", .mode = VCPU_REAL, .rip = SECTOR_ADDRESS, .rsp = SECTOR_ADDRESS};
-    return load_put(l, SECTOR_ADDRESS, l->file, l->size, l->size);
-}
-
 int load_flat(struct load *l)
 {
     if (l->size == 0)
         return LOAD_FAIL(l, "is no kernel: an empty file");
-    const char *what = known_as(l);
-    if (what)
-        return LOAD_FAIL(l, "is no kernel: %s", what);
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++)
+        if (l->size >= known[i].size && !memcmp(l->file, known[i].bytes, known[i].size))
+            return LOAD_FAIL(l, "is no kernel: %s", known[i].what);
     if (is_text(l))
         return LOAD_FAIL(l, "is no kernel: a text file");
-    if (is_boot_sector(l))
-        return load_boot_sector(l);
-    int err = load_put(l, LOAD_KERNEL, l->file, l->size, l->size);
+    bool boot_sector = l->size >= SECTOR && l->size % SECTOR == 0 &&
+                       (l->file[SECTOR - 2] | l->file[SECTOR - 1] << 8) == SECTOR_MARK;
+    uint64_t at = boot_sector ? SECTOR_ADDRESS : LOAD_KERNEL;
+    int err = load_put(l, at, l->file, l->size, l->size);
     if (err)
         return err;
-    load_start_long(l, "flat", LOAD_KERNEL);
+    if (boot_sector)
+        l->start =
+            (struct vm_start){.format = "boot-sector", .mode = VCPU_REAL, .rip = at, .rsp = at};
+    else
+        load_start_long(l, "flat", at);
     return 0;
 }

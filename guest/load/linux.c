@@ -122,15 +122,6 @@ int load_linux(struct load *l)
     return 1;
 }
 
-static uint8_t put_e820(const struct load *l, struct e820_entry *out)
-{
-    struct load_range ranges[LOAD_RANGE_MAX];
-    size_t count = load_map(l, ranges);
-    for (size_t i = 0; i < count; i++)
-        out[i] = (struct e820_entry){ranges[i].base, ranges[i].size, ranges[i].type};
-    return (uint8_t)count;
-}
-
 void load_linux_info(struct load *l)
 {
     struct zero_page *z = (struct zero_page *)(l->ram + LOAD_INFO);
@@ -143,5 +134,8 @@ void load_linux_info(struct load *l)
     z->setup.ramdisk_image = (uint32_t)l->initrd_at;
     z->setup.ramdisk_size = (uint32_t)l->initrd_size;
     z->acpi_rsdp_addr = l->rsdp;
-    z->e820_entries = put_e820(l, z->e820);
+    struct load_range ranges[LOAD_RANGE_MAX];
+    z->e820_entries = (uint8_t)load_map(l, ranges);
+    for (size_t i = 0; i < z->e820_entries; i++)
+        z->e820[i] = (struct e820_entry){ranges[i].base, ranges[i].size, ranges[i].type};
 }

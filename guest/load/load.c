@@ -9,7 +9,7 @@
 
 /* Linux first: a bzImage may contain anything. ELF after Multiboot: most Multiboot kernels are ELF
  * files, and their header says more. */
-static int load_file(struct load *l)
+int load_kernel(struct load *l)
 {
     int done = load_linux(l);
     if (done == 0)
@@ -18,14 +18,7 @@ static int load_file(struct load *l)
         done = load_multiboot1(l);
     if (done == 0)
         done = load_is_elf(l) ? load_elf(l) : load_flat(l);
-    return MIN(done, 0);
-}
-
-int load_kernel(struct load *l)
-{
-    int err = load_file(l);
-    if (!err)
-        err = load_initrd(l);
+    int err = done < 0 ? done : load_initrd(l);
     if (err)
         return err;
     /* the start state tells which information the kernel expects */

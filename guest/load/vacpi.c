@@ -90,21 +90,15 @@ static uint64_t put_madt(struct writer *w, unsigned vcpus)
     return put_table(w, &m, offsetof(struct madt, lapics) + vcpus * sizeof(m.lapics[0]), "APIC", 5);
 }
 
-/* Bus 0 only: Linux scans every bus of the range. */
-static uint64_t put_mcfg(struct writer *w)
-{
-    struct mcfg m = {.segment.base = VM_ECAM_BASE};
-    return put_table(w, &m, sizeof(m), "MCFG", 1);
-}
-
 size_t vacpi_build(uint8_t *to, unsigned vcpus)
 {
     struct writer w = {.to = to, .used = ALIGN_UP(sizeof(struct acpi_rsdp), 16)};
     uint64_t dsdt = put_table(&w, dsdt_aml, sizeof(dsdt_aml), "DSDT", 2);
+    struct mcfg mcfg = {.segment.base = VM_ECAM_BASE}; /* bus 0 only: Linux scans every one */
     struct xsdt xsdt = {.tables = {0}};
     xsdt.tables[0] = put_fadt(&w, dsdt);
     xsdt.tables[1] = put_madt(&w, vcpus);
-    xsdt.tables[2] = put_mcfg(&w);
+    xsdt.tables[2] = put_table(&w, &mcfg, sizeof(mcfg), "MCFG", 1);
     struct acpi_rsdp r = {
         .signature = "RSD PTR ",
         .oem_id = "HAMLET",
