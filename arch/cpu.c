@@ -45,7 +45,7 @@ void cpu_init_boot(void)
     static uint8_t stacks[IST_COUNT][PAGE_SIZE] __attribute__((aligned(4096)));
     cpus[0].stack_top = boot_stack_top;
     cpus[0].online = true;
-    gdt_load(&cpus[0], stacks[IST_COUNT]);
+    gdt_load(&cpus[0], stacks[0] + sizeof(stacks));
 }
 
 /* The first C code of another CPU, which is still on the tables of boot/header.asm. */
