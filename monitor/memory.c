@@ -11,6 +11,7 @@
 #include "guest/core/memory.h"
 #include "guest/life/life.h"
 #include "lib/string.h"
+#include "vmx/vcpu/vcpu.h"
 
 struct reader {
     struct vcpu *v;

@@ -6,7 +6,8 @@
  */
 #pragma once
 #include "guest/insn/gwalk.h"
-#include "guest/core/vm.h"
+
+struct vcpu;
 
 #define WALK_STEP_MAX 5
 

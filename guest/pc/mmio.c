@@ -332,7 +332,7 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
     if (vm_bus_map(vm, at.v))
         return RESUME_SAME;
     if (!vm_bus_find(&vm->mmio, at.v))
-        log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: nobody is there", vm->name, at.v);
+        log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);
     /* the CPU was reading or marking an entry of the guest's page tables */
     if ((qualification & QUAL_EPT_LINEAR_VALID) && !(qualification & QUAL_EPT_LINEAR)) {
         vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);

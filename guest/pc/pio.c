@@ -19,10 +19,10 @@ enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio)
     uint64_t value;
     if (pio->in) {
         if (!vm_bus_read(v, &v->vm->pio, pio->port, pio->width, &value))
-            log_trace("vm=%s in port=0x%x: nobody", v->vm->name, pio->port);
+            log_trace("vm=%s in port=0x%x: no device", v->vm->name, pio->port);
         pio->value = (uint32_t)value;
     } else if (!vm_bus_write(v, &v->vm->pio, pio->port, pio->width, pio->value)) {
-        log_trace("vm=%s out port=0x%x: nobody", v->vm->name, pio->port);
+        log_trace("vm=%s out port=0x%x: no device", v->vm->name, pio->port);
     }
     TRACE(TRACE_PIO, v->trace_id, pio->width | (pio->in ? 0 : TRACE_WRITE), pio->port, pio->value,
           0);

@@ -59,8 +59,8 @@ def test_attacker_nested(boot):
         expect=[r"attempts=\d+ through=0 unseen=8", r"hamlet: end vms=2 failed=0"],
         exits={"attacker": 1, "victim": 1}))
     judge(got, 85, unseen=8)
-    assert re.search(r"an INIT that nobody here has sent", got.text)
-    assert re.search(r"interrupt at vector 0x\w\w, for which nobody waits", got.text)
+    assert re.search(r"an INIT that Hamlet has not sent", got.text)
+    assert re.search(r"interrupt at vector 0x\w\w has no handler", got.text)
     assert len(re.findall(r"NMI: the platform reports", got.text)) == 1
 
 

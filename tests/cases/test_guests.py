@@ -15,7 +15,7 @@ from case import Case
 MISBEHAVIOUR = [
     r"misbehave\| VMX instructions: #UD", r"misbehave\| CR4.VMXE: #GP",
     r"misbehave\| reserved bits and absent MSRs: #GP",
-    r"gpa=0xbf000000: nobody is there", r"misbehave\| memory that is not there: reads as ones",
+    r"gpa=0xbf000000: no device is there", r"misbehave\| memory that is not there: reads as ones",
     r"misbehave\| ports that are not there: read as ones", r"misbehave\| a jump to nowhere: #UD",
 ]
 APIC = [line for mode in ("xapic", "x2apic")

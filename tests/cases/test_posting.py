@@ -115,7 +115,7 @@ def test_torn_down_in_a_storm(boot, post, cpus):
     (Hamlet stops with a panic if a vCPU is left on a list or an entry leads to a descriptor that is
     gone.)"""
     got = boot(posting("storm", 500, [way(post), GOES_ON], post, cpus=cpus, outputs=["trace"],
-                       forbid=["for which nobody waits", r"promise"],
+                       forbid=["has no handler", r"promise"],
                        beside=["kernel=apic.elf,name=beta,mem=16M"],
                        exits={"alpha": 1, "beta": 1}))
     assert_nothing_sent_afterwards(got.files["trace"])
@@ -310,7 +310,7 @@ def test_detached_in_a_storm(boot, state, post):
     shape, words = DETACHED[state]
     expect = [way(post), rf"^vcpu=alpha\.0 state={state} ", r"^00:02\.0 is taken back"]
     got = boot(posting("detached", 1, expect, post, words=words, outputs=["trace"], **shape,
-                       forbid=["for which nobody waits", r"promise is broken"], beside=[LOOP],
+                       forbid=["has no handler", r"promise is broken"], beside=[LOOP],
                        answers=[(r"it sends", "\x01c"), (PROMPT, "pid alpha.0\r"),
                                 (PROMPT, "unassign 00:02.0\rcheck\r"),
                                 (r"vm=alpha exit=", "cpu\r"), (r"cpu=0 .*", "\x01x")]))

@@ -66,7 +66,7 @@ static enum exit_action exit_task_switch(struct vcpu *v)
  * does not block such a message. The exit has consumed it. */
 static enum exit_action exit_init_signal(struct vcpu *v)
 {
-    log_guest(&v->log_budget, "an INIT that nobody here has sent: ignored");
+    log_guest(&v->log_budget, "an INIT that Hamlet has not sent: ignored");
     return RESUME_SAME;
 }
 
