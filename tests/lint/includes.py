@@ -12,10 +12,8 @@ may always be included.
 import sys
 
 from house import sources, text
-from house.budget import report
 from house.headers import closure, declares, included, names
-
-KINDS = ("unused-include",)
+from house.report import report
 
 
 def check(name):
@@ -26,7 +24,7 @@ def check(name):
         if name.endswith(".h") and header.rpartition("/")[0] == name.rpartition("/")[0]:
             continue # its folder's public header hands it on
         line = next(n for n, said in enumerate(text(name).splitlines(), 1) if f'"{header}"' in said)
-        yield "unused-include", name, line, \
+        yield name, line, \
             f"nothing of {header} is named here: {better(name, header, used)}"
 
 
@@ -46,7 +44,7 @@ def better(name, header, used):
 
 
 def main():
-    return report("includes", KINDS, [finding for name in sources() for finding in check(name)])
+    return report("includes", [finding for name in sources() for finding in check(name)])
 
 
 if __name__ == "__main__":

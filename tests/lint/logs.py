@@ -12,9 +12,8 @@ import re
 import sys
 
 from house import listed, sources, text
-from house.budget import report
+from house.report import report
 
-KINDS = ("log-line",)
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 CONVERSION = re.compile(r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:hh|h|ll|l|z|j|t)?[a-zA-Z]")
 QUOTED = re.compile(r"\[\d+\] ([\w-]+): (.*)|hamlet: (.*)")
@@ -84,18 +83,18 @@ def check(name):
     for number, quote in quotes(name):
         tag, said, rest = QUOTED.fullmatch(quote).groups()
         if tag and tag not in tags():
-            yield "log-line", name, number, f'no source has #define LOG "{tag}"'
+            yield name, number, f'no source has #define LOG "{tag}"'
         elif tag and said.strip(". ") and not any(prints(source, said) for source in tags()[tag]):
             others = [t for t in tags() if any(prints(source, said) for source in tags()[t])]
             instead = f" (but LOG {', '.join(others)} does)" if others else ""
-            yield "log-line", name, number, f"no source with LOG {tag} prints: {said}{instead}"
+            yield name, number, f"no source with LOG {tag} prints: {said}{instead}"
         elif not tag and rest.strip(". ") and not any(prints(s, quote) for s in sources()):
-            yield "log-line", name, number, f"no source prints: {quote}"
+            yield name, number, f"no source prints: {quote}"
 
 
 def main():
     documents = [name for name in listed() if name.endswith(".md")]
-    return report("logs", KINDS, [finding for name in documents for finding in check(name)])
+    return report("logs", [finding for name in documents for finding in check(name)])
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ import re
 import sys
 
 from house import functions, room_of, sources
-from house.budget import report
 from house.graph import graph, upcalls
+from house.report import report
 
-KINDS = ("name", "static-name")
 AGREED = { # room: prefixes beside the names of its files and its own
     # the log's lines and bytes go to the console; more than one page; what paging maps; an
     # instruction of the SDM, or a read of one byte, that may fault
@@ -53,7 +52,7 @@ def check_public():
         for function in sorted(symbols & set(own) - called):
             fits, line = sorted(prefixes(name)), own[function][0]
             if not re.match(rf"({'|'.join(fits)})\d*(_|$)", function):
-                yield "name", name, line, f"{function}() begins with none of {'_, '.join(fits)}_"
+                yield name, line, f"{function}() begins with none of {'_, '.join(fits)}_"
 
 
 def check_static():
@@ -64,12 +63,12 @@ def check_static():
                 seen.setdefault((room_of(name), function), []).append((name, line))
     for (_, function), places in seen.items():
         for name, line in places[1:]:
-            yield "static-name", name, line, \
+            yield name, line, \
                 f"{function}() is another function in {places[0][0]}:{places[0][1]}"
 
 
 def main():
-    return report("names", KINDS, [*check_public(), *check_static()])
+    return report("names", [*check_public(), *check_static()])
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ import re
 import sys
 
 from house import TOPS, room_of, sources, text
-from house.budget import report
+from house.report import report
 
-KINDS = ("owner",)
 STRUCTS = ( # where, its name, the variables that point to one, the file that makes one
     ("vmx/vcpu/vcpu.h", "vcpu", "v", "vmx/vcpu/vcpu.c"),
     ("guest/core/vm.h", "vm", "vm", "guest/life/create.c"))
@@ -61,12 +60,12 @@ def find():
                 if name in (header, maker) or not owners or allowed(name, owners):
                     continue
                 for number in writes(name, variable, member, pointer):
-                    yield "owner", name, number, \
+                    yield name, number, \
                         f"{variable}->{member} is written by {', '.join(owners)} ({header})"
 
 
 def main():
-    return report("owners", KINDS, [*find()])
+    return report("owners", [*find()])
 
 
 if __name__ == "__main__":

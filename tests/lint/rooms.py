@@ -10,17 +10,16 @@ The rooms of the house (tests/lint/house/__init__.py): all that leaves a room go
   is not private may stand for the rooms in that folder
 - a function or variable of upcalls.h names, in a comment at its declaration, the file that answers
   (`/* pc/pio.c */`), which defines it; and some file below uses it
-- so every cycle of calls lies in one room; the largest of each is printed, and limited by
-  tests/lint/budget.txt
+- so every cycle of calls lies in one room; the largest of each is printed, and more than
+  one file is a finding
 """
 import re
 import sys
 
 from house import ORDER, ROOMS, line_of, may_use, private, resolve, room_of, sources, text
-from house.budget import report
 from house.graph import cycles, graph, upcalls
+from house.report import report
 
-KINDS = ("no-room", "include", "call", "header", "upcall", "cycle")
 HERE = "tests/lint/house/__init__.py"
 
 
@@ -28,10 +27,10 @@ def check_table():
     for number, (room, _, said) in enumerate(ROOMS):
         for other in said.removeprefix("all below").removeprefix(" but").split():
             if other not in ORDER[:number]:
-                yield "no-room", HERE, 1, f"{room} names {other}, which is not below it"
+                yield HERE, 1, f"{room} names {other}, which is not below it"
     for name in sources():
         if not room_of(name):
-            yield "no-room", name, 1, f"{name.rpartition('/')[0]}/ is no room; see ROOMS in {HERE}"
+            yield name, 1, f"{name.rpartition('/')[0]}/ is no room; see ROOMS in {HERE}"
 
 
 def check_includes():
@@ -44,9 +43,9 @@ def check_includes():
             if name.endswith("/upcalls.h"):
                 other = other.split("/")[0] # it speaks for its whole folder
             if other not in may_use(room):
-                yield "include", name, number, f"{room} may not use {other}: {match[1]}"
+                yield name, number, f"{room} may not use {other}: {match[1]}"
             elif not name.startswith(private(match[1])):
-                yield "include", name, number, f"{match[1]} is private to {private(match[1])}"
+                yield name, number, f"{match[1]} is private to {private(match[1])}"
 
 
 def check_calls(declared):
@@ -54,7 +53,7 @@ def check_calls(declared):
         for other, symbols in uses.items():
             if room_of(other) not in may_use(room_of(name)):
                 for symbol in sorted(symbols - declared):
-                    yield "call", name, line_of(name, symbol), \
+                    yield name, line_of(name, symbol), \
                         f"{room_of(name)} may not use {room_of(other)}: {symbol} of {other}"
 
 
@@ -68,22 +67,22 @@ def check_headers():
                 at = graph().owner.get(symbol)
                 inside = not private(name) and room_of(at or "").startswith(room + "/")
                 if at and room_of(at) != room and not inside:
-                    yield "header", name, number, f"{symbol} is defined in another room: {at}"
+                    yield name, number, f"{symbol} is defined in another room: {at}"
 
 
 def check_upcalls(asked):
     for header, number, symbol, said in asked:
         answers, top = graph().owner.get(symbol), header.split("/")[0] + "/"
         if not answers:
-            yield "upcall", header, number, f"no source defines {symbol}"
+            yield header, number, f"no source defines {symbol}"
             continue
         if answers not in [resolve(path) for path in said]:
-            yield "upcall", header, number, f"{symbol} is answered by {answers}; " \
+            yield header, number, f"{symbol} is answered by {answers}; " \
                 f"the comment names {' '.join(said) or 'no file'}"
         users = [name for name, used in graph().used_by(answers).items() if symbol in used]
         if not any(name.startswith(top) and room_of(answers) not in may_use(room_of(name))
                    for name in users):
-            yield "upcall", header, number, f"nothing in {top} uses {symbol} upwards"
+            yield header, number, f"nothing in {top} uses {symbol} upwards"
 
 
 def largest_cycles(declared):
@@ -100,15 +99,14 @@ def main():
     declared = {function for _, _, function, _ in asked}
     largest = largest_cycles(declared)
     for room, (count, cycle) in largest.items():
-        print(f"rooms: {room} {count} files, largest cycle {len(cycle)}", end="")
-        names = " ".join(name.removeprefix(room + "/") for name in cycle)
-        print(f": {names}" if len(cycle) > 1 and "--all" in sys.argv else "")
+        print(f"rooms: {room} {count} files, largest cycle {len(cycle)}")
     mutable = sorted(f"{symbol} ({name})" for symbol, name in graph().mutable)
     print(f"rooms: {len(asked)} upcalls, {len(mutable)} external variables: {', '.join(mutable)}")
     findings = [*check_table(), *check_includes(), *check_calls(declared), *check_headers(),
                 *check_upcalls(asked)]
-    sizes = [("cycle", room, len(cycle)) for room, (_, cycle) in largest.items() if len(cycle) > 1]
-    return report("rooms", KINDS, findings, sizes)
+    findings += [(cycle[0], 1, f"calls go round: {' '.join(cycle)}")
+                 for _, cycle in largest.values() if len(cycle) > 1]
+    return report("rooms", findings)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,10 @@ import re
 import sys
 
 from house import NOT_HERE, functions, head, listed, resolve, room_of, sources, text
-from house.budget import report
 from house.graph import graph
 from house.headers import closure, declares, included, names
+from house.report import report
 
-KINDS = ("signpost", "signpost-missing")
 ENDS = re.compile(r"\b(?:Spec|Contract|Not handled|Not here|INVARIANTS?|From|To)\b[:\w ]*:|"
                   r"Here too")
 PLACE = re.compile(r"((?:[\w-]+/)*[\w*-]+\.(?:c|h|asm)\b|(?:[\w-]+/)+(?![\w*]))(?:'s)?"
@@ -104,12 +103,12 @@ def check(name):
         through = re.match(r"through .*?(\w+)$", said)
         if not files:
             if not name.endswith(place) and not place.startswith(NOT_HERE):
-                yield "signpost", name, line, f"{which}: {place} is not there"
+                yield name, line, f"{which}: {place} is not there"
         elif through:
             if not all(through[1] in "".join(map(text, known)) for known in ([name], files)):
-                yield "signpost", name, line, f"{which}: {through[1]} is not in both files"
+                yield name, line, f"{which}: {through[1]} is not in both files"
         elif not (by := joins(name, which, place, files)):
-            yield "signpost", name, line, wrong(name, which, place)
+            yield name, line, wrong(name, which, place)
         elif not name.endswith(".h"):
             yield from check_named(name, which, line, place, files, said, by)
 
@@ -120,10 +119,10 @@ def check_named(name, which, line, place, files, said, by):
         if word in by or (inside and which == "From"):
             continue
         if word in graph().owner or f"{word}()" in said or inside:
-            yield "signpost", name, line, \
+            yield name, line, \
                 f"{which}: not {word}() joins {place} to this file, but {some(by)}"
         elif not any(re.search(rf"\b{word}\b", text(s)) for s in files):
-            yield "signpost", name, line, \
+            yield name, line, \
                 f"{which}: there is no {word} in {place}; it is joined by {some(by)}"
 
 
@@ -147,10 +146,10 @@ def check_both(name):
     post, used = signpost(name), graph().edges.get(name, {})
     for which, found in (("From", graph().used_by(name)), ("To", used)):
         if not re.search(rf"\b{which}:", post):
-            yield "signpost-missing", name, 1, f"no {which}:; it would be among {some(found)}"
+            yield name, 1, f"no {which}:; it would be among {some(found)}"
     others = {s for s in used if "From: everywhere" not in signpost(s)}
     if re.search(r"\bTo: nothing\b", post) and others:
-        yield "signpost", name, head(name)[1], f"To: nothing, but it uses {some(others)}"
+        yield name, head(name)[1], f"To: nothing, but it uses {some(others)}"
 
 
 def check_mentions(name):
@@ -159,7 +158,7 @@ def check_mentions(name):
             found = resolve(path)
             if found in sources() and function not in functions(found):
                 owners = {s for s in sources() if function in functions(s)}
-                yield "signpost", name, number, \
+                yield name, number, \
                     f"{path} does not define {function}(); {some(owners)} does"
 
 
@@ -168,7 +167,7 @@ def main():
     findings += [finding for name in sources(".c") for finding in check_both(name)]
     findings += [finding for name in listed() if name.endswith((".c", ".h", ".asm", ".cc"))
                  for finding in check_mentions(name)]
-    return report("signposts", KINDS, findings)
+    return report("signposts", findings)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ import re
 import sys
 
 from house import ROOT, functions, listed, resolve, sources, text
-from house.budget import report
 from house.graph import graph
+from house.report import report
 
-KINDS = ("tour-step", "tour-order")
 NOT_CALLED = re.compile(r"\b(VM exit|returned|returns|arrives|[Tt]he unit (drops|reads|walks))\b")
 ORDER = "docs/reading-order.txt"
 
@@ -63,7 +62,7 @@ def check_steps(tour):
             between = named(before[1]) | named(part)
             around = before[1].rstrip().split("\n\n")[-1] + part.split("\n\n")[1]
             if not joined(before[0], path, between) and not NOT_CALLED.search(around):
-                yield "tour-step", tour, line, f"how does one come from {before[0]} to {path}? " \
+                yield tour, line, f"how does one come from {before[0]} to {path}? " \
                     "No file that these steps name joins them"
         if path:
             before = path, part
@@ -89,21 +88,21 @@ def check_order():
     at, marks = chapters()
     for line, number, tour in marks:
         if not (ROOT / tour).exists():
-            yield "tour-order", ORDER, line, f"{tour} is not there"
+            yield ORDER, line, f"{tour} is not there"
             continue
         late = sorted({path for _, path, _, _ in steps(tour) if path and at.get(path, 0) > number})
         if late:
             needs = ", ".join(f"{path} ({at[path]})" for path in late)
-            yield "tour-order", ORDER, line, f"{tour} needs later chapters: {needs}"
+            yield ORDER, line, f"{tour} needs later chapters: {needs}"
     for tour in listed():
         if tour.startswith("docs/tours/") and tour not in {t for _, _, t in marks}:
-            yield "tour-order", tour, 1, f"no chapter of {ORDER} is marked with this tour"
+            yield tour, 1, f"no chapter of {ORDER} is marked with this tour"
 
 
 def main():
     tours = [name for name in listed() if re.match(r"docs/tours/.*\.md$", name)]
     findings = [finding for tour in tours for finding in check_steps(tour)]
-    return report("tours", KINDS, [*findings, *check_order()])
+    return report("tours", [*findings, *check_order()])
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ import re
 import sys
 
 from house import listed, text
-from house.budget import report
+from house.report import report
 
-KINDS = ("words", "columns", "declarations")
 COLUMNS = 100
 NAME_IT = "name the component"
 WORDS = { # what a reader has to decode, and what to write
@@ -70,14 +69,14 @@ def check_words(name):
     for match in LISTED.finditer(said):
         word = re.sub(r"\s+", " ", match[0].lower())
         line = said.count("\n", 0, match.start()) + 1
-        yield "words", name, line, f'"{word}": better {WORDS[word]}'
+        yield name, line, f'"{word}": better {WORDS[word]}'
 
 
 def check_columns(name):
     for number, line in enumerate(text(name).splitlines(), 1):
         width = len(line.expandtabs(8))
         if width > COLUMNS:
-            yield "columns", name, number, f"{width} columns; {COLUMNS} are enough"
+            yield name, number, f"{width} columns; {COLUMNS} are enough"
 
 
 def check_declarations(name):
@@ -89,7 +88,7 @@ def check_declarations(name):
                 at += 1
             at += 1
         if at > number + 1 and at < len(lines) and not lines[at]:
-            yield "declarations", name, at + 1, "a blank line behind declarations: leave it out"
+            yield name, at + 1, "a blank line behind declarations: leave it out"
 
 
 def main():
@@ -101,7 +100,7 @@ def main():
             findings += check_columns(name)
         if name.endswith((".c", ".h")):
             findings += check_declarations(name)
-    return report("words", KINDS, findings)
+    return report("words", findings)
 
 
 if __name__ == "__main__":
