@@ -47,7 +47,8 @@ static void take_module(const struct mb2_tag *tag, struct boot_info *out)
 static void take_mmap(const struct mb2_tag *tag, struct boot_info *out)
 {
     const struct mb2_mmap *map = (const struct mb2_mmap *)tag;
-    if (tag->size < sizeof(*map) || map->entry_size < sizeof(struct mb2_mmap_entry)) {
+    if (tag->size < sizeof(*map) || map->entry_size < sizeof(struct mb2_mmap_entry) ||
+        !IS_ALIGNED(map->entry_size, 8)) {
         log_error("memory map ignored: its tag is broken");
         return;
     }
@@ -114,6 +115,8 @@ int multiboot2_parse(uint32_t magic, const struct mb2_info *info, struct boot_in
     *out = (struct boot_info){.cmdline = ""};
     if (magic != MULTIBOOT2_MAGIC)
         return FAIL(EINVAL, "not started by a multiboot2 loader (magic=0x%x)", magic);
+    if (info->total_size < sizeof(*info))
+        return FAIL(EINVAL, "multiboot2 information of %u bytes has no tags", info->total_size);
     out->info_base = ptr_hpa(info);
     out->info_size = info->total_size;
     const char *end = (const char *)info + info->total_size;

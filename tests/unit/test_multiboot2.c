@@ -132,6 +132,13 @@ TEST(memory_map_with_wide_entries)
     tag(MB2_TAG_MMAP, &map, sizeof(map));
     assert_int_equal(parse(), 0);
     assert_int_equal(info.range_count, 0);
+
+    fresh(NULL);
+    map.entry_size = 28; /* no multiple of 8: the second entry would not be aligned */
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 0);
+    assert_non_null(strstr(stub_log, "memory map ignored"));
 }
 
 TEST(newer_rsdp_wins)
@@ -182,6 +189,13 @@ TEST(tags_that_lie_about_their_size)
     assert_int_equal(parse(), -EINVAL);
 }
 
+TEST(information_shorter_than_its_header)
+{
+    static struct mb2_info empty; /* total_size 0: its end would lie before its first tag */
+    assert_int_equal(multiboot2_parse(MULTIBOOT2_MAGIC, &empty, &info), -EINVAL);
+    assert_non_null(strstr(stub_log, "0 bytes"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup(newer_rsdp_wins, fresh),
         cmocka_unit_test_setup(symbols, fresh),
         cmocka_unit_test_setup(tags_that_lie_about_their_size, fresh),
+        cmocka_unit_test_setup(information_shorter_than_its_header, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
