@@ -159,13 +159,15 @@ TEXT_LIMIT := 163840
 lint: all # rooms, includes, signposts, names, words, documents (tests/lint/)
 	$(Q)bad=0; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O python3 $$c || bad=1; done; exit $$bad
 
-check: unit lint # the same, and format, analyser, both compilers, size, unit tests
+check: unit lint # the same, and format, analyser, both compilers, stored fuzz inputs, size, unit tests
 	$(say) CHECK clang-format
 	$(Q)$(LISTED) '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format --dry-run --Werror
 	$(say) CHECK cppcheck
 	$(Q)cppcheck $(CPPCHECK) $(FOLDERS)
 	$(say) CHECK clang
 	$(Q)$(MAKE) -s O=$O/clang CC=clang $O/clang/hamlet.sym $(GUESTS:$O/%=$O/clang/%) >/dev/null
+	$(say) CHECK fuzz
+	$(Q)$(MAKE) -s $(FUZZ:%=$O/fuzz/%.stored) >/dev/null
 	$(say) CHECK size
 	$(Q)size -A $O/hamlet.elf | awk '$$1 == ".text" { printf "size: .text is %d bytes, $(TEXT_LIMIT) are enough\n", $$2; \
 		exit $$2 > $(TEXT_LIMIT) }'
@@ -200,6 +202,11 @@ $(FUZZ:%=fuzz-%): fuzz-%: $O/fuzz/%
 		-artifact_prefix=$O/fuzz/crashes/$*- $O/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$<.log 2>&1 \
 		|| { tail -n 40 $<.log; echo "fuzz: $* FAILED"; exit 1; }
 	@echo "fuzz: $*: $$(sed -n 's,^stat::number_of_executed_units: *,,p' $<.log) inputs, no finding"
+
+# The inputs of tests/fuzz/corpus/NAME once each, nothing new: every fuzz program is built and sound.
+$O/fuzz/%.stored: $O/fuzz/% $(wildcard tests/fuzz/corpus/*)
+	$(Q)$< -runs=0 -timeout=5 -artifact_prefix=$O/fuzz/crashes/$*- $(wildcard tests/fuzz/corpus/$*) >$<.log 2>&1 || { tail -n 40 $<.log >&2; exit 1; }
+	$(Q)touch $@
 
 fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a user wrote
 

@@ -6,7 +6,7 @@
 // sources: guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
 #include <stdlib.h>
 #include <string.h>
-#include "guest/core/config.h"
+#include "guest/life/config.h"
 #include "tests/unit/stubs.h"
 
 static void must(bool cond)
