@@ -13,7 +13,7 @@ lab="libltdl-dev libtool xz-utils bochsbios vgabios"
 qemu="qemu-system-x86 ovmf"
 nested="busybox-static cpio"
 tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect gdb e2fsprogs"
-check="clang clang-format clang-tidy cppcheck"
+check="clang libclang-rt-dev clang-format cppcheck"
 browser=                # 120 MB for one case, which opens the page of a trace
 [ "${1:-}" != --tests ] || browser="chromium"
 
