@@ -96,7 +96,7 @@ static uint64_t pushed_up(const struct boot_info *info, uint64_t base, uint64_t 
 {
     struct span s;
     for (size_t n = 0; used_span(info, n, &s); n++)
-        if (s.size > 0 && base < s.base + s.size && s.base < base + size)
+        if (s.size > 0 && ranges_overlap(base, size, s.base, s.size))
             return ALIGN_UP(s.base + s.size, PAGE_SIZE);
     return base;
 }
@@ -152,7 +152,7 @@ int page_init(const struct boot_info *info)
 
 static bool spans_overlap(struct span a, struct span b)
 {
-    return a.size > 0 && b.size > 0 && a.base < b.base + b.size && b.base < a.base + a.size;
+    return a.size > 0 && b.size > 0 && ranges_overlap(a.base, a.size, b.base, b.size);
 }
 
 static bool is_one_usable_range(struct span s)
@@ -238,7 +238,7 @@ bool page_is_ram(hpa_t base, uint64_t size)
 {
     for (size_t i = 0; i < pages.info->range_count; i++) {
         const struct boot_range *r = &pages.info->ranges[i];
-        if (r->usable && size > 0 && base.v < r->base.v + r->size && r->base.v < base.v + size)
+        if (r->usable && size > 0 && ranges_overlap(base.v, size, r->base.v, r->size))
             return true;
     }
     return false;

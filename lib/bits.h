@@ -10,6 +10,7 @@
  * meaning that monitor/explain/row.h gives to these macros. So each field is defined once.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,12 @@
 
 #define MIN(a, b)            ((a) < (b) ? (a) : (b))
 #define MAX(a, b)            ((a) > (b) ? (a) : (b))
+
+/* Do [a, a + a_size) and [b, b + b_size) have a byte in common? No range wraps or is empty. */
+static inline bool ranges_overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+    return a < b + b_size && b < a + a_size;
+}
 
 /* The compiler proves each layout that a manual fixes, where the layout is declared. */
 #ifndef static_assert

@@ -140,5 +140,5 @@ void pci_bars_read(struct pci_function *f)
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b)
 {
     return a->kind != PCI_BAR_NONE && a->kind == b->kind && a->base && b->base &&
-           a->base < b->base + b->size && b->base < a->base + a->size;
+           ranges_overlap(a->base, a->size, b->base, b->size);
 }

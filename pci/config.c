@@ -73,7 +73,7 @@ bool pci_config_overlaps(uint64_t base, uint64_t size)
 {
     for (unsigned bus = 0; bus < ARRAY_COUNT(ecam_bus); bus++) {
         uint64_t start = ptr_hpa(ecam_bus[bus]).v;
-        if (start && base < start + ECAM_BUS_SIZE && start < base + size)
+        if (start && ranges_overlap(base, size, start, ECAM_BUS_SIZE))
             return true;
     }
     return false;

@@ -56,7 +56,7 @@ static const char *why_out_of_reach(const struct pci_function *fn)
         if (b->base + b->size > end)
             return "a BAR ends beyond physical memory";
         for (unsigned n = 0; vtd_unit_state(n, &unit); n++)
-            if (b->base < unit.base.v + PAGE_SIZE && unit.base.v < b->base + b->size)
+            if (ranges_overlap(b->base, b->size, unit.base.v, PAGE_SIZE))
                 return "a BAR lies over a VT-d unit";
     }
     return NULL;

@@ -102,8 +102,8 @@ static bool overlaps(const struct vbar *b, bool mapped_only)
             struct vbar *o = &f->bars[i];
             uint64_t at = mapped_only ? o->mapped_at : o->guest;
             if (o != b && o->host.kind == b->host.kind &&
-                (mapped_only ? o->mapped : o->guest != 0) && b->guest < at + o->host.size &&
-                at < b->guest + b->host.size)
+                (mapped_only ? o->mapped : o->guest != 0) &&
+                ranges_overlap(b->guest, b->host.size, at, o->host.size))
                 return true;
         }
     }

@@ -11,11 +11,6 @@
 #define LOG "load"
 #include "arch/log.h"
 
-static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-    return a < b + b_size && b < a + a_size;
-}
-
 int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_size,
              uint64_t memory_size)
 {
@@ -24,7 +19,7 @@ int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_si
     if (at >= l->low || memory_size > l->low - at)
         return LOAD_FAIL(l, "needs memory at 0x%lx, size 0x%lx; the VM has 0x%lx", at, memory_size,
                          l->low);
-    if (overlaps(at, memory_size, LOAD_AREA, LOAD_AREA_END - LOAD_AREA))
+    if (ranges_overlap(at, memory_size, LOAD_AREA, LOAD_AREA_END - LOAD_AREA))
         return LOAD_FAIL(l, "needs memory at 0x%lx, size 0x%lx; 0x%lx to 0x%lx is reserved", at,
                          memory_size, LOAD_AREA, LOAD_AREA_END);
     memcpy(l->ram + at, bytes, file_size);
@@ -45,7 +40,7 @@ int load_initrd(struct load *l)
     uint64_t end = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
     l->initrd_at = l->initrd_size < end ? ALIGN_DOWN(end - l->initrd_size, PAGE_SIZE) : 0;
     if (l->initrd_at < LOAD_AREA_END ||
-        overlaps(l->initrd_at, l->initrd_size, l->image_start, l->image_end - l->image_start))
+        ranges_overlap(l->initrd_at, l->initrd_size, l->image_start, l->image_end - l->image_start))
         return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", l->initrd_size);
     memcpy(l->ram + l->initrd_at, l->initrd, l->initrd_size);
     return 0;
