@@ -230,7 +230,7 @@ static void step(unsigned n, unsigned bit)
     result.steps++;
 }
 
-static bool nobody_has_to_go_on(void)
+static bool every_actor_may_stop(void)
 {
     for (unsigned n = 0; n < actor_count; n++)
         if (ways(&actors[n]) & ~(actors[n].mask ? optional : 0))
@@ -246,7 +246,7 @@ static void go_on(void (*at_end)(void))
     struct actor here[ACTORS_MAX];
     each_span(copy_out, &at);
     memcpy(here, actors, sizeof(here));
-    if (nobody_has_to_go_on()) {
+    if (every_actor_may_stop()) {
         result.ends++;
         if (depth > result.longest)
             result.longest = depth;

@@ -82,7 +82,7 @@ MUTANTS = [
        "    spin_lock(&q->lock);\n    q->load--;")]),
     ("a request does not keep it awake",
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
-    ("the wake-up wakes nobody",
+    ("the wake-up makes no vCPU ready",
      [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
 ]
 
@@ -119,7 +119,7 @@ def main():
     survivors = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for mutant, how in zip(MUTANTS, pool.map(found, MUTANTS)):
-            print(f"{'found   ' if how else 'SURVIVED'} {mutant[0]}: {how or 'nobody noticed'}",
+            print(f"{'found   ' if how else 'SURVIVED'} {mutant[0]}: {how or 'no check noticed'}",
                   flush=True)
             survivors += how is None
         for (words, _), how in zip(RIGHT, pool.map(found, RIGHT)):

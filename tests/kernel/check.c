@@ -111,7 +111,7 @@ static bool source_unverified(void)
 static void source_verified(void) { vtd_irte_remap((unsigned)irte, apic_id(), 0x33, false); }
 
 /* What was the number of a CPU is part of an address now. In memory only: no message comes. */
-static bool posts_to_nobody(void)
+static bool posts_to_no_vcpu(void)
 {
     vtd.irt[irte].lo |= IRTE_IM;
     return true;
@@ -136,7 +136,7 @@ static const struct {
     {"RAM of two VMs", ram_shared, ram_apart},
     {"port 0xCF8 open", config_port_open, config_port_shut},
     {"an interrupt entry without source-id", source_unverified, source_verified},
-    {"an interrupt entry that posts to no vCPU", posts_to_nobody, source_verified},
+    {"an interrupt entry that posts to no vCPU", posts_to_no_vcpu, source_verified},
     {"interrupts in compatibility format", compatibility_on, compatibility_off},
 };
 
