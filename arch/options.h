@@ -35,7 +35,7 @@ struct options {
      * vmx/caps.c, guest/assign/irq.c */
     uint8_t post;
     /* rmrr=refuse|map: devices for which the firmware reserves memory.
-     * guest/assign/assign.c, audit.c */
+     * guest/core/reserved.c, guest/assign/audit.c */
     bool rmrr_map;
     /* apicv=on|off; off: guests get the software local APIC. vmx/caps.c */
     bool apicv;

@@ -2,14 +2,12 @@
 /*
  * Which function the scopes of DMAR mean: the unit that serves a source-id, the memory that the
  * firmware reserves for a function (RMRR), and the source-id of an I/O APIC.
- * From: vtd/context.c, show.c, guest/assign/assign.c, audit.c, intx.c.   To: vtd/dmar.c.
+ * From: vtd/context.c, show.c, guest/assign/audit.c, intx.c, guest/core/reserved.c.
+ * To: vtd/dmar.c.
  * Spec: VT-d "Device Scope Structure", "Reserved Memory Region Reporting Structure".
  */
 #include "vtd/unit.h"
-#include "arch/page.h"
 #include "pci/pci.h"
-#define LOG "vtd"
-#include "arch/log.h"
 
 static uint8_t secondary_bus(bdf_t bridge)
 {
@@ -63,38 +61,17 @@ static bool rmrr_covers(const struct dmar_rmrr *r, bdf_t bdf)
     return r->segment == 0 && scopes_cover(r->scopes, bdf);
 }
 
-bool vtd_has_rmrr(bdf_t bdf)
+bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
 {
-    for (unsigned i = 0; i < vtd.dmar.rmrr_count; i++)
-        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
-            return true;
+    for (unsigned i = 0; i < vtd.dmar.rmrr_count; i++) {
+        const struct dmar_rmrr *r = &vtd.dmar.rmrrs[i];
+        if (!rmrr_covers(r, bdf) || n--)
+            continue;
+        *base = r->base;
+        *size = ALIGN_UP(r->limit.v - r->base.v + 1, PAGE_SIZE);
+        return true;
+    }
     return false;
-}
-
-static int rmrr_map(struct vtd_domain *d, const struct dmar_rmrr *r)
-{
-    uint64_t size = ALIGN_UP(r->limit.v - r->base.v + 1, PAGE_SIZE);
-    hpa_t first, last;
-    unsigned perm;
-    /* Two functions of a VM may share a region. */
-    if (vtd_translate(d, gpa(r->base.v), &first, &perm) && first.v == r->base.v &&
-        vtd_translate(d, gpa(r->limit.v), &last, &perm) && last.v == r->limit.v)
-        return 0;
-    if (page_is_ram(r->base, size))
-        return FAIL(EPERM, "RMRR 0x%lx-0x%lx lies in RAM that is not reserved", r->base.v,
-                    r->limit.v);
-    log_info("RMRR 0x%lx-0x%lx mapped into domain %u: the firmware shares it with that VM",
-             r->base.v, r->limit.v, d->id);
-    return vtd_map(d, gpa(r->base.v), r->base, size, VTD_READ | VTD_WRITE);
-}
-
-int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
-{
-    int err = 0;
-    for (unsigned i = 0; i < vtd.dmar.rmrr_count && !err; i++)
-        if (rmrr_covers(&vtd.dmar.rmrrs[i], bdf))
-            err = rmrr_map(d, &vtd.dmar.rmrrs[i]);
-    return err;
 }
 
 bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id)

@@ -69,12 +69,9 @@ void vtd_visit(const struct vtd_domain *d,
 /* What DMAR tells of a function: scope.c. VT-d "Device Scope Structure". */
 
 bool vtd_covers(bdf_t bdf); /* a usable unit has the function in its scope */
-/* The firmware reserves memory for the function (RMRR): refused unless rmrr=map. */
-bool vtd_has_rmrr(bdf_t bdf);
-/* rmrr=map, before vtd_attach(): let the domain reach that memory, at its own address, until the
- * domain is destroyed. -EPERM: the region lies in RAM that the firmware did not reserve; or as
- * vtd_map(). */
-MUST_CHECK int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf);
+/* The n-th region that the firmware reserves for the function, in whole pages; false: no more.
+ * VT-d "Reserved Memory Region Reporting Structure". */
+bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size);
 /* Source-id of an I/O APIC by its enumeration id; false: in no scope. */
 bool vtd_ioapic_source(uint8_t ioapic_id, bdf_t *source_id);
 

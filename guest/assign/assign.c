@@ -15,6 +15,7 @@
 #include "guest/assign/dma.h"
 #include "guest/assign/faults.h"
 #include "guest/assign/vmsix.h"
+#include "guest/core/reserved.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #define LOG "assign"
@@ -49,11 +50,7 @@ static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
 static int domain_attach(struct assignment *a)
 {
     struct vtd_domain *domain = dma_domain(a);
-    bool map_rmrr = options.rmrr_map && domain == a->vm->domain;
-    int err = map_rmrr ? vtd_map_rmrr(domain, a->fn->bdf) : 0;
-    if (err)
-        return err;
-    err = vtd_attach(domain, a->requester);
+    int err = vtd_attach(domain, a->requester);
     if (err || a->requester == a->fn->bdf)
         return err;
     err = vtd_attach(domain, a->fn->bdf);
@@ -167,6 +164,9 @@ static int function_confine(struct assignment *a, enum pci_reset_kind *used)
         log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works",
                  a->vm->name, BDF_ARG(a->fn->bdf));
     err = dma_enable(a);
+    if (!err && options.rmrr_map && !reserved_complete(a->vm, a->fn))
+        err = FAIL(EPERM, "vm=%s pci=" BDF_FMT ": RMRRs are mapped at boot only", a->vm->name,
+                   BDF_ARG(a->fn->bdf));
     return err ? err : domain_attach(a);
 }
 

@@ -30,8 +30,11 @@ static const char *why_no_iommu(const struct pci_function *fn)
 
 static const char *why_rmrr(const struct pci_function *fn)
 {
-    return vtd_has_rmrr(fn->bdf) && !options.rmrr_map ? "the firmware reserves memory for it (RMRR)"
-                                                      : NULL;
+    hpa_t base;
+    uint64_t size;
+    return vtd_rmrr(fn->bdf, 0, &base, &size) && !options.rmrr_map
+               ? "the firmware reserves memory for it (RMRR)"
+               : NULL;
 }
 
 static const char *why_unplaced(const struct pci_function *fn)

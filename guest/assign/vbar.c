@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * BARs of an assigned function: what the guest writes into them, and what it then reaches.
- * Whole pages of a BAR are mapped in the EPT, uncached: no exit. An I/O BAR is opened in the I/O
- * bitmap where guest and host use the same ports: no exit. The rest is trapped and forwarded: a BAR
+ * Whole pages of a BAR are mapped in the EPT, uncached: no exit. The VM's devices reach them at the
+ * same address: some fetch programs from their own memory. An I/O BAR is opened in the I/O bitmap
+ * where guest and host use the same ports: no exit. The rest is trapped and forwarded: a BAR
  * smaller than a page, the pages of an MSI-X table, ports that the guest moved.
  * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (through write),
  * guest/assign/assign.c, guest/assign/reset.c, guest/life/check.c (vbar_holding).
@@ -16,6 +17,7 @@
 #include "guest/assign/vmsix.h"
 #include "guest/core/bus.h"
 #include "guest/core/memory.h"
+#include "guest/core/reserved.h"
 #define LOG "vbar"
 #include "arch/log.h"
 
@@ -84,7 +86,7 @@ static void forward_out(struct vcpu *v, void *owner, uint64_t offset, unsigned w
 static bool place_ok(const struct vbar *b)
 {
     uint64_t at = b->guest, end = at + b->host.size;
-    if (end < at)
+    if (end < at || (b->host.kind == PCI_BAR_MEM && reserved_overlaps(vm_of(b), at, end - at)))
         return false;
     if (b->host.kind == PCI_BAR_IO)
         return end <= 0x10000 && at >= 0x1000;
@@ -134,7 +136,7 @@ static bool map_direct(const struct vbar *b, uint64_t offset, uint64_t size)
 {
     unsigned perm = EPT_PERM_READ | (b->enabled ? 0 : EPT_PERM_WRITE); /* a ROM is only read */
     return size == 0 || vm_map(vm_of(b), gpa(b->guest + offset), hpa(b->host.base + offset), size,
-                               perm, EPT_UC, false) == 0;
+                               perm, EPT_UC, true) == 0;
 }
 
 /* Map the pages before and behind the MSI-X table directly, and trap the table's own pages. The
@@ -146,7 +148,7 @@ static bool map_now(const struct vbar *b)
     if (map_direct(b, 0, hole.offset) && map_direct(b, behind, b->host.size - behind) &&
         (!hole.size || vmsix_map(b->msix, vm_of(b), b->guest + hole.offset) == 0))
         return true;
-    vm_unmap(vm_of(b), gpa(b->guest), b->host.size, false);
+    vm_unmap(vm_of(b), gpa(b->guest), b->host.size, true);
     return false;
 }
 
@@ -187,7 +189,7 @@ static void unmap_memory(struct vbar *b)
     }
     if (hole.size)
         vm_bus_remove(&vm->mmio, b->mapped_at + hole.offset); /* what vmsix_map() added */
-    vm_unmap(vm, gpa(b->mapped_at), b->host.size, false);
+    vm_unmap(vm, gpa(b->mapped_at), b->host.size, true);
 }
 
 static void bar_unmap(struct vbar *b)
@@ -339,7 +341,7 @@ static int bar_place(struct vbar *b)
     b->guest =
         ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
                  b->host.size);
-    while (b->guest + b->host.size <= end && overlaps(b, false))
+    while (b->guest + b->host.size <= end && (overlaps(b, false) || !place_ok(b)))
         b->guest += MAX(b->host.size, PAGE_SIZE);
     return 0;
 }

@@ -62,7 +62,8 @@ struct vm_ram {
     hpa_t to;
     uint64_t size;
 };
-#define VM_RAM_COUNT 2
+#define VM_RAM_COUNT      2
+#define VM_RESERVED_COUNT 8
 
 /* How the first vCPU starts the kernel. */
 struct vm_start {
@@ -87,6 +88,9 @@ struct vm {
     /* guest/core/memory.c, guest/core/identity.c */
     struct vm_ram ram[VM_RAM_COUNT];
     uint64_t ram_size; /* of both */
+    /* guest/core/reserved.c: what the firmware reserves for its devices; `at` is the address of
+     * the host, too */
+    struct vm_ram reserved[VM_RESERVED_COUNT];
 
     /* guest/core/vm.c, guest/life/ */
     enum vm_state state;

@@ -17,6 +17,7 @@
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
 #include "guest/core/memory.h"
+#include "guest/core/reserved.h"
 #include "vmx/run/post.h"
 #define LOG "check"
 #include "arch/log.h"
@@ -47,7 +48,11 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
     (void)type;
     if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
         return true;
-    if (memory_holds(a->vm, to, size)) {
+    if (reserved_holds(a->vm, to, size)) {
+        if (at.v != to.v)
+            BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which the firmware reserves", a->vm->name,
+                   at.v, to.v);
+    } else if (memory_holds(a->vm, to, size)) {
         if (!page_is_guest(to) || !page_is_guest(hpa(to.v + size - PAGE_SIZE)))
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
                    at.v, to.v);
@@ -61,8 +66,9 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
     struct checker *a = ctx;
-    if (!memory_holds(a->vm, to, size))
-        BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its RAM", a->vm->name,
+    if (!memory_holds(a->vm, to, size) && !reserved_holds(a->vm, to, size) &&
+        (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)))
+        BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
                iova.v, size, to.v);
     uint64_t step;
     for (uint64_t offset = 0; offset < size; offset += step) {

@@ -11,6 +11,7 @@
 #include "guest/assign/audit.h"
 #include "guest/assign/dma.h"
 #include "guest/core/memory.h"
+#include "guest/core/reserved.h"
 #include "guest/life/check.h"
 #include "guest/life/config.h"
 #include "guest/life/life.h"
@@ -73,6 +74,7 @@ int vm_make(struct vm *vm)
     static int (*const steps[])(struct vm *) = {
         make_tables,   /* EPT, second stage, bitmaps: nothing passes */
         memory_create, /* RAM, visible to CPU and devices */
+        reserved_map,  /* what the firmware reserves for its devices, likewise */
         vm_load,       /* ACPI tables and kernel are in it */
         make_vcpus,
         /* Virtual devices; then the physical ones, which need the I/O APIC and the PCI bus. */

@@ -39,6 +39,7 @@ int vm_load(struct vm *vm)
         .low = MIN(vm->ram_size, VM_LOW_RAM_MAX),
         .high = vm->ram_size - MIN(vm->ram_size, VM_LOW_RAM_MAX),
         .rsdp = VACPI_BASE,
+        .reserved = vm->reserved,
     };
     if (!l.ram)
         return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);

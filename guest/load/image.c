@@ -88,5 +88,7 @@ size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX])
     out[n++] = (struct load_range){VM_APIC_BASE, PAGE_SIZE, MEMORY_RESERVED};
     if (l->high)
         out[n++] = (struct load_range){UINT64_C(1) << 32, l->high, MEMORY_USABLE};
+    for (size_t i = 0; l->reserved && i < VM_RESERVED_COUNT && l->reserved[i].size; i++)
+        out[n++] = (struct load_range){l->reserved[i].at, l->reserved[i].size, MEMORY_RESERVED};
     return n;
 }

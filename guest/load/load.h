@@ -40,9 +40,10 @@ struct load {
     const uint8_t *initrd; /* NULL: none */
     uint64_t initrd_size;
     const char *cmdline;
-    uint8_t *ram;       /* the guest's, zeroed; low part at 0, the rest at 4 GiB */
-    uint64_t low, high; /* bytes of each */
-    uint64_t rsdp;      /* guest-physical, of the VM's ACPI tables; 0: none */
+    uint8_t *ram;                  /* the guest's, zeroed; low part at 0, the rest at 4 GiB */
+    uint64_t low, high;            /* bytes of each */
+    uint64_t rsdp;                 /* guest-physical, of the VM's ACPI tables; 0: none */
+    const struct vm_ram *reserved; /* VM_RESERVED_COUNT regions of its devices; NULL: none */
 
     /* set by the loader */
     uint64_t image_start, image_end; /* guest-physical: all that the kernel occupies */
@@ -93,6 +94,7 @@ struct load_range {
     uint64_t base, size;
     uint32_t type; /* MEMORY_USABLE, MEMORY_RESERVED */
 };
-#define LOAD_RANGE_MAX 8
-/* The guest's memory map, in order. Returns how many. */
+#define LOAD_RANGE_MAX (7 + VM_RESERVED_COUNT)
+/* The guest's memory map: the PC's in order, then what is reserved for its devices. Returns how
+ * many. */
 size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX]);

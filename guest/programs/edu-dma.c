@@ -12,6 +12,15 @@
 
 static uint32_t source[BYTES / 4], target[BYTES / 4];
 
+/* bar=1: the device reads its own identification register by DMA, as a device does that fetches
+ * programs from its own memory. */
+static void read_own_register(const struct edu *e)
+{
+    check(edu_dma(e, (uint64_t)e->regs + EDU_ID, 4, false));
+    check(edu_dma(e, (uint64_t)target, 4, true));
+    print("dma from its own BAR at gpa=0x%lx: 0x%x", (uint64_t)e->regs, target[0]);
+}
+
 int main(void)
 {
     struct edu e = edu_open();
@@ -26,5 +35,7 @@ int main(void)
     for (unsigned i = 0; i < BYTES / 4; i++)
         check(target[i] == source[i]);
     print("the pattern came back");
+    if (option("bar", 0))
+        read_own_register(&e);
     return 0;
 }

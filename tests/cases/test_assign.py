@@ -40,6 +40,18 @@ CASES = [
     Case("rmrr", machine={"rmrr": "00:02.0@0x7000000-0x7000fff"},
          vms=[f"kernel=edu-mmio.elf,name=alpha,mem=8M,{EDU}"],
          expect=[r"vm=alpha pci=00:02\.0 refused: rmrr"]),
+    # A region in a hole of the machine's memory map. The VM's memory map has it, and the promises
+    # hold: what a device reaches, the CPU reaches.
+    Case("rmrr-mapped", machine={"rmrr": "00:02.0@0xfff0000-0xfff0fff"},
+         append="console=com1 rmrr=map",
+         vms=[f"kernel=edu-dma.elf,name=alpha,mem=8M,{EDU}"],
+         expect=[r"vm=alpha RMRR at 0xfff0000 size=0x1000 is mapped", r"the pattern came back"],
+         forbid=[r"breach"], exits={"alpha": 1}),
+    Case("rmrr-in-memory", machine={"rmrr": "00:02.0@0x7000000-0x7000fff"},
+         append="console=com1 rmrr=map",
+         vms=[f"kernel=edu-dma.elf,name=alpha,mem=8M,{EDU}", "kernel=hello.elf,name=beta,mem=8M"],
+         expect=[r"vm=alpha: RMRR at 0x7000000 size=0x1000 lies in RAM that is not reserved",
+                 r"vm=alpha is not started"], exits={"beta": 1}),
     Case("group", vms=["kernel=hello.elf,name=alpha,mem=8M,pci=00:01.1,unsafe=no-reset"],
          expect=[
              r"vm=alpha pci=00:01\.1 refused: group \(its group holds a part of the chipset\)"]),

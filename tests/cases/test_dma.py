@@ -124,6 +124,14 @@ def test_no_pass_through(boot):
               expect=[r"vtd: unit 0 has no pass-through", r"vm=dma-modes is not started"]))
 
 
+def test_own_bar(boot):
+    """A device reads its own BAR by DMA: the VM's domain has its devices' BARs, at the addresses
+    that the guest sees."""
+    boot(Case("dma-own-bar", vms=["kernel=edu-dma.elf,mem=8M,pci=00:02.0,cmdline=bar=1"],
+              expect=[r"edu-dma\| dma from its own BAR at gpa=0xd0000000: 0x10000ed"],
+              exits={"edu-dma": 1}))
+
+
 def test_identity(boot):
     """dma=identity: one VM has its RAM where it sees it, if Hamlet kept the memory; a second one
     is refused."""

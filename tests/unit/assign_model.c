@@ -200,11 +200,21 @@ bool vtd_active(void) { return true; }
 bool vtd_ir_active(void) { return true; }
 bool vtd_can_post(void) { return true; }
 bool vtd_covers(bdf_t bdf) { return bdf == m.fn.bdf; }
-bool vtd_has_rmrr(bdf_t bdf) { return bdf != m.fn.bdf; }
-int vtd_map_rmrr(struct vtd_domain *d, bdf_t bdf)
+bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
 {
-    (void)d, (void)bdf;
-    return 0;
+    *base = hpa(0x7000000);
+    *size = PAGE_SIZE;
+    return n == 0 && bdf != m.fn.bdf;
+}
+bool reserved_complete(const struct vm *vm, const struct pci_function *fn)
+{
+    (void)vm;
+    return fn->bdf == m.fn.bdf;
+}
+bool reserved_overlaps(const struct vm *vm, uint64_t at, uint64_t size)
+{
+    (void)vm;
+    return ranges_overlap(at, size, MODEL_RESERVED, PAGE_SIZE);
 }
 void vtd_prepare(bdf_t source_id) { (void)source_id; }
 int vtd_attach(struct vtd_domain *d, bdf_t source_id)
@@ -306,7 +316,7 @@ int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum
            bool dma)
 {
     (void)vm, (void)to, (void)perm;
-    assert(type == EPT_UC && !dma && m.map_count < ARRAY_COUNT(m.mapped));
+    assert(type == EPT_UC && dma && m.map_count < ARRAY_COUNT(m.mapped));
     assert(!model_maps_any(at.v, size));
     m.mapped[m.map_count][0] = at.v;
     m.mapped[m.map_count++][1] = size;

@@ -33,7 +33,8 @@ struct model {
     uint8_t bar_bytes[65536]; /* what mmio_map() of any BAR shows */
 };
 extern struct model m;
-#define MODEL_VECTORS 100
+#define MODEL_VECTORS  100
+#define MODEL_RESERVED 0xd4000000 /* a page that the firmware reserves for the device */
 
 /* Where the device has its capabilities, and those of their registers that a guest writes. */
 enum {

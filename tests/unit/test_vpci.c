@@ -71,7 +71,8 @@ TEST(bars_are_sized_and_moved)
 
 TEST(a_bar_is_not_placed_over_ram_apics_or_another)
 {
-    static const uint32_t bad[] = {0, 0x100000, 0xbff00000, 0xc0000000, 0xfec00000, 0xfee00000};
+    static const uint32_t bad[] = {0,          0x100000,   0xbff00000,    0xc0000000,
+                                   0xfec00000, 0xfee00000, MODEL_RESERVED};
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
         vpci_write(f, PCI_BAR(0), 4, bad[i]);
         assert_false(model_maps_any(bad[i], 0x100000));

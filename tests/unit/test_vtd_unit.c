@@ -118,23 +118,15 @@ TEST(test_takeover_from_scalable_mode)
 
 TEST(test_rmrr)
 {
+    hpa_t base;
+    uint64_t size;
     model_start(MODEL_CAP, MODEL_ECAP);
-    bdf_t usb = BDF(0, 0x1d, 0);
-    struct vtd_domain *d = domain_for(NIC);
-    assert_int_equal(vtd_map_rmrr(d, NIC), 0); /* has none */
-    assert_false(reaches(0, NIC, 0x90000000));
-    assert_int_equal(vtd_map_rmrr(d, usb), 0);
-    assert_int_equal(vtd_map_rmrr(d, usb), 0); /* a second function, the same region */
-    assert_int_equal(vtd_attach(d, usb), 0);
-    uint64_t to;
-    assert_true(model_dma(0, usb, 0x9000ffff, true, &to) && to == 0x9000ffff);
-    assert_false(reaches(0, usb, 0x90010000));
-    struct vtd_domain *full = vtd_domain_create();
-    assert_int_equal(vtd_map(full, gpa(0x90008000), hpa(RAM), 0x1000, RW), 0);
-    assert_int_equal(vtd_map_rmrr(full, usb), -EEXIST);
-    vtd.dmar.rmrrs[0].base = hpa(0x70000000); /* RAM */
-    vtd.dmar.rmrrs[0].limit = hpa(0x7000ffff);
-    assert_int_equal(vtd_map_rmrr(vtd_domain_create(), usb), -EPERM);
+    assert_false(vtd_rmrr(NIC, 0, &base, &size));
+    assert_true(vtd_rmrr(BDF(0, 0x1d, 0), 0, &base, &size));
+    assert_true(base.v == 0x90000000 && size == 0x10000);
+    assert_false(vtd_rmrr(BDF(0, 0x1d, 0), 1, &base, &size));
+    vtd.dmar.rmrrs[0].limit = hpa(0x90000800); /* the end of a region is any byte */
+    assert_true(vtd_rmrr(BDF(0, 0x1d, 0), 0, &base, &size) && size == 0x1000);
 }
 
 /* A unit of another segment blocks its devices, whose ids mean nothing to us, and
@@ -241,8 +233,6 @@ TEST(test_two_units)
     bdf_t ioapic;
     assert_true(vtd_ioapic_source(5, &ioapic) && ioapic == BDF(0xf0, 0x1f, 7));
     assert_false(vtd_ioapic_source(6, &ioapic));
-    assert_true(vtd_has_rmrr(BDF(0, 0x1d, 0)));
-    assert_false(vtd_has_rmrr(NIC));
 }
 
 /* One of two units cannot be driven: its devices are refused, the others are served. */

@@ -87,6 +87,7 @@ class LabMachine : public bx_ioapic_stub_c, public lab::Host, public lab::Bus
 
   private:
     bool is_ram(uint64_t hpa, size_t n) const;
+    bool peer_read(uint64_t hpa, Bit8u *to, size_t n);
     lab::PciFunction *owner(uint64_t address, unsigned size, unsigned &bar, unsigned &offset);
     void remap_io(Function &function);
     static void timer(void *self);
@@ -239,8 +240,23 @@ bool LabMachine::is_ram(uint64_t hpa, size_t n) const
 bool LabMachine::read(uint64_t hpa, void *to, size_t n)
 {
     if (!is_ram(hpa, n))
-        return false;
+        return peer_read(hpa, static_cast<Bit8u *>(to), n);
     DEV_MEM_READ_PHYSICAL_DMA(hpa, unsigned(n), static_cast<Bit8u *>(to));
+    return true;
+}
+
+/* Peer to peer: a request for a BAR, its sender's own or another's. Writes are not modelled. */
+bool LabMachine::peer_read(uint64_t hpa, Bit8u *to, size_t n)
+{
+    while (n) {
+        unsigned bar, offset, part = n < 4 ? 1 : 4;
+        lab::PciFunction *function = owner(hpa, part, bar, offset);
+        if (!function)
+            return false;
+        uint64_t value = function->register_access(bar, offset, part);
+        memcpy(to, &value, part);
+        hpa += part, to += part, n -= part;
+    }
     return true;
 }
 
