@@ -133,19 +133,22 @@ $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plug
 	$(Q)$(HOSTCXX) -std=c++17 -O0 -g1 -Wall -Wextra -Werror -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(LAB_MODELS) -o $@
 
-# Every interleaving of posting and scheduling, of the real code, to a first depth; tests/explore/posting.c.
-$O/unit/explore_posting: $(wildcard tests/explore/*.[ch]) $(HEADERS) $(addprefix vmx/,vcpu/posted.c vcpu/apicv.c run/post.c run/sched.c run/run.c) Makefile
-	$(say) UNIT tests/explore
+# Every interleaving of a few actors, of the real code that tests/explore/NAME.c includes, to a first depth.
+EXPLORE := $(filter-out explore,$(patsubst tests/explore/%.c,%,$(sort $(wildcard tests/explore/*.c))))
+explored = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/explore/$1.c)
+
+$O/unit/explore_%: tests/explore/%.c $(wildcard tests/explore/explore.[ch]) $(HEADERS) $$(call explored,$$*) Makefile
+	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16 -Wall -Wextra -Werror \
-		tests/explore/posting.c tests/explore/explore.c -o $@
+		$< tests/explore/explore.c -o $@
 
-explore: $O/unit/explore_posting # the same deeper, and with every rule broken on purpose; minutes
-	$(Q)$< deep
+explore: $(EXPLORE:%=$O/unit/explore_%) # the same deeper, and with every rule broken on purpose; minutes
+	$(Q)for e in $^; do $$e deep || exit 1; done
 	$(Q)/usr/bin/python3 tests/explore/mutants.py
 
-unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed $O/unit/explore_posting.passed # tests of everything pure, on this machine
-	@echo "unit: $(words $(UNIT) lab_models explore) programs passed"
+unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed $(EXPLORE:%=$O/unit/explore_%.passed) # tests of everything pure, on this machine
+	@echo "unit: $(words $(UNIT) lab_models $(EXPLORE)) programs passed"
 
 # The same sources through two compilers, a formatter, an analyser, and rules of our own. The analyser
 # knows neither that a linker script names the two ends of one table, nor what inline assembly writes.

@@ -9,16 +9,19 @@
  * Completion", "Spurious Interrupt".
  */
 #include "arch/apic.h"
+#include "arch/cpu.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
 #include "arch/trap.h"
+#include "arch/x86.h"
 #include "lib/atomic.h"
 #define LOG "trap"
 #include "arch/log.h"
 
 #define DEVICE_VECTORS (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
 
-/* The lock is for changes. irq_dispatch() takes no lock: `handler` is written after `ctx`. */
+/* The lock is for changes. irq_dispatch() takes no lock: `handler` is written after `ctx`, and who
+ * frees a vector waits for the CPUs that are in its handler. */
 static struct {
     irq_handler handler;
     void *ctx;
@@ -37,12 +40,15 @@ static bool is_only_a_wakeup(uint8_t vector)
 
 void irq_dispatch(uint8_t vector)
 {
+    struct cpu *cpu = this_cpu();
+    atomic_store(&cpu->in_vector, vector); /* announced before the look: irq_free() sees one */
     irq_handler handler = atomic_load(&irqs[vector].handler);
     if (handler)
         handler(irqs[vector].ctx);
     else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used &&
              atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
         log_error("interrupt at vector 0x%02x has no handler", vector);
+    atomic_store(&cpu->in_vector, 0);
     if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
         apic_eoi();
 }
@@ -88,4 +94,7 @@ void irq_free(uint8_t vector)
 {
     irqs[vector].was_used = true;
     atomic_store(&irqs[vector].handler, NULL);
+    for (unsigned i = 0; i < cpu_count(); i++)
+        while (cpu_get(i) != this_cpu() && atomic_load(&cpu_get(i)->in_vector) == vector)
+            cpu_relax();
 }

@@ -51,6 +51,8 @@ typedef void (*irq_handler)(void *ctx);
 void irq_register(uint8_t vector, irq_handler handler, void *ctx);
 /* Take a device vector for this handler, the same on every CPU. -ENOSPC: all are taken. */
 MUST_CHECK int irq_alloc(irq_handler handler, void *ctx);
+/* Afterwards no CPU runs the handler, or will: what `ctx` points to may go. Waits for one that
+ * runs on another CPU, so the caller holds no lock that this handler takes. */
 void irq_free(uint8_t vector);
 unsigned irq_count(void); /* device vectors that are taken */
 

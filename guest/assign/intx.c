@@ -166,9 +166,10 @@ static void line_join(struct intx *x, uint8_t gsi)
 /* The last function that leaves the line closes it. */
 static void line_leave(struct intx *x)
 {
-    spin_lock(&lock);
     struct intx_line *l = x->on;
     struct intx **at = &l->users;
+    int unused = -1;
+    spin_lock(&lock);
     while (*at && *at != x)
         at = &(*at)->next;
     if (*at)
@@ -176,10 +177,12 @@ static void line_leave(struct intx *x)
     if (!l->users) {
         ioapic_write_rte(l->io, l->gsi - l->io->gsi_base, RTE_MASKED);
         vtd_irte_free(l->irte, 1);
-        irq_free((uint8_t)l->vector);
+        unused = l->vector;
     }
     x->on = NULL;
     spin_unlock(&lock);
+    if (unused >= 0)
+        irq_free((uint8_t)unused); /* line_arrived() takes the lock */
 }
 
 void intx_init(struct assignment *a)

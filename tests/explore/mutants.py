@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prove that the explorer sees: break one rule of the descriptor or of the scheduler at a time, and
-have it found. `make explore`, or `tests/explore/mutants.py` from the root; a minute.
+"""Prove that the explorers see: break one rule of the descriptor, of the scheduler or of a vector's
+end at a time, and have it found. `make explore`, or `tests/explore/mutants.py` from the root; a
+minute.
 """
 import concurrent.futures
 import pathlib
@@ -14,6 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
          "-I. -mcx16").split()
 PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
+IRQ = "arch/irq.c"
+# Which explorer runs a broken file; every other one is tests/explore/posting.c's.
+EXPLORERS = {IRQ: "irq"}
 
 # Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only
 # trust that.
@@ -84,12 +88,28 @@ MUTANTS = [
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
      [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
+    ("a vector is freed without a wait for its handler",
+     [(IRQ, "while (cpu_get(i) != this_cpu() &&", "while (0 &&")]),
+    ("a CPU looks at the handler before it announces the vector",
+     [(IRQ, "    atomic_store(&cpu->in_vector, vector);", "    "),
+      (IRQ, "    if (handler)\n",
+       "    atomic_store(&cpu->in_vector, vector);\n    if (handler)\n")]),
+    ("the vector is called free before its handler has ended",
+     [(IRQ, "    if (handler)\n", "    atomic_store(&cpu->in_vector, 0);\n    if (handler)\n")]),
+    ("the wait comes before the handler is taken out",
+     [(IRQ, "    atomic_store(&irqs[vector].handler, NULL);\n    for", "    for"),
+      (IRQ, "            cpu_relax();\n",
+       "            cpu_relax();\n    atomic_store(&irqs[vector].handler, NULL);\n")]),
+    ("a handler is installed before its context",
+     [(IRQ, "        irqs[v].ctx = ctx;\n        atomic_store(&irqs[v].handler, handler);\n",
+       "        atomic_store(&irqs[v].handler, handler);\n        atomic_store(&irqs[v].ctx, ctx);"
+       "\n")]),
 ]
 
 
-def compiled(tree):
-    program = tree / "posting"
-    subprocess.run(["gcc", *FLAGS, "tests/explore/posting.c", "tests/explore/explore.c", "-o",
+def compiled(tree, name):
+    program = tree / name
+    subprocess.run(["gcc", *FLAGS, f"tests/explore/{name}.c", "tests/explore/explore.c", "-o",
                     program], cwd=tree, check=True)
     return program
 
@@ -107,7 +127,8 @@ def found(mutant):
                 sys.exit(f"mutants: {mutant[0]!r}: {name} has not exactly one {old!r}")
             path.write_text(text.replace(old, new))
         try:
-            run = subprocess.run([compiled(tree), "quick"], capture_output=True, text=True,
+            program = compiled(tree, EXPLORERS.get(mutant[1][0][0], "posting"))
+            run = subprocess.run([program, "quick"], capture_output=True, text=True,
                                  timeout=300)
         except subprocess.TimeoutExpired:
             return "it never ends"
