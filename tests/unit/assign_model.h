@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device and a VM in host memory, for everything in guest/ that stands between them: config space
- * as a plain array, EPT and I/O bitmap as lists, the remapping table as counters.
- * From: tests/unit/test_vpci.c, tests/fuzz/fuzz_vpci.c.
+ * Devices and VMs in host memory, for everything in guest/ that stands between them: config space
+ * as a plain array, EPT and I/O bitmap as lists, the remapping table as counters. What is done to a
+ * device, to its translation and to the EPT is kept in a list of events, so a test sees the order.
+ * From: tests/unit/test_vpci.c, test_assign.c, test_assign_order.c, tests/fuzz/fuzz_vpci.c.
  */
 #pragma once
 #include "guest/assign/assign.h"
@@ -11,19 +12,26 @@
 
 struct model {
     struct vm vm;
-    struct assignment a;
     struct pci_function fn;
-    uint8_t config[4096];   /* the device's own */
+    uint8_t config[4096]; /* the device's own */
+    struct vm other_vm;   /* model_other_vm() */
+    struct {
+        struct pci_function fn;
+        uint8_t config[4096];
+    } more[2]; /* model_more(): devices beside the first */
+    unsigned more_count;
+    char events[2048];      /* "master-off 00:04.0; reset 00:04.0; ", see model_note() */
     unsigned config_writes; /* that reached it */
     uint64_t mapped[64][2]; /* GPA ranges in the EPT: base, size */
     unsigned map_count;
     uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
-    bool no_reset;
-    unsigned resets;            /* of the device */
-    unsigned vectors_left;      /* of the host */
-    char last_line[256];        /* of the log */
-    void (*handler)(void *ctx); /* the last that irq_alloc() got */
+    bool no_reset, uncovered, no_remapping; /* no unit has it in its scope; IR is off */
+    int attaches_left;                      /* then vtd_attach() fails; negative: it never does */
+    unsigned resets;                        /* of the device */
+    unsigned vectors_left;                  /* of the host */
+    char last_line[256];                    /* of the log */
+    void (*handler)(void *ctx);             /* the last that irq_alloc() got */
     void *handler_ctx;
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
     uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
@@ -58,6 +66,13 @@ void model_init(enum plan plan, enum bar_mapping bar);
 void model_device(void);
 int model_assign(enum plan plan, enum bar_mapping bar);
 void model_end(void);
+/* A device like the first, at this place, with BARs of its own; not assigned. */
+struct pci_function *model_more(bdf_t bdf);
+/* A second VM, with a bus and an I/O APIC and no device. */
+struct vm *model_other_vm(void);
+void model_end_other_vm(void);
+/* Append to m.events; the same twice in a row counts once. */
+void model_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Does the EPT map all of [at, at + size)? Any byte of it? */
 bool model_maps(uint64_t at, uint64_t size);
 bool model_maps_any(uint64_t at, uint64_t size);

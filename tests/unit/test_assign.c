@@ -4,7 +4,8 @@
 // sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
 // sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
 // sources: guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
-// sources: guest/assign/reset.c
+// sources: guest/assign/reset.c pci/objection.c pci/requester.c pci/bar.c
+// sources: tests/unit/assign_machine.c
 /*
  * The life of an assignment: given, used, reset, in trouble, taken back; and its INTx.
  */

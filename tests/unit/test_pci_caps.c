@@ -223,6 +223,21 @@ TEST(msix_inside_its_bar)
     assert_int_equal(info.table_bar, 2);
 }
 
+/* Nor does the device make its table larger, or put it elsewhere, after the scan. */
+TEST(msix_layout_is_that_of_boot)
+{
+    struct pci_msix_info info;
+    msix_of(2, 0x2000, 0x3000);
+    struct pci_function *f = scanned();
+    model_set(m, 0x42, 2, 127);
+    model_set(m, 0x44, 4, 0x1000);
+    model_set(m, 0x48, 4, 0x1800);
+    assert_int_equal(pci_msix_info(f, &info), 0);
+    assert_int_equal(info.count, 2);
+    assert_int_equal(info.table_offset, 0x2000);
+    assert_int_equal(info.pba_offset, 0x3000);
+}
+
 TEST(msix_that_does_not_fit_is_refused)
 {
     static const struct {
@@ -278,6 +293,7 @@ int main(void)
         CASE(msi_stays_enabled_and_masked_while_it_changes),
         CASE(msi_layout_is_that_of_boot),
         CASE(msix_inside_its_bar),
+        CASE(msix_layout_is_that_of_boot),
         CASE(msix_that_does_not_fit_is_refused),
         CASE(msix_enable_and_mask),
     };

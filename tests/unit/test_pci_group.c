@@ -210,6 +210,50 @@ TEST(bars_that_would_give_too_much)
     assert_string_equal(verdict_for_bar(BIT(63), 4, BIT(63)), "a BAR ends beyond physical memory");
 }
 
+static const char *verdict_for_rom(uint64_t base, uint64_t others)
+{
+    model_start(true);
+    struct model_function *f = endpoint(BDF(0, 4, 0)), *other = endpoint(BDF(0, 5, 0));
+    model_bar(f, PCI_ROM, 0xffff0001, 0, base);
+    model_bar(f, PCI_BAR(0), 0xfff00000, 0, 0xfea00000);
+    model_bar(other, PCI_ROM, 0xffff0001, 0, others);
+    model_bar(other, PCI_BAR(1), 0xfff00000, 0, 0xfeb00000);
+    model_ram(0x100000, 0x7ff00000);
+    pci_scan();
+    assert_null(pci_not_assignable(pci_find(f->bdf))); /* the BARs are as they should be */
+    return pci_rom_objection(pci_find(f->bdf));
+}
+
+/* PCI "Expansion ROM Base Address Register": enabled where it is, it must not claim what is not
+ * its own. */
+TEST(roms_that_would_give_too_much)
+{
+    assert_null(verdict_for_rom(0xfe000000, 0xfe010000));
+    assert_string_equal(verdict_for_rom(0, 0xfe010000), "the firmware left it without an address");
+    assert_string_equal(verdict_for_rom(0xfe000000, 0xfe000000),
+                        "a ROM lies over another function's");
+    assert_string_equal(verdict_for_rom(0x100000, 0), "a BAR lies over RAM");
+    assert_string_equal(verdict_for_rom(0xfeb00000, 0), "a BAR lies over another function's");
+    assert_string_equal(verdict_for_rom(0xfea00000, 0), "two of its BARs overlap");
+    assert_string_equal(verdict_for_rom(0xfee00000, 0),
+                        "a BAR lies over the APICs or configuration space");
+}
+
+/* A function whose last reset failed holds what its owner left in it, whatever reset it has. */
+TEST(what_is_parked_has_no_reset)
+{
+    endpoint(BDF(0, 4, 0));
+    pci_scan();
+    struct pci_function *f = pci_find(BDF(0, 4, 0));
+    assert_null(pci_not_assignable(f));
+    f->parked = true;
+    struct pci_objection all[PCI_OBJECTION_MAX];
+    assert_int_equal(pci_objections(f, all), 1);
+    assert_string_equal(all[0].name, "no-reset");
+    assert_string_equal(all[0].why, "its last owner's reset failed: it is parked");
+    assert_false(all[0].final);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -224,6 +268,8 @@ int main(void)
         CASE(a_conventional_bridge_signs_with_its_own_id),
         CASE(the_chipset_is_not_for_guests),
         CASE(bars_that_would_give_too_much),
+        CASE(roms_that_would_give_too_much),
+        CASE(what_is_parked_has_no_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,9 @@ static void lose_state(struct model_function *f)
     model_set(f, PCI_COMMAND, 2, 0);
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
         model_set(f, PCI_BAR(i), 4, model_get(f, PCI_BAR(i), 4) & 0xf);
-    f->config[PCI_CACHE_LINE_SIZE] = f->config[PCI_INTERRUPT_LINE] = 0;
+    model_set(f, PCI_ROM, 4, 0);
+    f->config[PCI_CACHE_LINE_SIZE] = f->config[PCI_LATENCY_TIMER] = 0;
+    f->config[PCI_INTERRUPT_LINE] = 0;
     model_set(f, 0x100 + PCI_ACS_CONTROL, 2, 0);
     f->silent_us = silence_us;
 }
@@ -55,10 +57,12 @@ static struct model_function *endpoint(bdf_t bdf)
     struct model_function *f = model_add(bdf, 0x1234, 1, 0xff0000);
     model_bar(f, PCI_BAR(0), 0xfff00000, 0, 0xfea00000 + (BDF_FN(bdf) << 20));
     model_bar(f, PCI_BAR(2), 0xfffffffffff00000, 0xc, UINT64_C(0x1800000000) + (bdf << 20));
+    model_bar(f, PCI_ROM, 0xffff0001, 0, 0xfe000000 + (BDF_FN(bdf) << 16));
     model_set(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
     model_writable(f, PCI_CACHE_LINE_SIZE, 2, 0xffff);
     model_writable(f, PCI_INTERRUPT_LINE, 1, 0xff);
     f->config[PCI_CACHE_LINE_SIZE] = 16;
+    f->config[PCI_LATENCY_TIMER] = 32;
     f->config[PCI_INTERRUPT_LINE] = 11;
     f->on_write = on_write;
     return f;

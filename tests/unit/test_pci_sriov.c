@@ -200,6 +200,73 @@ TEST(vfs_that_never_come)
     assert_int_equal(pci_sriov_enable(pf, 2), 0);
 }
 
+static unsigned bars_when_enabled[2], vfs_when_enabled, resets;
+
+static void with_flr(void)
+{
+    model_set(m, 0x40 + PCIE_DEVICE_CAP, 4, PCIE_DEVICE_CAP_FLR);
+    model_writable(m, 0x40 + PCIE_DEVICE_CONTROL, 2, 0xffff);
+    model_writable(m, SRIOV + PCI_SRIOV_PAGE_SIZE, 4, UINT32_MAX);
+}
+
+/* A function level reset of the physical function takes its virtual ones away. */
+static void pf_forgets(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    uint16_t control = SRIOV + PCI_SRIOV_CONTROL;
+    if (reg == 0x40 + PCIE_DEVICE_CONTROL && (v & PCIE_DEVICE_FLR)) {
+        resets++;
+        model_set(f, 0x40 + PCIE_DEVICE_CONTROL, 2, 0);
+        model_set(f, PCI_BAR(0), 4, 4);
+        model_set(f, control, 2, 0);
+        model_set(f, SRIOV + PCI_SRIOV_NUM_VFS, 2, 0);
+        model_set(f, SRIOV + PCI_SRIOV_PAGE_SIZE, 4, 0);
+        for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+            model_set(f, SRIOV + PCI_SRIOV_BAR(i), 4,
+                      model_get(f, SRIOV + PCI_SRIOV_BAR(i), 4) & 0xf);
+    }
+    if (reg == control && (v & PCI_SRIOV_VF_ENABLE)) {
+        vfs_when_enabled = model_get(f, SRIOV + PCI_SRIOV_NUM_VFS, 2);
+        bars_when_enabled[0] = model_get(f, SRIOV + PCI_SRIOV_BAR(0), 4);
+        bars_when_enabled[1] = model_get(f, SRIOV + PCI_SRIOV_BAR(3), 4);
+    }
+}
+
+/* After a reset of their physical function the virtual functions are there again, with the number and
+ * the addresses that they had, set before they are enabled; and software waits for them. */
+TEST(virtual_functions_outlive_a_reset)
+{
+    enum pci_reset_kind used;
+    with_flr();
+    struct pci_function *pf = scanned();
+    assert_int_equal(pci_sriov_enable(pf, 4), 0);
+    struct model_function before = *m;
+    m->on_write = pf_forgets;
+    resets = vfs_when_enabled = 0;
+    uint64_t waited = model_delay_us();
+    assert_int_equal(pci_reset(pf, &used), 0);
+    assert_int_equal(resets, 1);
+    assert_int_equal(vfs_when_enabled, 4);
+    assert_int_equal(bars_when_enabled[0], model_get(&before, SRIOV + PCI_SRIOV_BAR(0), 4));
+    assert_int_equal(bars_when_enabled[1], model_get(&before, SRIOV + PCI_SRIOV_BAR(3), 4));
+    assert_memory_equal(before.config + SRIOV, m->config + SRIOV, 0x40);
+    assert_true(model_delay_us() - waited >= 200000); /* for the function, and for its VFs */
+}
+
+/* Without virtual functions nothing of SR-IOV is written, and nothing waited for. */
+TEST(a_reset_enables_no_virtual_functions)
+{
+    enum pci_reset_kind used;
+    with_flr();
+    struct pci_function *pf = scanned();
+    m->on_write = pf_forgets;
+    resets = vfs_when_enabled = 0;
+    assert_int_equal(pci_reset(pf, &used), 0);
+    assert_int_equal(resets, 1);
+    assert_int_equal(vfs_when_enabled, 0);
+    assert_int_equal(model_get(m, SRIOV + PCI_SRIOV_CONTROL, 2), 0);
+    assert_true(model_delay_us() < 200000);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -213,6 +280,8 @@ int main(void)
         CASE(hostile_ids),
         CASE(no_room),
         CASE(vfs_that_never_come),
+        CASE(virtual_functions_outlive_a_reset),
+        CASE(a_reset_enables_no_virtual_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine around the devices of tests/unit/assign_model.c: what guest/assign/ asks of arch/, of
+ * vtd/, of vmx/ and of the VM is answered, and what matters is noted as an event.
+ * From: tests/unit/assign_model.c.   To: nothing.
+ */
+#include "tests/unit/assign_model.h"
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/io.h"
+#include "arch/ioapic.h"
+#include "arch/log.h"
+#include "arch/options.h"
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/panic.h"
+#include "arch/trap.h"
+#include "arch/uart.h"
+#include "guest/pc/vlapic.h"
+#include "pci/pci_private.h"
+#include "vmx/caps.h"
+#include "vmx/run/post.h"
+
+struct options options = {.post = POST_HW, .ir = true, .vtd = true};
+enum log_level log_threshold = LOG_ERROR;
+static struct cpu cpu0;
+
+/* --- arch ------------------------------------------------------------------------------------- */
+
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+    va_list args;
+    (void)level, (void)subsystem;
+    va_start(args, fmt);
+    vsnprintf(m.last_line, sizeof(m.last_line), fmt, args);
+    va_end(args);
+}
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    (void)file, (void)line, (void)fmt;
+    abort();
+}
+void vpower_reset_write(struct vm *vm, uint8_t value)
+{
+    (void)vm;
+    model_note("reset-register %u", value);
+}
+void panic_hook_add(void (*hook)(void)) { (void)hook; }
+void *pages_alloc(size_t count, uint64_t align)
+{
+    void *p = aligned_alloc(align, count * PAGE_SIZE);
+    return memset(p, 0, count * PAGE_SIZE);
+}
+void pages_free(void *p, size_t count)
+{
+    (void)count;
+    free(p);
+}
+/* Only a BAR is ever mapped for Hamlet, or a part of one. */
+void *mmio_map(hpa_t base, uint64_t size)
+{
+    const struct pci_bar part = {PCI_BAR_MEM, false, false, base.v, size};
+    bool inside = false;
+    for (size_t n = 0; n < pci_count(); n++)
+        for (const struct pci_bar *b = pci_get(n)->bars; b < pci_get(n)->bars + PCI_BAR_COUNT; b++)
+            inside |= pci_bar_overlap(b, &part) && base.v >= b->base &&
+                      base.v + size <= b->base + b->size;
+    assert(inside);
+    return m.bar_bytes + (base.v & 0xfff);
+}
+int irq_alloc(irq_handler handler, void *ctx)
+{
+    if (m.vectors_left == 0)
+        return -ENOSPC;
+    m.vectors_left--;
+    m.handler = handler;
+    m.handler_ctx = ctx;
+    return 0x40;
+}
+void irq_free(uint8_t vector)
+{
+    (void)vector;
+    m.vectors_left++;
+}
+void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
+void page_free(void *page) { pages_free(page, 1); }
+const struct ioapic *ioapic_of_gsi(uint32_t gsi)
+{
+    static const struct ioapic io = {.version = 0x20, .pin_count = 24};
+    return gsi < 24 ? &io : NULL;
+}
+void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
+{
+    (void)io;
+    assert(pin == 11);
+    m.rte = rte;
+}
+struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
+bool page_is_ram(hpa_t base, uint64_t size)
+{
+    (void)size;
+    return base.v < SIZE_2M;
+}
+uint16_t uart_port(void) { return 0x3f8; }
+uint8_t in8(uint16_t port) { return (uint8_t)port; }
+uint16_t in16(uint16_t port) { return port; }
+uint32_t in32(uint16_t port) { return port; }
+void out8(uint16_t port, uint8_t v) { (void)port, (void)v; }
+void out16(uint16_t port, uint16_t v) { (void)port, (void)v; }
+void out32(uint16_t port, uint32_t v) { (void)port, (void)v; }
+
+static bool is_model(const void *p)
+{
+    return (const uint8_t *)p >= m.bar_bytes &&
+           (const uint8_t *)p < m.bar_bytes + sizeof(m.bar_bytes);
+}
+#define MMIO(width)                                                                                \
+    uint##width##_t mmio_read##width(const void *p)                                                \
+    {                                                                                              \
+        uint##width##_t v = 0;                                                                     \
+        if (is_model(p))                                                                           \
+            memcpy(&v, p, sizeof(v));                                                              \
+        return v;                                                                                  \
+    }                                                                                              \
+    void mmio_write##width(void *p, uint##width##_t v)                                             \
+    {                                                                                              \
+        m.table_writes++;                                                                          \
+        if (is_model(p))                                                                           \
+            memcpy(p, &v, sizeof(v));                                                              \
+    }
+MMIO(8)
+MMIO(16)
+MMIO(32)
+MMIO(64)
+
+/* --- vtd, vmx, vm ----------------------------------------------------------------------------- */
+
+bool vtd_active(void) { return true; }
+bool vtd_ir_active(void) { return !m.no_remapping; }
+bool vtd_can_post(void) { return true; }
+bool vtd_covers(bdf_t bdf) { return !m.uncovered && pci_find(bdf); }
+bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
+{
+    *base = hpa(0x7000000);
+    *size = PAGE_SIZE;
+    return n == 0 && !pci_find(bdf);
+}
+bool reserved_complete(const struct vm *vm, const struct pci_function *fn)
+{
+    (void)vm;
+    return pci_find(fn->bdf) != NULL;
+}
+bool reserved_overlaps(const struct vm *vm, uint64_t at, uint64_t size)
+{
+    (void)vm;
+    return ranges_overlap(at, size, MODEL_RESERVED, PAGE_SIZE);
+}
+void vtd_prepare(bdf_t source_id) { (void)source_id; }
+/* A source-id is attached and detached while its function has an owner. */
+static void note_source(const char *what, bdf_t source_id)
+{
+    const struct pci_function *fn = pci_find(source_id);
+    assert(!fn || fn->owner || pci_is_bridge(fn));
+    model_note("%s " BDF_FMT, what, BDF_ARG(source_id));
+}
+int vtd_attach(struct vtd_domain *d, bdf_t source_id)
+{
+    (void)d;
+    if (m.attaches_left-- == 0)
+        return -ENOMEM;
+    note_source("attach", source_id);
+    return 0;
+}
+void vtd_detach(bdf_t source_id) { note_source("detach", source_id); }
+unsigned vtd_domain_id(const struct vtd_domain *d)
+{
+    (void)d;
+    return 1;
+}
+int vtd_irte_alloc(bdf_t source_id, unsigned count)
+{
+    model_note("irte " BDF_FMT, BDF_ARG(source_id));
+    m.irte_next += count;
+    return (int)(m.irte_next - count);
+}
+void vtd_irte_free(unsigned index, unsigned count)
+{
+    (void)index;
+    model_note("irte-free");
+    m.irte_free += count;
+}
+void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
+{
+    (void)index, (void)apic_id, (void)vector, (void)level;
+}
+void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
+{
+    (void)index, (void)pid, (void)vector, (void)urgent;
+}
+bool vtd_ioapic_source(uint8_t id, bdf_t *source_id)
+{
+    *source_id = 0xff00;
+    return id == 0;
+}
+uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_low)
+{
+    (void)index, (void)active_low;
+    return vector | (level ? BIT(15) : 0);
+}
+void vtd_irte_block(unsigned index) { (void)index; }
+uint64_t vtd_msi_address(unsigned index, bool subhandle)
+{
+    return 0xfee00010 | index << 5 | (subhandle ? 8 : 0);
+}
+void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
+void vtd_fault_poll(void) {}
+bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
+{
+    out->base = hpa(0xbed00000); /* where no firmware would have put it */
+    return n == 0;
+}
+struct vtd_domain *vtd_domain_create_untranslated(void) { return NULL; }
+void vtd_domain_destroy(struct vtd_domain *d) { (void)d; }
+bool identity_has(const struct vm *vm)
+{
+    (void)vm;
+    return false;
+}
+void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
+{
+    (void)vm, (void)at, (void)size;
+    return NULL;
+}
+uint64_t time_tsc_khz(void) { return 1000000000; } /* a second of it never passes */
+const char *vtd_reason_name(uint8_t reason)
+{
+    (void)reason;
+    return "";
+}
+const struct pi_desc *vcpu_descriptor(const struct vcpu *v)
+{
+    (void)v;
+    return NULL;
+}
+struct vmx_caps vmx_caps = {.apicv = true, .posting = true};
+void vcpu_post_by_exit(struct vcpu *v, uint8_t vector) { vcpu_post(v, vector); }
+void vcpu_post(struct vcpu *v, uint8_t vector)
+{
+    (void)v;
+    m.posted++;
+    m.last_vector = vector;
+}
+void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on) { (void)v, (void)vector, (void)on; }
+uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
+{
+    (void)vm;
+    return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
+}
+size_t vm_count(void) { return 2; }
+struct vm *vm_get(size_t n) { return n ? &m.other_vm : &m.vm; }
+int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type,
+           bool dma)
+{
+    (void)vm, (void)to, (void)perm;
+    assert(type == EPT_UC && dma && m.map_count < ARRAY_COUNT(m.mapped));
+    assert(!model_maps_any(at.v, size));
+    model_note("map");
+    m.mapped[m.map_count][0] = at.v;
+    m.mapped[m.map_count++][1] = size;
+    return 0;
+}
+void vm_unmap(struct vm *vm, gpa_t at, uint64_t size, bool dma)
+{
+    unsigned kept = 0;
+    (void)vm, (void)dma;
+    model_note("unmap");
+    for (unsigned i = 0; i < m.map_count; i++) {
+        bool inside = m.mapped[i][0] >= at.v && m.mapped[i][0] + m.mapped[i][1] <= at.v + size;
+        if (!inside)
+            memcpy(m.mapped[kept++], m.mapped[i], sizeof(m.mapped[i]));
+    }
+    m.map_count = kept;
+}
+int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass)
+{
+    (void)b;
+    memset(m.port_passes + first, pass, count);
+    return 0;
+}
+bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port)
+{
+    (void)b;
+    return m.port_passes[port];
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+// sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
+// sources: guest/assign/vpci_caps.c guest/assign/vbar.c guest/assign/vmsi.c guest/assign/vmsix.c
+// sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
+// sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
+// sources: guest/core/bus.c guest/assign/intx.c guest/pc/vioapic.c pci/caps.c pci/msi.c
+// sources: guest/assign/reset.c pci/objection.c pci/requester.c pci/bar.c
+// sources: tests/unit/assign_machine.c
+/*
+ * The order of steps in which a function is given, reset and taken back, as the events of the model
+ * tell it: with an id of a bridge beside its own, with a second device, with a second VM.
+ */
+#include "arch/options.h"
+#include "tests/unit/vpci_fixture.h"
+
+#define ORDER(...) assert_string_equal(m.events, __VA_ARGS__)
+
+static struct vpci_function *g; /* of the second device */
+
+/* The function is 01:02.0, behind the conventional bridge 00:1e.0, and the firmware left it
+ * with bus master on. */
+static void behind_a_bridge(void)
+{
+    again();
+    struct pci_function *bridge = model_more(BDF(0, 0x1e, 0));
+    bridge->header_type = PCI_HEADER_BRIDGE;
+    bridge->cap_pcie = 0;
+    bridge->secondary_bus = bridge->subordinate_bus = 1;
+    m.fn.bdf = BDF(1, 2, 0);
+    m.fn.parent = bridge;
+    m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
+}
+
+static void assigned(void)
+{
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+}
+
+static struct device_config device_at(bdf_t bdf)
+{
+    return (struct device_config){.bdf = bdf, .plan = PLAN_POST_HW};
+}
+
+/* A second device in the same VM. */
+static void two_devices(void)
+{
+    struct device_config c = device_at(model_more(BDF(0, 5, 0))->bdf);
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    g = m.vm.pci->functions[2];
+    m.vm.state = VM_RUNNING;
+}
+
+static void from_now(void) { m.events[0] = '\0'; }
+
+/* Silent and clean, then under both ids confined to the memory of its VM, and only then shown. */
+TEST(given_in_order)
+{
+    behind_a_bridge();
+    assigned();
+    ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; "
+          "irte ff:00.0; map; ");
+}
+
+/* The EPT shows nothing, no interrupt arrives, nothing is in flight, the device has forgotten its
+ * owner; not before then the translation ends, of both ids. */
+TEST(taken_back_in_order)
+{
+    behind_a_bridge();
+    assigned();
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    from_now();
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    ORDER("master-off 01:02.0; irte-free; unmap; irte-free; drain 01:02.0; reset 01:02.0; "
+          "detach 00:1e.0; detach 01:02.0; ");
+    struct device_config c = device_at(m.fn.bdf);
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    ORDER("reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; irte ff:00.0; map; ");
+}
+
+/* What cannot be reset is silent all the same, and its translation ends last. */
+TEST(without_a_reset_it_is_silent)
+{
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    m.no_reset = true;
+    from_now();
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    ORDER("master-off 00:04.0; irte-free; unmap; irte-free; drain 00:04.0; detach 00:04.0; ");
+    struct device_config c = device_at(m.fn.bdf);
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    ORDER("master-off 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
+    m.no_reset = false;
+}
+
+/* If the second id finds no memory, the first is taken out again; nothing was shown. */
+TEST(half_attached_is_not_given)
+{
+    behind_a_bridge();
+    m.attaches_left = 1;
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), -ENOMEM);
+    ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; detach 00:1e.0; ");
+    assert_null(m.vm.assignments);
+    assert_null(m.vm.pci->functions[1]);
+    assert_null(m.fn.owner);
+    m.attaches_left = -1;
+}
+
+/* Where firmware reserves memory for the device, that is mapped before the device can miss it. */
+TEST(reserved_memory_comes_first)
+{
+    again();
+    options.rmrr_map = true;
+    assigned();
+    options.rmrr_map = false;
+    ORDER("master-off 00:04.0; reset 00:04.0; rmrr 00:04.0; attach 00:04.0; irte 00:04.0; irte "
+          "ff:00.0; map; ");
+}
+
+/* From one VM to another: the first one's translation has ended before the second's begins. */
+TEST(from_one_vm_to_another)
+{
+    struct device_config c = device_at(m.fn.bdf);
+    struct vm *other = model_other_vm();
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    assert_int_equal(assign_hot(other, &c), -ENODEV);
+    from_now();
+    assert_int_equal(assign_take_back(other, m.fn.bdf), -ENOENT);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_hot(other, &c), 0);
+    ORDER("master-off 00:04.0; irte-free; unmap; irte-free; drain 00:04.0; reset 00:04.0; "
+          "detach 00:04.0; reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
+    assert_ptr_equal(m.fn.owner, other);
+    assert_null(m.vm.pci->functions[1]);
+    model_end_other_vm();
+}
+
+/* All are hidden before the first is shown: so each finds its first place free, even if the guest
+ * has put another device there. */
+TEST(a_restart_hides_all_before_it_shows_one)
+{
+    two_devices();
+    uint32_t first = vpci_read(f, PCI_BAR(0), 4), second = vpci_read(g, PCI_BAR(0), 4);
+    vpci_write(f, PCI_COMMAND, 2, 0);
+    vpci_write(g, PCI_BAR(0), 4, first);
+    vpci_write(f, PCI_BAR(0), 4, second);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    vpci_write(g, PCI_COMMAND, 2, 7);
+    from_now();
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    ORDER("master-off 00:04.0; unmap; irte-free; reset 00:04.0; master-off 00:05.0; "
+          "irte-free; unmap; irte-free; reset 00:05.0; irte 00:04.0; irte ff:00.0; map; "
+          "irte 00:05.0; map; ");
+    assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_BAR(0), 4), first);
+    assert_int_equal(vpci_read(m.vm.pci->functions[2], PCI_BAR(0), 4), second);
+}
+
+/* While the VM runs, the reset of one device spares the other. Before it runs, and when all of it
+ * is reset, nothing has to be spared. */
+TEST(a_reset_spares_what_is_in_use)
+{
+    two_devices();
+    from_now();
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_non_null(strstr(m.events, "reset 00:04.0; sparing 00:05.0; "));
+    assert_null(strstr(m.events, "sparing 00:04.0"));
+    assert_false(m.fn.spared || m.more[0].fn.spared);
+    from_now();
+    assert_int_equal(assign_take_back(&m.vm, BDF(0, 5, 0)), 0);
+    assert_non_null(strstr(m.events, "reset 00:05.0; sparing 00:04.0; detach"));
+    assert_false(m.fn.spared || m.more[0].fn.spared);
+    m.vm.state = VM_NEW;
+    struct device_config c = device_at(BDF(0, 5, 0));
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_null(strstr(m.events, "sparing"));
+}
+
+/* A reset of the guest's own: nothing of the device is mapped or can interrupt when it happens. */
+TEST(a_guests_reset_in_order)
+{
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
+    table(0x10, 4, 0xfee01000);
+    table(0x18, 4, 0x55);
+    table(0x1c, 4, 0);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    from_now();
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    ORDER("unmap; irte-free; reset 00:04.0; master-off 00:04.0; ");
+}
+
+/* A panic silences what VMs own, and leaves the rest alone. */
+TEST(a_panic_silences_what_is_owned)
+{
+    struct pci_function *unowned = model_more(BDF(0, 6, 0));
+    pci_command(unowned->bdf, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_OFF);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    from_now();
+    assign_silence();
+    ORDER("master-off 00:04.0; ");
+    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    assert_false(pci_read16(unowned->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(given_in_order),
+        CASE(taken_back_in_order),
+        CASE(without_a_reset_it_is_silent),
+        CASE(half_attached_is_not_given),
+        CASE(reserved_memory_comes_first),
+        CASE(from_one_vm_to_another),
+        CASE(a_restart_hides_all_before_it_shows_one),
+        CASE(a_reset_spares_what_is_in_use),
+        CASE(a_guests_reset_in_order),
+        CASE(a_panic_silences_what_is_owned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
