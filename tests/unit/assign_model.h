@@ -37,8 +37,8 @@ struct model {
     uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
     unsigned posted;                                 /* interrupts, and the last vector */
     uint8_t last_vector;
-    unsigned table_writes;    /* to the device's MSI-X table */
-    uint8_t bar_bytes[65536]; /* what mmio_map() of any BAR shows */
+    unsigned table_writes;                                 /* to the device's MSI-X table */
+    uint8_t bar_bytes[65536] __attribute__((aligned(16))); /* what mmio_map() of any BAR shows */
 };
 extern struct model m;
 #define MODEL_VECTORS  100

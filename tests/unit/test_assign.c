@@ -11,6 +11,7 @@
  */
 #include "arch/options.h"
 #include "guest/assign/faults.h"
+#include "guest/pc/vioapic.h"
 #include "tests/unit/vpci_fixture.h"
 
 static void ioapic_write(uint32_t index, uint32_t value)
@@ -71,6 +72,46 @@ TEST(a_guests_reset_leaves_a_device_that_works)
     m.config[PCI_STATUS] |= PCI_STATUS_INTX;
     m.handler(m.handler_ctx);
     assert_int_equal(m.posted, 2);
+}
+
+static bool is_silenced(void) { return pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF; }
+
+/* Between the interrupt and the EOI the function stays silent, whatever the guest does to Interrupt
+ * Disable. */
+TEST(a_guest_cannot_unmask_a_line_that_is_served)
+{
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_true(is_silenced());
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
+    assert_true(is_silenced());
+    end_of_interrupt(0x33);
+    assert_false(is_silenced());
+}
+
+/* A reset ends the service of a line: it is low, and the next interrupt is seen, before any EOI,
+ * and although the guest had switched INTx off. */
+TEST(after_a_reset_the_line_is_low)
+{
+    bool asserted;
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
+    assert_true(asserted);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
+    assert_false(asserted);
+    assert_false(is_silenced());
+    m.handler(m.handler_ctx);
+    assert_true(is_silenced()); /* claimed, and so silenced again */
+    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
+    assert_true(asserted);
 }
 
 /* As a PC after its reset button: nothing that the guest had set is left, in its view or
@@ -138,6 +179,29 @@ TEST(storm_parks_the_device)
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
 }
 
+/* A function that no VM owns, left on by the firmware: one fault, and it masters the bus no more. A
+ * source-id that is no function's, or a bridge's, is left alone. */
+TEST(a_device_of_no_vm_is_stopped)
+{
+    struct pci_function *g = model_more(BDF(0, 6, 0)), *bridge = model_more(BDF(0, 7, 0));
+    struct vtd_fault fault = {.source_id = g->bdf, .reason = 2};
+    bridge->header_type = PCI_HEADER_BRIDGE;
+    assign_init();
+    pci_command(g->bdf, PCI_COMMAND_MASTER, 0);
+    pci_command(bridge->bdf, PCI_COMMAND_MASTER, 0);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    m.events[0] = '\0';
+    m.fault_handler(&fault);
+    fault.source_id = bridge->bdf;
+    m.fault_handler(&fault);
+    fault.source_id = BDF(3, 0, 0);
+    m.fault_handler(&fault);
+    fault.source_id = m.fn.bdf; /* this one has an owner: it counts there */
+    m.fault_handler(&fault);
+    assert_string_equal(m.events, "master-off 00:06.0; ");
+    assert_int_equal(m.vm.fault_count, 1);
+}
+
 TEST(hot_unassign_takes_everything_and_assign_gives_it_again)
 {
     const struct device_config c = m.vm.config.devices[0];
@@ -159,8 +223,10 @@ TEST(what_cannot_be_reset_is_parked)
 {
     struct device_config c = m.vm.config.devices[0];
     m.no_reset = true;
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(m.fn.parked);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     m.no_reset = false; /* it has one, say, but that failed */
     assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
     assert_non_null(strstr(m.last_line, "refused: no-reset"));
@@ -186,6 +252,50 @@ TEST(a_bar_is_not_given_over_a_unit_or_out_of_reach)
     assert_int_equal(assign_hot(&m.vm, &c), 0);
 }
 
+static void is_refused(const char *why)
+{
+    struct device_config c = m.vm.config.devices[0];
+    c.unsafe = UINT32_MAX;
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, why));
+    assert_null(m.fn.owner);
+}
+
+/* Each reason by itself, and none of them can be waived. */
+TEST(what_no_unit_confines_is_not_given)
+{
+    const struct device_config c = m.vm.config.devices[0];
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.uncovered = true;
+    is_refused("refused: no-iommu (no VT-d unit has it in its scope)");
+    m.uncovered = false;
+    m.no_remapping = true;
+    is_refused("refused: no-iommu (interrupt remapping is off, it could send any interrupt)");
+    m.no_remapping = false;
+    m.fn.bars[0].base = 0;
+    is_refused("refused: unplaced (the firmware left a BAR without an address)");
+    m.fn.bars[0].base = 0xfeb00000;
+    m.fn.bars[4].base = 0; /* ports, too */
+    is_refused("refused: unplaced (the firmware left a BAR without an address)");
+    m.fn.bars[4].base = 0xc040;
+    m.fn.class_code = PCI_SUB_HOST_BRIDGE << 8;
+    is_refused("refused: bridge (it is the host bridge)");
+    m.fn.class_code = 0;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+}
+
+/* Functions that cannot be told apart have one owner. */
+TEST(a_group_has_one_owner)
+{
+    struct vm *other = model_other_vm();
+    struct pci_function *g = model_more(BDF(0, 4, 1)); /* the same device, and no ACS */
+    struct device_config c = {.bdf = g->bdf, .plan = PLAN_POST_HW};
+    assert_int_equal(assign_hot(other, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: group (its group has another owner)"));
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    model_end_other_vm();
+}
+
 TEST(one_waiver_waives_one_objection)
 {
     struct device_config c = m.vm.config.devices[0];
@@ -206,12 +316,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(intx_is_silenced_until_the_guest_is_done),
         CASE(a_guests_reset_leaves_a_device_that_works),
+        CASE(a_guest_cannot_unmask_a_line_that_is_served),
+        CASE(after_a_reset_the_line_is_low),
         CASE(a_restarted_vm_finds_its_device_as_at_first),
         CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),
+        CASE(a_device_of_no_vm_is_stopped),
         CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
         CASE(what_cannot_be_reset_is_parked),
         CASE(a_bar_is_not_given_over_a_unit_or_out_of_reach),
+        CASE(what_no_unit_confines_is_not_given),
+        CASE(a_group_has_one_owner),
         CASE(one_waiver_waives_one_objection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,6 @@ void pages_free(void *first, size_t count)
     (void)count;
     free(first);
 }
-void msr_open_bitmap(struct bitmaps *bitmaps) { (void)bitmaps; }
 
 FIXTURE(create)
 {

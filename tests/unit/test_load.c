@@ -145,8 +145,12 @@ TEST(elf_that_lies)
     put64(64 + 24, 0x9ffff);
     refused("needs memory at 0x9ffff, size 0x40; 0x90000 to 0x100000 is reserved");
     put64(64 + 24, 0x200000);
-    put64(64 + 32, 0x41); /* more in the file than in memory */
+    put64(64 + 32, 0x41); /* more than the file has */
     refused("an ELF file with a segment beyond its end");
+    put64(64 + 32, 0x20);
+    put64(64 + 40, 0x1f); /* less in memory than in the file */
+    refused("an ELF file with a segment beyond its end");
+    put64(64 + 40, 0x40);
     put64(64 + 32, 0x20);
     put64(64 + 8, UINT64_MAX - 0x10);
     refused("an ELF file with a segment beyond its end");

@@ -231,8 +231,8 @@ static void pf_forgets(struct model_function *f, uint16_t reg, uint32_t v)
     }
 }
 
-/* After a reset of their physical function the virtual functions are there again, with the number and
- * the addresses that they had, set before they are enabled; and software waits for them. */
+/* After a reset of their physical function the virtual functions are there again, with the number
+ * and the addresses that they had, set before they are enabled; and software waits for them. */
 TEST(virtual_functions_outlive_a_reset)
 {
     enum pci_reset_kind used;

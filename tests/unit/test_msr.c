@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+// sources: vmx/exit/msr.c vmx/bitmaps.c vmx/vcpu/hottest.c
+/*
+ * Which MSRs a guest reaches without an exit: those that the CPU keeps for each guest in the VMCS,
+ * or that Hamlet switches. Everything else is answered here, and reaches no register of the host.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "arch/msr.h"
+#include "arch/page.h"
+#include "tests/unit/test.h"
+#include "vmx/caps.h"
+#include "vmx/exit/exit.h"
+#include "vmx/exit/msr.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vmcs.h"
+
+struct vmx_caps vmx_caps;
+static struct bitmaps *b;
+static struct vcpu v;
+static bool faulted;
+
+void *pages_alloc(size_t count, uint64_t align)
+{
+    return memset(aligned_alloc(align, count * PAGE_SIZE), 0, count * PAGE_SIZE);
+}
+void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
+void pages_free(void *first, size_t count)
+{
+    (void)count;
+    free(first);
+}
+enum exit_action inject_gp(struct vcpu *of)
+{
+    (void)of;
+    faulted = true;
+    return RESUME_SAME;
+}
+int vcpu_on_rdmsr(struct vcpu *of, uint32_t msr, uint64_t *value)
+{
+    (void)of, (void)msr, (void)value;
+    return -ENOENT;
+}
+int vcpu_on_wrmsr(struct vcpu *of, uint32_t msr, uint64_t value)
+{
+    (void)of, (void)msr, (void)value;
+    return -ENOENT;
+}
+
+static bool exits(uint32_t msr, bool write)
+{
+    const uint8_t *map = hpa_ptr(bitmaps_msrs(b, false));
+    map += (write ? 2048 : 0) + (msr >= 0xc0000000 ? 1024 : 0);
+    return map[msr % 0x2000 / 8] >> msr % 8 & 1;
+}
+
+/* Of all MSRs that have a bit, how many pass? */
+static unsigned passing(bool write)
+{
+    unsigned n = 0;
+    for (uint32_t msr = 0; msr < 0x2000; msr++)
+        n += !exits(msr, write) + !exits(0xc0000000 + msr, write);
+    return n;
+}
+
+static const uint32_t own[] = {
+    MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, MSR_IA32_PAT,
+    MSR_IA32_EFER,        MSR_IA32_FS_BASE,      MSR_IA32_GS_BASE,      MSR_IA32_KERNEL_GS_BASE,
+    MSR_IA32_STAR,        MSR_IA32_LSTAR,        MSR_IA32_CSTAR,        MSR_IA32_FMASK,
+    MSR_IA32_TSC_AUX,
+};
+
+/* The TSC is read without an exit, and written by no guest. */
+TEST(only_a_guests_own_pass)
+{
+    vmx_caps.rdtscp = true;
+    b = bitmaps_create();
+    msr_open_bitmap(b);
+    for (size_t i = 0; i < ARRAY_COUNT(own); i++)
+        assert_false(exits(own[i], false) || exits(own[i], true));
+    assert_false(exits(MSR_IA32_TSC, false));
+    assert_true(exits(MSR_IA32_TSC, true));
+    assert_int_equal(passing(true), ARRAY_COUNT(own));
+    assert_int_equal(passing(false), ARRAY_COUNT(own) + 1);
+    bitmaps_destroy(b);
+    vmx_caps.rdtscp = false;
+    b = bitmaps_create();
+    msr_open_bitmap(b);
+    assert_true(exits(MSR_IA32_TSC_AUX, false) && exits(MSR_IA32_TSC_AUX, true));
+    assert_int_equal(passing(true), ARRAY_COUNT(own) - 1);
+    bitmaps_destroy(b);
+}
+
+/* RDMSR or WRMSR that exits. True: no #GP. */
+static bool read(uint32_t msr, uint64_t *value)
+{
+    v.regs.gpr[RCX] = msr;
+    v.regs.gpr[RAX] = v.regs.gpr[RDX] = UINT64_MAX;
+    faulted = false;
+    (void)exit_rdmsr(&v);
+    *value = (v.regs.gpr[RAX] & UINT32_MAX) | v.regs.gpr[RDX] << 32;
+    return !faulted;
+}
+
+static bool write(uint32_t msr, uint64_t value)
+{
+    v.regs.gpr[RCX] = msr;
+    v.regs.gpr[RAX] = value & UINT32_MAX;
+    v.regs.gpr[RDX] = value >> 32;
+    faulted = false;
+    (void)exit_wrmsr(&v);
+    return !faulted;
+}
+
+/* A write has no effect, or is #GP. It reaches no register: this program would die of it. */
+TEST(what_exits_is_answered_here)
+{
+    uint64_t value;
+    assert_true(write(MSR_IA32_TSC, 1));
+    assert_true(write(MSR_IA32_MISC_ENABLE, 0));
+    assert_true(read(MSR_IA32_MISC_ENABLE, &value));
+    assert_int_equal(value, 0x1801);
+    assert_true(write(MSR_IA32_DEBUGCTL, 1));
+    assert_true(read(MSR_IA32_DEBUGCTL, &value));
+    assert_int_equal(value, 0);
+    assert_true(read(MSR_IA32_MTRRCAP, &value));
+    assert_int_equal(value, 0);
+    assert_false(write(MSR_IA32_MTRRCAP, 0));
+    assert_false(read(MSR_IA32_FEATURE_CONTROL, &value));
+    assert_false(write(MSR_IA32_FEATURE_CONTROL, 0));
+    assert_false(read(0x12345, &value)); /* in no list, and the virtual PC has none either */
+    assert_false(write(0x12345, 0));
+}
+
+TEST(the_default_type_is_remembered)
+{
+    uint64_t value;
+    static const uint64_t good[] = {0, 1, 4, 5, 6, 0x800, 0xc06}, bad[] = {2, 3, 7, 0x10, 0x1000};
+    for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
+        assert_true(write(MSR_IA32_MTRR_DEF_TYPE, good[i]));
+        assert_true(read(MSR_IA32_MTRR_DEF_TYPE, &value));
+        assert_int_equal(value, good[i]);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
+        assert_false(write(MSR_IA32_MTRR_DEF_TYPE, bad[i]));
+    assert_true(read(MSR_IA32_MTRR_DEF_TYPE, &value));
+    assert_int_equal(value, 0xc06);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_a_guests_own_pass),
+        cmocka_unit_test(what_exits_is_answered_here),
+        cmocka_unit_test(the_default_type_is_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
