@@ -197,13 +197,18 @@ static uint64_t xgetbv(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* No debug exception comes here, so B0 to B3 are as they were written. */
+static uint64_t dr6_value(void) { return UINT64_C(0xffff0ff0) | (mine & BITS(3, 0)); }
+
 static void check_registers(void)
 {
-    uint64_t d[4];
+    uint64_t d[4], dr6;
     check_vectors();
     check(!xcr0 || xgetbv() == xcr0);
     asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
                  : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]));
+    asm volatile("mov %%dr6, %0" : "=r"(dr6));
+    check(dr6 == dr6_value());
     check(d[0] == mine && d[1] == mine + 1 && d[2] == mine + 2 && d[3] == mine + 3);
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         check(!msr_is_there(msrs[i]) || rdmsr(msrs[i]) == msr_value());
@@ -218,6 +223,7 @@ static void registers_are_mine(void)
     fill_vectors();
     asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(mine),
                  "r"(mine + 1), "r"(mine + 2), "r"(mine + 3));
+    asm volatile("mov %0, %%dr6" ::"r"(dr6_value()));
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         if (msr_is_there(msrs[i]))
             wrmsr(msrs[i], msr_value());

@@ -22,10 +22,14 @@ CASES = [
     Case("cpu-state-by-software", append="console=com1 apicv=off",
          vms=["kernel=cpu-state.elf,mem=4M"], expect=[r"apicv=off", *STATE],
          exits={"cpu-state": 1}),
-    # Two virtual CPUs share one: neither sees the other's registers.
-    Case("cpu-state-two-vms", vms=TWO, exits={"alpha": 1, "beta": 1},
-         expect=[
-             r"(?s)(?=.*alpha\| registers: mine xcr0=0xe7)(?=.*beta\| registers: mine xcr0=0x3)"]),
+    # Three virtual CPUs share one: none sees the others' registers. Two of them use AVX and
+    # AVX-512, so what one leaves in the upper halves would be seen by the other.
+    Case("cpu-state-three-vms",
+         vms=[*TWO, "kernel=cpu-state.elf,name=gamma,mem=4M,cmdline=pattern=68"],
+         exits={"alpha": 1, "beta": 1, "gamma": 1},
+         expect=[r"(?s)(?=.*alpha\| registers: mine xcr0=0xe7)"
+                 r"(?=.*beta\| registers: mine xcr0=0x3)"
+                 r"(?=.*gamma\| registers: mine xcr0=0xe7)"]),
     Case("cpu-no-posting", machine={"model": "corei7_haswell_4770"}, vms=TWO,
          expect=[r"apicv=on posting=off"], exits={"alpha": 1, "beta": 1}),
     Case("cpu-no-apicv", machine={"model": "corei7_ivy_bridge_3770k"}, vms=TWO,

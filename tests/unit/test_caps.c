@@ -91,8 +91,8 @@ static void no_apicv(void)
                      PROC_CR8_LOAD | PROC_CR8_STORE);
 }
 
-/* SDM "VM-Execution Control Fields": posting needs virtual-interrupt delivery, that needs the shadow. So
- * a CPU that posts and lacks one of them gets a VM entry without any. */
+/* SDM "VM-Execution Control Fields": posting needs virtual-interrupt delivery, and that needs the
+ * shadow. So a CPU that posts and lacks one of them enters guests without any. */
 TEST(posting_needs_all_of_apicv)
 {
     static const uint32_t parts[] = {PROC2_APIC_ACCESSES, PROC2_X2APIC_MODE, PROC2_APIC_REGISTERS,
