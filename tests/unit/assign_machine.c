@@ -150,8 +150,8 @@ bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
 }
 bool reserved_complete(const struct vm *vm, const struct pci_function *fn)
 {
-    (void)vm;
-    return pci_find(fn->bdf) != NULL;
+    (void)vm, (void)fn;
+    return !m.reserved_missing;
 }
 bool reserved_overlaps(const struct vm *vm, uint64_t at, uint64_t size)
 {

@@ -27,6 +27,7 @@ struct model {
     uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
     bool no_reset, uncovered, no_remapping; /* no unit has it in its scope; IR is off */
+    bool reserved_missing;                  /* the VM has not what the firmware reserves */
     int attaches_left;                      /* then vtd_attach() fails; negative: it never does */
     unsigned resets;                        /* of the device */
     unsigned vectors_left;                  /* of the host */

@@ -109,15 +109,20 @@ TEST(half_attached_is_not_given)
     m.attaches_left = -1;
 }
 
-/* Where firmware reserves memory for the device, that is mapped before the device can miss it. */
+/* A device whose reserved memory the VM did not get at boot would miss it: it is not attached. */
 TEST(reserved_memory_comes_first)
 {
     again();
     options.rmrr_map = true;
-    assigned();
+    m.reserved_missing = true;
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), -EPERM);
+    ORDER("master-off 00:04.0; reset 00:04.0; ");
+    m.reserved_missing = false;
+    struct device_config c = device_at(m.fn.bdf);
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
     options.rmrr_map = false;
-    ORDER("master-off 00:04.0; reset 00:04.0; rmrr 00:04.0; attach 00:04.0; irte 00:04.0; irte "
-          "ff:00.0; map; ");
+    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
 }
 
 /* From one VM to another: the first one's translation has ended before the second's begins. */
