@@ -30,7 +30,8 @@ struct boot_info {
     size_t module_count;
     const void *rsdp; /* copy of the RSDP that GRUB found; NULL if none */
     size_t rsdp_size;
-    /* Symbols of this image as GRUB loaded them, for backtraces; NULL if none. */
+    /* Symbols of this image as GRUB loaded them, for backtraces; sizes 0: none. By UEFI GRUB loads
+     * them, and modules, into low memory, where even address 0 is a place: see page_clear_0(). */
     const void *symtab;
     size_t symtab_size;
     const char *strtab;

@@ -9,7 +9,6 @@
 #include "arch/acpi.h"
 #include "arch/apic.h"
 #include "arch/gdt.h"
-#include "arch/layout.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
@@ -62,7 +61,7 @@ void cpu_ap_main(struct cpu *cpu)
 
 /* One piece of memory holds the pages of the exception stacks, then the stack. A CPU that is not
  * online in time keeps its stacks: it may yet start to run on them. */
-static int cpu_start(uint32_t apic_id)
+static int cpu_start(uint32_t apic_id, hpa_t code)
 {
     struct cpu *cpu = &cpus[cpus_count];
     size_t size = IST_COUNT * PAGE_SIZE + CPU_STACK_SIZE;
@@ -71,22 +70,23 @@ static int cpu_start(uint32_t apic_id)
         return FAIL(ENOMEM, "no stack for apic_id=%u", apic_id);
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
-    apic_start_cpu(apic_id, hpa(AP_START_PAGE));
+    apic_start_cpu(apic_id, code);
     if (!wait_until(atomic_load(&cpu->online), START_TIMEOUT_US))
         return FAIL(ETIMEDOUT, "apic_id=%u does not start", apic_id);
     cpus_count++;
     return 0;
 }
 
-/* A STARTUP IPI names a page below 1 MiB. page_init() gives none of those pages away. */
-static bool place_start_code(void)
+/* A STARTUP IPI names a page below 1 MiB. page_alloc() gives none of those pages away. Address 0:
+ * there is none. */
+static hpa_t place_start_code(void)
 {
-    if (!page_is_ram(hpa(AP_START_PAGE), PAGE_SIZE)) {
-        log_error("no RAM at 0x%x for the start of other CPUs", AP_START_PAGE);
-        return false;
-    }
-    memcpy(hpa_ptr(hpa(AP_START_PAGE)), ap_start16, (size_t)(ap_start16_end - ap_start16));
-    return true;
+    hpa_t code = page_for_startup();
+    if (code.v == 0)
+        log_error("no free page below 640 KiB for the start of other CPUs");
+    else
+        memcpy(hpa_ptr(code), ap_start16, (size_t)(ap_start16_end - ap_start16));
+    return code;
 }
 
 unsigned cpu_start_all(unsigned limit, void (*entry)(void))
@@ -96,13 +96,14 @@ unsigned cpu_start_all(unsigned limit, void (*entry)(void))
     size_t count = madt ? MIN(acpi_madt_cpus(madt, ids, CPU_MAX), (size_t)CPU_MAX) : 0;
     cpus[0].apic_id = apic_id();
     ap_entry = entry;
-    if (count > 1 && limit != 1 && place_start_code()) {
+    hpa_t code = count > 1 && limit != 1 ? place_start_code() : hpa(0);
+    if (code.v != 0) {
         panic_know_others(cpu_count, apic_nmi_others);
         for (size_t i = 0; i < count && (limit == 0 || cpus_count < limit); i++)
-            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i]) == -ETIMEDOUT)
+            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i], code) == -ETIMEDOUT)
                 break; /* the late CPU may still read ap_cpu */
     }
-    log_info("online=%u madt=%lu", cpus_count, count);
+    log_info("online=%u madt=%lu start=0x%lx", cpus_count, count, code.v);
     return cpus_count;
 }
 

@@ -14,7 +14,8 @@
 #define LOG "page"
 #include "arch/log.h"
 
-#define FIRST_MIB (UINT64_C(1) << 20)
+#define FIRST_MIB   (UINT64_C(1) << 20)
+#define LOW_RAM_END UINT64_C(0xa0000) /* above it, up to 1 MiB: the display and the firmware */
 
 static struct pages {
     const struct boot_info *info;
@@ -73,7 +74,6 @@ static void free_remove(uint64_t base, uint64_t size)
 static bool used_span(const struct boot_info *info, size_t n, struct span *out)
 {
     const struct span fixed[] = {
-        {0, FIRST_MIB},
         {(uintptr_t)image_start, (uintptr_t)image_end - (uintptr_t)image_start},
         {info->info_base.v, info->info_size},
         {(uintptr_t)info->symtab, info->symtab_size},
@@ -107,7 +107,7 @@ static uint64_t place_maps(const struct boot_info *info, uint64_t size)
     for (size_t i = 0; i < info->range_count; i++) {
         const struct boot_range *r = &info->ranges[i];
         uint64_t end = MIN(r->base.v + r->size, UINT64_C(4) << 30);
-        uint64_t base = ALIGN_UP(r->base.v, PAGE_SIZE), next;
+        uint64_t base = ALIGN_UP(MAX(r->base.v, FIRST_MIB), PAGE_SIZE), next;
         for (; r->usable && base < end && end - base >= size; base = next) {
             next = pushed_up(info, base, size);
             if (next == base)
@@ -144,6 +144,7 @@ int page_init(const struct boot_info *info)
     struct span s;
     for (size_t n = 0; used_span(info, n, &s); n++)
         free_remove(s.base, s.size);
+    free_remove(0, FIRST_MIB);
     free_remove(base, 2 * map_size);
     log_info("ram_end=0x%lx free=%luM", pages.count * PAGE_SIZE,
              pages.free_count * PAGE_SIZE >> 20);
@@ -155,21 +156,61 @@ static bool spans_overlap(struct span a, struct span b)
     return a.size > 0 && b.size > 0 && ranges_overlap(a.base, a.size, b.base, b.size);
 }
 
-static bool is_one_usable_range(struct span s)
+/* True: one usable range holds it, and nothing of it is also called not usable. */
+static bool is_usable(struct span s)
 {
+    bool held = false;
     for (size_t i = 0; i < pages.info->range_count; i++) {
         const struct boot_range *r = &pages.info->ranges[i];
-        if (r->usable && s.base >= r->base.v && s.base + s.size <= r->base.v + r->size)
-            return true;
+        if (r->usable)
+            held |= s.base >= r->base.v && s.base + s.size <= r->base.v + r->size;
+        else if (spans_overlap(s, (struct span){r->base.v, r->size}))
+            return false;
     }
-    return false;
+    return held;
+}
+
+hpa_t page_for_startup(void)
+{
+    for (uint64_t at = PAGE_SIZE; at < LOW_RAM_END; at += PAGE_SIZE)
+        if (is_usable((struct span){at, PAGE_SIZE}) && pushed_up(pages.info, at, PAGE_SIZE) == at)
+            return hpa(at);
+    return hpa(0);
+}
+
+/* If [*at, *at + size) begins in page 0, copy it to pages above 1 MiB. */
+static int leave_page_0(const void **at, uint64_t size)
+{
+    if (size == 0 || (uintptr_t)*at >= PAGE_SIZE)
+        return 0;
+    void *to = pages_alloc(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+    if (!to)
+        return FAIL(ENOMEM, "no room for %lu bytes that lie in page 0", size);
+    log_info("0x%lx bytes move from page 0 to 0x%lx", size, ptr_hpa(to).v);
+    *at = memcpy(to, *at, size);
+    return 0;
+}
+
+int page_clear_0(struct boot_info *info)
+{
+    const void *names = info->strtab;
+    int err = leave_page_0(&info->symtab, info->symtab_size);
+    if (!err)
+        err = leave_page_0(&names, info->strtab_size);
+    info->strtab = names;
+    for (size_t i = 0; i < info->module_count && !err; i++) {
+        const void *data = info->modules[i].data;
+        err = leave_page_0(&data, info->modules[i].size);
+        info->modules[i].data = data;
+    }
+    return err;
 }
 
 int page_claim(hpa_t base, uint64_t size)
 {
     struct span s, wanted = {base.v, size};
     if (base.v < kept.span.base || base.v + size > kept.span.base + kept.span.size ||
-        !is_one_usable_range(wanted))
+        !is_usable(wanted))
         return -EINVAL;
     for (size_t n = 0; used_span(pages.info, n, &s); n++)
         if (spans_overlap(s, wanted) && (s.base != kept.span.base || s.size != kept.span.size))

@@ -14,6 +14,12 @@ void page_keep(hpa_t base, uint64_t size);
 /* Take over the usable ranges of `info`, without the first MiB, the image, the boot information and
  * the modules. -ENOMEM: no room for the bitmaps. */
 MUST_CHECK int page_init(const struct boot_info *info);
+/* Copy the modules and symbols that begin in page 0 to other pages: paging_init() unmaps page 0.
+ * By UEFI, GRUB uses all low memory, from address 0 on. -ENOMEM (logged). */
+MUST_CHECK int page_clear_0(struct boot_info *info);
+/* A page of RAM below 640 KiB, and not page 0, that holds nothing of the boot loader's: the page
+ * that a STARTUP IPI names. Address 0: there is none. */
+hpa_t page_for_startup(void);
 
 /* A page of zeros; NULL: none is free. */
 void *page_alloc(void);

@@ -18,7 +18,7 @@ const char *symbol_name(uint64_t address, char *out, size_t size)
 {
     const struct elf64_symbol *best = NULL, *symbols = boot ? boot->symtab : NULL;
     bool in_text = address >= (uintptr_t)image_start && address < (uintptr_t)text_end;
-    size_t count = symbols && in_text ? boot->symtab_size / sizeof(*symbols) : 0;
+    size_t count = boot && in_text ? boot->symtab_size / sizeof(*symbols) : 0;
     for (size_t i = 0; i < count; i++) {
         const struct elf64_symbol *s = &symbols[i];
         unsigned type = (unsigned)FIELD_GET(ELF_SYMBOL_TYPE, s->info);

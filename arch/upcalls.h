@@ -12,7 +12,7 @@ struct cpu;
 /* boot/header.asm: the end of the stack of the bootstrap processor. */
 extern uint8_t boot_stack_top[];
 
-/* boot/ap.asm: the code between these two is copied to AP_START_PAGE. */
+/* boot/ap.asm: the code between these two is copied to a page below 1 MiB. */
 extern const uint8_t ap_start16[];
 extern const uint8_t ap_start16_end[];
 /* boot/ap.asm: the CPU that is being started. That CPU reads it once, to find its stack. */

@@ -1,8 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; The first instructions of every other CPU. A STARTUP IPI makes that CPU execute, in real mode, the
-; copy of ap_start16 at AP_START_PAGE. The copy jumps into the image as soon as 32-bit addresses
-; work, so the low page need not be executable when paging is on.
+; copy of ap_start16 in a page below 1 MiB. The copy jumps into the image as soon as 32-bit
+; addresses work, so the low page need not be executable when paging is on.
 ; From: arch/cpu.c (ap_start16, ap_cpu).
 ; To: boot/header.asm (enter_long_mode), arch/cpu.c (cpu_ap_main).
 ; Spec: SDM "MP Initialization Example", "Switching to Protected Mode".

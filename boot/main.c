@@ -118,6 +118,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     symbol_init(&info);                                /* backtraces have names */
     identity_keep();                                   /* memory for a VM with dma=identity */
     need(page_init(&info), "memory");                  /* there is memory */
+    need(page_clear_0(&info), "memory");               /* page 0 holds nothing of ours */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
     time_init(acpi_pm_timer());                        /* waits have an end */

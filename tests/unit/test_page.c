@@ -144,6 +144,23 @@ TEST(kept_memory_is_given_once_and_clean)
     page_keep(hpa(0), 0);
 }
 
+/* By UEFI GRUB uses low memory, too. */
+TEST(startup_page_holds_nothing)
+{
+    assert_int_equal(page_for_startup().v, 0x1000);
+    info.info_base = hpa(0x1800); /* touches two pages */
+    info.info_size = 0x1000;
+    info.modules[0] = (struct boot_module){(void *)0x3fff, 1, ""};
+    info.strtab = (void *)0x4100;
+    info.ranges[1] = (struct boot_range){hpa(0x5f00), 0x10, false}; /* wins over "usable" */
+    assert_int_equal(page_for_startup().v, 0x6000);
+    info.ranges[2].size = 0x6fff; /* not all of that page */
+    assert_int_equal(page_for_startup().v, 0);
+    info.ranges[2].base = hpa(0x9f800); /* a page across the border of 640 KiB */
+    info.ranges[2].size = 0x1800;
+    assert_int_equal(page_for_startup().v, 0);
+}
+
 TEST(no_memory_at_all)
 {
     struct boot_info none = {.cmdline = ""};
@@ -158,6 +175,7 @@ int main(void)
         cmocka_unit_test_setup(aligns_and_refuses, start),
         cmocka_unit_test_setup(ram_and_guest_pages, start),
         cmocka_unit_test(kept_memory_is_given_once_and_clean),
+        cmocka_unit_test_setup(startup_page_holds_nothing, start),
         cmocka_unit_test_setup(no_memory_at_all, start),
         cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leaves the lock taken */
     };
