@@ -28,7 +28,7 @@ FOLDERS := lib boot arch pci vtd vmx guest monitor
 ROOMS   := $(foreach d,$(FOLDERS),$d $(filter-out guest/programs,$(patsubst %/,%,$(wildcard $d/*/))))
 SOURCES := $(foreach d,$(ROOMS),$(sort $(wildcard $d/*.c $d/*.asm)))
 HEADERS := $(foreach d,$(ROOMS),$(wildcard $d/*.h))
-TESTS   := $(sort $(wildcard tests/kernel/*.c))
+TESTS   := $(sort $(wildcard tests/kernel/*.c tests/kernel/*.asm))
 OBJECTS := $(SOURCES:%=$O/%.o)
 TEST_OBJECTS := $(TESTS:%=$O/%.o)
 
@@ -71,6 +71,7 @@ $O/guest/load/vacpi.c.o $O/unit/test_vacpi: $(DSDT).inc
 # symbol table for backtraces.
 $O/hamlet.sym: $(OBJECTS)
 $O/hamlet-test.sym: $(OBJECTS) $(TEST_OBJECTS)
+$O/hamlet-test.sym: LDFLAGS += -e test_entry
 $O/%.sym: linker.ld
 	$(say) LD $@
 	$(Q)$(LD) $(LDFLAGS) --gc-sections -T linker.ld $(filter %.o,$^) -o $@

@@ -26,6 +26,7 @@
 #define MSR_IA32_SYSENTER_ESP               0x175
 #define MSR_IA32_SYSENTER_EIP               0x176
 #define MSR_IA32_MCG_CAP                    0x179
+#define     MCG_CAP_COUNT                   BITS(7, 0) /* banks */
 #define MSR_IA32_MCG_STATUS                 0x17a
 #define MSR_IA32_MISC_ENABLE                0x1a0
 #define MSR_IA32_DEBUGCTL                   0x1d9
@@ -33,6 +34,10 @@
 #define MSR_IA32_MTRR_DEF_TYPE              0x2ff
 #define     MTRR_ENABLED                    BIT(11)
 #define     MTRR_WB                         6
+#define MSR_IA32_MC_STATUS(bank)            (0x401 + 4 * (bank)) /* ADDR and MISC follow */
+#define     MC_STATUS_VAL                   BIT(63)
+#define     MC_STATUS_MISCV                 BIT(59)
+#define     MC_STATUS_ADDRV                 BIT(58)
 #define MSR_IA32_VMX_BASIC                  0x480
 #define MSR_IA32_VMX_PINBASED_CTLS          0x481
 #define MSR_IA32_VMX_PROCBASED_CTLS         0x482

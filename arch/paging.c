@@ -86,7 +86,7 @@ void paging_load(void)
 {
     wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_NXE);
     write_cr3(ptr_hpa(root).v);
-    write_cr4(read_cr4() | CR4_PGE);
+    write_cr4(CR4_PAE | CR4_MCE | CR4_PGE);
     write_cr0(read_cr0() | CR0_WP | CR0_NE | CR0_MP);
 }
 

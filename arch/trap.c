@@ -3,9 +3,11 @@
  * Exceptions. One in Hamlet's own code is our mistake and ends in a panic, unless the exception
  * table lists the instruction as one that may fault.
  * From: arch/trap.asm.   To: arch/panic.c, arch/irq.c (vectors from 32 on).
- * Spec: SDM "Interrupt and Exception Handling", "Exception and Interrupt Reference".
+ * Spec: SDM "Interrupt and Exception Handling", "Exception and Interrupt Reference", "Machine-Check
+ * Architecture".
  */
 #include "arch/trap.h"
+#include "arch/msr.h"
 #include "arch/panic.h"
 #include "arch/x86.h"
 #include "lib/atomic.h"
@@ -60,6 +62,28 @@ static void print_frame(const struct trap_frame *f)
     log_error("cr0=%lx cr3=%lx cr4=%lx", read_cr0(), read_cr3(), read_cr4());
 }
 
+static uint64_t msr_if(bool there, uint32_t msr)
+{
+    uint64_t v = 0;
+    return there && rdmsr_safe(msr, &v) == 0 ? v : 0;
+}
+
+/* Which unit of the machine saw the error, and at which address. SDM "Error-Reporting Register
+ * Banks". */
+static void print_banks(void)
+{
+    unsigned count = (unsigned)FIELD_GET(MCG_CAP_COUNT, msr_if(true, MSR_IA32_MCG_CAP));
+    log_error("machine check: status=0x%lx banks=%u", msr_if(true, MSR_IA32_MCG_STATUS), count);
+    for (unsigned bank = 0; bank < count; bank++) {
+        uint32_t msr = MSR_IA32_MC_STATUS(bank);
+        uint64_t status = msr_if(true, msr);
+        if (status & MC_STATUS_VAL)
+            log_error("bank=%u status=0x%lx address=0x%lx misc=0x%lx", bank, status,
+                      msr_if(status & MC_STATUS_ADDRV, msr + 1),
+                      msr_if(status & MC_STATUS_MISCV, msr + 2));
+    }
+}
+
 static void exception_dispatch(struct trap_frame *f)
 {
     for (const struct extable_entry *e = extable_start; e < extable_end; e++)
@@ -69,6 +93,8 @@ static void exception_dispatch(struct trap_frame *f)
         }
     panic_begin(); /* this CPU may hold the console's lock */
     print_frame(f);
+    if (f->vector == VECTOR_MC)
+        print_banks();
     panic_from(f->rip, f->rbp, "exception %u in Hamlet's own code", f->vector);
 }
 

@@ -124,17 +124,17 @@ build_tables:
     ret
 
 ; Enter 64-bit code at EBP, from 32-bit protected mode without paging. Keeps ESI and EBX.
-; SDM "Initializing IA-32e Mode": PAE, CR3 and EFER.LME are set before CR0.PG.
+; SDM "Initializing IA-32e Mode": PAE, CR3 and EFER.LME are set before CR0.PG. What the firmware
+; left in CR4 and EFER goes: with CR4.LA57 the CPU would walk five levels of tables.
 global enter_long_mode:function
 enter_long_mode:
-    mov eax, cr4
-    or eax, CR4_PAE
+    mov eax, CR4_PAE
     mov cr4, eax
     mov eax, boot_pml4
     mov cr3, eax
     mov ecx, MSR_EFER
-    rdmsr
-    or eax, EFER_LME
+    mov eax, EFER_LME
+    xor edx, edx
     wrmsr
     lgdt [boot_gdt_pointer]             ; the other CPUs have loaded it already
     mov eax, cr0

@@ -204,6 +204,30 @@ KTEST(arch_other_cpus_take_interrupts)
     irq_free((uint8_t)vector);
 }
 
+static uint64_t cr4_of[CPU_MAX];
+static void note_cr4(void *ctx)
+{
+    (void)ctx;
+    atomic_store(&cr4_of[this_cpu()->index], read_cr4());
+}
+
+/* tests/kernel/entry.asm set bits that Hamlet has not asked for; after INIT there are none. */
+KTEST(arch_cr4_is_ours_on_every_cpu)
+{
+    const uint64_t always = CR4_PAE | CR4_MCE | CR4_PGE;
+    const uint64_t vmx = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_VMXE;
+    int vector = irq_alloc(note_cr4, NULL);
+    KEXPECT(vector > 0);
+    note_cr4(NULL);
+    for (unsigned i = 1; i < cpu_count(); i++)
+        apic_ipi(cpu_get(i)->apic_id, (uint8_t)vector);
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        KEXPECT(wait_until(atomic_load(&cr4_of[i]) != 0, 100000));
+        KEXPECT((cr4_of[i] & always) == always && !(cr4_of[i] & ~(always | vmx)));
+    }
+    irq_free((uint8_t)vector);
+}
+
 /* A page fault is reported with its address, its name and the call chain. */
 static void __attribute__((noinline)) touch_nothing(void) { asm volatile("movb $1, 0x123"); }
 
@@ -214,5 +238,8 @@ KTEST_FATAL(arch_panic_without_a_stack)
 {
     asm volatile("xor %%esp, %%esp; push %%rax" ::: "memory");
 }
+
+/* As exit_exception_nmi() does it: the report names the banks that saw an error. */
+KTEST_FATAL(arch_panic_machine_check) { asm volatile("int $18" ::: "memory"); }
 
 KTEST_FATAL(arch_panic_broken_invariant) { invariant(page_alloc() == NULL); }

@@ -136,6 +136,8 @@ static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, ui
     v->exit.qualification = vmread(EXIT_QUALIFICATION);
     const char *name = exit_reason_name(v->exit.reason), *rule = "";
     if (reason & EXIT_REASON_ENTRY_FAILURE) {
+        if (v->exit.reason == EXIT_ENTRY_MACHINE_CHECK) /* the host's, whatever the guest did */
+            asm volatile("int $18" ::: "memory");
         if (v->exit.reason == EXIT_ENTRY_GUEST_STATE)
             rule = entry_check_guest();
         log_error("%s, qualification=0x%lx%s%s", name, v->exit.qualification, *rule ? ": " : "",
