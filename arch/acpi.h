@@ -25,8 +25,8 @@ bool acpi_table_ok(const void *table, size_t available, size_t minimum);
 /* The sum of all bytes, modulo 256. */
 uint8_t acpi_sum(const void *bytes, size_t size);
 
-/* ACPI "Multiple APIC Description Table (MADT)": enabled CPUs, and I/O APICs. Both write at most
- * `max` and return how many there are. Pure. */
+/* ACPI "Multiple APIC Description Table (MADT)": enabled CPUs, each id once, and I/O APICs. Both
+ * write at most `max` and return how many there are. Pure. */
 struct madt_ioapic {
     uint8_t id;
     hpa_t base;

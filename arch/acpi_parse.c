@@ -41,24 +41,29 @@ static const void *madt_next(const struct acpi_header *madt, size_t *at, uint8_t
     return NULL;
 }
 
+/* Add `id`, unless it is among the first `max` already: some firmware lists a CPU in both forms. */
+static size_t cpu_add(uint32_t id, uint32_t *apic_ids, size_t count, size_t max)
+{
+    for (size_t i = 0; i < count && i < max; i++)
+        if (apic_ids[i] == id)
+            return count;
+    if (count < max)
+        apic_ids[count] = id;
+    return count + 1;
+}
+
 size_t acpi_madt_cpus(const struct acpi_header *madt, uint32_t *apic_ids, size_t max)
 {
     size_t count = 0, at = sizeof(struct acpi_madt);
     const struct madt_lapic *l;
     while ((l = madt_next(madt, &at, MADT_LAPIC, sizeof(*l))) != NULL)
-        if (l->flags & MADT_CPU_ENABLED) {
-            if (count < max)
-                apic_ids[count] = l->apic_id;
-            count++;
-        }
+        if ((l->flags & MADT_CPU_ENABLED) && l->apic_id != MADT_NO_LAPIC)
+            count = cpu_add(l->apic_id, apic_ids, count, max);
     const struct madt_x2apic *x;
     at = sizeof(struct acpi_madt);
     while ((x = madt_next(madt, &at, MADT_X2APIC, sizeof(*x))) != NULL)
-        if (x->flags & MADT_CPU_ENABLED) {
-            if (count < max)
-                apic_ids[count] = x->x2apic_id;
-            count++;
-        }
+        if ((x->flags & MADT_CPU_ENABLED) && x->x2apic_id != MADT_NO_X2APIC)
+            count = cpu_add(x->x2apic_id, apic_ids, count, max);
     return count;
 }
 

@@ -188,10 +188,12 @@ void apic_self_ipi(uint8_t vector)
         write_reg(APIC_SELF_IPI, vector);
 }
 
-void apic_nmi_others(void)
+/* A panic may come before apic_init() of this CPU: an MSR that is not there yet would fault. */
+void apic_nmi(uint32_t apic_id)
 {
-    write_icr(0, icr_command(APIC_DELIVERY_NMI, 0) |
-                     (uint32_t)FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_OTHERS));
+    bool ready = page || (rdmsr(MSR_IA32_APIC_BASE) & APIC_BASE_EXTD);
+    if (ready)
+        write_icr(apic_id, icr_command(APIC_DELIVERY_NMI, 0));
 }
 
 void apic_start_cpu(uint32_t apic_id, hpa_t start)

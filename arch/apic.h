@@ -89,6 +89,7 @@ enum apic_reg {
 
 /* SDM "Valid Interrupt Vectors": 0 to 15 are not. "Task and Processor Priorities": the class. */
 #define VECTOR_FIRST_LEGAL 16
+#define APIC_ID_MAX_XAPIC  0xfe /* 0xff means all CPUs */
 #define PRIORITY_CLASS     BITS(7, 4)
 
 /* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also
@@ -101,7 +102,7 @@ bool apic_in_service(uint8_t vector); /* its ISR bit */
 /* Fixed, edge, physical destination. SDM "Interrupt Command Register (ICR)". */
 void apic_ipi(uint32_t apic_id, uint8_t vector);
 void apic_self_ipi(uint8_t vector);
-void apic_nmi_others(void); /* an NMI to all CPUs but this one: see panic_know_others() */
+void apic_nmi(uint32_t apic_id); /* none, if this CPU's APIC is not in use yet */
 /* INIT, then two STARTUPs at page `start` (below 1 MiB), with the manual's pauses. */
 void apic_start_cpu(uint32_t apic_id, hpa_t start);
 /* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, or one-shot where

@@ -54,15 +54,19 @@ void cpu_ap_main(struct cpu *cpu)
     gdt_load(cpu, cpu->stack_top - CPU_STACK_SIZE); /* cpu_start(): they lie below the stack */
     idt_load();
     apic_init();
+    cpu->apic_id = apic_id(); /* a late CPU may have taken the place of the next one */
     atomic_store(&cpu->online, true);
     ap_entry();
     panic("cpu %u came back from its work", cpu->index);
 }
 
-/* One piece of memory holds the pages of the exception stacks, then the stack. A CPU that is not
- * online in time keeps its stacks: it may yet start to run on them. */
+/* One piece of memory holds the pages of the exception stacks, then the stack. -EAGAIN: that CPU
+ * does not start, but the next may. -ETIMEDOUT: it has taken its struct and stacks, and is silent:
+ * the place is lost, and so no other CPU is started. */
 static int cpu_start(uint32_t apic_id, hpa_t code)
 {
+    if (!apic_is_x2apic() && apic_id > APIC_ID_MAX_XAPIC)
+        return FAIL(EAGAIN, "apic_id=%u cannot be reached in xAPIC mode", apic_id);
     struct cpu *cpu = &cpus[cpus_count];
     size_t size = IST_COUNT * PAGE_SIZE + CPU_STACK_SIZE;
     uint8_t *stacks = pages_alloc(size / PAGE_SIZE, PAGE_SIZE);
@@ -71,8 +75,16 @@ static int cpu_start(uint32_t apic_id, hpa_t code)
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
     apic_start_cpu(apic_id, code);
-    if (!wait_until(atomic_load(&cpu->online), START_TIMEOUT_US))
-        return FAIL(ETIMEDOUT, "apic_id=%u does not start", apic_id);
+    if (!wait_until(atomic_load(&cpu->online), START_TIMEOUT_US)) {
+        /* boot/ap.asm takes the pointer by an exchange, too: only one of the two gets it. */
+        if (atomic_exchange(&ap_cpu, NULL) == NULL &&
+            !wait_until(atomic_load(&cpu->online), START_TIMEOUT_US))
+            return FAIL(ETIMEDOUT, "apic_id=%u has begun to start, and is silent", apic_id);
+        if (!atomic_load(&cpu->online)) {
+            pages_free(stacks, size / PAGE_SIZE);
+            return FAIL(EAGAIN, "apic_id=%u does not start", apic_id);
+        }
+    }
     cpus_count++;
     return 0;
 }
@@ -89,21 +101,26 @@ static hpa_t place_start_code(void)
     return code;
 }
 
+static void nmi_to(unsigned cpu) { apic_nmi(cpus[cpu].apic_id); }
+
 unsigned cpu_start_all(unsigned limit, void (*entry)(void))
 {
     static uint32_t ids[CPU_MAX];
     const struct acpi_header *madt = acpi_find("APIC");
-    size_t count = madt ? MIN(acpi_madt_cpus(madt, ids, CPU_MAX), (size_t)CPU_MAX) : 0;
+    size_t found = madt ? acpi_madt_cpus(madt, ids, CPU_MAX) : 0;
+    size_t count = MIN(found, (size_t)CPU_MAX);
+    if (found > count)
+        log_error("only %lu of %lu CPUs are used", count, found);
     cpus[0].apic_id = apic_id();
     ap_entry = entry;
     hpa_t code = count > 1 && limit != 1 ? place_start_code() : hpa(0);
     if (code.v != 0) {
-        panic_know_others(cpu_count, apic_nmi_others);
-        for (size_t i = 0; i < count && (limit == 0 || cpus_count < limit); i++)
+        panic_know_others(cpu_count, nmi_to);
+        for (size_t i = 0; i < count && cpus_count < CPU_MAX && cpus_count != limit; i++)
             if (ids[i] != cpus[0].apic_id && cpu_start(ids[i], code) == -ETIMEDOUT)
-                break; /* the late CPU may still read ap_cpu */
+                break;
     }
-    log_info("online=%u madt=%lu start=0x%lx", cpus_count, count, code.v);
+    log_info("online=%u madt=%lu start=0x%lx", cpus_count, found, code.v);
     return cpus_count;
 }
 

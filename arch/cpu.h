@@ -7,7 +7,7 @@
 #pragma once
 #include "lib/types.h"
 
-#define CPU_MAX        64
+#define CPU_MAX        256
 #define CPU_STACK_SIZE (4 * PAGE_SIZE)
 
 struct tss {

@@ -30,12 +30,21 @@ static uint32_t panic_owner; /* index + 1 of the first CPU that panicked; 0: non
 /* How to count and to stop the other CPUs; NULL: there are none. arch/cpu.c knows, which itself
  * uses this file. */
 static unsigned (*count_cpus)(void);
-static void (*nmi_others)(void);
+static void (*nmi_to)(unsigned cpu);
 
-void panic_know_others(unsigned (*count)(void), void (*send_nmi)(void))
+void panic_know_others(unsigned (*count)(void), void (*send_nmi)(unsigned cpu))
 {
     count_cpus = count;
-    nmi_others = send_nmi;
+    nmi_to = send_nmi;
+}
+
+/* One by one. A CPU that Hamlet has not started may sit in a loop of the firmware, without an IDT:
+ * an NMI to all others would shut it down there, which resets the machine. */
+static void stop_others(void)
+{
+    for (unsigned i = 0; count_cpus && i < count_cpus(); i++)
+        if (i != this_cpu()->index)
+            nmi_to(i);
 }
 
 /* Where each of the other CPUs was when the NMI arrived. */
@@ -116,8 +125,7 @@ void panic_begin(void)
     uint32_t owner = 0, me = this_cpu()->index + 1;
     if (atomic_replace(&panic_owner, &owner, me)) {
         console_ignore_lock();
-        if (nmi_others)
-            nmi_others();
+        stop_others();
     } else if (owner != me || ++depth > DEPTH_MAX) {
         stop(); /* another CPU prints the report, or this one panics in its own panic */
     }

@@ -25,8 +25,8 @@ void panic_begin(void);
  * its devices, then vmx/ dumps the VMCS. */
 void panic_hook_add(void (*hook)(void));
 
-/* Other CPUs are about to run. count(): their number, with this one; send_nmi(): to all others. */
-void panic_know_others(unsigned (*count)(void), void (*send_nmi)(void));
+/* Other CPUs are about to run. count(): how many do, with this one; send_nmi(): to one of them. */
+void panic_know_others(unsigned (*count)(void), void (*send_nmi)(unsigned cpu));
 /* Called by the handler of NMIs, and when an NMI caused a VM exit. If a CPU has panicked, note
  * where this one was, and stop it. */
 void panic_stop_if_on(uint64_t rip, uint64_t rbp);

@@ -42,7 +42,10 @@ ap_start32:                             ; protected mode, flat segments, no stac
 
 bits 64
 ap_start64:
-    mov rdi, [ap_cpu]                   ; cpu_start() changes it only after this CPU is online
+    xor edi, edi
+    xchg rdi, [ap_cpu]                  ; cpu_start() takes it back, so, from a CPU that is late
+    test rdi, rdi
+    jz .halt
     mov rsp, [rdi + CPU_STACK_TOP]
     xor ebp, ebp                        ; the end of every backtrace
     call cpu_ap_main                    ; does not return

@@ -52,6 +52,8 @@ struct madt_entry {
 };
 enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9 };
 #define MADT_CPU_ENABLED BIT(0)
+#define MADT_NO_LAPIC    0xff       /* ids of no CPU: all CPUs, or an entry that is not used */
+#define MADT_NO_X2APIC   UINT32_MAX
 
 struct madt_lapic {
     struct madt_entry entry;

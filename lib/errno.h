@@ -7,6 +7,7 @@
 
 #define ENOENT     2  /* there is no such thing */
 #define EIO        5  /* the hardware did not do as its manual says */
+#define EAGAIN     11 /* not this one; the next may do */
 #define ENOMEM     12 /* no page left */
 #define EFAULT     14 /* the guest has a page fault to handle first */
 #define EBUSY      16 /* another owner has it */

@@ -7,6 +7,7 @@ From: make test      To: arch/options.c, arch/acpi.c, vmx/caps.c, vtd/dmar.c
 """
 
 import re
+import struct
 
 import pytest
 from case import Case
@@ -45,6 +46,21 @@ def checksummed(table):
     table[9] = 0
     table[9] = -sum(table) & 0xff
     return bytes(table)
+
+
+def acpi(signature, body):
+    return checksummed(struct.pack("<4sI28x", signature, 36 + len(body)) + body)
+
+
+def test_madt_with_strange_cpus(boot, tmp_path):
+    """An id that does not answer costs itself only; that of all CPUs, and a second entry for one,
+    are no CPUs."""
+    lapics = b"".join(struct.pack("<BBBBI", 0, 8, uid, apic_id, 1)
+                      for uid, apic_id in enumerate([0, 77, 255, 0, 1, 1]))
+    io_apic = struct.pack("<BBBBII", 1, 12, 0, 0, 0xfec00000, 0)
+    (tmp_path / "madt").write_bytes(acpi(b"APIC", bytes(8) + lapics + io_apic))
+    boot(Case("madt", on="tcg", cpus=2, acpi=[tmp_path / "madt"],
+              expect=[r"cpu: apic_id=77 does not start", r"cpu: online=2 madt=3", END]))
 
 
 GOOD_DMAR = dmar.table({}, 1)

@@ -22,6 +22,25 @@ PANICS = [
 ]
 
 
+def test_before_the_apic(boot):
+    """Of a CPU whose APIC is not yet in x2APIC mode: the first line is that of the panic, not of a
+    fault in it."""
+    got = boot(Case("panic-before-the-apic", cpus=2, kernel=KERNEL,
+                    append="console=com1 ktest=arch_panic_before_the_apic",
+                    expect=[r"mode=x2apic", r"panic:", r"the first words", CHAIN],
+                    stop_at=r"^hamlet: panic cpu=0 rip=0x\w+ text="))
+    assert "exception" not in got.text
+
+
+def test_with_cpus_that_are_not_ours(boot):
+    """The third CPU waits in a loop of SeaBIOS without an IDT, where an NMI would reset the
+    machine."""
+    boot(Case("panic-two-of-three", on="tcg", cpus=3, kernel=KERNEL,
+              append="console=com1 cpus=2 ktest=arch_panic_broken_invariant",
+              expect=[r"cpu: online=2 madt=3", r"panic:", CHAIN],
+              stop_at=r"^hamlet: panic cpu=0 rip=0x\w+ text="))
+
+
 @pytest.mark.parametrize("name,says", PANICS, ids=[row[0] for row in PANICS])
 def test_panic(boot, name, says):
     boot(Case(f"panic-{name}", on="tcg", kernel=KERNEL, expect=says,

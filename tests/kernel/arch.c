@@ -10,6 +10,7 @@
 #include "arch/ioapic.h"
 #include "arch/ktest.h"
 #include "arch/layout.h"
+#include "arch/msr.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
@@ -237,6 +238,13 @@ KTEST_FATAL(arch_panic_page_fault) { touch_nothing(); }
 KTEST_FATAL(arch_panic_without_a_stack)
 {
     asm volatile("xor %%esp, %%esp; push %%rax" ::: "memory");
+}
+
+/* The firmware's APIC may not be in the mode in which Hamlet is about to use it. */
+KTEST_FATAL(arch_panic_before_the_apic)
+{
+    wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) & ~(APIC_BASE_EN | APIC_BASE_EXTD));
+    panic("the first words");
 }
 
 /* As exit_exception_nmi() does it: the report names the banks that saw an error. */

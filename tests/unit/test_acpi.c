@@ -69,6 +69,27 @@ TEST(madt)
     free(h);
 }
 
+/* Both forms for one CPU, the id of all CPUs in both forms, and a large machine. */
+TEST(madt_ids_that_are_no_cpu)
+{
+    static const uint8_t body[] = {
+        0, 0,  0xe0, 0xfe, 1,    0,   0,   0,                           /* the head */
+        0, 8,  0,    0,    1,    0,   0,   0,                           /* id 0 */
+        0, 8,  1,    0xff, 1,    0,   0,   0,                           /* id 0xff */
+        0, 8,  2,    4,    1,    0,   0,   0,                           /* id 4 */
+        0, 8,  2,    4,    1,    0,   0,   0,                           /* again */
+        9, 16, 0,    0,    4,    0,   0,   0,   1, 0, 0, 0, 2, 0, 0, 0, /* and again */
+        9, 16, 0,    0,    255,  255, 255, 255, 1, 0, 0, 0, 3, 0, 0, 0, /* all */
+        9, 16, 0,    0,    0xff, 0,   0,   0,   1, 0, 0, 0, 3, 0, 0, 0, /* id 255: a CPU */
+    };
+    struct acpi_header *h = make("APIC", body, sizeof(body));
+    uint32_t ids[4] = {0};
+    assert_int_equal(acpi_madt_cpus(h, ids, 4), 3);
+    assert_int_equal(ids[1], 4);
+    assert_int_equal(ids[2], 255);
+    free(h);
+}
+
 /* An entry of length 0 must not loop, one that runs over the end must not be read. */
 TEST(broken_madt)
 {
@@ -147,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_and_bad_tables),
         cmocka_unit_test(madt),
+        cmocka_unit_test(madt_ids_that_are_no_cpu),
         cmocka_unit_test(broken_madt),
         cmocka_unit_test(mcfg),
         cmocka_unit_test(soft_off),
