@@ -140,6 +140,12 @@ static const struct acpi_fadt *find_fadt(void)
     return h && h->length >= FADT_MINIMUM ? (const struct acpi_fadt *)h : NULL;
 }
 
+hpa_t acpi_hpet(void)
+{
+    const struct acpi_header *h = acpi_find("HPET");
+    return h ? acpi_hpet_base(h) : hpa(0);
+}
+
 uint16_t acpi_pm_timer(void)
 {
     const struct acpi_fadt *f = find_fadt();

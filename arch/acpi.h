@@ -43,11 +43,17 @@ struct mcfg_window {
 };
 size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max);
 
+/* IA-PC HPET "The ACPI 2.0 HPET Description Table (HPET)": its registers. 0: none that we can read.
+ * Pure. */
+hpa_t acpi_hpet_base(const struct acpi_header *hpet);
+
 /* SLP_TYPa and SLP_TYPb of S5, by a search for its name in the DSDT. False: not found. Pure. */
 bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b);
 
 /* End the run: state S5 by the FADT's PM1 control block, or reset. Both return if that fails. */
 void acpi_power_off(void);
 void acpi_reset(void);
+/* The HPET's registers; 0: there is none. */
+hpa_t acpi_hpet(void);
 /* The I/O port of the 24- or 32-bit ACPI timer (3.579545 MHz); 0: there is none. */
 uint16_t acpi_pm_timer(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contents of MADT, MCFG and of the package \_S5 in the DSDT. Pure: each function reads only
- * the bytes of its table, so host tests and fuzzers can run this file.
+ * The contents of MADT, MCFG, HPET and of the package \_S5 in the DSDT. Pure: each function reads
+ * only the bytes of its table, so host tests and fuzzers can run this file.
  * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.   To: lib/acpi_tables.h (layouts).
  * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding"; PCI Firmware "MCFG
  * Table Description".
@@ -94,6 +94,14 @@ size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out
         count++;
     }
     return count;
+}
+
+hpa_t acpi_hpet_base(const struct acpi_header *hpet)
+{
+    const struct acpi_hpet *t = (const struct acpi_hpet *)hpet;
+    bool good = hpet->length >= sizeof(*t) && t->registers.space == GAS_SPACE_MEMORY &&
+                IS_ALIGNED(t->registers.address, HPET_ALIGN);
+    return hpa(good ? t->registers.address : 0);
 }
 
 /* Read a small integer of AML: 0, 1 or a byte. Returns the byte behind it; NULL: it is none. */

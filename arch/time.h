@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time by the TSC, measured once against the ACPI timer or the PIT. For bounded waits and time
- * slices. Costs are measured in instructions, not in time (docs/measures).
+ * Time by the TSC. For bounded waits and time slices. Costs are measured in instructions, not in
+ * time.
  * To: arch/time.c.
  */
 #pragma once
 #include "arch/x86.h"
 
-/* Measure the TSC; `pm_timer`: the port of the ACPI timer (acpi_pm_timer()), 0 if there is none. */
-void time_init(uint16_t pm_timer);
+void time_set_khz(uint64_t khz); /* tsc_init() has found it */
 uint64_t time_tsc_khz(void);
 void time_delay_us(uint64_t us);
 /* TSC value `us` microseconds from now. */

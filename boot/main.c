@@ -14,8 +14,8 @@
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/symbol.h"
-#include "arch/time.h"
 #include "arch/trap.h"
+#include "arch/tsc.h"
 #include "arch/uart.h"
 #include "guest/core/identity.h"
 #include "guest/life/life.h"
@@ -121,7 +121,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     need(page_clear_0(&info), "memory");               /* page 0 holds nothing of ours */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
-    time_init(acpi_pm_timer());                        /* waits have an end */
+    tsc_init(acpi_hpet(), acpi_pm_timer());            /* waits are as long as they say */
     apic_init();                                       /* interrupts can come, none does yet */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */

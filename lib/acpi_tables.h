@@ -24,8 +24,9 @@ struct acpi_gas { /* "Generic Address Structure" */
     uint64_t address;
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_gas) == 12, "ACPI: Generic Address Structure");
-#define GAS_SPACE_IO    1
-#define GAS_ACCESS_BYTE 1
+#define GAS_SPACE_MEMORY 0
+#define GAS_SPACE_IO     1
+#define GAS_ACCESS_BYTE  1
 
 struct acpi_rsdp {
     char signature[8]; /* "RSD PTR " */
@@ -52,7 +53,7 @@ struct madt_entry {
 };
 enum madt_type { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9 };
 #define MADT_CPU_ENABLED BIT(0)
-#define MADT_NO_LAPIC    0xff       /* ids of no CPU: all CPUs, or an entry that is not used */
+#define MADT_NO_LAPIC    0xff /* ids of no CPU: all CPUs, or an entry that is not used */
 #define MADT_NO_X2APIC   UINT32_MAX
 
 struct madt_lapic {
@@ -75,6 +76,18 @@ struct madt_x2apic {
     uint32_t x2apic_id, flags, uid;
 } __attribute__((packed));
 static_assert(sizeof(struct madt_x2apic) == 16, "ACPI: Processor Local x2APIC");
+
+struct acpi_hpet { /* IA-PC HPET "The ACPI 2.0 HPET Description Table (HPET)" */
+    struct acpi_header header;
+    uint32_t block_id;
+    struct acpi_gas registers;
+    uint8_t number;
+    uint16_t minimum_tick;
+    uint8_t protection;
+} __attribute__((packed));
+LAYOUT(struct acpi_hpet, registers, 40);
+static_assert(sizeof(struct acpi_hpet) == 56, "IA-PC HPET: table");
+#define HPET_ALIGN 8
 
 struct acpi_mcfg {
     struct acpi_header header;

@@ -135,6 +135,26 @@ TEST(mcfg)
     free(h);
 }
 
+TEST(hpet)
+{
+    uint8_t body[20] = {1, 0xa2, 0x86, 0x80, 0, 64, 0, 0, 0, 0, 0xd0, 0xfe};
+    struct acpi_header *h = make("HPET", body, sizeof(body));
+    assert_int_equal(acpi_hpet_base(h).v, 0xfed00000);
+    free(h);
+    h = make("HPET", body, sizeof(body) - 1);
+    assert_int_equal(acpi_hpet_base(h).v, 0);
+    free(h);
+    body[8] = 4; /* not aligned */
+    h = make("HPET", body, sizeof(body));
+    assert_int_equal(acpi_hpet_base(h).v, 0);
+    free(h);
+    body[8] = 0;
+    body[4] = 1; /* ports */
+    h = make("HPET", body, sizeof(body));
+    assert_int_equal(acpi_hpet_base(h).v, 0);
+    free(h);
+}
+
 static bool s5_of(const void *body, size_t size, uint8_t *a, uint8_t *b)
 {
     struct acpi_header *h = make("DSDT", body, size);
@@ -171,6 +191,7 @@ int main(void)
         cmocka_unit_test(madt_ids_that_are_no_cpu),
         cmocka_unit_test(broken_madt),
         cmocka_unit_test(mcfg),
+        cmocka_unit_test(hpet),
         cmocka_unit_test(soft_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
