@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check diff fuzz setup run debug linux linux-nested test iso mutants bench plans clean help
+.PHONY: all unit explore lint check diff fuzz setup run debug linux linux-nested test iso mutants bench plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -100,6 +100,16 @@ $O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm men
 	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments -T tests/guests/bare.ld $(filter %.o,$^) -o $@
 	$(Q)$(OBJCOPY) --strip-debug $@
 
+# QEMU starts a guest program of ours by a Multiboot kernel, which is a program of 32 bits.
+STUB := $O/tests/guests/stub
+$O/tests/stub.elf: $(addprefix tests/guests/stub,.asm .c .ld) $(HEADERS) Makefile
+	$(say) LD $@
+	$(Q)mkdir -p $(STUB)
+	$(Q)$(AS) -f elf32 $< -o $(STUB)/asm.o
+	$(Q)$(CC) -std=gnu11 -Os -m32 -march=i386 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
+		-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -I. -c tests/guests/stub.c -o $(STUB)/c.o
+	$(Q)$(LD) -nostdlib -static -m elf_i386 -z noexecstack --no-warn-rwx-segments --build-id=none -T tests/guests/stub.ld $(STUB)/asm.o $(STUB)/c.o -o $@
+
 # Kernels without a linker: the bytes of the file are the bytes in memory, or a multiboot header says.
 FLAT_GUESTS := $(patsubst guest/programs/flat/%.asm,$O/guests/%.bin,$(wildcard guest/programs/flat/*.asm))
 $O/guests/%.bin: guest/programs/flat/%.asm Makefile
@@ -107,7 +117,7 @@ $O/guests/%.bin: guest/programs/flat/%.asm Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(AS) -f bin $< -o $@
 
-all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf
+all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf $O/tests/stub.elf
 
 # A unit test names the sources it tests in its first lines: "// sources: vmx/vcpu/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -251,6 +261,9 @@ test: setup # every test: units, checks, boot cases on every machine that is her
 mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; ten minutes
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
+judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; an hour
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 plans: all # one device by plans A, B, C and D: what each mechanism buys

@@ -3,7 +3,7 @@
 The medium that GRUB starts Hamlet from: a configuration on GRUB's command lines, and the files that
 it names.
 
-From: the launcher `hamlet`, tests/cases/conftest.py
+From: the launcher `hamlet`, tests/cases/conftest.py, lab/nested/image.py (rescue)
 To:   boot/multiboot2.c (what arrives), guest/life/config.c (what the words mean)
 """
 
@@ -100,12 +100,20 @@ def _add(tree, path, number):
 
 
 def _rescue(target, tree, firmware):
-    command = ["grub-mkrescue", "--fonts=", "--themes=", "--locales=", "-o", str(target)]
     if firmware == "bios":
-        command += ["-d", str(BIOS), f"--install-modules={SLIM}"]
-    elif not (BIOS.is_dir() and UEFI.is_dir()):
+        return rescue(target, tree, SLIM)
+    if not (BIOS.is_dir() and UEFI.is_dir()):
         raise Unusable(
             "an ISO for BIOS and UEFI needs the packages grub-pc-bin and grub-efi-amd64-bin")
+    return rescue(target, tree)
+
+
+def rescue(target, tree, modules=""):
+    """The folder `tree`, with a boot/grub/grub.cfg in it, as the ISO `target`. `modules`: those of
+    GRUB for a medium that only a BIOS starts; else it has all, and starts by UEFI as well."""
+    command = ["grub-mkrescue", "--fonts=", "--themes=", "--locales=", "-o", str(target)]
+    if modules:
+        command += ["-d", str(BIOS), f"--install-modules={modules}"]
     target.unlink(missing_ok=True)
     try:
         done = subprocess.run([*command, str(tree)], capture_output=True, text=True)

@@ -45,7 +45,7 @@ display_library: nogui
 boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={iso}, status=inserted
-{console}
+{disk}{console}
 clock: sync=none, time0=946681200
 log: {log}
 panic: action=fatal
@@ -69,6 +69,8 @@ def tables(options, cpus):
 
 
 def run(boot, console):
+    if len(boot.disks) > 1:
+        raise Unusable("lab: there is room for one disk")
     strange = [device for device in boot.devices if device.split(",")[0] not in HERE]
     if strange:
         raise Unusable(f"lab: no {strange[0]} there (--device is for QEMU; lab has its own "
@@ -83,8 +85,8 @@ def _run(scratch, boot, console):
     tty.setraw(theirs)
     log = scratch / "bochs.log"
     text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus,
-                         rom=ROM, vga_rom=VGA_ROM, iso=boot.iso, console=_console(boot, theirs),
-                         log=log)
+                         rom=ROM, vga_rom=VGA_ROM, iso=boot.iso, disk=_disk(boot, scratch),
+                         console=_console(boot, theirs), log=log)
     if boot.debug:
         text += f"gdbstub: enabled=1, port={boot.debug}, text_base=0, data_base=0, bss_base=0\n"
     with Line(boot.gdb) as line:
@@ -115,6 +117,16 @@ def _description(boot, scratch):
     if "trace" in boot.outputs:
         words.append(f"trace={scratch / 'trace'}")
     return ",".join(words)
+
+
+def _disk(boot, scratch):
+    """The one disk there is room for, which stays as it is: Bochs writes to a file of its own."""
+    if not boot.disks:
+        return ""
+    (path,) = boot.disks.values()
+    link = scratch / "disk.img"      # Bochs locks a disk, and writes, beside its name
+    link.symlink_to(Path(path).resolve())
+    return f"ata0-slave: type=disk, mode=volatile, path={link}\n"
 
 
 def _console(boot, line):

@@ -37,7 +37,7 @@ class Boot:
     options: dict = field(default_factory=dict)  # of one machine: model=, apicv=off, firmware=uefi
     files: dict = field(default_factory=dict)    # name -> bytes before the start: {folder}/NAME
     extras: list = field(default_factory=list)   # more of QEMU's options
-    disks: dict = field(default_factory=dict)    # name -> path of an image; nested takes a copy
+    disks: dict = field(default_factory=dict)    # name -> path of an image; lab, nested: a copy
 
 
 @dataclass

@@ -4,7 +4,7 @@ The image of `nested`: Debian's kernel with KVM, and Debian's QEMU, in a form th
 in seconds.
 
 From: lab/machines/nested.py
-To:   lab/nested/init (what runs in it)
+To:   lab/nested/init (what runs in it), lab/kernel.py (Debian's kernel and its modules)
 
 Two files, because what GRUB has to read by BIOS calls is slow and what Linux reads by bus-master
 DMA is not: linux.iso (GRUB, the kernel, an initramfs of busybox and a few modules) and programs.img
@@ -12,7 +12,6 @@ DMA is not: linux.iso (GRUB, the kernel, an initramfs of busybox and a few modul
 host; the kernel's package is only unpacked.
 """
 
-import lzma
 import os
 import re
 import shutil
@@ -20,8 +19,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab import cache, debian
-from lab.say import Progress, Unusable, note
+from lab import cache, iso
+from lab import kernel as kernels
+from lab.say import Progress, note
 
 INIT = Path(__file__).with_name("init")
 BUSYBOX = Path("/bin/busybox")
@@ -48,7 +48,8 @@ def why_not():
 def ensure():
     """Folder with linux.iso and programs.img; built if need be."""
     stamp = (QEMU.stat().st_size, QEMU.stat().st_mtime_ns)
-    key = cache.key(INIT.read_text(), Path(__file__).read_text(), stamp)
+    recipe = [path.read_text() for path in (INIT, Path(__file__), Path(kernels.__file__))]
+    key = cache.key(recipe, stamp)
     target = cache.folder() / f"nested-{key}"
     with cache.lock(target.name):
         if not (target / "ready").exists():
@@ -60,76 +61,16 @@ def _build(target):
     note("building the nested machine's image (once)")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    kernel = _kernel()
+    kernel = kernels.folder()
     progress = Progress("nested image: packing")
     with tempfile.TemporaryDirectory(prefix="hamlet-nested-") as name:
         scratch = Path(name)
         initramfs = _initramfs(scratch / "initramfs", kernel)
-        _iso(scratch / "iso", kernel, initramfs, target / "linux.iso")
+        medium(scratch / "iso", kernel, initramfs, target / "linux.iso")
         archive = _programs(scratch / "programs")
         (target / "programs.img").write_bytes(whole_disk(archive))
     (target / "ready").write_text("")
     progress.done()
-
-
-def _kernel():
-    """Debian's kernel package of this release, unpacked in the cache: its folder. Without network,
-    one kept earlier."""
-    out = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True,
-                         text=True).stdout
-    names = re.findall(r"Depends: (linux-image-\d\S*)", out)
-    target = cache.folder() / (names[0] if names else "linux-image")
-    if (target / "ready").exists():
-        return target
-    try:
-        if not names:
-            raise Unusable("apt knows no linux-image-amd64: run apt-get update")
-        return _unpack_kernel(names[0], target)
-    except Unusable:
-        kept = sorted(cache.folder().glob("linux-image-*/ready"))
-        if not kept:
-            raise
-        return kept[-1].parent
-
-
-def _unpack_kernel(name, target):
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    package = debian.binary_package(name, target)
-    subprocess.run(["dpkg", "-x", str(package), str(target)], check=True)
-    package.unlink()
-    (target / "ready").write_text("")
-    return target
-
-
-def _module(kernel, name):
-    """The bytes of a kernel module, unpacked if the package has it compressed."""
-    pattern = name.replace("-", "_").replace("_", "[-_]")
-    for path in kernel.rglob("*.ko*"):
-        if re.fullmatch(rf"{pattern}\.ko(\.xz)?", path.name):
-            data = path.read_bytes()
-            return lzma.decompress(data) if path.suffix == ".xz" else data
-    raise Unusable(f"Debian's kernel package has no module {name}")
-
-
-def _with_needs(kernel, names):
-    """{name: bytes} of the modules and all they depend on, in an order in which they can
-    be inserted."""
-    chosen = {}
-
-    def visit(name):
-        name = name.replace("-", "_")
-        if name in chosen:
-            return
-        data = _module(kernel, name)
-        needs = re.search(rb"\0depends=([^\0]*)\0", data)
-        for need in filter(None, needs.group(1).decode().split(",") if needs else []):
-            visit(need)
-        chosen[name] = data
-
-    for name in names:
-        visit(name)
-    return chosen
 
 
 def _initramfs(root, kernel):
@@ -138,28 +79,21 @@ def _initramfs(root, kernel):
     shutil.copy(BUSYBOX, root / "bin/busybox")
     shutil.copy(INIT, root / "init")
     (root / "init").chmod(0o755)
-    early = _with_needs(kernel, EARLY)
-    for name, data in early.items():
+    early = kernels.modules(kernel, EARLY)
+    for name, data in [*early.items(), *kernels.modules(kernel, KVM).items()]:
         (root / f"modules/{name}.ko").write_bytes(data)
-    for name in KVM:
-        (root / f"modules/{name}.ko").write_bytes(_module(kernel, name))
     (root / "modules/early").write_text("\n".join(early) + "\n")
     return cpio(root)
 
 
-def _iso(root, kernel, initramfs, target, words=COMMAND_LINE):
+def medium(root, kernel, initramfs, target, words=COMMAND_LINE):
+    """The ISO `target`, on which GRUB finds this Linux; `root`: a folder to make it in."""
     (root / "boot/grub").mkdir(parents=True)
-    (vmlinuz,) = (kernel / "boot").glob("vmlinuz-*")
-    shutil.copy(vmlinuz, root / "boot/vmlinuz")
+    shutil.copy(kernels.image(kernel), root / "boot/vmlinuz")
     (root / "boot/initramfs").write_bytes(initramfs)
     (root / "boot/grub/grub.cfg").write_text(
         f"set timeout=0\nlinux /boot/vmlinuz {words}\ninitrd /boot/initramfs\nboot\n")
-    done = subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "--fonts=", "--themes=",
-                           "--locales=",
-                           "--install-modules=normal linux iso9660 biosdisk configfile boot", "-o",
-                           target, root], capture_output=True, text=True)
-    if done.returncode:
-        raise Unusable(f"grub-mkrescue failed: {done.stderr.strip()[-200:]}")
+    iso.rescue(target, root, "normal linux iso9660 biosdisk configfile boot")
 
 
 def _programs(root):

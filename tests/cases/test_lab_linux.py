@@ -5,16 +5,15 @@ turns on DMA and interrupt remapping, and its vfio-pci lets a program move data 
 and wait for MSI-X by eventfd.
 
 From: make test      To: linux_vfio.c (the program), lab/bochs/plugin/ (what is
-judged), lab/nested/image.py
+judged), lab/linux/__init__.py
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from lab import machines
+from lab import kernel as kernels
+from lab import linux, machines
 from lab.bochs import dmar
 from lab.machines.boot import Boot, Console
 from lab.nested import image
@@ -33,30 +32,34 @@ UNITS = {
 }
 
 
-def medium(scratch, description):
+def medium(scratch, description, kernel=None, cpus=1):
     """An ISO: GRUB, the kernel, an initrd of the DMAR table, busybox, vfio's modules and
     our program."""
-    kernel = image._kernel()
-    table = scratch / "acpi/kernel/firmware/acpi"
-    table.mkdir(parents=True)
-    (table / "dmar.aml").write_bytes(dmar.table(description))
-    root = scratch / "root"
-    (root / "bin").mkdir(parents=True)
-    (root / "modules").mkdir()
-    shutil.copy(image.BUSYBOX, root / "bin/busybox")
-    shutil.copy(HERE / "linux_vfio_init", root / "init")
-    (root / "init").chmod(0o755)
-    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", HERE / "linux_vfio.c", "-o",
-                    root / "linux_vfio"],
-                   check=True)
-    modules = image._with_needs(kernel, ("vfio-pci", "vfio_iommu_type1"))
-    for name, data in modules.items():
-        (root / f"modules/{name}.ko").write_bytes(data)
-    (root / "modules/list").write_text("\n".join(modules))
+    kernel = kernel or kernels.folder()
+    program = linux.program(HERE / "linux_vfio.c", scratch / "linux_vfio")
+    initrd = linux.initrd(kernel, HERE / "linux_vfio_init", ("vfio-pci", "vfio_iommu_type1"),
+                          [program])
     target = scratch / "linux.iso"
-    image._iso(scratch / "iso", kernel, image.cpio(scratch / "acpi") + image.cpio(root), target,
-               WORDS)
+    image.medium(scratch / "iso", kernel,
+                 linux.acpi({"DMAR": dmar.table(description, cpus)}) + initrd, target, WORDS)
     return target
+
+
+def accepted(text, trace):
+    """What Linux said and what the unit did show no complaint of either."""
+    tail = "\n".join(text.splitlines()[-30:])
+    for wanted in (r"vfio: moved 32768 bytes in 16 transfers, 16 interrupts",
+                   r"IR-IO-APIC +2-edge +timer", r"DMAR-IR: Enabled IRQ remapping in x2apic mode",
+                   r"Virtualization Technology for Directed I/O", r"the end"):
+        assert re.search(wanted, text), f"not shown: {wanted!r}; the console's end:\n{tail}"
+    complaint = re.search(
+        r"^.*(DMAR|vfio|0000:00:02).*\b(fault|error|fail\w*|broken|invalid|bug)\b.*$", text,
+        re.M | re.I)
+    assert not complaint, complaint.group(0)
+    assert len(re.findall(r"unit0 dma (?:read|write) sid=00:02\.0", trace)) >= 16
+    for never in (r"^.* stale .*$", r"^.* fault .*$", r"^.* refused.*$", r"^.*several commands.*$"):
+        seen = re.search(never, trace, re.M)
+        assert not seen, seen.group(0)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -74,16 +77,4 @@ def test_linux_accepts_the_unit(unit, tmp_path):
     text, trace = ended.text, ended.files["trace"].decode()
     (HERE.parents[1] / "build/cases").mkdir(parents=True, exist_ok=True)
     (HERE.parents[1] / f"build/cases/lab-linux-{unit}.log").write_text(text + trace)
-    tail = "\n".join(text.splitlines()[-30:])
-    for wanted in (r"vfio: moved 32768 bytes in 16 transfers, 16 interrupts",
-                   r"IR-IO-APIC +2-edge +timer", r"DMAR-IR: Enabled IRQ remapping in x2apic mode",
-                   r"Virtualization Technology for Directed I/O", r"the end"):
-        assert re.search(wanted, text), f"not shown: {wanted!r}; the console's end:\n{tail}"
-    complaint = re.search(
-        r"^.*(DMAR|vfio|0000:00:02).*\b(fault|error|fail\w*|broken|invalid|bug)\b.*$", text,
-        re.M | re.I)
-    assert not complaint, complaint.group(0)
-    assert len(re.findall(r"unit0 dma (?:read|write) sid=00:02\.0", trace)) >= 16
-    for never in (r"^.* stale .*$", r"^.* fault .*$", r"^.* refused.*$", r"^.*several commands.*$"):
-        seen = re.search(never, trace, re.M)
-        assert not seen, seen.group(0)
+    accepted(text, trace)

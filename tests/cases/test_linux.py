@@ -16,13 +16,13 @@ from lab import linux
 from lab.say import Unusable
 
 
-def linux_case(folder, name, vms, *, modules=(), programs=(), script="", **options):
+def linux_case(folder, name, vms, *, modules=(), programs=(), script="", kernel=None, **options):
     """A case with a Linux for each of (name of the VM, its further words, Linux' own words)."""
     reason = linux.why_not()
     if reason:
         pytest.skip(reason)
     try:
-        linux.build(folder, modules, programs, script)
+        linux.build(folder, modules, programs, script, kernel)
     except Unusable as problem:
         pytest.skip(str(problem))
     lines = [f"name={vm},kernel={folder}/vmlinuz,initrd={folder}/initrd,{words},"
@@ -71,9 +71,8 @@ def test_shell(boot, tmp_path):
     """To a shell that answers what is typed; the lab device, driven from user space: DMA into the
     guest's memory, interrupts posted by hardware, on two vCPUs on two CPUs, with other processes
     that want them; then off, by ACPI."""
-    source = Path(__file__).with_name("linux_device.c")
-    program, drive = tmp_path / "linux_device", tmp_path / "drive"
-    subprocess.run(["gcc", "-O1", "-static", "-Wall", "-Werror", source, "-o", program], check=True)
+    program = linux.program(Path(__file__).with_name("linux_device.c"), tmp_path / "linux_device")
+    drive = tmp_path / "drive"
     drive.write_text(DRIVE)
     got = boot(linux_case(tmp_path / "linux", "linux-shell",
                           [("linux", "mem=256M,vcpus=2,pci=1234:11e8,irq=post", "")],

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""
+A boot of the lab machine with a system of others on it, and what the machine's trace says of it.
+
+From: tests/judges/test_*.py      To: lab/machines/bochs.py, lab/bochs/plugin/text.cc (the trace)
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from lab import linux, machines
+from lab.bochs import dmar
+from lab.machines.boot import Boot, Console
+from lab.nested import image
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = ROOT / "tests/cases"
+LOGS = ROOT / "build/judges"
+
+# As little trouble as a real unit makes, and as much as it may make (docs/lab.md).
+HOSTILE = {"caching_mode": "1", "slow": "3000", "hold": "500", "drop": "20", "records": "1"}
+
+# What no unit is to say of correct software: hits of what is no longer true, requests blocked
+# without a report, its own errors. "Not flushed since" and the like are advice, and no hit.
+WRONG = re.compile(r"^ *\d+ (?!.* advice )(?:.* stale (?!.*(?:not flushed since|reused|still in "
+                   r"the write buffer))|.* blocked |.* queue error ).*$", re.M)
+FAULT = r"^ *\d+ unit\d fault .*$"
+
+
+def needs():
+    """Skip what cannot run here."""
+    reason = machines.why_not("lab") or linux.why_not()
+    if reason:
+        pytest.skip(reason)
+
+
+def run(name, iso, *, description=None, cpus=1, megs=1024, disk=None, until=None, timeout=900):
+    """Boot the ISO; returns (console, trace), which are in build/judges/ as well. `until`: ends
+    what does not power off, a pattern."""
+    console = Console(expect=until)
+    ended = machines.run("lab", Boot(iso, cpus=cpus, megs=megs, outputs=["trace"], timeout=timeout,
+                                     options=description or {},
+                                     disks={"disk": disk} if disk else {}), console)
+    trace = ended.files["trace"].decode()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    (LOGS / f"{name}.log").write_text(ended.text)
+    (LOGS / f"{name}.trace").write_text(trace)
+    tail = "\n".join(ended.text.splitlines()[-30:])
+    assert ended.how in ("off", "seen"), f"{ended.how} {ended.detail}; the console's end:\n{tail}"
+    return ended.text, trace
+
+
+def medium(scratch, kernel, initrd, words, description=None, cpus=1):
+    """An ISO with a Linux that finds the machine's DMAR table."""
+    tables = linux.acpi({"DMAR": dmar.table(description or {}, cpus)})
+    target = scratch / "linux.iso"
+    image.medium(scratch / "iso", kernel, tables + initrd, target, words)
+    return target
+
+
+def wrong(trace):
+    """The first line of the trace that shows a mistake, or None."""
+    found = WRONG.search(trace)
+    return found and found.group(0)
