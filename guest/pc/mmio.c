@@ -321,6 +321,7 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
     vcpu_set_rflags(v, a.state.rflags);
     if (vm_is_ending(v->vm))
         return STOP_VM;
+    vcpu_set_length(v, insn.len); /* the CPU may have exited for other bytes, and reports none */
     return done == 0 ? RESUME_NEXT : RESUME_SAME;
 }
 

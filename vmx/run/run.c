@@ -116,18 +116,6 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
     [EXIT_XSAVES... EXIT_XRSTORS] = inject_ud,
 };
 
-/* The only "RIP += length". As the end of an instruction does, it ends the blocking by STI and MOV
- * SS, and with RFLAGS.TF it makes the single-step trap pending. */
-static void advance_rip(void)
-{
-    vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(VM_EXIT_INSTRUCTION_LENGTH));
-    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
-    if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS))
-        vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-    if (vmread(GUEST_RFLAGS) & RFLAGS_TF)
-        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
-}
-
 /* A reason without a row, or SDM "VM-Entry Failures During or After Loading Guest State". A guest
  * can bring its registers into a state that no entry accepts, so only its VM ends. */
 static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, uint32_t reason)
@@ -154,6 +142,7 @@ static enum exit_action dispatch(struct vcpu *v)
     if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0) || !exit_table[reason])
         return exit_unexpected(v, reason);
     v->exit.reason = reason;
+    v->exit.length = 0;
     v->exit.reasons = v->exit.reasons << 8 | reason;
     v->exit_count[reason]++;
     /* These may come while the CPU delivers an event, which has to be delivered again then. */
@@ -281,7 +270,7 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             trace_exit(v);
         switch (dispatch(v)) {
         case RESUME_NEXT:
-            advance_rip();
+            vcpu_advance_rip(v);
             /* Hamlet executed the instruction, so no monitor trap comes of it. */
             if (__builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM)
                 return LEFT_STOPPED;

@@ -2,9 +2,11 @@
 /*
  * The registers of a vCPU, for exit handlers and for a view from outside. Most registers are in the
  * VMCS, so it is made current first, if another VMCS is.
- * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging), monitor/.
+ * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging), monitor/,
+ * vmx/run/run.c (vcpu_advance_rip).
  * To: vmx/vmcs.c (vmcs_make_current), vmx/vcpu/cr.c (CR0 and CR4 as the guest sees them).
- * Spec: SDM "Guest Register State".
+ * Hot: most exits end by stepping over their instruction.
+ * Spec: SDM "Guest Register State", "Information for VM Exits Due to Instruction Execution".
  */
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/cpu.h"
@@ -65,6 +67,29 @@ void vcpu_set_rip(struct vcpu *v, uint64_t value)
     vmwrite(GUEST_RIP, value);
     vcpu_return(v);
     v->halted = v->halted_masked = false;
+}
+
+void vcpu_set_length(struct vcpu *v, unsigned length) { v->exit.length = length; }
+
+static bool in_64_bit_code(void)
+{
+    return (vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) &&
+           (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
+}
+
+/* The only "RIP += length". */
+void vcpu_advance_rip(const struct vcpu *v)
+{
+    uint64_t rip = vmread(GUEST_RIP);
+    uint64_t next = rip + (v->exit.length ? v->exit.length : vmread(VM_EXIT_INSTRUCTION_LENGTH));
+    if (HI32(rip ^ next) && !in_64_bit_code())
+        next = LO32(next);
+    vmwrite(GUEST_RIP, next);
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS))
+        vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+    if (vmread(GUEST_RFLAGS) & RFLAGS_TF)
+        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 void vcpu_set_rflags(struct vcpu *v, uint64_t value)

@@ -50,9 +50,10 @@ struct vcpu {
     /* vmx/vcpu/registers.c */
     void *fpu; /* XSAVE area: valid while v is not loaded */
 
-    /* vmx/run/run.c, vmx/exit/: the last exit */
+    /* vmx/run/run.c, vmx/exit/, vmx/vcpu/state.c: the last exit */
     struct {
         uint32_t reason; /* basic exit reason */
+        unsigned length; /* of the instruction that was emulated, 0: the CPU knows its length */
         uint64_t qualification;
         struct trace_event *traced; /* gets the cost of this exit at the next entry; or NULL */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
@@ -158,6 +159,9 @@ uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);
+/* RESUME_NEXT will step over `length` bytes: for an exit whose instruction length the CPU does not
+ * report. */
+void vcpu_set_length(struct vcpu *v, unsigned length);
 
 /* State for instruction decoders and page walks; from an exit of this vCPU, or while STOPPED. */
 struct vcpu_paging {
@@ -181,6 +185,9 @@ void vcpu_unload(struct vcpu *v);
  * before. v is loaded in this CPU or in none. */
 void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
+/* Step over the instruction of the last exit, as its end does: blocking by STI and MOV SS ends, and
+ * with RFLAGS.TF the single-step trap becomes pending. v's VMCS is current. */
+void vcpu_advance_rip(const struct vcpu *v);
 /* The vCPU whose VMCS is current starts in real mode at vector << 12. */
 void vcpu_start_at_sipi(uint8_t vector);
 unsigned vcpu_vpid_count(void); /* VPIDs in use: leak check */
