@@ -45,7 +45,8 @@ VARIANTS = {
 def home(variant="mended"):
     """Folder of the build in the cache. In it: source/ (with the binary), plugins/, ready (once it
     is complete)."""
-    return cache.folder() / f"bochs-{cache.key(VERSION, *VARIANTS[variant])}"
+    recipe, edits = VARIANTS[variant]
+    return cache.folder() / f"bochs-{cache.key(VERSION, recipe, edits, mends.added(edits))}"
 
 
 def ensure(variant="mended"):

@@ -3,31 +3,17 @@
  * Is the processor as the manual says, where Bochs 3.0 as shipped is not? A bare VMX program, no
  * Hamlet: each check is headed by the rule that it looks at, and prints "mends: NAME ok" or "mends:
  * NAME WRONG ...".
- * From: tests/guests/bare.asm      To: tests/guests/mends_code.asm (the guests),
- * lab/bochs/mends.py (the mends)
+ * From: tests/guests/bare.asm
+ * To: tests/guests/mends_tlb.c, tests/guests/mends_vmx.c (more checks),
+ * tests/guests/mends_code.asm (the guests), lab/bochs/mends/ (the mends)
  * Spec: SDM, the sections named above the checks.
  */
-#include "lib/bits.h"
-#include "arch/io.h"
-#include "arch/msr.h"
-#include "arch/x86.h"
-#include "vmx/vmcs_fields.h"
-#include "vmx/vmx_bits.h"
+#include "tests/guests/mends.h"
 
-#define PAGE      __attribute__((aligned(4096)))
 #define APIC_BASE UINT64_C(0xfee00000)
 #define SERIAL    0x3f8
 
-enum {
-    APIC_VERSION = 0x30,
-    APIC_EOI = 0xb0,
-    APIC_SPURIOUS = 0xf0,
-    APIC_ICR = 0x300,
-    APIC_TIMER = 0x320,
-    APIC_DIVIDE = 0x3e0
-};
-enum { APIC_TO_SELF = 0x44000 };
-enum { SELECTOR_CODE = 0x08, SELECTOR_DATA = 0x10, SELECTOR_CODE32 = 0x18, SELECTOR_TSS = 0x20 };
+enum { APIC_VERSION = 0x30, APIC_SPURIOUS = 0xf0, APIC_DIVIDE = 0x3e0 };
 enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
 enum { PATIENCE = 3000000 }; /* preemption timer: a guest that would sleep without end ends then */
 
@@ -41,7 +27,7 @@ int root_clears_paging(void);
 void bare_main(void);
 
 static uint8_t vmxon_region[4096] PAGE, vmcs[4096] PAGE, virtual_apic[4096] PAGE;
-static uint64_t ept_top[512] PAGE, ept_giga[512] PAGE;
+uint64_t mends_ept_top[512] PAGE, mends_ept_giga[512] PAGE;
 static uint8_t guest_stack[8192] PAGE;
 
 /* Two posted-interrupt descriptors: the second is aligned to 64 bytes, which is all that the
@@ -72,7 +58,7 @@ static void print_number(uint64_t v)
     print(p);
 }
 
-static void say(const char *name, bool ok, const char *what, uint64_t value)
+void mends_say(const char *name, bool ok, const char *what, uint64_t value)
 {
     print("mends: ");
     print(name);
@@ -84,18 +70,6 @@ static void say(const char *name, bool ok, const char *what, uint64_t value)
     wrong += !ok;
 }
 
-static uint64_t vmread(uint64_t field)
-{
-    uint64_t v;
-    asm volatile("vmread %1, %0" : "=r"(v) : "r"(field) : "cc");
-    return v;
-}
-
-static void vmwrite(uint64_t field, uint64_t v)
-{
-    asm volatile("vmwrite %1, %0" ::"r"(field), "r"(v) : "cc");
-}
-
 /* A capability MSR: low half must be 1, high half may be 1. */
 static uint64_t allowed(uint32_t msr, uint64_t wanted)
 {
@@ -105,7 +79,7 @@ static uint64_t allowed(uint32_t msr, uint64_t wanted)
 
 static uint32_t apic_read(unsigned reg) { return *(volatile uint32_t *)(APIC_BASE + reg); }
 
-static void apic_write(unsigned reg, uint32_t v) { *(volatile uint32_t *)(APIC_BASE + reg) = v; }
+void mends_apic_write(unsigned reg, uint32_t v) { *(volatile uint32_t *)(APIC_BASE + reg) = v; }
 
 static void vmx_on(void)
 {
@@ -114,11 +88,11 @@ static void vmx_on(void)
     *(uint32_t *)vmxon_region = *(uint32_t *)vmcs = revision & LO32(BITS(30, 0));
     write_cr4(read_cr4() | CR4_VMXE);
     asm volatile("vmxon %0" ::"m"(at) : "cc", "memory");
-    apic_write(APIC_SPURIOUS, 0x1ff);
-    apic_write(APIC_DIVIDE, 0xb);
-    ept_top[0] = (uint64_t)ept_giga | BITS(2, 0);
+    mends_apic_write(APIC_SPURIOUS, 0x1ff);
+    mends_apic_write(APIC_DIVIDE, 0xb);
+    mends_ept_top[0] = (uint64_t)mends_ept_giga | BITS(2, 0);
     for (unsigned i = 0; i < 4; i++)
-        ept_giga[i] = (uint64_t)i << 30 | BIT(7) | FIELD_SET(BITS(5, 3), 6) | BITS(2, 0);
+        mends_ept_giga[i] = (uint64_t)i << 30 | BIT(7) | FIELD_SET(BITS(5, 3), 6) | BITS(2, 0);
 }
 
 static void set_segment(unsigned index, unsigned selector, uint64_t rights)
@@ -184,7 +158,7 @@ static void set_controls(bool unrestricted)
     vmwrite(VM_EXIT_CONTROLS,
             allowed(MSR_IA32_VMX_EXIT_CTLS, EXIT_HOST_64BIT | EXIT_ACK_INTERRUPT));
     vmwrite(VM_ENTRY_CONTROLS, allowed(MSR_IA32_VMX_ENTRY_CTLS, ENTRY_GUEST_64BIT));
-    vmwrite(EPT_POINTER, (uint64_t)ept_top | FIELD_SET(EPTP_WALK_LENGTH, 3) | 6);
+    vmwrite(EPT_POINTER, (uint64_t)mends_ept_top | FIELD_SET(EPTP_WALK_LENGTH, 3) | 6);
     vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_GP));
     vmwrite(VIRTUAL_APIC_ADDRESS, (uint64_t)virtual_apic);
     vmwrite(POSTED_INTR_VECTOR, NOTIFICATION);
@@ -197,8 +171,7 @@ static void virtual_request(unsigned vector)
     vmwrite(GUEST_INTERRUPT_STATUS, FIELD_SET(INTERRUPT_STATUS_RVI, vector));
 }
 
-/* A fresh VMCS for every check, nothing pending, the counters at 0. */
-static void prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrestricted)
+void mends_prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrestricted)
 {
     uint64_t at = (uint64_t)vmcs;
     asm volatile("vmclear %0" ::"m"(at) : "cc", "memory");
@@ -212,92 +185,93 @@ static void prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrest
     set_guest(rip, rflags, narrow);
     set_host();
     vmwrite(GUEST_INTERRUPT_STATUS, 0);
+    vmwrite(VM_ENTRY_INTERRUPTION_INFO, 0);
 }
 
-/* The exit reason, or 1000 + the VM-instruction error. */
-static uint64_t run(void)
+uint64_t mends_run(void)
 {
     if (vm_launch())
         return 1000 + vmread(VM_INSTRUCTION_ERROR);
-    apic_write(APIC_EOI, 0); /* an exit acknowledged it */
+    mends_apic_write(APIC_EOI, 0); /* an exit acknowledged it */
     return vmread(EXIT_REASON);
 }
 
 /* SDM "VM-Execution Control Fields": bits 5:0 of the descriptor's address are 0. */
 static void descriptor_alignment(void)
 {
-    prepare(guest_nothing, 0, false, false);
+    mends_prepare(guest_nothing, 0, false, false);
     vmwrite(POSTED_INTR_DESCRIPTOR, (uint64_t)&descriptors[1]);
-    uint64_t reason = run();
-    say("descriptor-alignment", reason == EXIT_VMCALL, "exit", reason);
+    uint64_t reason = mends_run();
+    mends_say("descriptor-alignment", reason == EXIT_VMCALL, "exit", reason);
 }
 
 /* SDM "Virtual-Interrupt Delivery": only if RFLAGS.IF = 1. The physical interrupt exits instead. */
 static void virtual_interrupt_masked(void)
 {
-    prepare(guest_ipi_masked, 0, false, false);
+    mends_prepare(guest_ipi_masked, 0, false, false);
     virtual_request(PENDING);
-    uint64_t reason = run();
-    say("virtual-interrupt-masked", reason == EXIT_EXTERNAL_INTERRUPT && taken[PENDING] == 0,
-        "exit", reason);
+    uint64_t reason = mends_run();
+    mends_say("virtual-interrupt-masked", reason == EXIT_EXTERNAL_INTERRUPT && taken[PENDING] == 0,
+              "exit", reason);
 }
 
 /* SDM "Posted-Interrupt Processing": RVI := max(RVI, highest bit of PIR). There is none. */
 static void empty_request_array(void)
 {
-    prepare(guest_notify, RFLAGS_IF, false, false);
-    uint64_t reason = run(), status = vmread(GUEST_INTERRUPT_STATUS);
-    say("empty-request-array", reason == EXIT_VMCALL && taken[0xff] == 0 && status == 0, "status",
-        status);
+    mends_prepare(guest_notify, RFLAGS_IF, false, false);
+    uint64_t reason = mends_run(), status = vmread(GUEST_INTERRUPT_STATUS);
+    mends_say("empty-request-array", reason == EXIT_VMCALL && taken[0xff] == 0 && status == 0,
+              "status", status);
 }
 
 /* SDM "Evaluation of Pending Virtual Interrupts": it wakes a halted guest. */
 static void halted_guest_wakes(void)
 {
-    prepare(guest_sti_hlt, 0, false, false);
+    mends_prepare(guest_sti_hlt, 0, false, false);
     virtual_request(PENDING);
-    uint64_t reason = run();
-    say("halted-guest-wakes", reason == EXIT_VMCALL && taken_with_if[PENDING] == 1, "exit", reason);
+    uint64_t reason = mends_run();
+    mends_say("halted-guest-wakes", reason == EXIT_VMCALL && taken_with_if[PENDING] == 1, "exit",
+              reason);
 }
 
 /* SDM "External-interrupt exiting" (pin-based controls): RFLAGS.IF does not matter, halted
  * or not. */
 static void halted_guest_exits(void)
 {
-    apic_write(APIC_TIMER, OTHER);
-    prepare(guest_cli_hlt, 0, false, false);
-    uint64_t reason = run();
-    say("halted-guest-exits", reason == EXIT_EXTERNAL_INTERRUPT, "exit", reason);
+    mends_apic_write(APIC_TIMER, OTHER);
+    mends_prepare(guest_cli_hlt, 0, false, false);
+    uint64_t reason = mends_run();
+    mends_say("halted-guest-exits", reason == EXIT_EXTERNAL_INTERRUPT, "exit", reason);
 }
 
 /* SDM "Posted-Interrupt Processing": what it recognizes is delivered before the next
  * instruction, here CLI. */
 static void posted_delivery_at_once(void)
 {
-    apic_write(APIC_TIMER, NOTIFICATION);
-    prepare(guest_hlt_cli, 0, false, false);
+    mends_apic_write(APIC_TIMER, NOTIFICATION);
+    mends_prepare(guest_hlt_cli, 0, false, false);
     descriptors[0].pir[POSTED / 64] = BIT(POSTED % 64);
     descriptors[0].control = BIT(0);
-    uint64_t reason = run();
-    say("posted-delivery-at-once", reason == EXIT_VMCALL && taken_with_if[POSTED] == 1, "exit",
-        reason);
+    uint64_t reason = mends_run();
+    mends_say("posted-delivery-at-once", reason == EXIT_VMCALL && taken_with_if[POSTED] == 1,
+              "exit", reason);
 }
 
 /* SDM "Information for VM Exits That Occur During Event Delivery": the stack is not mapped, the
  * delivery exits, and the event under way is the virtual interrupt. */
 static void virtual_interrupt_vectoring(void)
 {
-    prepare(guest_sti_hlt, 0, false, true);
+    mends_prepare(guest_sti_hlt, 0, false, true);
     virtual_request(PENDING);
     vmwrite(GUEST_RSP, UINT64_C(2) << 30);
-    uint64_t mapped = ept_giga[1];
-    ept_giga[1] = 0;
-    uint64_t reason = run(), event = vmread(IDT_VECTORING_INFO);
-    ept_giga[1] = mapped;
-    say("virtual-interrupt-vectoring",
-        reason == EXIT_EPT_VIOLATION &&
-            event == (EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_EXTERNAL) | PENDING),
-        "event", event);
+    uint64_t mapped = mends_ept_giga[1];
+    mends_ept_giga[1] = 0;
+    uint64_t reason = mends_run(), event = vmread(IDT_VECTORING_INFO);
+    mends_ept_giga[1] = mapped;
+    mends_say("virtual-interrupt-vectoring",
+              reason == EXIT_EPT_VIOLATION &&
+                  event == (EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_EXTERNAL) | PENDING),
+              "event", event);
 }
 
 /* SDM "Saving RIP, RSP, RFLAGS, and SSP": the first instruction faults in the shadow of STI, so
@@ -305,31 +279,32 @@ static void virtual_interrupt_vectoring(void)
  * guest goes on. */
 static void exception_commits_rip(void)
 {
-    prepare(guest_undefined, RFLAGS_IF, false, false);
+    mends_prepare(guest_undefined, RFLAGS_IF, false, false);
     vmwrite(GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI);
-    apic_write(APIC_ICR, APIC_TO_SELF | OTHER);
-    uint64_t reason = run(), rip = vmread(GUEST_RIP) - (uint64_t)guest_undefined;
-    say("exception-commits-rip", reason == EXIT_EXTERNAL_INTERRUPT && rip != 0, "exit", reason);
+    mends_apic_write(APIC_ICR, APIC_TO_SELF | OTHER);
+    uint64_t reason = mends_run(), rip = vmread(GUEST_RIP) - (uint64_t)guest_undefined;
+    mends_say("exception-commits-rip", reason == EXIT_EXTERNAL_INTERRUPT && rip != 0, "exit",
+              reason);
 }
 
 /* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to
  * the fixed bits. */
 static void cr0_fixed_in_guest(void)
 {
-    prepare(guest_clears_paging, 0, true, false);
-    uint64_t reason = run();
-    say("cr0-fixed-in-guest", reason == EXIT_EXCEPTION_NMI, "exit", reason);
+    mends_prepare(guest_clears_paging, 0, true, false);
+    uint64_t reason = mends_run();
+    mends_say("cr0-fixed-in-guest", reason == EXIT_EXCEPTION_NMI, "exit", reason);
 }
 
 /* SDM "Restrictions on VMX Operation": so does root operation, whatever the current VMCS
  * allows its guest. */
 static void cr0_fixed_in_root(void)
 {
-    prepare(guest_nothing, 0, false, true);
-    uint64_t reason = run();
+    mends_prepare(guest_nothing, 0, false, true);
+    uint64_t reason = mends_run();
     int vector = root_clears_paging();
-    say("cr0-fixed-in-root", reason == EXIT_VMCALL && vector == VECTOR_GP, "vector",
-        (uint64_t)vector);
+    mends_say("cr0-fixed-in-root", reason == EXIT_VMCALL && vector == VECTOR_GP, "vector",
+              (uint64_t)vector);
 }
 
 /* SDM "Enabling or Disabling the Local APIC": IA32_APIC_BASE[11] can be set again. */
@@ -339,8 +314,9 @@ static void apic_enabled_again(void)
     wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
     wrmsr(MSR_IA32_APIC_BASE, base);
     uint32_t version = apic_read(APIC_VERSION) & LO32(BITS(7, 0));
-    say("apic-enabled-again",
-        rdmsr(MSR_IA32_APIC_BASE) == base && version >= 0x10 && version < 0x20, "version", version);
+    mends_say("apic-enabled-again",
+              rdmsr(MSR_IA32_APIC_BASE) == base && version >= 0x10 && version < 0x20, "version",
+              version);
 }
 
 void bare_main(void)
@@ -356,6 +332,8 @@ void bare_main(void)
     exception_commits_rip();
     cr0_fixed_in_guest();
     cr0_fixed_in_root();
+    mends_of_tlb();
+    mends_of_vmx();
     apic_enabled_again();
     print("mends: end wrong=");
     print_number(wrong);

@@ -1,12 +1,13 @@
 ; SPDX-License-Identifier: MIT
 ; The instructions that tests/guests/mends.c looks at, one by one: guests, each ended by VMCALL, and
 ; the world switch.
-; From: tests/guests/mends.c (which says what each has to show)
+; From: tests/guests/mends.c, mends_tlb.c, mends_vmx.c (which say what each has to show)
 
 global vm_launch, root_clears_paging
 global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli
-global guest_undefined, guest_clears_paging
-extern fault, recover_rip, recover_rsp
+global guest_undefined, guest_clears_paging, guest_probe, guest_probe32, guest_enables_paging
+global guest_int1_in_shadow, guest_reads_hole, guest_int_without_stack
+extern fault, recover_rip, recover_rsp, probed
 
 APIC    equ 0xfee00000
 ICR     equ APIC + 0x300
@@ -85,7 +86,48 @@ guest_hlt_cli:
 guest_undefined:
     ud2
 
+; RFLAGS.TF is set before MOV SS, whose trap is held back.
+guest_int1_in_shadow:
+    mov eax, ss
+    pushf
+    or dword [rsp], 1 << 8
+    popf
+    mov ss, eax
+    db 0xf1                             ; INT1
+    vmcall
+
+guest_reads_hole:
+    mov edx, 2 << 30
+    mov rax, [rdx]
+    vmcall
+
+guest_int_without_stack:
+    mov esp, (2 << 30) + 4096
+    int 0x70
+    vmcall
+
+guest_probe:
+    mov rdx, 5 << 30
+    mov rax, [rdx]
+    mov [probed], rax
+    vmcall
+
 bits 32
+; The same with paging of 32 bits, and by a kernel that has just been started: MOV to CR3, and then
+; paging on. ESP names its tables.
+guest_enables_paging:
+    mov eax, esp
+    mov cr3, eax
+    mov eax, cr0
+    bts eax, 31
+    mov cr0, eax
+guest_probe32:
+    mov edx, 1 << 30
+    mov eax, [edx]
+    mov [probed], eax
+    mov dword [probed + 4], 0
+    vmcall
+
 guest_clears_paging:
     mov eax, cr0
     btr eax, 31
