@@ -14,6 +14,7 @@ STATE = [r"single-step: steps=8", r"breakpoint: hits=1", r"nmi: count=2 inside=0
          r"sti: handled=2", r"registers: mine"]
 TWO = ["kernel=cpu-state.elf,name=alpha,mem=4M,cmdline=pattern=17",
        'kernel=cpu-state.elf,name=beta,mem=4M,cmdline="pattern=99 xcr0=3"']
+STALE = r".*\| nothing is left.*\| CR4.PGE takes.*\| the local APIC is there"
 
 CASES = [
     Case("cpu-rules", vms=["kernel=cpu-rules.elf,mem=4M"], expect=RULES, forbid=[r"\| WRONG"],
@@ -30,6 +31,12 @@ CASES = [
          expect=[r"(?s)(?=.*alpha\| registers: mine xcr0=0xe7)"
                  r"(?=.*beta\| registers: mine xcr0=0x3)"
                  r"(?=.*gamma\| registers: mine xcr0=0xe7)"]),
+    # The program starts again after its reset: every line comes once more.
+    *(Case(f"stale-apicv-{apicv}", append=f"console=com1 apicv={apicv}",
+           vms=["kernel=stale.elf,mem=8M"],
+           stop_at=r"(?s)(?=.*vm=stale reset)" + STALE + STALE) for apicv in ("on", "off")),
+    Case("shadow", vms=["kernel=shadow.elf,mem=8M"], exits={"shadow": 1},
+         expect=[r"\| user: INT1 behind MOV SS", r"\| kernel: a step over STI"]),
     Case("cpu-no-posting", machine={"model": "corei7_haswell_4770"}, vms=TWO,
          expect=[r"apicv=on posting=off"], exits={"alpha": 1, "beta": 1}),
     Case("cpu-no-apicv", machine={"model": "corei7_ivy_bridge_3770k"}, vms=TWO,

@@ -274,7 +274,7 @@ TEST(each_broken_rule_is_named)
         {GUEST_IA32_SYSENTER_EIP, UINT64_C(1) << 47, "not canonical"},
         {GUEST_RFLAGS, 0, "RFLAGS has a reserved bit"},
         {GUEST_RFLAGS, RFLAGS_1 | BIT(15), "RFLAGS has a reserved bit"},
-        {GUEST_RIP, UINT64_C(1) << 47, "RIP is not canonical"},
+        {GUEST_RIP, UINT64_C(1) << 48, "RIP has more"},
         {GUEST_CS_ACCESS_RIGHTS, FLAT_CODE | SEG_AR_DB, "CS.L and CS.D"},
         {GUEST_CS_ACCESS_RIGHTS, FLAT_CODE & ~BIT(0), "not accessed code"},
         {GUEST_SS_ACCESS_RIGHTS, FLAT_DATA & ~BIT(1), "SS is not"},
@@ -296,6 +296,33 @@ TEST(each_broken_rule_is_named)
     }
 }
 
+/* SDM "Checks on Guest Non-Register State" */
+TEST(rules_of_two_fields)
+{
+    static const struct {
+        uint64_t rflags, blocked, pending;
+        bool good;
+    } rows[] = {
+        {RFLAGS_TF, BLOCKED_BY_STI, 0, false},
+        {RFLAGS_TF, BLOCKED_BY_MOV_SS, 0, false},
+        {RFLAGS_TF, BLOCKED_BY_MOV_SS, PENDING_DEBUG_BS, true},
+        {0, BLOCKED_BY_STI, PENDING_DEBUG_BS, false},
+        {RFLAGS_TF, 0, 0, true},
+        {0, 0, PENDING_DEBUG_BS, true},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_IF | rows[i].rflags;
+        fields[GUEST_INTERRUPTIBILITY] = rows[i].blocked;
+        fields[GUEST_PENDING_DEBUG] = rows[i].pending;
+        const char *broken = entry_check_guest();
+        assert_true(rows[i].good ? !*broken : strstr(broken, "pending debug") != NULL);
+    }
+    create(state);
+    fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    fields[VM_ENTRY_INTERRUPTION_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | 2;
+    assert_non_null(strstr(entry_check_guest(), "an NMI"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
@@ -311,6 +338,7 @@ int main(void)
         T(what_ends_hlt),
         T(a_good_state_has_no_complaint),
         T(each_broken_rule_is_named),
+        T(rules_of_two_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,14 +108,22 @@ static const char *check_rip_and_rflags(void)
     bool code64 = ia32e() && (rights(SEG_CS) & SEG_AR_L);
     if (!code64 && HI32(rip))
         return "RIP is beyond 4 GiB outside of 64-bit mode";
-    if (code64 && !is_canonical(rip))
-        return "RIP is not canonical";
+    if (code64 && HI32(rip) >> 16 != 0 && HI32(rip) >> 16 != UINT16_MAX)
+        return "RIP has more than 48 bits";
     if ((rflags & RFLAGS_ZERO) || !(rflags & RFLAGS_1))
         return "RFLAGS has a reserved bit";
     if ((event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, event) == EVENT_EXTERNAL &&
         !(rflags & RFLAGS_IF))
         return "an interrupt is injected while RFLAGS.IF is 0";
     return "";
+}
+
+/* Hamlet enters no guest in HLT, and IA32_DEBUGCTL.BTF is always 0. */
+static bool step_is_wrong(uint64_t blocked)
+{
+    bool steps = vmread(GUEST_RFLAGS) & RFLAGS_TF;
+    bool pending = vmread(GUEST_PENDING_DEBUG) & PENDING_DEBUG_BS;
+    return (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) && steps != pending;
 }
 
 static const char *check_non_register_state(void)
@@ -131,6 +139,11 @@ static const char *check_non_register_state(void)
     if ((event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, event) == EVENT_EXTERNAL &&
         (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)))
         return "an interrupt is injected while it is blocked";
+    if ((event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, event) == EVENT_NMI &&
+        (blocked & BLOCKED_BY_NMI))
+        return "an NMI is injected while NMIs are blocked";
+    if (step_is_wrong(blocked))
+        return "BS of the pending debug exceptions does not go with RFLAGS.TF";
     if (vmread(VMCS_LINK_POINTER) != UINT64_MAX)
         return "the VMCS link pointer points somewhere";
     return "";

@@ -54,9 +54,10 @@ int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
     if (want->dr7)
         lend_registers(v, want);
     /* A step ends at the next instruction, not in the handler of an interrupt that waits: block
-     * interrupts as STI does, if SDM "Checks on Guest Non-Register State" allows it. */
-    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
-    if (want->step && !v->event && (vmread(GUEST_RFLAGS) & RFLAGS_IF) &&
+     * interrupts as STI does, if SDM "Checks on Guest Non-Register State" allows it. Under the
+     * guest's own single step the check wants its trap to be pending already. */
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY), rflags = vmread(GUEST_RFLAGS);
+    if (want->step && !v->event && (rflags & RFLAGS_IF) && !(rflags & RFLAGS_TF) &&
         !(blocked & BLOCKED_BY_MOV_SS))
         vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
     vcpu_set_proc(v, v->proc | proc);
@@ -110,9 +111,21 @@ static void update_dr6(struct vcpu *v, uint64_t triggers)
     v->debug.dr[DR6] = dr6;
 }
 
-/* A #DB that exits has changed neither DR6 nor DR7, so both are changed here. */
+/* The exit has cleared the pending debug exceptions. SDM "Checks on Guest Non-Register State" wants
+ * BS there, if the #DB came under blocking by STI or MOV SS while the guest single-steps. (BTF is
+ * always 0.) The injected #DB discards it again. */
+static void keep_step_pending(void)
+{
+    if ((vmread(GUEST_RFLAGS) & RFLAGS_TF) &&
+        (vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)))
+        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+/* A #DB that exits has changed neither DR6 nor DR7, so both are changed here. INT1 has no cause
+ * that DR6 knows. */
 enum exit_action debug_exception(struct vcpu *v, uint32_t info)
 {
+    bool int1 = FIELD_GET(EVENT_TYPE, info) != EVENT_EXCEPTION;
     uint64_t triggers = vmread(EXIT_QUALIFICATION) & QUAL_DB_TRIGGERS;
     enum exit_action action = RESUME_SAME;
     if (v->debug.lent) {
@@ -120,10 +133,12 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
         if (hit >= 0)
             action = vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit);
         triggers &= ~DR6_BREAKS;
-        if (!triggers) /* otherwise the guest was single-stepping too */
+        if (!triggers && !int1) /* otherwise the guest was single-stepping too */
             return action;
     }
-    update_dr6(v, triggers);
+    if (!int1)
+        update_dr6(v, triggers);
+    keep_step_pending();
     debug_write_dr7(v, (v->debug.lent ? v->debug.dr[DR7] : vmread(GUEST_DR7)) & ~DR7_GD);
     inject_pass_on(v, info);
     return action;

@@ -147,7 +147,8 @@ void vcpu_destroy(struct vcpu *v)
     page_free(v);
 }
 
-/* FPU, XCR0 and the MSRs keep their values over an INIT. RDX: family, model and stepping. */
+/* FPU, XCR0 and the MSRs keep their values over an INIT. RDX: family, model and stepping. An INIT
+ * empties the TLB, which a VM entry with the same VPID does not: the next load flushes. */
 void vcpu_reset(struct vcpu *v)
 {
     vcpu_borrow(v);
@@ -155,6 +156,7 @@ void vcpu_reset(struct vcpu *v)
     v->regs.gpr[RDX] = cpuid(1, 0).eax;
     vcpu_setup_guest(v);
     vcpu_return(v);
+    v->host_cpu = NULL;
     v->event = 0;
     v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);

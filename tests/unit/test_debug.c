@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A step under a debugger, and a #DB that goes on to the guest: what they leave in the guest's
+ * non-register state has to pass VM entry. The VMCS is an array here.
+ * Spec: SDM "Checks on Guest Non-Register State", "Debug Exceptions".
+ */
+// sources: vmx/vcpu/debug.c
+#include "tests/unit/stubs.h"
+#include "vmx/vmcs.h"
+#include <string.h>
+#include "arch/x86.h"
+#include "tests/unit/test.h"
+#include "vmx/upcalls.h"
+#include "vmx/vcpu/debug.h"
+#include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/caps.h"
+
+static uint64_t fields[0x7000];
+static struct vcpu v;
+static uint32_t passed_on;
+
+uint64_t vmread(enum vmcs_field field) { return fields[field]; }
+void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
+bool caps_proc_may_be_1(uint32_t bits) { return bits != 0; }
+void vcpu_borrow(const struct vcpu *vcpu) { (void)vcpu; }
+void vcpu_return(const struct vcpu *vcpu) { (void)vcpu; }
+void vcpu_set_proc(struct vcpu *vcpu, uint32_t proc) { vcpu->proc = proc; }
+void inject_pass_on(struct vcpu *vcpu, uint32_t info)
+{
+    (void)vcpu;
+    passed_on = info;
+}
+void vcpu_inject(struct vcpu *vcpu, uint8_t vector)
+{
+    (void)vcpu;
+    fail_msg("vector %u", vector);
+}
+enum exit_action inject_gp(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return RESUME_SAME;
+}
+enum exit_action inject_ud(struct vcpu *vcpu) { return inject_gp(vcpu); }
+uint64_t cr4_guest_view(void) { return 0; }
+unsigned vcpu_cpl(void) { return 0; }
+uint64_t vcpu_gpr(const struct vcpu *vcpu, enum gpr r) { return vcpu->regs.gpr[r]; }
+void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, uint64_t value) { vcpu->regs.gpr[r] = value; }
+enum exit_action vcpu_on_step(struct vcpu *vcpu) { return inject_gp(vcpu); }
+enum exit_action vcpu_on_debug(struct vcpu *vcpu, enum debug_event event, unsigned n)
+{
+    (void)vcpu;
+    (void)event;
+    (void)n;
+    return STOP_VM;
+}
+
+FIXTURE(create)
+{
+    memset(fields, 0, sizeof(fields));
+    v = (struct vcpu){0};
+    passed_on = 0;
+    fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_IF;
+    return 0;
+}
+
+/* Blocking by STI keeps an interrupt from being the next step. Under the guest's own single step it
+ * would be refused at entry. */
+TEST(a_step_blocks_interrupts_if_it_may)
+{
+    const struct vcpu_debug step = {.step = true};
+    assert_int_equal(vcpu_debug_arm(&v, &step), 0);
+    assert_int_equal(fields[GUEST_INTERRUPTIBILITY], BLOCKED_BY_STI);
+    create(state);
+    fields[GUEST_RFLAGS] |= RFLAGS_TF;
+    assert_int_equal(vcpu_debug_arm(&v, &step), 0);
+    assert_int_equal(fields[GUEST_INTERRUPTIBILITY], 0);
+}
+
+/* The exit has cleared BS; under blocking by STI or MOV SS entry wants it to go with RFLAGS.TF. */
+TEST(a_trap_in_a_shadow_passes_entry)
+{
+    static const struct {
+        uint64_t rflags, blocked, pending;
+    } rows[] = {
+        {RFLAGS_TF, BLOCKED_BY_MOV_SS, PENDING_DEBUG_BS},
+        {RFLAGS_TF, BLOCKED_BY_STI, PENDING_DEBUG_BS},
+        {0, BLOCKED_BY_MOV_SS, 0},
+        {RFLAGS_TF, 0, 0},
+    };
+    const uint32_t int1 = (uint32_t)(EVENT_VALID | FIELD_SET(EVENT_TYPE, 5) | VECTOR_DB);
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        create(state);
+        fields[GUEST_RFLAGS] |= rows[i].rflags;
+        fields[GUEST_INTERRUPTIBILITY] = rows[i].blocked;
+        assert_int_equal(debug_exception(&v, int1), RESUME_SAME);
+        assert_int_equal(passed_on, int1);
+        assert_int_equal(fields[GUEST_PENDING_DEBUG], rows[i].pending);
+    }
+}
+
+/* With the registers lent, the guest's INT1 is still the guest's, and DR6 keeps its causes. */
+TEST(int1_is_never_the_debuggers)
+{
+    const struct vcpu_debug watch = {.dr7 = DR7_LOCAL(0)};
+    assert_int_equal(vcpu_debug_arm(&v, &watch), 0);
+    v.debug.dr[4] = BIT(0);
+    const uint32_t int1 = (uint32_t)(EVENT_VALID | FIELD_SET(EVENT_TYPE, 5) | VECTOR_DB);
+    assert_int_equal(debug_exception(&v, int1), RESUME_SAME);
+    assert_int_equal(passed_on, int1);
+    assert_int_equal(v.debug.dr[4], BIT(0));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, create)
+    const struct CMUnitTest tests[] = {
+        T(a_step_blocks_interrupts_if_it_may),
+        T(a_trap_in_a_shadow_passes_entry),
+        T(int1_is_never_the_debuggers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
