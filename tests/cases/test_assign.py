@@ -81,6 +81,10 @@ CASES = [
               f'kernel=edu-msi.elf,name=two,mem=8M,{EDU}#1,cmdline="count=10000 mark=2"'],
          expect=[r"(?s)(?=.*one\| msi=10000 \S+ arrived=10000 )(?=.*two\| msi=10000 \S+ "
                  r"arrived=10000 )"], exits={"one": 1, "two": 1}),
+    # No vCPU reaches a BAR where it is no more: neither the one that moved it nor another.
+    Case("moved-bar", vms=[f"kernel=moved.elf,mem=8M,{EDU}"], exits={"moved": 1}, forbid=["FAIL"]),
+    Case("moved-bar-under-another-vcpu", cpus=2, forbid=["FAIL"], exits={"moved": 1},
+         vms=[f"kernel=moved.elf,mem=8M,vcpus=2,{EDU},cmdline=cpus=2"]),
     Case("surprise-removal", vms=[f"kernel=upheaval.elf,name=alpha,mem=8M,{EDU},cmdline=dead=1"],
          exits={"alpha": 1},
          expect=[r"alpha\| the device is gone, its guest is not",
