@@ -60,15 +60,22 @@ static struct u128 entry_for(const struct vtd_unit *u, const struct vtd_domain *
 /* The flush comes after the store, or else the unit could cache the old entry again in between. The
  * domain-id of an entry that is not present is 0; a unit in caching mode caches such an entry under
  * this id. VT-d "Caching Mode". */
+static void entry_write(struct vtd_unit *u, struct u128 *entry, struct u128 new, bdf_t source_id)
+{
+    struct u128 old = *entry;
+    unit_publish_entry(entry, new);
+    if ((old.lo & CTX_P) || vtd.caching_mode)
+        invalidate_device(u, (unsigned)FIELD_GET(CTX_DID, old.hi), source_id);
+    else
+        invalidate_write_buffer(u);
+}
+
+/* The same, and the domain that the old entry named has a device less. */
 static void entry_replace(struct vtd_unit *u, struct u128 *entry, struct u128 new, bdf_t source_id)
 {
     struct u128 old = *entry;
     unsigned did = (unsigned)FIELD_GET(CTX_DID, old.hi);
-    unit_publish_entry(entry, new);
-    if ((old.lo & CTX_P) || vtd.caching_mode)
-        invalidate_device(u, did, source_id);
-    else
-        invalidate_write_buffer(u);
+    entry_write(u, entry, new, source_id);
     if (old.lo & CTX_P) {
         invariant(did > 0 && did <= VTD_DOMAIN_MAX && vtd.domains[did - 1].device_count > 0);
         vtd.domains[did - 1].device_count--;
@@ -116,6 +123,28 @@ void vtd_detach(bdf_t source_id)
         log_trace("detached sid=" BDF_FMT, BDF_ARG(source_id));
     }
     spin_unlock(&vtd.context_lock);
+}
+
+/* Whether faults of the source-id are recorded, present entry or not. VT-d "Context Entry": FPD. */
+static void faults_record(struct vtd_unit *u, bdf_t source_id, bool on)
+{
+    spin_lock(&vtd.context_lock);
+    struct u128 *entry = context_entry(u, source_id, !on);
+    if (entry && !!(entry->lo & CTX_FPD) == on)
+        entry_write(u, entry, (struct u128){.lo = entry->lo ^ CTX_FPD, .hi = entry->hi}, source_id);
+    spin_unlock(&vtd.context_lock);
+}
+
+void vtd_fault_silence(const struct vtd_fault *f)
+{
+    faults_record(&vtd.units[f->unit], f->source_id, false);
+}
+
+void vtd_fault_listen(bdf_t source_id)
+{
+    struct vtd_unit *u = vtd_unit_of(source_id);
+    if (u)
+        faults_record(u, source_id, true);
 }
 
 /* Domains */

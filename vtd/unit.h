@@ -32,6 +32,10 @@ struct vtd_unit {
     unsigned queue_tail;
     uint32_t ticket; /* written by the last wait descriptor */
     uint32_t status; /* where the unit writes the ticket; never on a stack: it may answer late */
+
+    /* fault.c */
+    unsigned faults_seen; /* since the last tick */
+    bool faults_masked;   /* too many of them: no event, vtd_fault_tick() looks */
 };
 
 struct vtd_domain {

@@ -107,6 +107,7 @@ uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_
 /* Faults: fault.c. VT-d "Primary Fault Logging". */
 
 struct vtd_fault {
+    unsigned unit; /* that blocked the request */
     bdf_t source_id;
     uint8_t reason;    /* see vtd_reason_name() */
     bool is_interrupt; /* reasons 0x20 to 0x2f: address is the index of the interrupt entry */
@@ -118,6 +119,13 @@ const char *vtd_reason_name(uint8_t reason);
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *fault));
 /* Take the records of every unit now (the interrupt of the fault event does so, too). */
 void vtd_fault_poll(void);
+/* The unit records no further fault of the source-id for a blocked DMA, until vtd_fault_listen() or
+ * vtd_attach(). Faults of interrupts go on. */
+void vtd_fault_silence(const struct vtd_fault *f);
+void vtd_fault_listen(bdf_t source_id);
+/* Of a unit whose devices fault without end, look again at what fault.c has left; from then on it
+ * interrupts again. Once a tick. */
+void vtd_fault_tick(void);
 uint64_t vtd_fault_count(bdf_t source_id); /* since boot */
 
 /* For the monitor: show.c. */

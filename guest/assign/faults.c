@@ -47,25 +47,35 @@ static void park_device(struct assignment *a)
              (rdtsc() - a->storm_began) * 1000 / time_tsc_khz());
 }
 
-/* A device that no VM owns and that the firmware has left on: one fault is enough. */
-static void unowned_stop(bdf_t source_id)
+/* A source that no VM owns: a device that the firmware has left on, or whatever else sends. Without
+ * bus mastering a device does not come again; of one that does, no fault is recorded any more. */
+static void unowned_stop(const struct vtd_fault *f)
 {
-    const struct pci_function *f = pci_find(source_id);
-    if (!f || f->header_type != 0 || f->owner ||
-        !(pci_command(source_id, 0, PCI_COMMAND_MASTER) & PCI_COMMAND_MASTER))
+    const struct pci_function *fn = pci_find(f->source_id);
+    if (fn && fn->owner)
         return;
-    log_info(BDF_FMT " belongs to no VM and tried DMA: no bus master any more", BDF_ARG(source_id));
+    bool stops = fn && fn->header_type == 0 &&
+                 (pci_command(fn->bdf, 0, PCI_COMMAND_MASTER) & PCI_COMMAND_MASTER);
+    if (stops) {
+        log_info(BDF_FMT " belongs to no VM and tried DMA: no bus master any more",
+                 BDF_ARG(f->source_id));
+    } else if (!f->is_interrupt) {
+        log_trace(BDF_FMT " tries DMA without bus master: its faults are no longer recorded",
+                  BDF_ARG(f->source_id));
+        vtd_fault_silence(f);
+    }
 }
 
 /* Behind a bridge several functions may share a source-id: the fault counts for each of them. */
 static void fault_arrived(const struct vtd_fault *f)
 {
-    bool owned = false;
+    bool owned = false, silence = false;
     spin_lock(&watched.lock);
     for (struct assignment *a = watched.first; a; a = a->watched_next) {
         if (a->requester != f->source_id && a->fn->bdf != f->source_id)
             continue;
         owned = true;
+        silence |= a->parked;
         a->fault_count++;
         a->last_fault = *f;
         a->vm->fault_count++;
@@ -75,7 +85,9 @@ static void fault_arrived(const struct vtd_fault *f)
     }
     spin_unlock(&watched.lock);
     if (!owned)
-        unowned_stop(f->source_id);
+        unowned_stop(f);
+    else if (silence) /* it is no bus master, and goes on */
+        vtd_fault_silence(f);
 }
 
 void faults_watch(struct assignment *a)
@@ -108,6 +120,8 @@ void faults_bus_master(struct assignment *a, bool on)
 void faults_storm_end(struct assignment *a)
 {
     vtd_fault_poll(); /* faults from before the reset do not count after it */
+    vtd_fault_listen(a->requester);
+    vtd_fault_listen(a->fn->bdf);
     spin_lock(&watched.lock);
     if (a->parked)
         log_info("vm=%s " BDF_FMT " was reset: returned to its VM", a->vm->name,

@@ -14,6 +14,7 @@
 #include "lib/printf.h"
 #include "vmx/run/sched.h"
 #include "vmx/show/show.h"
+#include "vtd/vtd.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -125,6 +126,7 @@ static bool all_ended(void)
     }
     if (vm_hooks.poll)
         vm_hooks.poll(); /* after all VMs, as a command may end or resume one */
+    vtd_fault_tick();
     trap_tell_nmi();
     return ended;
 }

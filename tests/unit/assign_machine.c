@@ -217,6 +217,8 @@ uint64_t vtd_msi_address(unsigned index, bool subhandle)
 }
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
 void vtd_fault_poll(void) {}
+void vtd_fault_silence(const struct vtd_fault *f) { m.silenced = f->source_id; }
+void vtd_fault_listen(bdf_t source_id) { m.silenced = m.silenced == source_id ? 0 : m.silenced; }
 bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)
 {
     out->base = hpa(0xbed00000); /* where no firmware would have put it */

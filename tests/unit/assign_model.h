@@ -35,6 +35,7 @@ struct model {
     void (*handler)(void *ctx);             /* the last that irq_alloc() got */
     void *handler_ctx;
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
+    bdf_t silenced;                                  /* its faults are not recorded; 0: none */
     uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
     unsigned posted;                                 /* interrupts, and the last vector */
     uint8_t last_vector;

@@ -202,6 +202,40 @@ TEST(a_device_of_no_vm_is_stopped)
     assert_int_equal(m.vm.fault_count, 1);
 }
 
+/* A device that is no bus master and goes on: no fault of it is recorded, until the reset. */
+TEST(a_parked_device_that_goes_on_is_silenced)
+{
+    assign_init();
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+    faults(STORM_FAULTS);
+    assert_int_equal(m.silenced, 0);
+    faults(1);
+    assert_int_equal(m.silenced, m.fn.bdf);
+    assign_guest_reset(f->of);
+    assert_int_equal(m.silenced, 0);
+}
+
+/* So is one that no VM has. An interrupt is not refused by its context entry. */
+TEST(a_source_without_a_vm_is_silenced)
+{
+    assign_init();
+    struct vtd_fault fault = {.source_id = BDF(9, 9, 1), .reason = 1};
+    m.fault_handler(&fault); /* not even a function */
+    assert_int_equal(m.silenced, BDF(9, 9, 1));
+    model_end();
+    m.silenced = 0;
+    m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
+    faults(1);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assert_int_equal(m.silenced, 0);
+    fault = (struct vtd_fault){.source_id = m.fn.bdf, .reason = 0x22, .is_interrupt = true};
+    m.fault_handler(&fault);
+    assert_int_equal(m.silenced, 0);
+    faults(1);
+    assert_int_equal(m.silenced, m.fn.bdf);
+    model_init(PLAN_POST_HW, BAR_EAGER);
+}
+
 TEST(hot_unassign_takes_everything_and_assign_gives_it_again)
 {
     const struct device_config c = m.vm.config.devices[0];
@@ -322,6 +356,8 @@ int main(void)
         CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),
         CASE(a_device_of_no_vm_is_stopped),
+        CASE(a_parked_device_that_goes_on_is_silenced),
+        CASE(a_source_without_a_vm_is_silenced),
         CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
         CASE(what_cannot_be_reset_is_parked),
         CASE(a_bar_is_not_given_over_a_unit_or_out_of_reach),

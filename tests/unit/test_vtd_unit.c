@@ -3,8 +3,8 @@
 // sources: arch/radix.c vtd/intremap.c vtd/fault.c tests/unit/vtd_model.c tests/unit/vtd_requests.c
 // sources: tests/unit/vtd_world.c
 /*
- * Taking units over, choosing what they have in common, queue errors, faults: the real driver
- * against the model of the unit.
+ * Taking units over, choosing what they have in common, queue errors: the real driver against the
+ * model of the unit.
  */
 #include "tests/unit/vtd_model.h"
 #include "arch/page.h"
@@ -81,7 +81,7 @@ TEST(test_takeover)
         model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (queue ? GCMD_QIE : 0));
         model[0].contexts[0] = (struct model_context){true, NIC, 7, firmware_context()};
         model[0].translations[0] =
-            (struct model_translation){true, NIC, 7, 0, PAGE_SIZE, RAM | SS_R | SS_W};
+            (struct model_translation){true, false, NIC, 7, 0, PAGE_SIZE, RAM | SS_R | SS_W};
         model[0].interrupts[0] = (struct model_interrupt_entry){
             true, 0, {IRTE_P, FIELD_SET(IRTE_SVT, IRTE_SVT_SID) | FIELD_SET(IRTE_SID, NIC)}};
         assert_true(reaches(0, NIC, 0) && reaches(0, NIC, 0x2000));
@@ -329,63 +329,6 @@ TEST(test_dead_unit_stops_the_machine)
     stops(100, INV_QI);
 }
 
-static struct vtd_fault last;
-static unsigned handled;
-static void handler(const struct vtd_fault *f)
-{
-    last = *f;
-    handled++;
-    if (f->reason == 5)
-        vtd_detach(f->source_id); /* what guest/ does to a storm */
-}
-
-TEST(test_faults)
-{
-    model_start(MODEL_CAP, MODEL_ECAP);
-    vtd_fault_handler_set(handler);
-    handled = 0;
-    domain_for(NIC);
-    model_fault(0, NIC, 6, true, 0x123456789abc);
-    assert_int_equal(model[0].events, 1);
-    fault_interrupt(NULL);
-    assert_int_equal(handled, 1);
-    assert_true(last.is_read && !last.is_interrupt && last.reason == 6);
-    assert_int_equal(last.address, 0x123456789000);
-    assert_string_equal(vtd_reason_name(6), "read not permitted");
-    assert_string_equal(vtd_reason_name(0xff), "reason not known");
-
-    /* More than there are records, from an oldest one in the middle: all taken, then deaf
-     * no more. */
-    for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < MODEL_RECORDS + 2; i++)
-            model_fault(0, DISK, 0x26, false, 100 + i);
-        assert_true(model[0].fsts & FSTS_PFO);
-        handled = 0;
-        vtd_fault_poll();
-        assert_int_equal(handled, MODEL_RECORDS);
-        assert_int_equal(last.address, 100 + MODEL_RECORDS - 1); /* in order */
-        assert_true(last.is_interrupt && last.source_id == DISK);
-        assert_int_equal(model[0].fsts & (FSTS_PFO | FSTS_PPF), 0);
-    }
-    assert_int_equal(vtd_fault_count(DISK), 3 * MODEL_RECORDS);
-    assert_true(reaches(0, NIC, 0));
-    model_fault(0, NIC, 5, false, 0x1000);
-    vtd_fault_poll();
-    assert_false(reaches(0, NIC, 0));
-}
-
-/* Thousands of source-ids do not push out the counts of the first. */
-TEST(test_fault_sources)
-{
-    model_start(MODEL_CAP, MODEL_ECAP);
-    for (unsigned sid = 0; sid < 1000; sid++) {
-        model_fault(0, (bdf_t)sid, 2, false, 0);
-        vtd_fault_poll();
-    }
-    assert_int_equal(vtd_fault_count(3), 1);
-    assert_int_equal(vtd_fault_count(999), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,8 +348,6 @@ int main(void)
         cmocka_unit_test(test_registers_where_asked_or_needed),
         cmocka_unit_test(test_queue),
         cmocka_unit_test(test_dead_unit_stops_the_machine),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_fault_sources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,26 @@ struct model_unit model[MODEL_UNITS];
 
 static void event(struct model_unit *m)
 {
-    if (!(m->fectl & FECTL_IM))
+    if (m->fectl & FECTL_IM)
+        m->fectl |= (uint32_t)FECTL_IP;
+    else
         m->events++;
+}
+
+static void event_settle(struct model_unit *m)
+{
+    if (!(m->fsts & ~(uint32_t)FSTS_FRI))
+        m->fectl &= ~(uint32_t)FECTL_IP;
+}
+
+static void event_control(struct model_unit *m, uint32_t v)
+{
+    bool pending = m->fectl & FECTL_IP;
+    m->fectl = (m->fectl & (uint32_t)FECTL_IP) | (v & (uint32_t)FECTL_IM);
+    if (pending && !(v & FECTL_IM)) {
+        m->fectl &= ~(uint32_t)FECTL_IP;
+        event(m);
+    }
 }
 
 void model_fault(unsigned n, bdf_t source_id, uint8_t reason, bool read, uint64_t address)
@@ -43,7 +61,7 @@ void model_fault(unsigned n, bdf_t source_id, uint8_t reason, bool read, uint64_
     /* Bits 55:40 without meaning, as QEMU leaves them. */
     r->hi = FIELD_SET(FRCD_SID, source_id) | FIELD_SET(FRCD_FR, reason) | BITS(55, 40) |
             (read ? FRCD_T1 : 0) | FRCD_F;
-    m->next_record = (m->next_record + 1) % MODEL_RECORDS;
+    m->next_record = (m->next_record + 1) % ((unsigned)FIELD_GET(CAP_NFR, m->cap) + 1);
     m->fsts |= (uint32_t)FSTS_PPF;
     if (!pending)
         event(m);
@@ -56,6 +74,16 @@ static void record_clear(struct model_unit *m, unsigned i)
         if (m->records[i].hi & FRCD_F)
             return;
     m->fsts &= ~(uint32_t)FSTS_PPF;
+    event_settle(m);
+}
+
+/* The device does not wait until software has read the record that it looks at. */
+static void go_on(struct model_unit *m)
+{
+    if (m->goes_on == 0)
+        return;
+    m->goes_on--;
+    model_fault((unsigned)(m - model), m->goes_on_as, 6, true, 0x5000);
 }
 
 /* Forgetting */
@@ -251,8 +279,10 @@ static uint64_t *register_64(struct model_unit *m, unsigned at)
         if (registers_64[i].at == at)
             return (uint64_t *)((char *)m + registers_64[i].field);
     unsigned record = (at - FRCD_OFFSET) / FRCD_SIZE;
-    if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 8 == 0)
+    if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 8 == 0) {
+        go_on(m);
         return at % 16 ? &m->records[record].hi : &m->records[record].lo;
+    }
     fail_msg("64-bit access to 0x%x", at);
     return NULL;
 }
@@ -293,12 +323,16 @@ void mmio_write32(void *p, uint32_t v)
         command(m, v);
     else if (at == VTD_FSTS) {
         m->fsts &= ~(v & (uint32_t)FSTS_CLEARABLE);
+        event_settle(m);
         if (v & FSTS_ITE)
             queue_run(m);
     } else if (at >= FRCD_OFFSET && record < MODEL_RECORDS && at % 16 == FRCD_F_OFFSET) {
+        go_on(m);
         if (v & FRCD_F_DWORD)
             record_clear(m, record);
-    } else if (at == VTD_PMEN)
+    } else if (at == VTD_FECTL)
+        event_control(m, v);
+    else if (at == VTD_PMEN)
         m->pmen = v & PMEN_EPM ? (uint32_t)(PMEN_EPM | PMEN_PRS) : 0;
     else
         *register_32(m, at) = v;

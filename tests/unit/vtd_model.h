@@ -39,7 +39,7 @@ struct model_context {
 };
 
 struct model_translation {
-    bool valid;
+    bool valid, unreported; /* FPD of the context entry */
     bdf_t source_id;
     unsigned did;
     uint64_t iova, size, entry; /* entry without R and W: known to be not present */
@@ -73,9 +73,11 @@ struct model_unit {
     unsigned context_flushes[4], iotlb_flushes[4]; /* by granularity */
 
     /* what the test asks for */
-    unsigned refuse; /* so many descriptors from now on are refused */
-    unsigned mute;   /* so many are dropped, as by a device that does not answer (ITE) */
-    bool dead;       /* takes commands, finishes none */
+    unsigned goes_on; /* a device faults so often again, once at each look at a record */
+    bdf_t goes_on_as; /* this one */
+    unsigned refuse;  /* so many descriptors from now on are refused */
+    unsigned mute;    /* so many are dropped, as by a device that does not answer (ITE) */
+    bool dead;        /* takes commands, finishes none */
 };
 
 extern struct model_unit model[MODEL_UNITS];

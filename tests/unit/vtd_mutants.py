@@ -14,7 +14,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILES = ("vtd/unit.c vtd/init.c vtd/invalidate.c vtd/context.c vtd/sspt.c arch/radix.c "
          "vtd/intremap.c vtd/fault.c").split()
-TESTS = "test_vtd_dma test_vtd_unit test_vtd_intremap".split()
+TESTS = "test_vtd_dma test_vtd_unit test_vtd_intremap test_vtd_fault".split()
 # A statement that flushes, writes back, or drains; also the parts of which flushes are made.
 CALL = re.compile(
     r"^\s+(invalidate_\w+|context_command|iotlb_command|unit_publish|publish|flush|flush_range"

@@ -34,7 +34,7 @@ static uint8_t context_of(struct model_unit *m, bdf_t sid, struct u128 *out)
     if (out->lo & CTX_P)
         context_remember(m, sid, (unsigned)FIELD_GET(CTX_DID, out->hi), *out);
     else if (m->cap & CAP_CM)
-        context_remember(m, sid, 0, (struct u128){0});
+        context_remember(m, sid, 0, *out);
     if (!(root.lo & ROOT_P))
         return 1;
     return out->lo & CTX_P ? 0 : 2;
@@ -94,10 +94,12 @@ static uint8_t translate(struct model_unit *m, bdf_t sid, uint64_t iova,
     }
     struct u128 context;
     uint8_t reason = context_of(m, sid, &context);
+    *t = (struct model_translation){.valid = true,
+                                    .source_id = sid,
+                                    .did = (unsigned)FIELD_GET(CTX_DID, context.hi),
+                                    .unreported = reason != 1 && (context.lo & CTX_FPD)};
     if (reason)
         return reason;
-    *t = (struct model_translation){
-        .valid = true, .source_id = sid, .did = (unsigned)FIELD_GET(CTX_DID, context.hi)};
     reason = walk(m, context, iova, t);
     if (!reason && ((t->entry & (SS_R | SS_W)) || (m->cap & CAP_CM)))
         translation_remember(m, *t);
@@ -115,7 +117,8 @@ bool model_dma(unsigned n, bdf_t source_id, uint64_t iova, bool write, uint64_t 
     if (!reason && !(t.entry & (write ? SS_W : SS_R)))
         reason = write ? 5 : 6;
     if (reason) {
-        model_fault(n, source_id, reason, !write, iova);
+        if (!t.unreported)
+            model_fault(n, source_id, reason, !write, iova);
         return false;
     }
     *to = (t.entry & SS_ADDR) + (iova - t.iova);
