@@ -59,6 +59,7 @@ class Case:
     stop_at: str = ""                            # end the machine here: for what does not end
     gdb: int = 0                                 # TCP port of the second serial line
     skip: str = ""                               # a console line like this is SKIP, and the reason
+    rules: bool = True                           # lab: software keeps every rule of the unit
     kernel: Path = ROOT / "build/hamlet.elf"
 
 
@@ -88,12 +89,20 @@ def run(case, scratch, server=None):
     iso.build(medium, iso.Menu(case.kernel, case.append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)
-    boot = Boot(medium, case.cpus, case.megs, case.devices, case.outputs, patience, case.gdb,
-                options=case.machine, files=case.files, extras=case.extras, disks=case.disks)
+    outputs, options = _with_trace(case)
+    boot = Boot(medium, case.cpus, case.megs, case.devices, outputs, patience, case.gdb,
+                options=options, files=case.files, extras=case.extras, disks=case.disks)
     console = Console(expect=case.stop_at or None, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
     _keep(case, ended)
     return check(case, ended)
+
+
+def _with_trace(case):
+    """On lab the unit's trace is read for each case; without single transfers, unless asked for."""
+    if case.on != "lab" or "trace" in case.outputs:
+        return case.outputs, case.machine
+    return [*case.outputs, "trace"], {"trace_dma": "0", **case.machine}
 
 
 def check(case, ended):
@@ -116,6 +125,8 @@ def check(case, ended):
     for pattern in [*case.forbid, *BROKEN]:
         match = None if pattern in case.expect else re.search(pattern, ended.text, re.M)
         assert not match, f"shown, but must not be: {pattern!r} at {match.group(0)!r}; {tail}"
+    broken = re.search(rb"^.*\bviolation .*$", ended.files.get("trace", b""), re.M)
+    assert not (broken and case.rules), f"a rule of the unit is broken: {broken.group(0)}; {tail}"
     seen = report.read(ended.text)
     for name, code in case.exits.items():
         assert name in seen.vms, f"no report of vm {name}; {tail}"

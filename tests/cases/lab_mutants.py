@@ -45,7 +45,7 @@ def noticed(tree, scratch):
         boot = Boot(scratch / "mutant.iso", outputs=["trace"], timeout=30, options=options)
         ended = machines.run("lab", boot, Console())
         trace = ended.files["trace"].decode()
-        seen = re.search(r"unit\d \S+ stale.*", trace)
+        seen = re.search(r"unit\d (\S+ (stale|advice)|violation).*", trace)
         if seen:
             return seen.group(0)
         failed = re.search(r"ktest: FAIL \S+|panic: .*", ended.text)

@@ -20,7 +20,7 @@ def run(boot, name, vms, unit, **more):
     got = boot(Case(name, on="lab", vms=vms, outputs=["trace"], machine={"devices": "2", **unit},
                     **more))
     trace = got.files["trace"].decode()
-    for never in (r"^.* stale .*$", r"^.* fault sid=.*$", r"^.*blocked.*$"):
+    for never in (r"^.* (stale|advice) .*$", r"^.* fault sid=.*$", r"^.*blocked.*$"):
         seen = re.search(never, trace, re.M)
         assert not seen, f"the unit's trace: {seen.group(0)}"
     return got, trace

@@ -70,6 +70,7 @@ class LabMachine : public bx_ioapic_stub_c, public lab::Host, public lab::Bus
     /* lab::Host */
     bool read(uint64_t hpa, void *to, size_t n) override;
     bool write(uint64_t hpa, const void *from, size_t n) override;
+    uint64_t ram_end() override { return BX_MEM(0)->get_memory_len(); }
     void deliver(const lab::Message &message) override;
     uint64_t now() override { return bx_pc_system.time_ticks(); }
     void trace(const std::string &line) override;
@@ -278,7 +279,7 @@ void LabMachine::deliver(const lab::Message &message)
         mode = 0;
     if (!apic_bus_deliver_interrupt(vector, message.dest, mode, message.logical, true,
                                     message.level))
-        trace(lab::text("interrupt lost vector=0x%02x dest=%u", vector, message.dest));
+        trace(lab::text("interrupt lost vector=0x%02x dest=0x%x", vector, message.dest));
 }
 
 void LabMachine::trace(const std::string &line)

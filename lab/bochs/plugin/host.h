@@ -40,6 +40,7 @@ class Host
     /* Physical memory as the root complex sees it. False: nothing answers at this address. */
     virtual bool read(uint64_t hpa, void *to, size_t n) = 0;
     virtual bool write(uint64_t hpa, const void *from, size_t n) = 0;
+    virtual uint64_t ram_end() = 0;
     virtual void deliver(const Message &message) = 0;
     virtual uint64_t now() = 0; /* processor ticks; one tick is one instruction in Bochs */
     virtual void trace(const std::string &line) = 0;

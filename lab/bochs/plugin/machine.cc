@@ -33,8 +33,14 @@ Machine::Machine(Host &host_, Bus &bus_, const LabOptions &options_)
 void Machine::reset()
 {
     units.clear();
-    for (unsigned i = 0; i < options.units; ++i)
-        units.push_back(std::make_unique<VtdUnit>(host, options.unit, "unit" + std::to_string(i)));
+    for (unsigned i = 0; i < options.units; ++i) {
+        VtdOptions unit = options.unit;
+        if (i && options.second_width)
+            unit.width = options.second_width;
+        units.push_back(std::make_unique<VtdUnit>(host, unit, "unit" + std::to_string(i)));
+        if (options.left) /* in the upper half of what the firmware keeps for ACPI tables */
+            units[i]->left_on(options.left, host.ram_end() - (i + 1) * VtdUnit::LEFT_SIZE);
+    }
     apic->reset();
     for (auto &function : pci)
         function->reset();

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One table of keys; everything in the machine's description is a number, except the trace file.
+ * One table of keys; everything in the machine's description is a number, except the trace file and
+ * what the firmware left on.
  * From: lab/bochs/plugin/options.h      To: -
  */
 #include "options.h"
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -22,9 +24,11 @@ static const std::map<std::string, Setter> &keys()
 {
     static const std::map<std::string, Setter> table = {
         NUMBER("units", units),
+        NUMBER("second_width", second_width),
         NUMBER("devices", devices),
         NUMBER("trace_dma", trace_dma),
         /* the remapping units */
+        NUMBER("version", unit.version),
         NUMBER("width", unit.width),
         NUMBER("only_width", unit.only_width),
         NUMBER("haw", unit.haw),
@@ -35,19 +39,29 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("write_buffer", unit.write_buffer),
         NUMBER("page_selective", unit.page_selective),
         NUMBER("posting", unit.posting),
+        NUMBER("protected_memory", unit.protected_memory),
+        NUMBER("zero_length_read", unit.zero_length_read),
+        NUMBER("implicit_flush", unit.implicit_flush),
         NUMBER("queue", unit.queue),
         NUMBER("remap", unit.remap),
+        NUMBER("remap_required", unit.remap_required),
         NUMBER("x2apic", unit.x2apic),
+        NUMBER("x2apic_required", unit.x2apic_required),
         NUMBER("pass_through", unit.pass_through),
         NUMBER("snoop_control", unit.snoop_control),
         NUMBER("coherent", unit.coherent),
         NUMBER("device_tlb", unit.device_tlb),
+        NUMBER("abort_mode", unit.abort_mode),
         NUMBER("index_mask", unit.index_mask),
+        NUMBER("collapse", unit.collapse),
         NUMBER("slow", unit.slow),
+        NUMBER("reorder", unit.reorder),
         NUMBER("hold", unit.hold),
         NUMBER("drop", unit.drop),
         NUMBER("queue_error", unit.queue_error),
         NUMBER("timeout_error", unit.timeout_error),
+        NUMBER("repeat", unit.repeat),
+        NUMBER("repeat_after", unit.repeat_after),
         /* the first device's trouble */
         NUMBER("dma_delay", trouble.dma_delay),
         NUMBER("dma_split", trouble.dma_split),
@@ -63,14 +77,33 @@ static const std::map<std::string, Setter> &keys()
     return table;
 }
 
+/* te, ir, qi, pmr, joined by a plus sign. False: another word. */
+static bool left_parse(const std::string &words, unsigned &left)
+{
+    static const std::map<std::string, unsigned> parts = {
+        {"te", LEFT_TE}, {"ir", LEFT_IR}, {"qi", LEFT_QI}, {"pmr", LEFT_PMR}};
+    for (size_t at = 0; at <= words.size();) {
+        size_t end = std::min(words.find('+', at), words.size());
+        auto part = parts.find(words.substr(at, end - at));
+        if (part == parts.end())
+            return false;
+        left |= part->second;
+        at = end + 1;
+    }
+    return true;
+}
+
 static bool in_range(const LabOptions &o)
 {
     const VtdOptions &u = o.unit;
-    return o.units <= 2 && o.devices <= 8 && (u.width == 39 || u.width == 48) && u.haw >= 32 &&
-           u.haw <= 46 && u.haw <= u.width && u.domain_bits >= 4 && u.domain_bits <= 16 &&
-           u.domain_bits % 2 == 0 && u.records >= 1 && u.records <= 16 && u.large_pages <= 2 &&
-           u.drop <= 100 && u.index_mask <= 15 && o.trouble.messages >= 1 &&
-           o.trouble.messages <= 32 && !(o.trouble.messages & (o.trouble.messages - 1)) &&
+    bool second =
+        o.second_width == 0 || o.second_width == 39 || o.second_width == 48 || o.second_width == 57;
+    return second && u.version >= 1 && u.version <= 15 && o.units <= 2 && o.devices <= 8 &&
+           (u.width == 39 || u.width == 48) && u.haw >= 32 && u.haw <= 46 && u.haw <= u.width &&
+           u.domain_bits >= 4 && u.domain_bits <= 16 && u.domain_bits % 2 == 0 && u.records >= 1 &&
+           u.records <= 16 && u.large_pages <= 2 && u.drop <= 100 && u.index_mask <= 15 &&
+           o.trouble.messages >= 1 && o.trouble.messages <= 32 &&
+           !(o.trouble.messages & (o.trouble.messages - 1)) &&
            o.trouble.claims <= CLAIM_MSIX_BEYOND;
 }
 
@@ -92,6 +125,8 @@ bool options_parse(const std::string &words, LabOptions &options, std::string &e
             options.trace = value;
             continue;
         }
+        if (key == "left" && left_parse(value, options.left))
+            continue;
         char *rest = nullptr;
         uint64_t number = strtoull(value.c_str(), &rest, 0);
         auto known = keys().find(key);
@@ -104,6 +139,8 @@ bool options_parse(const std::string &words, LabOptions &options, std::string &e
     }
     if (options.unit.width == 39 && options.unit.haw > 39)
         options.unit.haw = 39; /* MGAW is at least the host address width */
+    if (options.left & LEFT_PMR)
+        options.unit.protected_memory = true;
     if (!in_range(options)) {
         error = "lab machine: a value is out of range";
         return false;

@@ -14,8 +14,10 @@ namespace lab
 struct LabOptions {
     VtdOptions unit;
     Trouble trouble;
-    unsigned units = 1;   /* 0: a machine without VT-d; 2: the second serves device 2 */
-    unsigned devices = 1; /* lab devices: 00:02, 00:03, ... */
+    unsigned units = 1;        /* 0: a machine without VT-d; 2: the second serves device 2 */
+    unsigned second_width = 0; /* of the second unit, if another than the first one's */
+    unsigned left = 0;         /* LEFT_...: what the firmware has left on, in every unit */
+    unsigned devices = 1;      /* lab devices: 00:02, 00:03, ... */
     bool trace_dma = true;
     std::string trace; /* file; none if empty */
 };

@@ -31,9 +31,12 @@ bool VtdUnit::blocked(uint16_t sid, uint8_t reason, unsigned index, bool fpd)
 
 bool VtdUnit::interrupt(uint16_t sid, uint64_t address, uint32_t data)
 {
-    drain("interrupt"); /* "Interrupt requests ... follow Interrupt ordering rules" */
+    push(sid); /* a message stays behind the writes of the same requester */
     if (!(gsts & G_IRE))
-        return compatibility(sid, address, data);
+        return opt.remap_required && remaps() ? blocked(sid, FAULT_IR_DISABLED, 0, false)
+                                              : compatibility(sid, address, data);
+    if (opt.x2apic_required && !x2apic_mode())
+        return blocked(sid, FAULT_IR_EIME, 0, false);
     if (!(address & bit(4))) {
         if (x2apic_mode() || !(gsts & G_CFI))
             return blocked(sid, FAULT_IR_COMPAT, 0, false);
@@ -64,7 +67,7 @@ bool VtdUnit::compatibility(uint16_t sid, uint64_t address, uint32_t data)
     message.level = data & bit(15);
     message.dest = uint32_t(field(address, 19, 12));
     message.logical = address & bit(2);
-    say(text("interrupt compatibility sid=%s vector=0x%02x dest=%u", bdf_text(sid).c_str(),
+    say(text("interrupt compatibility sid=%s vector=0x%02x dest=0x%x", bdf_text(sid).c_str(),
              message.vector, message.dest));
     host.deliver(message);
     return true;
@@ -78,7 +81,7 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
     bool readable = fetch(address, fresh, true);
     drop_some();
     if (iec_unflushed)
-        say(text("iec stale sid=%s not flushed since SIRTP", bdf_text(sid).c_str()));
+        advise(text("iec advice sid=%s not flushed since SIRTP", bdf_text(sid).c_str()));
     auto hit = iec.find(uint16_t(index));
     if (hit != iec.end()) {
         irte = hit->second;
@@ -148,7 +151,7 @@ bool VtdUnit::remap(uint16_t sid, const Entry128 &irte)
     message.level = irte.lo & bit(4);
     message.logical = irte.lo & bit(2);
     message.dest = uint32_t(x2apic_mode() ? field(irte.lo, 63, 32) : field(irte.lo, 47, 40));
-    say(text("interrupt remapped sid=%s vector=0x%02x dest=%u%s", bdf_text(sid).c_str(),
+    say(text("interrupt remapped sid=%s vector=0x%02x dest=0x%x%s", bdf_text(sid).c_str(),
              message.vector, message.dest, message.level ? " level" : ""));
     host.deliver(message);
     return true;
@@ -182,7 +185,7 @@ bool VtdUnit::post(uint16_t sid, unsigned index, const Entry128 &irte)
     Message message; /* fixed, physical, edge */
     message.vector = uint8_t(field(pid[4], 23, 16));
     message.dest = uint32_t(x2apic_mode() ? pid[4] >> 32 : field(pid[4], 47, 40));
-    say(text("notify vector=0x%02x dest=%u", message.vector, message.dest));
+    say(text("notify vector=0x%02x dest=0x%x", message.vector, message.dest));
     host.deliver(message);
     return true;
 }

@@ -8,14 +8,10 @@
  * Handling of Queued Invalidation Interface Errors"
  */
 #include "vtd_unit.h"
+#include <algorithm>
 
 namespace lab
 {
-
-enum : unsigned { INV_CONTEXT = 1, INV_IOTLB = 2, INV_DEVICE_TLB = 3, INV_IEC = 4, INV_WAIT = 5 };
-enum : unsigned { GLOBAL = 1, DOMAIN_SELECTIVE = 2, FINEST = 3 }; /* device or page */
-
-static unsigned type_of(uint64_t lo) { return unsigned(field(lo, 11, 9) << 4 | field(lo, 3, 0)); }
 
 template <typename Cache, typename Predicate> static size_t erase_from(Cache &cache, Predicate gone)
 {
@@ -111,11 +107,12 @@ void VtdUnit::queue_run()
 
 void VtdUnit::command_accept(const Entry128 &d, unsigned from_register)
 {
-    Command command = {d, host.now() + opt.slow, from_register};
-    if (opt.slow)
-        commands.push_back(command);
-    else
-        command_finish(command);
+    Command command = {d, due_for(d), from_register};
+    if (!opt.slow)
+        return command_finish(command);
+    auto later = [](uint64_t due, const Command &c) { return due < c.due; };
+    commands.insert(std::upper_bound(commands.begin(), commands.end(), command.due, later),
+                    command);
 }
 
 void VtdUnit::command_finish(const Command &command)
@@ -201,10 +198,7 @@ void VtdUnit::iotlb_invalidate(const Entry128 &d)
         return key.tag == did && (granularity == DOMAIN_SELECTIVE ||
                                   (!hint && covers(d, key.page << key.shift, key.shift, true)));
     };
-    if (d.lo & bits(7, 6))
-        drain("invalidation");
-    else if (!held.empty())
-        say(text("flush without drain held=%zu", held.size()));
+    drain_for(d);
     size_t n = erase_from(iotlb_by_sid, leaf_gone);
     erase_from(iotlb_by_did, leaf_gone);
     erase_from(paging_cache, table_gone);
@@ -228,7 +222,6 @@ void VtdUnit::iec_invalidate(const Entry128 &d)
         return !selective || (item.first & ~mask) == (first & ~mask);
     });
     iec_unflushed = iec_unflushed && selective;
-    drain("interrupt entry cache invalidation");
     say(text("flush iec %s index=%u count=%u dropped=%zu", selective ? "index" : "global", first,
              mask + 1, n));
 }
@@ -255,7 +248,9 @@ void VtdUnit::ccmd_start()
     Entry128 d;
     uint64_t granularity = field(ccmd, 62, 61);
     d.lo = INV_CONTEXT | granularity << 4 | field(ccmd, 15, 0) << 16 | field(ccmd, 33, 16) << 32;
-    if ((gsts & G_QIE) || !granularity) {
+    if (gsts & G_QIE)
+        violation("invalidation by register while QIES=1");
+    if ((gsts & G_QIE) || !granularity || opt.version >= VERSION_NO_REGISTERS) {
         ccmd &= ~(bit(63) | bits(60, 59));
         say("flush context refused");
         return;
@@ -271,7 +266,9 @@ void VtdUnit::iotlb_start()
            field(iotlb_reg, 49, 49) << 7 | field(iotlb_reg, 47, 32) << 16;
     d.hi = iva & ~bits(11, 7);
     bool bad_mask = granularity == FINEST && (field(iva, 5, 0) > 18 || !opt.page_selective);
-    if ((gsts & G_QIE) || !granularity || bad_mask) {
+    if (gsts & G_QIE)
+        violation("invalidation by register while QIES=1");
+    if ((gsts & G_QIE) || !granularity || bad_mask || opt.version >= VERSION_NO_REGISTERS) {
         iotlb_reg &= ~(bit(63) | bits(58, 57));
         say("flush iotlb refused");
         return;

@@ -28,6 +28,10 @@ enum : unsigned {
     VTD_FEADDR = 0x40,
     VTD_FEUADDR = 0x44,
     VTD_PMEN = 0x64,
+    VTD_PLMBASE = 0x68,
+    VTD_PLMLIMIT = 0x6c,
+    VTD_PHMBASE = 0x70,
+    VTD_PHMLIMIT = 0x78,
     VTD_IQH = 0x80,
     VTD_IQT = 0x88,
     VTD_IQA = 0x90,
@@ -44,16 +48,20 @@ enum : unsigned {
     VTD_SIZE = 0x1000,
 };
 
-/* "Version Register" */
-constexpr uint32_t VERSION_1_0 = 0x10;
+/* "Version Register": Major; what changes from these on */
+constexpr unsigned VERSION_DRAINS = 2;       /* every IOTLB invalidation drains */
+constexpr unsigned VERSION_NO_REGISTERS = 6; /* invalidation by queue only */
 
 /* "Capability Register". A multi-bit field is the number of its lowest bit: value << CAP_X. */
 enum : unsigned {
     CAP_ND = 0,
     CAP_RWBF = 4,
+    CAP_PLMR = 5,
+    CAP_PHMR = 6,
     CAP_CM = 7,
     CAP_SAGAW = 8,
     CAP_MGAW = 16,
+    CAP_ZLR = 22,
     CAP_FRO = 24,
     CAP_SSLPS = 34,
     CAP_PSI = 39,
@@ -62,8 +70,10 @@ enum : unsigned {
     CAP_DWD = 54,
     CAP_DRD = 55,
     CAP_PI = 59,
+    CAP_ESIRTPS = 62,
+    CAP_ESRTPS = 63,
 };
-enum : unsigned { SAGAW_39 = 1, SAGAW_48 = 2 }; /* bits of SAGAW */
+enum : unsigned { SAGAW_39 = 1, SAGAW_48 = 2, SAGAW_57 = 3 }; /* bits of SAGAW */
 
 /* "Extended Capability Register" */
 enum : unsigned {
@@ -76,11 +86,26 @@ enum : unsigned {
     ECAP_SC = 7,
     ECAP_IRO = 8,
     ECAP_MHMV = 20,
+    ECAP_ADMS = 52,
+    ECAP_EIMER = 61,
+    ECAP_IRREQ = 62,
 };
 
 /* "Global Command Register", "Global Status Register": the same positions in both */
 constexpr uint32_t G_TE = bit(31), G_SRTP = bit(30), G_WBF = bit(27), G_QIE = bit(26),
                    G_IRE = bit(25), G_SIRTP = bit(24), G_CFI = bit(23);
+constexpr uint32_t G_RESERVED = uint32_t(bits(29, 28) | bits(22, 0));
+
+/* "Root Table Address Register": TTM */
+enum : unsigned { TTM_LEGACY = 0, TTM_ABORT = 3 };
+constexpr unsigned ttm_of(uint64_t rtaddr) { return unsigned(field(rtaddr, 11, 10)); }
+
+/* "Interrupt Remapping Table Address Register" */
+constexpr uint64_t IRTA_EIME = bit(11);
+
+/* "Protected Memory Enable Register"; the regions begin and end at a multiple of this */
+constexpr uint32_t PMEN_EPM = bit(31), PMEN_PRS = bit(0);
+constexpr uint64_t PMR_GRAIN = 0x200000;
 
 /* "Fault Status Register" */
 constexpr uint32_t FSTS_PFO = bit(0), FSTS_PPF = bit(1), FSTS_IQE = bit(4), FSTS_ICE = bit(5),
@@ -102,6 +127,17 @@ enum : uint8_t {
     IQEI_RESERVED = 4,
     IQEI_WIDTH = 5,
 };
+
+/* "Queued Invalidation Interface": types and granularities of descriptors */
+enum : unsigned { INV_CONTEXT = 1, INV_IOTLB = 2, INV_DEVICE_TLB = 3, INV_IEC = 4, INV_WAIT = 5 };
+enum : unsigned { GLOBAL = 1, DOMAIN_SELECTIVE = 2, FINEST = 3 }; /* device or page */
+constexpr unsigned type_of(uint64_t lo)
+{
+    return unsigned(field(lo, 11, 9) << 4 | field(lo, 3, 0));
+}
+
+/* I/O APIC, units, messages, firmware: no memory that could be protected */
+constexpr uint64_t MMIO_FIRST = 0xfec00000, MMIO_SIZE = 0x1400000;
 
 /* "Fault Conditions and Remapping Hardware Behavior for Various Requests" and "Interrupt Remapping
  * Fault Conditions" */
@@ -130,7 +166,10 @@ enum Reason : uint8_t {
     FAULT_PID_ACCESS = 0x27,
     FAULT_PID_RSVD = 0x28,
     FAULT_IR_MALFORMED = 0x29,
+    FAULT_IR_EIME = 0x2a,
+    FAULT_IR_DISABLED = 0x2b,
     FAULT_RTADDR = 0x30,
+    FAULT_ABORT_MODE = 0x33,
 };
 
 constexpr bool is_interrupt_fault(uint8_t reason)

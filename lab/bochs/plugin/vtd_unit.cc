@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of the unit, its fault log and its two events.
- * From: lab/bochs/plugin/vtd_unit.h      To: vtd_queue.cc (commands), vtd_walk.cc (requests)
- * Spec: VT-d "Register Descriptions", "Non-Recoverable Fault Reporting", "Non-Recoverable Fault
- * Event"
+ * The registers of the unit, and how it sees a table in memory.
+ * From: lab/bochs/plugin/vtd_unit.h
+ * To: vtd_command.cc (GCMD, protected memory), vtd_fault.cc, vtd_queue.cc (invalidation)
+ * Spec: VT-d "Register Descriptions", "Page-walk Coherency"
  */
 #include "vtd_unit.h"
+#include <algorithm>
 #include <cstring>
 
 namespace lab
@@ -18,31 +19,50 @@ VtdUnit::VtdUnit(Host &host_, const VtdOptions &options, std::string name_)
 
 void VtdUnit::say(const std::string &line) { host.trace(name + " " + line); }
 
+/* Nothing went wrong here, but the specification does not promise it. Said once. */
+void VtdUnit::advise(const std::string &line)
+{
+    if (advised.insert(line).second)
+        say(line);
+}
+
+/* Software broke a rule. Said once for each rule. */
+void VtdUnit::violation(const std::string &rule)
+{
+    if (violated.insert(rule).second)
+        say("violation " + rule);
+}
+
 /* "Capability Register" */
 uint64_t VtdUnit::cap() const
 {
-    uint64_t sagaw = opt.width == 48 ? bit(SAGAW_48) : bit(SAGAW_39);
-    if (!opt.only_width)
+    uint64_t sagaw = bit((opt.width - 30) / 9);
+    if (!opt.only_width && opt.width != 57)
         sagaw |= bit(SAGAW_39);
     uint64_t value = uint64_t((opt.domain_bits - 4) / 2) << CAP_ND;
     value |= uint64_t(opt.write_buffer) << CAP_RWBF;
+    value |= uint64_t(opt.protected_memory) << CAP_PLMR | uint64_t(opt.protected_memory)
+                                                              << CAP_PHMR;
     value |= uint64_t(opt.caching_mode) << CAP_CM;
     value |= sagaw << CAP_SAGAW;
     value |= uint64_t(opt.width - 1) << CAP_MGAW;
+    value |= uint64_t(opt.zero_length_read) << CAP_ZLR;
     value |= uint64_t(VTD_FRCD / 16) << CAP_FRO;
     value |= ((bit(opt.large_pages) - 1) & 3) << CAP_SSLPS;
     value |= uint64_t(opt.page_selective) << CAP_PSI;
     value |= uint64_t(opt.records - 1) << CAP_NFR;
     value |= uint64_t(opt.page_selective ? 18 : 0) << CAP_MAMV;
     value |= bit(CAP_DWD) | bit(CAP_DRD);
-    value |= uint64_t(opt.posting && opt.remap && opt.queue) << CAP_PI;
+    value |= uint64_t(opt.posting && remaps()) << CAP_PI;
+    value |= uint64_t(opt.implicit_flush) << CAP_ESRTPS;
+    value |= uint64_t(opt.implicit_flush) << CAP_ESIRTPS;
     return value;
 }
 
 /* "Extended Capability Register" */
 uint64_t VtdUnit::ecap() const
 {
-    bool remap = opt.remap && opt.queue;
+    bool remap = remaps();
     uint64_t value = uint64_t(opt.coherent) << ECAP_C;
     value |= uint64_t(opt.queue) << ECAP_QI;
     value |= uint64_t(opt.device_tlb && opt.queue) << ECAP_DT;
@@ -52,15 +72,9 @@ uint64_t VtdUnit::ecap() const
     value |= uint64_t(opt.snoop_control) << ECAP_SC;
     value |= uint64_t(VTD_IVA / 16) << ECAP_IRO;
     value |= uint64_t(remap ? opt.index_mask : 0) << ECAP_MHMV;
-    return value;
-}
-
-uint32_t VtdUnit::fsts() const
-{
-    uint32_t value = fault_status;
-    for (const Record &record : records)
-        if (record.hi & FRCD_F)
-            value |= FSTS_PPF | record_first << FSTS_FRI;
+    value |= uint64_t(opt.abort_mode) << ECAP_ADMS;
+    value |= uint64_t(opt.x2apic_required && opt.x2apic && remap) << ECAP_EIMER;
+    value |= uint64_t(opt.remap_required && remap) << ECAP_IRREQ;
     return value;
 }
 
@@ -74,6 +88,7 @@ const std::map<unsigned, uint64_t VtdUnit::*> VtdUnit::registers64 = {
 const std::map<unsigned, uint32_t VtdUnit::*> VtdUnit::registers32 = {
     {VTD_GSTS, &VtdUnit::gsts},
     {VTD_ICS, &VtdUnit::ics},
+    {VTD_PMEN, &VtdUnit::pmen},
 };
 
 /* The four registers of an event lie one behind the other. */
@@ -108,9 +123,18 @@ uint32_t VtdUnit::read32(unsigned offset)
         return half_of(this->*wide->second, offset);
     switch (offset) {
     case VTD_VER:
-        return VERSION_1_0;
+        return opt.version << 4;
     case VTD_FSTS:
         return fsts();
+    case VTD_PLMBASE:
+    case VTD_PLMLIMIT:
+        return uint32_t(plm[offset == VTD_PLMLIMIT]);
+    case VTD_PHMBASE:
+    case VTD_PHMBASE + 4:
+        return half_of(phm[0], offset);
+    case VTD_PHMLIMIT:
+    case VTD_PHMLIMIT + 4:
+        return half_of(phm[1], offset);
     case VTD_CAP:
     case VTD_CAP + 4:
         return half_of(cap(), offset);
@@ -125,7 +149,7 @@ uint64_t VtdUnit::mmio_read(unsigned offset, unsigned size)
 {
     tick();
     if ((size != 4 && size != 8) || offset % size || offset + size > VTD_SIZE) {
-        say(text("mmio bad read offset=0x%x size=%u", offset, size));
+        violation(text("mmio bad read offset=0x%x size=%u", offset, size));
         return ~UINT64_C(0);
     }
     uint64_t value = read32(offset);
@@ -138,7 +162,7 @@ void VtdUnit::mmio_write(unsigned offset, uint64_t value, unsigned size)
 {
     tick();
     if ((size != 4 && size != 8) || offset % size || offset + size > VTD_SIZE) {
-        say(text("mmio bad write offset=0x%x size=%u", offset, size));
+        violation(text("mmio bad write offset=0x%x size=%u", offset, size));
         return;
     }
     write32(offset, uint32_t(value)); /* low half first: the high half holds the "go" bits */
@@ -146,26 +170,37 @@ void VtdUnit::mmio_write(unsigned offset, uint64_t value, unsigned size)
         write32(offset + 4, uint32_t(value >> 32));
 }
 
-static void set_half(uint64_t &reg, unsigned offset, uint32_t value, uint64_t writable)
+/* The registers of the queue, which a unit without one has not. */
+void VtdUnit::write_queue(unsigned offset, uint32_t value)
 {
-    uint64_t placed = offset & 4 ? uint64_t(value) << 32 : value;
-    uint64_t half = offset & 4 ? bits(63, 32) : bits(31, 0);
-    reg = (reg & ~(half & writable)) | (placed & half & writable);
+    if (!opt.queue)
+        return;
+    if ((offset & ~7u) == VTD_IQA) {
+        if ((gsts & G_QIE) && iqh != iqt)
+            violation("IQA changed while the queue is not empty");
+        return set_half(iqa, offset, value, bits(opt.haw - 1, 12) | bit(11) | bits(2, 0));
+    }
+    set_half(iqt, offset, value, bits(18, 4));
+    if (offset == VTD_IQT)
+        queue_run();
 }
 
 /* list */
 void VtdUnit::write32(unsigned offset, uint32_t value)
 {
-    const uint64_t address = bits(opt.haw - 1, 12);
     if (offset >= VTD_FRCD && offset < VTD_FRCD + 16 * opt.records) {
         if ((offset & 15) == 12)
             write_record((offset - VTD_FRCD) / 16, value);
         return;
     }
+    if (offset >= VTD_PMEN && offset < VTD_PHMLIMIT + 8)
+        return write_protected(offset, value);
     switch (offset & ~7u) {
     case VTD_RTADDR:
-        return set_half(rtaddr, offset, value, address | bits(11, 10));
+        return set_half(rtaddr, offset, value, bits(opt.haw - 1, 10));
     case VTD_CCMD:
+        if (ccmd & bit(63))
+            return violation("CCMD written while ICC=1");
         set_half(ccmd, offset, value, ~bits(60, 59));
         if ((offset & 4) && (value & bit(31)))
             ccmd_start();
@@ -173,23 +208,17 @@ void VtdUnit::write32(unsigned offset, uint32_t value)
     case VTD_IVA:
         return set_half(iva, offset, value, ~UINT64_C(0));
     case VTD_IOTLB:
+        if (iotlb_reg & bit(63))
+            return violation("IOTLB written while IVT=1");
         set_half(iotlb_reg, offset, value, ~bits(58, 57));
         if ((offset & 4) && (value & bit(31)))
             iotlb_start();
         return;
     case VTD_IQT:
-        if (!opt.queue)
-            return;
-        set_half(iqt, offset, value, bits(18, 4));
-        if (offset == VTD_IQT)
-            queue_run();
-        return;
     case VTD_IQA:
-        return opt.queue ? set_half(iqa, offset, value, address | bit(11) | bits(2, 0)) : void();
+        return write_queue(offset, value);
     case VTD_IRTA:
-        return opt.remap && opt.queue
-                   ? set_half(irta_reg, offset, value, address | bit(11) | bits(3, 0))
-                   : void();
+        return remaps() ? write_irta(offset, value) : void();
     }
     if (offset == VTD_GCMD)
         write_gcmd(value);
@@ -203,143 +232,6 @@ void VtdUnit::write32(unsigned offset, uint32_t value)
         ics = 0;
         inv_event.control &= ~EV_IP;
     }
-}
-
-/* "Global Command Register": TE, QIE, IRE and CFI are levels, SRTP, SIRTP and WBF are one-shot. */
-void VtdUnit::write_gcmd(uint32_t value)
-{
-    const uint32_t levels = G_TE | G_QIE | G_IRE | G_CFI;
-    uint32_t changed = (value ^ gsts) & levels;
-    unsigned asked = unsigned(__builtin_popcount(changed | (value & (G_SRTP | G_SIRTP | G_WBF))));
-    if (asked > 1)
-        say(text("gcmd several commands in one write value=0x%08x gsts=0x%08x", value, gsts));
-    drain("global command");
-    if (value & G_SRTP) {
-        root = rtaddr;
-        gsts |= G_SRTP;
-        table_set_check("root-table", root & ~bits(11, 0), 4096);
-        context_unflushed = iotlb_unflushed = true;
-        say(text("gcmd root-table=0x%llx", (unsigned long long)root));
-    }
-    if ((value & G_SIRTP) && opt.remap && opt.queue) {
-        irta = irta_reg;
-        gsts |= G_SIRTP;
-        table_set_check("interrupt-table", irta & ~bits(11, 0), UINT64_C(32) << field(irta, 3, 0));
-        iec_unflushed = true;
-        say(text("gcmd interrupt-table=0x%llx", (unsigned long long)irta));
-    }
-    if ((value & G_WBF) && opt.write_buffer)
-        write_buffer_flush();
-    if (!(opt.remap && opt.queue))
-        changed &= ~(G_IRE | G_CFI);
-    if (!opt.queue)
-        changed &= ~G_QIE;
-    gsts ^= changed;
-    if (changed & (G_TE | G_IRE | G_CFI))
-        say(text("gcmd translation=%d remapping=%d compatibility=%d", !!(gsts & G_TE),
-                 !!(gsts & G_IRE), !!(gsts & G_CFI)));
-    if (changed & G_QIE) {
-        if (!(gsts & G_QIE) && iqh != iqt)
-            say("queue disabled while not empty");
-        iqh = 0;
-        queue_run();
-    }
-    if (!(gsts & (G_TE | G_IRE)))
-        record_next = 0; /* "Primary Fault Logging": the index is reset when both are off */
-}
-
-void VtdUnit::write_event(Event &event, unsigned index, uint32_t value, bool condition)
-{
-    switch (index) {
-    case 0:
-        event.control = (event.control & ~EV_IM) | (value & EV_IM);
-        if (!(event.control & EV_IM) && (event.control & EV_IP) && condition)
-            raise(event);
-        break;
-    case 1:
-        event.data = value & 0xffff;
-        break;
-    case 2:
-        event.address = value & ~3u;
-        break;
-    case 3:
-        event.upper = opt.x2apic ? value : 0;
-        break;
-    }
-}
-
-/* An interrupt condition was found: send the message, or hold it while IM is set. Such messages are
- * never remapped ("Remapping Hardware Event Interrupt Programming"). */
-void VtdUnit::raise(Event &event)
-{
-    event.control |= EV_IP;
-    if (event.control & EV_IM)
-        return;
-    event.control &= ~EV_IP;
-    Message message;
-    message.vector = uint8_t(event.data);
-    message.mode = (event.data >> 8) & 7;
-    message.dest = ((event.address >> 12) & 0xff) | (opt.x2apic ? event.upper & ~0xffu : 0);
-    message.logical = event.address & 4;
-    say(text("event %s vector=0x%02x dest=%u", &event == &fault_event ? "fault" : "invalidation",
-             message.vector, message.dest));
-    host.deliver(message);
-}
-
-bool VtdUnit::any_fault_status() const
-{
-    return fsts() & (FSTS_PPF | FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE);
-}
-
-/* "If IP field was Set when software services all the pending interrupt conditions, the IP field is
- * cleared" */
-void VtdUnit::settle_fault_event()
-{
-    if (!any_fault_status())
-        fault_event.control &= ~EV_IP;
-}
-
-void VtdUnit::write_fsts(uint32_t value)
-{
-    fault_status &= ~(value & (FSTS_PFO | FSTS_IQE | FSTS_ICE | FSTS_ITE));
-    settle_fault_event();
-    if (value & (FSTS_IQE | FSTS_ITE))
-        queue_run();
-}
-
-void VtdUnit::write_record(unsigned index, uint32_t value)
-{
-    if (value & bit(31))
-        records[index].hi &= ~FRCD_F;
-    settle_fault_event();
-}
-
-/* "Primary Fault Logging". info: the address of a DMA fault, or the interrupt index << 48. */
-void VtdUnit::fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read)
-{
-    bool recorded = false, first = !(fsts() & FSTS_PPF), new_event = !any_fault_status();
-    Record &record = records[record_next];
-    if (!(fault_status & FSTS_PFO)) {
-        if (record.hi & FRCD_F) {
-            fault_status |= FSTS_PFO;
-        } else {
-            record.lo = is_interrupt_fault(reason) ? info : info & bits(opt.width - 1, 12);
-            record.hi = FRCD_F | uint64_t(is_read) << FRCD_T1 | uint64_t(reason) << FRCD_FR | sid;
-            if (first)
-                record_first = record_next;
-            record_next = (record_next + 1) % opt.records;
-            recorded = true;
-        }
-    }
-    say(text("fault sid=%s reason=0x%02x %s=0x%llx%s%s", bdf_text(sid).c_str(), reason,
-             is_interrupt_fault(reason) ? "index" : "iova",
-             (unsigned long long)(is_interrupt_fault(reason) ? info >> 48 : info),
-             is_interrupt_fault(reason) ? ""
-             : is_read                  ? " read"
-                                        : " write",
-             recorded ? "" : " overflow"));
-    if (recorded && first && new_event)
-        raise(fault_event);
 }
 
 /* "Page-walk Coherency". snoop: what memory and caches say now; else what this unit can see
@@ -390,16 +282,6 @@ void VtdUnit::line_written_back(uint64_t address)
         seen_lines[line] = bytes;
 }
 
-/* "Write Buffer Flushing": a table is handed to the unit; has it reached memory? A unit that is
- * already on could walk it at once. */
-void VtdUnit::table_set_check(const char *table, uint64_t first, uint64_t size)
-{
-    for (uint64_t line = first; line < first + size; line += 64)
-        if (buffered_lines.count(line))
-            return say(text("%s stale hpa=0x%llx still in the write buffer", table,
-                            (unsigned long long)line));
-}
-
 /* A reproducible die: the same run gives the same throws. */
 bool VtdUnit::chance(unsigned percent)
 {
@@ -417,20 +299,20 @@ void VtdUnit::tick()
         commands.pop_front();
         command_finish(command);
     }
-    while (!held.empty() && held.front().due <= now) {
-        HeldWrite &write = held.front();
-        host.write(write.hpa, write.data.data(), write.data.size());
-        held.pop_front();
-    }
+    release([now](const HeldWrite &write) { return write.due <= now; });
+    protected_settle();
+    repeat_due();
 }
 
 uint64_t VtdUnit::next_due() const
 {
-    uint64_t due = NEVER;
+    uint64_t due = pmen_due;
     if (!commands.empty())
-        due = commands.front().due;
-    if (!held.empty() && held.front().due < due)
-        due = held.front().due;
+        due = std::min(due, commands.front().due);
+    if (!held.empty())
+        due = std::min(due, held.front().due);
+    if (!repeats.empty())
+        due = std::min(due, repeats.front().due);
     return due;
 }
 

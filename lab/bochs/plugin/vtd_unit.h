@@ -4,7 +4,9 @@
  * it keeps until software flushes it. Strict where the specification says "must", and it writes
  * into the trace whenever a cached entry differs from what memory says now.
  * From: glue.cc (registers, requests of the devices)
- * To: vtd_unit.cc registers; vtd_walk.cc DMA; vtd_queue.cc invalidation; vtd_intr.cc interrupts
+ * To: vtd_unit.cc registers; vtd_command.cc commands; vtd_fault.cc faults and events; vtd_walk.cc
+ * DMA; vtd_order.cc writes on their way; vtd_queue.cc invalidation; vtd_intr.cc interrupts;
+ * vtd_left.cc firmware
  * Spec: VT-d "DMA Remapping", "Interrupt Remapping", "Caching Translation Information"
  */
 #pragma once
@@ -12,16 +14,18 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
 namespace lab
 {
 
-/* What this unit reports in CAP and ECAP, and the trouble it makes. */
+/* What this unit reports in VER, CAP and ECAP, and the trouble it makes. */
 struct VtdOptions {
-    unsigned width = 48;        /* widest second stage: 39 or 48; the narrower one is there too */
-    bool only_width = false;    /* offer only the one above */
+    unsigned version = 1;       /* VER.MAX */
+    unsigned width = 48;        /* widest second stage: 39, 48, or 57, which nothing else has */
+    bool only_width = false;    /* offer only the one above, not the narrower 39 */
     unsigned haw = 40;          /* host address width; bits above are reserved in every pointer */
     unsigned domain_bits = 16;  /* 4, 6 .. 16 */
     unsigned records = 4;       /* fault recording registers, 1..16 */
@@ -30,20 +34,41 @@ struct VtdOptions {
     bool write_buffer = false;  /* CAP.RWBF */
     bool page_selective = true; /* CAP.PSI */
     bool posting = true;        /* CAP.PI */
-    bool queue = true;          /* ECAP.QI; without it there is no interrupt remapping either */
-    bool remap = true;          /* ECAP.IR */
-    bool x2apic = true;         /* ECAP.EIM */
-    bool pass_through = true;   /* ECAP.PT */
-    bool snoop_control = false; /* ECAP.SC */
-    bool coherent = false;      /* ECAP.C */
-    bool device_tlb = false;    /* ECAP.DT */
-    unsigned index_mask = 15;   /* ECAP.MHMV */
-    unsigned slow = 0;          /* ticks from an invalidation command to its effect */
-    unsigned hold = 0;          /* ticks that a translated write waits in the root complex */
-    unsigned drop = 0;          /* percent of look-ups before which one cached entry is dropped */
-    unsigned queue_error = 0;   /* every n-th descriptor cannot be fetched (IQE) */
-    unsigned timeout_error = 0; /* every n-th device-TLB invalidation is not answered (ITE) */
+    bool protected_memory = false; /* CAP.PLMR, CAP.PHMR */
+    bool zero_length_read = true;  /* CAP.ZLR */
+    bool implicit_flush = false;   /* CAP.ESRTPS, CAP.ESIRTPS */
+    bool queue = true;             /* ECAP.QI; without it there is no interrupt remapping either */
+    bool remap = true;             /* ECAP.IR */
+    bool remap_required = false;   /* ECAP.IRREQ */
+    bool x2apic = true;            /* ECAP.EIM */
+    bool x2apic_required = false;  /* ECAP.EIMER */
+    bool pass_through = true;      /* ECAP.PT */
+    bool snoop_control = false;    /* ECAP.SC */
+    bool coherent = false;         /* ECAP.C */
+    bool device_tlb = false;       /* ECAP.DT */
+    bool abort_mode = false;       /* ECAP.ADMS */
+    unsigned index_mask = 15;      /* ECAP.MHMV */
+    bool collapse = false;         /* one pending fault of each source-id */
+    unsigned slow = 0;             /* ticks from an invalidation command to its effect */
+    bool reorder = false;          /* commands overtake each other where they may */
+    unsigned hold = 0;             /* ticks that a translated write waits in the root complex */
+    unsigned drop = 0;             /* percent of look-ups before which one entry is dropped */
+    unsigned queue_error = 0;      /* every n-th descriptor cannot be fetched (IQE) */
+    unsigned timeout_error = 0;    /* every n-th device-TLB invalidation is not answered (ITE) */
+    unsigned repeat = 0;           /* a device tries a refused request so often again ... */
+    unsigned repeat_after = 1000;  /* ... so many ticks later */
 };
+
+/* What the firmware has left on. */
+enum : unsigned { LEFT_TE = 1, LEFT_IR = 2, LEFT_QI = 4, LEFT_PMR = 8 };
+
+/* Write one half of a register of 64 bits: those of its bits that are writable. */
+inline void set_half(uint64_t &reg, unsigned offset, uint32_t value, uint64_t writable)
+{
+    uint64_t placed = offset & 4 ? uint64_t(value) << 32 : value;
+    uint64_t half = offset & 4 ? bits(63, 32) : bits(31, 0);
+    reg = (reg & ~(half & writable)) | (placed & half & writable);
+}
 
 class VtdUnit
 {
@@ -63,6 +88,10 @@ class VtdUnit
     void push(uint16_t sid);
     /* A processor wrote back the line at this address; ~0: every line. */
     void line_written_back(uint64_t address);
+
+    /* Start as the firmware left it, with its tables at `at`, LEFT_SIZE bytes of memory. */
+    void left_on(unsigned what, uint64_t at);
+    static constexpr uint64_t LEFT_SIZE = 0x4000;
 
     /* Time: do what is due; when is something due next? */
     void tick();
@@ -108,10 +137,21 @@ class VtdUnit
         uint64_t due;
         uint64_t from_register; /* 0, VTD_CCMD or VTD_IOTLB: which status to report */
     };
-    struct HeldWrite {
-        uint64_t hpa, due;
+    struct Request { /* where it goes, and from where */
         uint16_t sid;
+        int did; /* -1: it was not translated */
+        uint64_t iova, hpa;
+    };
+    struct HeldWrite {
+        Request request;
+        uint64_t due;
         std::vector<uint8_t> data;
+    };
+    struct Repeat { /* a refused request that its device will try again */
+        uint16_t sid;
+        uint64_t iova, due;
+        bool is_read;
+        unsigned left;
     };
     struct Record {
         uint64_t lo = 0, hi = 0;
@@ -128,19 +168,37 @@ class VtdUnit
     static uint32_t read_event(const Event &event, unsigned index);
     uint32_t read32(unsigned offset);
     void write32(unsigned offset, uint32_t value);
+    void write_queue(unsigned offset, uint32_t value);
+    bool fetch(uint64_t hpa, Entry128 &entry, bool snoop);
+    bool table_read(uint64_t hpa, void *to, size_t n, bool snoop);
+    bool chance(unsigned percent);
+    void say(const std::string &line);
+    void advise(const std::string &line);
+    void violation(const std::string &rule);
+
+    /* vtd_command.cc */
     void write_gcmd(uint32_t value);
+    void gcmd_check(uint32_t value, uint32_t changed);
+    void root_table_set();
+    void interrupt_table_set();
+    void write_irta(unsigned offset, uint32_t value);
+    void table_set_check(const char *table, uint64_t first, uint64_t size);
+    void write_protected(unsigned offset, uint32_t value);
+    void protected_settle();
+    bool is_protected(uint64_t hpa, size_t n) const;
+
+    /* vtd_fault.cc */
     void write_event(Event &event, unsigned index, uint32_t value, bool condition);
     uint32_t fsts() const;
     void write_fsts(uint32_t value);
     void write_record(unsigned index, uint32_t value);
     void fault(uint16_t sid, uint8_t reason, uint64_t info, bool is_read);
+    const char *record(uint16_t sid, uint8_t reason, uint64_t info, bool is_read);
     void raise(Event &event);
     bool any_fault_status() const;
     void settle_fault_event();
-    bool fetch(uint64_t hpa, Entry128 &entry, bool snoop);
-    bool table_read(uint64_t hpa, void *to, size_t n, bool snoop);
-    bool chance(unsigned percent);
-    void say(const std::string &line);
+    void repeat_later(uint16_t sid, uint64_t iova, bool is_read);
+    void repeat_due();
 
     /* vtd_walk.cc */
     Context context_read(uint16_t sid, bool snoop);
@@ -155,9 +213,29 @@ class VtdUnit
     void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf);
     void stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached);
     bool page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write);
-    bool transfer(uint16_t sid, uint64_t hpa, uint8_t *buffer, size_t n, bool is_write);
-    void drain(const char *why);
+    uint8_t refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const;
+    bool refuse(uint16_t sid, const Leaf &leaf, uint8_t reason, uint64_t iova, bool is_write);
     void drop_some();
+
+    /* vtd_order.cc */
+    bool transfer(const Request &request, uint8_t *buffer, size_t n, bool is_write);
+    template <typename Predicate> size_t release(Predicate goes)
+    {
+        size_t n = 0;
+        for (auto it = held.begin(); it != held.end();) {
+            if (!goes(*it)) {
+                ++it;
+                continue;
+            }
+            host.write(it->request.hpa, it->data.data(), it->data.size());
+            it = held.erase(it);
+            ++n;
+        }
+        return n;
+    }
+    void drain_all(const char *why);
+    void drain_for(const Entry128 &d);
+    uint64_t due_for(const Entry128 &d);
 
     /* vtd_queue.cc */
     void queue_run();
@@ -172,7 +250,6 @@ class VtdUnit
     void ccmd_start();
     void iotlb_start();
     void write_buffer_flush();
-    void table_set_check(const char *table, uint64_t first, uint64_t size);
     bool covers(const Entry128 &d, uint64_t base, unsigned shift, bool any_overlap) const;
 
     /* vtd_intr.cc */
@@ -182,7 +259,8 @@ class VtdUnit
     uint8_t irte_lookup(uint16_t sid, unsigned index, Entry128 &irte);
     uint8_t irte_check(uint16_t sid, const Entry128 &irte) const;
     bool blocked(uint16_t sid, uint8_t reason, unsigned index, bool fpd);
-    bool x2apic_mode() const { return opt.x2apic && (irta & bit(11)); }
+    bool x2apic_mode() const { return opt.x2apic && (irta & IRTA_EIME); }
+    bool remaps() const { return opt.remap && opt.queue; }
 
     Host &host;
     const VtdOptions opt;
@@ -192,7 +270,9 @@ class VtdUnit
     uint32_t gsts = 0, fault_status = 0;
     uint64_t rtaddr = 0, ccmd = 0, iva = 0, iotlb_reg = 0;
     uint64_t iqt = 0, iqh = 0, iqa = 0, iqercd = 0, irta_reg = 0;
-    uint32_t ics = 0;
+    uint32_t ics = 0, pmen = 0;
+    uint64_t plm[2] = {0, 0}, phm[2] = {0, 0}; /* protected memory: base, limit */
+    uint64_t pmen_due = NEVER;                 /* when PRS follows EPM */
     Event fault_event, inv_event;
     std::vector<Record> records;
     unsigned record_next = 0, record_first = 0;
@@ -228,9 +308,14 @@ class VtdUnit
      * global invalidations. This unit, honestly, holds nothing from before, but it reports who
      * relies on that. */
     bool context_unflushed = false, iotlb_unflushed = false, iec_unflushed = false;
+    bool root_is_set = false, interrupt_table_is_set = false; /* since TE, IRE was last cleared */
+    std::set<std::string> advised, violated;                  /* lines that are said once */
 
-    std::deque<Command> commands;
+    std::deque<Command> commands; /* by their time */
+    /* "Queued Invalidation Ordering Considerations": when the last of each kind is done */
+    uint64_t context_done = 0, iotlb_done = 0, iec_done = 0, all_done = 0, fence_done = 0;
     std::deque<HeldWrite> held;
+    std::deque<Repeat> repeats;
     uint64_t descriptor_count = 0, device_tlb_count = 0;
     uint64_t random_state = 0x9e3779b97f4a7c15;
 };

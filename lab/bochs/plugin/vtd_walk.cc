@@ -63,7 +63,9 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
         context.reason = reason;
         return context;
     };
-    if (root & (bits(11, 10) | bits(9, 0)))
+    if (ttm_of(root) == TTM_ABORT && opt.abort_mode)
+        return fail(FAULT_ABORT_MODE);
+    if (ttm_of(root) != TTM_LEGACY)
         return fail(FAULT_RTADDR);
     if (!fetch((root & ~bits(11, 0)) + 16 * (sid >> 8), entry, snoop))
         return fail(FAULT_ROOT_ACCESS);
@@ -85,7 +87,7 @@ void VtdUnit::domain_seen(uint16_t sid, const Context &context)
     Domain &domain = domains[context.did()];
     uint64_t table = context.entry.lo & ~bits(11, 4);
     if (domain.table && domain.table != table && !domain.iotlb_flushed)
-        say(text("context stale sid=%s did=%u reused, not flushed since", bdf_text(sid).c_str(),
+        say(text("context advice sid=%s did=%u reused, not flushed since", bdf_text(sid).c_str(),
                  context.did()));
     domain = {table, false, false};
 }
@@ -210,8 +212,8 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
 {
     drop_some();
     if (context_unflushed || iotlb_unflushed)
-        say(text("%s stale sid=%s not flushed since SRTP", context_unflushed ? "context" : "iotlb",
-                 bdf_text(sid).c_str()));
+        advise(text("%s advice sid=%s not flushed since SRTP",
+                    context_unflushed ? "context" : "iotlb", bdf_text(sid).c_str()));
     if (Leaf *hit = iotlb_find(iotlb_by_sid, sid, iova)) {
         Leaf leaf = *hit;
         stale_check("iotlb", sid, iova, leaf);
@@ -255,6 +257,30 @@ void VtdUnit::stale_check(const char *cache, uint16_t sid, uint64_t iova, const 
 
 static bool is_interrupt_range(uint64_t address) { return address >> 20 == 0xfee; }
 
+/* Why a request with this translation is blocked. "Handling of Zero-Length Reads": with CAP.ZLR
+ * such a one passes where there is only a right to write. */
+uint8_t VtdUnit::refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const
+{
+    bool as_write = is_write || (!n && opt.zero_length_read && !leaf.r);
+    if (uint8_t reason = leaf.verdict(as_write))
+        return reason == FAULT_WRITE && !is_write ? uint8_t(FAULT_READ) : reason;
+    return is_interrupt_range(hpa) ? FAULT_FEE : FAULT_NONE;
+}
+
+/* Reported, unless FPD keeps back a fault for which it counts. */
+bool VtdUnit::refuse(uint16_t sid, const Leaf &leaf, uint8_t reason, uint64_t iova, bool is_write)
+{
+    bool qualified = reason != FAULT_ROOT_P && reason != FAULT_ROOT_ACCESS &&
+                     reason != FAULT_ROOT_RSVD && reason != FAULT_CTX_ACCESS &&
+                     reason != FAULT_RTADDR && reason != FAULT_ABORT_MODE;
+    if (qualified && leaf.fpd)
+        say(text("blocked sid=%s reason=0x%02x iova=0x%llx not reported", bdf_text(sid).c_str(),
+                 reason, (unsigned long long)iova));
+    else
+        fault(sid, reason, iova, !is_write);
+    return false;
+}
+
 /* One request that does not cross a 4-KiB boundary. */
 bool VtdUnit::page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write)
 {
@@ -269,27 +295,17 @@ bool VtdUnit::page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n
         return false;
     }
     if (!(gsts & G_TE))
-        return transfer(sid, iova, buffer, n, is_write);
+        return transfer({sid, -1, iova, iova}, buffer, n, is_write);
     Leaf leaf = iotlb_lookup(sid, iova);
     uint64_t hpa = leaf.hpa | (iova & bits(leaf.shift - 1, 0));
-    uint8_t reason = leaf.verdict(is_write);
-    if (!reason && is_interrupt_range(hpa))
-        reason = FAULT_FEE;
-    if (reason) {
-        bool qualified = reason != FAULT_ROOT_P && reason != FAULT_ROOT_ACCESS &&
-                         reason != FAULT_ROOT_RSVD && reason != FAULT_CTX_ACCESS &&
-                         reason != FAULT_RTADDR;
-        if (qualified && leaf.fpd)
-            say(text("blocked sid=%s reason=0x%02x iova=0x%llx not reported", bdf_text(sid).c_str(),
-                     reason, (unsigned long long)iova));
-        else
-            fault(sid, reason, iova, !is_write);
-        return false;
+    if (uint8_t reason = refusal(leaf, hpa, is_write, n)) {
+        repeat_later(sid, iova, !is_write);
+        return refuse(sid, leaf, reason, iova, is_write);
     }
     say(text("dma %s sid=%s did=%u iova=0x%llx hpa=0x%llx n=%zu", is_write ? "write" : "read",
              bdf_text(sid).c_str(), leaf.did, (unsigned long long)iova, (unsigned long long)hpa,
              n));
-    return transfer(sid, hpa, buffer, n, is_write);
+    return transfer({sid, leaf.did, iova, hpa}, buffer, n, is_write);
 }
 
 /* "Handling Requests Crossing Page Boundaries": each page is a request of its own. */
@@ -297,7 +313,7 @@ bool VtdUnit::dma(uint16_t sid, uint64_t iova, void *buffer, size_t n, bool is_w
 {
     tick();
     uint8_t *bytes = static_cast<uint8_t *>(buffer);
-    bool whole = true;
+    bool whole = n || is_write || page_access(sid, iova, bytes, 0, false);
     while (n) {
         size_t part = std::min<size_t>(n, 4096 - (iova & 4095));
         if (!page_access(sid, iova, bytes, part, is_write)) {
@@ -310,42 +326,6 @@ bool VtdUnit::dma(uint16_t sid, uint64_t iova, void *buffer, size_t n, bool is_w
         n -= part;
     }
     return whole;
-}
-
-/* A translated write may wait in the root complex; a read of the same requester pushes it out. */
-bool VtdUnit::transfer(uint16_t sid, uint64_t hpa, uint8_t *buffer, size_t n, bool is_write)
-{
-    if (!is_write) {
-        drain("read");
-        return host.read(hpa, buffer, n);
-    }
-    for (uint64_t line = hpa & ~bits(5, 0); line < hpa + n; line += 64)
-        seen_lines.erase(line); /* devices write through */
-    if (!opt.hold)
-        return host.write(hpa, buffer, n);
-    held.push_back({hpa, host.now() + opt.hold, sid, std::vector<uint8_t>(buffer, buffer + n)});
-    return true;
-}
-
-void VtdUnit::drain(const char *why)
-{
-    if (!held.empty())
-        say(text("drain writes=%zu by %s", held.size(), why));
-    for (const HeldWrite &write : held)
-        host.write(write.hpa, write.data.data(), write.data.size());
-    held.clear();
-}
-
-void VtdUnit::push(uint16_t sid)
-{
-    for (auto it = held.begin(); it != held.end();) {
-        if (it->sid != sid) {
-            ++it;
-            continue;
-        }
-        host.write(it->hpa, it->data.data(), it->data.size());
-        it = held.erase(it);
-    }
 }
 
 /* A cache may lose an entry at any time; software must never rely on one being there. */

@@ -59,6 +59,7 @@ struct World : lab::Host {
         memcpy(&memory[hpa], from, n);
         return true;
     }
+    uint64_t ram_end() override { return memory.size(); }
     void deliver(const lab::Message &message) override { messages.push_back(message); }
     uint64_t now() override { return clock; }
     void trace(const std::string &line) override { lines.push_back(line); }

@@ -335,7 +335,7 @@ TEST(write_buffer_before_a_table_is_set)
         if (flushed)
             f.command(G_WBF);
         f.command(G_SRTP);
-        CHECK(f.traced("root-table stale hpa=0x1000 still in the write buffer") == !flushed);
+        CHECK(f.traced("root-table advice hpa=0x1000 still in the write buffer") == !flushed);
     }
 }
 
@@ -364,11 +364,11 @@ TEST(set_root_table_pointer_wants_flushes)
     CHECK(!f.traced("flushed since"));
     f.command(G_SRTP);
     f.write_to(0x1000);
-    CHECK(f.traced("context stale sid=00:04.0 not flushed since SRTP") == 1);
+    CHECK(f.traced("context advice sid=00:04.0 not flushed since SRTP") == 1);
     f.out64(VTD_IOTLB, bit(63) | bit(60)); /* too early: the context cache comes first */
     f.out64(VTD_CCMD, bit(63) | bit(61));
     f.write_to(0x1000);
-    CHECK(f.traced("iotlb stale sid=00:04.0 not flushed since SRTP") == 1);
+    CHECK(f.traced("iotlb advice sid=00:04.0 not flushed since SRTP") == 1);
     f.flush_by_register();
     f.write_to(0x1000);
     CHECK(f.traced("flushed since") == 2);
