@@ -26,8 +26,6 @@ struct cpu {
     uint8_t *stack_top;
     bool online;
 
-    uint8_t in_vector; /* arch/irq.c: the interrupt whose handler it may be in; 0: none */
-
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */
     uint64_t trace_count;      /* events ever written */

@@ -29,6 +29,10 @@ static struct {
     uint64_t stray_count; /* arrived without a handler */
 } irqs[VECTOR_COUNT];
 static struct spinlock irqs_lock;
+/* By CPU: the interrupt whose handler it may be in, each in a cache line of its own; 0: none. */
+static struct {
+    uint8_t vector;
+} __attribute__((aligned(64))) inside[CPU_MAX];
 static unsigned next_device; /* where the next search begins, counted from VECTOR_DEVICE_FIRST */
 
 /* These need no handler: their arrival ends cpu_wait() or a guest's run. */
@@ -40,15 +44,15 @@ static bool is_only_a_wakeup(uint8_t vector)
 
 void irq_dispatch(uint8_t vector)
 {
-    struct cpu *cpu = this_cpu();
-    atomic_store(&cpu->in_vector, vector); /* announced before the look: irq_free() sees one */
+    uint8_t *here = &inside[this_cpu()->index].vector;
+    atomic_store(here, vector); /* announced before the look: irq_free() sees one */
     irq_handler handler = atomic_load(&irqs[vector].handler);
     if (handler)
         handler(irqs[vector].ctx);
     else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used &&
              atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
         log_error("interrupt at vector 0x%02x has no handler", vector);
-    atomic_store(&cpu->in_vector, 0);
+    atomic_store(here, 0);
     if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
         apic_eoi();
 }
@@ -94,7 +98,7 @@ void irq_free(uint8_t vector)
 {
     irqs[vector].was_used = true;
     atomic_store(&irqs[vector].handler, NULL);
-    for (unsigned i = 0; i < cpu_count(); i++)
-        while (cpu_get(i) != this_cpu() && atomic_load(&cpu_get(i)->in_vector) == vector)
+    for (unsigned i = 0; i < CPU_MAX; i++)
+        while (i != this_cpu()->index && atomic_load(&inside[i].vector) == vector)
             cpu_relax();
 }

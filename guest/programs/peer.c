@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What operations cost, one by one, so that two hypervisors compare. Each operation stands between
- * two RDTSC, the cost of an empty one is taken off; minimum, median, mean, 95th percentile, maximum.
+ * two RDTSC, the cost of an empty one is taken off; minimum, median, mean, 95th percentile,
+ * maximum.
  * test=1 instructions. Interrupts of the device to a vCPU: test=2 it runs, 3 it is ready (two
  * vCPUs, one CPU), 4 it is halted (two CPUs), 5 it is halted, and the device's own DMA raises them
  * (one CPU). test=6 a storm of interrupts into a vCPU that exits all the time.

@@ -29,8 +29,6 @@ static const char in_wait[] = "cpu_wait";
 static unsigned messages;
 
 struct cpu *this_cpu(void) { return &w.cpus[explore_current() % 3]; }
-unsigned cpu_count(void) { return 3; }
-struct cpu *cpu_get(unsigned index) { return &w.cpus[index]; }
 bool apic_in_service(uint8_t vector) { return vector != 0; }
 void apic_eoi(void) {}
 enum log_level log_threshold;
@@ -100,7 +98,9 @@ int main(int argc, char **argv)
     explore_actor("guest", guest);
     explore_watch(&irqs[w.vector], sizeof(irqs[0]));
     explore_watch(&w, sizeof(w));
+    explore_watch(inside, 3 * sizeof(inside[0]));
     explore_keep(&w, sizeof(w));
+    explore_keep(inside, 3 * sizeof(inside[0]));
     explore_keep(&irqs[w.vector], sizeof(irqs[0]));
     explore_keep(&irqs_lock, 8);
     struct explore_result r = explore_all(at_end);

@@ -38,7 +38,8 @@ KEYWORDS = "if else for while do switch case default return goto break continue 
 
 def masked(text):
     """The same with comments, strings, preprocessor lines blanked: offsets stay."""
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|^#(?:[^\n]*\\\n)*[^\n]*',
+    quoted = r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\''
+    return re.sub(rf'/\*.*?\*/|//[^\n]*|{quoted}|^#(?:[^\n]*\\\n)*[^\n]*',
                   lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.S | re.M)
 
 
@@ -67,9 +68,10 @@ def statements(code, start, end):
 
 
 SWAPS = [(r" == ", " != "), (r" != ", " == "), (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "),
-         (r" >= ", " > "), (r" && ", " || "), (r" \|\| ", " && "), (r" \+ ", " - "), (r" - ", " + "),
-         (r" & ", " | "), (r" \| ", " & "), (r" \+= ", " -= "), (r" -= ", " += "), (r" \|= ", " = "),
-         (r" &= ", " = "), (r"\+\+", "--"), (r"(?<=[ (])!(?=[\w(])", ""),
+         (r" >= ", " > "), (r" && ", " || "), (r" \|\| ", " && "), (r" \+ ", " - "),
+         (r" - ", " + "), (r" & ", " | "), (r" \| ", " & "), (r" \+= ", " -= "),
+         (r" -= ", " += "), (r" \|= ", " = "), (r" &= ", " = "),
+         (r"\+\+", "--"), (r"(?<=[ (])!(?=[\w(])", ""),
          (r"(?<=[ (])~(?=[\w(])", ""), (r"\bbreak;", ";"), (r"\bcontinue;", ";"),
          (r"\btrue\b", "false"), (r"\bfalse\b", "true")]
 
@@ -120,7 +122,7 @@ def named(source, pattern):
 
 
 class Test:
-    """A unit test: the sources that it is made of, and the objects of those that stay as they are."""
+    """A unit test: the sources that it is made of, and the objects of those that stay."""
 
     def __init__(self, path):
         source = path.read_text()
