@@ -39,7 +39,7 @@ SMALL := $(filter-out $(HOT),$(SOURCES))
 PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3 -fno-align-loops -fno-align-jumps)
 
 # No FPU or vector register is touched: they belong to the guests. No red zone: interrupts use our stack.
-CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Os,-O2 -falign-functions=4) $(PACKED) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
+CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Oz,-O2 -falign-functions=4) $(PACKED) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
 	-fno-pic -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -ffunction-sections \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -I$O -MMD -MP $(EXTRA_CFLAGS)
