@@ -28,6 +28,9 @@ static uint8_t *ecam_bus[256];
 
 /* All CPUs share the latch 0xCF8. The lock is held until the data port was accessed, too. */
 static struct spinlock port_lock;
+/* Keeps another CPU from writing back an old Command, with bus mastering on, after this one has
+ * switched it off. */
+static struct spinlock command_lock;
 
 /* Map the window and use it for its buses. False: impossible values, or no memory for tables. */
 static bool window_take(const struct mcfg_window *w)
@@ -127,16 +130,16 @@ uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
     return old;
 }
 
-/* 16 bits: a write of 32 would clear the error bits of Status. The lock keeps another CPU from
- * writing back an old value, with bus mastering on, after this one has switched it off. */
+/* 16 bits: a write of 32 would clear the error bits of Status. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
-    static struct spinlock lock;
-    spin_lock(&lock);
+    spin_lock(&command_lock);
     uint16_t old = pci_change16(bdf, PCI_COMMAND, set, clear);
-    spin_unlock(&lock);
+    spin_unlock(&command_lock);
     return old;
 }
+
+void pci_break_locks(void) { port_lock = command_lock = (struct spinlock){0}; }
 
 bool pci_wait_ready(bdf_t bdf)
 {

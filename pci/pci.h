@@ -77,6 +77,9 @@ uint16_t pci_ext_cap_find(bdf_t bdf, uint16_t id);
 
 /* Set and clear bits of Command, under a lock. Returns the old value. */
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear);
+/* In a panic: a CPU that was stopped, or this one, may hold the locks of configuration space, and
+ * will never release them. No other CPU runs any more. */
+void pci_break_locks(void);
 
 /* The MSI of the physical function. pci_msi_set() does not change the enable bit. */
 struct pci_msi_info {

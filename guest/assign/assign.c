@@ -297,6 +297,7 @@ int assign_restart_all(struct vm *vm)
 
 void assign_silence(void)
 {
+    pci_break_locks();
     for (size_t i = 0; i < pci_count(); i++)
         if (pci_get(i)->owner)
             pci_command(pci_get(i)->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);

@@ -101,6 +101,7 @@ const char *pci_reset_name(enum pci_reset_kind kind)
     (void)kind;
     return "FLR";
 }
+void pci_break_locks(void) {}
 int pci_drain(const struct pci_function *f)
 {
     model_note("drain " BDF_FMT, BDF_ARG(f->bdf));

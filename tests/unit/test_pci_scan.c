@@ -269,6 +269,30 @@ TEST(a_device_that_vanishes_while_scanned)
     assert_non_null(pci_not_assignable(f));
 }
 
+/* A panic within an access, or on another CPU during one: the devices are silenced all the same. */
+static void panics(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    (void)reg, (void)v;
+    f->on_write = NULL;
+    pci_break_locks();
+    pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+}
+
+TEST(a_panic_waits_for_no_lock)
+{
+    for (unsigned ecam = 0; ecam < 2; ecam++) {
+        model_start(ecam);
+        struct model_function *f = model_add(BDF(0, 3, 0), 0x1234, 0x11e8, 0);
+        model_writable(f, PCI_COMMAND, 2, 0x0407);
+        pci_config_init();
+        pci_command(f->bdf, PCI_COMMAND_MASTER, 0);
+        f->on_write = panics;
+        pci_command(f->bdf, 0, PCI_COMMAND_IO);
+        pci_break_locks(); /* a machine goes no further */
+        assert_int_equal(model_get(f, PCI_COMMAND, 2), PCI_COMMAND_INTX_OFF | PCI_COMMAND_MEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_hole_in_the_upper_half),
         cmocka_unit_test(host_bridge_and_console_are_left_alone),
         cmocka_unit_test(a_device_that_vanishes_while_scanned),
+        cmocka_unit_test(a_panic_waits_for_no_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
