@@ -40,6 +40,12 @@ static struct {
     size_t length;
 } prompt;
 
+/* A guest's line on the terminal that has no end yet may go on, until another line is printed. */
+static struct {
+    uint32_t turn; /* of the last piece of a guest's line */
+    bool open;
+} piece;
+
 /* Text from before the port of the console is known, such as errors of the command line. */
 static struct {
     char text[EARLY_MAX];
@@ -58,17 +64,43 @@ static void emit(const char *text, size_t size)
     early.length += size;
 }
 
-/* After a panic the holder of the lock may be this CPU, or one that was stopped: take no lock. */
-void console_write(const char *text, size_t size)
+/* Make room for a line: it begins where a line begins. Requires the lock. */
+static void begin_line(void)
 {
-    if (atomic_load(&lock_is_ignored)) {
-        emit(text, size);
-        return;
-    }
-    spin_lock(&lock);
     if (prompt.length)
         emit(ERASE, sizeof(ERASE) - 1);
+    if (piece.open)
+        emit("\n", 1);
+    piece.open = false;
+}
+
+/* After a panic the holder of the lock may be this CPU, or one that was stopped: take no lock. */
+static void write_line(const char *text, size_t size)
+{
+    bool locked = !atomic_load(&lock_is_ignored);
+    if (locked)
+        spin_lock(&lock);
+    begin_line();
     emit(text, size);
+    if (locked) {
+        emit(prompt.text, prompt.length);
+        spin_unlock(&lock);
+    }
+}
+
+void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends)
+{
+    spin_lock(&lock);
+    if (!piece.open || *turn != piece.turn) {
+        begin_line();
+        emit(name, strlen(name));
+        emit("| ", 2);
+    }
+    emit(text, strlen(text));
+    piece.open = !line_ends && !prompt.length; /* what stands before the prompt would be erased */
+    if (!piece.open)
+        emit("\n", 1);
+    *turn = ++piece.turn;
     emit(prompt.text, prompt.length);
     spin_unlock(&lock);
 }
@@ -78,8 +110,7 @@ void console_ignore_lock(void) { atomic_store(&lock_is_ignored, true); }
 void console_prompt(const char *text, size_t size)
 {
     spin_lock(&lock);
-    if (prompt.length)
-        emit(ERASE, sizeof(ERASE) - 1);
+    begin_line();
     prompt.length = MIN(size, (size_t)PROMPT_MAX);
     memcpy(prompt.text, text, prompt.length);
     emit(prompt.text, prompt.length);
@@ -106,7 +137,7 @@ static void finish_line(char line[LINE_MAX], size_t length)
 {
     length = MIN(length, LINE_MAX - 2);
     line[length] = '\n';
-    console_write(line, length + 1);
+    write_line(line, length + 1);
 }
 
 void console_line(const char *fmt, ...)
@@ -155,7 +186,7 @@ int log_level_set(const char *subsystem, enum log_level level)
     return 0;
 }
 
-static void write_line(enum log_level level, const char *subsystem, const char *fmt, va_list args)
+static void log_line(enum log_level level, const char *subsystem, const char *fmt, va_list args)
 {
     if (level > log_threshold || level > log_level_of(subsystem))
         return;
@@ -169,7 +200,7 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
 {
     va_list args;
     va_start(args, fmt);
-    write_line(level, subsystem, fmt, args);
+    log_line(level, subsystem, fmt, args);
     va_end(args);
 }
 
@@ -179,7 +210,7 @@ void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    write_line(LOG_INFO, subsystem, fmt, args);
+    log_line(LOG_INFO, subsystem, fmt, args);
     va_end(args);
     if (--*budget == 0)
         log_write(LOG_INFO, subsystem, "further lines of this kind are kept back");

@@ -48,8 +48,11 @@ void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Gets a copy of each such line of the bootstrap processor, without the newline. NULL: no copy. */
 extern void (*console_copy)(const char *line, size_t length);
-/* Bytes without a change, such as the unfinished prompt of a guest. */
-void console_write(const char *text, size_t size);
+/* A piece of a guest's line, which goes on later if it does not end: the prompt of a guest that
+ * waits for input. *turn: of the line's last piece, as this function left it. If another line was
+ * printed since then, this piece begins a line too, with the name. So no guest writes a line that
+ * does not begin with its name. */
+void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends);
 /* The port of the console is set up, or there is none: print the lines kept so far. Later lines go
  * to the port at once. */
 void console_start(void);

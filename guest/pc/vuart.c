@@ -4,7 +4,7 @@
  * each line with the name of the VM in front. Input for the VM waits here until the guest polls the
  * port or takes the interrupt.
  * From: guest/core/bus.c (through read and write), monitor/term/console.c (vuart_type).
- * To: arch/log.c (console_line), guest/pc/vioapic.c (vioapic_line).
+ * To: arch/log.c (console_line, console_piece), guest/pc/vioapic.c (vioapic_line).
  * Hot: guests print with one exit per character.
  * Spec: PC16550D data sheet.   Not handled: modem lines, real speed, errors.
  */
@@ -45,7 +45,8 @@ struct vuart {
     /* The monitor writes and moves `typed`, the guest reads and moves `taken`: no lock. */
     unsigned typed, taken;
     uint8_t input[VUART_INPUT];
-    bool shown; /* the beginning of the line is on the console already, as a prompt */
+    bool shown;    /* the beginning of the line is on the console already, as a prompt */
+    uint32_t turn; /* of that beginning: console_piece() */
     size_t used;
     char line[VUART_LINE];
 };
@@ -56,15 +57,11 @@ static void show_prompt(struct vm *vm, struct vuart *u)
     if (u->used == 0)
         return;
     u->line[u->used] = '\0';
+    u->used = 0;
     if (vm_hooks.keep && vm_hooks.keep(vm, u->line, false))
         return;
-    if (!u->shown) {
-        console_write(vm->name, strlen(vm->name));
-        console_write("| ", 2);
-    }
-    console_write(u->line, u->used);
+    console_piece(&u->turn, vm->name, u->line, false);
     u->shown = true;
-    u->used = 0;
 }
 
 static void end_line(struct vm *vm, struct vuart *u)
@@ -72,7 +69,7 @@ static void end_line(struct vm *vm, struct vuart *u)
     u->line[u->used] = '\0';
     bool kept = vm_hooks.keep && vm_hooks.keep(vm, u->line, true);
     if (!kept && u->shown)
-        console_line("%s", u->line);
+        console_piece(&u->turn, vm->name, u->line, true);
     else if (!kept)
         console_line("%s| %s", vm->name, u->line);
     u->shown = false;

@@ -65,13 +65,12 @@ WEAK void console_line(const char *fmt, ...)
     va_end(args);
 }
 
-WEAK void console_write(const char *text, size_t size)
+WEAK void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends)
 {
     size_t used = strlen(stub_log);
-    if (used + size < sizeof(stub_log)) {
-        memcpy(stub_log + used, text, size);
-        stub_log[used + size] = '\0';
-    }
+    snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s%s%s", *turn ? "" : name,
+             *turn ? "" : "| ", text, line_ends ? "\n" : "");
+    *turn = !line_ends;
 }
 
 WEAK void panic_at(const char *file, int line, const char *fmt, ...)

@@ -107,10 +107,49 @@ TEST(escape_sequences)
     assert_string_equal(stub_log, "a| red up.\n");
 }
 
+static char kept[100];
+static bool keep(struct vm *of, const char *text, bool line_ends)
+{
+    (void)of;
+    strcat(strcat(kept, text), line_ends ? "\n" : "");
+    return true;
+}
+
+static void poll_for_input(void)
+{
+    for (unsigned i = 0; i < VUART_IDLE; i++)
+        (void)in(UART_LSR);
+}
+
+/* The monitor has the console: it gets each byte once, the prompt and the rest. */
+TEST(a_prompt_is_kept_once)
+{
+    vm_hooks.keep = keep;
+    for (const char *s = "login: "; *s; s++)
+        out(UART_DATA, (uint8_t)*s);
+    poll_for_input();
+    out(UART_DATA, 'x');
+    out(UART_DATA, '\n');
+    vm_hooks.keep = NULL;
+    assert_string_equal(kept, "login: x\n");
+}
+
+TEST(a_prompt_is_shown_once)
+{
+    for (const char *s = "login: "; *s; s++)
+        out(UART_DATA, (uint8_t)*s);
+    poll_for_input();
+    assert_string_equal(stub_log, "a| login: ");
+    out(UART_DATA, 'x');
+    out(UART_DATA, '\n');
+    assert_string_equal(stub_log, "a| login: x\n");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(transmitter), T(receiver), T(what_a_driver_probes),
-                                       T(escape_sequences)};
+    const struct CMUnitTest tests[] = {T(transmitter),           T(receiver),
+                                       T(what_a_driver_probes),  T(escape_sequences),
+                                       T(a_prompt_is_kept_once), T(a_prompt_is_shown_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
