@@ -4,7 +4,8 @@ Read Hamlet's closing report off the console.
 
 From: the launcher `hamlet`, tests/cases/
 Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last. A guest
-cannot forge a line: what a guest prints is prefixed by the name of its VM.
+cannot forge a line: what a guest prints begins with `alpha| `, the name of its VM, and only "\\n"
+ends a line. Other ends that Unicode knows, and str.splitlines() with it, a guest can print.
 """
 
 import re
@@ -48,10 +49,10 @@ class Report:
 
 def read(text):
     report = Report()
-    for line in text.splitlines():
-        panic = re.match(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"', line.strip())
+    for line in text.split("\n"):
+        panic = re.match(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"', line)
         report.panic = report.panic or (panic.group(1) if panic else "")
-        match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line.strip())
+        match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line)
         if not match:
             continue
         keys = {key: value.strip('"')
@@ -70,8 +71,9 @@ def screen(report):
     """What a person wants to know at the end: a row per VM."""
     rows = [("VM", "exit", "exits", "faults", "exits for", "")]
     for vm in report.vms.values():
-        reasons = sorted(((int(count), key[6:]) for key, count in vm.keys.items()
-                          if key.startswith("exits.")), reverse=True)
+        counts = {key[6:]: int(count) for key, count in vm.keys.items()
+                  if key.startswith("exits.") and count.isdecimal()}
+        reasons = sorted(((count, reason) for reason, count in counts.items()), reverse=True)
         most = ", ".join(f"{reason} {count}" for count, reason in reasons[:3])
         rows.append((vm.name, vm.exit + (" (ok)" if vm.status() == 0 else ""),
                      vm.keys.get("exits", ""), vm.keys.get("faults", ""), most,

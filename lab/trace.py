@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 NO_VCPU = 0xFFFF
 WRITE = 0x80
 PID_STATES = {1: "running", 2: "ready", 3: "halted", 4: "posted", 5: "taken"}
+HEX = "([0-9a-f]{1,16})"
+FORMS = {kind: re.compile(form, re.A) for kind, form in {
+    "begin": r".*khz=(\d+) .*dropped=(\d+)", "end": "", "pid": f"{HEX} {HEX}",
+    "type": r"(\d+) (.+)", "reason": r"(\d+) (.+)", "vm": r"(\d+) (.+)",
+    "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}"}.items()}
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
 
 
@@ -54,9 +59,9 @@ def read(text):
     """The last dump in a console's log; whatever else stands there is not looked at. ValueError:
     there is none."""
     trace = None
-    for line in text.replace("\r", "").splitlines():
+    for line in text.replace("\r", "").split("\n"):    # a guest can print other ends of lines
         match = re.search(r"(?:^|\x1b\[K)trace: (\w+)(?: (.*))?$", line)
-        if match and (match.group(1) == "begin" or trace):
+        if match:
             trace = _take(trace, match.group(1), match.group(2) or "")
     if trace is None:
         raise ValueError("no trace in there: it is what the monitor's command `trace dump` prints")
@@ -65,17 +70,20 @@ def read(text):
 
 
 def _take(trace, kind, rest):
-    if kind == "begin":
-        keys = dict(re.findall(r"(\w+)=(\d+)", rest))
-        return Trace(khz=int(keys["khz"]) or 1, dropped=int(keys["dropped"]))
-    words = rest.split(" ")
-    if kind == "e" and len(words) == 5:
+    """One line more. A line without the form of its kind was cut off: it counts for nothing."""
+    words = FORMS[kind].fullmatch(rest) if kind in FORMS else None
+    words = words.groups() if words else ()
+    if kind == "begin" and words:
+        return Trace(khz=int(words[0]) or 1, dropped=int(words[1]))
+    if trace is None or (not words and kind != "end"):
+        return trace
+    if kind == "e":
         cpu, (tsc, head, b, c) = int(words[0]), [int(word, 16) for word in words[1:]]
         trace.events.append(Event(cpu, tsc, trace.types.get(head & 0xFF, "?"), head >> 8 & 0xFFFF,
                                   head >> 24 & 0xFF, head >> 32, b, c))
     elif kind in ("type", "reason", "vm"):
         names = {"type": trace.types, "reason": trace.reasons, "vm": trace.vms}[kind]
-        names[int(words[0])] = " ".join(words[1:])
+        names[int(words[0])] = words[1]
     elif kind == "pid":
         trace.pids[int(words[0], 16)] = int(words[1], 16)
     elif kind == "end":
