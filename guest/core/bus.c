@@ -123,6 +123,7 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
         r->read(v, r->owner, at - r->base, width, value);
     else
         answered = read_bytes(v, bus, at, width, value);
+    *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
     if (is_noted(v, bus, r))
         vm_note_mmio(v, false, width, at, *value);
     spin_unlock(&v->vm->lock);

@@ -45,8 +45,8 @@ struct vioapic {
     struct pin pins[VIOAPIC_PINS];
 };
 
-/* Send the interrupt of the entry. A level interrupt sets remote IRR, and the pin sends no other
- * until the EOI. Requires the lock. */
+/* Send the interrupt of the entry, if a vCPU takes it. A level interrupt then sets remote IRR, and
+ * the pin sends no other until the EOI. Requires the lock. */
 static void deliver(struct vioapic *io, struct pin *p)
 {
     uint8_t vector = (uint8_t)FIELD_GET(RTE_VECTOR, p->rte);
@@ -54,6 +54,7 @@ static void deliver(struct vioapic *io, struct pin *p)
     uint64_t set =
         vlapic_match(io->vm, (uint32_t)FIELD_GET(RTE_DEST, p->rte), p->rte & RTE_LOGICAL);
     bool level = p->rte & RTE_LEVEL;
+    set = vlapic_takers(io->vm, set);
     if (vector < VECTOR_FIRST_LEGAL ||
         (delivery != APIC_DELIVERY_FIXED && delivery != APIC_DELIVERY_LOWEST))
         return;

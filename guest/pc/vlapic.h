@@ -15,6 +15,9 @@
  * or 32 bits of an x2APIC ICR. `logical`: matched against LDR and DFR; else an APIC id, where
  * 0xff means all. */
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
+/* Those of the set whose APIC takes fixed interrupts: IA32_APIC_BASE and SVR enable it. SDM "Local
+ * APIC State After It Has Been Software Disabled". */
+uint64_t vlapic_takers(const struct vm *vm, uint64_t set);
 
 /* --- Between the files of the local APIC ------------------------------------------------------ */
 

@@ -23,6 +23,17 @@ static bool matches_logical(const struct vcpu *v, uint32_t dest)
     return (ldr & BITS(7, 4)) == (dest & BITS(7, 4)) && (ldr & dest & BITS(3, 0));
 }
 
+uint64_t vlapic_takers(const struct vm *vm, uint64_t set)
+{
+    uint64_t found = 0;
+    for (uint64_t rest = set; rest; rest &= rest - 1) {
+        const struct vcpu *v = vm->vcpus[__builtin_ctzll(rest)];
+        if ((v->apic_base & APIC_BASE_EN) && (vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+            found |= BIT(v->index);
+    }
+    return found;
+}
+
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
 {
     uint64_t found = 0;

@@ -44,7 +44,7 @@ static uint64_t targets_of(struct vcpu *v, uint32_t command, uint32_t dest)
 
 void vlapic_deliver(struct vcpu *v, uint8_t vector)
 {
-    if (!(v->apic_base & APIC_BASE_EN) || !(vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+    if (!vlapic_takers(v->vm, BIT(v->index)))
         return;
     if (vector < VECTOR_FIRST_LEGAL)
         vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_RECEIVE_ILLEGAL);
@@ -64,8 +64,10 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
         vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_SEND_ILLEGAL);
         return;
     }
-    if (delivery == APIC_DELIVERY_LOWEST)
-        set &= -set; /* lowest priority: any one of the vCPUs */
+    if (delivery == APIC_DELIVERY_LOWEST) { /* lowest priority: any one that takes it */
+        set = vlapic_takers(v->vm, set);
+        set &= -set;
+    }
     /* SMI and reserved modes have no effect in a VM. */
     for (; set; set &= set - 1) {
         struct vcpu *to = v->vm->vcpus[__builtin_ctzll(set)];

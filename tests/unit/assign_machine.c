@@ -73,16 +73,19 @@ void *mmio_map(hpa_t base, uint64_t size)
 }
 int irq_alloc(irq_handler handler, void *ctx)
 {
+    unsigned i = 0;
     if (m.vectors_left == 0)
         return -ENOSPC;
+    while (m.irqs[i].handler)
+        i++;
     m.vectors_left--;
-    m.handler = handler;
-    m.handler_ctx = ctx;
-    return 0x40;
+    m.irqs[i].handler = m.handler = handler;
+    m.irqs[i].ctx = m.handler_ctx = ctx;
+    return MODEL_VECTOR + (int)i;
 }
 void irq_free(uint8_t vector)
 {
-    (void)vector;
+    m.irqs[vector - MODEL_VECTOR].handler = NULL;
     m.vectors_left++;
 }
 void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
@@ -128,8 +131,11 @@ static bool is_model(const void *p)
     void mmio_write##width(void *p, uint##width##_t v)                                             \
     {                                                                                              \
         m.table_writes++;                                                                          \
-        if (is_model(p))                                                                           \
+        if (is_model(p)) {                                                                         \
+            size_t end = (size_t)((uint8_t *)p + sizeof(v) - m.bar_bytes);                         \
             memcpy(p, &v, sizeof(v));                                                              \
+            m.bar_written = MAX(m.bar_written, end);                                               \
+        }                                                                                          \
     }
 MMIO(8)
 MMIO(16)
@@ -261,6 +267,7 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
     (void)vm;
     return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
 }
+uint64_t vlapic_takers(const struct vm *vm, uint64_t set) { return (void)vm, set; }
 size_t vm_count(void) { return 2; }
 struct vm *vm_get(size_t n) { return n ? &m.other_vm : &m.vm; }
 int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type,
@@ -290,6 +297,8 @@ int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass)
 {
     (void)b;
     memset(m.port_passes + first, pass, count);
+    m.ports_first = m.ports_end ? MIN(m.ports_first, (size_t)first) : first;
+    m.ports_end = MAX(m.ports_end, (size_t)first + count);
     return 0;
 }
 bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port)

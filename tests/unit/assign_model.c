@@ -158,7 +158,7 @@ static void device_init(struct pci_function *fn, uint8_t *config, bdf_t bdf, uns
     memcpy(config + AT_VPD, (uint8_t[]){0x03, AT_MSI}, 2);
     memcpy(config + AT_MSI, (uint8_t[]){PCI_CAP_ID_MSI, AT_MSIX, 0x84}, 3);
     memset(config + AT_MSI + 3, 0, 11);
-    /* 5 entries at 0x1000 of BAR 1, its PBA at 0x1800 */
+    /* 5 entries at 0x1010 of BAR 1, its PBA at 0x1800 */
     static const uint8_t msix[] = {PCI_CAP_ID_MSIX, AT_PCIE, 4, 0, 0x11, 0x10, 0, 0, 1, 0x18, 0, 0};
     memcpy(config + AT_MSIX, msix, sizeof(msix));
     memcpy(config + AT_PCIE, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8);
@@ -167,7 +167,10 @@ static void device_init(struct pci_function *fn, uint8_t *config, bdf_t bdf, uns
 
 void model_device(void)
 {
-    memset(&m, 0, sizeof(m));
+    memset(&m, 0, offsetof(struct model, bar_bytes));
+    memset(m.bar_bytes, 0, m.bar_written);
+    memset(m.port_passes + m.ports_first, 0, m.ports_end - m.ports_first);
+    m.bar_written = m.ports_first = m.ports_end = 0;
     m.vectors_left = MODEL_VECTORS;
     m.attaches_left = -1;
     device_init(&m.fn, m.config, BDF(0, 4, 0), 0);

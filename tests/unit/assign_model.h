@@ -10,6 +10,9 @@
 #include "guest/assign/vmsix.h"
 #include "pci/pci_regs.h"
 
+#define MODEL_VECTOR  0x40
+#define MODEL_VECTORS 100
+
 struct model {
     struct vm vm;
     struct pci_function fn;
@@ -24,7 +27,6 @@ struct model {
     unsigned config_writes; /* that reached it */
     uint64_t mapped[64][2]; /* GPA ranges in the EPT: base, size */
     unsigned map_count;
-    uint8_t port_passes[65536];
     uint64_t irte_free, irte_next;
     bool no_reset, uncovered, no_remapping; /* no unit has it in its scope; IR is off */
     bool reserved_missing;                  /* the VM has not what the firmware reserves */
@@ -34,16 +36,22 @@ struct model {
     char last_line[256];                    /* of the log */
     void (*handler)(void *ctx);             /* the last that irq_alloc() got */
     void *handler_ctx;
+    struct {
+        void (*handler)(void *ctx); /* NULL: free */
+        void *ctx;
+    } irqs[MODEL_VECTORS];                           /* from MODEL_VECTOR on */
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
     bdf_t silenced;                                  /* its faults are not recorded; 0: none */
     uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
     unsigned posted;                                 /* interrupts, and the last vector */
     uint8_t last_vector;
-    unsigned table_writes;                                 /* to the device's MSI-X table */
+    unsigned table_writes; /* to the device's MSI-X table */
+    /* model_device() clears of these two what was written through the model, for they are large */
     uint8_t bar_bytes[65536] __attribute__((aligned(16))); /* what mmio_map() of any BAR shows */
+    uint8_t port_passes[65536];
+    size_t bar_written, ports_first, ports_end;
 };
 extern struct model m;
-#define MODEL_VECTORS  100
 #define MODEL_RESERVED 0xd4000000 /* a page that the firmware reserves for the device */
 
 /* Where the device has its capabilities, and those of their registers that a guest writes. */
@@ -61,7 +69,7 @@ enum {
     AT_PCIE_CONTROL = AT_PCIE + PCIE_DEVICE_CONTROL,
 };
 
-/* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1000 in 16 KiB, BAR 2: 256 bytes of memory,
+/* edu-like: BAR 0 of 1 MiB, BAR 1 with MSI-X table at 0x1010 in 16 KiB, BAR 2: 256 bytes of memory,
  * BAR 4: 32 ports, BAR 5 none. */
 void model_init(enum plan plan, enum bar_mapping bar);
 /* The same in two steps: in between m.config, m.fn can be made what they should not be. */

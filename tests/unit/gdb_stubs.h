@@ -21,14 +21,22 @@ static struct {
     struct vm vm;
     struct vcpu vcpus[2];
     uint8_t fpu[2][1024];
-    uint64_t fields[2][0x10000 / 2];
+    uint64_t fields[2][0x400];
     struct vcpu_debug armed[2];
     uint8_t *ram; /* by itself, so that the sanitizer sees its ends */
     const uint8_t *typed;
     size_t typed_length;
-    char said[65536];
     size_t said_length;
+    char said[65536]; /* from here on not cleared for each test */
 } world;
+
+/* The value of a VMCS field, by the parts of its encoding: SDM "Structure of VMCS Component
+ * Encoding". */
+static uint64_t *world_field(unsigned vcpu, uint32_t encoding)
+{
+    return &world.fields[vcpu][(encoding >> 13 & 3) << 8 | (encoding >> 10 & 3) << 6 |
+                               (encoding >> 1 & 63)];
+}
 
 struct vm_hooks vm_hooks;
 struct vmx_caps vmx_caps = {.xcr0 = 3};
@@ -45,7 +53,7 @@ int uart_line_read(void)
 }
 size_t uart_line_write(const uint8_t *bytes, size_t size)
 {
-    size = MIN(size, (size_t)16);
+    size = MIN(size, (size_t)64);
     if (world.said_length + size >= sizeof(world.said))
         world.said_length = 0;
     memcpy(world.said + world.said_length, bytes, size);
@@ -104,18 +112,18 @@ void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx
 
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
 {
-    *out = (struct vcpu_paging){.rip = world.fields[v->index][GUEST_RIP / 2]};
+    *out = (struct vcpu_paging){.rip = *world_field(v->index, GUEST_RIP)};
 }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] = value; }
-void vcpu_set_rip(struct vcpu *v, uint64_t value) { world.fields[v->index][GUEST_RIP / 2] = value; }
+void vcpu_set_rip(struct vcpu *v, uint64_t value) { *world_field(v->index, GUEST_RIP) = value; }
 void vcpu_set_rflags(struct vcpu *v, uint64_t value)
 {
-    world.fields[v->index][GUEST_RFLAGS / 2] = value | 2;
+    *world_field(v->index, GUEST_RFLAGS) = value | 2;
 }
 bool vcpu_vmcs_field(const struct vcpu *v, uint32_t encoding, uint64_t *value)
 {
-    *value = world.fields[v->index][encoding / 2];
+    *value = *world_field(v->index, encoding);
     return true;
 }
 int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
@@ -132,7 +140,8 @@ int read8_safe(const void *at, uint8_t *out) { return (void)at, (void)out, -EFAU
 static void world_begin(enum vcpu_mode mode)
 {
     uint8_t *ram = world.ram ? world.ram : malloc(RAM_SIZE);
-    memset(&world, 0, sizeof(world));
+    memset(&world, 0, offsetof(typeof(world), said));
+    world.said[0] = '\0';
     memset(&gdb, 0, sizeof(gdb));
     target_choose(NULL);
     world.ram = ram;

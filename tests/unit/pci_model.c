@@ -20,7 +20,8 @@
 
 #define FUNCTION_MAX 300
 
-static struct model_function *functions[FUNCTION_MAX];
+/* Those from function_count on are free: to allocate them each time would be slow. */
+static struct model_function *functions[FUNCTION_MAX], *by_bdf[UINT16_MAX + 1];
 static size_t function_count;
 static bool has_ecam;
 static uint32_t port_address;
@@ -36,7 +37,7 @@ enum log_level log_threshold = LOG_TRACE;
 void model_start(bool ecam)
 {
     while (function_count)
-        free(functions[--function_count]);
+        by_bdf[functions[--function_count]->bdf] = NULL;
     has_ecam = ecam;
     log_at = 0;
     log_text[0] = 0;
@@ -48,25 +49,22 @@ void model_start(bool ecam)
 
 struct model_function *model_add(bdf_t bdf, uint16_t vendor, uint16_t device, uint32_t class_code)
 {
-    struct model_function *f = calloc(1, sizeof(*f));
-    if (!f || function_count == FUNCTION_MAX)
+    if (function_count == FUNCTION_MAX)
         abort();
+    struct model_function *f = functions[function_count];
+    if (!f && !(f = malloc(sizeof(*f))))
+        abort();
+    memset(f, 0, sizeof(*f));
     f->bdf = bdf;
     model_set(f, PCI_VENDOR_ID, 2, vendor);
     model_set(f, PCI_DEVICE_ID, 2, device);
     model_set(f, PCI_CLASS, 4, class_code << 8);
     model_set(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     model_writable(f, PCI_COMMAND, 2, 0x547);
-    return functions[function_count++] = f;
+    return functions[function_count++] = by_bdf[bdf] = f;
 }
 
-struct model_function *model_find(bdf_t bdf)
-{
-    for (size_t i = 0; i < function_count; i++)
-        if (functions[i]->bdf == bdf)
-            return functions[i];
-    return NULL;
-}
+struct model_function *model_find(bdf_t bdf) { return by_bdf[bdf]; }
 
 uint32_t model_get(const struct model_function *f, uint16_t reg, unsigned size)
 {
@@ -260,8 +258,6 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
         log_text[log_at++] = '\n';
         log_text[log_at] = 0;
     }
-    if (getenv("MODEL_LOG"))
-        fprintf(stderr, "%s: %s", subsystem, log_text + log_at - n - 1);
 }
 
 void panic_at(const char *file, int line, const char *fmt, ...)

@@ -22,15 +22,22 @@ char stub_log[16384];
 jmp_buf stub_panic_jump;
 bool stub_panic_expected;
 
+static size_t used; /* of stub_log */
+
+static void append(int length) { used = MIN(used + (size_t)length, sizeof(stub_log) - 1); }
+
 static void keep(const char *prefix, const char *fmt, va_list args)
 {
     char line[512];
-    size_t used = strlen(stub_log);
     vsnprintf(line, sizeof(line), fmt, args);
-    snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s\n", prefix, line);
+    append(snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s\n", prefix, line));
 }
 
-void stub_log_clear(void) { stub_log[0] = '\0'; }
+void stub_log_clear(void)
+{
+    stub_log[0] = '\0';
+    used = 0;
+}
 
 static void keep_log(const char *subsystem, const char *fmt, va_list args)
 {
@@ -67,9 +74,8 @@ WEAK void console_line(const char *fmt, ...)
 
 WEAK void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends)
 {
-    size_t used = strlen(stub_log);
-    snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s%s%s", *turn ? "" : name,
-             *turn ? "" : "| ", text, line_ends ? "\n" : "");
+    append(snprintf(stub_log + used, sizeof(stub_log) - used, "%s%s%s%s", *turn ? "" : name,
+                    *turn ? "" : "| ", text, line_ends ? "\n" : ""));
     *turn = !line_ends;
 }
 

@@ -134,13 +134,13 @@ static const char *get(const char *name)
 
 TEST(registers_of_a_64_bit_guest)
 {
-    world.fields[0][GUEST_CS_SELECTOR / 2] = 8;
+    *world_field(0, GUEST_CS_SELECTOR) = 8;
     assert_string_equal(set("r15", "8877665544332211"), "OK");
     assert_int_equal(world.vcpus[0].regs.gpr[R15], 0x1122334455667788);
     assert_string_equal(set("rip", "0010000000000000"), "OK");
     assert_string_equal(get("rip"), "0010000000000000");
     assert_string_equal(set("eflags", "ffffffff"), "OK"); /* not VM, IOPL yes; reserved bits no */
-    assert_int_equal(world.fields[0][GUEST_RFLAGS / 2], 0x3d7fd7);
+    assert_int_equal(*world_field(0, GUEST_RFLAGS), 0x3d7fd7);
     assert_string_equal(get("cs"), "08000000");
     assert_string_equal(set("cs", "08000000"), "OK");
     assert_string_equal(set("cs", "10000000"), "E01");
@@ -180,9 +180,9 @@ TEST(int3_is_there_only_while_it_runs)
     assert_int_equal(world.ram[0x200], 0xcc);
     assert_true(world.armed[0].int3 && world.armed[1].int3);
     assert_string_equal(typed(packet_of("g")), "+$E01#a6"); /* not now */
-    world.fields[1][GUEST_RIP / 2] = 0x201;
+    *world_field(1, GUEST_RIP) = 0x201;
     assert_false(world_happens(1, DEBUG_INT3, 0)); /* the guest's own */
-    world.fields[1][GUEST_RIP / 2] = 0x200;
+    *world_field(1, GUEST_RIP) = 0x200;
     assert_true(world_happens(1, DEBUG_INT3, 0));
     assert_string_equal(typed(""), packet_of("T05thread:2;"));
     assert_int_equal(world.ram[0x200], 0x90);

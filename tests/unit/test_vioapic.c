@@ -32,6 +32,8 @@ uint64_t vlapic_match(struct vm *of, uint32_t dest, bool logical)
     assert_ptr_equal(of, &vm);
     return logical ? dest & 7 : dest < 3 ? BIT(dest) : 0;
 }
+static uint64_t off; /* the vCPUs whose local APIC is off, a bit each */
+uint64_t vlapic_takers(const struct vm *of, uint64_t set) { return of == &vm ? set & ~off : 0; }
 void vcpu_post(struct vcpu *v, uint8_t vector)
 {
     posted[v - vcpus]++;
@@ -62,6 +64,7 @@ FIXTURE(fresh)
     memset(posted, 0, sizeof(posted));
     memset(level_posted, 0, sizeof(level_posted));
     ended = 0;
+    off = 0;
     for (unsigned i = 0; i < 3; i++)
         vm.vcpus[i] = &vcpus[i];
     vm.ioapic = vioapic_create(&vm);
@@ -325,6 +328,21 @@ TEST(no_place_for_it)
     assert_null(vioapic_create(&other));
 }
 
+/* SDM "Local APIC State After It Has Been Software Disabled" */
+TEST(a_local_apic_that_is_off)
+{
+    off = BIT(1);
+    rte_write(3, FIELD_SET(RTE_DEST, 1) | 0x40);
+    vioapic_line(vm.ioapic, 3, true);
+    rte_write(20, FIELD_SET(RTE_DEST, 1) | RTE_LEVEL | 0x41);
+    vioapic_line(vm.ioapic, 20, true);
+    assert_int_equal(posted_in_all(), 0);
+    assert_false(rte_read(20) & RTE_REMOTE_IRR); /* so that a later one is delivered */
+    off = 0;
+    rte_write(20, FIELD_SET(RTE_DEST, 1) | RTE_LEVEL | 0x41);
+    assert_int_equal(posted[1], 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -340,6 +358,7 @@ int main(void)
         CASE(an_edge_entry_has_no_remote_irr),
         CASE(destinations),
         CASE(what_is_not_delivered),
+        CASE(a_local_apic_that_is_off),
         CASE(after_a_reset),
         CASE(no_place_for_it),
     };

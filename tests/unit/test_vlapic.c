@@ -291,6 +291,15 @@ TEST(destinations)
     assert_int_equal(vlapic_match(&vm, 0xff, false), 3);
 }
 
+/* SDM "Local APIC State After It Has Been Software Disabled" */
+TEST(takers)
+{
+    vlapic_set(&vcpus[0], APIC_SVR, 0xff);
+    vcpus[1].apic_base = 0;
+    assert_int_equal(vlapic_takers(&vm, 7), 4);
+    assert_int_equal(vlapic_takers(&vm, 3), 0);
+}
+
 static void icr(uint32_t high, uint32_t low)
 {
     memset(&seen, 0, sizeof(seen));
@@ -456,21 +465,10 @@ TEST(timer_deadline)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(after_reset),
-        T(writable_bits),
-        T(odd_accesses),
-        T(software_disable),
-        T(modes),
-        T(x2apic_faults),
-        T(priorities),
-        T(level_eoi),
-        T(destinations),
-        T(ipis),
-        T(x2apic_ipis),
-        T(timer),
-        T(trap_like_writes),
-        T(timer_periodic),
-        T(timer_of_one_tick),
+        T(after_reset),    T(writable_bits),    T(odd_accesses),   T(software_disable),
+        T(modes),          T(x2apic_faults),    T(priorities),     T(level_eoi),
+        T(destinations),   T(takers),           T(ipis),           T(x2apic_ipis),
+        T(timer),          T(trap_like_writes), T(timer_periodic), T(timer_of_one_tick),
         T(timer_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
