@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check diff fuzz setup run debug linux linux-nested test iso mutants bench plans judges clean help
+.PHONY: all unit explore lint check diff fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -182,6 +182,7 @@ check: unit lint # the same, and format, analyser, both compilers, stored fuzz i
 	$(Q)$(MAKE) -s O=$O/clang CC=clang $O/clang/hamlet.sym $(GUESTS:$O/%=$O/clang/%) >/dev/null
 	$(say) CHECK fuzz
 	$(Q)$(MAKE) -s $(FUZZ:%=$O/fuzz/%.stored) >/dev/null
+	$(Q)tests/fuzz/readers.py runs 2000 1 >/dev/null
 	$(say) CHECK size
 	$(Q)size -A $O/hamlet.elf | awk '$$1 == ".text" { printf "size: .text is %d bytes, $(TEXT_LIMIT) are enough\n", $$2; \
 		exit $$2 > $(TEXT_LIMIT) }'
@@ -199,30 +200,55 @@ $O/diff/%: tests/unit/%.c $$(call unit_sources,%) $(HEADERS) $(wildcard tests/un
 diff: $(DIFF:%=$O/diff/%) # our instruction decoder against Zydis, and executor against this CPU
 	$(Q)set -e; for p in $^; do $$p; done
 
-# libFuzzer starts from tests/fuzz/corpus/NAME; what it adds, and any crash, goes to build/fuzz.
+# libFuzzer starts from tests/fuzz/corpus/NAME; what it adds, and any crash, goes to build/fuzz. A program
+# says in its first lines "// length: 512", bytes of the longest input, and "// compares: no" if its
+# mutator knows the values that count: libFuzzer then need not trace comparisons, which is slow.
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 1000000000
 FUZZ_CC ?= clang
-fuzz_sources = $(shell sed -n 's,^// sources: *,,p' tests/fuzz/fuzz_$1.c)
+fuzz_line = $(shell sed -n 's,^// $2: *,,p' tests/fuzz/fuzz_$1.c)
+fuzz_sources = $(call fuzz_line,$1,sources)
+FUZZ_FLAGS = $(UNIT_FLAGS) -fsanitize=fuzzer -fsanitize-coverage-ignorelist=tests/fuzz/not_measured \
+	$(if $(filter no,$(call fuzz_line,$*,compares)),-fno-sanitize-coverage=trace-cmp)
+# The readers of the lab are Python; they count as one more program. Each gets its part of the time, or of
+# the inputs.
+FUZZ_PART = $(shell expr $1 / $(words $(FUZZ) readers))
+FUZZ_OPTIONS = -max_len=$(firstword $(call fuzz_line,$*,length) 4096) -timeout=5 -print_final_stats=1 \
+	-artifact_prefix=$O/fuzz/crashes/$*-
+FUZZ_CORPUS = $O/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*)
+fuzz_log = >$1.log 2>&1 || { tail -n 40 $1.log >&2; echo "$1 FAILED" >&2; exit 1; }
 
-$O/fuzz/%: tests/fuzz/fuzz_%.c $$(call fuzz_sources,%) $(HEADERS) $(wildcard tests/unit/*.h) Makefile
+$O/fuzz/%: tests/fuzz/fuzz_%.c $$(call fuzz_sources,%) $(HEADERS) $(wildcard tests/unit/*.h tests/fuzz/*.h) \
+		tests/fuzz/not_measured Makefile
 	$(say) FUZZ $<
 	$(Q)mkdir -p $(@D) $O/fuzz/corpus/$* $O/fuzz/crashes
-	$(Q)$(FUZZ_CC) $(UNIT_FLAGS) -fsanitize=fuzzer $< $(call fuzz_sources,$*) tests/unit/stubs.c -o $@
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $< $(call fuzz_sources,$*) tests/unit/stubs.c -o $@
 
-.PHONY: $(FUZZ:%=fuzz-%)
+.PHONY: $(FUZZ:%=fuzz-%) fuzz-readers $(FUZZ:%=fuzz-long-%) fuzz-long-readers
 $(FUZZ:%=fuzz-%): fuzz-%: $O/fuzz/%
-	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -print_final_stats=1 \
-		-artifact_prefix=$O/fuzz/crashes/$*- $O/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*) >$<.log 2>&1 \
-		|| { tail -n 40 $<.log; echo "fuzz: $* FAILED"; exit 1; }
-	@echo "fuzz: $*: $$(sed -n 's,^stat::number_of_executed_units: *,,p' $<.log) inputs, no finding"
+	$(Q)$< -max_total_time=$(call FUZZ_PART,$(FUZZ_SECONDS)) $(FUZZ_OPTIONS) $(FUZZ_CORPUS) $(call fuzz_log,$<)
+$(FUZZ:%=fuzz-long-%): fuzz-long-%: $O/fuzz/%
+	$(Q)$< -runs=$(call FUZZ_PART,$(FUZZ_RUNS)) $(FUZZ_OPTIONS) $(FUZZ_CORPUS) $(call fuzz_log,$<)
+fuzz-readers:
+	$(Q)mkdir -p $O/fuzz
+	$(Q)tests/fuzz/readers.py seconds $(call FUZZ_PART,$(FUZZ_SECONDS)) $(call fuzz_log,$O/fuzz/readers)
+# Python is slow: a hundredth of a part.
+fuzz-long-readers:
+	$(Q)mkdir -p $O/fuzz
+	$(Q)tests/fuzz/readers.py runs $(call FUZZ_PART,$(FUZZ_RUNS) / 100) $(call fuzz_log,$O/fuzz/readers)
 
 # The inputs of tests/fuzz/corpus/NAME once each, nothing new: every fuzz program is built and sound.
 $O/fuzz/%.stored: $O/fuzz/% $(wildcard tests/fuzz/corpus/*)
-	$(Q)$< -runs=0 -timeout=5 -artifact_prefix=$O/fuzz/crashes/$*- $(wildcard tests/fuzz/corpus/$*) >$<.log 2>&1 || { tail -n 40 $<.log >&2; exit 1; }
+	$(Q)$< -runs=0 $(FUZZ_OPTIONS) $(wildcard tests/fuzz/corpus/$*) $(call fuzz_log,$<)
 	$(Q)touch $@
 
-fuzz: $(FUZZ:%=fuzz-%) # everything that parses what a guest, a firmware or a user wrote
+fuzz: $(FUZZ:%=fuzz-%) fuzz-readers # a minute on everything that parses what a guest, a firmware or a user wrote
+	$(Q)tests/fuzz/table.py $O/fuzz $(FUZZ) readers
+fuzz-long: $(FUZZ:%=fuzz-long-%) fuzz-long-readers # the same for FUZZ_RUNS inputs, a night
+	$(Q)tests/fuzz/table.py $O/fuzz $(FUZZ) readers
+fuzz-small: $(FUZZ:%=$O/fuzz/%) # tests/fuzz/corpus: the fewest inputs that reach what those of build/fuzz reach
+	$(Q)tests/fuzz/small.py $O/fuzz $(FUZZ)
 
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages

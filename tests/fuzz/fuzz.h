@@ -23,6 +23,14 @@ static inline void fuzz_broken(const char *claim, const char *file, int line)
     abort();
 }
 
+/* Memory that was freed comes back soon: with the usual 256 MB in between, each input would find its
+ * blocks cold. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=4:malloc_context_size=4:check_printf=0";
+}
+
 /* --- Mutators --------------------------------------------------------------------------------- */
 
 static inline uint32_t fuzz_random(uint32_t *seed)

@@ -6,12 +6,8 @@
  * Input: a table; its length and checksum are made right, or it would be refused before.
  * From: make fuzz.   To: arch/acpi_parse.c.
  */
+#include "tests/fuzz/fuzz.h"
 #include "arch/acpi.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(h, data, size);
     (void)acpi_table_ok(h, size, 0);
     h->length = (uint32_t)size;
-    if (acpi_madt_cpus(h, ids, 4) > size || acpi_madt_ioapics(h, ioapics, 4) > size ||
-        acpi_mcfg_windows(h, windows, 4) > size)
-        abort();
+    must(acpi_madt_cpus(h, ids, 4) <= size);
+    must(acpi_madt_ioapics(h, ioapics, 4) <= size);
+    must(acpi_mcfg_windows(h, windows, 4) <= size);
     (void)acpi_s5_types(h, &a, &b);
     free(h);
     return 0;

@@ -4,16 +4,9 @@
  * bounds, every name is fit to stand in a report, no name and no device belongs to two VMs.
  */
 // sources: guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 #include "guest/life/config.h"
 #include "tests/unit/stubs.h"
-
-static void must(bool cond)
-{
-    if (!cond)
-        abort();
-}
 
 static void check(const struct vm_config *vm)
 {
@@ -30,7 +23,6 @@ static void check(const struct vm_config *vm)
              vm->devices[i].dma <= DMA_IDENTITY && vm->devices[i].irq <= IRQ_INJECT);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct boot_info info;

@@ -6,34 +6,27 @@
  * Input: the table, header and all; its length field is made to fit.
  * From: make fuzz.   To: vtd/dmar.c.
  */
+#include "tests/fuzz/fuzz.h"
 #include "vtd/dmar.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t bus_behind(bdf_t bridge) { return (uint8_t)(bridge * 7); }
 
 static void check(struct dmar_scopes run, unsigned count)
 {
-    if (run.first > count || run.count > count - run.first)
-        abort();
+    must(run.first <= count && run.count <= count - run.first);
 }
 
 static void check_all(const struct dmar *d)
 {
-    if (d->unit_count > DMAR_UNIT_MAX || d->rmrr_count > DMAR_RMRR_MAX ||
-        d->scope_count > DMAR_SCOPE_MAX)
-        abort();
+    must(d->unit_count <= DMAR_UNIT_MAX && d->rmrr_count <= DMAR_RMRR_MAX &&
+         d->scope_count <= DMAR_SCOPE_MAX);
     for (unsigned i = 0; i < d->unit_count; i++)
         check(d->units[i].scopes, d->scope_count);
     for (unsigned i = 0; i < d->rmrr_count; i++)
         check(d->rmrrs[i].scopes, d->scope_count);
     for (unsigned i = 0; i < d->scope_count; i++) {
         bdf_t at;
-        if (d->scopes[i].path_length == 0 || d->scopes[i].path_length > DMAR_PATH_MAX)
-            abort();
+        must(d->scopes[i].path_length > 0 && d->scopes[i].path_length <= DMAR_PATH_MAX);
         (void)dmar_scope_resolve(&d->scopes[i], bus_behind, &at);
     }
 }

@@ -5,6 +5,9 @@
  */
 // sources: monitor/gdb/line.c monitor/gdb/regs.c monitor/gdb/target.c monitor/memory.c
 // sources: guest/insn/gwalk.c lib/parse.c lib/text.c
+// compares: no
+// length: 256
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
 
@@ -25,7 +28,58 @@ static size_t with_sums(const uint8_t *data, size_t size, uint8_t *out)
     return n;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Packets of every kind, as gdb sends them; mutations of their bytes do the rest. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+    static const char *const packets[] = {"$g#",
+                                          "$m200,40#",
+                                          "$M200,4:c0ffee11#",
+                                          "$Z0,200,1#",
+                                          "$z0,200,1#",
+                                          "$c#",
+                                          "$s#",
+                                          "$vCont;s:1;c:2#",
+                                          "$vCont;c#",
+                                          "$Z1,210,1#",
+                                          "$Z2,300,4#",
+                                          "$z1,210,1#",
+                                          "$z2,300,4#",
+                                          "$Hg2#",
+                                          "$Hc1#",
+                                          "$T2#",
+                                          "$?#",
+                                          "$p10#",
+                                          "$P10=0102000000000000#",
+                                          "$qfThreadInfo#",
+                                          "$qsThreadInfo#",
+                                          "$qC#",
+                                          "$qXfer:features:read:target.xml:0,100#",
+                                          "$qRcmd,7674642073#",
+                                          "$vCont?#",
+                                          "$X200,2:}]#",
+                                          "$D#",
+                                          "$k#",
+                                          "$vKill;1#",
+                                          "\003",
+                                          "-",
+                                          "+",
+                                          "$QStartNoAckMode#",
+                                          "$qThreadExtraInfo,1#",
+                                          "$qAttached#",
+                                          "$G00#",
+                                          "$Z3,300,8#"};
+    uint32_t r = seed;
+    const char *packet = packets[fuzz_random(&r) % ARRAY_COUNT(packets)];
+    size_t length = strlen(packet), at = 2;
+    if (size < 2 || size + length > max || fuzz_random(&r) % 3 == 0)
+        return LLVMFuzzerMutate(data, size, max);
+    for (size_t skip = 2 + fuzz_random(&r) % size; skip < size && at == 2; skip++)
+        at = data[skip] == '$' ? skip : at;
+    memmove(data + at + length, data + at, size - at);
+    memcpy(data + at, packet, length);
+    return size + length;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t hello[] = "$qSupported#37", bye[] = "$D#44";
@@ -48,10 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_type(bye, sizeof(bye) - 1);
     world_type(hello, sizeof(hello) - 1);
     world_type(bye, sizeof(bye) - 1);
-    if (alive && world.vm.state != VM_RUNNING && world.vm.state != VM_ENDED)
-        abort(); /* a debugger that has gone leaves a VM that runs */
+    /* a debugger that has gone leaves a VM that runs, and nothing behind */
+    must(!alive || world.vm.state == VM_RUNNING || world.vm.state == VM_ENDED);
     for (unsigned i = 0; i < 2; i++)
-        if (world.armed[i].step || world.armed[i].int3 || world.armed[i].dr7)
-            abort(); /* and nothing behind */
+        must(!world.armed[i].step && !world.armed[i].int3 && !world.armed[i].dr7);
     return 0;
 }

@@ -6,11 +6,9 @@
  * Input: a struct gwalk_cpu, the address, the access, and the guest's memory, repeated.
  * From: make fuzz.   To: guest/insn/gwalk.c.
  */
+#include "tests/fuzz/fuzz.h"
 #include "arch/x86.h"
 #include "guest/insn/gwalk.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 struct input {
     struct gwalk_cpu cpu;
@@ -28,15 +26,13 @@ static int memory_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 {
     struct memory *m = ctx;
     uint8_t bytes[8];
-    if ((size != 4 && size != 8) || at.v % size != 0 || ++m->reads > 5)
-        abort();
+    must((size == 4 || size == 8) && at.v % size == 0 && ++m->reads <= 5);
     for (unsigned i = 0; i < 8; i++) /* 8 bytes even when 4 are asked for */
         bytes[i] = m->bytes[(at.v + i) % m->size];
     memcpy(value, bytes, sizeof(*value));
     return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in;
@@ -50,12 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct gwalk_bus bus = {.read = memory_read, .ctx = &memory};
 
     int err = gwalk(&in.cpu, in.gva, in.access % 3, &bus, &out);
-    if (err != 0 && err != -EPERM && err != -EINVAL)
-        abort();
-    if (err == 0 && (out.gpa.v ^ in.gva) % out.page_size != 0)
-        abort();
-    if (err == 0 && (in.cpu.cr0 & CR0_PG) && out.gpa.v >> in.cpu.maxphyaddr != 0 &&
-        out.gpa.v >> 32 != 0)
-        abort();
+    must(err == 0 || err == -EPERM || err == -EINVAL);
+    must(err != 0 || (out.gpa.v ^ in.gva) % out.page_size == 0);
+    must(err != 0 || !(in.cpu.cr0 & CR0_PG) || out.gpa.v >> in.cpu.maxphyaddr == 0 ||
+         out.gpa.v >> 32 == 0);
     return 0;
 }

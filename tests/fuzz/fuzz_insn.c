@@ -6,19 +6,16 @@
  * that a bus knows. Input: mode, where the bus begins to fault, registers from a seed, the bytes.
  * From: make fuzz.   To: guest/insn/insn.c, guest/insn/exec.c.
  */
+#include "tests/fuzz/fuzz.h"
 #include "lib/bits.h"
 #include "arch/x86.h"
 #include "guest/insn/insn.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static unsigned accesses_left;
 
 static int access_memory(unsigned width)
 {
-    if (width != 1 && width != 2 && width != 4 && width != 8)
-        abort();
+    must(width == 1 || width == 2 || width == 4 || width == 8);
     if (accesses_left == 0)
         return -EIO;
     accesses_left--;
@@ -36,39 +33,33 @@ static int memory_read(void *ctx, uint64_t linear, unsigned width, bool modify, 
 static int memory_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
 {
     (void)ctx, (void)linear;
-    if (width < 8 && (value >> (8 * width)) != 0)
-        abort();
+    must(width == 8 || value >> (8 * width) == 0);
     return access_memory(width);
 }
 
 static void check_operand(const struct insn_operand *o)
 {
-    if (o->kind == INSN_OPERAND_REG && o->reg >= INSN_REG_COUNT)
-        abort();
-    if (o->kind == INSN_OPERAND_REG && o->high_byte && (o->reg > INSN_RBX || o->width != 1))
-        abort();
+    if (o->kind != INSN_OPERAND_REG)
+        return;
+    must(o->reg < INSN_REG_COUNT);
+    must(!o->high_byte || (o->reg <= INSN_RBX && o->width == 1));
 }
 
 static void check_insn(const struct insn *insn, const uint8_t *bytes, size_t size)
 {
     const struct insn_mem *m = &insn->mem;
     struct insn again;
-    if (insn->len == 0 || insn->len > INSN_LEN_MAX || insn->len > size)
-        abort();
-    if (insn->kind == INSN_INVALID || insn->kind >= INSN_KIND_COUNT)
-        abort();
-    if (insn->dst.kind != INSN_OPERAND_MEM && insn->src.kind != INSN_OPERAND_MEM)
-        abort();
+    must(insn->len > 0 && insn->len <= INSN_LEN_MAX && insn->len <= size);
+    must(insn->kind != INSN_INVALID && insn->kind < INSN_KIND_COUNT);
+    must(insn->dst.kind == INSN_OPERAND_MEM || insn->src.kind == INSN_OPERAND_MEM);
     check_operand(&insn->dst);
     check_operand(&insn->src);
-    if (m->segment >= INSN_SEGMENT_COUNT || (m->base >= INSN_REG_COUNT && m->base != INSN_NO_REG) ||
-        (m->index >= INSN_REG_COUNT && m->index != INSN_NO_REG))
-        abort();
+    must(m->segment < INSN_SEGMENT_COUNT);
+    must(m->base < INSN_REG_COUNT || m->base == INSN_NO_REG);
+    must(m->index < INSN_REG_COUNT || m->index == INSN_NO_REG);
     /* The length is exact: the bytes behind it do not matter, those before it all do. */
-    if (insn_decode(bytes, insn->len, insn->mode, &again) != 0 || again.len != insn->len)
-        abort();
-    if (insn_decode(bytes, insn->len - 1, insn->mode, &again) == 0)
-        abort();
+    must(insn_decode(bytes, insn->len, insn->mode, &again) == 0 && again.len == insn->len);
+    must(insn_decode(bytes, insn->len - 1, insn->mode, &again) != 0);
 }
 
 static void execute(const struct insn *insn, uint64_t seed)
@@ -80,13 +71,10 @@ static void execute(const struct insn *insn, uint64_t seed)
         gpr[i] = seed * (2 * i + 1) ^ seed >> i;
     uint64_t before = gpr[INSN_RCX];
     int result = insn_exec(insn, &cpu, &bus);
-    if (result != 0 && result != -EIO && result != INSN_AGAIN)
-        abort();
-    if (result == INSN_AGAIN && (!insn->rep || gpr[INSN_RCX] == before))
-        abort();
+    must(result == 0 || result == -EIO || result == INSN_AGAIN);
+    must(result != INSN_AGAIN || (insn->rep && gpr[INSN_RCX] != before));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct insn insn;

@@ -2,23 +2,21 @@
 /*
  * Whatever comes over the line: keys into lines, lines into words, words into commands.
  */
+// length: 500
 // sources: monitor/edit.c monitor/args.c monitor/term/command.c monitor/cmd/explain.c
 // sources: monitor/explain/explain.c monitor/explain/vtd.c monitor/explain/vmx.c
 // sources: monitor/explain/pc.c lib/parse.c lib/text.c
-#include <stdlib.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/monitor_stubs.h"
 #include "tests/unit/stubs.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct edit e;
     memset(&e, 0, sizeof(e));
     for (size_t i = 0; i < size; i++) {
         enum edit_event event = edit_key(&e, data[i]);
-        if (e.length > EDIT_LINE_MAX || e.cursor > e.length || strlen(e.line) != e.length)
-            abort();
+        must(e.length <= EDIT_LINE_MAX && e.cursor <= e.length && strlen(e.line) == e.length);
         if (event == EDIT_DONE) {
             char line[EDIT_LINE_MAX + 1];
             memcpy(line, e.line, sizeof(line));

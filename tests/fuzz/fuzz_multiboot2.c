@@ -5,14 +5,10 @@
  * line that is found ends inside of it. Input: the information, header included.
  * From: make fuzz.   To: boot/multiboot2.c, arch/options.c.
  */
+#include "tests/fuzz/fuzz.h"
 #include "boot/multiboot2.h"
 #include "arch/options.h"
 #include "tests/unit/stubs.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,11 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stub_log_clear();
     if (multiboot2_parse(MULTIBOOT2_MAGIC, copy, &info) == 0)
         (void)options_parse(info.cmdline);
-    if (info.range_count > BOOT_RANGE_MAX || info.module_count > BOOT_MODULE_MAX)
-        abort();
+    must(info.range_count <= BOOT_RANGE_MAX && info.module_count <= BOOT_MODULE_MAX);
     for (size_t i = 0; i < info.module_count; i++)
-        if (strlen(info.modules[i].cmdline) > size)
-            abort();
+        must(strlen(info.modules[i].cmdline) <= size);
     free(copy);
     return 0;
 }

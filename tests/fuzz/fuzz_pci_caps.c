@@ -5,20 +5,15 @@
  * Machines of up to six functions whose configuration space is made of the input: what it holds,
  * and which bits follow a write. Whatever they say, scan, audit, SR-IOV and reset end, stay inside
  * what was promised, and never access configuration space askew (the model aborts).
+ * Input: a byte of options, then patches.
+ * From: make fuzz.   To: pci/scan.c, pci/caps.c, pci/reset.c, pci/sriov.c.
  */
-#include <stdlib.h>
-#include <string.h>
+// compares: no
+// length: 512
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/pci_model.h"
 
 #define FUNCTION_COUNT 6
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool cond)
-{
-    if (!cond)
-        abort();
-}
 
 /* A change to a well-formed function: eight bytes of the input. */
 struct patch {
@@ -27,10 +22,55 @@ struct patch {
     uint32_t value;
 };
 
+FUZZ_RECORDS(1, sizeof(struct patch))
+
+/* What few values at random would be: a whole capability, as specified, at a place of its own. */
+static void whole_capability(struct model_function *f, const struct patch *p)
+{
+    uint8_t at = (uint8_t)(0x40 + p->spare % 12 * 16);
+    uint16_t ext = (uint16_t)(0x100 + p->spare % 32 * 0x40);
+    switch (p->value % 8) {
+    case 0:
+        model_pcie(f, at, p->value >> 8 & 15);
+        model_set(f, at + PCIE_DEVICE_CAP, 4, p->value & PCIE_DEVICE_CAP_FLR);
+        break;
+    case 1:
+        model_cap(f, at, PCI_CAP_ID_MSI);
+        model_set(f, at + PCI_MSI_CONTROL, 2, p->value >> 16);
+        break;
+    case 2:
+        model_cap(f, at, PCI_CAP_ID_MSIX);
+        model_set(f, at + PCI_MSIX_CONTROL, 2, p->value >> 16 & 0x7ff);
+        model_set(f, at + PCI_MSIX_TABLE, 4, p->value >> 8 & 0x7007);
+        model_set(f, at + PCI_MSIX_TABLE + 4, 4, 0x800 | (p->value >> 8 & 0x7007));
+        break;
+    case 3:
+        model_cap(f, at, PCI_CAP_ID_AF);
+        model_set(f, at + PCI_AF_CAPABILITIES, 1, p->value >> 8);
+        break;
+    case 4:
+        model_cap(f, at, PCI_CAP_ID_PM);
+        break;
+    case 5:
+        model_ext_cap(f, ext, PCI_EXT_ID_ACS, 0x100 + (ext + 0x40) % 0xf00);
+        break;
+    case 6: /* SR-IOV: total, offset and stride of the virtual functions */
+        model_ext_cap(f, ext, PCI_EXT_ID_SRIOV, 0x100 + (ext + 0x40) % 0xf00);
+        model_set(f, ext + PCI_SRIOV_TOTAL_VFS - 2, 4, (p->value >> 8 & 15) * 0x10001);
+        model_set(f, ext + PCI_SRIOV_FIRST_OFFSET, 4, 0x10000 | (p->value >> 16 & 0x1ff));
+        model_writable(f, ext + PCI_SRIOV_CONTROL, 4, 0xffff);
+        model_writable(f, ext + PCI_SRIOV_NUM_VFS, 2, 0xffff);
+        break;
+    default:
+        model_set(f, PCI_HEADER_TYPE, 1, p->value >> 8);
+        break;
+    }
+}
+
 static void patch(struct model_function *f, const struct patch *p)
 {
     uint16_t at = p->offset & 0xffc;
-    switch (p->kind % 6) {
+    switch (p->kind % 8) {
     case 0:
         model_set(f, at, 4, p->value);
         break;
@@ -49,6 +89,9 @@ static void patch(struct model_function *f, const struct patch *p)
         break;
     case 5:
         model_bridge(f, p->spare, p->value);
+        break;
+    default:
+        whole_capability(f, p);
         break;
     }
 }
@@ -80,8 +123,8 @@ static void check(const struct pci_function *f)
     must(pci_find(pci_group(f)) != NULL && pci_group(f) <= f->bdf);
     (void)pci_requester(f);
     (void)pci_not_assignable(f);
-    for (unsigned id = 0; id < 0x16; id++)
-        (void)pci_cap_find(f->bdf, id);
+    uint8_t found = pci_cap_find(f->bdf, f->bdf % 0x16);
+    must(found == 0 || (found >= PCI_CAP_FIRST && found % 4 == 0));
     pci_msi_set(f, 0xfee00000, 0, 5);
 }
 
