@@ -23,8 +23,8 @@ static inline void fuzz_broken(const char *claim, const char *file, int line)
     abort();
 }
 
-/* Memory that was freed comes back soon: with the usual 256 MB in between, each input would find its
- * blocks cold. */
+/* Memory that was freed comes back soon: with the usual 256 MB in between, each input would find
+ * its blocks cold. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {

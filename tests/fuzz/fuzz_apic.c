@@ -2,8 +2,8 @@
 /*
  * Two local APICs and the I/O APIC of a VM under any sequence of register accesses, by memory and
  * by MSR, with lines that rise and fall, time that passes and interrupts that are taken. After each
- * step: registers hold what their modes allow; no vector below 16 is anywhere; a masked pin, an APIC
- * that is off and a masked timer deliver nothing; remote IRR stands at level pins only.
+ * step: registers hold what their modes allow; no vector below 16 is anywhere; a masked pin, an
+ * APIC that is off and a masked timer deliver nothing; remote IRR stands at level pins only.
  * Input: a byte of options, then steps.
  * From: make fuzz.   To: guest/pc/vlapic.c, guest/pc/vlapic_irq.c, guest/pc/vioapic.c.
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)"; Intel 82093AA.
@@ -133,7 +133,7 @@ static void memory(struct vcpu *v, uint64_t at, const struct step *s, bool write
     must(write || (value & ~WIDTH_MASK(width)) == 0);
 }
 
-/* A write to the page that the CPU has carried out already: SDM "APIC-Write VM Exits". */
+/* A write to the page that the CPU has carried out already: SDM "Virtualizing Memory-Mapped APIC Accesses". */
 static void written_by_the_cpu(struct vcpu *v, const struct step *s)
 {
     static const uint16_t offsets[] = {0x20,  0xb0,  0xd0,  0xe0,  0xf0,  0x280, 0x300, 0x310,

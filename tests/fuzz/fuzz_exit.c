@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The exits of a guest that need its memory: an instruction that is carried out in its place, string
- * port I/O, hypercalls. Its page tables, code, registers and lists are of the input. Nothing but its
- * RAM is read or written (by the address sanitizer), a device sees accesses of proper widths that do
- * not reach over its end, one exit makes a bounded number of them and injects at most one
- * event, and only privileged code gets an answer to a hypercall.
- * Input: a byte of options, then steps; the first ones write into RAM.
- * From: make fuzz.   To: guest/pc/mmio.c, vmx/exit/io.c, guest/life/hypercall.c, guest/assign/dma.c.
+ * The exits of a guest that need its memory: an instruction that is carried out in its place,
+ * string port I/O, hypercalls. Its page tables, code, registers and lists are of the input. Nothing
+ * but its RAM is read or written (by the address sanitizer), a device sees accesses of proper
+ * widths that do not reach over its end, one exit makes a bounded number of them and injects at
+ * most one event, and only privileged code gets an answer to a hypercall.
+ * Input: a byte of options, then steps.
+ * From: make fuzz.
+ * To: guest/pc/mmio.c, vmx/exit/io.c, guest/life/hypercall.c, guest/assign/dma.c.
  */
 // sources: guest/pc/mmio.c guest/pc/pio.c guest/core/bus.c guest/core/memory.c guest/assign/dma.c
 // sources: guest/insn/gwalk.c guest/insn/insn.c guest/insn/exec.c guest/life/hypercall.c
@@ -27,8 +28,8 @@
 #include "vmx/vcpu/inject.h"
 #include "vmx/vmcs.h"
 
-/* RAM: code, one table of each level, data, a list for hypercalls at the end; sometimes one page more,
- * at 4 GiB. */
+/* RAM: code, one table of each level, data, a list for hypercalls at the end; sometimes one page
+ * more, at 4 GiB. */
 #define RAM_PAGES 9
 #define LOW_PAGES 8
 enum { CODE, PML4, PDPT, PD, PT, DATA, MORE, LIST };
@@ -56,7 +57,7 @@ static unsigned accesses, injected;
 static bool may_map;
 char image_start[1];
 
-/* --- What the exits ask of the rest ------------------------------------------------------------ */
+/* --- What the exits ask of the rest ----------------------------------------------------------- */
 
 static void device_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                         uint64_t *value)
@@ -210,7 +211,7 @@ static void put_entry(unsigned table, unsigned i, uint64_t entry)
     memcpy(pristine + table * PAGE_SIZE + 8 * i, &entry, sizeof(entry));
 }
 
-/* Linear pages: RAM where it is, three pages of device, a hole, none, one to read, one for users. */
+/* Linear pages: RAM where it is, three of a device, a hole, none, one to read, one for users. */
 static void make_pristine(void)
 {
     uint64_t rw = PTE_P | PTE_RW;

@@ -124,7 +124,7 @@ static void multiboot2(uint8_t *data, size_t size, uint32_t *r)
     put(data, size, at, &h, sizeof(h));
 }
 
-/* The fields of guest/load/linux.c by their offsets in the file, as the boot protocol lists them. */
+/* The fields of guest/load/linux.c by their offsets in the file, as the boot protocol has them. */
 static void linux_kernel(uint8_t *data, size_t size, uint32_t *r)
 {
     static const uint16_t versions[] = {0x0205, 0x0206, 0x0209, 0x020a, 0x020c, 0x020f};

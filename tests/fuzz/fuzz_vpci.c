@@ -12,7 +12,7 @@
  * the input too. After each step: nothing is mapped where the virtual PC has no window for BARs, no
  * port passes that is not the device's, the device has its own BARs, and it sends no message but
  * those that Hamlet gave it. In the end everything came back.
- * Input: a byte of options, then records; those at the front of kind 0x80 to 0xff change the device.
+ * Input: a byte of options, then records; those in front of kind 0x80 to 0xff change the device.
  * From: make fuzz.   To: guest/assign/.
  */
 // compares: no

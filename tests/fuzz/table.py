@@ -30,7 +30,8 @@ def row(folder, name):
 def main():
     folder, names = Path(sys.argv[1]), sys.argv[2:]
     rows = [row(folder, name) for name in names]
-    print(f"{'program':12} {'inputs':>12} {'per second':>10} {'edges':>6} {'stored':>6} {'bytes':>7}")
+    print(f"{'program':12} {'inputs':>12} {'per second':>10} {'edges':>6} {'stored':>6} "
+          f"{'bytes':>7}")
     for name, inputs, speed, edges, files, size in rows:
         print(f"{name:12} {inputs:12} {speed:>10} {edges:>6} {files:6} {size:7}")
     print(f"{'all':12} {sum(r[1] for r in rows):12} {'':10} {'':6} {sum(r[4] for r in rows):6} "

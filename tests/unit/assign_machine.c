@@ -59,15 +59,18 @@ void pages_free(void *p, size_t count)
     (void)count;
     free(p);
 }
-/* Only a BAR is ever mapped for Hamlet, or a part of one. */
+/* Only a BAR is ever mapped for Hamlet, or a part of one; with plan A the ROM too. */
 void *mmio_map(hpa_t base, uint64_t size)
 {
     const struct pci_bar part = {PCI_BAR_MEM, false, false, base.v, size};
     bool inside = false;
     for (size_t n = 0; n < pci_count(); n++)
-        for (const struct pci_bar *b = pci_get(n)->bars; b < pci_get(n)->bars + PCI_BAR_COUNT; b++)
+        for (size_t i = 0; i <= PCI_BAR_COUNT; i++) {
+            const struct pci_function *fn = pci_get(n);
+            const struct pci_bar *b = i < PCI_BAR_COUNT ? &fn->bars[i] : &fn->rom;
             inside |= pci_bar_overlap(b, &part) && base.v >= b->base &&
                       base.v + size <= b->base + b->size;
+        }
     assert(inside);
     return m.bar_bytes + (base.v & 0xfff);
 }

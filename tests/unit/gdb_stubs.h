@@ -30,8 +30,7 @@ static struct {
     char said[65536]; /* from here on not cleared for each test */
 } world;
 
-/* The value of a VMCS field, by the parts of its encoding: SDM "Structure of VMCS Component
- * Encoding". */
+/* The value of a VMCS field, by the parts of its encoding: SDM "Encoding of VMCS Component". */
 static uint64_t *world_field(unsigned vcpu, uint32_t encoding)
 {
     return &world.fields[vcpu][(encoding >> 13 & 3) << 8 | (encoding >> 10 & 3) << 6 |
