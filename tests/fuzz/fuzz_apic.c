@@ -133,7 +133,8 @@ static void memory(struct vcpu *v, uint64_t at, const struct step *s, bool write
     must(write || (value & ~WIDTH_MASK(width)) == 0);
 }
 
-/* A write to the page that the CPU has carried out already: SDM "Virtualizing Memory-Mapped APIC Accesses". */
+/* A write to the page that the CPU has carried out already: SDM "Virtualizing Memory-Mapped APIC
+ * Accesses". */
 static void written_by_the_cpu(struct vcpu *v, const struct step *s)
 {
     static const uint16_t offsets[] = {0x20,  0xb0,  0xd0,  0xe0,  0xf0,  0x280, 0x300, 0x310,
