@@ -62,7 +62,10 @@ void apic_on_write(struct vcpu *v, uint32_t offset);
 void apic_on_init(struct vcpu *v);
 /* guest/pc/vlapic_irq.c: EOI of a vector with its EOI-exit bit set. */
 void apic_on_eoi(struct vcpu *v, uint8_t vector);
-/* guest/pc/vlapic_timer.c: v->timer_deadline has passed: set the next, or 0. */
+/* guest/pc/vlapic_timer.c: v->timer_deadline has passed: set the next, or 0. The timer's clock is
+ * the "core crystal clock" of CPUID leaf 15H, and the TSC is that many times as fast: CPUID gives
+ * the clock's frequency in 32 bits, which 1 would not do for a CPU of 4.3 GHz. */
+#define VCPU_TSC_RATIO 4
 void apic_on_timer(struct vcpu *v);
 /* guest/pc/vlapic_irq.c, without APICv, after PIR was taken into v->irr: the highest vector that
  * the software local APIC lets through now, -1: none. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timer of the local APIC. Its clock is the TSC, so all three modes reduce to one number: the
- * TSC at which apic_on_timer() is due. While the vCPU runs, the VMX-preemption timer waits for it;
- * else a timer of the host does.
+ * The timer of the local APIC. Its clock is a part of the TSC, so all three modes reduce to one
+ * number: the TSC at which apic_on_timer() is due. While the vCPU runs, the VMX-preemption timer
+ * waits for it; else a timer of the host does.
  * From: guest/pc/vlapic.c (registers), vmx/ (apic_on_timer).   To: guest/pc/vlapic_irq.c.
  * Spec: SDM "APIC Timer", "TSC-Deadline Mode".
  */
@@ -26,9 +26,15 @@ static unsigned divide_shift(const struct vcpu *v)
     return (code + 1) % 8;
 }
 
+/* TSC ticks per count. */
+static uint64_t count_ticks(const struct vcpu *v)
+{
+    return (uint64_t)VCPU_TSC_RATIO << divide_shift(v);
+}
+
 static uint64_t full_count(const struct vcpu *v)
 {
-    return (uint64_t)vlapic_get(v, APIC_TIMER_INITIAL) << divide_shift(v);
+    return vlapic_get(v, APIC_TIMER_INITIAL) * count_ticks(v);
 }
 
 static void set_due(struct vcpu *v, uint64_t tsc)
@@ -67,7 +73,7 @@ uint32_t vlapic_timer_current(const struct vcpu *v)
     if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
         return 0;
     /* PERIOD_MIN may have made the period longer than the guest's initial count */
-    return (uint32_t)MIN((due - now) >> divide_shift(v), vlapic_get(v, APIC_TIMER_INITIAL));
+    return (uint32_t)MIN((due - now) / count_ticks(v), vlapic_get(v, APIC_TIMER_INITIAL));
 }
 
 uint64_t vlapic_deadline(const struct vcpu *v)

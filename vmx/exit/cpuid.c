@@ -32,6 +32,10 @@
 #define L1_ECX_AVX          BIT(28)
 #define L1_EBX_APIC_ID      BITS(31, 24)
 #define L1_EBX_CPU_COUNT    BITS(23, 16)
+/* Leaf 80000008H */
+#define L88_EAX_PHYSICAL    BITS(7, 0)
+#define L88_EAX_LINEAR      BITS(15, 8)
+#define LINEAR_WIDTH        48 /* 57 bits only with LA57, which guests are not offered */
 /* Leaf 4 */
 #define L4_EAX_SHARING      (BITS(31, 26) | BITS(25, 14))
 /* Bits of CR4 that Hamlet itself does not use */
@@ -79,7 +83,7 @@ static const struct cpuid_row {
     {0x80000004, {ALL, ALL, ALL, ALL}, "brand string"},
     {0x80000006, {NONE, NONE, ALL, NONE}, "L2 cache"},
     {0x80000007, {NONE, NONE, NONE, BIT(8)}, "invariant TSC"},
-    {0x80000008, {BITS(15, 0), NONE, NONE, NONE}, "widths of addresses"},
+    {0x80000008, {L88_EAX_PHYSICAL, NONE, NONE, NONE}, "width of physical addresses"},
 };
 
 /* The prepared answers, of leaves 0... and 0x80000000... */
@@ -96,11 +100,12 @@ static struct cpuid_regs *answer_of(uint32_t leaf)
 
 /* A kernel without a PIT cannot measure its TSC. The CPU's own answer may be wrong (on an
  * emulator), so the guest gets the frequency that Hamlet measured. The "crystal" is the clock of
- * the local APIC's timer, which is the TSC here. */
+ * the local APIC's timer, and the TSC is EBX times as fast. Its frequency has 32 bits. */
 static void frequencies_fill(void)
 {
     uint32_t mhz = (uint32_t)(time_tsc_khz() / 1000);
-    basic[0x15] = (struct cpuid_regs){.eax = 1, .ebx = 1, .ecx = (uint32_t)(time_tsc_khz() * 1000)};
+    uint64_t crystal = time_tsc_khz() * 1000 / VCPU_TSC_RATIO;
+    basic[0x15] = (struct cpuid_regs){.eax = 1, .ebx = VCPU_TSC_RATIO, .ecx = (uint32_t)crystal};
     basic[0x16] = (struct cpuid_regs){.eax = mhz, .ebx = mhz, .ecx = 0};
 }
 
@@ -125,6 +130,7 @@ static void cpuid_adjust(void)
         extended[1].edx &= ~(uint32_t)BIT(27);
     basic[6].eax = (uint32_t)BIT(2); /* the APIC timer never stops */
     frequencies_fill();
+    extended[8].eax |= FIELD_SET(L88_EAX_LINEAR, LINEAR_WIDTH);
     extended[0].eax = MIN(cpuid(LEAF_EXTENDED, 0).eax, LEAF_EXTENDED + EXTENDED_COUNT - 1);
 }
 
@@ -166,7 +172,8 @@ void cpuid_init(void)
     cr4_derive();
 }
 
-/* EBX of subleaf 0 is the size of the enabled state: right, as the guest's XCR0 is in the CPU. */
+/* EBX of subleaf 0 is the size of the enabled state: right, as the guest's XCR0 is in the CPU. ECX
+ * is that of all state that the guest could enable. */
 static struct cpuid_regs leaf_xsave(uint32_t subleaf)
 {
     if (!vmx_caps.xcr0 || subleaf > 7 || (subleaf > 1 && !(vmx_caps.xcr0 & BIT(subleaf))))
@@ -174,6 +181,7 @@ static struct cpuid_regs leaf_xsave(uint32_t subleaf)
     struct cpuid_regs host = cpuid(0xd, subleaf);
     if (subleaf == 0) {
         host.eax = LO32(vmx_caps.xcr0);
+        host.ecx = registers_area_size();
         host.edx = HI32(vmx_caps.xcr0);
     } else if (subleaf == 1) {
         /* XSAVEC is offered, so EBX holds a size; XSAVES and IA32_XSS are not */

@@ -34,6 +34,8 @@ static const uint32_t switched[VCPU_MSR_SWITCHED] = {
 
 static size_t area_size = FXSAVE_SIZE;
 
+uint32_t registers_area_size(void) { return (uint32_t)area_size; }
+
 void registers_init(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE))

@@ -14,6 +14,7 @@
 
 void registers_init(void);                       /* which state components exist, once */
 void registers_enable(void);                     /* on each CPU: CR4.OSFXSR and OSXSAVE, CR0.MP */
+uint32_t registers_area_size(void);              /* bytes of an XSAVE area with all of them */
 MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
 void registers_reset(struct vcpu *v); /* to the values after RESET; v is not loaded */
