@@ -4,7 +4,8 @@
  * From: boot/main.c; arch/cpu.c, arch/ioapic.c, pci/config.c, vtd/ (acpi_find).
  * To: arch/acpi_parse.c (checks, contents), arch/paging.c (firmware_map).
  * INVARIANT: a table that acpi_find() returns is complete, mapped, and its bytes sum to 0.
- * Spec: ACPI "ACPI System Description Tables", "Sleeping/Wake Control", "Reset Register".
+ * Spec: ACPI "ACPI System Description Tables", "Sleeping/Wake Control", "Sleep Control and Status
+ * Registers", "Reset Register".
  */
 #include "arch/acpi.h"
 #include "arch/io.h"
@@ -14,14 +15,22 @@
 #define LOG "acpi"
 #include "arch/log.h"
 
-#define TABLE_MAX        64
-#define TABLE_SIZE_MAX   (UINT32_C(16) << 20) /* a larger one is broken, and is not mapped */
-#define ENABLE_WAIT_US   1000000
+#define TABLE_MAX            64
+#define TABLE_SIZE_MAX       (UINT32_C(16) << 20) /* a larger one is broken, and is not mapped */
+#define ENABLE_WAIT_US       1000000
 
-#define RESET_CONTROL    0xcf9 /* ICH "Reset Control Register" */
-#define RESET_SYSTEM     0x06
-#define KEYBOARD_COMMAND 0x64
-#define KEYBOARD_RESET   0xfe
+#define RESET_CONTROL        0xcf9 /* ICH "Reset Control Register" */
+#define RESET_SYSTEM         0x06
+#define KEYBOARD_COMMAND     0x64
+#define KEYBOARD_RESET       0xfe
+
+/* PCI Local Bus "Configuration Mechanism #1": pci/ stands above this room. */
+#define PCI_ADDRESS          0xcf8
+#define PCI_DATA             0xcfc
+#define PCI_ADDRESS_ON       BIT(31)
+#define PCI_ADDRESS_DEVICE   BITS(15, 11)
+#define PCI_ADDRESS_FUNCTION BITS(10, 8)
+#define PCI_ADDRESS_REGISTER BITS(7, 2)
 
 static struct {
     char signature[4];
@@ -134,10 +143,10 @@ int acpi_init(const struct boot_info *info)
     return err;
 }
 
-static const struct acpi_fadt *find_fadt(void)
+static bool find_fixed(struct acpi_fixed *out)
 {
     const struct acpi_header *h = acpi_find("FACP");
-    return h && h->length >= FADT_MINIMUM ? (const struct acpi_fadt *)h : NULL;
+    return h && acpi_fixed_parse(h, out);
 }
 
 hpa_t acpi_hpet(void)
@@ -148,53 +157,83 @@ hpa_t acpi_hpet(void)
 
 uint16_t acpi_pm_timer(void)
 {
-    const struct acpi_fadt *f = find_fadt();
-    return f ? (uint16_t)f->pm_timer : 0;
+    struct acpi_fixed f;
+    bool is_port = find_fixed(&f) && f.pm_timer.space == GAS_SPACE_IO;
+    return is_port ? (uint16_t)f.pm_timer.address : 0;
+}
+
+/* A register in ports or in memory, of 1 or 2 bytes. Without one it reads as all-ones, and writes
+ * go nowhere. */
+static uint32_t reg_read(const struct acpi_gas *r, unsigned width)
+{
+    if (r->space == GAS_SPACE_IO)
+        return port_in((uint16_t)r->address, width);
+    const void *p = mmio_map(hpa(r->address), width);
+    return p ? (uint32_t)mmio_read(p, width) : UINT32_MAX;
+}
+
+static void reg_write(const struct acpi_gas *r, unsigned width, uint32_t v)
+{
+    if (r->space == GAS_SPACE_IO) {
+        port_out((uint16_t)r->address, width, v);
+    } else if (r->space == GAS_SPACE_PCI) {
+        uint32_t where = (uint32_t)(FIELD_SET(PCI_ADDRESS_DEVICE, r->address >> 32) |
+                                    FIELD_SET(PCI_ADDRESS_FUNCTION, r->address >> 16) |
+                                    (r->address & PCI_ADDRESS_REGISTER));
+        out32(PCI_ADDRESS, (uint32_t)PCI_ADDRESS_ON | where);
+        port_out(PCI_DATA + (r->address & 3), width, v);
+    } else if (r->space == GAS_SPACE_MEMORY) {
+        void *p = mmio_map(hpa(r->address), width);
+        if (p)
+            mmio_write(p, width, v);
+    }
 }
 
 /* Until ACPI mode is on, PM1 control belongs to the firmware. */
-static void enable_acpi_mode(const struct acpi_fadt *f)
+static void enable_acpi_mode(const struct acpi_fixed *f)
 {
-    uint16_t control = (uint16_t)f->pm1a_cnt;
-    if ((in16(control) & PM1_CNT_SCI_EN) || f->smi_cmd == 0 || f->acpi_enable == 0)
+    if ((reg_read(&f->pm1a_cnt, 2) & PM1_CNT_SCI_EN) || f->smi_cmd == 0 || f->acpi_enable == 0)
         return;
-    out8((uint16_t)f->smi_cmd, f->acpi_enable);
-    if (!wait_until(in16(control) & PM1_CNT_SCI_EN, ENABLE_WAIT_US))
+    out8(f->smi_cmd, f->acpi_enable);
+    if (!wait_until(reg_read(&f->pm1a_cnt, 2) & PM1_CNT_SCI_EN, ENABLE_WAIT_US))
         log_error("the firmware does not hand over power management");
 }
 
 /* Keep the register's other bits: SCI_EN is one of them. */
-static void sleep_by(uint32_t port, uint8_t type)
+static void sleep_by(const struct acpi_gas *r, uint8_t type)
 {
-    if (port == 0)
+    if (r->address == 0)
         return;
-    uint16_t keep_bits = in16((uint16_t)port) & (uint16_t) ~(PM1_CNT_SLP_TYP | PM1_CNT_SLP_EN);
-    out16((uint16_t)port,
-          keep_bits | (uint16_t)(FIELD_SET(PM1_CNT_SLP_TYP, type) | PM1_CNT_SLP_EN));
+    uint32_t rest = reg_read(r, 2) & ~(uint32_t)(PM1_CNT_SLP_TYP | PM1_CNT_SLP_EN);
+    reg_write(r, 2, rest | (uint32_t)(FIELD_SET(PM1_CNT_SLP_TYP, type) | PM1_CNT_SLP_EN));
 }
 
 void acpi_power_off(void)
 {
-    const struct acpi_fadt *f = find_fadt();
-    const struct acpi_header *dsdt = f && f->dsdt ? table_map(f->dsdt) : NULL;
+    struct acpi_fixed f;
+    const struct acpi_header *dsdt = find_fixed(&f) && f.dsdt ? table_map(f.dsdt) : NULL;
     uint8_t typ_a, typ_b;
-    if (!dsdt || f->pm1a_cnt == 0 || !acpi_table_ok(dsdt, dsdt->length, 0) ||
-        !acpi_s5_types(dsdt, &typ_a, &typ_b)) {
+    if (!dsdt || (f.pm1a_cnt.address == 0 && f.sleep_control.address == 0) ||
+        !acpi_table_ok(dsdt, dsdt->length, 0) || !acpi_s5_types(dsdt, &typ_a, &typ_b)) {
         log_error("the firmware's tables do not say how to power off");
         return;
     }
-    enable_acpi_mode(f);
-    sleep_by(f->pm1a_cnt, typ_a);
-    sleep_by(f->pm1b_cnt, typ_b);
+    if (f.sleep_control.address != 0) {
+        reg_write(&f.sleep_control, 1,
+                  (uint32_t)(FIELD_SET(SLEEP_CONTROL_TYP, typ_a) | SLEEP_CONTROL_EN));
+    } else {
+        enable_acpi_mode(&f);
+        sleep_by(&f.pm1a_cnt, typ_a);
+        sleep_by(&f.pm1b_cnt, typ_b);
+    }
     time_delay_us(ENABLE_WAIT_US);
 }
 
 void acpi_reset(void)
 {
-    const struct acpi_fadt *f = find_fadt();
-    if (f && f->header.length >= sizeof(*f) && (f->flags & FADT_RESET_REG) &&
-        f->reset.space == GAS_SPACE_IO) {
-        out8((uint16_t)f->reset.address, f->reset_value);
+    struct acpi_fixed f;
+    if (find_fixed(&f) && f.reset.address != 0) {
+        reg_write(&f.reset, 1, f.reset_value);
         time_delay_us(ENABLE_WAIT_US);
     }
     out8(RESET_CONTROL, RESET_SYSTEM);

@@ -50,7 +50,21 @@ hpa_t acpi_hpet_base(const struct acpi_header *hpet);
 /* SLP_TYPa and SLP_TYPb of S5, by a search for its name in the DSDT. False: not found. Pure. */
 bool acpi_s5_types(const struct acpi_header *dsdt, uint8_t *typ_a, uint8_t *typ_b);
 
-/* End the run: state S5 by the FADT's PM1 control block, or reset. Both return if that fails. */
+/* ACPI "Fixed ACPI Description Table (FADT)": what Hamlet uses of it. A register with address 0 is
+ * not there. */
+struct acpi_fixed {
+    uint64_t dsdt;
+    struct acpi_gas pm1a_cnt, pm1b_cnt, pm_timer;
+    struct acpi_gas sleep_control; /* in place of PM1 control, on hardware-reduced machines */
+    struct acpi_gas reset;
+    uint8_t reset_value, acpi_enable;
+    uint16_t smi_cmd;
+};
+/* Each register and the DSDT stand there in two forms: the wide one counts, where it is filled.
+ * False: a table too short for any. Pure. */
+bool acpi_fixed_parse(const struct acpi_header *fadt, struct acpi_fixed *out);
+
+/* End the run: state S5, or reset, by the registers of the FADT. Both return if that fails. */
 void acpi_power_off(void);
 void acpi_reset(void);
 /* The HPET's registers; 0: there is none. */

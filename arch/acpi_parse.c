@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contents of MADT, MCFG, HPET and of the package \_S5 in the DSDT. Pure: each function reads
- * only the bytes of its table, so host tests and fuzzers can run this file.
+ * The contents of MADT, MCFG, HPET, FADT and of the package \_S5 in the DSDT. Pure: each function
+ * reads only the bytes of its table, so host tests and fuzzers can run this file.
  * From: arch/acpi.c, arch/cpu.c, arch/ioapic.c, pci/config.c.   To: lib/acpi_tables.h (layouts).
  * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding"; PCI Firmware "MCFG
  * Table Description".
@@ -102,6 +102,38 @@ hpa_t acpi_hpet_base(const struct acpi_header *hpet)
     bool good = hpet->length >= sizeof(*t) && t->registers.space == GAS_SPACE_MEMORY &&
                 IS_ALIGNED(t->registers.address, HPET_ALIGN);
     return hpa(good ? t->registers.address : 0);
+}
+
+/* The wide form `x`, or the narrow one: a port. */
+static struct acpi_gas wide_or(struct acpi_gas x, uint32_t port)
+{
+    if (x.address != 0 && (x.space == GAS_SPACE_IO || x.space == GAS_SPACE_MEMORY))
+        return x;
+    return (struct acpi_gas){.space = GAS_SPACE_IO, .address = port};
+}
+
+bool acpi_fixed_parse(const struct acpi_header *fadt, struct acpi_fixed *out)
+{
+    struct acpi_fadt6 f;
+    if (fadt->length < FADT_MINIMUM)
+        return false;
+    memset(&f, 0, sizeof(f)); /* an older table ends earlier */
+    memcpy(&f, fadt, MIN(fadt->length, sizeof(f)));
+    *out = (struct acpi_fixed){
+        .dsdt = f.x_dsdt ? f.x_dsdt : f.first.dsdt,
+        .pm1a_cnt = wide_or(f.x_pm1a_cnt, f.first.pm1a_cnt),
+        .pm1b_cnt = wide_or(f.x_pm1b_cnt, f.first.pm1b_cnt),
+        .pm_timer = wide_or(f.x_pm_timer, f.first.pm_timer),
+        .smi_cmd = (uint16_t)f.first.smi_cmd,
+        .acpi_enable = f.first.acpi_enable,
+    };
+    if (f.first.flags & FADT_HARDWARE_REDUCED)
+        out->sleep_control = f.sleep_control;
+    if (f.first.flags & FADT_RESET_REG) {
+        out->reset = f.first.reset;
+        out->reset_value = f.first.reset_value;
+    }
+    return true;
 }
 
 /* Read a small integer of AML: 0, 1 or a byte. Returns the byte behind it; NULL: it is none. */

@@ -27,6 +27,10 @@
 #define PTE_DATA    (PTE_P | PTE_RW | PTE_NX)
 #define PTE_DEVICE  (PTE_DATA | PTE_PCD | PTE_PWT)  /* PAT entry 3: UC, as it is after reset */
 
+/* Addresses from there on are not canonical, or walk the tables again. */
+#define LOWER_HALF  BIT(47)
+#define PAT_AFTER_RESET UINT64_C(0x0007040600070406)
+
 #define CPUID_EXT_EDX_NX BIT(20)    /* CPUID.80000001H:EDX "Execute Disable Bit" */
 // clang-format on
 
@@ -85,6 +89,7 @@ int paging_init(const struct boot_info *info)
 void paging_load(void)
 {
     wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_NXE);
+    wrmsr(MSR_IA32_PAT, PAT_AFTER_RESET);
     write_cr3(ptr_hpa(root).v);
     write_cr4(CR4_PAE | CR4_MCE | CR4_PGE);
     write_cr0(read_cr0() | CR0_WP | CR0_NE | CR0_MP);
@@ -92,6 +97,8 @@ void paging_load(void)
 
 static void *map(hpa_t base, uint64_t size, uint64_t rights)
 {
+    if (base.v >= LOWER_HALF || size > LOWER_HALF - base.v)
+        return NULL;
     spin_lock(&lock);
     int err = set_range(base.v, size, rights);
     spin_unlock(&lock);
@@ -102,9 +109,12 @@ void *mmio_map(hpa_t base, uint64_t size) { return map(base, size, PTE_DEVICE); 
 
 const void *firmware_map(hpa_t base, uint64_t size)
 {
-    if (page_is_ram(base, size)) /* mapped already: some firmware calls its tables usable memory */
-        return hpa_ptr(base);
-    return map(base, size, PTE_RODATA);
+    /* Some firmware calls its tables usable memory, which is mapped already; a table may also begin
+     * there and end in a range of its own. */
+    for (uint64_t at = ALIGN_DOWN(base.v, PAGE_SIZE); at < base.v + size; at += PAGE_SIZE)
+        if (!page_is_ram(hpa(at), PAGE_SIZE) && !map(hpa(at), PAGE_SIZE, PTE_RODATA))
+            return NULL;
+    return hpa_ptr(base);
 }
 
 void mmio_unmap(hpa_t base, uint64_t size)

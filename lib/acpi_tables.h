@@ -26,6 +26,7 @@ struct acpi_gas { /* "Generic Address Structure" */
 static_assert(sizeof(struct acpi_gas) == 12, "ACPI: Generic Address Structure");
 #define GAS_SPACE_MEMORY 0
 #define GAS_SPACE_IO     1
+#define GAS_SPACE_PCI    2 /* address: device 47:32, function 31:16, offset 15:0, on bus 0 */
 #define GAS_ACCESS_BYTE  1
 
 struct acpi_rsdp {
@@ -139,13 +140,20 @@ struct acpi_fadt6 { /* all of it, as of ACPI 6 */
     uint16_t arm_boot_arch;
     uint8_t minor;
     uint64_t x_facs, x_dsdt;
-    struct acpi_gas legacy_blocks[8];
+    struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_timer;
+    struct acpi_gas x_gpe0, x_gpe1;
     struct acpi_gas sleep_control, sleep_status;
     uint64_t hypervisor;
 } __attribute__((packed));
 LAYOUT(struct acpi_fadt6, x_dsdt, 140);
+LAYOUT(struct acpi_fadt6, x_pm1a_cnt, 172);
+LAYOUT(struct acpi_fadt6, x_pm_timer, 208);
 LAYOUT(struct acpi_fadt6, sleep_control, 244);
 static_assert(sizeof(struct acpi_fadt6) == 276, "ACPI 6: FADT");
+
+/* "Sleep Control and Status Registers" */
+#define SLEEP_CONTROL_TYP    BITS(4, 2)
+#define SLEEP_CONTROL_EN     BIT(5)
 
 #define PM1_CNT_SCI_EN       BIT(0)
 #define PM1_CNT_SLP_TYP      BITS(12, 10)

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t ids[4];
     struct madt_ioapic ioapics[4];
     struct mcfg_window windows[4];
+    struct acpi_fixed fixed;
     uint8_t a, b;
     if (size < sizeof(struct acpi_header))
         return 0;
@@ -25,6 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(acpi_madt_ioapics(h, ioapics, 4) <= size);
     must(acpi_mcfg_windows(h, windows, 4) <= size);
     (void)acpi_s5_types(h, &a, &b);
+    (void)acpi_hpet_base(h);
+    (void)acpi_fixed_parse(h, &fixed);
     free(h);
     return 0;
 }

@@ -123,6 +123,24 @@ KTEST(arch_mmio_can_be_mapped_and_taken_out)
     KEXPECT(!read_faults(io->regs));
 }
 
+/* The first page after RAM is mapped with a table that begins in RAM. */
+KTEST(arch_a_table_across_the_end_of_ram)
+{
+    uint64_t end = 0x100000;
+    while (page_is_ram(hpa(end), PAGE_SIZE))
+        end += PAGE_SIZE;
+    mmio_unmap(hpa(end), PAGE_SIZE);
+    KEXPECT(firmware_map(hpa(end - 20), 40) == hpa_ptr(hpa(end - 20)));
+    KEXPECT(!read_faults(hpa_ptr(hpa(end - 1))) && !read_faults(hpa_ptr(hpa(end))));
+}
+
+KTEST(arch_an_address_that_is_not_canonical)
+{
+    KEXPECT(mmio_map(hpa(BIT(47)), PAGE_SIZE) == NULL);
+    KEXPECT(mmio_map(hpa(BIT(47) - PAGE_SIZE), 2 * PAGE_SIZE) == NULL);
+    KEXPECT(mmio_map(hpa(BIT(51)), PAGE_SIZE) == NULL);
+}
+
 KTEST(arch_unknown_msr_is_an_error_code)
 {
     uint64_t v = 7;
@@ -205,15 +223,16 @@ KTEST(arch_other_cpus_take_interrupts)
     irq_free((uint8_t)vector);
 }
 
-static uint64_t cr4_of[CPU_MAX];
+static uint64_t cr4_of[CPU_MAX], pat_of[CPU_MAX];
 static void note_cr4(void *ctx)
 {
     (void)ctx;
+    pat_of[this_cpu()->index] = rdmsr(MSR_IA32_PAT);
     atomic_store(&cr4_of[this_cpu()->index], read_cr4());
 }
 
 /* tests/kernel/entry.asm set bits that Hamlet has not asked for; after INIT there are none. */
-KTEST(arch_cr4_is_ours_on_every_cpu)
+KTEST(arch_cr4_and_pat_are_ours_on_every_cpu)
 {
     const uint64_t always = CR4_PAE | CR4_MCE | CR4_PGE;
     const uint64_t vmx = CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_VMXE;
@@ -225,6 +244,7 @@ KTEST(arch_cr4_is_ours_on_every_cpu)
     for (unsigned i = 0; i < cpu_count(); i++) {
         KEXPECT(wait_until(atomic_load(&cr4_of[i]) != 0, 100000));
         KEXPECT((cr4_of[i] & always) == always && !(cr4_of[i] & ~(always | vmx)));
+        KEXPECT(pat_of[i] == UINT64_C(0x0007040600070406));
     }
     irq_free((uint8_t)vector);
 }

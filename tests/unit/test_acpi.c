@@ -155,6 +155,68 @@ TEST(hpet)
     free(h);
 }
 
+static struct acpi_gas gas(uint8_t space, uint64_t address)
+{
+    return (struct acpi_gas){.space = space, .width = 16, .address = address};
+}
+
+TEST(fadt)
+{
+    struct acpi_fixed out;
+    struct acpi_fadt6 f = {
+        .first = {.dsdt = 0x1000,
+                  .smi_cmd = 0xb2,
+                  .acpi_enable = 7,
+                  .pm1a_cnt = 0x404,
+                  .pm_timer = 0x408,
+                  .flags = FADT_RESET_REG,
+                  .reset = gas(GAS_SPACE_IO, 0xcf9),
+                  .reset_value = 6},
+        .sleep_control = gas(GAS_SPACE_MEMORY, 0xfed00000), /* not valid: not hardware-reduced */
+    };
+    const size_t header = sizeof(struct acpi_header);
+    struct acpi_header *h = make("FACP", &f.first.facs, sizeof(f) - header);
+    assert_true(acpi_fixed_parse(h, &out));
+    assert_int_equal(out.dsdt, 0x1000);
+    assert_int_equal(out.pm1a_cnt.address, 0x404);
+    assert_int_equal(out.pm1a_cnt.space, GAS_SPACE_IO);
+    assert_int_equal(out.pm1b_cnt.address, 0);
+    assert_int_equal(out.pm_timer.address, 0x408);
+    assert_int_equal(out.sleep_control.address, 0);
+    assert_int_equal(out.reset.address, 0xcf9);
+    assert_int_equal(out.reset_value, 6);
+    assert_int_equal(out.smi_cmd, 0xb2);
+    free(h);
+
+    /* only the wide forms, and one that makes no sense */
+    f.x_dsdt = UINT64_C(0x100001000);
+    f.first.dsdt = f.first.pm1a_cnt = f.first.pm_timer = 0;
+    f.x_pm1a_cnt = gas(GAS_SPACE_IO, 0x1804);
+    f.x_pm_timer = gas(GAS_SPACE_MEMORY, 0xfe000008);
+    f.first.pm1b_cnt = 0x504;
+    f.x_pm1b_cnt = gas(0x7f, 0x99);
+    f.first.flags = FADT_HARDWARE_REDUCED;
+    h = make("FACP", &f.first.facs, sizeof(f) - header);
+    assert_true(acpi_fixed_parse(h, &out));
+    assert_true(out.dsdt == UINT64_C(0x100001000));
+    assert_int_equal(out.pm1a_cnt.address, 0x1804);
+    assert_int_equal(out.pm1b_cnt.address, 0x504);
+    assert_int_equal(out.pm_timer.space, GAS_SPACE_MEMORY);
+    assert_int_equal(out.sleep_control.address, 0xfed00000);
+    assert_int_equal(out.reset.address, 0);
+    free(h);
+
+    /* that of ACPI 1.0, and every other end: what is cut off is not there */
+    f.first.dsdt = 0x2000;
+    for (size_t size = 0; size < sizeof(f) - header; size++) {
+        h = make("FACP", &f.first.facs, size);
+        assert_int_equal(acpi_fixed_parse(h, &out), header + size >= FADT_MINIMUM);
+        if (header + size == FADT_MINIMUM)
+            assert_int_equal(out.dsdt | out.pm1a_cnt.address, 0x2000);
+        free(h);
+    }
+}
+
 static bool s5_of(const void *body, size_t size, uint8_t *a, uint8_t *b)
 {
     struct acpi_header *h = make("DSDT", body, size);
@@ -192,6 +254,7 @@ int main(void)
         cmocka_unit_test(broken_madt),
         cmocka_unit_test(mcfg),
         cmocka_unit_test(hpet),
+        cmocka_unit_test(fadt),
         cmocka_unit_test(soft_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
