@@ -85,16 +85,32 @@ static void choose_mode(void)
     invariant(page != NULL);
 }
 
+/* In LVT and I/O APIC: the firmware's own, for instance to drive a fan. */
+static bool is_smi(uint32_t entry)
+{
+    return FIELD_GET(APIC_LVT_DELIVERY, entry) == APIC_DELIVERY_SMI;
+}
+
+/* All but those that cause SMIs. The firmware set the thermal one on the first CPU; INIT has
+ * cleared it on the others. */
 static void mask_lvts(void)
 {
+    static uint32_t thermal = APIC_LVT_MASKED; /* of the first CPU */
     /* The order in which Max LVT Entry counts them. */
     static const enum apic_reg lvts[] = {
         APIC_LVT_TIMER, APIC_LVT_LINT0,   APIC_LVT_LINT1, APIC_LVT_ERROR,
         APIC_LVT_PMC,   APIC_LVT_THERMAL, APIC_LVT_CMCI,
     };
     unsigned count = (unsigned)FIELD_GET(APIC_VERSION_MAX_LVT, read_reg(APIC_VERSION)) + 1;
-    for (unsigned i = 0; i < count && i < ARRAY_COUNT(lvts); i++)
-        write_reg(lvts[i], APIC_LVT_MASKED);
+    for (unsigned i = 0; i < count && i < ARRAY_COUNT(lvts); i++) {
+        uint32_t old = read_reg(lvts[i]);
+        if (lvts[i] == APIC_LVT_THERMAL && is_smi(old))
+            thermal = old;
+        if (lvts[i] == APIC_LVT_THERMAL && is_smi(thermal))
+            write_reg(lvts[i], thermal);
+        else if (!is_smi(old))
+            write_reg(lvts[i], APIC_LVT_MASKED);
+    }
 }
 
 /* Count the timer's ticks during a delay by the TSC. */
@@ -196,11 +212,16 @@ void apic_nmi(uint32_t apic_id)
         write_icr(apic_id, icr_command(APIC_DELIVERY_NMI, 0));
 }
 
+void apic_park_cpu(uint32_t apic_id)
+{
+    write_icr(apic_id, icr_command(APIC_DELIVERY_INIT, 0) | APIC_ICR_LEVEL);
+    time_delay_us(10000);
+}
+
 void apic_start_cpu(uint32_t apic_id, hpa_t start)
 {
     uint8_t start_page = (uint8_t)(start.v / PAGE_SIZE);
-    write_icr(apic_id, icr_command(APIC_DELIVERY_INIT, 0) | APIC_ICR_LEVEL);
-    time_delay_us(10000);
+    apic_park_cpu(apic_id);
     for (int i = 0; i < 2; i++) {
         write_icr(apic_id, icr_command(APIC_DELIVERY_STARTUP, start_page));
         time_delay_us(200);

@@ -43,6 +43,7 @@ enum apic_reg {
 #define DELIVERY_VALUES         "0:fixed|1:lowest priority|2:SMI|4:NMI|5:INIT|6:STARTUP|7:ExtINT"
 #define     APIC_DELIVERY_FIXED     0
 #define     APIC_DELIVERY_LOWEST    1
+#define     APIC_DELIVERY_SMI       2
 #define     APIC_DELIVERY_NMI       4
 #define     APIC_DELIVERY_INIT      5
 #define     APIC_DELIVERY_STARTUP   6
@@ -92,8 +93,8 @@ enum apic_reg {
 #define APIC_ID_MAX_XAPIC  0xfe /* 0xff means all CPUs */
 #define PRIORITY_CLASS     BITS(7, 4)
 
-/* Enable the local APIC of this CPU, with all LVTs but the timer's masked. The first call also
- * masks both 8259s; they stay masked. */
+/* Enable the local APIC of this CPU, with all LVTs masked but the timer's, and those by which the
+ * firmware gets SMIs. The first call also masks both 8259s; they stay masked. */
 void apic_init(void);
 bool apic_is_x2apic(void);
 uint32_t apic_id(void);
@@ -103,6 +104,8 @@ bool apic_in_service(uint8_t vector); /* its ISR bit */
 void apic_ipi(uint32_t apic_id, uint8_t vector);
 void apic_self_ipi(uint8_t vector);
 void apic_nmi(uint32_t apic_id); /* none, if this CPU's APIC is not in use yet */
+/* INIT: that CPU executes nothing, until a STARTUP. */
+void apic_park_cpu(uint32_t apic_id);
 /* INIT, then two STARTUPs at page `start` (below 1 MiB), with the manual's pauses. */
 void apic_start_cpu(uint32_t apic_id, hpa_t start);
 /* Interrupt VECTOR_TIMER when the TSC reaches `tsc`; 0: none. TSC-deadline mode, or one-shot where

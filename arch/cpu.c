@@ -29,6 +29,7 @@ void cpu_ap_main(struct cpu *cpu); /* called by boot/ap.asm */
 
 static struct cpu cpus[CPU_MAX];
 static unsigned cpus_count = 1;
+static bool (*ap_join)(void);
 static void (*ap_entry)(void);
 
 unsigned cpu_count(void) { return cpus_count; }
@@ -54,15 +55,19 @@ void cpu_ap_main(struct cpu *cpu)
     gdt_load(cpu, cpu->stack_top - CPU_STACK_SIZE); /* cpu_start(): they lie below the stack */
     idt_load();
     apic_init();
-    cpu->apic_id = apic_id(); /* a late CPU may have taken the place of the next one */
+    if (!ap_join()) {
+        atomic_store(&cpu->refused, true);
+        for (;;)
+            asm volatile("cli; hlt"); /* until cpu_start() parks this CPU */
+    }
     atomic_store(&cpu->online, true);
     ap_entry();
     panic("cpu %u came back from its work", cpu->index);
 }
 
-/* One piece of memory holds the pages of the exception stacks, then the stack. -EAGAIN: that CPU
- * does not start, but the next may. -ETIMEDOUT: it has taken its struct and stacks, and is silent:
- * the place is lost, and so no other CPU is started. */
+/* One piece of memory holds the pages of the exception stacks, then the stack. A CPU that does not
+ * join is parked: after an INIT it executes nothing, so struct and stacks are free again.
+ * -EAGAIN: this CPU does not join, but the next may. */
 static int cpu_start(uint32_t apic_id, hpa_t code)
 {
     if (!apic_is_x2apic() && apic_id > APIC_ID_MAX_XAPIC)
@@ -75,15 +80,12 @@ static int cpu_start(uint32_t apic_id, hpa_t code)
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
     apic_start_cpu(apic_id, code);
-    if (!wait_until(atomic_load(&cpu->online), START_TIMEOUT_US)) {
-        /* boot/ap.asm takes the pointer by an exchange, too: only one of the two gets it. */
-        if (atomic_exchange(&ap_cpu, NULL) == NULL &&
-            !wait_until(atomic_load(&cpu->online), START_TIMEOUT_US))
-            return FAIL(ETIMEDOUT, "apic_id=%u has begun to start, and is silent", apic_id);
-        if (!atomic_load(&cpu->online)) {
-            pages_free(stacks, size / PAGE_SIZE);
-            return FAIL(EAGAIN, "apic_id=%u does not start", apic_id);
-        }
+    bool answers =
+        wait_until(atomic_load(&cpu->online) || atomic_load(&cpu->refused), START_TIMEOUT_US);
+    if (!atomic_load(&cpu->online)) {
+        apic_park_cpu(apic_id);
+        pages_free(stacks, size / PAGE_SIZE);
+        return FAIL(EAGAIN, "apic_id=%u %s", apic_id, answers ? "is left out" : "does not start");
     }
     cpus_count++;
     return 0;
@@ -103,7 +105,7 @@ static hpa_t place_start_code(void)
 
 static void nmi_to(unsigned cpu) { apic_nmi(cpus[cpu].apic_id); }
 
-unsigned cpu_start_all(unsigned limit, void (*entry)(void))
+unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
 {
     static uint32_t ids[CPU_MAX];
     const struct acpi_header *madt = acpi_find("APIC");
@@ -112,12 +114,13 @@ unsigned cpu_start_all(unsigned limit, void (*entry)(void))
     if (found > count)
         log_error("only %lu of %lu CPUs are used", count, found);
     cpus[0].apic_id = apic_id();
+    ap_join = join;
     ap_entry = entry;
     hpa_t code = count > 1 && limit != 1 ? place_start_code() : hpa(0);
     if (code.v != 0) {
         panic_know_others(cpu_count, nmi_to);
         for (size_t i = 0; i < count && cpus_count < CPU_MAX && cpus_count != limit; i++)
-            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i], code) == -ETIMEDOUT)
+            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i], code) == -ENOMEM)
                 break;
     }
     log_info("online=%u madt=%lu start=0x%lx", cpus_count, found, code.v);

@@ -24,7 +24,7 @@ struct cpu {
     uint32_t index;   /* 0 is the bootstrap processor */
     uint32_t apic_id;
     uint8_t *stack_top;
-    bool online;
+    bool online, refused; /* arch/cpu.c: the end of its start */
 
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */
@@ -54,10 +54,10 @@ static inline struct cpu *this_cpu(void)
 
 /* Set up struct cpu 0, its GDT, TSS and GS base. The first call of all: this_cpu() needs it. */
 void cpu_init_boot(void);
-/* Start every other CPU that the MADT names, until `limit` are online (0: no limit). Each runs
- * entry(), which does not return. A CPU that is not online within 100 ms is logged and left out.
- * Returns the number of CPUs online, with the first. */
-unsigned cpu_start_all(unsigned limit, void (*entry)(void));
+/* Start every other CPU that the MADT names, until `limit` are online (0: no limit). Each calls
+ * join(), and, if that is true, runs entry(), which does not return. A CPU that does not join
+ * within 100 ms is logged and left out. Returns the number of CPUs online, with the first. */
+unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void));
 unsigned cpu_count(void);
 struct cpu *cpu_get(unsigned index);
 

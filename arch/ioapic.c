@@ -7,6 +7,7 @@
  */
 #include "arch/ioapic.h"
 #include "arch/acpi.h"
+#include "arch/apic.h"
 #include "arch/io.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
@@ -52,7 +53,8 @@ static void ioapic_add(const struct madt_ioapic *m)
     io->pin_count = (uint32_t)FIELD_GET(VERSION_MAX_ENTRY, version) + 1;
     count++;
     for (unsigned pin = 0; pin < io->pin_count; pin++)
-        ioapic_write_rte(io, pin, RTE_MASKED);
+        if (FIELD_GET(RTE_DELIVERY, ioapic_read_rte(io, pin)) != APIC_DELIVERY_SMI)
+            ioapic_write_rte(io, pin, RTE_MASKED);
     log_info("id=%u base=0x%lx version=0x%x gsi=%u..%u", io->id, m->base.v, io->version,
              io->gsi_base, io->gsi_base + io->pin_count - 1);
 }

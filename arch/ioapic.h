@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * I/O APICs as the MADT lists them. At boot every pin is masked. Later a pin is routed only for an
- * assigned device that has no message interrupts.
+ * I/O APICs as the MADT lists them. At boot every pin is masked, but those by which the firmware
+ * gets SMIs. Later a pin is routed only for an assigned device that has no message interrupts.
  * From: boot/main.c, guest/assign/intx.c.   To: arch/ioapic.c.
  * Spec: 82093AA "I/O APIC Registers", "Redirection Table".
  */

@@ -15,5 +15,5 @@ extern uint8_t boot_stack_top[];
 /* boot/ap.asm: the code between these two is copied to a page below 1 MiB. */
 extern const uint8_t ap_start16[];
 extern const uint8_t ap_start16_end[];
-/* boot/ap.asm: the CPU that is being started. It takes this, and leaves NULL, to find its stack. */
+/* boot/ap.asm: the CPU that is being started. That CPU reads it once, to find its stack. */
 extern struct cpu *ap_cpu;

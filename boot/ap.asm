@@ -42,10 +42,7 @@ ap_start32:                             ; protected mode, flat segments, no stac
 
 bits 64
 ap_start64:
-    xor edi, edi
-    xchg rdi, [ap_cpu]                  ; cpu_start() takes it back, so, from a CPU that is late
-    test rdi, rdi
-    jz .halt
+    mov rdi, [ap_cpu]                   ; cpu_start() changes it when this CPU is online or parked
     mov rsp, [rdi + CPU_STACK_TOP]
     xor ebp, ebp                        ; the end of every backtrace
     call cpu_ap_main                    ; does not return

@@ -70,20 +70,22 @@ static bool has_vmx; /* constant after vmx_init() */
 
 static bool never(void) { return false; }
 
-/* Every CPU does this before it can run a vCPU. */
-static void this_cpu_runs_guests(void)
+/* Every CPU does this before it can run a vCPU. False (logged): it cannot. */
+static bool this_cpu_runs_guests(void)
 {
-    vmx_enable();
+    if (vmx_enable() < 0)
+        return false;
     sched_init_cpu();
+    return true;
 }
+
+static bool other_cpu_joins(void) { return !has_vmx || this_cpu_runs_guests(); }
 
 /* The work of every CPU but the first. It does not return. */
 static void other_cpu(void)
 {
-    if (has_vmx) {
-        this_cpu_runs_guests();
+    if (has_vmx)
         sched_run(never);
-    }
     for (;;)
         cpu_wait();
 }
@@ -127,10 +129,10 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
     enable_vfs();                                      /* VFs are functions like others */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
-    has_vmx = vmx_init() == 0;                         /* vmx_caps says what this CPU can do */
-    if (has_vmx)
-        this_cpu_runs_guests();             /* this CPU is in VMX operation */
-    cpu_start_all(options.cpus, other_cpu); /* the others are too, and wait for work */
+    has_vmx = vmx_init() == 0 &&                       /* vmx_caps says what this CPU can do */
+              this_cpu_runs_guests();                  /* this CPU is in VMX operation */
+    /* The others are too, and wait for work; one that is not like this one is left out. */
+    cpu_start_all(options.cpus, other_cpu_joins, other_cpu);
     unsigned vms = 0, failed = ktest_run_all();
     failed += run_guests(&vms);
     end(vms, failed);

@@ -14,6 +14,8 @@
 #define LOG "vmx"
 #include "arch/log.h"
 
+#define LEAF_XSAVE 0xd
+
 struct vmx_caps vmx_caps;
 
 /* The MSRs that report each word. The TRUE one also reports which default-1 controls may be 0. */
@@ -27,7 +29,7 @@ static const struct {
     [CONTROL_ENTRY] = {MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS},
 };
 
-static uint64_t basic, ept_vpid_cap;
+static uint64_t basic, ept_vpid_cap, allowed[ARRAY_COUNT(word_msr)];
 static uint32_t words[ARRAY_COUNT(word_msr)];
 static uint32_t proc_may_be_1;
 
@@ -60,7 +62,6 @@ static int lacking(const char *name) { return FAIL(ENODEV, "this CPU lacks \"%s\
 /* Build the five words. Every row that fails is named, not only the first. */
 static int controls_check(void)
 {
-    uint64_t allowed[ARRAY_COUNT(words)];
     for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {
         allowed[w] = word_allowed(w);
         words[w] = LO32(allowed[w]);
@@ -132,7 +133,7 @@ static void apicv_choose(void)
 }
 
 /* IA32_FEATURE_CONTROL is each CPU's own, and keeps its value until reset once it is locked. */
-int caps_feature_control(void)
+static int allow_vmx(void)
 {
     const uint64_t on = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
     uint64_t value = rdmsr(MSR_IA32_FEATURE_CONTROL);
@@ -159,11 +160,40 @@ static void caps_note(void)
              vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift, vmx_caps.nested ? "yes" : "no");
 }
 
+/* What the first CPU has and this one lacks, or must have; NULL: this CPU can run any vCPU. */
+static const char *lack_of_this_cpu(void)
+{
+    static const char *const names[] = {"pin-based controls", "processor-based controls",
+                                        "secondary controls", "VM-exit controls",
+                                        "VM-entry controls"};
+    if ((rdmsr(MSR_IA32_VMX_BASIC) ^ basic) & VMX_BASIC_REVISION)
+        return "VMCS revision";
+    for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {
+        uint64_t here = word_allowed(w);
+        if ((HI32(allowed[w]) & ~HI32(here)) || (LO32(here) & ~LO32(allowed[w])))
+            return names[w];
+    }
+    if (ept_vpid_cap & ~rdmsr(MSR_IA32_VMX_EPT_VPID_CAP))
+        return "EPT and VPID capabilities";
+    if (FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC)) != vmx_caps.timer_shift)
+        return "rate of the preemption timer";
+    if (vmx_caps.xcr0 & ~(uint64_t)cpuid(LEAF_XSAVE, 0).eax)
+        return "XSAVE state";
+    return NULL;
+}
+
+int caps_check_cpu(void)
+{
+    int err = allow_vmx();
+    const char *lack = err ? NULL : lack_of_this_cpu();
+    return lack ? FAIL(ENODEV, "this CPU differs from the first one: %s", lack) : err;
+}
+
 int caps_init(void)
 {
     if (!(cpuid(1, 0).ecx & BIT(5)))
         return FAIL(ENODEV, "this CPU lacks \"VMX\"");
-    if (caps_feature_control() < 0)
+    if (allow_vmx() < 0)
         return -ENODEV;
     basic = rdmsr(MSR_IA32_VMX_BASIC);
     int controls_err = controls_check();

@@ -26,8 +26,9 @@ extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
 /* Check the capability MSRs against what Hamlet needs, once; every missing feature is logged by
  * name. -ENODEV: no VMX, locked off by the firmware, or a feature is missing. */
 MUST_CHECK int caps_init(void);
-/* Switch VMX on in IA32_FEATURE_CONTROL of this CPU. -ENODEV (logged): locked off by firmware. */
-MUST_CHECK int caps_feature_control(void);
+/* On each CPU: switch VMX on in IA32_FEATURE_CONTROL, and compare with what caps_init() saw.
+ * -ENODEV (logged): locked off by the firmware, or a vCPU could not move between the two CPUs. */
+MUST_CHECK int caps_check_cpu(void);
 
 enum control_word { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY };
 /* The word as every vCPU starts with it. */

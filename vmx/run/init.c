@@ -15,6 +15,8 @@
 #include "vmx/vmcs.h"
 #include "arch/panic.h"
 #include "arch/x86.h"
+#define LOG "vmx"
+#include "arch/log.h"
 
 int vmx_init(void)
 {
@@ -26,17 +28,19 @@ int vmx_init(void)
     return 0;
 }
 
-void vmx_enable(void)
+int vmx_enable(void)
 {
-    if (caps_feature_control() < 0)
-        panic("CPU %u: VMX is off here, but not on the CPU that started", this_cpu()->index);
+    int err = caps_check_cpu();
+    if (err)
+        return err;
+    struct vmcs *region = vmcs_alloc(); /* the CPU keeps it until VMXOFF, which never comes */
+    if (!region)
+        return FAIL(ENOMEM, "no memory for the VMXON region");
     registers_enable();
     write_cr0(caps_cr0_fixed(read_cr0()));
     write_cr4(caps_cr4_fixed(read_cr4() | CR4_VMXE));
-    struct vmcs *region = vmcs_alloc(); /* the CPU keeps it until VMXOFF, which never comes */
-    if (!region)
-        panic("CPU %u: no memory for the VMXON region", this_cpu()->index);
     vmcs_enter_operation(region);
     /* Firmware or a boot loader may have cached translations under the same VPIDs or EPTPs. */
     ept_flush_all();
+    return 0;
 }

@@ -10,8 +10,9 @@
 /* Read what this CPU can, and prepare what is the same for all vCPUs, once. -ENODEV: no VMX, VMX
  * locked off by the firmware, or a feature missing (each is logged by name). */
 MUST_CHECK int vmx_init(void);
-/* Enter VMX operation on this CPU (CR0/CR4 fixed bits, VMXON). Each CPU once. */
-void vmx_enable(void);
+/* Enter VMX operation on this CPU (CR0/CR4 fixed bits, VMXON). Each CPU once. -ENODEV (logged):
+ * VMX is off here, or not like that of the first CPU. -ENOMEM (logged). */
+MUST_CHECK int vmx_enable(void);
 
 /* Why vcpu_run() came back. */
 enum vcpu_left { LEFT_PREEMPTED, LEFT_HALTED, LEFT_STOPPED, LEFT_WAIT_SIPI };
