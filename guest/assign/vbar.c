@@ -90,8 +90,9 @@ static bool place_ok(const struct vbar *b)
         return false;
     if (b->host.kind == PCI_BAR_IO)
         return end <= 0x10000 && at >= 0x1000;
+    uint64_t high = vm_mmio64_base(vm_of(b));
     return (at >= VM_MMIO_BASE && end <= VM_MMIO_END) ||
-           (at >= VM_MMIO64_BASE && end <= VM_MMIO64_END);
+           (at >= high && end <= high + VM_MMIO64_SIZE);
 }
 
 /* Does another BAR of this VM lie there: a mapped one (mapped_only), or one that has a place? */
@@ -331,16 +332,16 @@ static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uin
  * map what it has to forward. */
 static int bar_place(struct vbar *b)
 {
-    uint64_t end = b->host.is_64bit ? VM_MMIO64_END : VM_MMIO_END;
+    uint64_t high = vm_mmio64_base(vm_of(b));
+    uint64_t end = b->host.is_64bit ? high + VM_MMIO64_SIZE : VM_MMIO_END;
     if (b->host.kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
         b->guest = b->host.base;
         return 0;
     }
     if (is_trapped(b) && !mmio_map(hpa(b->host.base), b->host.size))
         return -ENOMEM;
-    b->guest =
-        ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? VM_MMIO64_BASE : VM_MMIO_BASE,
-                 b->host.size);
+    b->guest = ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? high : VM_MMIO_BASE,
+                        b->host.size);
     while (b->guest + b->host.size <= end && (overlaps(b, false) || !place_ok(b)))
         b->guest += MAX(b->host.size, PAGE_SIZE);
     return 0;

@@ -23,8 +23,9 @@
 #define VM_MMIO_END      UINT64_C(0xfec00000)
 #define VM_IOAPIC_BASE   UINT64_C(0xfec00000)
 #define VM_APIC_BASE     UINT64_C(0xfee00000)
-#define VM_MMIO64_BASE   UINT64_C(0x1000000000) /* 64 GiB: 64-bit prefetchable BARs */
-#define VM_MMIO64_END    UINT64_C(0x2000000000)
+/* 64-bit prefetchable BARs: 64 GiB from here on, or from the next multiple above RAM. */
+#define VM_MMIO64_BASE   UINT64_C(0x1000000000)
+#define VM_MMIO64_SIZE   UINT64_C(0x1000000000)
 
 /* Exit status of other ends than port 0xF4, which gives odd ones. Success: 0, or 1 (value 0). */
 #define VM_EXIT_SHUTDOWN 0
@@ -206,4 +207,11 @@ static inline void vm_note_mmio(struct vcpu *v, bool write, unsigned width, uint
     v->vm->accesses[v->vm->access_count++ % VM_ACCESS_MAX] =
         (struct vm_access){at, value, false, write, (uint8_t)width, (uint8_t)v->index};
     TRACE(TRACE_MMIO, v->trace_id, width | (write ? TRACE_WRITE : 0), 0, at, value);
+}
+
+/* Where the window for 64-bit BARs begins. */
+static inline uint64_t vm_mmio64_base(const struct vm *vm)
+{
+    uint64_t high = vm->ram_size - MIN(vm->ram_size, VM_LOW_RAM_MAX);
+    return MAX(ALIGN_UP(BIT(32) + high, VM_MMIO64_SIZE), VM_MMIO64_BASE);
 }

@@ -43,7 +43,7 @@ int vm_load(struct vm *vm)
     };
     if (!l.ram)
         return FAIL(ENOMEM, "vm=%s: no memory to load its kernel", vm->name);
-    vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus);
+    vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus, vm_mmio64_base(vm));
     memcpy(l.ram + RESET_VECTOR, reset_code, sizeof(reset_code));
     int err = load_kernel(&l);
     memory_unstage(vm, l.ram);

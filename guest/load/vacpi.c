@@ -90,10 +90,24 @@ static uint64_t put_madt(struct writer *w, unsigned vcpus)
     return put_table(w, &m, offsetof(struct madt, lapics) + vcpus * sizeof(m.lapics[0]), "APIC", 5);
 }
 
-size_t vacpi_build(uint8_t *to, unsigned vcpus)
+/* The window for 64-bit BARs lies above the VM's RAM. Its first and last address stand side by side
+ * in the one descriptor that has them. */
+static uint64_t put_dsdt(struct writer *w, uint64_t mmio64_base)
+{
+    static uint8_t aml[sizeof(dsdt_aml)];
+    const uint64_t old[2] = {VM_MMIO64_BASE, VM_MMIO64_BASE + VM_MMIO64_SIZE - 1};
+    const uint64_t new[2] = {mmio64_base, mmio64_base + VM_MMIO64_SIZE - 1};
+    memcpy(aml, dsdt_aml, sizeof(aml));
+    for (uint8_t *at = aml; at <= aml + sizeof(aml) - sizeof(old); at++)
+        if (memcmp(at, old, sizeof(old)) == 0)
+            memcpy(at, new, sizeof(new));
+    return put_table(w, aml, sizeof(aml), "DSDT", 2);
+}
+
+size_t vacpi_build(uint8_t *to, unsigned vcpus, uint64_t mmio64_base)
 {
     struct writer w = {.to = to, .used = ALIGN_UP(sizeof(struct acpi_rsdp), 16)};
-    uint64_t dsdt = put_table(&w, dsdt_aml, sizeof(dsdt_aml), "DSDT", 2);
+    uint64_t dsdt = put_dsdt(&w, mmio64_base);
     struct mcfg mcfg = {.segment.base = VM_ECAM_BASE}; /* bus 0 only: Linux scans every one */
     struct xsdt xsdt = {.tables = {0}};
     xsdt.tables[0] = put_fadt(&w, dsdt);

@@ -22,6 +22,7 @@
 /* Pin of the I/O APIC for INTA of 00:device.0. Each device has its own, so no line is shared. */
 #define VACPI_PCI_PIN(device) (15 + (device))
 
-/* Write RSDP, XSDT, FADT, MADT, MCFG and DSDT for a VM of `vcpus` vCPUs. `to`: the VACPI_SIZE bytes
- * of guest memory at VACPI_BASE. Returns the number of bytes used. */
-size_t vacpi_build(uint8_t *to, unsigned vcpus);
+/* Write RSDP, XSDT, FADT, MADT, MCFG and DSDT for a VM of `vcpus` vCPUs, whose window for 64-bit
+ * BARs is at `mmio64_base`. `to`: the VACPI_SIZE bytes of guest memory at VACPI_BASE. Returns the
+ * number of bytes used. */
+size_t vacpi_build(uint8_t *to, unsigned vcpus, uint64_t mmio64_base);

@@ -46,7 +46,7 @@ TEST(checksums_and_pointers)
 {
     for (unsigned vcpus = 1; vcpus <= VM_VCPU_MAX; vcpus++) {
         memset(tables, 0x5a, sizeof(tables));
-        size_t used = vacpi_build(tables, vcpus);
+        size_t used = vacpi_build(tables, vcpus, VM_MMIO64_BASE);
         assert_true(used <= VACPI_SIZE);
         assert_int_equal(tables[VACPI_SIZE - 1], 0x5a);
         assert_memory_equal(tables, "RSD PTR ", 8);
@@ -69,7 +69,7 @@ TEST(checksums_and_pointers)
 /* _PRT of the DSDT: Package () { device << 16 | 0xffff, INTA, no link device, pin }, in order. */
 TEST(each_device_has_an_input)
 {
-    vacpi_build(tables, 1);
+    vacpi_build(tables, 1, VM_MMIO64_BASE);
     size_t dsdt = get(find("FACP") + 140, 8) - VACPI_BASE;
     const uint8_t *at = memmem(tables + dsdt, get(dsdt + 4, 4), "_PRT", 4);
     assert_non_null(at);
@@ -80,6 +80,32 @@ TEST(each_device_has_an_input)
                                  device, 0,  0, 0,    0x0a, VACPI_PCI_PIN(device)};
         assert_memory_equal(at, route, sizeof(route));
         at += sizeof(route);
+    }
+}
+
+/* A VM of 100 GiB: BARs come from 128 GiB on, and nothing else differs. */
+TEST(bar_window_above_ram)
+{
+    static uint8_t first[VACPI_SIZE];
+    struct vm vm = {.ram_size = UINT64_C(100) << 30};
+    const uint64_t window[] = {UINT64_C(128) << 30, (UINT64_C(192) << 30) - 1};
+    size_t used = vacpi_build(tables, 1, VM_MMIO64_BASE), differ = 0;
+    memcpy(first, tables, used);
+    assert_int_equal(vm_mmio64_base(&vm), window[0]);
+    assert_int_equal(vacpi_build(tables, 1, vm_mmio64_base(&vm)), used);
+    for (size_t i = 0; i < used; i++)
+        differ += tables[i] != first[i];
+    assert_int_equal(differ, 3); /* a byte of each address, and the sum */
+    size_t dsdt = get(find("FACP") + 140, 8) - VACPI_BASE;
+    assert_int_equal(sum(dsdt, get(dsdt + 4, 4)), 0);
+    assert_non_null(memmem(tables + dsdt, get(dsdt + 4, 4), window, sizeof(window)));
+    static const struct {
+        uint64_t megs, base;
+    } sizes[] = {{64, 65536},    {3072, 65536},   {64512 - 1024, 65536},
+                 {64512, 65536}, {64514, 131072}, {1048576, 1114112}};
+    for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+        vm.ram_size = sizes[i].megs << 20;
+        assert_int_equal(vm_mmio64_base(&vm) >> 20, sizes[i].base);
     }
 }
 
@@ -154,7 +180,7 @@ TEST(iasl_agrees)
     for (unsigned vcpus = 1; vcpus <= VM_VCPU_MAX; vcpus += VM_VCPU_MAX - 1) {
         char folder[] = "/tmp/vacpi-XXXXXX";
         assert_non_null(mkdtemp(folder));
-        vacpi_build(tables, vcpus);
+        vacpi_build(tables, vcpus, VM_MMIO64_BASE);
         const char *names[] = {"FACP", "APIC", "MCFG"};
         for (unsigned i = 0; i < 3; i++)
             comes_back(folder, names[i], find(names[i]));
@@ -170,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_and_pointers),
         cmocka_unit_test(each_device_has_an_input),
+        cmocka_unit_test(bar_window_above_ram),
         cmocka_unit_test(iasl_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,7 @@ TEST(a_write_through_ecam_is_filtered)
 /* A BAR whose end is the end of 64 bits, which is what a guest writes to size it. */
 TEST(a_bar_of_ones_has_no_place)
 {
+    const uint64_t high_end = VM_MMIO64_BASE + VM_MMIO64_SIZE;
     again();
     m.fn.bars[2] = (struct pci_bar){PCI_BAR_MEM, true, true, 0xfe900000, 0x4000};
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
@@ -110,11 +111,26 @@ TEST(a_bar_of_ones_has_no_place)
     vpci_write(f, PCI_BAR(2), 4, 0);
     vpci_write(f, PCI_BAR(3), 4, HI32(VM_MMIO64_BASE));
     assert_true(model_maps(VM_MMIO64_BASE, 0x4000));
-    vpci_write(f, PCI_BAR(3), 4, HI32(VM_MMIO64_END));
-    assert_false(model_maps_any(VM_MMIO64_END, 0x4000));
+    vpci_write(f, PCI_BAR(3), 4, HI32(high_end));
+    assert_false(model_maps_any(high_end, 0x4000));
     vpci_write(f, PCI_BAR(2), 4, 0xffffc000);
-    vpci_write(f, PCI_BAR(3), 4, HI32(VM_MMIO64_END) - 1); /* the last place that there is */
-    assert_true(model_maps(VM_MMIO64_END - 0x4000, 0x4000));
+    vpci_write(f, PCI_BAR(3), 4, HI32(high_end) - 1); /* the last place that there is */
+    assert_true(model_maps(high_end - 0x4000, 0x4000));
+}
+
+/* From 63 GiB of RAM on, 64 GiB is no place for a BAR. */
+TEST(no_bar_over_ram)
+{
+    again();
+    m.vm.ram_size = UINT64_C(100) << 30;
+    m.fn.bars[2] = (struct pci_bar){PCI_BAR_MEM, true, true, UINT64_C(0x400000000), BIT(30)};
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+    assert_int_equal(vpci_read(f, PCI_BAR(3), 4), 32); /* 128 GiB */
+    assert_true(model_maps(UINT64_C(128) << 30, BIT(30)));
+    vpci_write(f, PCI_BAR(3), 4, HI32(VM_MMIO64_BASE));
+    assert_false(model_maps_any(VM_MMIO64_BASE, BIT(30)));
+    m.vm.ram_size = 0;
 }
 
 /* The ports of a PC are below 0x1000, and belong to the virtual one. */
@@ -254,6 +270,7 @@ int main(void)
         CASE(the_latch_takes_dwords),
         CASE(a_write_through_ecam_is_filtered),
         CASE(a_bar_of_ones_has_no_place),
+        CASE(no_bar_over_ram),
         CASE(no_io_bar_below_0x1000),
         CASE(a_table_of_two_pages_is_a_hole),
         CASE(the_pba_is_read_only),
