@@ -100,7 +100,7 @@ int vtd_attach(struct vtd_domain *d, bdf_t source_id)
     spin_lock(&vtd.context_lock);
     struct u128 *entry = context_entry(u, source_id, true);
     if (entry) {
-        d->unit_mask |= (uint32_t)BIT(u->index); /* before the unit can cache anything */
+        d->unit_mask |= BIT(u->index); /* before the unit can cache anything */
         d->device_count++;
         entry_replace(u, entry, entry_for(u, d), source_id);
     }

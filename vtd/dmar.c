@@ -2,6 +2,8 @@
 /*
  * Parse the DMAR table. The table is input like any other: every length is checked against what
  * encloses it before a field is read, and every structure moves the walk forward, so the walk ends.
+ * What makes no sense costs the devices that it names. It costs all devices only where it could
+ * hide a unit: a device behind a unit that Hamlet does not know would reach all memory.
  * From: vtd/init.c, scope.c.   To: vtd/dmar.h.
  * Spec: VT-d "BIOS Considerations".
  */
@@ -20,6 +22,8 @@ struct dmar_table {
 } __attribute__((packed));
 LAYOUT(struct dmar_table, address_width, 36);
 static_assert(sizeof(struct dmar_table) == 48, "VT-d: remapping structures start at 48");
+#define ADDRESS_WIDTH_MIN        32 /* of any processor with VT-d */
+#define ADDRESS_WIDTH_MAX        52
 #define DMAR_FLAG_INTR_REMAP     BIT(0)
 #define DMAR_FLAG_X2APIC_OPT_OUT BIT(1)
 
@@ -54,39 +58,45 @@ struct scope {
 } __attribute__((packed));
 static_assert(sizeof(struct scope) == 6, "VT-d: the path starts at 6");
 
-static int parse_scope(const struct scope *in, struct dmar *out)
+/* False (logged): it names no function that there could be. */
+static bool parse_scope(const struct scope *in, struct dmar_scope *out)
 {
     unsigned steps = (in->length - sizeof(*in)) / 2;
-    if (in->length % 2 != 0 || steps == 0 || steps > DMAR_PATH_MAX)
-        return FAIL(EINVAL, "DMAR: device scope with %u path bytes",
-                    in->length - (unsigned)sizeof(*in));
-    if (out->scope_count == DMAR_SCOPE_MAX)
-        return FAIL(ENOSPC, "DMAR: more than %u device scopes", DMAR_SCOPE_MAX);
-
-    struct dmar_scope *s = &out->scopes[out->scope_count++];
-    *s = (struct dmar_scope){.type = in->type,
-                             .enumeration_id = in->enumeration_id,
-                             .start_bus = in->start_bus,
-                             .path_length = (uint8_t)steps};
+    if (in->length % 2 != 0 || steps == 0 || steps > DMAR_PATH_MAX) {
+        log_error("DMAR: device scope with %u path bytes", in->length - (unsigned)sizeof(*in));
+        return false;
+    }
+    *out = (struct dmar_scope){.type = in->type,
+                               .enumeration_id = in->enumeration_id,
+                               .start_bus = in->start_bus,
+                               .path_length = (uint8_t)steps};
     for (unsigned i = 0; i < steps; i++) {
         uint8_t device = in->path[2 * i], function = in->path[2 * i + 1];
-        if (device > 31 || function > 7)
-            return FAIL(EINVAL, "DMAR: device scope names device %u function %u", device, function);
-        s->path[i] = (uint8_t)BDF(0, device, function);
+        if (device > 31 || function > 7) {
+            log_error("DMAR: device scope names device %u function %u", device, function);
+            return false;
+        }
+        out->path[i] = (uint8_t)BDF(0, device, function);
     }
-    return 0;
+    return true;
 }
 
 static int parse_scopes(const uint8_t *at, size_t left, struct dmar *out, struct dmar_scopes *run)
 {
-    run->first = (uint16_t)out->scope_count;
-    while (left > 0) {
+    *run = (struct dmar_scopes){.first = (uint16_t)out->scope_count, .whole = true};
+    while (left > 0 && run->whole) {
         const struct scope *s = (const struct scope *)at;
-        if (left < sizeof(*s) || s->length < sizeof(*s) || s->length > left)
-            return FAIL(EINVAL, "DMAR: device scope of %zu bytes is cut off", left);
-        int err = parse_scope(s, out);
-        if (err)
-            return err;
+        if (left < sizeof(*s) || s->length < sizeof(*s) || s->length > left) {
+            log_error("DMAR: device scope of %zu bytes is cut off", left);
+            run->whole = false;
+            break;
+        }
+        if (out->scope_count == DMAR_SCOPE_MAX)
+            return FAIL(ENOSPC, "DMAR: more than %u device scopes", DMAR_SCOPE_MAX);
+        if (parse_scope(s, &out->scopes[out->scope_count]))
+            out->scope_count++;
+        else
+            run->whole = false;
         at += s->length;
         left -= s->length;
     }
@@ -94,37 +104,46 @@ static int parse_scopes(const uint8_t *at, size_t left, struct dmar *out, struct
     return 0;
 }
 
+/* Units have a page of their own each. */
+static bool base_is_good(const struct dmar *d, uint64_t base)
+{
+    bool good = base != 0 && IS_ALIGNED(base, PAGE_SIZE);
+    for (unsigned i = 0; i < d->unit_count; i++)
+        good &= d->units[i].base.v != base;
+    return good;
+}
+
 static int parse_drhd(const struct drhd *in, struct dmar *out)
 {
     if (in->head.length < sizeof(*in))
         return FAIL(EINVAL, "DMAR: unit definition of %u bytes", in->head.length);
-    if (in->base == 0 || !IS_ALIGNED(in->base, PAGE_SIZE))
-        return FAIL(EINVAL, "DMAR: unit registers at 0x%lx", in->base);
     if (out->unit_count == DMAR_UNIT_MAX)
         return FAIL(ENOSPC, "DMAR: more than %u units", DMAR_UNIT_MAX);
-    for (unsigned i = 0; i < out->unit_count; i++)
-        if (out->units[i].base.v == in->base)
-            return FAIL(EINVAL, "DMAR: two units at 0x%lx", in->base);
-
+    bool good = base_is_good(out, in->base);
+    if (!good)
+        log_error("DMAR: unit registers at 0x%lx: that unit is not used", in->base);
     struct dmar_unit *u = &out->units[out->unit_count++];
-    *u = (struct dmar_unit){.base = hpa(in->base),
+    *u = (struct dmar_unit){.base = hpa(good ? in->base : 0),
                             .size = PAGE_SIZE << FIELD_GET(DRHD_SIZE, in->size),
                             .segment = in->segment,
                             .include_all = in->flags & DRHD_INCLUDE_PCI_ALL};
     return parse_scopes((const uint8_t *)(in + 1), in->head.length - sizeof(*in), out, &u->scopes);
 }
 
+/* The region has whole pages. An end below its start makes it empty. */
 static int parse_rmrr(const struct rmrr *in, struct dmar *out)
 {
     if (in->head.length < sizeof(*in))
         return FAIL(EINVAL, "DMAR: reserved region of %u bytes", in->head.length);
-    if (!IS_ALIGNED(in->base, PAGE_SIZE) || in->limit < in->base)
-        return FAIL(EINVAL, "DMAR: reserved region from 0x%lx to 0x%lx", in->base, in->limit);
     if (out->rmrr_count == DMAR_RMRR_MAX)
         return FAIL(ENOSPC, "DMAR: more than %u reserved regions", DMAR_RMRR_MAX);
-
+    uint64_t base = ALIGN_DOWN(in->base, PAGE_SIZE), limit = in->limit;
+    if (limit < in->base) {
+        log_error("DMAR: reserved region from 0x%lx to 0x%lx", in->base, limit);
+        limit = base - 1;
+    }
     struct dmar_rmrr *r = &out->rmrrs[out->rmrr_count++];
-    *r = (struct dmar_rmrr){.base = hpa(in->base), .limit = hpa(in->limit), .segment = in->segment};
+    *r = (struct dmar_rmrr){.base = hpa(base), .limit = hpa(limit), .segment = in->segment};
     return parse_scopes((const uint8_t *)(in + 1), in->head.length - sizeof(*in), out, &r->scopes);
 }
 
@@ -147,10 +166,11 @@ int dmar_parse(const struct acpi_header *table, struct dmar *out)
     memset(out, 0, sizeof(*out));
     if (table->length < sizeof(*t))
         return FAIL(EINVAL, "DMAR: table of %u bytes", table->length);
-    /* An address is at least as wide as a page and no wider than any processor's. */
     unsigned width = t->address_width + 1u;
-    if (width <= 12 || width > 64)
-        return FAIL(EINVAL, "DMAR: host address width %u", width);
+    if (width < ADDRESS_WIDTH_MIN || width > ADDRESS_WIDTH_MAX) {
+        log_error("DMAR: host address width %u", width);
+        width = ADDRESS_WIDTH_MAX;
+    }
     out->address_width = (uint8_t)width;
     out->interrupt_remapping = t->flags & DMAR_FLAG_INTR_REMAP;
     out->x2apic_opt_out = t->flags & DMAR_FLAG_X2APIC_OPT_OUT;

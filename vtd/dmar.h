@@ -10,10 +10,10 @@
 #include "lib/errno.h"
 #include "lib/types.h"
 
-/* More than any known machine has. What does not fit is an error and never left out silently. */
-#define DMAR_UNIT_MAX  16
-#define DMAR_RMRR_MAX  16
-#define DMAR_SCOPE_MAX 256
+/* A server has ten units per socket. What does not fit is an error and never left out silently. */
+#define DMAR_UNIT_MAX  64
+#define DMAR_RMRR_MAX  512
+#define DMAR_SCOPE_MAX 2048
 #define DMAR_PATH_MAX  8
 
 enum dmar_scope_type {
@@ -33,11 +33,12 @@ struct dmar_scope {
 /* A run of struct dmar.scopes. */
 struct dmar_scopes {
     uint16_t first, count;
+    bool whole; /* false: behind these stood one that cannot be read */
 };
 
 /* VT-d "DMA Remapping Hardware Unit Definition Structure". */
 struct dmar_unit {
-    hpa_t base;
+    hpa_t base;    /* 0: the table gives no place where they could be, so the unit is not used */
     uint64_t size; /* bytes of the register page set */
     uint16_t segment;
     bool include_all; /* INCLUDE_PCI_ALL: each function that no other unit names */
@@ -46,7 +47,7 @@ struct dmar_unit {
 
 /* VT-d "Reserved Memory Region Reporting Structure". */
 struct dmar_rmrr {
-    hpa_t base, limit; /* first and last byte */
+    hpa_t base, limit; /* first and last byte, base on a page border; limit = base - 1: empty */
     uint16_t segment;
     struct dmar_scopes scopes;
 };
@@ -60,9 +61,10 @@ struct dmar {
     struct dmar_scope scopes[DMAR_SCOPE_MAX];
 };
 
-/* Parse the table, of which [0, length) may be read. -EINVAL: a length or a value makes no sense;
- * -ENOSPC: more than fits (both logged). Structures that add nothing here (ATSR, RHSA, ANDD, SATC,
- * SIDP) and unknown ones are counted and skipped. */
+/* Parse the table, of which [0, length) may be read. -EINVAL: where the units are is not known, as
+ * a length makes no sense; -ENOSPC: more than fits (both logged). What else makes no sense is
+ * logged, and kept for the devices that it names. Structures that add nothing here (ATSR, RHSA,
+ * ANDD, SATC, SIDP) and unknown ones are counted and skipped. */
 MUST_CHECK int dmar_parse(const struct acpi_header *table, struct dmar *out);
 
 /* The function that a scope names. `secondary_bus` returns the bus behind a bridge (0: none).

@@ -20,6 +20,8 @@
 
 static int unit_map(struct vtd_unit *u)
 {
+    if (u->dmar->base.v == 0)
+        return -ENODEV; /* dmar_parse() has logged it */
     if (page_is_ram(u->dmar->base, PAGE_SIZE))
         return FAIL(EINVAL, "unit %u: DMAR puts its registers into RAM", u->index);
     u->regs = mmio_map(u->dmar->base, PAGE_SIZE);
@@ -166,7 +168,8 @@ static int (*const enable_steps[])(struct vtd_unit *u) = {
     fault_enable,         /* faults interrupt this CPU */
 };
 
-static void units_probe(void)
+/* A unit that cannot be driven costs the devices that it serves, if all of them are known. */
+static int units_probe(void)
 {
     vtd.unit_count = vtd.dmar.unit_count;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
@@ -177,7 +180,10 @@ static void units_probe(void)
         if (u->regs)
             log_info("unit %u: at=0x%lx cap=0x%lx ecap=0x%lx segment=%u", i, u->dmar->base.v,
                      u->cap, u->ecap, u->dmar->segment);
+        if (!u->usable && !u->dmar->scopes.whole)
+            return FAIL(ENODEV, "unit %u: which devices it leaves unprotected is not known", i);
     }
+    return 0;
 }
 
 static int units_enable(void)
@@ -201,8 +207,7 @@ int vtd_init(void)
                                                      : "no DMAR table: this machine has no VT-d");
     if (dmar_parse(table, &vtd.dmar))
         return -ENODEV;
-    units_probe();
-    if (features_choose())
+    if (units_probe() || features_choose())
         return -ENODEV;
     irq_register(VECTOR_VTD, fault_interrupt, NULL);
     if (units_enable())

@@ -42,7 +42,7 @@ struct vtd_domain {
     bool used;
     unsigned id; /* domain-id, from 1 on: caching mode tags what is not present with 0 */
     unsigned device_count;
-    uint32_t unit_mask; /* units that may have cached something of this domain */
+    uint64_t unit_mask; /* units that may have cached something of this domain */
     struct spinlock lock;
     struct radix tree; /* without a root: untranslated */
 };

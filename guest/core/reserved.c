@@ -40,6 +40,8 @@ static int region_map(struct vm *vm, hpa_t base, uint64_t size)
         r++;
     if (r == vm->reserved + VM_RESERVED_COUNT)
         return FAIL(ENOSPC, "vm=%s: more than %u RMRRs", vm->name, VM_RESERVED_COUNT);
+    if (size == 0)
+        return FAIL(EPERM, "vm=%s: an RMRR of its device ends before it begins", vm->name);
     if (page_is_ram(base, size))
         return FAIL(EPERM, "vm=%s: RMRR at 0x%lx size=0x%lx lies in RAM that is not reserved",
                     vm->name, base.v, size);

@@ -72,6 +72,20 @@ DMARS = [
 ]
 
 
+def test_odd_dmar(boot, tmp_path):
+    """A unit at address 0, one whose registers do not answer, and a region that ends before it
+    begins, for a device that is not there: they cost nothing else."""
+    scope = dmar.scope(dmar.ENDPOINT, "00:1e.0")
+    odd = dmar.drhd(0, 0, [scope]) + dmar.rmrr("00:1e.0", 0x9000, 0x8000)
+    odd += b"".join(dmar.drhd(0xd0000000 + 0x1000 * i, 0, [scope]) for i in range(40))
+    table = GOOD_DMAR[:48] + odd + GOOD_DMAR[48:]
+    table = checksummed(table[:4] + struct.pack("<I", len(table)) + table[8:])
+    (tmp_path / "dmar").write_bytes(table)
+    boot(Case("dmar-odd", on="tcg", acpi=[tmp_path / "dmar"],
+              expect=[r"unit registers at 0x0: that unit is not used", r"reserved region from",
+                      r"unit 40: no answer", r"vtd: on: units=42", END]))
+
+
 @pytest.mark.parametrize("name,table,line", DMARS, ids=[row[0] for row in DMARS])
 def test_bad_dmar(boot, tmp_path, name, table, line):
     (tmp_path / "dmar").write_bytes(table)

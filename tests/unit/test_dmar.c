@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t bytes[4096];
+static uint8_t bytes[32768];
 static uint32_t used;
 
 static void begin(uint8_t width, uint8_t flags)
@@ -30,7 +30,8 @@ static void put(const void *p, size_t size)
 
 static void unit(uint8_t flags, uint16_t segment, uint64_t base, const void *scopes, size_t size)
 {
-    uint8_t head[16] = {0, 0, (uint8_t)(16 + size), 0, flags, 0, (uint8_t)segment, 0};
+    uint8_t head[16] = {0,     0, (uint8_t)(16 + size), (uint8_t)((16 + size) >> 8),
+                        flags, 0, (uint8_t)segment,     0};
     memcpy(head + 8, &base, 8);
     put(head, 16);
     put(scopes, size);
@@ -38,7 +39,7 @@ static void unit(uint8_t flags, uint16_t segment, uint64_t base, const void *sco
 
 static void region(uint64_t base, uint64_t limit, const void *scopes, size_t size)
 {
-    uint8_t head[24] = {1, 0, (uint8_t)(24 + size)};
+    uint8_t head[24] = {1, 0, (uint8_t)(24 + size), (uint8_t)((24 + size) >> 8)};
     memcpy(head + 8, &base, 8);
     memcpy(head + 16, &limit, 8);
     put(head, 24);
@@ -126,81 +127,132 @@ TEST(test_path)
     assert_false(dmar_scope_resolve(&out.scopes[1], bus_behind, &at));
 }
 
-static void refuse(const void *scopes, size_t size)
+/* A scope that makes no sense ends the list of its unit, and nothing else. */
+static void ends_the_list(const void *scopes, size_t size)
 {
     begin(39, 0);
-    unit(0, 0, 0xfed90000, scopes, size);
-    assert_int_equal(parse(), -EINVAL);
+    unit(0, 0, 0xfed90000, endpoint, sizeof(endpoint));
+    memcpy(bytes + used, scopes, size);
+    used += (uint32_t)size;
+    bytes[48 + 2] = (uint8_t)(bytes[48 + 2] + size);
+    unit(1, 0, 0xfed91000, endpoint, sizeof(endpoint));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(out.unit_count, 2);
+    assert_int_equal(out.units[0].scopes.count, 1);
+    assert_false(out.units[0].scopes.whole);
+    assert_int_equal(out.units[1].scopes.count, 1);
+    assert_true(out.units[1].scopes.whole);
+    assert_int_equal(out.scopes[out.units[1].scopes.first].path[0], 4 << 3);
 }
 
 TEST(test_hostile_scopes)
 {
-    refuse("\x01\x00\x00\x00\x00\x00\x04", 7);     /* length 0 would never end */
-    refuse("\x01\x08\x00\x00\x00\x00\x04", 7);     /* cut off */
-    refuse("\x01\x06\x00\x00\x00\x00", 6);         /* no path */
-    refuse("\x01\x07\x00\x00\x00\x00\x04", 7);     /* half a step */
-    refuse("\x01\x08\x00\x00\x00\x00\x20\x00", 8); /* device 32 */
-    refuse("\x01\x08\x00\x00\x00\x00\x04\x08", 8); /* function 8 */
-    refuse("\x01", 1);                             /* not even a head */
-    refuse("\x01\x18\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-           "\x00\x00\x00",
-           24); /* nine steps */
+    ends_the_list("\x01\x00\x00\x00\x00\x00\x04", 7);     /* length 0 would never end */
+    ends_the_list("\x01\x08\x00\x00\x00\x00\x04", 7);     /* cut off */
+    ends_the_list("\x01\x06\x00\x00\x00\x00", 6);         /* no path */
+    ends_the_list("\x01\x07\x00\x00\x00\x00\x04", 7);     /* half a step */
+    ends_the_list("\x01\x08\x00\x00\x00\x00\x20\x00", 8); /* device 32 */
+    ends_the_list("\x01\x08\x00\x00\x00\x00\x04\x08", 8); /* function 8 */
+    ends_the_list("\x01", 1);                             /* not even a head */
+    ends_the_list("\x01\x18\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+                  "\x00\x00\x00\x00\x00\x00",
+                  24); /* nine steps */
 }
 
+/* Where the next structure is, or how many units there are, is not known. */
 TEST(test_hostile_structures)
 {
     static const uint8_t none[] = {0, 0, 0, 0}, cut[] = {0, 0, 16, 0, 0, 0, 0, 0};
-    static const uint8_t small[] = {0, 0, 8, 0, 0, 0, 0, 0};
-    begin(39, 0);
-    put(none, sizeof(none));
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    put(cut, sizeof(cut));
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    put(small, sizeof(small));
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    put("\x00", 1);
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    unit(0, 0, 0xfed90800, NULL, 0); /* not on a page border */
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    unit(0, 0, 0xfed90000, NULL, 0);
-    unit(0, 0, 0xfed90000, NULL, 0); /* the same twice */
-    assert_int_equal(parse(), -EINVAL);
-    begin(39, 0);
-    region(0x2000, 0x1fff, endpoint, sizeof(endpoint));
-    assert_int_equal(parse(), -EINVAL);
+    static const uint8_t small[] = {0, 0, 8, 0, 0, 0, 0, 0}, short_region[] = {1, 0, 4, 0};
+    const struct {
+        const void *bytes;
+        size_t size;
+    } tables[] = {{none, sizeof(none)},
+                  {cut, sizeof(cut)},
+                  {small, sizeof(small)},
+                  {short_region, sizeof(short_region)},
+                  {"", 1}};
+    for (size_t i = 0; i < ARRAY_COUNT(tables); i++) {
+        begin(39, 0);
+        put(tables[i].bytes, tables[i].size);
+        assert_int_equal(parse(), -EINVAL);
+    }
     begin(39, 0);
     used = 40; /* shorter than its own header */
     assert_int_equal(parse(), -EINVAL);
-    begin(5, 0);
-    assert_int_equal(parse(), -EINVAL);
 }
 
+/* A unit at no possible place is kept, so that its devices are not taken for those of another. */
+TEST(test_units_at_no_place)
+{
+    static const uint64_t places[] = {0, 0xfed90800, 0xfed91000};
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
+        begin(39, 0);
+        unit(0, 0, 0xfed91000, NULL, 0);
+        unit(0, 0, places[i], endpoint, sizeof(endpoint)); /* the last one: a second time */
+        assert_int_equal(parse(), 0);
+        assert_int_equal(out.unit_count, 2);
+        assert_int_equal(out.units[0].base.v, 0xfed91000);
+        assert_int_equal(out.units[1].base.v, 0);
+        assert_int_equal(out.units[1].scopes.count, 1);
+    }
+}
+
+/* Regions that make no sense are kept for the devices that they name. */
+TEST(test_odd_regions)
+{
+    static const struct {
+        uint64_t base, limit, got_base, size;
+    } rows[] = {
+        {0x1000, 0x1fff, 0x1000, 0x1000},
+        {0x1000, 0x17ff, 0x1000, 0x800},
+        {0x1800, 0x2fff, 0x1000, 0x2000}, /* begins in the middle of a page */
+        {0x2000, 0x1fff, 0x2000, 0},      /* empty, */
+        {0x2000, 0x1000, 0x2000, 0},      /* and less than that */
+        {0x800, 0, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        begin(39, 0);
+        region(rows[i].base, rows[i].limit, endpoint, sizeof(endpoint));
+        assert_int_equal(parse(), 0);
+        assert_int_equal(out.rmrr_count, 1);
+        assert_int_equal(out.rmrrs[0].base.v, rows[i].got_base);
+        assert_true(out.rmrrs[0].limit.v - out.rmrrs[0].base.v + 1 == rows[i].size);
+        assert_int_equal(out.rmrrs[0].scopes.count, 1);
+    }
+}
+
+TEST(test_address_width)
+{
+    static const uint8_t widths[][2] = {{39, 39}, {52, 52}, {5, 52}, {53, 52}, {32, 32}, {0, 52}};
+    for (size_t i = 0; i < ARRAY_COUNT(widths); i++) {
+        begin(widths[i][0], 0);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(out.address_width, widths[i][1]);
+    }
+}
+
+/* A server: 64 units, 512 regions, 2048 scopes; and one more of each. */
 TEST(test_too_many)
 {
-    begin(39, 0);
-    for (unsigned i = 0; i <= DMAR_UNIT_MAX; i++)
-        unit(0, 0, 0xfed00000 + i * 0x1000, NULL, 0);
-    assert_int_equal(parse(), -ENOSPC);
-    begin(39, 0);
-    for (unsigned i = 0; i <= DMAR_RMRR_MAX; i++)
-        region(0, 0xfff, NULL, 0);
-    assert_int_equal(parse(), -ENOSPC);
-    begin(39, 0);
-    for (unsigned i = 0; i <= DMAR_SCOPE_MAX / 16; i++) {
-        uint8_t many[16 * 8];
-        for (unsigned k = 0; k < 16; k++)
-            memcpy(many + 8 * k, endpoint, 8);
-        if (i < DMAR_UNIT_MAX)
-            unit(0, 0, 0xfed00000 + i * 0x1000, many, sizeof(many));
-        else
-            region(0, 0xfff, many, 8);
+    uint8_t many[32 * 8];
+    for (unsigned k = 0; k < 32; k++)
+        memcpy(many + 8 * k, endpoint, 8);
+    for (unsigned more = 0; more < 2; more++) {
+        begin(39, 0);
+        for (unsigned i = 0; i < DMAR_UNIT_MAX + more; i++)
+            unit(0, 0, 0xfed00000 + i * 0x1000, NULL, 0);
+        assert_int_equal(parse(), more ? -ENOSPC : 0);
+        begin(39, 0);
+        for (unsigned i = 0; i < DMAR_RMRR_MAX + more; i++)
+            region(0, 0xfff, NULL, 0);
+        assert_int_equal(parse(), more ? -ENOSPC : 0);
+        begin(39, 0);
+        for (unsigned i = 0; i < DMAR_SCOPE_MAX / 32; i++)
+            region(0, 0xfff, many, sizeof(many));
+        region(0, 0xfff, many, 8 * more);
+        assert_int_equal(parse(), more ? -ENOSPC : 0);
     }
-    assert_int_equal(parse(), -ENOSPC);
 }
 
 /* Every cut of a good table is refused or understood, and never read beyond. */
@@ -219,10 +271,11 @@ TEST(test_every_cut)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_qemu),      cmocka_unit_test(test_all_kinds),
-        cmocka_unit_test(test_path),      cmocka_unit_test(test_hostile_scopes),
-        cmocka_unit_test(test_too_many),  cmocka_unit_test(test_hostile_structures),
-        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_qemu),        cmocka_unit_test(test_all_kinds),
+        cmocka_unit_test(test_path),        cmocka_unit_test(test_hostile_scopes),
+        cmocka_unit_test(test_too_many),    cmocka_unit_test(test_hostile_structures),
+        cmocka_unit_test(test_every_cut),   cmocka_unit_test(test_units_at_no_place),
+        cmocka_unit_test(test_odd_regions), cmocka_unit_test(test_address_width),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

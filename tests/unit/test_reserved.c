@@ -24,11 +24,12 @@ static struct pci_function functions[] = {{.bdf = USB}, {.bdf = DISPLAY}};
 static struct vm vm, other;
 static hpa_t regions[12]; /* of USB; DISPLAY has the first and STOLEN */
 static unsigned region_count, mapped;
+static uint64_t region_size;
 static int map_error;
 
 bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
 {
-    *size = 0x10000;
+    *size = region_size;
     *base = bdf == DISPLAY && n == 1 ? hpa(STOLEN) : regions[n];
     return bdf == DISPLAY ? n < 2 : n < region_count;
 }
@@ -69,9 +70,17 @@ static int setup(void **state)
     vm.config.device_count = 1;
     regions[0] = hpa(REGION);
     region_count = 1;
+    region_size = 0x10000;
     map_error = 0;
     mapped = 0;
     return 0;
+}
+
+TEST(an_empty_region_is_refused)
+{
+    region_size = 0;
+    assert_int_equal(reserved_map(&vm), -EPERM);
+    assert_int_equal(mapped, 0);
 }
 
 TEST(a_region_is_mapped_at_its_own_address)
@@ -139,6 +148,7 @@ TEST(what_is_refused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_empty_region_is_refused, setup),
         cmocka_unit_test_setup(a_region_is_mapped_at_its_own_address, setup),
         cmocka_unit_test_setup(without_the_option_nothing_is, setup),
         cmocka_unit_test_setup(two_functions_share_a_region, setup),

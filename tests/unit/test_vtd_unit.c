@@ -249,6 +249,34 @@ TEST(test_one_unit_silent)
     assert_int_equal(vtd_attach(d, DISK), 0);
 }
 
+/* The table puts unit 1 at address 0: the devices that it names are refused, the others are not. */
+TEST(test_unit_at_no_place)
+{
+    model_reset(2);
+    memset(world.table + 48 + 8, 0, 8);
+    assert_int_equal(vtd_init(), 0);
+    assert_true(vtd_covers(DISK));
+    assert_false(vtd_covers(NIC) || vtd_covers(BDF(3, 7, 0)));
+}
+
+/* A list of devices that cannot be read hides which devices a unit serves. A unit that is driven
+ * blocks them; one that is not leaves them memory to reach, so none is given away. */
+TEST(test_unit_of_unknown_devices)
+{
+    for (int driven = 0; driven < 2; driven++) {
+        model_reset(2);
+        world.table[48 + 16 + 8 + 1] = 0; /* the second scope of unit 1: its length */
+        if (!driven)
+            memset(world.table + 48 + 8, 0, 8);
+        assert_int_equal(vtd_init(), driven ? 0 : -ENODEV);
+        assert_int_equal(vtd_active(), driven);
+        if (!driven)
+            continue;
+        domain_for(BDF(3, 7, 0));
+        assert_false(reaches(1, BDF(3, 7, 0), 0));
+    }
+}
+
 TEST(test_absent)
 {
     model_reset(1);
@@ -344,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_no_page_selective),
         cmocka_unit_test(test_two_units),
         cmocka_unit_test(test_one_unit_silent),
+        cmocka_unit_test(test_unit_at_no_place),
+        cmocka_unit_test(test_unit_of_unknown_devices),
         cmocka_unit_test(test_absent),
         cmocka_unit_test(test_registers_where_asked_or_needed),
         cmocka_unit_test(test_queue),
