@@ -124,6 +124,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
     tsc_init(acpi_hpet(), acpi_pm_timer());            /* waits are as long as they say */
+    options.x2apic &= !vtd_asks_for_xapic();           /* the firmware's SMI code knows the APICs */
     apic_init();                                       /* interrupts can come, none does yet */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */

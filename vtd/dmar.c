@@ -160,6 +160,13 @@ static int parse_structure(const struct remapping_structure *in, struct dmar *ou
     }
 }
 
+bool dmar_asks_for_xapic(const struct acpi_header *table)
+{
+    const uint8_t both = DMAR_FLAG_INTR_REMAP | DMAR_FLAG_X2APIC_OPT_OUT;
+    return table->length >= sizeof(struct dmar_table) &&
+           (((const struct dmar_table *)table)->flags & both) == both;
+}
+
 int dmar_parse(const struct acpi_header *table, struct dmar *out)
 {
     const struct dmar_table *t = (const struct dmar_table *)table;
@@ -173,7 +180,6 @@ int dmar_parse(const struct acpi_header *table, struct dmar *out)
     }
     out->address_width = (uint8_t)width;
     out->interrupt_remapping = t->flags & DMAR_FLAG_INTR_REMAP;
-    out->x2apic_opt_out = t->flags & DMAR_FLAG_X2APIC_OPT_OUT;
 
     const uint8_t *at = (const uint8_t *)(t + 1);
     for (size_t left = table->length - sizeof(*t); left > 0;) {

@@ -54,7 +54,7 @@ struct dmar_rmrr {
 
 struct dmar {
     uint8_t address_width; /* of host-physical addresses, in bits */
-    bool interrupt_remapping, x2apic_opt_out;
+    bool interrupt_remapping;
     unsigned unit_count, rmrr_count, scope_count, skipped_count;
     struct dmar_unit units[DMAR_UNIT_MAX];
     struct dmar_rmrr rmrrs[DMAR_RMRR_MAX];
@@ -66,6 +66,9 @@ struct dmar {
  * logged, and kept for the devices that it names. Structures that add nothing here (ATSR, RHSA,
  * ANDD, SATC, SIDP) and unknown ones are counted and skipped. */
 MUST_CHECK int dmar_parse(const struct acpi_header *table, struct dmar *out);
+
+/* X2APIC_OPT_OUT, which counts only with INTR_REMAP. */
+bool dmar_asks_for_xapic(const struct acpi_header *table);
 
 /* The function that a scope names. `secondary_bus` returns the bus behind a bridge (0: none).
  * False: no such path. VT-d "Device Scope Structure". */

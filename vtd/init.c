@@ -195,6 +195,15 @@ static int units_enable(void)
     return err;
 }
 
+bool vtd_asks_for_xapic(void)
+{
+    const struct acpi_header *table = acpi_find("DMAR");
+    bool asks = table && dmar_asks_for_xapic(table);
+    if (asks)
+        log_info("the firmware asks for xAPIC mode");
+    return asks;
+}
+
 int vtd_init(void)
 {
     if (!options.vtd) {

@@ -21,6 +21,9 @@
 /* Parse DMAR, take over every unit, enable translation with everything blocked and, unless ir=off,
  * interrupt remapping. -ENODEV: no usable unit, so no device can be assigned. */
 int vtd_init(void);
+/* True (logged): the firmware asks that the local APICs stay in xAPIC mode, in which its own code
+ * for SMIs knows them. Before apic_init(). VT-d "DMA Remapping Reporting Structure". */
+bool vtd_asks_for_xapic(void);
 bool vtd_active(void);    /* vtd_init() succeeded */
 bool vtd_ir_active(void); /* interrupt remapping is on in every unit */
 bool vtd_can_post(void);  /* every unit has CAP.PI, and EIM matches the host's APICs */

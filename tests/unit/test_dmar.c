@@ -68,7 +68,7 @@ TEST(test_qemu)
     unit(0, 0, 0xfed90000, scopes, sizeof(scopes));
     assert_int_equal(parse(), 0);
     assert_int_equal(out.address_width, 39);
-    assert_true(out.interrupt_remapping && !out.x2apic_opt_out);
+    assert_true(out.interrupt_remapping);
     assert_int_equal(out.unit_count, 1);
     assert_false(out.units[0].include_all);
     assert_int_equal(out.units[0].base.v, 0xfed90000);
@@ -98,7 +98,6 @@ TEST(test_all_kinds)
     put(later, sizeof(later));
     region(0x70000000, 0x7fffffff, endpoint, sizeof(endpoint));
     assert_int_equal(parse(), 0);
-    assert_true(out.x2apic_opt_out);
     assert_int_equal(out.unit_count, 2);
     assert_true(out.units[1].include_all);
     assert_int_equal(out.skipped_count, 5);
@@ -222,6 +221,18 @@ TEST(test_odd_regions)
     }
 }
 
+TEST(test_xapic)
+{
+    for (uint8_t flags = 0; flags < 8; flags++) {
+        begin(39, flags);
+        memcpy(bytes + 4, &used, 4);
+        assert_int_equal(dmar_asks_for_xapic((const void *)bytes), (flags & 3) == 3);
+    }
+    used = 47;
+    memcpy(bytes + 4, &used, 4);
+    assert_false(dmar_asks_for_xapic((const void *)bytes));
+}
+
 TEST(test_address_width)
 {
     static const uint8_t widths[][2] = {{39, 39}, {52, 52}, {5, 52}, {53, 52}, {32, 32}, {0, 52}};
@@ -276,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_too_many),    cmocka_unit_test(test_hostile_structures),
         cmocka_unit_test(test_every_cut),   cmocka_unit_test(test_units_at_no_place),
         cmocka_unit_test(test_odd_regions), cmocka_unit_test(test_address_width),
+        cmocka_unit_test(test_xapic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static unsigned machines, tables, odd;
 /* What a machine has, for its line. */
 static struct {
     size_t cpus, ioapics, windows;
-    bool pm_timer, pm1, hpet;
+    bool pm_timer, pm1, hpet, xapic;
     struct dmar dmar;
 } m;
 
@@ -76,6 +76,7 @@ static void take_hpet(const char *machine, const struct acpi_header *h)
 static void take_dmar(const char *machine, const struct acpi_header *h)
 {
     stub_log_clear();
+    m.xapic = dmar_asks_for_xapic(h);
     if (dmar_parse(h, &m.dmar) != 0)
         complain(machine, "DMAR", "refused");
     if (*stub_log)
@@ -119,10 +120,10 @@ static void take_machine(const char *machine)
     for (unsigned i = 0; i < m.dmar.unit_count; i++)
         unused += m.dmar.units[i].base.v == 0 || !m.dmar.units[i].scopes.whole;
     print_message("%s cpus=%zu ioapics=%zu ecam=%zu pm-timer=%u hpet=%u units=%u unused=%u "
-                  "rmrrs=%u scopes=%u width=%u ir=%u x2apic-opt-out=%u skipped=%u\n",
+                  "rmrrs=%u scopes=%u width=%u ir=%u xapic=%u skipped=%u\n",
                   machine, m.cpus, m.ioapics, m.windows, m.pm_timer, m.hpet, m.dmar.unit_count,
                   unused, m.dmar.rmrr_count, m.dmar.scope_count, m.dmar.address_width,
-                  m.dmar.interrupt_remapping, m.dmar.x2apic_opt_out, m.dmar.skipped_count);
+                  m.dmar.interrupt_remapping, m.xapic, m.dmar.skipped_count);
     machines++;
 }
 
