@@ -7,7 +7,7 @@
 #pragma once
 #include "lib/types.h"
 
-#define BOOT_RANGE_MAX  128
+#define BOOT_RANGE_MAX  512
 #define BOOT_MODULE_MAX 32
 
 struct boot_range {

@@ -15,7 +15,7 @@
 #define LOG "ioapic"
 #include "arch/log.h"
 
-#define IOAPIC_MAX        8
+#define IOAPIC_MAX        32
 
 /* IOAPIC_VERSION */
 #define VERSION           BITS(7, 0)

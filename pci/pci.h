@@ -11,7 +11,7 @@
 #include "lib/types.h"
 #include "pci/pci_regs.h"
 
-#define PCI_FUNCTION_MAX 256
+#define PCI_FUNCTION_MAX 1024
 #define PCI_BAR_COUNT    6
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM };

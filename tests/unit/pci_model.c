@@ -18,7 +18,7 @@
 #include "arch/time.h"
 #include "arch/uart.h"
 
-#define FUNCTION_MAX 300
+#define FUNCTION_MAX 1100
 
 /* Those from function_count on are free: to allocate them each time would be slow. */
 static struct model_function *functions[FUNCTION_MAX], *by_bdf[UINT16_MAX + 1];

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t buffer[8192] __attribute__((aligned(8)));
+static uint8_t buffer[16384] __attribute__((aligned(8)));
 static size_t used;
 static struct boot_info info;
 
@@ -91,6 +91,26 @@ TEST(too_many_modules)
     assert_int_equal(parse(), 0);
     assert_int_equal(info.module_count, BOOT_MODULE_MAX);
     assert_non_null(strstr(stub_log, "module left out"));
+}
+
+/* A large server has 300 ranges. */
+TEST(large_memory_map)
+{
+    static struct {
+        uint32_t entry_size, version;
+        struct mb2_mmap_entry e[BOOT_RANGE_MAX + 1];
+    } map = {.entry_size = 24};
+    for (unsigned i = 0; i < ARRAY_COUNT(map.e); i++)
+        map.e[i] = (struct mb2_mmap_entry){i * UINT64_C(0x4000000000), 0x1000, 1, 0};
+    tag(MB2_TAG_MMAP, &map, 8 + 300 * 24);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 300);
+    assert_true(info.ranges[299].base.v == 299 * UINT64_C(0x4000000000));
+    fresh(NULL);
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, BOOT_RANGE_MAX);
+    assert_non_null(strstr(stub_log, "memory map cut off"));
 }
 
 TEST(memory_map)
@@ -203,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup(command_line_and_modules, fresh),
         cmocka_unit_test_setup(broken_module, fresh),
         cmocka_unit_test_setup(too_many_modules, fresh),
+        cmocka_unit_test_setup(large_memory_map, fresh),
         cmocka_unit_test_setup(memory_map, fresh),
         cmocka_unit_test_setup(memory_map_with_wide_entries, fresh),
         cmocka_unit_test_setup(newer_rsdp_wins, fresh),

@@ -161,6 +161,25 @@ TEST(startup_page_holds_nothing)
     assert_int_equal(page_for_startup().v, 0);
 }
 
+/* 2 TiB, with a hole, and a range twice. The maps need 128 MiB. */
+TEST(terabytes)
+{
+    const uint64_t size = UINT64_C(160) << 20, high = UINT64_C(4) << 30,
+                   end = (UINT64_C(2) << 40) - 0x5000;
+    void *ram = mmap(at(RAM_SIZE), size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    assert_ptr_equal(ram, at(RAM_SIZE));
+    info = (struct boot_info){.range_count = 4};
+    info.ranges[0] = (struct boot_range){ptr_hpa(ram), size, true};
+    info.ranges[1] = (struct boot_range){hpa(high + 0x3000), end - high - 0x3000, true};
+    info.ranges[2] = (struct boot_range){hpa(high + (UINT64_C(1) << 39)), 0x5000, false};
+    info.ranges[3] = (struct boot_range){hpa(high), 0x100000, true};
+    assert_int_equal(page_init(&info), 0);
+    assert_int_equal(page_free_count(),
+                     ((size - (UINT64_C(128) << 20)) + (end - high) - 0x5000) / PAGE_SIZE);
+    assert_int_equal(munmap(ram, size), 0);
+}
+
 TEST(no_memory_at_all)
 {
     struct boot_info none = {.cmdline = ""};
@@ -176,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup(ram_and_guest_pages, start),
         cmocka_unit_test(kept_memory_is_given_once_and_clean),
         cmocka_unit_test_setup(startup_page_holds_nothing, start),
+        cmocka_unit_test_setup(terabytes, start),
         cmocka_unit_test_setup(no_memory_at_all, start),
         cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leaves the lock taken */
     };

@@ -146,7 +146,7 @@ TEST(bridges_in_a_circle_end)
 TEST(a_full_table_is_said_and_survived)
 {
     model_start(true);
-    for (unsigned i = 0; i < 280; i++)
+    for (unsigned i = 0; i < PCI_FUNCTION_MAX + 24; i++)
         model_add(BDF(0, i / 8 % 32, i % 8) + (i / 256 << 8), 0x1234, i, 0xff0000)
             ->config[PCI_HEADER_TYPE] = PCI_HEADER_MULTI;
     pci_scan();
