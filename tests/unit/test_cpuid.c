@@ -21,12 +21,14 @@ void *pages_alloc(size_t count, uint64_t align) { return (void)count, (void)alig
 void pages_free(void *first, size_t count) { (void)first, (void)count; }
 uint64_t vmread(enum vmcs_field field) { return (void)field, 0; }
 
+static uint32_t highest = 0x20;
+
 /* 52-bit physical addresses, 57-bit linear ones, AMX and everything else. */
 static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     switch (leaf) {
     case 0:
-        return (struct cpuid_regs){.eax = 0x20};
+        return (struct cpuid_regs){.eax = highest};
     case 0x80000000:
         return (struct cpuid_regs){.eax = 0x80000008};
     case 0x80000008:
@@ -86,11 +88,22 @@ TEST(size_of_the_state_that_is_offered)
     assert_int_equal(answer(&vcpu, 0xd, 17).eax, 0);
 }
 
+/* The firmware may limit CPUID to leaf 3 (IA32_MISC_ENABLE); what a leaf above says is that of 3. */
+TEST(limited_cpuid)
+{
+    highest = 3;
+    vmx_caps.xcr0 = 0;
+    registers_init();
+    assert_int_equal(vmx_caps.xcr0, 0);
+    highest = 0x20;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(frequency_of_the_tsc, start),
         cmocka_unit_test_setup(widths_of_addresses, start),
+        cmocka_unit_test_setup(limited_cpuid, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

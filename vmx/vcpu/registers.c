@@ -38,7 +38,7 @@ uint32_t registers_area_size(void) { return (uint32_t)area_size; }
 
 void registers_init(void)
 {
-    if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE))
+    if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE) || cpuid(0, 0).eax < LEAF_XSAVE)
         return;
     struct cpuid_regs r = cpuid(LEAF_XSAVE, 0);
     vmx_caps.xcr0 = XCR0_X87 | XCR0_SSE | (r.eax & XCR0_AVX);
