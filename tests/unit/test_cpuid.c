@@ -88,7 +88,7 @@ TEST(size_of_the_state_that_is_offered)
     assert_int_equal(answer(&vcpu, 0xd, 17).eax, 0);
 }
 
-/* The firmware may limit CPUID to leaf 3 (IA32_MISC_ENABLE); what a leaf above says is that of 3. */
+/* The firmware may limit CPUID to leaf 3 (IA32_MISC_ENABLE); higher leaves then repeat that one. */
 TEST(limited_cpuid)
 {
     highest = 3;
