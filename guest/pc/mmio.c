@@ -118,6 +118,16 @@ static void copy_physical(struct vcpu *v, gpa_t at, uint8_t *bytes, size_t size,
     }
 }
 
+int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
+{
+    struct access a = {.v = v};
+    gpa_t at;
+    uint64_t left;
+    vcpu_paging(v, &a.state);
+    int err = translate(&a, linear, GWALK_WRITE, &at, &left);
+    return err || left >= size ? err : translate(&a, linear + left, GWALK_WRITE, &at, &left);
+}
+
 int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
 {
     struct access a = {.v = v};
@@ -337,6 +347,11 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
     /* the CPU was reading or marking an entry of the guest's page tables */
     if ((qualification & QUAL_EPT_LINEAR_VALID) && !(qualification & QUAL_EPT_LINEAR)) {
         vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);
+        return STOP_VM;
+    }
+    /* the CPU was delivering an event, and the instruction at RIP has nothing to do with it */
+    if (v->event) {
+        vm_fail(vm, "stack or tables of an interrupt outside of memory, at 0x%lx", at.v);
         return STOP_VM;
     }
     if (qualification & QUAL_EPT_FETCH) {

@@ -26,22 +26,29 @@ static enum exit_action one_access(struct vcpu *v, struct pio *pio)
     return action;
 }
 
-/* One element between the port and `linear`. RESUME_SAME: the copy raised #PF, and the guest
- * restarts the instruction at this element. */
+static enum exit_action not_copied(struct vcpu *v, int err)
+{
+    if (err == -EFAULT) /* the guest restarts the instruction at this element */
+        return RESUME_SAME;
+    vcpu_on_crash(v, "page tables outside of memory");
+    return STOP_VM;
+}
+
+/* One element between the port and `linear`. Nothing is read from the port before it is known that
+ * the element can be stored: a device forgets what it has handed over. */
 static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t linear)
 {
     uint32_t word = 0;
-    if (!pio->in) {
-        if (guest_copy_linear(v, linear, &word, pio->width, false) < 0)
-            return RESUME_SAME;
-        pio->value = word;
-        return vcpu_on_port(v, pio);
-    }
+    int err = pio->in ? guest_check_write(v, linear, pio->width)
+                      : guest_copy_linear(v, linear, &word, pio->width, false);
+    if (err < 0)
+        return not_copied(v, err);
+    pio->value = word;
     enum exit_action action = vcpu_on_port(v, pio);
     word = pio->value;
-    if (action == RESUME_NEXT && guest_copy_linear(v, linear, &word, pio->width, true) < 0)
-        return RESUME_SAME;
-    return action;
+    if (pio->in && action == RESUME_NEXT)
+        err = guest_copy_linear(v, linear, &word, pio->width, true);
+    return err < 0 ? not_copied(v, err) : action;
 }
 
 /* RCX, RSI and RDI change after each element: on hardware an interrupt may come in between. */
