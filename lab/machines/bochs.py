@@ -33,11 +33,11 @@ HERE = ("edu", "pcie-root-port")  # of QEMU's devices: what is here anyway, or h
 # options that are not part of the description of unit and device
 OURS = ("model", "vmx", "stock", "serial", "vtd")
 
-# ips only maps instructions to microseconds, for timers. time0 is fixed so that every run is the
-# same run.
+# ips only maps instructions to microseconds, for timers. A tick of the TSC is an instruction, and
+# kernels do not believe in a TSC below 100 MHz. time0 is fixed so that every run is the same run.
 CONFIG = """\
 megs: {megs}
-cpu: model={model}, count={cpus}, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
+cpu: model={model}, count={cpus}, ips=120000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
 cpuid_limit_winnt=0
 romimage: file={rom}
 vgaromimage: file={vga_rom}

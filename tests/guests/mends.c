@@ -319,8 +319,31 @@ static void apic_enabled_again(void)
               version);
 }
 
+/* SDM "Microcode Update Resources": a revision that has no errata of the TSC deadline. */
+static void microcode_revision(void)
+{
+    wrmsr(MSR_IA32_BIOS_SIGN_ID, 0);
+    cpuid(1, 0);
+    uint32_t revision = HI32(rdmsr(MSR_IA32_BIOS_SIGN_ID));
+    mends_say("microcode-revision", revision >= 0x2000014, "revision", revision);
+}
+
+/* SDM "CPUID-CPU Identification": leaf 0BH knows threads and cores. Two processors here, each a
+ * package of its own. */
+static void topology_leaf(void)
+{
+    uint64_t seen = 0;
+    for (unsigned level = 0; level < 3; level++) {
+        struct cpuid_regs r = cpuid(0xb, level);
+        seen = seen * 100 + 10 * FIELD_GET(BITS(15, 8), r.ecx) + (r.eax & BITS(4, 0));
+    }
+    mends_say("topology-leaf", seen == 102000, "levels", seen);
+}
+
 void bare_main(void)
 {
+    microcode_revision();
+    topology_leaf();
     vmx_on();
     descriptor_alignment();
     virtual_interrupt_masked();

@@ -54,4 +54,54 @@ CPU = [
                "!\"));\n  }\n",
         repair="",
     ),
+    Mend(
+        name="microcode-revision",
+        file="cpu/msr.cc",
+        spec="Microcode Update Resources",
+        rule="IA32_BIOS_SIGN_ID holds the revision of the microcode in bits 63:32: one without the "
+             "errata for which Linux and Xen turn off the TSC deadline (Bochs has no such MSR)",
+        anchor="    if (! msr_desc[index]) return handle_unknown_rdmsr(index, msr);\n",
+        repair="    if (index == 0x8b) {\n"
+               "      *msr = BX_CONST64(0x0200006500000000);\n"
+               "      return true;\n"
+               "    }\n"
+               "    if (! msr_desc[index]) return handle_unknown_rdmsr(index, msr);\n",
+    ),
+    Mend(
+        name="topology-leaf",
+        file="cpu/cpuid.cc",
+        spec="CPUID-CPU Identification",
+        rule="leaf 0BH has levels of type SMT and core only, and EAX is the width of the APIC id "
+             "below the next level: 0 bits tell 1 from 1",
+        anchor="     leaf->eax = ilog2(nthreads-1)+1;\n",
+        repair="     leaf->eax = width_of(nthreads);\n",
+    ),
+    Mend(
+        name="topology-leaf: width",
+        file="cpu/cpuid.cc",
+        spec="CPUID-CPU Identification",
+        rule="(part of the edit above)",
+        anchor="// leaf 0x0000000B //\n"
+               "void bx_cpuid_t::get_std_cpuid_extended_topology_leaf(",
+        repair="static Bit32u width_of(Bit32u n) { return n > 1 ? ilog2(n-1)+1 : 0; }\n\n"
+               "// leaf 0x0000000B //\n"
+               "void bx_cpuid_t::get_std_cpuid_extended_topology_leaf(",
+    ),
+    Mend(
+        name="topology-leaf: cores",
+        file="cpu/cpuid.cc",
+        spec="CPUID-CPU Identification",
+        rule="(part of the edit above)",
+        anchor="     leaf->eax = ilog2(ncores-1)+1;\n",
+        repair="     leaf->eax = width_of(nthreads) + width_of(ncores);\n",
+    ),
+    Mend(
+        name="topology-leaf: packages",
+        file="cpu/cpuid.cc",
+        spec="CPUID-CPU Identification",
+        rule="(part of the edit above)",
+        anchor="     if (nprocessors > 1) {\n       leaf->eax = ilog2(nprocessors-1)+1;\n",
+        repair="     if (0) { // a level that only leaf 1FH could have\n"
+               "       leaf->eax = ilog2(nprocessors-1)+1;\n",
+    ),
 ]
