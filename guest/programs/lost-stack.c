@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An interrupt whose stack is where there is nothing. What touched that address is the delivery, not
- * the instruction at RIP, so there is nothing to carry out, and the VM ends.
+ * An interrupt whose stack is where there is nothing. What touched that address is the delivery,
+ * not the instruction at RIP, so there is nothing to carry out, and the VM ends.
  * From: tests/cases/test_guests.py.   To: guest/pc/mmio.c vcpu_on_gpa().
  * Spec: SDM "Information for VM Exits That Occur During Event Delivery".
  */
