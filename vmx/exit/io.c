@@ -58,16 +58,16 @@ static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, 
     unsigned size = 2u << FIELD_GET(INFO_IO_ADDRESS_SIZE, vmread(VM_EXIT_INSTRUCTION_INFO));
     uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];
     int64_t step = vmread(GUEST_RFLAGS) & RFLAGS_DF ? -(int64_t)pio->width : pio->width;
-    uint64_t linear = vmread(GUEST_LINEAR_ADDRESS);
+    /* The index wraps at its own size, within the segment. */
+    uint64_t segment = vmread(GUEST_LINEAR_ADDRESS) - (*index & WIDTH_MASK(size));
     hottest_count(&v->hottest[HOTTEST_PORT], pio->port);
     for (unsigned n = 0; n < ELEMENTS_AT_ONCE; n++) {
         if (rep && (*count & WIDTH_MASK(size)) == 0)
             return RESUME_NEXT;
-        enum exit_action action = string_element(v, pio, linear);
+        enum exit_action action = string_element(v, pio, segment + (*index & WIDTH_MASK(size)));
         if (action != RESUME_NEXT)
             return action;
         *index = gpr_merge(*index, size, *index + (uint64_t)step);
-        linear += (uint64_t)step;
         if (!rep)
             return RESUME_NEXT;
         *count = gpr_merge(*count, size, *count - 1);
