@@ -99,19 +99,6 @@ static void debugctl_reserved(void)
     say_digits("entry-debugctl", seen, 13);
 }
 
-/* SDM "Checks on Guest Segment Registers" */
-static void access_rights_reserved(void)
-{
-    const uint64_t fields[] = {GUEST_DS_ACCESS_RIGHTS, GUEST_TR_ACCESS_RIGHTS};
-    uint64_t seen = 0;
-    for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
-        mends_prepare(guest_nothing, 0, false, false);
-        vmwrite(fields[i], vmread(fields[i]) | BIT(9));
-        seen = seen * 10 + entered();
-    }
-    say_digits("entry-access-rights", seen, 33);
-}
-
 /* SDM "Loading MSRs" (VM entries) */
 static void unknown_msr_loaded(void)
 {
@@ -174,7 +161,6 @@ void mends_of_vmx(void)
     rip_too_wide();
     nmi_while_blocked();
     debugctl_reserved();
-    access_rights_reserved();
     unknown_msr_loaded();
     perf_global_not_offered();
     length_poisoned();

@@ -35,16 +35,6 @@ VMX = [
                "    if (guest.interruptibility_state & BX_VMX_INTERRUPTS_BLOCKED_BY_STI) {\n",
     ),
     Mend(
-        name="debug-exit-clears-pending",
-        file="cpu/vmx.cc",
-        spec="Saving Non-Register State",
-        rule="an exit that a debug exception causes saves no pending debug exceptions, under "
-             "blocking by MOV SS neither",
-        anchor="  bool clear_tmpDR6 = !interrupts_inhibited(BX_INHIBIT_DEBUG);\n",
-        repair="  bool clear_tmpDR6 = !interrupts_inhibited(BX_INHIBIT_DEBUG) ||\n"
-               "    (reason == VMX_VMEXIT_EXCEPTION_NMI && vector == BX_DB_EXCEPTION);\n",
-    ),
-    Mend(
         name="entry-rip",
         file="cpu/vmx.cc",
         spec="Checks on Guest RIP, RFLAGS, and SSP",
@@ -79,32 +69,6 @@ VMX = [
                "  if (vm->vmentry_ctrls.LOAD_DBG_CTRLS() &&\n"
                "      (guest.ia32_debugctl_msr & ~BX_CONST64(0xffc3)) != 0) {\n"
                "    BX_ERROR((\"VMENTER FAIL: VMCS guest IA32_DEBUGCTL reserved bits\"));\n" + FAIL,
-    ),
-    Mend(
-        name="entry-access-rights",
-        file="cpu/vmx.cc",
-        spec="Checks on Guest Segment Registers",
-        rule="bits 11:8 and 31:17 of the access rights of a usable segment are 0",
-        anchor="     if (! IsLimitAccessRightsConsistent(limit, ar)) {\n",
-        repair="     if ((ar & 0xfffe0f00) != 0 || ! IsLimitAccessRightsConsistent(limit, ar)) {\n",
-    ),
-    Mend(
-        name="entry-access-rights: LDTR",
-        file="cpu/vmx.cc",
-        spec="Checks on Guest Segment Registers",
-        rule="(part of the edit above)",
-        anchor="     if (! IsLimitAccessRightsConsistent(ldtr_limit, ldtr_ar)) {\n",
-        repair="     if ((ldtr_ar & 0xfffe0f00) != 0 || "
-               "! IsLimitAccessRightsConsistent(ldtr_limit, ldtr_ar)) {\n",
-    ),
-    Mend(
-        name="entry-access-rights: TR",
-        file="cpu/vmx.cc",
-        spec="Checks on Guest Segment Registers",
-        rule="(part of the edit above)",
-        anchor="  if (! IsLimitAccessRightsConsistent(tr_limit, tr_ar)) {\n",
-        repair="  if ((tr_ar & 0xfffe0f00) != 0 || "
-               "! IsLimitAccessRightsConsistent(tr_limit, tr_ar)) {\n",
     ),
     Mend(
         name="entry-loads-known-msrs",
