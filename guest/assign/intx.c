@@ -210,8 +210,8 @@ void intx_release(struct assignment *a)
     struct intx *x = &a->intx;
     if (!x->on)
         return;
+    vioapic_on_eoi(a->vm->ioapic, x->pin, NULL, NULL); /* from here on no EOI lets it drive */
     hardware_disable(x, true);
-    vioapic_on_eoi(a->vm->ioapic, x->pin, NULL, NULL);
     line_leave(x);
     vioapic_line(a->vm->ioapic, x->pin, false);
 }

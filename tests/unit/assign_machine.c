@@ -48,7 +48,7 @@ void vpower_reset_write(struct vm *vm, uint8_t value)
     (void)vm;
     model_note("reset-register %u", value);
 }
-void panic_hook_add(void (*hook)(void)) { (void)hook; }
+void panic_hook_add(void (*hook)(void)) { m.panic_hook = hook; }
 void *pages_alloc(size_t count, uint64_t align)
 {
     void *p = aligned_alloc(align, count * PAGE_SIZE);
@@ -89,6 +89,7 @@ int irq_alloc(irq_handler handler, void *ctx)
 void irq_free(uint8_t vector)
 {
     m.irqs[vector - MODEL_VECTOR].handler = NULL;
+    model_note("vector-free");
     m.vectors_left++;
 }
 void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
@@ -102,6 +103,7 @@ void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
 {
     (void)io;
     assert(pin == 11);
+    model_note(rte & RTE_MASKED ? "line-masked" : "line-open");
     m.rte = rte;
 }
 struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
@@ -191,6 +193,8 @@ unsigned vtd_domain_id(const struct vtd_domain *d)
 }
 int vtd_irte_alloc(bdf_t source_id, unsigned count)
 {
+    if (m.irtes_left-- == 0)
+        return -ENOSPC;
     model_note("irte " BDF_FMT, BDF_ARG(source_id));
     m.irte_next += count;
     return (int)(m.irte_next - count);
@@ -203,7 +207,8 @@ void vtd_irte_free(unsigned index, unsigned count)
 }
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
 {
-    (void)index, (void)apic_id, (void)vector, (void)level;
+    (void)index, (void)apic_id;
+    model_note("remap%s 0x%x", level ? "-level" : "", vector);
 }
 void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
 {
@@ -225,7 +230,7 @@ uint64_t vtd_msi_address(unsigned index, bool subhandle)
     return 0xfee00010 | index << 5 | (subhandle ? 8 : 0);
 }
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
-void vtd_fault_poll(void) {}
+void vtd_fault_poll(void) { model_note("poll"); }
 void vtd_fault_silence(const struct vtd_fault *f) { m.silenced = f->source_id; }
 void vtd_fault_listen(bdf_t source_id) { m.silenced = m.silenced == source_id ? 0 : m.silenced; }
 bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)

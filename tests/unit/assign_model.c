@@ -65,6 +65,10 @@ void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
     memcpy(config_at(bdf, reg, width), &v, width);
     if (reg == PCI_COMMAND && (changed & PCI_COMMAND_MASTER))
         model_note("master-%s " BDF_FMT, v & PCI_COMMAND_MASTER ? "on" : "off", BDF_ARG(bdf));
+    if (reg == PCI_COMMAND && (changed & (PCI_COMMAND_MEM | PCI_COMMAND_IO)))
+        model_note("decode %u", (unsigned)(v & (PCI_COMMAND_MEM | PCI_COMMAND_IO)));
+    if (reg == PCI_COMMAND && m.on_command)
+        m.on_command();
 }
 
 uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
@@ -86,14 +90,17 @@ enum pci_reset_kind pci_reset_best(const struct pci_function *f)
 }
 int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
-    *used = PCI_RESET_FLR;
+    *used = m.reset_error ? PCI_RESET_NONE : PCI_RESET_FLR;
     m.resets++;
     assert(f->owner);
     model_note("reset " BDF_FMT, BDF_ARG(f->bdf));
     for (size_t n = 0; n < pci_count(); n++)
         if (pci_get(n)->spared)
             model_note("sparing " BDF_FMT, BDF_ARG(pci_get(n)->bdf));
+    if (m.reset_error)
+        return m.reset_error;
     pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+    memset(m.bar_bytes + 0x10, 0, 5 * PCI_MSIX_ENTRY_SIZE); /* of MSI-X: no mask is set */
     return 0;
 }
 const char *pci_reset_name(enum pci_reset_kind kind)
@@ -104,6 +111,7 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 void pci_break_locks(void) {}
 int pci_drain(const struct pci_function *f)
 {
+    assert(pci_read16(f->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     model_note("drain " BDF_FMT, BDF_ARG(f->bdf));
     return 0;
 }
@@ -172,7 +180,7 @@ void model_device(void)
     memset(m.port_passes + m.ports_first, 0, m.ports_end - m.ports_first);
     m.bar_written = m.ports_first = m.ports_end = 0;
     m.vectors_left = MODEL_VECTORS;
-    m.attaches_left = -1;
+    m.attaches_left = m.irtes_left = -1;
     device_init(&m.fn, m.config, BDF(0, 4, 0), 0);
 }
 

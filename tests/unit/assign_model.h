@@ -30,11 +30,14 @@ struct model {
     uint64_t irte_free, irte_next;
     bool no_reset, uncovered, no_remapping; /* no unit has it in its scope; IR is off */
     bool reserved_missing;                  /* the VM has not what the firmware reserves */
-    int attaches_left;                      /* then vtd_attach() fails; negative: it never does */
-    unsigned resets;                        /* of the device */
-    unsigned vectors_left;                  /* of the host */
-    char last_line[256];                    /* of the log */
-    void (*handler)(void *ctx);             /* the last that irq_alloc() got */
+    int attaches_left, irtes_left; /* then vtd_attach(), vtd_irte_alloc() fail; below 0: never */
+    void (*on_command)(void);      /* called behind each write to Command: what others do then */
+    void (*panic_hook)(void);      /* what assign_init() set */
+    unsigned resets;               /* of the device */
+    int reset_error;               /* what pci_reset() returns, without having done anything */
+    unsigned vectors_left;         /* of the host */
+    char last_line[256];           /* of the log */
+    void (*handler)(void *ctx);    /* the last that irq_alloc() got */
     void *handler_ctx;
     struct {
         void (*handler)(void *ctx); /* NULL: free */

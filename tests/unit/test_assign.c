@@ -7,112 +7,11 @@
 // sources: guest/assign/reset.c pci/objection.c pci/requester.c pci/bar.c
 // sources: tests/unit/assign_machine.c
 /*
- * The life of an assignment: given, used, reset, in trouble, taken back; and its INTx.
+ * The life of an assignment: given, used, reset, in trouble, taken back.
  */
 #include "arch/options.h"
 #include "guest/assign/faults.h"
-#include "guest/pc/vioapic.h"
 #include "tests/unit/vpci_fixture.h"
-
-static void ioapic_write(uint32_t index, uint32_t value)
-{
-    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
-    r->write(&asking, r->owner, 0, 4, index);
-    r->write(&asking, r->owner, 0x10, 4, value);
-}
-
-static void end_of_interrupt(uint8_t vector)
-{
-    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_IOAPIC_BASE);
-    r->write(&asking, r->owner, 0x40, 4, vector);
-}
-
-/* PCI "Device Control", "Device Status": one interrupt per service, as long as the device
- * drives the line. */
-TEST(intx_is_silenced_until_the_guest_is_done)
-{
-    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
-    assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 1);
-    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33); /* level, unmasked */
-    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-    m.handler(m.handler_ctx);
-    assert_int_equal(m.posted, 1);
-    assert_int_equal(m.last_vector, 0x33);
-    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
-    m.handler(m.handler_ctx); /* another device on the line: not ours a second time */
-    assert_int_equal(m.posted, 1);
-    end_of_interrupt(0x33);
-    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
-    m.handler(m.handler_ctx); /* still driven: it comes again */
-    assert_int_equal(m.posted, 2);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
-    end_of_interrupt(0x33);
-    assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) &
-                PCI_COMMAND_INTX_OFF); /* as the guest wants it */
-}
-
-/* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is
- * heard again; the ROM is not decoded, the BARs are where they were. */
-TEST(a_guests_reset_leaves_a_device_that_works)
-{
-    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
-    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
-    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
-    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-    m.handler(m.handler_ctx);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
-    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
-    assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
-    assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
-    assert_false(model_maps_any(at, 0x100000));
-    end_of_interrupt(0x33);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
-    assert_true(model_maps(at, 0x100000));
-    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-    m.handler(m.handler_ctx);
-    assert_int_equal(m.posted, 2);
-}
-
-static bool is_silenced(void) { return pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF; }
-
-/* Between the interrupt and the EOI the function stays silent, whatever the guest does to Interrupt
- * Disable. */
-TEST(a_guest_cannot_unmask_a_line_that_is_served)
-{
-    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
-    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
-    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-    m.handler(m.handler_ctx);
-    assert_true(is_silenced());
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
-    assert_true(is_silenced());
-    end_of_interrupt(0x33);
-    assert_false(is_silenced());
-}
-
-/* A reset ends the service of a line: it is low, and the next interrupt is seen, before any EOI,
- * and although the guest had switched INTx off. */
-TEST(after_a_reset_the_line_is_low)
-{
-    bool asserted;
-    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
-    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
-    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-    m.handler(m.handler_ctx);
-    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
-    assert_true(asserted);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
-    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
-    assert_false(asserted);
-    assert_false(is_silenced());
-    m.handler(m.handler_ctx);
-    assert_true(is_silenced()); /* claimed, and so silenced again */
-    (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
-    assert_true(asserted);
-}
 
 /* As a PC after its reset button: nothing that the guest had set is left, in its view or
  * in the device. */
@@ -138,18 +37,6 @@ TEST(a_restarted_vm_finds_its_device_as_at_first)
     assert_true(model_maps(0xd0000000, 0x100000) && m.port_passes[0xc040]);
     assert_int_equal(table_in(0x18, 8), UINT64_C(1) << 32);
     assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
-}
-
-/* A line that no device claims is masked, not served without end. */
-TEST(a_storm_on_a_line_ends)
-{
-    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
-    for (unsigned i = 0; i < 999; i++)
-        m.handler(m.handler_ctx);
-    assert_false(m.rte & BIT(16));
-    m.handler(m.handler_ctx);
-    assert_true(m.rte & BIT(16));
-    assert_int_equal(m.posted, 0);
 }
 
 static void faults(unsigned count)
@@ -348,12 +235,7 @@ TEST(one_waiver_waives_one_objection)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(intx_is_silenced_until_the_guest_is_done),
-        CASE(a_guests_reset_leaves_a_device_that_works),
-        CASE(a_guest_cannot_unmask_a_line_that_is_served),
-        CASE(after_a_reset_the_line_is_low),
         CASE(a_restarted_vm_finds_its_device_as_at_first),
-        CASE(a_storm_on_a_line_ends),
         CASE(storm_parks_the_device),
         CASE(a_device_of_no_vm_is_stopped),
         CASE(a_parked_device_that_goes_on_is_silenced),

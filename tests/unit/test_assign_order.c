@@ -59,7 +59,7 @@ TEST(given_in_order)
     behind_a_bridge();
     assigned();
     ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; "
-          "irte ff:00.0; map; ");
+          "irte ff:00.0; remap-level 0x40; line-open; decode 3; map; ");
 }
 
 /* The EPT shows nothing, no interrupt arrives, nothing is in flight, the device has forgotten its
@@ -71,12 +71,15 @@ TEST(taken_back_in_order)
     vpci_write(f, PCI_COMMAND, 2, 7);
     from_now();
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
-    ORDER("master-off 01:02.0; irte-free; unmap; irte-free; drain 01:02.0; reset 01:02.0; "
+    ORDER("master-off 01:02.0; line-masked; irte-free; vector-free; unmap; irte-free; drain "
+          "01:02.0; reset 01:02.0; decode 0; "
           "detach 00:1e.0; detach 01:02.0; ");
     struct device_config c = device_at(m.fn.bdf);
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; irte ff:00.0; map; ");
+    ORDER("reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; irte ff:00.0; remap-level "
+          "0x40; line-open; decode 3; "
+          "map; ");
 }
 
 /* What cannot be reset is silent all the same, and its translation ends last. */
@@ -86,13 +89,16 @@ TEST(without_a_reset_it_is_silent)
     m.no_reset = true;
     from_now();
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
-    ORDER("master-off 00:04.0; irte-free; unmap; irte-free; drain 00:04.0; detach 00:04.0; ");
+    ORDER("master-off 00:04.0; line-masked; irte-free; vector-free; unmap; irte-free; drain "
+          "00:04.0; decode 0; detach "
+          "00:04.0; ");
     struct device_config c = device_at(m.fn.bdf);
     c.unsafe = 1u << UNSAFE_NO_RESET;
     m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("master-off 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
+    ORDER("master-off 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
+          "line-open; decode 3; map; ");
     m.no_reset = false;
 }
 
@@ -107,6 +113,48 @@ TEST(half_attached_is_not_given)
     assert_null(m.vm.pci->functions[1]);
     assert_null(m.fn.owner);
     m.attaches_left = -1;
+    assign_init();
+    m.fault_handler(&(struct vtd_fault){.source_id = m.fn.bdf}); /* of no assignment any more */
+    assert_int_equal(m.vm.fault_count, 0);
+}
+
+/* No entry is left for its messages: what was done before is undone, in order. */
+TEST(half_shown_is_not_given)
+{
+    again();
+    m.irtes_left = 0;
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), -ENOSPC);
+    ORDER("master-off 00:04.0; reset 00:04.0; attach 00:04.0; drain 00:04.0; reset 00:04.0; "
+          "detach 00:04.0; ");
+    assert_null(m.vm.assignments);
+    assert_null(m.vm.pci->functions[1]);
+    assert_null(m.fn.owner);
+    m.irtes_left = -1;
+}
+
+/* Nor is a device shown that would use addresses which the RAM of its VM does not have. */
+TEST(addresses_that_the_ram_has_not)
+{
+    again();
+    struct device_config c = device_at(m.fn.bdf);
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    c.dma = DMA_IDENTITY;
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    ORDER("reset 00:04.0; ");
+    assert_null(m.fn.owner);
+}
+
+/* The firmware's decode bits come back before the function is anybody else's. */
+TEST(decode_is_as_the_firmware_left_it)
+{
+    again();
+    m.fn.command_at_boot = PCI_COMMAND_IO | PCI_COMMAND_MASTER;
+    assigned();
+    assert_int_equal(m.config[PCI_COMMAND] & 7, PCI_COMMAND_IO | PCI_COMMAND_MEM);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(m.config[PCI_COMMAND] & 7, PCI_COMMAND_IO);
 }
 
 /* A device whose reserved memory the VM did not get at boot would miss it: it is not attached. */
@@ -122,7 +170,8 @@ TEST(reserved_memory_comes_first)
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
     options.rmrr_map = false;
-    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
+    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
+          "line-open; decode 3; map; ");
 }
 
 /* From one VM to another: the first one's translation has ended before the second's begins. */
@@ -136,8 +185,11 @@ TEST(from_one_vm_to_another)
     assert_int_equal(assign_take_back(other, m.fn.bdf), -ENOENT);
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_int_equal(assign_hot(other, &c), 0);
-    ORDER("master-off 00:04.0; irte-free; unmap; irte-free; drain 00:04.0; reset 00:04.0; "
-          "detach 00:04.0; reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; map; ");
+    ORDER("master-off 00:04.0; line-masked; irte-free; vector-free; unmap; irte-free; drain "
+          "00:04.0; reset 00:04.0; decode 0; "
+          "detach 00:04.0; reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level "
+          "0x40; line-open; decode 3; "
+          "map; ");
     assert_ptr_equal(m.fn.owner, other);
     assert_null(m.vm.pci->functions[1]);
     model_end_other_vm();
@@ -156,8 +208,10 @@ TEST(a_restart_hides_all_before_it_shows_one)
     vpci_write(g, PCI_COMMAND, 2, 7);
     from_now();
     assert_int_equal(assign_restart_all(&m.vm), 0);
-    ORDER("master-off 00:04.0; unmap; irte-free; reset 00:04.0; master-off 00:05.0; "
-          "irte-free; unmap; irte-free; reset 00:05.0; irte 00:04.0; irte ff:00.0; map; "
+    ORDER("master-off 00:04.0; unmap; irte-free; reset 00:04.0; poll; master-off 00:05.0; "
+          "line-masked; "
+          "irte-free; vector-free; unmap; irte-free; reset 00:05.0; poll; irte 00:04.0; irte "
+          "ff:00.0; remap-level 0x40; line-open; map; "
           "irte 00:05.0; map; ");
     assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_BAR(0), 4), first);
     assert_int_equal(vpci_read(m.vm.pci->functions[2], PCI_BAR(0), 4), second);
@@ -175,13 +229,19 @@ TEST(a_reset_spares_what_is_in_use)
     assert_false(m.fn.spared || m.more[0].fn.spared);
     from_now();
     assert_int_equal(assign_take_back(&m.vm, BDF(0, 5, 0)), 0);
-    assert_non_null(strstr(m.events, "reset 00:05.0; sparing 00:04.0; detach"));
+    assert_non_null(strstr(m.events, "reset 00:05.0; sparing 00:04.0; decode 0; detach"));
     assert_false(m.fn.spared || m.more[0].fn.spared);
     m.vm.state = VM_NEW;
     struct device_config c = device_at(BDF(0, 5, 0));
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
     assert_null(strstr(m.events, "sparing"));
+    assert_int_equal(assign_take_back(&m.vm, BDF(0, 5, 0)), 0);
+    m.vm.state = VM_RUNNING;
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_non_null(strstr(m.events, "reset 00:05.0; sparing 00:04.0; attach"));
+    assert_false(m.fn.spared || m.more[0].fn.spared);
 }
 
 /* A reset of the guest's own: nothing of the device is mapped or can interrupt when it happens. */
@@ -194,17 +254,74 @@ TEST(a_guests_reset_in_order)
     vpci_write(f, PCI_COMMAND, 2, 7);
     from_now();
     vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
-    ORDER("unmap; irte-free; reset 00:04.0; master-off 00:04.0; ");
+    ORDER("unmap; irte-free; reset 00:04.0; master-off 00:04.0; poll; ");
+    for (unsigned i = 0; i < 5; i++) /* the device has forgotten its masks: they are set again */
+        assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10 + 16 * i + PCI_MSIX_ENTRY_CONTROL), 1);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
+    assert_int_equal(table_in(0x10, 8), 0);
+    assert_int_equal(vpci_read(f, AT_MSIX_CONTROL, 2), 4);
+}
+
+/* A device that does not come back from a reset is silent, and gets no other one. */
+TEST(a_lost_device_is_silent)
+{
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    m.reset_error = -ETIMEDOUT;
+    from_now();
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    ORDER("unmap; reset 00:04.0; master-off 00:04.0; ");
+    assert_true(f->of->lost);
+    unsigned before = m.resets;
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(m.resets, before);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_true(m.fn.parked);
+}
+
+/* Without a reset that works a device is given only if the user waives it, and is silent then. */
+TEST(a_reset_that_fails)
+{
+    struct device_config c = device_at(m.fn.bdf);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.reset_error = -EIO;
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), -EIO);
+    ORDER("reset 00:04.0; ");
+    assert_null(m.fn.owner);
+    c.unsafe = 1u << UNSAFE_NO_RESET;
+    from_now();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
+          "line-open; decode 3; map; ");
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_true(m.fn.parked);
+    m.reset_error = 0;
+}
+
+/* PCI "MSI Capability Structure": not enabled after a reset; the routes lead nowhere. */
+TEST(a_guests_reset_ends_messages)
+{
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x44);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 2));
+    assert_true(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_false(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
+    assert_false(vpci_read(f, AT_MSI_CONTROL, 2) & PCI_MSI_ENABLE);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(f->msi[i].delivery, IRQ_UNROUTED);
 }
 
 /* A panic silences what VMs own, and leaves the rest alone. */
 TEST(a_panic_silences_what_is_owned)
 {
     struct pci_function *unowned = model_more(BDF(0, 6, 0));
+    assign_init();
+    assert_ptr_equal(m.panic_hook, assign_silence);
     pci_command(unowned->bdf, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_OFF);
     vpci_write(f, PCI_COMMAND, 2, 7);
     from_now();
-    assign_silence();
+    m.panic_hook();
     ORDER("master-off 00:04.0; ");
     assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     assert_false(pci_read16(unowned->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
@@ -217,11 +334,17 @@ int main(void)
         CASE(taken_back_in_order),
         CASE(without_a_reset_it_is_silent),
         CASE(half_attached_is_not_given),
+        CASE(half_shown_is_not_given),
+        CASE(addresses_that_the_ram_has_not),
+        CASE(decode_is_as_the_firmware_left_it),
         CASE(reserved_memory_comes_first),
         CASE(from_one_vm_to_another),
         CASE(a_restart_hides_all_before_it_shows_one),
         CASE(a_reset_spares_what_is_in_use),
         CASE(a_guests_reset_in_order),
+        CASE(a_guests_reset_ends_messages),
+        CASE(a_lost_device_is_silent),
+        CASE(a_reset_that_fails),
         CASE(a_panic_silences_what_is_owned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
