@@ -284,9 +284,15 @@ iso: setup # an ISO for a USB stick, build/hamlet.iso
 test: setup # every test: units, checks, boot cases on every machine that is here
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)/usr/bin/python3 tests/run.py
-mutants: setup all # leave each flush out of the VT-d driver, and see it noticed; ten minutes
+STEPS := $(addprefix guest/assign/,assign.c reset.c intx.c faults.c)
+mutants: setup all # leave out flushes and steps, and see it noticed; ten minutes (FILES="a.c b.c": break these in any way)
+ifdef FILES
+	$(Q)tests/unit/mutants.py $(FILES)
+else
+	$(Q)tests/unit/mutants.py --steps $(STEPS)
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
+endif
 judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; an hour
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges

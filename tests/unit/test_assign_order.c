@@ -146,7 +146,7 @@ TEST(addresses_that_the_ram_has_not)
     assert_null(m.fn.owner);
 }
 
-/* The firmware's decode bits come back before the function is anybody else's. */
+/* The firmware's decode bits come back before the function is another owner's. */
 TEST(decode_is_as_the_firmware_left_it)
 {
     again();
