@@ -96,15 +96,15 @@ void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
 void page_free(void *page) { pages_free(page, 1); }
 const struct ioapic *ioapic_of_gsi(uint32_t gsi)
 {
-    static const struct ioapic io = {.version = 0x20, .pin_count = 24};
-    return gsi < 24 ? &io : NULL;
+    static const struct ioapic io = {.version = 0x20, .gsi_base = 8, .pin_count = 24};
+    return gsi >= 8 && gsi < 32 ? &io : NULL;
 }
 void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
 {
     (void)io;
-    assert(pin == 11);
     model_note(rte & RTE_MASKED ? "line-masked" : "line-open");
-    m.rte = rte;
+    assert(pin == 3 || pin == 4); /* lines 11 and 12 */
+    *(pin == 3 ? &m.rte : &m.other_rte) = rte;
 }
 struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
 bool page_is_ram(hpa_t base, uint64_t size)
@@ -207,7 +207,8 @@ void vtd_irte_free(unsigned index, unsigned count)
 }
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
 {
-    (void)index, (void)apic_id;
+    (void)apic_id;
+    m.last_remapped = index;
     model_note("remap%s 0x%x", level ? "-level" : "", vector);
 }
 void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
@@ -221,8 +222,8 @@ bool vtd_ioapic_source(uint8_t id, bdf_t *source_id)
 }
 uint64_t vtd_ioapic_rte(unsigned index, uint8_t vector, bool level, bool active_low)
 {
-    (void)index, (void)active_low;
-    return vector | (level ? BIT(15) : 0);
+    return vector | (active_low ? RTE_ACTIVE_LOW : 0) | (level ? RTE_LEVEL : 0) |
+           (uint64_t)index << 49;
 }
 void vtd_irte_block(unsigned index) { (void)index; }
 uint64_t vtd_msi_address(unsigned index, bool subhandle)
@@ -250,7 +251,7 @@ void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
     (void)vm, (void)at, (void)size;
     return NULL;
 }
-uint64_t time_tsc_khz(void) { return 1000000000; } /* a second of it never passes */
+uint64_t time_tsc_khz(void) { return m.tsc_khz; }
 const char *vtd_reason_name(uint8_t reason)
 {
     (void)reason;

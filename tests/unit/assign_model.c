@@ -60,6 +60,9 @@ uint32_t pci_read(bdf_t bdf, uint16_t reg, unsigned width)
 }
 void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
 {
+    if (reg == PCI_COMMAND && m.intx_old)
+        v = (v & ~(uint32_t)PCI_COMMAND_INTX_OFF) |
+            (pci_read(bdf, reg, width) & PCI_COMMAND_INTX_OFF);
     uint32_t changed = pci_read(bdf, reg, width) ^ v;
     m.config_writes++;
     memcpy(config_at(bdf, reg, width), &v, width);
@@ -111,7 +114,7 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 void pci_break_locks(void) {}
 int pci_drain(const struct pci_function *f)
 {
-    assert(pci_read16(f->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
+    assert(m.intx_old || (pci_read16(f->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF));
     model_note("drain " BDF_FMT, BDF_ARG(f->bdf));
     return 0;
 }
@@ -180,6 +183,7 @@ void model_device(void)
     memset(m.port_passes + m.ports_first, 0, m.ports_end - m.ports_first);
     m.bar_written = m.ports_first = m.ports_end = 0;
     m.vectors_left = MODEL_VECTORS;
+    m.tsc_khz = 1000000000;
     m.attaches_left = m.irtes_left = -1;
     device_init(&m.fn, m.config, BDF(0, 4, 0), 0);
 }

@@ -45,8 +45,11 @@ struct model {
     } irqs[MODEL_VECTORS];                           /* from MODEL_VECTOR on */
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
     bdf_t silenced;                                  /* its faults are not recorded; 0: none */
-    uint64_t rte;                                    /* of the I/O APIC pin that INTx is wired to */
-    unsigned posted;                                 /* interrupts, and the last vector */
+    uint64_t rte, other_rte;                         /* of the I/O APIC pins of lines 11 and 12 */
+    unsigned last_remapped;                          /* entry of the remapping table */
+    uint64_t tsc_khz; /* as it is, a second never passes; 0: it is always over */
+    bool intx_old;    /* the first device has no Interrupt Disable: the bit does not change */
+    unsigned posted;  /* interrupts, and the last vector */
     uint8_t last_vector;
     unsigned table_writes; /* to the device's MSI-X table */
     /* model_device() clears of these two what was written through the model, for they are large */

@@ -123,6 +123,43 @@ TEST(a_source_without_a_vm_is_silenced)
     model_init(PLAN_POST_HW, BAR_EAGER);
 }
 
+/* Behind a bridge a fault counts for each function that it may be of, else for its own. */
+TEST(faults_count_for_whom_they_may_be_of)
+{
+    struct device_config c = {.bdf = model_more(BDF(0, 5, 0))->bdf, .plan = PLAN_POST_HW};
+    assign_init();
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    struct assignment *a = f->of, *b = m.vm.pci->functions[2]->of;
+    a->requester = b->requester = BDF(0, 0x1e, 0);
+    struct vtd_fault fault = {.source_id = BDF(0, 0x1e, 0), .reason = 5, .address = 0x2000};
+    m.fault_handler(&fault);
+    assert_true(a->fault_count == 1 && b->fault_count == 1);
+    assert_int_equal(a->last_fault.address, 0x2000);
+    fault.source_id = c.bdf;
+    m.fault_handler(&fault);
+    assert_true(a->fault_count == 1 && b->fault_count == 2);
+    fault.source_id = BDF(0, 9, 0);
+    m.fault_handler(&fault);
+    assert_true(a->fault_count == 1 && b->fault_count == 2);
+    assert_int_equal(m.vm.fault_count, 3);
+    fault.source_id = m.fn.bdf;
+    for (unsigned i = 0; i < STORM_FAULTS; i++)
+        m.fault_handler(&fault);
+    assert_true(a->parked && !b->parked);
+    assert_int_equal(a->storm_count, 1);
+}
+
+/* The count is of a period: faults that are far apart park no device. */
+TEST(slow_faults_are_no_storm)
+{
+    assign_init();
+    m.tsc_khz = 0;
+    faults(3 * STORM_FAULTS);
+    assert_false(f->of->parked);
+    assert_int_equal(f->of->fault_count, 3 * STORM_FAULTS);
+    m.tsc_khz = 1000000000;
+}
+
 TEST(hot_unassign_takes_everything_and_assign_gives_it_again)
 {
     const struct device_config c = m.vm.config.devices[0];
@@ -240,6 +277,8 @@ int main(void)
         CASE(a_device_of_no_vm_is_stopped),
         CASE(a_parked_device_that_goes_on_is_silenced),
         CASE(a_source_without_a_vm_is_silenced),
+        CASE(faults_count_for_whom_they_may_be_of),
+        CASE(slow_faults_are_no_storm),
         CASE(hot_unassign_takes_everything_and_assign_gives_it_again),
         CASE(what_cannot_be_reset_is_parked),
         CASE(a_bar_is_not_given_over_a_unit_or_out_of_reach),

@@ -10,6 +10,7 @@
  * INTx of an assigned function: who silences it and when, two functions on a line, a function
  * without one, and what a reset leaves.
  */
+#include "arch/ioapic.h"
 #include "guest/pc/vioapic.h"
 #include "tests/unit/vpci_fixture.h"
 
@@ -120,9 +121,9 @@ TEST(a_storm_on_a_line_ends)
     m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
     for (unsigned i = 0; i < 999; i++)
         m.handler(m.handler_ctx);
-    assert_false(m.rte & BIT(16));
+    assert_false(m.rte & RTE_MASKED);
     m.handler(m.handler_ctx);
-    assert_true(m.rte & BIT(16));
+    assert_true(m.rte & RTE_MASKED);
     assert_int_equal(m.posted, 0);
 }
 
@@ -132,14 +133,15 @@ TEST(intx_is_on)
 {
     assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 1);
     assert_false(is_silenced());
-    assert_int_equal(m.rte, 0x40 | BIT(15));
+    assert_int_equal(m.last_remapped, 4); /* behind those of its messages */
+    assert_int_equal(m.rte, 0x40 | RTE_LEVEL | RTE_ACTIVE_LOW | UINT64_C(4) << 49);
     assert_non_null(strstr(m.events, "irte ff:00.0; remap-level 0x40; line-open; "));
     assert_int_equal(assign_restart_all(&m.vm), 0);
     assert_false(is_silenced());
-    assert_false(m.rte & BIT(16));
+    assert_false(m.rte & RTE_MASKED);
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(is_silenced());
-    assert_int_equal(m.rte, BIT(16));
+    assert_int_equal(m.rte, RTE_MASKED);
 }
 
 /* While it is idle, too, the guest decides. */
@@ -212,10 +214,13 @@ TEST(a_line_of_two)
     assert_true(pin_is_high(pin));
     assert_false(is_silenced());
     assert_false(pin_is_high(vpci_read(f, PCI_INTERRUPT_LINE, 1)));
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx);
+    assert_true(is_silenced());
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
-    assert_false(m.rte & BIT(16));
+    assert_false(m.rte & RTE_MASKED);
     assert_int_equal(assign_take_back(&m.vm, c.bdf), 0);
-    assert_true(m.rte & BIT(16));
+    assert_true(m.rte & RTE_MASKED);
 }
 
 /* Interrupts that no function claims count only in a row. */
@@ -229,7 +234,51 @@ TEST(a_claim_ends_the_count)
         vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR); /* not in service any more */
         m.handler(m.handler_ctx);
     }
-    assert_false(m.rte & BIT(16));
+    m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+    for (unsigned i = 0; i < 999; i++)
+        m.handler(m.handler_ctx);
+    assert_false(m.rte & RTE_MASKED);
+    struct device_config c = m.vm.config.devices[0];
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(assign_hot(&m.vm, &c), 0); /* opened again: counted from the first */
+    for (unsigned i = 0; i < 999; i++)
+        m.handler(m.handler_ctx);
+    assert_false(m.rte & RTE_MASKED);
+    m.handler(m.handler_ctx);
+    assert_true(m.rte & RTE_MASKED);
+}
+
+/* Two lines: what happens to one is nothing to the other. */
+TEST(two_lines)
+{
+    struct pci_function *g = model_more(BDF(0, 5, 0));
+    struct device_config c = {.bdf = g->bdf, .plan = PLAN_POST_HW};
+    g->interrupt_line = 12;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_int_equal(m.other_rte >> 49, 9); /* its own entry */
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.handler(m.handler_ctx); /* the one of line 12 */
+    assert_false(is_silenced());
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_true(m.rte & RTE_MASKED);
+    assert_false(m.other_rte & RTE_MASKED);
+    assert_int_equal(assign_take_back(&m.vm, g->bdf), 0);
+    assert_true(m.other_rte & RTE_MASKED);
+}
+
+/* PCI Local Bus 2.2 and before: a bit that does not change cannot silence the function. */
+TEST(a_function_that_cannot_be_silenced)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        again();
+        m.intx_old = true;
+        m.config[PCI_COMMAND + 1] = turn ? 0xff : 0;
+        assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+        f = m.vm.pci->functions[1];
+        assert_null(f->of->intx.on);
+        assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 0);
+        assert_int_equal(m.rte, 0);
+    }
 }
 
 static void has_no_intx(void)
@@ -238,6 +287,9 @@ static void has_no_intx(void)
     f = m.vm.pci->functions[1];
     assert_int_equal(vpci_read(f, PCI_INTERRUPT_PIN, 1), 0);
     assert_null(f->of->intx.on);
+    assert_true(is_silenced());
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_INTX_OFF); /* in vain */
+    vpci_write(f, PCI_COMMAND, 2, 0);
     assert_true(is_silenced());
 }
 
@@ -258,6 +310,10 @@ TEST(without_a_line_it_stays_silent)
     m.vectors_left = 0;
     has_no_intx();
     m.vectors_left = MODEL_VECTORS;
+    again();
+    m.irtes_left = 1; /* for its messages */
+    has_no_intx();
+    m.irtes_left = -1;
 }
 
 int main(void)
@@ -274,6 +330,8 @@ int main(void)
         CASE(taken_back_while_it_is_served),
         CASE(taken_back_while_another_cpu_serves_it),
         CASE(a_line_of_two),
+        CASE(two_lines),
+        CASE(a_function_that_cannot_be_silenced),
         CASE(without_a_line_it_stays_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
