@@ -184,7 +184,7 @@ void model_device(void)
     m.bar_written = m.ports_first = m.ports_end = 0;
     m.vectors_left = MODEL_VECTORS;
     m.tsc_khz = 1000000000;
-    m.attaches_left = m.irtes_left = -1;
+    m.attaches_left = m.irtes_left = m.maps_left = -1;
     device_init(&m.fn, m.config, BDF(0, 4, 0), 0);
 }
 

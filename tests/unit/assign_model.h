@@ -46,10 +46,14 @@ struct model {
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
     bdf_t silenced;                                  /* its faults are not recorded; 0: none */
     uint64_t rte, other_rte;                         /* of the I/O APIC pins of lines 11 and 12 */
-    unsigned last_remapped;                          /* entry of the remapping table */
-    uint64_t tsc_khz; /* as it is, a second never passes; 0: it is always over */
-    bool intx_old;    /* the first device has no Interrupt Disable: the bit does not change */
-    unsigned posted;  /* interrupts, and the last vector */
+    unsigned last_posted, last_blocked, blocked;
+    unsigned posted_by_exit, posted_to; /* of the interrupts below; vCPUs, a bit each */
+    int maps_left;                      /* then vm_map() fails; below 0: never */
+    uint32_t last_out[2];               /* port and byte */
+    unsigned last_remapped;             /* entry of the remapping table */
+    uint64_t tsc_khz;                   /* as it is, a second never passes; 0: it is always over */
+    bool intx_old;   /* the first device has no Interrupt Disable: the bit does not change */
+    unsigned posted; /* interrupts, and the last vector */
     uint8_t last_vector;
     unsigned table_writes; /* to the device's MSI-X table */
     /* model_device() clears of these two what was written through the model, for they are large */

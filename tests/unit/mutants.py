@@ -61,7 +61,7 @@ def bodies(code):
 
 def statements(code, start, end):
     """Calls and assignments that are a statement of their own: (from, behind its semicolon)."""
-    for m in re.finditer(r"(?<=[;{}:)\n])[ \n]+([a-z*(][^;{}]*;)", code[start:end]):
+    for m in re.finditer(r"(?:(?<=\n)|(?<=\{)) +([a-z*][^;{}]*;)", code[start:end]):
         word = re.match(r"\w*", m[1])[0]
         if word not in KEYWORDS.split() and re.search(r"\(|=|\+\+|--", m[1]):
             yield start + m.start(1), start + m.end(1)

@@ -223,6 +223,127 @@ TEST(no_message_below_vector_16)
     assert_int_equal(delivery_of(0xfee01000, 0x00), IRQ_UNROUTED);
 }
 
+/* A message that VT-d does not post reaches each of its vCPUs, and is counted. */
+TEST(a_remapped_message_is_passed_on)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        f->of->config.irq = turn ? IRQ_INJECT : IRQ_REMAP;
+        m.posted = m.posted_by_exit = m.posted_to = 0;
+        assert_int_equal(delivery_of(0xfee03004, 0x44), turn ? IRQ_INJECTED : IRQ_SOFTWARE);
+        assert_int_equal(m.last_remapped, f->msi[0].irte);
+        assert_non_null(strstr(m.events, "remap 0x40; "));
+        m.handler(m.handler_ctx);
+        assert_int_equal(m.posted, 2);
+        assert_int_equal(m.posted_to, 3);
+        assert_int_equal(m.posted_by_exit, turn ? 2 : 0);
+        assert_int_equal(m.last_vector, 0x44);
+        assert_int_equal(f->msi[0].count, turn + 1);
+        assert_int_equal(m.vm.irq_count, turn + 1);
+    }
+}
+
+/* Message n uses entry n of the function's, and the one vCPU that it names. */
+TEST(a_posted_message_has_its_own_entry)
+{
+    m.events[0] = '\0';
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x44);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 1));
+    assert_string_equal(m.events, "post 1 0x44; post 1 0x45; ");
+    assert_int_equal(f->msi[1].irte, f->msi[0].irte + 1);
+    assert_int_equal(m.last_posted, f->msi[1].irte);
+    m.events[0] = '\0';
+    vpci_write(f, AT_MSI_DATA, 2, 0x44); /* the same again: nothing to do */
+    assert_string_equal(m.events, "");
+    assert_int_equal(m.blocked, 0);
+    vpci_write(f, AT_MSI_CONTROL, 2, 0);
+    assert_int_equal(m.blocked, 2);
+    assert_int_equal(m.last_blocked, f->msi[1].irte);
+    assert_int_equal(f->msi[0].targets, 0);
+    vpci_write(f, AT_MSI_CONTROL, 2, 0); /* blocked already */
+    assert_int_equal(m.blocked, 2);
+}
+
+/* Without a vector of the host what was posted before is blocked, not left as it was. */
+TEST(a_message_that_cannot_be_remapped_is_blocked)
+{
+    assert_int_equal(delivery_of(0xfee01000, 0x44), IRQ_POSTED);
+    m.vectors_left = 0;
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee03004);
+    assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED);
+    assert_int_equal(m.last_blocked, f->msi[0].irte);
+    assert_true(m.blocked > 0);
+    m.vectors_left = MODEL_VECTORS - 1; /* INTx has one */
+}
+
+/* PCI "Expansion ROM Base Address Register": only read, and decoded by the device only while the
+ * guest has it enabled. */
+TEST(a_rom_is_decoded_while_it_is_enabled)
+{
+    again();
+    m.fn.rom = (struct pci_bar){PCI_BAR_MEM, false, false, 0xfe800000, 0x10000};
+    m.vm.config.devices[0].rom = true;
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+    f = m.vm.pci->functions[1];
+    uint32_t *hardware = (uint32_t *)(m.config + PCI_ROM), place = vpci_read(f, PCI_ROM, 4);
+    m.events[0] = '\0';
+    vpci_write(f, PCI_ROM, 4, 0xdf000000 | PCI_ROM_ENABLE);
+    assert_string_equal(m.events, "map-read-only; ");
+    assert_int_equal(*hardware, 0xfe800000 | PCI_ROM_ENABLE);
+    vpci_write(f, PCI_ROM, 4, 0xdf000000);
+    assert_false(model_maps_any(0xdf000000, 0x10000));
+    assert_int_equal(*hardware, 0xfe800000);
+    vpci_write(f, PCI_ROM, 4, 0xdf000000 | PCI_ROM_ENABLE);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(*hardware, 0xfe800000);
+    assert_int_equal(vpci_read(f, PCI_ROM, 4), 0xdf000000);
+    assert_int_not_equal(place, 0);
+    vpci_write(f, PCI_ROM, 4, place | PCI_ROM_ENABLE);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_int_equal(*hardware, 0xfe800000);
+}
+
+/* The part behind the table finds no memory for its mapping: the part before it is taken out. */
+TEST(a_bar_is_mapped_as_a_whole)
+{
+    uint32_t at = vpci_read(f, PCI_BAR(1), 4);
+    vpci_write(f, PCI_COMMAND, 2, 0);
+    m.maps_left = 2; /* BAR 0, and the first part of BAR 1 */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
+    assert_false(model_maps_any(at, 0x4000));
+    assert_null(vm_bus_find(&m.vm.mmio, at + 0x1000));
+    m.maps_left = -1;
+    vpci_write(f, PCI_COMMAND, 2, 0);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
+    assert_true(model_maps(at + 0x2000, 0x2000));
+}
+
+/* Ports that the guest has moved are forwarded, each to its own. */
+TEST(a_port_is_forwarded_to_its_own)
+{
+    vpci_write(f, PCI_BAR(4), 4, 0xd000);
+    port_out(&m.vm, 0xd005, 1, 0x99);
+    assert_int_equal(m.last_out[0], 0xc045);
+    assert_int_equal(m.last_out[1], 0x99);
+}
+
+/* The host's memory that a VM may have by its devices: BARs as a whole, no byte beside. */
+TEST(the_bar_that_holds_an_address)
+{
+    assert_ptr_equal(vbar_holding(&m.vm, 0xfeb00000, 0x100000), &f->bars[0]);
+    assert_ptr_equal(vbar_holding(&m.vm, 0xfea03fff, 1), &f->bars[1]);
+    assert_ptr_equal(vbar_holding(&m.vm, 0xfe900100, 0x100), &f->bars[2]);
+    assert_null(vbar_holding(&m.vm, 0xfeb00000, 0x100001));
+    assert_null(vbar_holding(&m.vm, 0xfeb00001, 0x100000));
+    assert_null(vbar_holding(&m.vm, 0xfeaff000, 0x2000));
+    assert_null(vbar_holding(&m.vm, 0xfe9000ff, 1));
+    assert_null(vbar_holding(&m.vm, 0xfe900200, 1));
+    assert_null(vbar_holding(&m.vm, 0xc040, 1)); /* ports */
+    struct vm *other = model_other_vm();
+    assert_null(vbar_holding(other, 0xfeb00000, 0x1000));
+    model_end_other_vm();
+}
+
 static void give_again(void)
 {
     struct device_config c = m.vm.config.devices[0];
@@ -276,6 +397,13 @@ int main(void)
         CASE(the_pba_is_read_only),
         CASE(messages_that_are_not_enabled_are_blocked),
         CASE(no_message_below_vector_16),
+        CASE(a_remapped_message_is_passed_on),
+        CASE(a_posted_message_has_its_own_entry),
+        CASE(a_message_that_cannot_be_remapped_is_blocked),
+        CASE(a_rom_is_decoded_while_it_is_enabled),
+        CASE(a_bar_is_mapped_as_a_whole),
+        CASE(a_port_is_forwarded_to_its_own),
+        CASE(the_bar_that_holds_an_address),
         CASE(a_link_into_the_header_ends_the_list),
         CASE(the_identity_is_that_of_the_scan),
     };

@@ -37,6 +37,7 @@ FIXTURE(teardown)
 static inline void again(void)
 {
     model_end();
+    assert_int_equal(m.irte_free, m.irte_next);
     model_device();
 }
 
