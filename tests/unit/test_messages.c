@@ -218,6 +218,7 @@ TEST(msix_after_a_reset)
     live_entry(1);
     assert_int_equal(entry_of_device(1, 12), 1); /* not enabled */
     vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
+    assert_true(msix_is_on());
     assert_int_equal(entry_of_device(1, 12), 0); /* and no function mask is left */
 }
 

@@ -174,6 +174,9 @@ TEST(a_table_of_two_pages_is_a_hole)
 /* The PBA is read-only to its last byte, an access that ends or begins in it included. */
 TEST(the_pba_is_read_only)
 {
+    table(0xc, 4, 0xabcd); /* right before the table: a register */
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0xc), 0xabcd);
+    assert_int_equal(table_in(0xc, 4), 0xabcd);
     table(0x7f8, 8, UINT64_MAX);
     table(0x800, 4, UINT32_MAX);
     table(0x804, 4, UINT32_MAX);
