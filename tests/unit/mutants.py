@@ -250,7 +250,7 @@ def note(name, count, alive):
     row = f"| `{name}` | {count} | {alive} | {100 * alive / max(count, 1):.0f} % |"
     head, *rows = re.split(r"(?m)^(?=\| `)", PAGE.read_text().rstrip("\n"))
     rows = [r.rstrip("\n") for r in rows if not r.startswith(f"| `{name}` |")]
-    PAGE.write_text(head + "\n".join(sorted(rows + [row])) + "\n")
+    PAGE.write_text("\n".join([head.rstrip("\n"), *sorted(rows + [row])]) + "\n")
 
 
 def main():

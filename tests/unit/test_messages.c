@@ -7,7 +7,7 @@
 // sources: guest/assign/reset.c pci/objection.c pci/requester.c pci/bar.c
 // sources: tests/unit/assign_machine.c
 /*
- * Message interrupts of an assigned function: what its MSI and MSI-X registers show to the guest, in
+ * Message interrupts of an assigned function: what its MSI and MSI-X registers show to the guest in
  * each layout, what reaches the device of it, and what is left when it is taken back.
  * Spec: PCI Local Bus 3.0 "MSI Capability Structure", "MSI-X Capability and Table Structures".
  */

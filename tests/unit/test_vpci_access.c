@@ -38,7 +38,7 @@ static uint64_t ecam_in(uint64_t offset, unsigned width)
 static uint16_t hardware(uint16_t at) { return *(uint16_t *)(m.config + at); }
 
 /* "Device Status": a one clears an error, and a zero nothing. Only what the guest wrote is written,
- * and no bit beside it is cleared by the way. */
+ * and no bit beside it is cleared. */
 TEST(errors_are_cleared_by_ones)
 {
     uint16_t errors = (uint16_t)PCI_STATUS_ERRORS, rest = (uint16_t)~PCI_STATUS_ERRORS;
