@@ -234,7 +234,7 @@ TEST(a_remapped_message_is_passed_on)
         m.posted = m.posted_by_exit = m.posted_to = 0;
         assert_int_equal(delivery_of(0xfee03004, 0x44), turn ? IRQ_INJECTED : IRQ_SOFTWARE);
         assert_int_equal(m.last_remapped, f->msi[0].irte);
-        assert_non_null(strstr(m.events, "remap 0x40; "));
+        assert_non_null(strstr(m.events, "remap 0x41; "));
         m.handler(m.handler_ctx);
         assert_int_equal(m.posted, 2);
         assert_int_equal(m.posted_to, 3);
