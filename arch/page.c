@@ -291,6 +291,17 @@ bool page_is_ram(hpa_t base, uint64_t size)
     return false;
 }
 
+hpa_t page_ram_end(hpa_t below)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < pages.info->range_count; i++) {
+        const struct boot_range *r = &pages.info->ranges[i];
+        if (r->usable && r->base.v < below.v)
+            end = MAX(end, MIN(r->base.v + r->size, below.v));
+    }
+    return hpa(end);
+}
+
 void page_mark_guest(hpa_t base, uint64_t size, bool guest)
 {
     invariant(base.v + size <= pages.count * PAGE_SIZE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Find the units, see what they can do, and take them over: from vtd_init() on no device reaches
- * memory unless a domain allows it. A unit that the firmware left on stays on throughout, so there
- * is no moment at which DMA is free.
+ * memory unless a domain allows it, not even one whose unit Hamlet cannot use. A unit that the
+ * firmware left on stays on throughout, so there is no moment at which DMA is free.
  * From: boot/main.c.   To: vtd/dmar.c (the table), invalidate.c, context.c, intremap.c, fault.c.
  * Spec: VT-d "Set Root Table Pointer Operation", "Global Command Register".
  */
@@ -14,6 +14,7 @@
 #include "arch/paging.h"
 #include "arch/time.h"
 #include "arch/trap.h"
+#include "pci/pci.h"
 #include "vtd/vtd_regs.h"
 #define LOG "vtd"
 #include "arch/log.h"
@@ -46,13 +47,12 @@ static unsigned widths_of(const struct vtd_unit *u)
     return (unsigned)FIELD_GET(CAP_SAGAW, u->cap) << 2 & (unsigned)(BIT(3) | BIT(4));
 }
 
+/* Find out what the unit can do; -E... (logged): not enough to give a device of it to a VM. */
 static int unit_probe(struct vtd_unit *u)
 {
     int err = unit_map(u);
     if (err)
         return err;
-    if (!widths_of(u))
-        return FAIL(ENODEV, "unit %u: neither 3- nor 4-level second stage", u->index);
     bool registers = FIELD_GET(VER_MAJOR, vtd_read32(u, VTD_VER)) < 6;
     u->queued = (u->ecap & ECAP_QI) && (options.inv == INV_QI || !registers);
     if (!u->queued && !registers)
@@ -60,22 +60,30 @@ static int unit_probe(struct vtd_unit *u)
     if ((options.inv == INV_QI) != u->queued)
         log_info("unit %u: no inv=%s here, %s instead", u->index, u->queued ? "reg" : "qi",
                  u->queued ? "queue" : "registers");
+    u->answers = true;
+    if (!widths_of(u))
+        return FAIL(ENODEV, "unit %u: neither 3- nor 4-level second stage", u->index);
     return 0;
+}
+
+/* What each unit needs, also one that only blocks. */
+static void blocking_meets(const struct vtd_unit *u)
+{
+    vtd.coherent &= !!(u->ecap & ECAP_C);
+    vtd.interrupt_remapping &= (u->ecap & ECAP_IR) && u->queued;
+    vtd.eime &= !!(u->ecap & ECAP_EIM);
+    vtd.eime_required |= !!(u->ecap & ECAP_EIMER);
 }
 
 static void features_meet(const struct vtd_unit *u, unsigned *widths)
 {
     *widths &= widths_of(u);
-    vtd.coherent &= !!(u->ecap & ECAP_C);
     vtd.caching_mode |= !!(u->cap & CAP_CM);
     vtd.snoop_control &= !!(u->ecap & ECAP_SC);
     vtd.pages_2m &= !!(u->cap & CAP_SSLPS_2M);
     vtd.pages_1g &= !!(u->cap & CAP_SSLPS_1G);
     vtd.address_bits = MIN(vtd.address_bits, (unsigned)FIELD_GET(CAP_MGAW, u->cap) + 1);
     vtd.domain_count = MIN(vtd.domain_count, 1u << (4 + 2 * FIELD_GET(CAP_ND, u->cap)));
-    vtd.interrupt_remapping &= (u->ecap & ECAP_IR) && u->queued;
-    vtd.eime &= !!(u->ecap & ECAP_EIM);
-    vtd.eime_required |= !!(u->ecap & ECAP_EIMER);
     vtd.can_post &= !!(u->cap & CAP_PI);
 }
 
@@ -88,6 +96,9 @@ static int features_choose(void)
     vtd.interrupt_remapping = options.ir && vtd.dmar.interrupt_remapping;
     vtd.address_bits = 64;
     vtd.domain_count = 1u << 16;
+    for (unsigned i = 0; i < vtd.unit_count; i++)
+        if (vtd.units[i].answers)
+            blocking_meets(&vtd.units[i]);
     FOR_UNITS(u) {
         features_meet(u, &widths);
         usable++;
@@ -121,10 +132,14 @@ static int protected_memory_on(struct vtd_unit *u)
 {
     if (!(u->cap & CAP_PLMR) || !(u->cap & CAP_PHMR))
         return FAIL(EPERM, "unit %u: the firmware's mode cannot be left without a gap", u->index);
+    int err = protected_memory_off(u); /* the regions must not change while they are on */
+    if (err)
+        return err;
+    /* RAM, and no registers of devices. A limit below its base: no region. */
     vtd_write32(u, VTD_PLMBASE, 0);
-    vtd_write32(u, VTD_PLMLIMIT, UINT32_MAX);
+    vtd_write32(u, VTD_PLMLIMIT, (uint32_t)(page_ram_end(hpa(BIT(32))).v - 1));
     vtd_write64(u, VTD_PHMBASE, BIT(32));
-    vtd_write64(u, VTD_PHMLIMIT, UINT64_MAX);
+    vtd_write64(u, VTD_PHMLIMIT, page_ram_end(hpa(UINT64_MAX)).v - 1);
     vtd_write32(u, VTD_PMEN, (uint32_t)PMEN_EPM);
     if (!wait_until(vtd_read32(u, VTD_PMEN) & PMEN_PRS, VTD_TIMEOUT_US))
         return FAIL(ETIMEDOUT, "unit %u: protected memory stays off", u->index);
@@ -168,6 +183,11 @@ static int (*const enable_steps[])(struct vtd_unit *u) = {
     fault_enable,         /* faults interrupt this CPU */
 };
 
+/* A unit with which Hamlet can do no more than block: its tables stay empty. */
+static int (*const block_steps[])(struct vtd_unit *u) = {
+    fault_init, context_init, invalidate_init, other_mode_leave, translation_on, intremap_enable,
+};
+
 /* A unit that cannot be driven costs the devices that it serves, if all of them are known. */
 static int units_probe(void)
 {
@@ -189,9 +209,11 @@ static int units_probe(void)
 static int units_enable(void)
 {
     int err = vtd.interrupt_remapping ? intremap_init() : 0;
-    FOR_UNITS(u)
+    FOR_UNITS(u) {
         for (size_t i = 0; i < ARRAY_COUNT(enable_steps) && !err; i++)
             err = enable_steps[i](u);
+        u->blocks = !err;
+    }
     return err;
 }
 
@@ -202,6 +224,43 @@ bool vtd_asks_for_xapic(void)
     if (asks)
         log_info("the firmware asks for xAPIC mode");
     return asks;
+}
+
+static void unit_block(struct vtd_unit *u)
+{
+    int err = u->answers ? 0 : -ENODEV;
+    for (size_t i = 0; i < ARRAY_COUNT(block_steps) && !err; i++)
+        err = block_steps[i](u);
+    u->blocks = !err;
+    if (u->blocks)
+        log_info("unit %u: all DMA of its devices is blocked, none can be given to a VM", u->index);
+}
+
+/* Without a unit that blocks, only bus mastering off keeps the DMA of a function from memory. */
+static bool function_stop(const struct pci_function *f)
+{
+    const struct vtd_unit *u = scope_unit(f->bdf);
+    if (f->header_type != 0 || (u && u->blocks))
+        return false;
+    pci_command(f->bdf, 0, PCI_COMMAND_MASTER);
+    log_error(BDF_FMT ": no unit blocks its DMA, no bus master any more", BDF_ARG(f->bdf));
+    return true;
+}
+
+/* -EPERM: some device can reach all memory, also that of a VM. Of another segment Hamlet does not
+ * even know the functions. A unit without a function in its scope does no harm. */
+static int others_block(void)
+{
+    bool open = false;
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
+        struct vtd_unit *u = &vtd.units[i];
+        if (!u->usable)
+            unit_block(u);
+        open |= !u->blocks && u->dmar->segment != 0;
+    }
+    for (size_t i = 0; i < pci_count(); i++)
+        open |= function_stop(pci_get(i));
+    return open ? FAIL(EPERM, "some DMA cannot be blocked: no device is given to a VM") : 0;
 }
 
 int vtd_init(void)
@@ -219,7 +278,7 @@ int vtd_init(void)
     if (units_probe() || features_choose())
         return -ENODEV;
     irq_register(VECTOR_VTD, fault_interrupt, NULL);
-    if (units_enable())
+    if (units_enable() || others_block())
         return -ENODEV;
     vtd.active = true;
     log_info("on: units=%u levels=%u iova-bits=%u pages=4K%s%s caching-mode=%u coherent=%u",

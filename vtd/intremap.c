@@ -26,16 +26,21 @@ int intremap_init(void)
 }
 
 /* Table and cache are empty before remapping goes on (IRE), and it is on before the old format is
- * blocked (CFI = 0). VT-d "Interrupt-Remapping Hardware Operation". */
+ * blocked (CFI = 0). If the firmware left it on, it goes off first: EIME must not change while it
+ * is on, and the old entries would be read in the new format.
+ * VT-d "Interrupt-Remapping Hardware Operation", "Interrupt Remapping Table Address Register". */
 int intremap_enable(struct vtd_unit *u)
 {
     if (!vtd.interrupt_remapping)
         return 0;
+    int err = vtd_read32(u, VTD_GSTS) & GCMD_IRE ? unit_command(u, GCMD_IRE, false) : 0;
+    if (err)
+        return err;
     /* A source-id does not tell its segment. The entries are for functions of segment 0, so a unit
-     * of another segment gets a table that stays empty. */
+     * of another segment gets a table that stays empty; so does one that only blocks. */
     struct u128 *table = vtd.irt;
     unsigned count = VTD_IRTE_MAX;
-    if (u->dmar->segment != 0) {
+    if (u->dmar->segment != 0 || !u->usable) {
         count = PAGE_SIZE / sizeof(*table);
         table = page_alloc();
         if (!table)
@@ -46,7 +51,7 @@ int intremap_enable(struct vtd_unit *u)
     vtd_write64(u, VTD_IRTA,
                 ptr_hpa(table).v | FIELD_SET(IRTA_S, __builtin_ctz(count) - 1) |
                     (vtd.eime ? IRTA_EIME : 0));
-    int err = unit_command(u, GCMD_SIRTP, true);
+    err = unit_command(u, GCMD_SIRTP, true);
     if (err)
         return err;
     invalidate_iec_all(u);
@@ -188,9 +193,9 @@ bool vtd_irte_unverified(unsigned index)
 uint32_t vtd_compatibility_units(void)
 {
     uint32_t units = 0;
-    if (vtd.interrupt_remapping)
-        FOR_UNITS(u)
-            units |= vtd_read32(u, VTD_GSTS) & GCMD_CFI ? (uint32_t)BIT(u->index) : 0;
+    for (struct vtd_unit *u = vtd.units; u < vtd.units + vtd.unit_count; u++)
+        if (vtd.interrupt_remapping && u->blocks && (vtd_read32(u, VTD_GSTS) & GCMD_CFI))
+            units |= (uint32_t)BIT(u->index);
     return units;
 }
 

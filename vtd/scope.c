@@ -35,21 +35,25 @@ static bool scopes_cover(struct dmar_scopes run, bdf_t source_id)
     return false;
 }
 
-struct vtd_unit *vtd_unit_of(bdf_t source_id)
+struct vtd_unit *scope_unit(bdf_t source_id)
 {
     struct vtd_unit *found = NULL;
-    for (unsigned i = 0; vtd.active && i < vtd.unit_count; i++) {
+    for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *u = &vtd.units[i];
         if (u->dmar->segment != 0) /* a bdf_t names a function of segment 0 */
             continue;
-        if (scopes_cover(u->dmar->scopes, source_id)) {
-            found = u;
-            break;
-        }
+        if (scopes_cover(u->dmar->scopes, source_id))
+            return u;
         if (u->dmar->include_all)
             found = u; /* of all that no other unit names */
     }
-    return found && found->usable ? found : NULL;
+    return found;
+}
+
+struct vtd_unit *vtd_unit_of(bdf_t source_id)
+{
+    struct vtd_unit *u = vtd.active ? scope_unit(source_id) : NULL;
+    return u && u->usable ? u : NULL;
 }
 
 bool vtd_covers(bdf_t bdf) { return vtd_unit_of(bdf) != NULL; }

@@ -19,7 +19,9 @@
 struct vtd_unit {
     /* set by vtd_init(), constant afterwards */
     unsigned index;
-    bool usable; /* false: Hamlet cannot drive it, so no device in its scope is given away */
+    bool answers; /* it takes commands */
+    bool blocks;  /* its devices reach nothing that no domain allows */
+    bool usable;  /* it can do more than block; if not, no device in its scope is given away */
     uint8_t *regs;
     const struct dmar_unit *dmar;
     uint64_t cap, ecap;
@@ -117,6 +119,8 @@ void unit_publish_entry(struct u128 *entry, struct u128 value);
 
 /* scope.c: the unit that serves the source-id; NULL: none, or one that cannot be driven. */
 struct vtd_unit *vtd_unit_of(bdf_t source_id);
+/* The unit in whose scope DMAR has it, whatever that unit can do; NULL: none. */
+struct vtd_unit *scope_unit(bdf_t source_id);
 
 /* invalidate.c: VT-d "Invalidation of Translation Caches". After the change of a table is
  * published. Each returns when the unit is done, or panics: a stale cache is not safe. */

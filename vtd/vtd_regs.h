@@ -66,7 +66,9 @@ enum vtd_reg {
 #define ECAP_PT         BIT(6, "PT", "pass-through", YES_NO)
 #define ECAP_SC         BIT(7, "SC", "snoop control: SNP in second-stage entries", YES_NO)
 #define ECAP_IRO        BITS(17, 8, "IRO", "IVA and IOTLB at this times 16")
+#define ECAP_ADMS       BIT(52, "ADMS", "a kind of tables that blocks all", YES_NO)
 #define ECAP_EIMER      BIT(61, "EIMER", "32-bit APIC ids are required", YES_NO)
+#define ECAP_IRREQ      BIT(62, "IRREQ", "interrupts are blocked while remapping is off", YES_NO)
 #define ECAP_MHMV       BITS(23, 20, "MHMV", "largest mask of an interrupt-entry invalidation")
 
 /* Global Command. Global Status has the same bits, and their names and words are those of Global
@@ -170,7 +172,8 @@ enum vtd_reg {
     F(0x29, "malformed write to the interrupt addresses")                                          \
     F(0x2a, "extended interrupt mode required")                                                    \
     F(0x2b, "interrupt remapping required")                                                        \
-    F(0x30, "root table address register invalid")
+    F(0x30, "root table address register invalid")                                                 \
+    F(0x33, "all DMA is aborted")
 #define FAULT_REASON_INTERRUPT_FIRST 0x20
 #define FAULT_REASON_INTERRUPT_LAST  0x2f
 

@@ -10,7 +10,8 @@ Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it
 Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides
 what the machine needs it can say things that firmware says elsewhere:
 rmrr=00:02.0@0x7000000-0x7000fff, flags=, hpet=1, second_segment=1 (the second unit has all of PCI
-segment 1, which Bochs does not have).
+segment 1, which Bochs does not have), silent_unit=00:02.0 (that function is in the scope of a unit
+that does not answer).
 """
 
 import struct
@@ -25,7 +26,7 @@ FUNCTIONS = 3
 DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
 ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
 # keys that the machine itself does not know
-ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id", "second_segment")
+ONLY_TABLE = ("rmrr", "flags", "hpet", "ioapic_id", "second_segment", "silent_unit")
 
 INTR_REMAP = 1                                  # flags of the table
 INCLUDE_PCI_ALL = 1                             # flags of a DRHD
@@ -79,6 +80,8 @@ def table(words="", cpus=1):
         second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}")
                   for function in range(FUNCTIONS)]
         body += drhd(UNIT_BASE + UNIT_SIZE, 0, second)
+    if given.get("silent_unit"):
+        body += drhd(UNIT_BASE + 2 * UNIT_SIZE, 0, [scope(ENDPOINT, given["silent_unit"])])
     scopes = [scope(IOAPIC, IOAPIC_BDF, enumeration=number("ioapic_id", str(cpus)))]
     if number("hpet", "0"):
         scopes.append(scope(HPET, "f0:0f.0"))

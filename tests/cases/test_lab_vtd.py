@@ -15,11 +15,13 @@ from case import ROOT, Case
 UNITS = [
     "", "caching_mode=1", "width=39,haw=36", "only_width=1", "queue=0", "remap=0",
     "page_selective=0,large_pages=0",
-    "slow=2000", "hold=3000", "drop=50", "x2apic=0", "posting=0", "coherent=1,write_buffer=1",
-    "queue_error=7",
+    "slow=2000,reorder=1", "hold=3000", "drop=50", "x2apic=0", "posting=0",
+    "coherent=1,write_buffer=1", "queue_error=7",
     "domain_bits=4,records=1", "units=2", "index_mask=1",
     "units=2,second_segment=1,devices=1,write_buffer=1",
     "device_tlb=1,timeout_error=2,snoop_control=1",
+    "left=te+ir+qi+pmr", "units=2,second_width=57",
+    "version=6,implicit_flush=1,x2apic_required=1,remap_required=1,collapse=1",
 ]
 
 
@@ -28,12 +30,26 @@ def test_kernel_tests_on_unit(boot, unit):
     options = dict(word.split("=") for word in unit.split(",") if word)
     got = boot(Case(f"vtd-{unit or 'plain'}", on="lab", kernel=ROOT / "build/hamlet-test.elf",
                     outputs=["trace"], machine={"devices": "2", **options},
-                    expect=[r"ktest: PASS vtd_unmap_is_final", r"ktest: \d+ passed, 0 failed"]))
+                    expect=[r"ktest: PASS vtd_unmap_is_final", r"ktest: \d+ passed, 0 failed"],
+                    forbid=["has no handler"]))
     trace = got.files["trace"].decode()
     stale = re.search(r"^.* (stale|advice) .*$", trace, re.M)
     assert not stale, f"the unit's trace: {stale.group(0)}"
     assert len(re.findall(r"unit\d dma ", trace)) > 10
     # Posting wants interrupt remapping, and 32-bit destinations, because Hamlet's processors are in
     # x2APIC mode.
+    if unit == "units=2,second_width=57":
+        assert "ktest: PASS vtd_lab_unit_that_only_blocks" in got.text
     if not {"posting", "remap", "queue", "x2apic"} & set(options):
         assert re.search(r"unit\d post sid=00:02\.0 vector=0x91 .* notify=1", trace)
+
+
+def test_a_unit_that_does_not_answer(boot):
+    """What is behind it could reach the memory of a VM, so no VM gets a device."""
+    boot(Case("silent-unit", vms=["kernel=edu-dma.elf,mem=16M,pci=00:03.0"],
+              machine={"devices": "2", "silent_unit": "00:02.0"},
+              expect=[r"unit 0: no answer at 0xfed92000",
+                      r"00:02\.0: no unit blocks its DMA, no bus master any more",
+                      r"some DMA cannot be blocked: no device is given to a VM",
+                      r"00:03\.0 .*not assignable: no-iommu"],
+              forbid=[r"00:03\.0: no unit"]))

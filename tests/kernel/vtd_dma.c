@@ -206,6 +206,8 @@ KTEST(vtd_two_domains_do_not_meet)
     struct edu other;
     NEED_EDU(edu, 0);
     NEED_EDU(other, 1);
+    if (!vtd_covers(other.f->bdf))
+        KSKIP("the second edu has no unit that can be used");
     KEXPECT(setup());
     struct vtd_domain *second = vtd_domain_create();
     KEXPECT(second && vtd_attach(second, other.f->bdf) == 0);

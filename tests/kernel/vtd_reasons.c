@@ -186,6 +186,32 @@ static void descriptor_reserved(void)
 static void malformed(void) { message_malformed(); }
 static void root_address_invalid(void) { with_root_table(ptr_hpa(t.unit->root).v | BIT(10)); }
 
+/* Without the mode that the unit requires, or without remapping where it requires that. */
+static void command(uint64_t bit, bool on)
+{
+    if (unit_command(t.unit, bit, on))
+        ktest_fail(__FILE__, __LINE__, "a command");
+}
+static void interrupt_mode_required(void)
+{
+    uint64_t good = vtd_read64(t.unit, VTD_IRTA);
+    command(GCMD_IRE, false);
+    interrupt_table_at(good & ~IRTA_EIME);
+    command(GCMD_IRE, true);
+    message_ours();
+    command(GCMD_IRE, false);
+    interrupt_table_at(good);
+    command(GCMD_IRE, true);
+}
+static void remapping_required(void)
+{
+    command(GCMD_IRE, false);
+    message_ours();
+    interrupt_table_at(vtd_read64(t.unit, VTD_IRTA));
+    command(GCMD_IRE, true);
+}
+static void aborted(void) { with_root_table(FIELD_SET(RTADDR_TTM, 3)); }
+
 #define POSTING BIT(0) /* needs CAP.PI */
 #define READ    BIT(1)
 #define NO_IOVA BIT(2) /* the record has no address, or one that is not ours */
@@ -194,31 +220,35 @@ static const struct {
     const char *name;
     void (*provoke)(void);
     unsigned flags;
+    uint64_t ecap; /* needs this */
 } cases[] = {
-    {0x01, "root entry not present", root_not_present, 0},
-    {0x02, "context entry not present", context_not_present, 0},
-    {0x03, "context entry invalid", context_invalid, 0},
-    {0x04, "address beyond the width", beyond_the_width, NO_IOVA},
-    {0x05, "write not permitted", write_refused, NO_IOVA},
-    {0x06, "read not permitted", read_refused, READ | NO_IOVA},
-    {0x07, "paging table unreadable", paging_unreadable, 0},
-    {0x08, "root table unreadable", root_unreadable, 0},
-    {0x09, "context table unreadable", context_unreadable, 0},
-    {0x0a, "reserved bit in root entry", root_reserved, 0},
-    {0x0b, "reserved bit in context entry", context_reserved, 0},
-    {0x0c, "reserved bit in paging entry", paging_reserved, 0},
-    {0x0e, "translates into the interrupt addresses", into_interrupts, 0},
-    {0x20, "reserved bit in interrupt request", request_reserved, 0},
-    {0x21, "interrupt index beyond the table", index_beyond, 0},
-    {0x22, "interrupt entry not present", entry_not_present, 0},
-    {0x23, "interrupt table unreadable", interrupt_table_unreadable, 0},
-    {0x24, "reserved bit in interrupt entry", entry_reserved, 0},
-    {0x25, "compatibility-format interrupt blocked", compatibility, 0},
-    {0x26, "source-id not allowed to use interrupt entry", wrong_source, 0},
-    {0x27, "posted-interrupt descriptor unreachable", descriptor_unreachable, POSTING},
-    {0x28, "reserved bit in posted-interrupt descriptor", descriptor_reserved, POSTING},
-    {0x29, "malformed write to the interrupt addresses", malformed, 0},
-    {0x30, "root table address register invalid", root_address_invalid, 0},
+    {0x01, "root entry not present", root_not_present, 0, 0},
+    {0x02, "context entry not present", context_not_present, 0, 0},
+    {0x03, "context entry invalid", context_invalid, 0, 0},
+    {0x04, "address beyond the width", beyond_the_width, NO_IOVA, 0},
+    {0x05, "write not permitted", write_refused, NO_IOVA, 0},
+    {0x06, "read not permitted", read_refused, READ | NO_IOVA, 0},
+    {0x07, "paging table unreadable", paging_unreadable, 0, 0},
+    {0x08, "root table unreadable", root_unreadable, 0, 0},
+    {0x09, "context table unreadable", context_unreadable, 0, 0},
+    {0x0a, "reserved bit in root entry", root_reserved, 0, 0},
+    {0x0b, "reserved bit in context entry", context_reserved, 0, 0},
+    {0x0c, "reserved bit in paging entry", paging_reserved, 0, 0},
+    {0x0e, "translates into the interrupt addresses", into_interrupts, 0, 0},
+    {0x20, "reserved bit in interrupt request", request_reserved, 0, 0},
+    {0x21, "interrupt index beyond the table", index_beyond, 0, 0},
+    {0x22, "interrupt entry not present", entry_not_present, 0, 0},
+    {0x23, "interrupt table unreadable", interrupt_table_unreadable, 0, 0},
+    {0x24, "reserved bit in interrupt entry", entry_reserved, 0, 0},
+    {0x25, "compatibility-format interrupt blocked", compatibility, 0, 0},
+    {0x26, "source-id not allowed to use interrupt entry", wrong_source, 0, 0},
+    {0x27, "posted-interrupt descriptor unreachable", descriptor_unreachable, POSTING, 0},
+    {0x28, "reserved bit in posted-interrupt descriptor", descriptor_reserved, POSTING, 0},
+    {0x29, "malformed write to the interrupt addresses", malformed, 0, 0},
+    {0x2a, "extended interrupt mode required", interrupt_mode_required, 0, ECAP_EIMER},
+    {0x2b, "interrupt remapping required", remapping_required, 0, ECAP_IRREQ},
+    {0x30, "root table address register invalid", root_address_invalid, 0, 0},
+    {0x33, "all DMA is aborted", aborted, 0, ECAP_ADMS},
 };
 
 static bool is_as_expected(size_t i)
@@ -236,7 +266,7 @@ static unsigned provoke_all(void)
 {
     unsigned wrong = 0;
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        if ((cases[i].flags & POSTING) && !vtd_can_post())
+        if (((cases[i].flags & POSTING) && !vtd_can_post()) || (cases[i].ecap & ~t.unit->ecap))
             continue;
         vtd_fault_poll();
         t.faults = 0;

@@ -73,12 +73,15 @@ static struct u128 firmware_context(void)
     return (struct u128){CTX_P | ptr_hpa(top).v, FIELD_SET(CTX_AW, 2) | FIELD_SET(CTX_DID, 7)};
 }
 
-/* The firmware left translation on, with its tables, its queue, and full caches. */
+/* The firmware left translation on, with its tables, its queue, its interrupt entries in the old
+ * format, and full caches. */
 TEST(test_takeover)
 {
-    for (int queue = 0; queue < 2; queue++) {
+    for (unsigned left = 0; left < 4; left++) {
         model_reset(1);
-        model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (queue ? GCMD_QIE : 0));
+        world.x2apic = true;
+        model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (left & 1 ? GCMD_QIE : 0) |
+                                    (left & 2 ? GCMD_IRE | GCMD_SIRTP : 0));
         model[0].contexts[0] = (struct model_context){true, NIC, 7, firmware_context()};
         model[0].translations[0] =
             (struct model_translation){true, false, NIC, 7, 0, PAGE_SIZE, RAM | SS_R | SS_W};
@@ -91,6 +94,7 @@ TEST(test_takeover)
         assert_false(reaches(0, NIC, 0x1000));
         assert_int_equal(model_interrupt(0, NIC, vtd_msi_address(0, false), 0).outcome,
                          MODEL_BLOCKED);
+        assert_true(model[0].irta_latched & IRTA_EIME);
     }
 }
 
@@ -103,16 +107,21 @@ TEST(test_takeover_from_scalable_mode)
         bool ok, dropped;
     } rows[] = {
         {CAP_ESRTPS, true, false}, {CAP_PLMR | CAP_PHMR, true, true}, {CAP_PLMR, false, false}};
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+    for (size_t n = 0; n < 2 * ARRAY_COUNT(rows); n++) {
+        size_t i = n / 2;
         model_reset(1);
         model[0].cap |= rows[i].cap;
         model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP);
+        if (n % 2 && (rows[i].cap & CAP_PLMR)) { /* it protects some memory, too */
+            model[0].plm[1] = SIZE_2M;
+            model[0].pmen = (uint32_t)(PMEN_EPM | PMEN_PRS);
+        }
         model[0].rtaddr = model[0].rtaddr_latched = RAM | BIT(10);
         assert_int_equal(vtd_init(), rows[i].ok ? 0 : -ENODEV);
         assert_int_equal(model[0].translation_dropped, rows[i].dropped);
-        assert_true(model[0].pmen == 0 && (model[0].gsts & GCMD_TE));
-        if (rows[i].dropped)
-            assert_true(model[0].plm[1] == UINT32_MAX && model[0].phm[1] == UINT64_MAX);
+        assert_true(model[0].gsts & GCMD_TE);
+        assert_true(model[0].pmen == 0 || !rows[i].ok);
+        assert_int_equal(model[0].protected, rows[i].dropped);
     }
 }
 
@@ -235,18 +244,54 @@ TEST(test_two_units)
     assert_false(vtd_ioapic_source(6, &ioapic));
 }
 
-/* One of two units cannot be driven: its devices are refused, the others are served. */
+/* VT-d "Set Root Table Pointer Operation": one of two units has tables that Hamlet cannot make. It
+ * blocks its devices by an empty root table, and their interrupts; the others are served. */
+TEST(test_one_unit_only_blocks)
+{
+    for (unsigned coherent = 0; coherent < 2; coherent++) {
+        model_reset(2);
+        model[1].cap = (model[1].cap & ~CAP_SAGAW) | FIELD_SET(CAP_SAGAW, 8);
+        model[1].ecap &= coherent ? UINT64_MAX : ~ECAP_C;
+        model[1].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP); /* and the firmware left it on */
+        model[1].contexts[0] = (struct model_context){true, NIC, 7, firmware_context()};
+        assert_int_equal(vtd_init(), 0);
+        assert_false(reaches(1, NIC, 0x1000));
+        assert_true(model[1].gsts & GCMD_TE);
+        assert_true(model[1].fectl & FECTL_IM);
+        assert_true(vtd_covers(DISK) && !vtd_covers(NIC));
+        assert_int_equal(world.stopped, 0);
+        struct vtd_domain *d = vtd_domain_create();
+        assert_int_equal(vtd_attach(d, NIC), -ENODEV);
+        assert_int_equal(vtd_attach(d, DISK), 0);
+        unsigned index = (unsigned)vtd_irte_alloc(DISK, 1);
+        vtd_irte_remap(index, 0, 0x40, false);
+        assert_int_equal(model_interrupt(1, DISK, vtd_msi_address(index, false), 0).outcome,
+                         MODEL_BLOCKED);
+        assert_int_equal(model_interrupt(1, NIC, 0xfee00000, 0x40).outcome, MODEL_BLOCKED);
+        assert_int_equal(vtd_compatibility_units(), 0);
+        model[1].gsts |= (uint32_t)GCMD_CFI;
+        assert_int_equal(vtd_compatibility_units(), BIT(0)); /* it stands first in the table */
+        vtd_fault_poll();
+    }
+}
+
+/* One does not answer. Its devices could reach the memory of every VM, so no VM gets a device, and
+ * those that are known are no bus masters any more. In the scope of a unit without devices nothing
+ * is lost; of a unit of another segment it is not known. */
 TEST(test_one_unit_silent)
 {
-    model_reset(2);
-    model[1].cap = UINT64_MAX;
-    model[1].ecap = UINT64_MAX;
-    assert_int_equal(vtd_init(), 0);
-    assert_true(vtd_covers(DISK));
-    assert_false(vtd_covers(NIC));
-    struct vtd_domain *d = vtd_domain_create();
-    assert_int_equal(vtd_attach(d, NIC), -ENODEV);
-    assert_int_equal(vtd_attach(d, DISK), 0);
+    for (unsigned how = 0; how < 3; how++) {
+        model_reset(2);
+        model[1].cap = model[1].ecap = UINT64_MAX;
+        if (how == 1) /* neither the NIC nor a device behind the bridge is there */
+            world.functions[0].bdf = world.functions[3].bdf = BDF(0, 6, 0);
+        if (how == 2)
+            world.table[48 + 6] = 1;
+        assert_int_equal(vtd_init(), how == 1 ? 0 : -ENODEV);
+        assert_int_equal(vtd_covers(DISK), how == 1);
+        assert_int_equal(world.stopped, how == 0 ? BIT(0) | BIT(3) : 0);
+        assert_true(model[0].gsts & GCMD_TE);
+    }
 }
 
 /* The table puts unit 1 at address 0: the devices that it names are refused, the others are not. */
@@ -371,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_snoop_control),
         cmocka_unit_test(test_no_page_selective),
         cmocka_unit_test(test_two_units),
+        cmocka_unit_test(test_one_unit_only_blocks),
         cmocka_unit_test(test_one_unit_silent),
         cmocka_unit_test(test_unit_at_no_place),
         cmocka_unit_test(test_unit_of_unknown_devices),

@@ -195,6 +195,7 @@ static void command(struct model_unit *m, uint32_t v)
         m->translation_dropped = true;
     bool new_mode = (v & GCMD_SRTP) && ((m->rtaddr ^ m->rtaddr_latched) & RTADDR_MODE);
     assert_false(new_mode && (m->gsts & GCMD_TE) && !(m->cap & CAP_ESRTPS));
+    assert_false((on & GCMD_IRE) && !(m->gsts & GCMD_IRE) && m->sirtp == 0);
     if (v & GCMD_SRTP) { /* from here on the table may be read */
         assert_true(model_read(hpa(m->rtaddr & RTADDR_RTA)) != MODEL_GARBAGE);
         m->rtaddr_latched = m->rtaddr;
@@ -287,6 +288,28 @@ static uint64_t *register_64(struct model_unit *m, unsigned at)
     return NULL;
 }
 
+/* VT-d "Protected Memory Enable Register": the regions change only while they are off, in steps of
+ * 2 MiB, and hold no registers of devices. */
+static void protect(struct model_unit *m, uint32_t v)
+{
+    m->pmen = v & PMEN_EPM ? (uint32_t)(PMEN_EPM | PMEN_PRS) : 0;
+    uint64_t low = m->plm[0], low_end = m->plm[1] | (SIZE_2M - 1);
+    assert_false(m->pmen && low <= low_end && low_end >= MODEL_RAM_END);
+    assert_false(m->pmen && m->phm[0] <= m->phm[1] && m->phm[0] < BIT(32));
+    m->protected |= m->pmen && low == 0 && low_end == MODEL_RAM_END - 1 && m->phm[0] == BIT(32) &&
+                    (m->phm[1] | (SIZE_2M - 1)) >= MODEL_RAM_HIGH - 1;
+}
+
+static void region_write(struct model_unit *m, unsigned at, uint64_t v)
+{
+    assert_false(m->pmen & PMEN_PRS);
+    uint64_t *high = &m->phm[at == VTD_PHMLIMIT];
+    if (at == VTD_PLMBASE || at == VTD_PLMLIMIT)
+        m->plm[at == VTD_PLMLIMIT] = (uint32_t)ALIGN_DOWN(v, SIZE_2M);
+    else
+        *high = ALIGN_DOWN(v & BITS(51, 0), SIZE_2M);
+}
+
 /* The window of unit n stands at its physical address: nothing else of the test lies there. */
 static struct model_unit *unit_at(const void *p, unsigned *offset)
 {
@@ -333,7 +356,9 @@ void mmio_write32(void *p, uint32_t v)
     } else if (at == VTD_FECTL)
         event_control(m, v);
     else if (at == VTD_PMEN)
-        m->pmen = v & PMEN_EPM ? (uint32_t)(PMEN_EPM | PMEN_PRS) : 0;
+        protect(m, v);
+    else if (at == VTD_PLMBASE || at == VTD_PLMLIMIT)
+        region_write(m, at, v);
     else
         *register_32(m, at) = v;
 }
@@ -342,10 +367,14 @@ void mmio_write64(void *p, uint64_t v)
 {
     unsigned at;
     struct model_unit *m = unit_at(p, &at);
+    /* VT-d "Interrupt Remapping Table Address Register": not while remapping is active. */
+    assert_false(at == VTD_IRTA && (m->gsts & GCMD_IRE) && ((m->irta ^ v) & IRTA_EIME));
     if (at == VTD_CCMD)
         context_register(m, v);
     else if (at == IOTLB_OFFSET)
         iotlb_register(m, v);
+    else if (at == VTD_PHMBASE || at == VTD_PHMLIMIT)
+        region_write(m, at, v);
     else
         *register_64(m, at) = v;
     if (at == VTD_IQT)

@@ -17,11 +17,13 @@
 #include "vtd/unit.h"
 #include "vtd/vtd_regs.h"
 
-#define MODEL_UNITS   2
-#define MODEL_BASE(n) (UINT64_C(0xfed90000) + (n)*0x10000)
-#define MODEL_CACHE   64
-#define MODEL_RECORDS 4
-#define MODEL_GARBAGE UINT64_C(0x12345003) /* a present entry of whatever kind */
+#define MODEL_UNITS    2
+#define MODEL_BASE(n)  (UINT64_C(0xfed90000) + (n)*0x10000)
+#define MODEL_RAM_END  UINT64_C(0x80000000)  /* from here to 4 GiB there is no memory ... */
+#define MODEL_RAM_HIGH UINT64_C(0x123456000) /* ... and no more from here on */
+#define MODEL_CACHE    64
+#define MODEL_RECORDS  4
+#define MODEL_GARBAGE  UINT64_C(0x12345003) /* a present entry of whatever kind */
 
 /* CAP and ECAP of an ordinary unit; tests add and take away. */
 #define MODEL_CAP                                                                                  \
@@ -68,6 +70,7 @@ struct model_unit {
     /* what happened, for tests to look at */
     unsigned events;           /* fault interrupts sent */
     bool translation_dropped;  /* TE was cleared */
+    bool protected;            /* memory was, at some time */
     unsigned srtp, sirtp, wbf; /* one-shot commands */
     unsigned drained, undrained;
     unsigned context_flushes[4], iotlb_flushes[4]; /* by granularity */
@@ -108,6 +111,7 @@ struct model_world {
     unsigned function_count;
     struct pci_function functions[8];
     bdf_t requesters[8]; /* of functions[] */
+    uint32_t stopped;    /* bit n: bus mastering of functions[n] was cleared */
     uint8_t table[1024]; /* DMAR */
 };
 extern struct model_world world;

@@ -114,7 +114,8 @@ void pages_free(void *first, size_t count)
 }
 
 void page_free(void *page) { pages_free(page, 1); }
-bool page_is_ram(hpa_t base, uint64_t size) { return base.v + size <= UINT64_C(0x80000000); }
+bool page_is_ram(hpa_t base, uint64_t size) { return base.v + size <= MODEL_RAM_END; }
+hpa_t page_ram_end(hpa_t below) { return hpa(below.v > BIT(32) ? MODEL_RAM_HIGH : MODEL_RAM_END); }
 void *mmio_map(hpa_t base, uint64_t size)
 {
     (void)size;
@@ -150,10 +151,21 @@ struct pci_function *pci_find(bdf_t bdf)
     return NULL;
 }
 
+uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
+{
+    (void)set;
+    for (unsigned i = 0; i < world.function_count; i++)
+        if (world.functions[i].bdf == bdf && (clear & PCI_COMMAND_MASTER))
+            world.stopped |= (uint32_t)BIT(i);
+    return 0;
+}
+
 static void function_add(bdf_t bdf, bdf_t requester, uint8_t secondary, uint8_t subordinate)
 {
-    world.functions[world.function_count] = (struct pci_function){
-        .bdf = bdf, .secondary_bus = secondary, .subordinate_bus = subordinate};
+    world.functions[world.function_count] = (struct pci_function){.bdf = bdf,
+                                                                  .header_type = secondary != 0,
+                                                                  .secondary_bus = secondary,
+                                                                  .subordinate_bus = subordinate};
     world.requesters[world.function_count++] = requester;
 }
 

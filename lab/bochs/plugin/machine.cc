@@ -26,11 +26,19 @@ Machine::Machine(Host &host_, Bus &bus_, const LabOptions &options_)
         pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 1));
         pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 2));
     }
-    reset();
+    power_on(); /* there is no memory yet */
 }
 
-/* A machine reset gives units and devices their power-on state; firmware starts from there. */
 void Machine::reset()
+{
+    power_on();
+    for (size_t i = 0; i < units.size() && options.left; ++i)
+        /* in the upper half of what the firmware keeps for ACPI tables */
+        units[i]->left_on(options.left, host.ram_end() - (i + 1) * VtdUnit::LEFT_SIZE);
+}
+
+/* Units and devices get their power-on state. */
+void Machine::power_on()
 {
     units.clear();
     for (unsigned i = 0; i < options.units; ++i) {
@@ -38,8 +46,6 @@ void Machine::reset()
         if (i && options.second_width)
             unit.width = options.second_width;
         units.push_back(std::make_unique<VtdUnit>(host, unit, "unit" + std::to_string(i)));
-        if (options.left) /* in the upper half of what the firmware keeps for ACPI tables */
-            units[i]->left_on(options.left, host.ram_end() - (i + 1) * VtdUnit::LEFT_SIZE);
     }
     apic->reset();
     for (auto &function : pci)

@@ -17,7 +17,7 @@ class Machine
 {
   public:
     Machine(Host &host, Bus &bus, const LabOptions &options);
-    void reset();
+    void reset(); /* and what the firmware does then to the units */
 
     /* A request of requester sid, through the unit in whose scope it is, or straight to memory. */
     bool dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write);
@@ -34,6 +34,7 @@ class Machine
     std::vector<std::unique_ptr<PciFunction>> &functions() { return pci; }
 
   private:
+    void power_on();
     VtdUnit *unit_of(uint16_t sid);
 
     Host &host;
