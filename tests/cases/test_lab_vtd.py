@@ -53,3 +53,14 @@ def test_a_unit_that_does_not_answer(boot):
                       r"some DMA cannot be blocked: no device is given to a VM",
                       r"00:03\.0 .*not assignable: no-iommu"],
               forbid=[r"00:03\.0: no unit"]))
+
+
+@pytest.mark.parametrize("records", [2, 4])
+def test_faults_while_others_are_printed(boot, records):
+    """A refused request is tried again while Hamlet prints the first: the unit goes on to tell."""
+    got = boot(Case(f"repeated-{records}", append="console=com1 ktest=vtd_fault_events_go_on",
+                    kernel=ROOT / "build/hamlet-test.elf", outputs=["trace"],
+                    machine={"devices": "2", "records": str(records), "repeat": "8",
+                             "repeat_after": "5000"},
+                    expect=[r"ktest: PASS vtd_fault_events_go_on"]))
+    assert b" overflow" in got.files["trace"]
