@@ -254,3 +254,51 @@ KTEST(vtd_lab_unit_that_only_blocks)
     page_free(page);
     KEXPECT(good);
 }
+
+static bool silence;
+static void remember_and_silence(const struct vtd_fault *f)
+{
+    remember(f);
+    if (silence)
+        vtd_fault_silence(f);
+}
+
+/* Faults of one refused write that are recorded. */
+static unsigned faults_of_a_write(struct edu *e)
+{
+    vtd_fault_poll();
+    faults = 0;
+    (void)edu_write(e, IOVA + PAGE_SIZE, 8);
+    vtd_fault_poll();
+    return faults;
+}
+
+/* VT-d "Context Entry": FPD, with a domain or without one, and what the device may it still may. */
+KTEST(vtd_lab_silence)
+{
+    struct edu edu;
+    NEED_LAB(edu, 0);
+    struct vtd_domain *domain = vtd_domain_create();
+    uint8_t *page = page_alloc();
+    KEXPECT(domain && page);
+    KEXPECT(vtd_map(domain, gpa(IOVA), ptr_hpa(page), PAGE_SIZE, VTD_READ | VTD_WRITE) == 0);
+    vtd_fault_handler_set(remember_and_silence);
+    bool good = true;
+    for (unsigned attached = 0; attached < 2; attached++) {
+        good = good && (!attached || vtd_attach(domain, edu.f->bdf) == 0);
+        silence = true;
+        good = good && faults_of_a_write(&edu) == 1 && faults_of_a_write(&edu) == 0;
+        good = good && faults_of_a_write(&edu) == 0;
+        memset(page, 0x5a, PAGE_SIZE);
+        mmio_write32(edu.regs + EDU_BUFFER, 0x12345678);
+        good = good && edu_write(&edu, IOVA, 4) && (page[0] == 0x78) == attached;
+        silence = false;
+        vtd_fault_listen(edu.f->bdf);
+        good = good && faults_of_a_write(&edu) == 1;
+    }
+    vtd_fault_handler_set(NULL);
+    vtd_detach(edu.f->bdf);
+    vtd_domain_destroy(domain);
+    page_free(page);
+    KEXPECT(good);
+}

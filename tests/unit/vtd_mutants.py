@@ -18,7 +18,7 @@ TESTS = "test_vtd_dma test_vtd_unit test_vtd_intremap test_vtd_fault".split()
 # A statement that flushes, writes back, or drains; also the parts of which flushes are made.
 CALL = re.compile(
     r"^\s+(invalidate_\w+|context_command|iotlb_command|unit_publish|publish|flush|flush_range"
-    r"|announce_range|entry_replace|entries_block|cache_write_back)\(.*\);$")
+    r"|announce_range|entry_write|entry_replace|entries_block|cache_write_back)\(.*\);$")
 FLAGS = "-std=gnu11 -O0 -w -DHAMLET_UNIT -I. -mcx16".split()
 
 

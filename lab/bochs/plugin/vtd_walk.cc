@@ -85,7 +85,7 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
 void VtdUnit::domain_seen(uint16_t sid, const Context &context)
 {
     Domain &domain = domains[context.did()];
-    uint64_t table = context.entry.lo & ~bits(11, 4);
+    uint64_t table = context.entry.lo & ~(bits(11, 4) | bit(1)); /* FPD is no part of it */
     if (domain.table && domain.table != table && !domain.iotlb_flushed)
         say(text("context advice sid=%s did=%u reused, not flushed since", bdf_text(sid).c_str(),
                  context.did()));
