@@ -84,6 +84,20 @@ def test_a_million_at_random(boot):
     boot(posting("mixed", 1000000, [way("hw"), each_once("mixed")], cpus=2, vcpus=4, timeout=240))
 
 
+@pytest.mark.parametrize("machine, append", [({"flags": "3"}, ""), ({}, "x2apic=off")],
+                         ids=["firmware", "option"])
+def test_in_xapic_mode(boot, machine, append):
+    """The firmware asks for 8-bit APIC ids (X2APIC_OPT_OUT), or the user does: descriptors and
+    entries have them in their places, or the unit would block them."""
+    got = boot(posting("mixed", 20000, [r"apic: mode=xapic", way("hw"), each_once("mixed")],
+                       name=f"xapic-{append}", outputs=["trace"], cpus=2, vcpus=4, machine=machine,
+                       append=f"console=com1 {append}"))
+    trace = got.files["trace"]
+    assert len(posts(trace)) > 10000 and b" fault " not in trace
+    assert {match[1] for match in re.finditer(rb"notify vector=0xf\d dest=(\w+)", trace)} == {
+        b"0x0", b"0x1"}
+
+
 @pytest.mark.parametrize("state", SHAPES)
 @pytest.mark.parametrize("post", ["sw", "off"])
 def test_without_hardware_posting(boot, state, post):
