@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sizes of BARs: write ones and zeros, and see which bits follow.
- * From: pci/scan.c (every function), pci/sriov.c (the BARs of VFs).   To: pci/config.c.
+ * The sizes of BARs: write ones and zeros, and see which bits follow. And their places: written
+ * again after a reset.
+ * From: pci/scan.c (every function), pci/sriov.c (the BARs of VFs), guest/assign/vpci_header.c
+ * (pci_decode_restore).   To: pci/config.c.
  * Spec: PCI Local Bus "Base Addresses", "Expansion ROM Base Address Register".
  *
  * With decode on, a BAR full of ones would claim addresses below 4 GiB for a moment, where the
@@ -135,6 +137,38 @@ void pci_bars_read(struct pci_function *f)
         if (bogus[i])
             log_info(BDF_FMT " bar%u ignored: writable bits 0x%lx make no size", BDF_ARG(f->bdf), i,
                      bogus[i]);
+}
+
+void pci_bars_write(const struct pci_function *f)
+{
+    for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++)
+        pci_bar_write(f->bdf, PCI_BAR(i), &f->bars[i]);
+    if (!f->physical)
+        pci_bar_write(f->bdf, PCI_ROM, &f->rom);
+}
+
+#define FLAG_BITS 16 /* the address of a BAR begins above its flags */
+
+bool pci_decode_restore(const struct pci_function *f)
+{
+    uint16_t command = pci_read16(f->bdf, PCI_COMMAND), wanted = 0;
+    bool moved = false;
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+        const struct pci_bar *b = &f->bars[i];
+        if (b->kind == PCI_BAR_NONE)
+            continue;
+        uint64_t grain = MAX(b->size, (uint64_t)FLAG_BITS);
+        wanted |= b->kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM;
+        moved |= ALIGN_DOWN(raw_read(f->bdf, PCI_BAR(i), b->is_64bit), grain) !=
+                 ALIGN_DOWN(b->base, grain);
+    }
+    if (f->physical || command == UINT16_MAX || (!moved && (command & wanted) == wanted))
+        return false;
+    pci_command(f->bdf, 0, PCI_COMMAND_MEM | PCI_COMMAND_IO);
+    pci_bars_write(f);
+    pci_command(f->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0);
+    log_trace(BDF_FMT " was reset from inside: BARs and decode restored", BDF_ARG(f->bdf));
+    return true;
 }
 
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b)

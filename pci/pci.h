@@ -114,6 +114,10 @@ enum pci_reset_kind {
 const char *pci_reset_name(enum pci_reset_kind kind);
 enum pci_reset_kind pci_reset_best(const struct pci_function *f);
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
+/* A driver can reset its device by the device's own registers, and Hamlet does not see it. Are the
+ * BARs not where they were at the scan, or is decode off? Then write the BARs and switch decode on.
+ * True: that was needed; all other bits of Command are as the reset left them. */
+bool pci_decode_restore(const struct pci_function *f);
 /* Wait until Device Status shows no transaction pending, at most 100 ms. */
 MUST_CHECK int pci_drain(const struct pci_function *f);
 

@@ -129,10 +129,7 @@ static void restore(const struct pci_function *f, const struct saved *s)
         if (has_control2(f))
             pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2, s->device_control2);
     }
-    for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++)
-        pci_bar_write(bdf, PCI_BAR(i), &f->bars[i]);
-    if (!f->physical)
-        pci_bar_write(bdf, PCI_ROM, &f->rom);
+    pci_bars_write(f);
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
     pci_write8(bdf, PCI_INTERRUPT_LINE, s->interrupt_line);

@@ -101,6 +101,14 @@ void intx_guest_disable(struct assignment *a, bool disable)
     spin_unlock(&lock);
 }
 
+void intx_restore(struct assignment *a)
+{
+    struct intx *x = &a->intx;
+    spin_lock(&lock);
+    hardware_disable(x, !x->on || x->guest_disable || x->asserted);
+    spin_unlock(&lock);
+}
+
 void intx_reset(struct assignment *a)
 {
     struct intx *x = &a->intx;

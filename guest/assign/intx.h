@@ -29,3 +29,6 @@ void intx_release(struct assignment *a);
 void intx_guest_disable(struct assignment *a, bool disable);
 /* The function was reset: it drives no line, and neither Hamlet nor its guest silences it. */
 void intx_reset(struct assignment *a);
+/* The function was reset from inside, and Command restored: Interrupt Disable is set again if it
+ * was. */
+void intx_restore(struct assignment *a);

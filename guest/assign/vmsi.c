@@ -14,26 +14,23 @@ static uint16_t data_offset(const struct vpci_function *f)
 
 static void msi_silence(struct vpci_function *f)
 {
-    if (f->msi_live)
-        pci_msi_enable(f->of->fn, false);
+    pci_msi_enable(f->of->fn, false);
     f->msi_live = false;
     for (unsigned i = 0; i < 1u << f->msi_info.message_count_log2; i++)
         irq_route_block(&f->msi[i]);
 }
 
-/* Write the device's message. It names the first of the IRTEs and stays the same, so it is written
- * only when the guest enables MSI or changes the number of messages. The vectors and vCPUs stand in
- * the IRTEs. */
+/* Write the device's message. It names the first of the IRTEs and stays the same: the vectors and
+ * vCPUs stand in the IRTEs. So it is written only when the guest writes Message Control, but then
+ * always: a device that was reset by its own registers has lost it. */
 static void msi_program(struct vpci_function *f, unsigned count_log2)
 {
     bool subhandle = f->msi_info.message_count_log2 > 0;
-    if (f->msi_live && f->msi_count_log2 == count_log2)
+    if (f->msi_live)
         return;
     pci_msi_set(f->of->fn, vtd_msi_address(f->msi[0].irte, subhandle), 0, count_log2);
-    if (!f->msi_live)
-        pci_msi_enable(f->of->fn, true);
+    pci_msi_enable(f->of->fn, true);
     f->msi_live = true;
-    f->msi_count_log2 = (uint8_t)count_log2;
 }
 
 /* Make routes and device what the shadow says. Routes are set before the device is enabled, and
@@ -63,6 +60,8 @@ static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_
 {
     uint32_t old = vpci_shadow(f, r->offset, r->width);
     vpci_set_shadow(f, r->offset, r->width, (old & ~r->writable) | (value & r->writable));
+    if (r->offset == f->cap_msi + PCI_MSI_CONTROL)
+        f->msi_live = false;
     msi_update(f);
 }
 

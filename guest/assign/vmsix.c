@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The MSI-X table that the guest sees, and the one that the device has.
- * An entry of the device gets its message at its first use and keeps it: the vCPU and the vector
+ * An entry of the device has one message for the life of the assignment: the vCPU and the vector
  * stand in the IRTE. Its mask bit is set if the guest masks the entry, or if its route is blocked.
+ * A device that is reset by its own registers loses its table unseen. So an entry gets its message
+ * again each time it is unmasked, and all entries each time the guest writes Message Control.
  * From: guest/assign/vbar.c (traps), guest/assign/vpci_caps.c (vmsix_init), guest/assign/reset.c.
  * To: guest/assign/irq.c, pci/msi.c.
  * Spec: PCI Local Bus 3.0 "MSI-X Capability and Table Structures", "MSI-X Table Entries".
@@ -26,7 +28,7 @@ static_assert(sizeof(struct msix_entry) == PCI_MSIX_ENTRY_SIZE, "PCI: a table en
 struct slot {
     struct msix_entry guest; /* as the guest wrote it */
     struct irq_route route;
-    bool routed;   /* the route has an IRTE and the device's entry its message */
+    bool routed;   /* the route has an IRTE */
     bool unmasked; /* the device's mask bit, as last written */
 };
 
@@ -54,13 +56,21 @@ static char *device_entry(const struct vmsix *m, unsigned i)
 
 static void device_mask(struct vmsix *m, unsigned i, bool masked)
 {
-    if (m->slots[i].unmasked == !masked)
-        return;
     mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_CONTROL, masked ? PCI_MSIX_ENTRY_MASK : 0);
     m->slots[i].unmasked = !masked;
 }
 
-/* At its first use give entry i a route, and the device its message. False: no IRTE is left. */
+/* The mask comes last: the entry never sends half a message. */
+static void device_unmask(struct vmsix *m, unsigned i)
+{
+    uint64_t address = vtd_msi_address(m->slots[i].route.irte, false);
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS, LO32(address));
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS + 4, HI32(address));
+    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_DATA, 0);
+    device_mask(m, i, false);
+}
+
+/* At its first use give entry i a route. False: no IRTE is left. */
 static bool entry_route(struct vmsix *m, unsigned i)
 {
     struct slot *s = &m->slots[i];
@@ -72,10 +82,6 @@ static bool entry_route(struct vmsix *m, unsigned i)
                   BDF_ARG(m->f->bdf), i);
         return false;
     }
-    uint64_t address = vtd_msi_address(s->route.irte, false);
-    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS, LO32(address));
-    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_ADDRESS + 4, HI32(address));
-    mmio_write32(device_entry(m, i) + PCI_MSIX_ENTRY_DATA, 0);
     s->routed = true;
     return true;
 }
@@ -89,7 +95,11 @@ static void entry_update(struct vmsix *m, unsigned i)
                  entry_route(m, i);
     if (sends)
         irq_route_set(&s->route, s->guest.address, s->guest.data);
-    device_mask(m, i, !sends || s->route.delivery == IRQ_UNROUTED);
+    sends = sends && s->route.delivery != IRQ_UNROUTED;
+    if (sends && !s->unmasked)
+        device_unmask(m, i);
+    else if (!sends && s->unmasked)
+        device_mask(m, i, true);
 }
 
 /* --- The trapped pages ------------------------------------------------------------------------ */
@@ -176,15 +186,15 @@ int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at)
 static void msix_control_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     struct vmsix *m = f->msix;
-    bool was = m->enabled;
     vpci_set_shadow(f, r->offset, 2,
                     (m->info.count - 1u) | (value & (PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL)));
     m->enabled = value & PCI_MSIX_ENABLE;
     m->mask_all = value & PCI_MSIX_MASK_ALL;
-    if (m->enabled != was) /* no entry is unmasked yet: entry_update() does that */
-        pci_msix_enable(f->of->fn, m->enabled, false);
-    for (unsigned i = 0; i < m->info.count; i++)
+    for (unsigned i = 0; i < m->info.count; i++) {
+        device_mask(m, i, true); /* whatever the device has there now */
         entry_update(m, i);
+    }
+    pci_msix_enable(f->of->fn, m->enabled, false);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -241,7 +251,6 @@ void vmsix_reset(struct vpci_function *f)
             irq_routes_free(&s->route, 1);
         s->routed = false;
         s->guest = (struct msix_entry){.control = PCI_MSIX_ENTRY_MASK};
-        s->unmasked = true; /* the bit in the device is unknown: so the next line writes it */
         device_mask(m, i, true);
     }
 }

@@ -56,8 +56,7 @@ struct vpci_function {
     struct assignment *of; /* NULL: the virtual host bridge */
     uint8_t cap_msi, cap_msix;
     struct pci_msi_info msi_info;
-    bool msi_live;          /* the physical MSI is programmed and enabled, ... */
-    uint8_t msi_count_log2; /* ... for that many messages */
+    bool msi_live; /* the physical MSI is programmed and enabled */
     struct irq_route msi[VPCI_MSI_MAX];
     struct vmsix *msix;
 

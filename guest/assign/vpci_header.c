@@ -3,7 +3,8 @@
  * The type 0 header of an assigned function, register by register. Its identity comes from the scan
  * at boot: so it stays the same if the device changes its registers, or is gone.
  * From: guest/assign/assign.c.
- * To: guest/assign/vbar.c, guest/assign/intx.c, guest/assign/faults.c (what Command switches).
+ * To: guest/assign/vbar.c, guest/assign/intx.c, guest/assign/faults.c (what Command switches),
+ * pci/bar.c (pci_decode_restore).
  * Spec: PCI Local Bus 3.0 "Configuration Space Organization", "Device Control", "Base Addresses".
  */
 #include "guest/assign/assign.h"
@@ -18,9 +19,13 @@
  * addresses that no device decodes would be an error of the machine (Unsupported Request). What the
  * guest switches off is unmapped instead. Bus mastering is switched in the hardware, unless a storm
  * of faults has ended it. Its DMA is confined by then: assign_give() attaches the function before
- * it shows this register. */
+ * it shows this register. A driver that has reset its device by the device's own registers restores
+ * the header that it sees, Command last: then Hamlet restores that of the hardware. */
 static void command_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
+    bool decode = value & (PCI_COMMAND_MEM | PCI_COMMAND_IO);
+    if (f->of && decode && pci_decode_restore(f->of->fn)) /* before its registers are mapped */
+        intx_restore(f->of);
     vpci_set_shadow(f, r->offset, 2, value & COMMAND_WRITABLE);
     vbar_update(f);
     if (!f->of)

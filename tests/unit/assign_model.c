@@ -162,6 +162,10 @@ static void device_init(struct pci_function *fn, uint8_t *config, bdf_t bdf, uns
     memcpy(fn->bars, bars, sizeof(bars));
     for (unsigned i = 0; i < sizeof(m.config); i++)
         config[i] = (uint8_t)(i * 7); /* so that a read of the hardware is recognised */
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+        uint32_t bar = LO32(bars[i].base) | (bars[i].kind == PCI_BAR_IO ? PCI_BAR_IS_IO : 0);
+        memcpy(config + PCI_BAR(i), &bar, sizeof(bar));
+    }
     config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
     config[PCI_CAP_POINTER] = AT_PM;
     config[PCI_INTERRUPT_LINE] = 11;

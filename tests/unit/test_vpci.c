@@ -426,6 +426,63 @@ TEST(a_rom_without_a_place_is_not_shown)
     }
 }
 
+/* The device as its own reset leaves it: no message, no place, no decode, nothing masked. */
+static void reset_from_inside(void)
+{
+    memset(m.bar_bytes, 0, 0x50);
+    memset(m.config + PCI_BAR(0), 0, 4 * PCI_BAR_COUNT);
+    memset(m.config + PCI_COMMAND, 0, 2);
+    memset(m.config + AT_MSI_ADDRESS, 0, 8);
+    m.config[AT_MSI_CONTROL] &= (uint8_t)~PCI_MSI_ENABLE;
+    m.config[AT_MSIX_CONTROL + 1] = 0;
+}
+
+/* PCI "MSI-X Capability and Table Structures": what a driver does after it has reset its device by
+ * the device's registers: it masks all, restores each entry, and unmasks. */
+TEST(a_table_lost_in_a_reset_from_inside_is_written_again)
+{
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
+    table(0x10, 8, 0xfee01000);
+    table(0x18, 4, 0x55);
+    table(0x1c, 4, 0);
+    uint32_t address = *(uint32_t *)(m.bar_bytes + 0x10);
+    reset_from_inside();
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE); /* before the entry: all the same */
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), address);
+    reset_from_inside();
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+    table(0x1c, 4, 0);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x1c), 1);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x2c), 1); /* an entry that was never used */
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), address);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x1c), 0);
+    assert_true(pci_read16(m.fn.bdf, AT_MSIX_CONTROL) & PCI_MSIX_ENABLE);
+    memset(m.bar_bytes, 0, 0x50);
+    table(0x1c, 4, 1); /* one entry alone */
+    table(0x1c, 4, 0);
+    assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), address);
+}
+
+TEST(msi_and_decode_lost_in_a_reset_from_inside_are_written_again)
+{
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x42);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    uint32_t address = pci_read32(m.fn.bdf, AT_MSI_ADDRESS);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+    reset_from_inside();
+    vpci_write(f, PCI_BAR(0), 4, 0xd0000000);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+    assert_int_equal(pci_read32(m.fn.bdf, PCI_BAR(0)), 0xfeb00000);
+    assert_int_equal(pci_read32(m.fn.bdf, PCI_BAR(2)), 0xfe900100);
+    assert_int_equal(pci_read16(m.fn.bdf, PCI_COMMAND),
+                     PCI_COMMAND_MEM | PCI_COMMAND_IO | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    assert_int_equal(pci_read32(m.fn.bdf, AT_MSI_ADDRESS), address);
+    assert_true(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +508,8 @@ int main(void)
         CASE(posted_messages_need_no_vector_of_the_host),
         CASE(the_best_delivery_that_is_allowed),
         CASE(a_lazy_bar_is_mapped_at_the_first_touch),
+        CASE(a_table_lost_in_a_reset_from_inside_is_written_again),
+        CASE(msi_and_decode_lost_in_a_reset_from_inside_are_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

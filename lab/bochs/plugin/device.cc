@@ -30,7 +30,7 @@ enum : unsigned { /* BAR 0 */
                   DMA_ERRORS = 0x114,
                   MESSAGE = 0x118,
                   TROUBLE = 0x200,
-                  TROUBLE_END = 0x228,
+                  TROUBLE_END = 0x230,
 };
 enum : uint32_t { STATUS_FACTORIAL_IRQ = 0x80 };
 enum : uint32_t { CAUSE_FACTORIAL = 0x001, CAUSE_DMA = 0x100, CAUSE_QUEUE = 0x200 };
@@ -247,9 +247,11 @@ void LabDevice::register_write(unsigned offset, uint64_t value, unsigned size)
 uint64_t LabDevice::trouble_read(unsigned offset) const
 {
     const uint64_t words[] = {trouble.dma_delay | uint64_t(trouble.dma_split) << 32,
-                              trouble.forged_sid, trouble.msi_address_xor,
+                              trouble.forged_sid,
+                              trouble.msi_address_xor,
                               trouble.msi_data_xor | uint64_t(trouble.storm) << 32,
-                              trouble.capability_loop ? bit(32) : 0};
+                              trouble.capability_loop ? bit(32) : 0,
+                              0};
     return words[(offset - TROUBLE) / 8] >> 8 * (offset & 7);
 }
 
@@ -283,6 +285,11 @@ void LabDevice::trouble_write(unsigned offset, uint64_t value)
     case 0x24:
         trouble.capability_loop = word & 1;
         set(0x81, 1, word & 1 ? 0x40 : 0);
+        break;
+    case 0x28: /* as a driver resets many a device: software that only watches config space sees
+                  nothing of it */
+        host.trace(text("device %s reset by its register", bdf_text(sid()).c_str()));
+        reset();
         break;
     }
 }
@@ -438,43 +445,6 @@ void LabDevice::bar_write(unsigned index, unsigned offset, uint64_t value, unsig
         msix_write(offset, value, size);
     else if (index == 2 && offset == LIVE)
         scratch = uint32_t(value);
-}
-
-SmallFunction::SmallFunction(Host &host_, Bus &bus_, unsigned devfn_)
-    : PciFunction(host_, bus_, devfn_)
-{
-    set(0x00, 4, 0x11e91234);
-    set(0x06, 2, 0x0010);
-    set(0x08, 4, 0x00ff0010);
-    set(0x0e, 1, 0x80);
-    set(0x2c, 4, 0x11001af4);
-    set(0x34, 1, 0x50);
-    set(0x3d, 1, 1 + (devfn_ & 7)); /* INTB, INTC */
-    add_bar(0, 256, false);
-    af_offset = 0x50;
-    set(0x50, 4, 0x03060013); /* length 6, FLR and Transactions Pending */
-    function_reset();
-}
-
-void SmallFunction::function_reset() { memset(words, 0, sizeof(words)); }
-
-/* Word 0 names the function, word 1 raises (1) and lowers (0) INTx, the others are memory. */
-uint64_t SmallFunction::bar_read(unsigned, unsigned offset, unsigned size)
-{
-    uint64_t value = words[offset / 4];
-    if (offset < 4)
-        value = 0x11e90000 | devfn;
-    if (size == 8)
-        value |= uint64_t(words[offset / 4 + 1]) << 32;
-    return value >> 8 * (offset & 3) & bits(8 * size - 1, 0);
-}
-
-void SmallFunction::bar_write(unsigned, unsigned offset, uint64_t value, unsigned size)
-{
-    for (unsigned i = 0; i < size; ++i)
-        reinterpret_cast<uint8_t *>(words)[offset + i] = uint8_t(value >> 8 * i);
-    if (offset == 4)
-        set_intx(value & 1);
 }
 
 } /* namespace lab */

@@ -97,6 +97,23 @@ TEST(edu_dma)
     CHECK(s.in(0x114) == 1);
 }
 
+/* A driver resets its device by the device's own register: everything is as at power-on, and no
+ * configuration cycle has said so. */
+TEST(reset_by_its_own_register)
+{
+    Slot s;
+    s.enable_msix();
+    s.device.config_write(0x18, 0xc0200000, 4);
+    s.out(0x118, 2);
+    CHECK(s.msi.size() == 1);
+    s.out(0x228, 1);
+    CHECK(s.device.bar_base(0) == NEVER && s.device.config_read(0x10, 4) == 0);
+    CHECK(s.device.config_read(4, 2) == 0 && s.device.config_read(0x62, 2) == 3);
+    s.device.config_write(4, 6, 2);
+    CHECK(s.device.bar_read(2, 0x20, 8) == 0 && s.device.bar_read(2, 0x2c, 4) == 1);
+    CHECK(s.traced("reset by its register") == 1);
+}
+
 /* PCI "Configuration Space": sizing, read-only bits, Bus Master Enable */
 TEST(config_space)
 {
