@@ -137,7 +137,7 @@ $O/unit/%.passed: $O/unit/%
 	$(Q)touch $@
 
 # The models of the lab machine: C++, as Bochs is.
-LAB_MODELS := $(filter-out %/glue.cc,$(wildcard lab/bochs/plugin/*.cc)) $(wildcard lab/bochs/plugin/tests/*.cc)
+LAB_MODELS := $(filter-out lab/bochs/plugin/glue%,$(wildcard lab/bochs/plugin/*.cc)) $(wildcard lab/bochs/plugin/tests/*.cc)
 $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plugin/tests/*.h) Makefile
 	$(say) UNIT lab/bochs/plugin
 	$(Q)mkdir -p $(@D)

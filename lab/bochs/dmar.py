@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """
-The DMAR table of the lab machine, in the words of its description.
+The ACPI tables of the lab machine, in the words of its description: DMAR, and MCFG with ecam=1.
 
 From: lab/machines/bochs.py (as Hamlet's `acpi` module), tests/lab/ (in Linux' initrd); by hand:
       /usr/bin/python3 -m lab.bochs.dmar units=2,devices=2 > dmar.bin
 To:   lab/bochs/plugin/options.h (the same description, the same addresses)
-Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it
+Spec: VT-d "DMA Remapping Reporting Structure" and the sections below it; PCI Firmware "MCFG Table
+      Description"
 
 Bochs' firmware knows nothing of a remapping unit, so the table comes with the medium. Besides
 what the machine needs it can say things that firmware says elsewhere:
@@ -22,6 +23,8 @@ UNIT_SIZE = 0x1000
 IOAPIC_BDF = "f0:1f.0"
 FIRST_DEVICE = 2
 FUNCTIONS = 3
+PHYSICAL_FUNCTION = "00:1d.0/00.0"
+ECAM_BASE, ECAM_BUSES = 0xB0000000, 16
 
 DRHD, RMRR = 0, 1                               # "Remapping Structure Types"
 ENDPOINT, IOAPIC, HPET = 1, 3, 4                # "Device Scope Entry": Type
@@ -39,9 +42,14 @@ def bdf(text):
 
 
 def scope(kind, where, enumeration=0):
-    """"Device Scope Structure" with a path of one hop."""
-    bus, device, function = bdf(where)
-    return struct.pack("<BBBBBBBB", kind, 8, 0, 0, enumeration, bus, device, function)
+    """"Device Scope Structure": from a function on a root bus by way of bridges, as in
+    00:1d.0/00.0."""
+    first, *hops = where.split("/")
+    bus, device, function = bdf(first)
+    path = bytes([device, function])
+    for hop in hops:
+        path += bytes(bdf(f"0:{hop}")[1:])
+    return struct.pack("<BBBBBB", kind, 6 + len(path), 0, 0, enumeration, bus) + path
 
 
 def structure(kind, body):
@@ -79,6 +87,8 @@ def table(words="", cpus=1):
     elif units > 1:
         second = [scope(ENDPOINT, f"00:{FIRST_DEVICE + 1:02x}.{function}")
                   for function in range(FUNCTIONS)]
+        if number("vfs", "0"):  # a scope names the physical function, never the virtual ones
+            second.append(scope(ENDPOINT, PHYSICAL_FUNCTION))
         body += drhd(UNIT_BASE + UNIT_SIZE, 0, second)
     if given.get("silent_unit"):
         body += drhd(UNIT_BASE + 2 * UNIT_SIZE, 0, [scope(ENDPOINT, given["silent_unit"])])
@@ -92,13 +102,18 @@ def table(words="", cpus=1):
             first, _, last = span.partition("-")
             body += rmrr(where, int(first, 0), int(last, 0))
     flags = number("flags", str(INTR_REMAP if remapping else 0))
-    return with_header(struct.pack("<BB10x", address_width - 1, flags) + body)
+    return with_header(b"DMAR", struct.pack("<BB10x", address_width - 1, flags) + body)
 
 
-def with_header(body):
+def mcfg():
+    """The table that names the one window of configuration space ("MCFG Table Description")."""
+    return with_header(b"MCFG", bytes(8) + struct.pack("<QHBB4x", ECAM_BASE, 0, 0, ECAM_BUSES - 1))
+
+
+def with_header(signature, body):
     """The header that every ACPI table has, its checksum such that the bytes sum up to 0."""
-    header = struct.pack("<4sIBB6s8sI4sI", b"DMAR", 36 + len(body), 1, 0, b"HAMLET", b"LABDMAR ", 1,
-                         b"HMLT", 1)
+    header = struct.pack("<4sIBB6s8sI4sI", signature, 36 + len(body), 1, 0, b"HAMLET",
+                         b"LAB" + signature + b" ", 1, b"HMLT", 1)
     whole = bytearray(header + body)
     whole[9] = -sum(whole) & 0xFF
     return bytes(whole)

@@ -63,9 +63,12 @@ def why_not():
 
 def tables(options, cpus):
     """ACPI tables that Bochs' firmware has not got: signature -> bytes."""
-    if options.get("vtd") == "off":
-        return {}
-    return {"DMAR": dmar.table(options, cpus)}
+    found = {}
+    if options.get("vtd") != "off":
+        found["DMAR"] = dmar.table(options, cpus)
+    if int(options.get("ecam", "0"), 0):
+        found["MCFG"] = dmar.mcfg()
+    return found
 
 
 def run(boot, console):

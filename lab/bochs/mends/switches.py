@@ -42,6 +42,43 @@ SWITCHES = [
                "  virtual void line_written_back(bx_phy_address addr) {}\n",
     ),
     Mend(
+        name="plugin-buses",
+        file="iodev/iodev.h",
+        spec="Configuration Mechanism #1",
+        rule="(the place where the plugin answers for the buses behind its bridges; Bochs has bus "
+             "0 only)",
+        anchor="  virtual void set_irq_level(Bit8u int_in, bool level) {}\n",
+        repair="  virtual void set_irq_level(Bit8u int_in, bool level) {}\n"
+               "  virtual Bit32u config_read(Bit32u address, unsigned len) { return 0xffffffff; }\n"
+               "  virtual void config_write(Bit32u address, Bit32u value, unsigned len) {}\n",
+    ),
+    Mend(
+        name="plugin-buses-read",
+        file="iodev/devices.cc",
+        spec="Configuration Mechanism #1",
+        rule="a read of another bus than 0 goes to the bridges",
+        anchor="      Bit32u handle, retval = 0xffffffff;\n",
+        repair="      Bit32u handle, retval = 0xffffffff;\n"
+               "      Bit32u where = BX_DEV_THIS pci.confAddr;\n"
+               "      if ((where >> 31) && (where & 0xff0000))\n"
+               "        return BX_DEV_THIS pluginIOAPIC->config_read(\n"
+               "            (where & 0xfffffc) | (address & 3), io_len);\n",
+    ),
+    Mend(
+        name="plugin-buses-write",
+        file="iodev/devices.cc",
+        spec="Configuration Mechanism #1",
+        rule="and a write",
+        anchor="    case 0xCFF:\n",
+        repair="    case 0xCFF:\n"
+               "      if (Bit32u where = BX_DEV_THIS pci.confAddr;\n"
+               "          (where >> 31) && (where & 0xff0000)) {\n"
+               "        BX_DEV_THIS pluginIOAPIC->config_write(\n"
+               "            (where & 0xfffffc) | (address & 3), value, io_len);\n"
+               "        break;\n"
+               "      }\n",
+    ),
+    Mend(
         name="plugin-write-back-include",
         file="cpu/proc_ctrl.cc",
         spec="CLFLUSH - Flush Cache Line",

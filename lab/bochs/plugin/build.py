@@ -4,7 +4,7 @@ Compile the lab machine's models and their glue against a built Bochs; once per 
 the cache.
 
 From: lab/machines/bochs.py; by hand: /usr/bin/python3 -m lab.bochs.plugin.build
-To:   glue.cc and the models beside it
+To:   glue*.cc (they alone see Bochs) and the models beside them
 
 The result is a folder for LTDL_LIBRARY_PATH: Bochs' own plugins, except that libbx_ioapic.so
 is ours.
@@ -53,7 +53,7 @@ def _build(home, target):
     jobs, objects = [], []
     for path in sources():
         objects.append(target / f"{path.stem}.o")
-        command = [*COMPILE, *(includes if path.name == "glue.cc" else []), "-c", path, "-o",
+        command = [*COMPILE, *(includes if path.stem.startswith("glue") else []), "-c", path, "-o",
                    objects[-1]]
         jobs.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                      text=True))

@@ -42,6 +42,7 @@ enum : unsigned { /* BAR 2 */
                   MSIX_BEYOND = 0x4000,
                   VECTORS = 4,
 };
+constexpr uint64_t LARGE_BAR_DEFAULT = 256 << 20, PAGE = 4096;
 enum : unsigned {
     IO_WINDOW = 0x00,
     IO_DATA = 0x04,
@@ -50,19 +51,22 @@ enum : unsigned {
     IO_CAUSES = 0x10
 };
 
-LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &trouble_)
-    : PciFunction(host_, bus_, devfn_)
+LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &trouble_,
+                     const Shape &shape, const Bridge *behind_)
+    : PciFunction(host_, bus_, devfn_, behind_)
 {
+    bool express = shape.kind != Shape::CONVENTIONAL;
     set(0x00, 4, 0x11e81234);
     set(0x06, 2, 0x0010); /* capabilities list */
     set(0x08, 4, 0x00ff0010);
-    set(0x0e, 1, 0x80); /* multifunction */
+    set(0x0e, 1, shape.multifunction ? 0x80 : 0);
     set(0x2c, 4, 0x11001af4);
     set(0x34, 1, 0x40);
     set(0x3d, 1, 1);
-    add_bar(0, 0x100000, false);
-    add_bar(1, 32, true);
-    add_bar(2, 0x2000, false);
+    add_bar(0, REGISTERS_SIZE, false);
+    if (shape.io)
+        add_bar(1, 32, true);
+    add_bar(2, TABLE_SIZE, false);
     add_bar(ROM_BAR, 0x1000, false);
     add_msi(0x40, 0x60, trouble_.messages);
     add_msix(0x60, 0x70, VECTORS, 2,
@@ -72,13 +76,19 @@ LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &tro
         set(0x24, 4, 0, 0xffffffff);
     }
     pm_offset = 0x70;
-    set(0x70, 4, 0x00030000 | 0x80 << 8 | 0x01); /* version 3, no D1, D2 or PME */
-    set(0x74, 4, 0, 3);
-    flr_offset = 0x80; /* PCI Express capability, root complex integrated endpoint */
-    bool loop = trouble_.capability_loop;
-    set(0x80, 4, 0x00920010 | (loop ? 0x40 : 0) << 8);
-    set(0x84, 4, 0x10000000); /* FLR-capable */
-    set(0x88, 4, 0, 0x00007fff);
+    set(0x70, 4, 0x00030001 | (express ? 0x80 << 8 : 0)); /* version 3, no D1, D2 or PME */
+    set(0x74, 4, shape.soft_reset ? 0 : 8, 3);
+    if (express)
+        add_express(0x80, shape.kind, shape.flr);
+    set(0x81, 1, trouble_.capability_loop ? 0x40 : 0);
+    if (shape.extended) {
+        add_error_reporting(0x100);
+        add_latency_tolerance(0x150);
+    }
+    if (shape.large_bar) {
+        add_wide_bar(4, std::min(shape.large_bar, LARGE_BAR_DEFAULT));
+        add_resizable_bar(LARGE_BAR_SIZES, 4, shape.large_bar);
+    }
     trouble = trouble_;
     function_reset();
 }
@@ -92,6 +102,7 @@ void LabDevice::function_reset()
     queue_size = queue_head = queue_tail = dma_errors = scratch = window = 0;
     jobs.clear();
     storm_due = trouble.storm ? host.now() + trouble.storm : NEVER;
+    memory.clear();
 }
 
 /* Cause bit to vector: the raised bits 0 to 3 name their vector, DMA is vector 1, the queue 2. */
@@ -393,18 +404,34 @@ static uint8_t rom_byte(unsigned offset)
     return 0;
 }
 
-uint64_t LabDevice::bar_read(unsigned index, unsigned offset, unsigned size)
+uint64_t LabDevice::memory_read(uint64_t offset, unsigned size) const
+{
+    uint64_t value = 0;
+    auto page = memory.find(offset / PAGE);
+    if (page != memory.end())
+        memcpy(&value, &page->second[offset % PAGE], size);
+    return value;
+}
+
+void LabDevice::memory_write(uint64_t offset, uint64_t value, unsigned size)
+{
+    std::vector<uint8_t> &page = memory[offset / PAGE];
+    page.resize(PAGE + sizeof(value)); /* an access may begin at its last byte */
+    memcpy(&page[offset % PAGE], &value, size);
+}
+
+uint64_t LabDevice::bar_read(unsigned index, uint64_t offset, unsigned size)
 {
     const uint64_t ones = bits(8 * size - 1, 0);
-    if (trouble.dead)
-        return ones;
     tick();
     if (index == 0)
-        return register_read(offset, size) & ones;
+        return register_read(unsigned(offset), size) & ones;
+    if (index == 4)
+        return memory_read(offset, size);
     if (index == ROM_BAR) {
         uint64_t value = 0;
         for (unsigned i = 0; i < size; ++i)
-            value |= uint64_t(rom_byte(offset + i)) << 8 * i;
+            value |= uint64_t(rom_byte(unsigned(offset) + i)) << 8 * i;
         return value;
     }
     if (index == 1) {
@@ -420,19 +447,19 @@ uint64_t LabDevice::bar_read(unsigned index, unsigned offset, unsigned size)
         }
     }
     if (offset < 16 * VECTORS)
-        return msix_read(offset, size);
+        return msix_read(unsigned(offset), size);
     if (offset >= MSIX_PBA)
-        return offset < MSIX_PBA + 8 ? part(msix_pending, offset, size) : 0;
+        return offset < MSIX_PBA + 8 ? part(msix_pending, unsigned(offset), size) : 0;
     return offset == LIVE ? scratch : offset == LIVE + 4 ? uint32_t(~scratch) : 0;
 }
 
-void LabDevice::bar_write(unsigned index, unsigned offset, uint64_t value, unsigned size)
+void LabDevice::bar_write(unsigned index, uint64_t offset, uint64_t value, unsigned size)
 {
-    if (trouble.dead)
-        return;
     tick();
     if (index == 0)
-        return register_write(offset, value, size);
+        return register_write(unsigned(offset), value, size);
+    if (index == 4)
+        return memory_write(offset, value, size);
     if (index == 1 && offset == IO_WINDOW)
         window = uint32_t(value) & 0xffffc;
     else if (index == 1 && offset == IO_DATA)
@@ -442,7 +469,7 @@ void LabDevice::bar_write(unsigned index, unsigned offset, uint64_t value, unsig
     else if (index == 1 && offset == IO_ACK)
         acknowledge(uint32_t(value));
     else if (index == 2 && offset < 16 * VECTORS && (size == 4 || size == 8))
-        msix_write(offset, value, size);
+        msix_write(unsigned(offset), value, size);
     else if (index == 2 && offset == LIVE)
         scratch = uint32_t(value);
 }

@@ -19,13 +19,18 @@ Machine::Machine(Host &host_, Bus &bus_, const LabOptions &options_)
     apic = std::make_unique<IoApic>(host, send);
     for (unsigned i = 0; i < options.devices; ++i) {
         unsigned devfn = FIRST_DEVFN + 8 * i;
-        auto device =
-            std::make_unique<LabDevice>(host, bus, devfn, i ? Trouble() : options.trouble);
-        devices.push_back(device.get());
-        pci.push_back(std::move(device));
-        pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 1));
-        pci.push_back(std::make_unique<SmallFunction>(host, bus, devfn + 2));
+        Shape shape;
+        shape.extended = options.ecam;
+        devices.push_back(add<LabDevice>(devfn, i ? Trouble() : options.trouble, shape));
+        add<SmallFunction>(devfn + 1);
+        add<SmallFunction>(devfn + 2);
     }
+    if (options.card)
+        add_card();
+    if (options.vfs)
+        add_physical_function();
+    if (options.bridge)
+        add_conventional();
     power_on(); /* there is no memory yet */
 }
 
@@ -48,17 +53,52 @@ void Machine::power_on()
         units.push_back(std::make_unique<VtdUnit>(host, unit, "unit" + std::to_string(i)));
     }
     apic->reset();
-    for (auto &function : pci)
+    for (auto &function : pci) {
         function->reset();
+        function->answer_now();
+    }
+    firmware();
 }
 
-/* Unit 1, if there is one, has the second lab device in its scope; unit 0 has INCLUDE_PCI_ALL. */
+/* Unit 1, if there is one, has the second lab device in its scope, and the physical function with
+ * its virtual ones ("Device Scope Structure" names no virtual function); unit 0 has
+ * INCLUDE_PCI_ALL. */
 VtdUnit *Machine::unit_of(uint16_t sid)
 {
     if (units.empty())
         return nullptr;
-    bool second = units.size() > 1 && sid >> 3 == (FIRST_DEVFN >> 3) + 1;
-    return units[second].get();
+    bool second = sid >> 3 == (FIRST_DEVFN >> 3) + 1 || (physical && physical->owns(sid));
+    return units[units.size() > 1 && second].get();
+}
+
+PciFunction *Machine::find(uint16_t bdf) const
+{
+    for (auto &function : pci)
+        if (function->sid() == bdf && function->reachable())
+            return function.get();
+    return nullptr;
+}
+
+uint32_t Machine::config_read(uint16_t bdf, unsigned offset, unsigned size)
+{
+    PciFunction *function = find(bdf);
+    return function ? function->config_read(offset, size) : uint32_t(bits(8 * size - 1, 0));
+}
+
+void Machine::config_write(uint16_t bdf, unsigned offset, uint32_t value, unsigned size)
+{
+    if (PciFunction *function = find(bdf))
+        function->config_write(offset, value, size);
+}
+
+bool Machine::wire(uint16_t sid, Line line, bool level)
+{
+    std::set<uint16_t> &users = lines[line];
+    if (level)
+        users.insert(sid);
+    else
+        users.erase(sid);
+    return !users.empty();
 }
 
 bool Machine::dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write)

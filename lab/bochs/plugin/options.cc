@@ -26,6 +26,13 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("units", units),
         NUMBER("second_width", second_width),
         NUMBER("devices", devices),
+        NUMBER("ecam", ecam),
+        NUMBER("card", card),
+        NUMBER("large_bar", large_bar),
+        NUMBER("vfs", vfs),
+        NUMBER("bridge", bridge),
+        NUMBER("acs", acs),
+        NUMBER("pch_intx", pch_intx),
         NUMBER("trace_dma", trace_dma),
         /* the remapping units */
         NUMBER("version", unit.version),
@@ -71,6 +78,8 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("storm", trouble.storm),
         NUMBER("dead", trouble.dead),
         NUMBER("capability_loop", trouble.capability_loop),
+        NUMBER("ignores_master", trouble.ignores_master),
+        NUMBER("ready", trouble.ready),
         NUMBER("messages", trouble.messages),
         NUMBER("claims", trouble.claims),
     };
@@ -93,6 +102,14 @@ static bool left_parse(const std::string &words, unsigned &left)
     return true;
 }
 
+constexpr uint64_t LARGE_BAR_MAX = 256 << 10; /* MiB: what the window of the card's port holds */
+
+static bool buses_in_range(const LabOptions &o)
+{
+    return o.vfs <= 7 && o.large_bar <= LARGE_BAR_MAX && !(o.large_bar & (o.large_bar - 1)) &&
+           (o.ecam || !(o.card || o.vfs || o.bridge)) && (o.card || !o.large_bar);
+}
+
 static bool in_range(const LabOptions &o)
 {
     const VtdOptions &u = o.unit;
@@ -104,7 +121,7 @@ static bool in_range(const LabOptions &o)
            u.records <= 16 && u.large_pages <= 2 && u.drop <= 100 && u.index_mask <= 15 &&
            o.trouble.messages >= 1 && o.trouble.messages <= 32 &&
            !(o.trouble.messages & (o.trouble.messages - 1)) &&
-           o.trouble.claims <= CLAIM_MSIX_BEYOND;
+           o.trouble.claims <= CLAIM_MSIX_BEYOND && buses_in_range(o);
 }
 
 bool options_parse(const std::string &words, LabOptions &options, std::string &error)

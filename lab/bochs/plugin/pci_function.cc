@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Config space of a function as a table of bytes with a mask of writable bits, and what follows
- * from a write: decoding, MSI, MSI-X, power state, reset.
- * From: lab/bochs/plugin/device.h      To: lab/bochs/plugin/device.cc (registers behind the BARs)
- * Spec: PCI "Configuration Space", "Message Signaled Interrupts", "MSI-X", "PCI Power Management"
+ * from a write: decoding, power state, reset.
+ * From: lab/bochs/plugin/pci_function.h      To: messages.cc (interrupts), extended.cc
+ * (capabilities beyond register 256), bridge.h (what lies above), device.cc (registers behind the
+ * BARs)
+ * Spec: PCI "Configuration Space", "PCI Power Management"; PCI Express "Function Level Reset"
  */
-#include "device.h"
+#include "pci_function.h"
+#include "bridge.h"
 #include <cstring>
 
 namespace lab
@@ -28,78 +31,112 @@ enum : uint32_t {
     STATUS_INTX = 8,
 };
 
-PciFunction::PciFunction(Host &host_, Bus &bus_, unsigned devfn_)
-    : host(host_), bus(bus_), devfn(devfn_)
+PciFunction::PciFunction(Host &host_, Bus &bus_, unsigned devfn_, const Bridge *behind_)
+    : host(host_), bus(bus_), devfn(devfn_), behind(behind_), config(CONVENTIONAL),
+      writable(CONVENTIONAL), initial(CONVENTIONAL), sticky(CONVENTIONAL)
 {
     set(COMMAND, 2, 0, COMMAND_IO | COMMAND_MEM | COMMAND_MASTER | COMMAND_NO_INTX);
     set(0x0c, 1, 0, 0xff); /* cache line size */
     set(0x3c, 1, 0, 0xff); /* interrupt line */
 }
 
+uint16_t PciFunction::sid() const
+{
+    return uint16_t((behind ? behind->secondary() : 0) << 8 | devfn);
+}
+
+bool PciFunction::reachable() const
+{
+    return !behind || behind->passes_config(behind->secondary());
+}
+
 void PciFunction::set(unsigned offset, unsigned size, uint64_t value, uint64_t write_mask)
 {
-    memcpy(config + offset, &value, size);
-    memcpy(writable + offset, &write_mask, size);
-    memcpy(initial + offset, &value, size);
+    memcpy(&config[offset], &value, size);
+    memcpy(&writable[offset], &write_mask, size);
+    memcpy(&initial[offset], &value, size);
 }
 
 void PciFunction::poke(unsigned offset, unsigned size, uint64_t value)
 {
-    memcpy(config + offset, &value, size);
+    memcpy(&config[offset], &value, size);
 }
 
 uint32_t PciFunction::get(unsigned offset, unsigned size) const
 {
     uint32_t value = 0;
-    memcpy(&value, config + offset, size);
+    memcpy(&value, &config[offset], size);
     return value;
 }
 
 void PciFunction::add_bar(unsigned index, uint64_t size, bool io)
 {
     bool rom = index == ROM_BAR;
-    bar_of[index] = {size, io, rom};
+    bar_of[index] = {size, io, rom, false};
     uint64_t mask = ~(size - 1) & 0xffffffff;
     set(rom ? ROM : BAR0 + 4 * index, 4, io, rom ? mask | 1 : mask);
 }
 
-uint64_t PciFunction::bar_base(unsigned index) const
+void PciFunction::add_wide_bar(unsigned index, uint64_t size)
+{
+    bar_of[index] = {size, false, false, true};
+    uint64_t mask = ~(size - 1);
+    uint64_t value = get(BAR0 + 4 * index, 4) | uint64_t(get(BAR0 + 4 * index + 4, 4)) << 32;
+    set(BAR0 + 4 * index, 4, 0x0c, mask & 0xfffffff0);
+    set(BAR0 + 4 * index + 4, 4, 0, mask >> 32);
+    poke(BAR0 + 4 * index, 4, (value & mask & 0xfffffff0) | 0x0c); /* a resize keeps what fits */
+    poke(BAR0 + 4 * index + 4, 4, (value & mask) >> 32);
+}
+
+/* PCI Express capability, version 2: 60 bytes. */
+void PciFunction::add_express(unsigned offset, unsigned port_type, bool flr)
+{
+    set(offset, 4, 0x00020010 | port_type << 20);
+    set(offset + 0x04, 4, flr ? 0x10000000 : 0); /* Device Capabilities */
+    set(offset + 0x08, 4, 0, 0x00007fff);        /* Device Control, Device Status */
+    if (port_type != 9)
+        set(offset + 0x10, 4, 0x00110000, 0x0043); /* Link Control: ASPM, common clock */
+    set(offset + 0x24, 4, 0x00000820);             /* LTR, ARI forwarding */
+    set(offset + 0x28, 4, 0, 0x042f);              /* timeouts, ARI forwarding, LTR */
+    if (flr)
+        flr_offset = offset;
+}
+
+uint64_t PciFunction::bar_placed(unsigned index) const
 {
     const Bar &bar = bar_of[index];
-    uint32_t word = get(bar.rom ? ROM : BAR0 + 4 * index, 4);
+    unsigned at = bar.rom ? unsigned(ROM) : BAR0 + 4 * index;
+    uint64_t word = get(at, 4) | (bar.wide ? uint64_t(get(at + 4, 4)) << 32 : 0);
     uint32_t enable = bar.io ? COMMAND_IO : COMMAND_MEM;
     if (!bar.size || !(config[COMMAND] & enable) || !powered() || (bar.rom && !(word & 1)))
         return NEVER;
-    return word & ~(bar.size - 1) & 0xffffffff;
+    return word & ~(bar.size - 1);
 }
 
-/* 64-bit address, per-vector mask */
-void PciFunction::add_msi(unsigned offset, unsigned next, unsigned messages)
+uint64_t PciFunction::bar_base(unsigned index) const
 {
-    msi_offset = offset;
-    msi_messages = messages;
-    set(offset, 2, 0x05 | next << 8);
-    set(offset + 2, 2, 0x0180 | unsigned(__builtin_ctz(messages)) << 1, 0x0071);
-    set(offset + 4, 8, 0, ~UINT64_C(3));
-    set(offset + 12, 2, 0, 0xffff);
-    set(offset + 16, 4, 0, bits(messages - 1, 0));
-    set(offset + 20, 4, 0);
+    uint64_t base = bar_placed(index);
+    if (base == NEVER || !behind || behind->passes_memory(base, bar_of[index].size))
+        return base;
+    return NEVER;
 }
 
-void PciFunction::add_msix(unsigned offset, unsigned next, unsigned count, unsigned bar,
-                           unsigned table, unsigned pba)
+uint64_t PciFunction::cpu_read(unsigned index, uint64_t offset, unsigned size)
 {
-    msix_offset = offset;
-    msix.assign(count, {});
-    set(offset, 2, 0x11 | next << 8);
-    set(offset + 2, 2, count - 1, 0xc000);
-    set(offset + 4, 4, table | bar);
-    set(offset + 8, 4, pba | bar);
+    uint64_t value = silent() ? bits(8 * size - 1, 0) : bar_read(index, offset, size);
+    bus.completion(sid());
+    return value;
+}
+
+void PciFunction::cpu_write(unsigned index, uint64_t offset, uint64_t value, unsigned size)
+{
+    if (!silent())
+        bar_write(index, offset, value, size);
 }
 
 uint32_t PciFunction::config_read(unsigned offset, unsigned size)
 {
-    if (trouble.dead || offset + size > sizeof(config))
+    if (silent() || offset + size > config.size())
         return uint32_t(bits(8 * size - 1, 0));
     uint32_t value = get(offset, size);
     if (offset == BAR2 && size == 4)
@@ -122,39 +159,45 @@ uint32_t PciFunction::claimed_bar_2(uint32_t value) const
 
 void PciFunction::config_write(unsigned offset, uint32_t value, unsigned size)
 {
-    if (trouble.dead || offset + size > sizeof(config))
+    if (silent() || offset + size > config.size())
         return;
     if (offset == BAR2 && size == 4 && value != 0 && value != UINT32_MAX) {
         if (bar_2_placed && value == claimed_bar_2(bar_2_placed))
             value = bar_2_placed; /* its own words come back to it */
         bar_2_placed = value;
     }
-    uint8_t before[256];
-    memcpy(before, config, sizeof(before));
+    const std::vector<uint8_t> before = config;
     for (unsigned i = 0; i < size; ++i) {
         uint8_t byte = uint8_t(value >> 8 * i), mask = writable[offset + i];
         config[offset + i] = uint8_t((config[offset + i] & ~mask) | (byte & mask));
     }
+    if (resets(offset, value, size, before.data()))
+        reset();
+    else
+        after_config_write(offset, size, before.data());
+}
+
+/* Does this write ask for a reset? From D3hot to D0 with No_Soft_Reset clear is one, too. */
+bool PciFunction::resets(unsigned offset, uint32_t value, unsigned size, const uint8_t *before)
+{
     auto hits = [&](unsigned at) { return at >= offset && at < offset + size; };
     bool flr =
         flr_offset && hits(flr_offset + 9) && (value >> 8 * (flr_offset + 9 - offset) & 0x80);
     bool af = af_offset && hits(af_offset + 4) && (value >> 8 * (af_offset + 4 - offset) & 1);
-    bool woken = pm_offset && (before[pm_offset + 4] & 3) == 3 && !(config[pm_offset + 4] & 3);
-    if (flr || af || woken) { /* D3hot to D0 with No_Soft_Reset clear resets as well */
+    bool woken =
+        pm_offset && (before[pm_offset + 4] & 3) == 3 && powered() && !(config[pm_offset + 4] & 8);
+    if (flr || af || woken)
         host.trace(text("device %s reset by %s", bdf_text(sid()).c_str(),
                         woken ? "D3hot"
                         : flr ? "FLR"
                               : "AF-FLR"));
-        reset();
-        return;
-    }
-    after_config_write(offset, size, before);
+    return flr || af || woken;
 }
 
 void PciFunction::after_config_write(unsigned offset, unsigned size, const uint8_t *before)
 {
     auto changed = [&](unsigned from, unsigned to) {
-        return memcmp(config + from, before + from, to - from) != 0;
+        return memcmp(&config[from], before + from, to - from) != 0;
     };
     if (changed(COMMAND, COMMAND + 2) || changed(BAR0, BAR0 + 24) || changed(ROM, ROM + 4) ||
         (pm_offset && changed(pm_offset + 4, pm_offset + 5)))
@@ -162,132 +205,51 @@ void PciFunction::after_config_write(unsigned offset, unsigned size, const uint8
     update_intx();
     if (msix_offset && offset <= msix_offset + 3 && offset + size > msix_offset + 3)
         msix_release();
-    uint32_t pending = msi_offset ? get(msi_offset + 20, 4) : 0;
-    if (pending & ~get(msi_offset + 16, 4)) /* a masked message whose mask is gone */
-        for (unsigned vector = 0; vector < msi_messages; ++vector)
-            if (pending & ~get(msi_offset + 16, 4) & bit(vector)) {
-                poke(msi_offset + 20, 4, get(msi_offset + 20, 4) & ~bit(vector));
-                signal(vector);
-            }
+    msi_release();
+    resize_bar();
+    config_written();
 }
 
-/* What a reset leaves: everything as at power-on, except what the specification calls sticky; there
- * is none here. Software has saved config space and writes it back. */
+/* What a reset leaves: everything as at power-on, except what the specification calls sticky.
+ * Software has saved config space and writes it back. */
 void PciFunction::reset()
 {
     for (MsixEntry &entry : msix)
         entry = {};
     msix_pending = 0;
-    memcpy(config, initial, sizeof(config));
+    for (size_t i = 0; i < config.size(); ++i)
+        config[i] = uint8_t((config[i] & sticky[i]) | (initial[i] & ~sticky[i]));
+    resize_bar();
+    silent_until = trouble.ready ? host.now() + trouble.ready : 0;
     set_intx(false);
     function_reset();
     bus.bars_changed();
 }
 
+bool PciFunction::bus_master() const
+{
+    bool enabled = trouble.ignores_master || (config[COMMAND] & COMMAND_MASTER);
+    return powered() && enabled && (!behind || behind->passes_requests());
+}
+
+uint16_t PciFunction::requester() const
+{
+    if (trouble.forged_sid & bit(31))
+        return uint16_t(trouble.forged_sid);
+    return behind ? behind->requester_of(sid()) : sid();
+}
+
 bool PciFunction::write_memory(uint64_t address, const void *from, size_t n)
 {
-    if (!bus_master())
-        return false;
-    uint16_t requester = trouble.forged_sid & bit(31) ? uint16_t(trouble.forged_sid) : sid();
-    return bus.dma(requester, address, const_cast<void *>(from), n, true);
+    return bus_master() && bus.dma(requester(), address, const_cast<void *>(from), n, true);
 }
 
 bool PciFunction::read_memory(uint64_t address, void *to, size_t n)
 {
-    if (!bus_master()) {
-        memset(to, 0xff, n);
-        return false;
-    }
-    uint16_t requester = trouble.forged_sid & bit(31) ? uint16_t(trouble.forged_sid) : sid();
-    return bus.dma(requester, address, to, n, false);
-}
-
-void PciFunction::send(uint64_t address, uint32_t data)
-{
-    address ^= trouble.msi_address_xor;
-    data ^= trouble.msi_data_xor;
-    host.trace(text("device %s message address=0x%llx data=0x%x", bdf_text(sid()).c_str(),
-                    (unsigned long long)address, data));
-    write_memory(address, &data, sizeof(data));
-}
-
-bool PciFunction::signal(unsigned vector)
-{
-    if (msix_offset && (get(msix_offset + 2, 2) & 0x8000)) {
-        vector %= unsigned(msix.size());
-        bool masked = (get(msix_offset + 2, 2) & 0x4000) || (msix[vector].control & 1);
-        if (masked)
-            msix_pending |= bit(vector);
-        else
-            send(msix[vector].address, msix[vector].data);
-        return true;
-    }
-    if (!msi_offset || !(get(msi_offset + 2, 2) & 1))
-        return false;
-    unsigned enabled = 1u << (get(msi_offset + 2, 2) >> 4 & 7); /* MME */
-    vector &= (enabled > msi_messages ? msi_messages : enabled) - 1;
-    if (get(msi_offset + 16, 4) & bit(vector)) {
-        poke(msi_offset + 20, 4, get(msi_offset + 20, 4) | bit(vector));
-        return true;
-    }
-    uint64_t address = get(msi_offset + 4, 4) | uint64_t(get(msi_offset + 8, 4)) << 32;
-    send(address, (get(msi_offset + 12, 2) & ~(enabled - 1)) | vector);
-    return true;
-}
-
-void PciFunction::set_intx(bool level)
-{
-    intx_wanted = level;
-    update_intx();
-}
-
-/* INTx is silent while MSI or MSI-X is enabled, or Interrupt Disable is set; Interrupt
- * Status is not. */
-void PciFunction::update_intx()
-{
-    bool messages = (msi_offset && (get(msi_offset + 2, 2) & 1)) ||
-                    (msix_offset && (get(msix_offset + 2, 2) & 0x8000));
-    bool disabled = get(COMMAND, 2) & COMMAND_NO_INTX;
-    bool drive = intx_wanted && !messages && !disabled && powered();
-    if (drive == intx_driven)
-        return;
-    intx_driven = drive;
-    host.trace(text("device %s intx=%d", bdf_text(sid()).c_str(), drive));
-    bus.intx(devfn, drive);
-}
-
-/* Messages that waited for a mask to go away. */
-void PciFunction::msix_release()
-{
-    if ((get(msix_offset + 2, 2) & 0xc000) != 0x8000)
-        return;
-    for (unsigned vector = 0; vector < msix.size(); ++vector)
-        if ((msix_pending & bit(vector)) && !(msix[vector].control & 1)) {
-            msix_pending &= ~bit(vector);
-            send(msix[vector].address, msix[vector].data);
-        }
-}
-
-uint64_t PciFunction::msix_read(unsigned offset, unsigned size) const
-{
-    const MsixEntry &entry = msix[offset / 16];
-    uint64_t half = offset & 8 ? entry.data | uint64_t(entry.control) << 32 : entry.address;
-    return half >> 8 * (offset & 7) & bits(8 * size - 1, 0);
-}
-
-void PciFunction::msix_write(unsigned offset, uint64_t value, unsigned size)
-{
-    MsixEntry &entry = msix[offset / 16];
-    uint64_t mask = bits(8 * size - 1, 0) << 8 * (offset & 7), placed = value << 8 * (offset & 7);
-    if (offset & 8) {
-        uint64_t half = entry.data | uint64_t(entry.control) << 32;
-        half = (half & ~mask) | (placed & mask);
-        entry.data = uint32_t(half);
-        entry.control = uint32_t(half >> 32) & 1;
-    } else {
-        entry.address = ((entry.address & ~mask) | (placed & mask)) & ~UINT64_C(3);
-    }
-    msix_release();
+    if (bus_master())
+        return bus.dma(requester(), address, to, n, false);
+    memset(to, 0xff, n);
+    return false;
 }
 
 } /* namespace lab */

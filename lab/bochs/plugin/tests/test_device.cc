@@ -34,13 +34,13 @@ struct Slot : World, Bus {
         return open && (is_write ? write(address, buffer, n) : read(address, buffer, n));
     }
     void completion(uint16_t) override {}
-    void intx(unsigned, bool level) override { line = level; }
+    void intx(uint16_t, Line, bool level) override { line = level; }
     void bars_changed() override {}
 
-    uint64_t in(unsigned offset, unsigned size = 4) { return device.bar_read(0, offset, size); }
+    uint64_t in(unsigned offset, unsigned size = 4) { return device.cpu_read(0, offset, size); }
     void out(unsigned offset, uint64_t value, unsigned size = 4)
     {
-        device.bar_write(0, offset, value, size);
+        device.cpu_write(0, offset, value, size);
     }
     void run(uint64_t ticks)
     {
@@ -95,6 +95,34 @@ TEST(edu_dma)
     s.copy(0x40ff8, 0x6000, 16, 3); /* beyond the buffer */
     s.run(1000);
     CHECK(s.in(0x114) == 1);
+}
+
+/* "Bus Master Enable": the device that some are, and the one that it should be */
+TEST(a_device_that_ignores_bus_master)
+{
+    Trouble t;
+    for (bool ignores : {false, true}) {
+        t.ignores_master = ignores;
+        Slot s(t);
+        s.device.config_write(4, 2, 2);
+        s.copy(0x5000, 0x40000, 8, 1);
+        s.run(1000);
+        CHECK(s.requesters.empty() != ignores);
+    }
+}
+
+/* PCI Express "Function Level Reset (FLR)": a device may need longer than 100 ms. */
+TEST(a_device_that_is_slow_after_a_reset)
+{
+    Trouble t;
+    t.ready = 1000;
+    Slot s(t);
+    CHECK(s.in(0) == 0x010000ed);
+    s.device.config_write(0x88, 0x8000, 2);
+    CHECK(s.device.config_read(0, 4) == 0xffffffff);
+    s.device.config_write(4, 6, 2); /* lost */
+    s.clock += 1000;
+    CHECK(s.device.config_read(0, 4) == 0x11e81234 && s.device.config_read(4, 2) == 0);
 }
 
 /* A driver resets its device by the device's own register: everything is as at power-on, and no

@@ -43,7 +43,7 @@ struct Board : World, Bus {
         return machine.dma(sid, address, buffer, n, is_write);
     }
     void completion(uint16_t) override {}
-    void intx(unsigned, bool) override {}
+    void intx(uint16_t, Line, bool) override {}
     void bars_changed() override {}
     bool reaches(uint16_t sid)
     {
