@@ -35,9 +35,18 @@ static bool scopes_cover(struct dmar_scopes run, bdf_t source_id)
     return false;
 }
 
+/* Scopes name physical functions only: a virtual one belongs to the unit, and to the reserved
+ * memory, of its physical function. */
+static bdf_t name_in_scopes(bdf_t source_id)
+{
+    const struct pci_function *f = pci_find(source_id);
+    return f && f->physical ? f->physical->bdf : source_id;
+}
+
 struct vtd_unit *scope_unit(bdf_t source_id)
 {
     struct vtd_unit *found = NULL;
+    source_id = name_in_scopes(source_id);
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *u = &vtd.units[i];
         if (u->dmar->segment != 0) /* a bdf_t names a function of segment 0 */
@@ -62,7 +71,7 @@ bool vtd_covers(bdf_t bdf) { return vtd_unit_of(bdf) != NULL; }
 
 static bool rmrr_covers(const struct dmar_rmrr *r, bdf_t bdf)
 {
-    return r->segment == 0 && scopes_cover(r->scopes, bdf);
+    return r->segment == 0 && scopes_cover(r->scopes, name_in_scopes(bdf));
 }
 
 bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)

@@ -244,6 +244,32 @@ TEST(test_two_units)
     assert_false(vtd_ioapic_source(6, &ioapic));
 }
 
+static void function_add(bdf_t bdf, struct pci_function *physical)
+{
+    assert_true(world.function_count < ARRAY_COUNT(world.functions));
+    world.functions[world.function_count] =
+        (struct pci_function){.bdf = bdf, .physical = physical};
+    world.requesters[world.function_count++] = bdf;
+}
+
+/* "Device Scope Structure": it names the physical function, which stands for its virtual ones. */
+TEST(test_virtual_functions_follow_their_physical_one)
+{
+    bdf_t usb = BDF(0, 0x1d, 0), vf = BDF(0, 4, 1), vf_of_usb = BDF(0, 0x1d, 1);
+    model_reset(2);
+    function_add(usb, NULL);
+    function_add(vf, pci_find(NIC));
+    function_add(vf_of_usb, pci_find(usb));
+    assert_int_equal(vtd_init(), 0);
+    domain_for(vf);
+    assert_true(reaches(1, vf, 0)); /* unit 1, which names NIC */
+    assert_false(reaches(0, vf, 0));
+    hpa_t base;
+    uint64_t size;
+    assert_true(vtd_rmrr(vf_of_usb, 0, &base, &size));
+    assert_false(vtd_rmrr(vf, 0, &base, &size));
+}
+
 /* VT-d "Set Root Table Pointer Operation": one of two units has tables that Hamlet cannot make. It
  * blocks its devices by an empty root table, and their interrupts; the others are served. */
 TEST(test_one_unit_only_blocks)
@@ -417,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_no_page_selective),
         cmocka_unit_test(test_two_units),
         cmocka_unit_test(test_one_unit_only_blocks),
+        cmocka_unit_test(test_virtual_functions_follow_their_physical_one),
         cmocka_unit_test(test_one_unit_silent),
         cmocka_unit_test(test_unit_at_no_place),
         cmocka_unit_test(test_unit_of_unknown_devices),
