@@ -45,25 +45,45 @@ static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
     return pci_reset_best(fn) == PCI_RESET_NONE ? 0 : pci_reset(fn, used);
 }
 
+/* Another assigned function whose requests arrive under the same id, as they come through the same
+ * bridge; NULL: there is none. */
+static const struct assignment *requester_twin(const struct assignment *a)
+{
+    for (size_t i = 0; i < pci_count(); i++) {
+        const struct assignment *b = assign_of(pci_get(i));
+        if (b && b != a && b->requester == a->requester)
+            return b;
+    }
+    return NULL;
+}
+
+/* The id of a bridge leads to the VM's memory until the last function behind it is taken back. */
+static void domain_detach(struct assignment *a)
+{
+    if (!requester_twin(a))
+        vtd_detach(a->requester);
+    if (a->requester != a->fn->bdf)
+        vtd_detach(a->fn->bdf);
+}
+
 /* Requests arrive under the function's own id, or under that of a bridge before it: both lead to
  * the VM's memory. */
 static int domain_attach(struct assignment *a)
 {
     struct vtd_domain *domain = dma_domain(a);
+    const struct assignment *twin = requester_twin(a);
+    if (twin && dma_domain(twin) != domain)
+        return FAIL(EPERM,
+                    "vm=%s pci=" BDF_FMT " sends under the id of " BDF_FMT
+                    ", which uses another memory",
+                    a->vm->name, BDF_ARG(a->fn->bdf), BDF_ARG(twin->fn->bdf));
     int err = vtd_attach(domain, a->requester);
     if (err || a->requester == a->fn->bdf)
         return err;
     err = vtd_attach(domain, a->fn->bdf);
-    if (err)
+    if (err && !twin)
         vtd_detach(a->requester);
     return err;
-}
-
-static void domain_detach(struct assignment *a)
-{
-    vtd_detach(a->requester);
-    if (a->requester != a->fn->bdf)
-        vtd_detach(a->fn->bdf);
 }
 
 /* Build the registers that the guest sees, and the routes of its interrupts. */
@@ -77,7 +97,7 @@ static int registers_show(struct assignment *a)
         return err;
     intx_init(a);
     /* Decode stays on until the function is taken back: see vpci_header.c command_write(). */
-    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0);
+    pci_command(a->fn->bdf, pci_decode_bits(a->fn), 0);
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     vbar_update(&a->v);
     return 0;

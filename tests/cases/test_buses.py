@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""
+Devices behind root ports of the lab machine: virtual functions, a card of two functions that only
+the reset of their bus resets, two devices behind a bridge that signs for both.
+
+From: make test      To: lab/bochs/plugin/buses.cc; pci/, guest/assign/assign.c, vtd/scope.c
+"""
+
+import pytest
+from case import PROMPT, Case
+
+MONITOR = "\x01c"
+PAIR = "kernel=dma-pair.elf,name=alpha,mem=16M"
+
+CASES = [
+    # What a scope says of the physical function holds for its virtual ones: they are unit 1's.
+    Case("virtual-functions", machine={"ecam": "1", "vfs": "3", "units": "2"},
+         append="console=com1 vfs=03:00.0,2",
+         vms=["kernel=dma-pair.elf,name=one,mem=16M,pci=03:00.1,cmdline=rounds=100",
+              "kernel=posting.elf,name=two,mem=8M,pci=03:00.2,cmdline=running=100"],
+         expect=[r"pci: 03:00\.2 1234:11e8 .* flr=yes", r"running: raised=100 handled=100 double=0"],
+         forbid=["vtd: fault"],
+         exits={"one": 1, "two": 1}),
+    # The id of the bridge leads to the VM until the last of both is taken back.
+    Case("behind-a-bridge", machine={"ecam": "1", "bridge": "1"}, outputs=["trace"],
+         vms=[PAIR + ",pci=05:01.0,pci=05:02.0,cmdline=rounds=400"],
+         answers=[(r"round 100", MONITOR), (PROMPT, "unassign 05:02.0\r"), (PROMPT, MONITOR)],
+         expect=[r"05:01\.0 1234:11e8 .* source-id=05:00\.0", r"05:02\.0 is taken back"],
+         forbid=["vtd: fault"], exits={"alpha": 1}),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_buses(boot, case):
+    boot(case)
