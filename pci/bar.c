@@ -147,6 +147,14 @@ void pci_bars_write(const struct pci_function *f)
         pci_bar_write(f->bdf, PCI_ROM, &f->rom);
 }
 
+uint16_t pci_decode_bits(const struct pci_function *f)
+{
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+        if (f->bars[i].kind == PCI_BAR_IO && f->bars[i].base == 0)
+            return PCI_COMMAND_MEM;
+    return PCI_COMMAND_MEM | PCI_COMMAND_IO;
+}
+
 #define FLAG_BITS 16 /* the address of a BAR begins above its flags */
 
 bool pci_decode_restore(const struct pci_function *f)
@@ -158,7 +166,7 @@ bool pci_decode_restore(const struct pci_function *f)
         if (b->kind == PCI_BAR_NONE)
             continue;
         uint64_t grain = MAX(b->size, (uint64_t)FLAG_BITS);
-        wanted |= b->kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM;
+        wanted |= pci_decode_bits(f) & (b->kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM);
         moved |= ALIGN_DOWN(raw_read(f->bdf, PCI_BAR(i), b->is_64bit), grain) !=
                  ALIGN_DOWN(b->base, grain);
     }
@@ -166,7 +174,7 @@ bool pci_decode_restore(const struct pci_function *f)
         return false;
     pci_command(f->bdf, 0, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     pci_bars_write(f);
-    pci_command(f->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0);
+    pci_command(f->bdf, pci_decode_bits(f), 0);
     log_trace(BDF_FMT " was reset from inside: BARs and decode restored", BDF_ARG(f->bdf));
     return true;
 }

@@ -60,7 +60,7 @@ void pci_msix_enable(const struct pci_function *f, bool on, bool mask_all)
 /* Does [offset, offset + size) lie in a memory BAR? */
 static bool fits(const struct pci_function *f, unsigned bar, uint64_t offset, uint64_t size)
 {
-    return bar < PCI_BAR_COUNT && f->bars[bar].kind == PCI_BAR_MEM &&
+    return bar < PCI_BAR_COUNT && f->bars[bar].kind == PCI_BAR_MEM && f->bars[bar].base &&
            offset + size <= f->bars[bar].size;
 }
 

@@ -114,6 +114,9 @@ enum pci_reset_kind {
 const char *pci_reset_name(enum pci_reset_kind kind);
 enum pci_reset_kind pci_reset_best(const struct pci_function *f);
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
+/* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one at
+ * 0 would take the ports of the machine. */
+uint16_t pci_decode_bits(const struct pci_function *f);
 /* A driver can reset its device by the device's own registers, and Hamlet does not see it. Are the
  * BARs not where they were at the scan, or is decode off? Then write the BARs and switch decode on.
  * True: that was needed; all other bits of Command are as the reset left them. */

@@ -37,11 +37,14 @@ static const char *why_rmrr(const struct pci_function *fn)
                : NULL;
 }
 
+/* A BAR without an address is not shown, and an I/O BAR is not decoded then. A memory BAR is, at
+ * address 0, as soon as the others are: on a conventional bus it would take DMA of its neighbours
+ * there, while a link of PCI Express has no neighbours. */
 static const char *why_unplaced(const struct pci_function *fn)
 {
-    for (size_t i = 0; i < PCI_BAR_COUNT; i++)
-        if (fn->bars[i].kind != PCI_BAR_NONE && fn->bars[i].base == 0)
-            return "the firmware left a BAR without an address";
+    for (size_t i = 0; i < PCI_BAR_COUNT && !fn->cap_pcie; i++)
+        if (fn->bars[i].kind == PCI_BAR_MEM && fn->bars[i].base == 0)
+            return "the firmware left a memory BAR without an address";
     return NULL;
 }
 

@@ -42,7 +42,7 @@ void assign_guest_reset(struct assignment *a)
     assign_shield(a->vm, a->fn, true);
     assign_reset_in_use(a);
     assign_shield(a->vm, a->fn, false);
-    pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);
+    pci_command(a->fn->bdf, pci_decode_bits(a->fn), PCI_COMMAND_MASTER);
     vmsix_reset(&a->v); /* the device's entries have their masks again */
     intx_reset(a);
 }

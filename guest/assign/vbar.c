@@ -365,7 +365,12 @@ int vbar_init(struct vpci_function *f)
     for (size_t i = 0; i < ARRAY_COUNT(f->bars); i++)
         f->bars[i] = (struct vbar){.of = f, .place_budget = 1};
     for (size_t i = 0; i < PCI_BAR_COUNT; i++) {
-        f->bars[i].host = fn->bars[i];
+        if (fn->bars[i].base)
+            f->bars[i].host = fn->bars[i];
+        else if (fn->bars[i].kind != PCI_BAR_NONE)
+            log_info("vm=%s " BDF_FMT " bar%zu is not shown: the firmware left it without an "
+                     "address",
+                     f->of->vm->name, BDF_ARG(fn->bdf), i);
         vpci_add(f, (struct vpci_reg){.offset = bar_register(i),
                                       .width = 4,
                                       .shadow = 0xffffffff,
