@@ -139,12 +139,31 @@ void pci_bars_read(struct pci_function *f)
                      bogus[i]);
 }
 
+/* A reset brings the default size of a resizable BAR back. With another size than at the scan, the
+ * BAR would lie elsewhere, or its end would not answer. */
+static void bars_resize(const struct pci_function *f)
+{
+    uint16_t at = f->ext_rebar + PCI_REBAR_CONTROL(0);
+    unsigned count = f->ext_rebar ? FIELD_GET(PCI_REBAR_COUNT, pci_read32(f->bdf, at)) : 0;
+    for (; count-- > 0 && at + 4 <= PCIE_CONFIG_SIZE; at += PCI_REBAR_STEP) {
+        uint32_t control = pci_read32(f->bdf, at);
+        unsigned index = FIELD_GET(PCI_REBAR_INDEX, control);
+        uint64_t mib = index < PCI_BAR_COUNT ? f->bars[index].size >> 20 : 0;
+        if (mib == 0)
+            continue;
+        uint64_t size = FIELD_SET(PCI_REBAR_SIZE, __builtin_ctzl(mib));
+        pci_write32(f->bdf, at, (control & ~(uint32_t)PCI_REBAR_SIZE) | LO32(size));
+    }
+}
+
 void pci_bars_write(const struct pci_function *f)
 {
-    for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++)
+    if (f->physical)
+        return;
+    bars_resize(f);
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
         pci_bar_write(f->bdf, PCI_BAR(i), &f->bars[i]);
-    if (!f->physical)
-        pci_bar_write(f->bdf, PCI_ROM, &f->rom);
+    pci_bar_write(f->bdf, PCI_ROM, &f->rom);
 }
 
 uint16_t pci_decode_bits(const struct pci_function *f)

@@ -132,6 +132,8 @@ void pci_caps_read(struct pci_function *f)
     f->ext_ats = ext_find(f, PCI_EXT_ID_ATS, 8);
     f->ext_ari = ext_find(f, PCI_EXT_ID_ARI, 8);
     f->ext_sriov = ext_find(f, PCI_EXT_ID_SRIOV, 64);
+    f->ext_rebar = ext_find(f, PCI_EXT_ID_REBAR, PCI_REBAR_CONTROL(0) + 4);
+    f->ext_ltr = ext_find(f, PCI_EXT_ID_LTR, PCI_LTR_MAX + 4);
 }
 
 int pci_port_type(const struct pci_function *f)

@@ -146,5 +146,5 @@ bool pci_wait_ready(bdf_t bdf)
     /* Command and Status decide: the vendor id of a VF reads as all-ones even when it answers. */
     return wait_until(pci_read32(bdf, PCI_COMMAND) != UINT32_MAX &&
                           pci_read16(bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
-                      PCI_RETRY_TIMEOUT_US);
+                      PCI_READY_TIMEOUT_US);
 }

@@ -97,7 +97,10 @@ static const char *why_no_reset(const struct pci_function *f)
 {
     if (f->parked)
         return "its last owner's reset failed: it is parked";
-    return pci_reset_best(f) == PCI_RESET_NONE ? "there is no way to reset it" : NULL;
+    if (pci_reset_best(f) != PCI_RESET_NONE)
+        return NULL;
+    return pci_reset_with_siblings(f) ? "it can be reset only with all that is behind its bridge"
+                                      : "there is no way to reset it";
 }
 
 static const struct {

@@ -33,7 +33,7 @@ struct pci_function {
     uint8_t interrupt_line; /* as the firmware left it; 0xff: none */
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
-    uint16_t ext_acs, ext_ats, ext_sriov, ext_ari;
+    uint16_t ext_acs, ext_ats, ext_sriov, ext_ari, ext_rebar, ext_ltr;
     /* The MSI and MSI-X capabilities as read at boot. Never read again: a guest that has the
      * function may load firmware of its own into it, which may show other values. */
     uint16_t msi_control, msix_control;
@@ -114,8 +114,8 @@ enum pci_reset_kind {
 const char *pci_reset_name(enum pci_reset_kind kind);
 enum pci_reset_kind pci_reset_best(const struct pci_function *f);
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
-/* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one at
- * 0 would take the ports of the machine. */
+/* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one
+ * at 0 would take the ports of the machine. */
 uint16_t pci_decode_bits(const struct pci_function *f);
 /* A driver can reset its device by the device's own registers, and Hamlet does not see it. Are the
  * BARs not where they were at the scan, or is decode off? Then write the BARs and switch decode on.

@@ -6,14 +6,16 @@
 #pragma once
 #include "pci/pci.h"
 
-/* PCI Express Base "Configuration RRS Software Visibility": retries are over after one second. */
+/* PCI Express Base "Configuration RRS Software Visibility": retries are over after one second. Many
+ * devices need longer after a reset. */
 #define PCI_RETRY_TIMEOUT_US 1000000
+#define PCI_READY_TIMEOUT_US 10000000
 
 /* config.c: take over the MCFG's windows; without them 0xCF8/0xCFC is used. */
 void pci_config_init(void);
 /* Does [base, base + size) overlap a window of ECAM? */
 bool pci_config_overlaps(uint64_t base, uint64_t size);
-/* Wait until configuration space answers after a reset. False: it does not within a second. */
+/* Wait until configuration space answers after a reset. False: not within PCI_READY_TIMEOUT_US. */
 bool pci_wait_ready(bdf_t bdf);
 /* Clear and set bits of a 16-bit register; write it only if it changes. Returns the old value. */
 uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear);
@@ -34,7 +36,7 @@ bool pci_is_console(const struct pci_function *f);
 struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired);
 /* Write base into the registers at `reg`. The flags are hardwired. */
 void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar);
-/* Write all BARs and the ROM of the function, where they were at the scan. A virtual function has
+/* Write all BARs and the ROM of the function, as large and where they were at the scan. A virtual function has
  * no such registers. The caller has switched decode off. */
 void pci_bars_write(const struct pci_function *f);
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b);
@@ -59,6 +61,9 @@ struct vf_plan {
 };
 /* room.c: an address for this BAR of all VFs together; 0: there is none. */
 uint64_t pci_room_find(const struct vf_plan *plan, const struct pci_bar *bar);
+
+/* reset.c: would it have a reset, if its owner had all the functions that the reset hits? */
+bool pci_reset_with_siblings(const struct pci_function *f);
 
 /* sriov.c: are its virtual functions enabled? */
 bool pci_sriov_is_on(const struct pci_function *pf);

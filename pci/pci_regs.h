@@ -168,6 +168,7 @@
 #define PCIE_STATUS_AUX_POWER     BIT(4, "AUX", "auxiliary power")
 #define PCIE_DEVICE_PENDING       BIT(5, "PEND", "requests of its own are not answered yet")
 #define PCIE_DEVICE_ERRORS        BITS(3, 0) /* write one to clear */
+#define PCIE_LINK_CONTROL         0x10
 #define PCIE_DEVICE_CAP2          0x24       /* version 2 of the capability */
 #define PCIE_CAP2_ARI_FORWARD     BIT(5)
 #define PCIE_DEVICE_CONTROL2      0x28
@@ -190,6 +191,8 @@
 #define PCI_EXT_ID_ARI            0x000e
 #define PCI_EXT_ID_ATS            0x000f
 #define PCI_EXT_ID_SRIOV          0x0010
+#define PCI_EXT_ID_REBAR          0x0015
+#define PCI_EXT_ID_LTR            0x0018
 
 /* PCI Express Base "ACS Extended Capability": the same bits in both registers. */
 #define PCI_ACS_CAPABILITY        4
@@ -212,6 +215,16 @@
 #define PCI_SRIOV_PAGE_SIZE       0x20
 #define PCI_SRIOV_PAGE_4K         BIT(0)
 #define PCI_SRIOV_BAR(n)          (0x24 + 4 * (n))
+
+/* PCI Express Base "Resizable BAR Extended Capability": a pair of registers for each such BAR. */
+#define PCI_REBAR_STEP            8
+#define PCI_REBAR_CONTROL(n)      (8 + PCI_REBAR_STEP * (n))
+#define PCI_REBAR_INDEX           BITS(2, 0)
+#define PCI_REBAR_COUNT           BITS(7, 5)  /* of the first control register only */
+#define PCI_REBAR_SIZE            BITS(13, 8) /* 1 MiB << n */
+
+/* PCI Express Base "Latency Tolerance Reporting (LTR) Extended Capability" */
+#define PCI_LTR_MAX               4 /* snooped, and in the upper half not snooped */
 
 /* PCI Local Bus "Configuration Mechanism #1" */
 #define PCI_PORT_ADDRESS          0xcf8

@@ -6,7 +6,8 @@
  * Capabilities for Conventional PCI"; PCI Bus Power Management "Power Management State Transition
  * Requirements"; PCI-to-PCI Bridge "Bridge Control Register".
  *
- * Kept over the reset: Command (without bus mastering), BARs, what the firmware tuned on the bus.
+ * Kept over the reset: Command (without bus mastering), BARs and their sizes, what the firmware
+ * tuned on the bus and on the link. Masks of errors (AER) are sticky: the function keeps them.
  * A device whose FLR is in no capability counts as one without FLR.
  */
 #include "pci/pci_private.h"
@@ -31,8 +32,9 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 }
 
 /* All functions that a secondary bus reset would hit, f included. 0: it would hit a function of
- * another owner, a bridge, or one that must be spared. */
-static size_t reset_together(const struct pci_function *f, struct pci_function **out)
+ * another owner, a bridge, or one that must be spared. free_too: those without an owner may be hit.
+ */
+static size_t reset_together(const struct pci_function *f, bool free_too, struct pci_function **out)
 {
     const struct pci_function *bridge = f->parent;
     size_t count = 0;
@@ -43,7 +45,7 @@ static size_t reset_together(const struct pci_function *f, struct pci_function *
         unsigned bus = BDF_BUS(g->bdf);
         if (bus < bridge->secondary_bus || bus > bridge->subordinate_bus)
             continue;
-        bool ours = g == f || (g->owner && g->owner == f->owner);
+        bool ours = g == f || (g->owner ? g->owner == f->owner : free_too);
         if (!ours || g->spared || pci_is_bridge(g) || count == BUS_FUNCTIONS_MAX)
             return 0;
         out[count++] = g;
@@ -54,7 +56,13 @@ static size_t reset_together(const struct pci_function *f, struct pci_function *
 static bool has_bus_reset(const struct pci_function *f)
 {
     struct pci_function *together[BUS_FUNCTIONS_MAX];
-    return reset_together(f, together) != 0;
+    return reset_together(f, false, together) != 0;
+}
+
+bool pci_reset_with_siblings(const struct pci_function *f)
+{
+    struct pci_function *together[BUS_FUNCTIONS_MAX];
+    return reset_together(f, true, together) > 1;
 }
 
 static bool has_af_flr(const struct pci_function *f)
@@ -88,7 +96,8 @@ int pci_drain(const struct pci_function *f)
 }
 
 struct saved {
-    uint16_t command, device_control, device_control2;
+    uint16_t command, device_control, device_control2, link_control;
+    uint32_t latencies; /* that it may report (LTR) */
     uint8_t cache_line, latency, interrupt_line;
     struct sriov_saved sriov;
 };
@@ -108,9 +117,12 @@ static void quiesce(const struct pci_function *f, struct saved *s)
     s->interrupt_line = pci_read8(f->bdf, PCI_INTERRUPT_LINE);
     if (f->cap_pcie) {
         s->device_control = pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL);
+        s->link_control = pci_read16(f->bdf, f->cap_pcie + PCIE_LINK_CONTROL);
         if (has_control2(f))
             s->device_control2 = pci_read16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2);
     }
+    if (f->ext_ltr)
+        s->latencies = pci_read32(f->bdf, f->ext_ltr + PCI_LTR_MAX);
     pci_sriov_save(f, &s->sriov);
     s->command = pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     pci_msi_enable(f, false);
@@ -119,12 +131,26 @@ static void quiesce(const struct pci_function *f, struct saved *s)
         log_info(BDF_FMT " is reset all the same", BDF_ARG(f->bdf));
 }
 
+/* It may have been in D3hot before a bus reset. Only the waking takes time, and what is written
+ * meanwhile is lost. */
+static void wake(const struct pci_function *f)
+{
+    if (!f->cap_pm)
+        return;
+    bool asleep = pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_STATE;
+    pci_write16(f->bdf, f->cap_pm + PCI_PM_CONTROL, PCI_PM_D0);
+    if (asleep)
+        time_delay_us(D3_TIME_US);
+}
+
 static void restore(const struct pci_function *f, const struct saved *s)
 {
     bdf_t bdf = f->bdf;
-    if (f->cap_pm) /* it may have been in D3hot before a bus reset */
-        pci_write16(bdf, f->cap_pm + PCI_PM_CONTROL, PCI_PM_D0);
+    wake(f);
+    if (f->ext_ltr) /* before Device Control 2 lets the function report */
+        pci_write32(bdf, f->ext_ltr + PCI_LTR_MAX, s->latencies);
     if (f->cap_pcie) {
+        pci_write16(bdf, f->cap_pcie + PCIE_LINK_CONTROL, s->link_control);
         pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, s->device_control & ~PCIE_DEVICE_FLR);
         if (has_control2(f))
             pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2, s->device_control2);
@@ -211,7 +237,7 @@ static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
 {
     struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};
     struct saved saved[BUS_FUNCTIONS_MAX];
-    size_t count = kind == PCI_RESET_BUS ? reset_together(f, hit) : 1;
+    size_t count = kind == PCI_RESET_BUS ? reset_together(f, false, hit) : 1;
     int err = 0;
     for (size_t i = 0; i < count; i++)
         quiesce(hit[i], &saved[i]);

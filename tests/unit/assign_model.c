@@ -91,6 +91,11 @@ enum pci_reset_kind pci_reset_best(const struct pci_function *f)
     (void)f;
     return m.no_reset ? PCI_RESET_NONE : PCI_RESET_FLR;
 }
+bool pci_reset_with_siblings(const struct pci_function *f)
+{
+    (void)f;
+    return false;
+}
 int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
     *used = m.reset_error ? PCI_RESET_NONE : PCI_RESET_FLR;

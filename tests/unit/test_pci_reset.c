@@ -14,6 +14,8 @@ static enum pci_reset_kind used;
 static unsigned resets, silence_us;
 static bool d3hot_does_nothing;
 
+enum { AT_LTR = 0x200, AT_REBAR = 0x210, REBAR = 1 << 5 | 2 }; /* one, BAR 2 */
+
 /* Everything that a reset takes away. */
 static void lose_state(struct model_function *f)
 {
@@ -25,6 +27,9 @@ static void lose_state(struct model_function *f)
     f->config[PCI_CACHE_LINE_SIZE] = f->config[PCI_LATENCY_TIMER] = 0;
     f->config[PCI_INTERRUPT_LINE] = 0;
     model_set(f, 0x100 + PCI_ACS_CONTROL, 2, 0);
+    model_set(f, 0x40 + PCIE_LINK_CONTROL, 2, 0);
+    model_set(f, AT_LTR + PCI_LTR_MAX, 4, 0);
+    model_set(f, AT_REBAR + PCI_REBAR_CONTROL(0), 2, REBAR | 8 << 8); /* 256 MiB */
     f->silent_us = silence_us;
 }
 
@@ -177,6 +182,55 @@ TEST(d3hot_that_lies_is_followed_by_the_next_kind)
     assert_int_equal(used, PCI_RESET_NONE);
 }
 
+/* PCI Bus Power Management "Power Management State Transition Requirements": nothing is written to
+ * it within 10 ms after it was woken. */
+static uint64_t woken_at, restored_at;
+static void sleeper_on_write(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    if (reg == 0x70 + PCI_PM_CONTROL && (v & PCI_PM_STATE) == PCI_PM_D0)
+        woken_at = model_delay_us();
+    if (reg == PCI_BAR(0) && v != UINT32_MAX && v != 0)
+        restored_at = model_delay_us();
+    on_write(f, reg, v);
+}
+
+TEST(a_function_that_slept_is_awake_before_it_is_restored)
+{
+    with_flr(m);
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    model_writable(m, 0x70 + PCI_PM_CONTROL, 2, PCI_PM_STATE);
+    struct pci_function *f = scanned();
+    m->on_write = sleeper_on_write;
+    model_set(m, 0x70 + PCI_PM_CONTROL, 2, PCI_PM_D3HOT);
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(model_get(m, 0x70 + PCI_PM_CONTROL, 2) & PCI_PM_STATE, PCI_PM_D0);
+    assert_true(restored_at >= woken_at + 10000);
+}
+
+/* PCI Express Base "Resizable BAR Extended Capability", "Latency Tolerance Reporting (LTR) Extended
+ * Capability": what firmware has tuned, and the reset forgets. */
+TEST(sizes_latencies_and_the_link_are_restored)
+{
+    model_ext_cap(m, 0x100, PCI_EXT_ID_ACS, AT_LTR);
+    model_ext_cap(m, AT_LTR, PCI_EXT_ID_LTR, AT_REBAR);
+    model_ext_cap(m, AT_REBAR, PCI_EXT_ID_REBAR, 0);
+    model_bar(m, PCI_BAR(2), -(UINT64_C(1) << 30), 0xc, UINT64_C(0x1800000000)); /* 1 GiB */
+    model_writable(m, AT_LTR + PCI_LTR_MAX, 4, 0xffffffff);
+    model_writable(m, AT_REBAR + PCI_REBAR_CONTROL(0), 2, 0x3f00);
+    model_writable(m, 0x40 + PCIE_LINK_CONTROL, 2, 0x43);
+    model_set(m, AT_LTR + PCI_LTR_MAX, 4, 0x10031003);
+    model_set(m, AT_REBAR + PCI_REBAR_CONTROL(0), 2, REBAR | 10 << 8);
+    model_set(m, 0x40 + PCIE_LINK_CONTROL, 2, 0x42);
+    with_flr(m);
+    struct pci_function *f = scanned();
+    assert_true(f->ext_ltr == AT_LTR && f->ext_rebar == AT_REBAR);
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(resets, 1);
+    assert_int_equal(model_get(m, AT_LTR + PCI_LTR_MAX, 4), 0x10031003);
+    assert_int_equal(model_get(m, AT_REBAR + PCI_REBAR_CONTROL(0), 2), REBAR | 10 << 8);
+    assert_int_equal(model_get(m, 0x40 + PCIE_LINK_CONTROL, 2), 0x42);
+}
+
 TEST(bus_reset)
 {
     reset_works(PCI_RESET_BUS);
@@ -270,6 +324,8 @@ int main(void)
         CASE(d3hot),
         CASE(d3hot_that_keeps_the_state_is_no_reset),
         CASE(d3hot_that_lies_is_followed_by_the_next_kind),
+        CASE(sizes_latencies_and_the_link_are_restored),
+        CASE(a_function_that_slept_is_awake_before_it_is_restored),
         CASE(bus_reset),
         CASE(a_bus_reset_spares_others),
         CASE(nothing_to_reset_with),

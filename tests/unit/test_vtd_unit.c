@@ -247,8 +247,7 @@ TEST(test_two_units)
 static void function_add(bdf_t bdf, struct pci_function *physical)
 {
     assert_true(world.function_count < ARRAY_COUNT(world.functions));
-    world.functions[world.function_count] =
-        (struct pci_function){.bdf = bdf, .physical = physical};
+    world.functions[world.function_count] = (struct pci_function){.bdf = bdf, .physical = physical};
     world.requesters[world.function_count++] = bdf;
 }
 
