@@ -131,24 +131,27 @@ static void registers_hide(struct assignment *a)
     vmsix_release(&a->v);
 }
 
-/* INVARIANT: a function stays attached to its VM's memory until it was reset. A request that is
- * still under way when bus mastering goes off lands in memory that it was allowed to write. Then
- * its source-id is detached and flushed, and only then may another VM own the function. */
-static void assignment_free(struct assignment *a)
+/* Reset each function of the list. The reset of a bus hits all that is behind its bridge: one is
+ * enough for them. */
+static void list_reset(struct assignment *list)
+{
+    for (struct assignment *a = list; a; a = a->next) {
+        const struct assignment *b = list;
+        while (b != a && !(b->reset == PCI_RESET_BUS && b->fn->parent == a->fn->parent))
+            b = b->next;
+        if (b == a)
+            a->reset_error = function_silence(a->fn, &a->reset);
+        else
+            a->reset = b->reset, a->reset_error = b->reset_error;
+    }
+}
+
+/* A device that could not be reset keeps what its owner left in it: audit_allows() refuses it
+ * unless the user waives that. */
+static void function_disown(struct assignment *a)
 {
     struct pci_function *fn = a->fn;
-    enum pci_reset_kind used;
-    spin_lock(&a->vm->lock);
-    registers_hide(a);
-    if (a->v.bdf)
-        vpci_unplug(a->vm->pci, &a->v);
-    spin_unlock(&a->vm->lock);
-    faults_forget(a);
-    if (pci_drain(fn))
-        log_info(BDF_FMT " still has transactions pending", BDF_ARG(fn->bdf));
-    /* A device that could not be reset keeps what its owner left in it: audit_allows() refuses it
-     * unless the user waives that. */
-    if (function_silence(fn, &used) || used == PCI_RESET_NONE) {
+    if (a->reset_error || a->reset == PCI_RESET_NONE) {
         fn->parked = true;
         log_info(BDF_FMT " is parked: bus master off, attached to no VM", BDF_ARG(fn->bdf));
     }
@@ -157,6 +160,29 @@ static void assignment_free(struct assignment *a)
     domain_detach(a);
     fn->owner = NULL;
     pages_free(a, PAGES_OF(struct assignment));
+}
+
+/* INVARIANT: a function stays attached to its VM's memory until it was reset. A request that is
+ * still under way when bus mastering goes off lands in memory that it was allowed to write. Then
+ * its source-id is detached and flushed, and only then may another VM own the function. */
+static void list_free(struct assignment *list)
+{
+    for (struct assignment *a = list; a; a = a->next) {
+        spin_lock(&a->vm->lock);
+        registers_hide(a);
+        if (a->v.bdf)
+            vpci_unplug(a->vm->pci, &a->v);
+        spin_unlock(&a->vm->lock);
+        faults_forget(a);
+        if (pci_drain(a->fn))
+            log_info(BDF_FMT " still has transactions pending", BDF_ARG(a->fn->bdf));
+    }
+    list_reset(list);
+    while (list) {
+        struct assignment *next = list->next;
+        function_disown(list);
+        list = next;
+    }
 }
 
 static struct assignment *assignment_new(struct vm *vm, const struct device_config *c,
@@ -175,105 +201,159 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
 }
 
 /* Confine the device: it is silent and clean, and its DMA reaches the VM's memory only. */
-static int function_confine(struct assignment *a, enum pci_reset_kind *used)
+static int function_confine(struct assignment *a)
 {
-    int err = function_silence(a->fn, used);
-    if (err && !(a->config.unsafe & BIT(UNSAFE_NO_RESET)))
-        return err;
-    if (err)
+    if (a->reset_error && !(a->config.unsafe & BIT(UNSAFE_NO_RESET)))
+        return a->reset_error;
+    if (a->reset_error)
         log_info("vm=%s pci=" BDF_FMT " unsafe=no-reset: given although no reset works",
                  a->vm->name, BDF_ARG(a->fn->bdf));
-    err = dma_enable(a);
+    int err = dma_enable(a);
     if (!err && options.rmrr_map && !reserved_complete(a->vm, a->fn))
         err = FAIL(EPERM, "vm=%s pci=" BDF_FMT ": RMRRs are mapped at boot only", a->vm->name,
                    BDF_ARG(a->fn->bdf));
     return err ? err : domain_attach(a);
 }
 
-static void log_given(const struct assignment *a, enum pci_reset_kind used)
+static void log_given(const struct assignment *a)
 {
     const char *why;
     const char *delivery = irq_delivery_name(irq_best_delivery(a, &why));
     log_info("vm=%s " BDF_FMT " %04x:%04x is " BDF_FMT " there, source-id=" BDF_FMT
              " domain=%u reset=%s irq=%s%s%s",
              a->vm->name, BDF_ARG(a->fn->bdf), a->fn->vendor, a->fn->device, BDF_ARG(a->v.bdf),
-             BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), pci_reset_name(used), delivery,
-             *why ? " because: " : "", why);
+             BDF_ARG(a->requester), vtd_domain_id(dma_domain(a)), pci_reset_name(a->reset),
+             delivery, *why ? " because: " : "", why);
 }
 
-/* The VM owns the function already (fn->owner). The order is a promise: no register is shown to the
- * guest, and so no bus mastering switched on, before the device is confined. */
-static int assign_give(struct vm *vm, const struct device_config *c, struct pci_function *fn)
+/* The function is confined: its guest may see it. */
+static int function_show(struct assignment *a)
 {
-    struct assignment *a = assignment_new(vm, c, fn);
-    if (!a)
-        return -ENOMEM;
-    enum pci_reset_kind used;
-    int err = function_confine(a, &used);
-    if (err) {
-        faults_forget(a);
-        pages_free(a, PAGES_OF(struct assignment));
+    a->next = NULL;
+    spin_lock(&a->vm->lock);
+    int err = guest_plug(a);
+    spin_unlock(&a->vm->lock);
+    if (err)
         return err;
-    }
-    spin_lock(&vm->lock);
-    err = guest_plug(a);
-    spin_unlock(&vm->lock);
-    if (err) {
-        assignment_free(a);
-        return err;
-    }
-    fn->parked = false;
-    log_given(a, used);
+    a->fn->parked = false;
+    log_given(a);
     return 0;
 }
 
-int assign_hot(struct vm *vm, const struct device_config *c)
+/* Its device was not attached to the VM. */
+static void assignment_drop(struct assignment *a)
+{
+    faults_forget(a);
+    a->fn->owner = NULL;
+    pages_free(a, PAGES_OF(struct assignment));
+}
+
+/* Take the assignment out of the VM's list, if it is there. */
+static void list_remove(struct vm *vm, struct assignment *a)
+{
+    struct assignment **at = &vm->assignments;
+    spin_lock(&vm->lock);
+    while (*at && *at != a)
+        at = &(*at)->next;
+    if (*at)
+        *at = a->next;
+    a->next = NULL;
+    spin_unlock(&vm->lock);
+}
+
+/* Take them out of the VM's list, where they are, and make a list of their own. */
+static struct assignment *list_of(struct vm *vm, struct assignment *all[], unsigned count)
+{
+    for (unsigned i = count; i-- > 0;) {
+        list_remove(vm, all[i]);
+        all[i]->next = i + 1 < count ? all[i + 1] : NULL;
+    }
+    return count ? all[0] : NULL;
+}
+
+/* The VM owns the functions already. The order is a promise: all are reset and confined before a
+ * register of one is shown to the guest, and so bus mastering can be switched on. On an error none
+ * is given. */
+static int assign_give(struct vm *vm, struct assignment *all[], unsigned count)
+{
+    unsigned confined = 0;
+    int err = 0;
+    list_reset(list_of(vm, all, count));
+    while (confined < count && !(err = function_confine(all[confined])))
+        confined++;
+    for (unsigned i = 0; i < count && !err; i++)
+        err = function_show(all[i]);
+    if (!err)
+        return 0;
+    list_free(list_of(vm, all, confined));
+    for (; confined < count; confined++)
+        assignment_drop(all[confined]);
+    return err;
+}
+
+/* Make the VM the owner of the function that this names. NULL: there is none that is free (logged).
+ */
+static struct pci_function *function_own(struct vm *vm, const struct device_config *c)
 {
     struct pci_function *fn =
         c->by_id ? pci_find_id(c->vendor, c->device, c->nth) : pci_find(c->bdf);
     char name[24];
-    if (!fn || fn->owner)
-        return FAIL(ENODEV, "vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
-                    fn ? "it is given away already" : "there is no such device");
+    if (!fn || fn->owner) {
+        log_error("vm=%s pci=%s: %s", vm->name, config_name(c, name, sizeof(name)),
+                  fn ? "it is given away already" : "there is no such device");
+        return NULL;
+    }
     fn->owner = vm;
-    assign_shield(vm, fn, true);
-    int err = audit_allows(vm->name, fn, c->unsafe);
+    return fn;
+}
+
+/* Own all functions first: some can be reset only together, and a group has one owner. */
+static int assign_together(struct vm *vm, const struct device_config *c, unsigned count)
+{
+    struct pci_function *fn[CONFIG_DEVICE_MAX];
+    struct assignment *all[CONFIG_DEVICE_MAX];
+    unsigned owned = 0, made = 0;
+    while (owned < count && (fn[owned] = function_own(vm, &c[owned])))
+        owned++;
+    int err = owned < count ? -ENODEV : 0;
+    for (unsigned i = 0; i < count && !err; i++)
+        err = audit_allows(vm->name, fn[i], c[i].unsafe);
+    for (; made < count && !err; made += !err) {
+        all[made] = assignment_new(vm, &c[made], fn[made]);
+        err = all[made] ? 0 : -ENOMEM;
+    }
     if (!err)
-        err = assign_give(vm, c, fn);
-    assign_shield(vm, fn, false);
-    if (err)
-        fn->owner = NULL;
+        return assign_give(vm, all, count);
+    while (made > 0)
+        assignment_drop(all[--made]);
+    while (owned > 0)
+        fn[--owned]->owner = NULL;
+    return err;
+}
+
+int assign_hot(struct vm *vm, const struct device_config *c)
+{
+    assign_shield(vm, NULL, true);
+    int err = assign_together(vm, c, 1);
+    assign_shield(vm, NULL, false);
     return err;
 }
 
 int assign_all(struct vm *vm)
 {
-    int err = 0;
-    for (unsigned i = 0; i < vm->config.device_count && !err; i++)
-        err = assign_hot(vm, &vm->config.devices[i]);
-    if (err)
-        assign_release_all(vm);
-    return err;
-}
-
-static void assignment_remove(struct vm *vm, struct assignment **at)
-{
-    struct assignment *a = *at;
-    spin_lock(&vm->lock);
-    *at = a->next;
-    spin_unlock(&vm->lock);
-    assignment_free(a);
+    return assign_together(vm, vm->config.devices, vm->config.device_count);
 }
 
 int assign_take_back(struct vm *vm, bdf_t bdf)
 {
-    struct assignment **at = &vm->assignments;
-    while (*at && (*at)->fn->bdf != bdf)
-        at = &(*at)->next;
-    if (!*at)
+    struct assignment *a = vm->assignments;
+    while (a && a->fn->bdf != bdf)
+        a = a->next;
+    if (!a)
         return -ENOENT;
-    assign_shield(vm, (*at)->fn, true);
-    assignment_remove(vm, at);
+    assign_shield(vm, a->fn, true);
+    list_remove(vm, a);
+    list_free(a);
     assign_shield(vm, NULL, false);
     log_info("vm=%s " BDF_FMT " is taken back", vm->name, BDF_ARG(bdf));
     return 0;
@@ -281,8 +361,11 @@ int assign_take_back(struct vm *vm, bdf_t bdf)
 
 void assign_release_all(struct vm *vm)
 {
-    while (vm->assignments)
-        assignment_remove(vm, &vm->assignments);
+    spin_lock(&vm->lock);
+    struct assignment *list = vm->assignments;
+    vm->assignments = NULL;
+    spin_unlock(&vm->lock);
+    list_free(list);
 }
 
 struct assignment *assign_of(const struct pci_function *fn)

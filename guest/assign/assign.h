@@ -20,6 +20,9 @@ struct assignment {
     struct vm *vm;
     struct pci_function *fn;
     struct device_config config;
+    /* How it was reset last; an error of pci_reset(): that failed. */
+    enum pci_reset_kind reset;
+    int reset_error;
     bdf_t requester; /* source-id of its DMA: its own, or that of a bridge before it */
     uint64_t fault_count;
     struct vtd_fault last_fault; /* meaningful if fault_count is not 0 */

@@ -18,7 +18,8 @@ CASES = [
          append="console=com1 vfs=03:00.0,2",
          vms=["kernel=dma-pair.elf,name=one,mem=16M,pci=03:00.1,cmdline=rounds=100",
               "kernel=posting.elf,name=two,mem=8M,pci=03:00.2,cmdline=running=100"],
-         expect=[r"pci: 03:00\.2 1234:11e8 .* flr=yes", r"running: raised=100 handled=100 double=0"],
+         expect=[r"pci: 03:00\.2 1234:11e8 .* flr=yes",
+                 r"running: raised=100 handled=100 double=0"],
          forbid=["vtd: fault"],
          exits={"one": 1, "two": 1}),
     # The id of the bridge leads to the VM until the last of both is taken back.
@@ -27,9 +28,27 @@ CASES = [
          answers=[(r"round 100", MONITOR), (PROMPT, "unassign 05:02.0\r"), (PROMPT, MONITOR)],
          expect=[r"05:01\.0 1234:11e8 .* source-id=05:00\.0", r"05:02\.0 is taken back"],
          forbid=["vtd: fault"], exits={"alpha": 1}),
+    # One half of a card cannot be given: what resets it resets the other half. Firmware has left
+    # its I/O BAR without an address.
+    Case("half-a-card", machine={"ecam": "1", "card": "1"},
+         vms=["kernel=hello.elf,name=alpha,mem=8M,pci=02:00.0"],
+         expect=[r"refused: no-reset \(it can be reset only with all that is behind its bridge\)"]),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_buses(boot, case):
     boot(case)
+
+
+def test_card(boot):
+    """Both halves together: reset once before they are given and once after they are taken back,
+    each time the VM is made. The I/O BAR, without an address, does not matter."""
+    got = boot(Case("card", machine={"ecam": "1", "card": "1", "large_bar": "256"},
+                    outputs=["trace"],
+                    vms=["kernel=hotplug.elf,name=one,mem=8M,kills=2,pci=02:00.0,pci=02:00.1"],
+                    expect=[r"02:00\.0 bar1 is not shown: the firmware left it without an address",
+                            r"02:00\.1 .* reset=bus", r"hamlet: vm=one kills=2 lost=0"],
+                    forbid=["is parked", "FAIL"], exits={"one": 1}))
+    assert got.files["trace"].count(b"resets bus 02") == 6
+    assert b" fault sid=02:00" not in got.files["trace"]
