@@ -36,8 +36,8 @@ bool pci_is_console(const struct pci_function *f);
 struct pci_bar pci_bar_probe(bdf_t bdf, uint16_t reg, bool paired);
 /* Write base into the registers at `reg`. The flags are hardwired. */
 void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar);
-/* Write all BARs and the ROM of the function, as large and where they were at the scan. A virtual function has
- * no such registers. The caller has switched decode off. */
+/* Write all BARs and the ROM of the function, as large and where they were at the scan. A virtual
+ * function has no such registers. The caller has switched decode off. */
 void pci_bars_write(const struct pci_function *f);
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b);
 

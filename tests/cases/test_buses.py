@@ -28,6 +28,15 @@ CASES = [
          answers=[(r"round 100", MONITOR), (PROMPT, "unassign 05:02.0\r"), (PROMPT, MONITOR)],
          expect=[r"05:01\.0 1234:11e8 .* source-id=05:00\.0", r"05:02\.0 is taken back"],
          forbid=["vtd: fault"], exits={"alpha": 1}),
+    # The reset before it is given makes the BAR small; the guest has it as large as at boot.
+    Case("large-bar", machine={"ecam": "1", "card": "1", "large_bar": "32768"},
+         vms=["kernel=large-bar.elf,name=alpha,mem=8M,pci=02:00.0,pci=02:00.1"],
+         expect=[r"bar4=mem64p,0x4000000000,32G",
+                 r"alpha\| bar4 of 32768 MiB at 0x\w+ keeps its words"], exits={"alpha": 1}),
+    # 1.3 s after each reset.
+    Case("slow-after-a-reset", machine={"ready": "130000000"},
+         vms=[PAIR + ",pci=00:02.0,cmdline=rounds=20"], forbid=["did not come back"],
+         exits={"alpha": 1}),
     # One half of a card cannot be given: what resets it resets the other half. Firmware has left
     # its I/O BAR without an address.
     Case("half-a-card", machine={"ecam": "1", "card": "1"},
