@@ -23,7 +23,7 @@ BIOS = Path("/usr/lib/grub/i386-pc")
 UEFI = Path("/usr/lib/grub/x86_64-efi")
 
 # Keys that belong to the device named by the pci= before them.
-DEVICE_KEYS = ("plan", "bar", "dma", "irq", "rom", "unsafe")
+DEVICE_KEYS = ("plan", "bar", "dma", "irq", "rom", "intx", "unsafe")
 
 
 @dataclass

@@ -2,8 +2,8 @@
 /*
  * INTx: lines of the machine, the functions that share one, and which function raised it ("check
  * and mask"). Which input of which I/O APIC a pin is wired to stands in AML, which Hamlet does not
- * read. The firmware has left the number of the line in the Interrupt Line register, and that input
- * works too.
+ * read. The firmware has left the number of a line of the 8259s in the Interrupt Line register. On
+ * many machines that input works too; where it does not, intx= names the right one.
  * From: guest/assign/assign.c, guest/assign/vpci_header.c (intx_guest_disable).
  * To: arch/ioapic.c, vtd/intremap.c, guest/pc/vioapic.c.
  * Spec: PCI Local Bus 3.0 "Interrupt Line", "Device Control", "Device Status";
@@ -195,7 +195,7 @@ static void line_leave(struct intx *x)
 
 void intx_init(struct assignment *a)
 {
-    uint8_t gsi = a->fn->interrupt_line;
+    uint8_t gsi = (uint8_t)(a->config.intx ? a->config.intx : a->fn->interrupt_line);
     struct intx *x = &a->intx;
     *x = (struct intx){.a = a, .pin = VACPI_PCI_PIN(BDF_DEV(a->v.bdf))};
     if (a->fn->interrupt_pin == 0)

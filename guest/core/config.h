@@ -46,6 +46,7 @@ struct device_config {
     enum dma_mode dma;
     enum irq_mode irq;
     bool rom;
+    unsigned intx;   /* input of the I/O APICs that its line ends at; 0: as Interrupt Line says */
     unsigned unsafe; /* bits by enum unsafe; unsafe=no-reset may stand several times */
 };
 

@@ -41,6 +41,7 @@ static const struct option device_rows[] = {
     {"dma", option_word, DEVICE_FIELD(dma), .words = dma_mode_names},
     {"irq", option_word, DEVICE_FIELD(irq), OPTION_WORDS("post", "remap", "inject")},
     {"rom", option_word, DEVICE_FIELD(rom), OPTION_WORDS("off", "on")},
+    {"intx", option_number, DEVICE_FIELD(intx), .min = 1, .max = 254},
     {"unsafe", option_bit, DEVICE_FIELD(unsafe), .words = unsafe_names},
     {.key = NULL},
 };
@@ -73,7 +74,7 @@ static const char *add_device(const struct option *row, void *field, char *value
         char *setting = option_cut(word, '=');
         const struct option *key = option_find(device_rows, word);
         if (!key)
-            return "an unknown word behind the device (plan, bar, dma, irq, rom or unsafe)";
+            return "an unknown word behind the device (plan, bar, dma, irq, rom, intx or unsafe)";
         if (option_set(key, &d, setting))
             return "a word behind the device has an unknown value";
     }

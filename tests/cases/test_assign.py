@@ -57,6 +57,10 @@ CASES = [
              r"vm=alpha pci=00:01\.1 refused: group \(its group holds a part of the chipset\)"]),
     Case("lab-intx", vms=["kernel=lab-intx.elf,name=alpha,mem=8M,pci=00:02.1"],
          expect=[r"alpha\| intx=1000", r"exits\.virtualized-eoi=1000\b"], exits={"alpha": 1}),
+    # The line ends at pin 18, while the Interrupt Line register names another.
+    Case("intx-of-a-pch", machine={"pch_intx": "1"}, exits={"alpha": 1},
+         vms=["kernel=lab-intx.elf,name=alpha,mem=8M,pci=00:02.1,intx=18,cmdline=count=100"],
+         expect=[r"alpha\| intx=100 spurious=0"]),
     # 00:02.2 and 00:03.1 share a line. One of them has a guest that never lowers it; the other gets
     # its interrupts all the same.
     Case("a-storm-on-a-shared-line", machine={"devices": "2"}, cpus=2,

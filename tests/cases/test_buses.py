@@ -7,7 +7,7 @@ From: make test      To: lab/bochs/plugin/buses.cc; pci/, guest/assign/assign.c,
 """
 
 import pytest
-from case import PROMPT, Case
+from case import PROMPT, ROOT, Case
 
 MONITOR = "\x01c"
 PAIR = "kernel=dma-pair.elf,name=alpha,mem=16M"
@@ -37,6 +37,17 @@ CASES = [
     Case("slow-after-a-reset", machine={"ready": "130000000"},
          vms=[PAIR + ",pci=00:02.0,cmdline=rounds=20"], forbid=["did not come back"],
          exits={"alpha": 1}),
+    # Without Access Control Services in the port, two virtual functions can reach each other.
+    Case("a-group", machine={"ecam": "1", "vfs": "2", "acs": "0"},
+         append="console=com1 vfs=03:00.0,2",
+         vms=["kernel=hello.elf,name=one,mem=8M,pci=03:00.1",
+              "kernel=hello.elf,name=two,mem=8M,pci=03:00.2"],
+         expect=[r"vm=two pci=03:00\.2 refused: group \(its group has another owner\)"],
+         exits={"one": 1}),
+    Case("ports-and-ecam", machine={"ecam": "1", "card": "1", "vfs": "2", "bridge": "1"},
+         kernel=ROOT / "build/hamlet-test.elf", append="console=com1 ktest=pci_",
+         expect=[r"ktest: PASS pci_ports_and_ecam_show_the_same",
+                 r"ktest: PASS pci_scan_leaves_bars_as_they_were"], forbid=[r"ktest: FAIL"]),
     # One half of a card cannot be given: what resets it resets the other half. Firmware has left
     # its I/O BAR without an address.
     Case("half-a-card", machine={"ecam": "1", "card": "1"},

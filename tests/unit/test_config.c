@@ -79,7 +79,8 @@ TEST(words_as_grub_writes_them)
 TEST(devices)
 {
     assert_int_equal(
-        read_lines("vm=a pci=00:04.0 pci=1234:11e8#2,plan=B,bar=lazy,dma=identity,irq=remap,rom=on "
+        read_lines("vm=a pci=00:04.0 pci=1234:11e8#2,plan=B,bar=lazy,dma=identity,irq=remap,rom=on,"
+                   "intx=18 "
                    "pci=ff:1f.7,plan=A,irq=inject,dma=pv",
                    NULL),
         1);
@@ -101,6 +102,7 @@ TEST(devices)
     assert_int_equal(d[1].dma, DMA_IDENTITY);
     assert_int_equal(d[1].irq, IRQ_REMAP);
     assert_true(d[1].rom);
+    assert_true(d[0].intx == 0 && d[1].intx == 18);
     assert_int_equal(d[2].bdf, 0xffff);
     assert_int_equal(d[2].irq, IRQ_INJECT);
     assert_int_equal(d[2].dma, DMA_PV);
@@ -163,9 +165,9 @@ TEST(bad_devices)
     refuses(
         "vm=a pci=0:4.0,speed=1",
         "module=0 vm=a pci=0:4.0,speed=1: an unknown word behind the device (plan, bar, dma, irq, "
-        "rom or unsafe); this VM is not started");
+        "rom, intx or unsafe); this VM is not started");
     refuses("vm=a pci=0:4.0,", "module=0 vm=a pci=0:4.0,: an unknown word behind the device (plan, "
-                               "bar, dma, irq, rom or unsafe); this VM is not started");
+                               "bar, dma, irq, rom, intx or unsafe); this VM is not started");
     refuses("vm=a pci=00:04.0 pci=0:4.0",
             "module=0 vm=a pci=0:4.0: given twice; this VM is not started");
     refuses("vm=a pci=0:1.0 pci=0:2.0 pci=0:3.0 pci=0:4.0 pci=0:5.0 pci=0:6.0 pci=0:7.0 pci=0:8.0 "
