@@ -188,8 +188,7 @@ static int (*const block_steps[])(struct vtd_unit *u) = {
     fault_init, context_init, invalidate_init, other_mode_leave, translation_on, intremap_enable,
 };
 
-/* A unit that cannot be driven costs the devices that it serves, if all of them are known. */
-static int units_probe(void)
+static void units_probe(void)
 {
     vtd.unit_count = vtd.dmar.unit_count;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
@@ -200,10 +199,7 @@ static int units_probe(void)
         if (u->regs)
             log_info("unit %u: at=0x%lx cap=0x%lx ecap=0x%lx segment=%u", i, u->dmar->base.v,
                      u->cap, u->ecap, u->dmar->segment);
-        if (!u->usable && !u->dmar->scopes.whole)
-            return FAIL(ENODEV, "unit %u: which devices it leaves unprotected is not known", i);
     }
-    return 0;
 }
 
 static int units_enable(void)
@@ -237,18 +233,18 @@ static void unit_block(struct vtd_unit *u)
 }
 
 /* Without a unit that blocks, only bus mastering off keeps the DMA of a function from memory. */
-static bool function_stop(const struct pci_function *f)
+static void function_stop(const struct pci_function *f)
 {
     const struct vtd_unit *u = scope_unit(f->bdf);
     if (f->header_type != 0 || (u && u->blocks))
-        return false;
+        return;
     pci_command(f->bdf, 0, PCI_COMMAND_MASTER);
     log_error(BDF_FMT ": no unit blocks its DMA, no bus master any more", BDF_ARG(f->bdf));
-    return true;
 }
 
-/* -EPERM: some device can reach all memory, also that of a VM. Of another segment Hamlet does not
- * even know the functions. A unit without a function in its scope does no harm. */
+/* A unit that does not block costs the functions that it serves, if all of them are known: each is
+ * no bus master any more. -EPERM: some are not known, as they are of another segment or their list
+ * cannot be read. They could reach all memory, also that of a VM. */
 static int others_block(void)
 {
     bool open = false;
@@ -256,10 +252,10 @@ static int others_block(void)
         struct vtd_unit *u = &vtd.units[i];
         if (!u->usable)
             unit_block(u);
-        open |= !u->blocks && u->dmar->segment != 0;
+        open |= !u->blocks && (u->dmar->segment != 0 || !u->dmar->scopes.whole);
     }
     for (size_t i = 0; i < pci_count(); i++)
-        open |= function_stop(pci_get(i));
+        function_stop(pci_get(i));
     return open ? FAIL(EPERM, "some DMA cannot be blocked: no device is given to a VM") : 0;
 }
 
@@ -275,7 +271,8 @@ int vtd_init(void)
                                                      : "no DMAR table: this machine has no VT-d");
     if (dmar_parse(table, &vtd.dmar))
         return -ENODEV;
-    if (units_probe() || features_choose())
+    units_probe();
+    if (features_choose())
         return -ENODEV;
     irq_register(VECTOR_VTD, fault_interrupt, NULL);
     if (units_enable() || others_block())
