@@ -28,8 +28,9 @@ static int pages_left, domains;
 
 void *pages_alloc(size_t count, uint64_t align)
 {
-    return pages_left-- > 0 ? memset(aligned_alloc(align, count * PAGE_SIZE), 0, count * PAGE_SIZE)
-                            : NULL;
+    if (pages_left-- <= 0)
+        return NULL;
+    return memset(aligned_alloc(MIN(align, PAGE_SIZE), count * PAGE_SIZE), 0, count * PAGE_SIZE);
 }
 void pages_free(void *p, size_t count)
 {
@@ -40,7 +41,12 @@ size_t page_free_count(void) { return 0; }
 void page_keep(hpa_t base, uint64_t size) { (void)base, (void)size; }
 int page_claim(hpa_t base, uint64_t size) { return (void)base, (void)size, -ENOMEM; }
 void page_unclaim(void) {}
-void page_mark_guest(hpa_t at, uint64_t size, bool on) { (void)at, (void)size, (void)on; }
+static int64_t marked; /* bytes that are marked as a guest's */
+void page_mark_guest(hpa_t at, uint64_t size, bool on)
+{
+    assert_non_null(hpa_ptr(at));
+    marked += on ? (int64_t)size : -(int64_t)size;
+}
 
 /* What was mapped last, and undone: CPU first, then devices; and back in the other order. */
 static char order[64];
@@ -158,6 +164,65 @@ TEST(the_cpu_first_and_last)
     assert_string_equal(order, "+cpu ");
 }
 
+/* RAM from its making to its end: mapped for CPU and devices, marked, cleared, given back. */
+TEST(ram_comes_and_goes)
+{
+    memset(vm.ram, 0, sizeof(vm.ram));
+    vm.ram_size = 0;
+    vm.config.mem = RAM_SIZE;
+    pages_left = 0;
+    assert_int_equal(memory_create(&vm), -ENOMEM);
+    memory_destroy(&vm); /* there is none */
+    pages_left = 1;
+    assert_int_equal(memory_create(&vm), 0);
+    assert_string_equal(order, "+cpu +dma(w) ");
+    assert_int_equal(marked, RAM_SIZE);
+    assert_int_equal(vm.ram_size, RAM_SIZE);
+    uint8_t *first = vm_ram(&vm, gpa(0), RAM_SIZE);
+    assert_non_null(first);
+    assert_int_equal(vm.ram[1].size, 0);
+    assert_ptr_equal(memory_stage(&vm), first); /* one piece: the loader writes into it */
+    memset(first, 0xee, RAM_SIZE);
+    memory_unstage(&vm, first);
+    memory_clear(&vm);
+    for (unsigned i = 0; i < RAM_SIZE; i++)
+        assert_int_equal(first[i], 0);
+    memory_destroy(&vm);
+    assert_int_equal(marked, 0);
+    assert_int_equal(vm.ram_size, 0);
+    assert_null(vm_ram(&vm, gpa(0), 1));
+    pages_left = 1;
+    vtd_error = -ENOMEM;
+    assert_int_equal(memory_create(&vm), -ENOMEM);
+    vtd_error = 0;
+    memory_destroy(&vm);
+    assert_int_equal(marked, 0);
+}
+
+/* RAM in two pieces is loaded by way of a copy in one. */
+TEST(two_pieces_are_staged)
+{
+    vm.ram[0].size = RAM_SIZE / 4;
+    vm.ram[1] = (struct vm_ram){UINT64_C(1) << 32, ptr_hpa(ram + RAM_SIZE / 2), RAM_SIZE / 2};
+    vm.ram_size = RAM_SIZE / 4 * 3;
+    pages_left = 1;
+    uint8_t *stage = memory_stage(&vm);
+    assert_non_null(stage);
+    assert_true(stage < ram || stage >= ram + RAM_SIZE);
+    for (unsigned i = 0; i < vm.ram_size; i++)
+        stage[i] = (uint8_t)(i / PAGE_SIZE + 1);
+    memory_unstage(&vm, stage);
+    for (unsigned i = 0; i < RAM_SIZE; i++) {
+        unsigned page = i / PAGE_SIZE;
+        unsigned want = page < RAM_PAGES / 4    ? page + 1
+                        : page >= RAM_PAGES / 2 ? page + 1 - RAM_PAGES / 4
+                                                : 0;
+        assert_int_equal(ram[i], want);
+    }
+    vm.ram[1].to = ptr_hpa(ram + RAM_SIZE / 4); /* behind each other: no copy */
+    assert_ptr_equal(memory_stage(&vm), ram);
+}
+
 static void list_of(uint64_t count, uint64_t first)
 {
     list->count = count;
@@ -253,6 +318,8 @@ int main(void)
         CASE(a_range_lies_in_ram_as_a_whole),
         CASE(memory_of_this_vm),
         CASE(the_cpu_first_and_last),
+        CASE(ram_comes_and_goes),
+        CASE(two_pieces_are_staged),
         CASE(pins_are_counted),
         CASE(a_list_is_one_page_of_ram),
         CASE(a_page_is_not_pinned_more_often_than_can_be_counted),

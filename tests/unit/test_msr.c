@@ -98,7 +98,8 @@ static bool read(uint32_t msr, uint64_t *value)
     v.regs.gpr[RCX] = msr;
     v.regs.gpr[RAX] = v.regs.gpr[RDX] = UINT64_MAX;
     faulted = false;
-    (void)exit_rdmsr(&v);
+    enum exit_action action = exit_rdmsr(&v);
+    assert_int_equal(action, faulted ? RESUME_SAME : RESUME_NEXT);
     *value = (v.regs.gpr[RAX] & UINT32_MAX) | v.regs.gpr[RDX] << 32;
     return !faulted;
 }
@@ -109,7 +110,8 @@ static bool write(uint32_t msr, uint64_t value)
     v.regs.gpr[RAX] = value & UINT32_MAX;
     v.regs.gpr[RDX] = value >> 32;
     faulted = false;
-    (void)exit_wrmsr(&v);
+    enum exit_action action = exit_wrmsr(&v);
+    assert_int_equal(action, faulted ? RESUME_SAME : RESUME_NEXT);
     return !faulted;
 }
 
