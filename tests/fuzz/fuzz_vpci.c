@@ -69,7 +69,7 @@ static void check(void)
     for (unsigned i = 0; i < m.map_count; i++) {
         uint64_t at = m.mapped[i][0], end = at + m.mapped[i][1];
         must((at >= VM_MMIO_BASE && end <= VM_MMIO_END) ||
-             (at >= VM_MMIO64_BASE && end <= VM_MMIO64_END));
+             (at >= VM_MMIO64_BASE && end <= VM_MMIO64_BASE + VM_MMIO64_SIZE));
     }
     for (unsigned port = 0xcf0; port < 0xd00; port++)
         must(!m.port_passes[port]);
