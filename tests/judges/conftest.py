@@ -6,6 +6,7 @@ build/judges.txt. A case says what it saw by record_property("saw", TEXT), befor
 From: make judges      To: tests/cases/case.py (a boot of Hamlet)
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from lab.say import Unusable            # noqa: E402
 
 TABLE = ROOT / "build/judges.txt"
 _rows = {}                              # nodeid -> [name, verdict, seconds, what it saw]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "nested: of tests/cases/, whose functions are used here")
 
 
 @pytest.fixture
@@ -37,7 +42,9 @@ def boot(tmp_path):
 def pytest_runtest_logreport(report):
     if report.when != "call" and report.passed:
         return
-    name = report.nodeid.rpartition("/")[2].removeprefix("test_").replace(".py::test_", " ")
+    file, what, which = re.search(r"test_(\w+)\.py::test_(\w+)(?:\[(.+)\])?$",
+                                  report.nodeid).groups()
+    name = " ".join(filter(None, [file, what if what != file else "", which]))
     saw = [text for key, text in report.user_properties if key == "saw"]
     if report.skipped and not saw:
         saw = [report.longrepr[2].removeprefix("Skipped: ")]
