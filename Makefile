@@ -252,7 +252,7 @@ fuzz-small: $(FUZZ:%=$O/fuzz/%) # tests/fuzz/corpus: the fewest inputs that reac
 
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
-	$(Q)sh lab/setup.sh $(if $(filter test,$(MAKECMDGOALS)),--tests)
+	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges,$(MAKECMDGOALS))))
 # One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
 DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
 	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8

@@ -3,7 +3,7 @@
 # Install the Debian packages that Hamlet is built, booted and tested with; does nothing if they are all there.
 #
 # From: Makefile (setup), the launcher `hamlet` (doctor calls it with --check)
-# Usage: lab/setup.sh [--check | --tests]      --check only prints what is missing; --tests: the browser, too
+# Usage: lab/setup.sh [--check | --tests | --judges]      --check only prints what is missing; the others: for that goal, too
 
 set -u
 
@@ -14,11 +14,14 @@ qemu="qemu-system-x86 ovmf"
 nested="busybox-static cpio"
 tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect gdb e2fsprogs"
 check="clang libclang-rt-dev clang-format cppcheck"
-browser=                # 120 MB for one case, which opens the page of a trace
-[ "${1:-}" != --tests ] || browser="chromium"
+case ${1:-} in
+    --tests) goal="chromium" ;;     # 120 MB for one case, which opens the page of a trace
+    --judges) goal="mmdebstrap" ;;
+    *) goal= ;;
+esac
 
 missing=
-for package in $build $boot $lab $qemu $nested $tests $check $browser; do
+for package in $build $boot $lab $qemu $nested $tests $check $goal; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
     [ "$state" = installed ] || missing="$missing $package"
 done

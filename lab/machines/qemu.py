@@ -26,15 +26,24 @@ def why_not():
     return None if shutil.which(QEMU) else f"{QEMU} is missing: install qemu-system-x86"
 
 
+NESTING = "modprobe -r kvm_intel; modprobe kvm_intel nested=1"
+KEPT = "to keep it: options kvm_intel nested=1 in a file of /etc/modprobe.d"
+
+
 def why_not_kvm():
     """A /dev/kvm alone proves nothing: the processor must have VMX, and KVM must pass it on."""
-    if " vmx" not in Path("/proc/cpuinfo").read_text():
-        return "this processor shows no vmx in /proc/cpuinfo"
+    flags = Path("/proc/cpuinfo").read_text()
+    if " vmx" not in flags:
+        return "this processor shows no vmx in /proc/cpuinfo" + (
+            " (this is a VM: its host has to nest VMX)" if " hypervisor" in flags else
+            " (VT-x is off in the firmware, or not there)")
     nested = Path("/sys/module/kvm_intel/parameters/nested")
-    if not nested.exists() or nested.read_text().strip() not in ("Y", "1"):
-        return "kvm_intel has nesting off: modprobe kvm_intel nested=1"
-    if not os.access("/dev/kvm", os.W_OK):
-        return "/dev/kvm cannot be opened for writing by this user"
+    if not nested.exists():
+        return f"kvm_intel is not loaded: modprobe kvm_intel nested=1 ({KEPT})"
+    if nested.read_text().strip() not in ("Y", "1"):
+        return f"kvm_intel has nesting off: {NESTING} ({KEPT})"
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "/dev/kvm cannot be opened by this user: add it to the group kvm"
     return why_not()
 
 
