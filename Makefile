@@ -293,7 +293,7 @@ else
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
 endif
-judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; an hour
+judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges
 bench: all # what an operation costs, build/bench.json
