@@ -113,7 +113,9 @@ def test_kvm_machine(tmp_path, record_property):
     text, _ = run("kvm-machine", tmp_path / "pc.iso", description={"vtd": "off"}, megs=1536,
                   disk=disk, timeout=3000)
     said = dict(re.findall(r"^step (\S+)\n((?:.*\n)*?status=\d+)$", text, re.M))
-    record_property("saw", f"{len(said)} steps: {' '.join(said)}; ")
+    tests = re.search(r"ktest: (\d+ passed)", text)
+    record_property("saw", f"{len(said)} steps: {' '.join(said)}; "
+                           f"tests in the kernel: {tests[1] if tests else 'none'}")
     for step, (expected, status) in STEPS.items():
         assert step in said, f"{step} did not end"
         at = 0
