@@ -18,7 +18,7 @@ from lab.say import Unusable
 
 # Everything GRUB needs to read a CD by BIOS; the slim medium carries nothing else and is some 1 MB.
 SLIM = ("normal configfile multiboot2 serial terminal echo test iso9660 biosdisk boot search "
-        "search_fs_file")
+        "search_fs_file gzio")
 BIOS = Path("/usr/lib/grub/i386-pc")
 UEFI = Path("/usr/lib/grub/x86_64-efi")
 
@@ -31,6 +31,7 @@ class Module:
     """A file, and its words for Hamlet."""
     path: Path
     words: str = ""
+    unpack: bool = True     # GRUB unpacks a gzip'ed file; a Linux wants its initrd as it is
 
 
 @dataclass
@@ -48,28 +49,31 @@ def split(text):
 
 def vm_modules(text):
     """
-    The modules of one `--vm KEY=VALUE,...`: the kernel first, then its initrd. Words that Hamlet is
-    to judge (mem, vcpus, pci, anything unknown) pass through as they are: a wrong one is Hamlet's
-    to report, in its own line.
+    The modules of one `--vm KEY=VALUE,...`: the kernel first, then each initrd=FILE with its
+    string=WORDS. Words that Hamlet is to judge (mem, vcpus, pci, anything unknown) pass through as
+    they are: a wrong one is Hamlet's to report, in its own line.
     """
-    files, words, name = {}, [], None
+    kernel, initrds, words, name = None, [], [], None
     for word in split(text):
         key, equals, value = word.partition("=")
-        if key in ("kernel", "initrd") and equals:
-            files[key] = Path(value)
+        if key == "kernel" and equals:
+            kernel = Path(value)
+        elif key == "initrd" and equals:
+            initrds.append(Module(Path(value), "initrd", unpack=False))
+        elif key == "string" and initrds:
+            initrds[-1].words = f"initrd cmdline={value}"
         elif key == "name":
             name = value
         elif key in DEVICE_KEYS and words and words[-1].startswith("pci="):
             words[-1] += "," + word
         else:
             words.append(word)
-    if "kernel" not in files:
+    if not kernel:
         raise Unusable(f"--vm {text}: no kernel=FILE")
-    name = name or files["kernel"].stem
-    modules = [Module(files["kernel"], " ".join([f"vm={name}", *words]))]
-    if "initrd" in files:
-        modules.append(Module(files["initrd"], f"vm={name} initrd"))
-    return modules
+    name = name or kernel.stem
+    for initrd in initrds:
+        initrd.words = f"vm={name} {initrd.words}"
+    return [Module(kernel, " ".join([f"vm={name}", *words])), *initrds]
 
 
 def build(target, menu, firmware="bios"):
@@ -79,11 +83,12 @@ def build(target, menu, firmware="bios"):
         tree = Path(name)
         (tree / "boot/grub").mkdir(parents=True)
         lines = ["set timeout=0", "serial --unit=0 --speed=115200", "terminal_input serial console",
-                 "terminal_output serial console",
+                 "terminal_output serial console", "insmod gzio",
                  f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'"]
         lines.append(f"multiboot2 {_add(tree, menu.kernel, 0)} {menu.append}".rstrip())
         for number, module in enumerate(menu.modules, 1):
-            lines.append(f"module2 {_add(tree, module.path, number)} {module.words}".rstrip())
+            command = "module2" if module.unpack else "module2 --nounzip"
+            lines.append(f"{command} {_add(tree, module.path, number)} {module.words}".rstrip())
         lines.append("boot")
         (tree / "boot/grub/grub.cfg").write_text("\n".join(lines) + "\n")
         _rescue(Path(target), tree, firmware)

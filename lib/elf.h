@@ -19,6 +19,7 @@ static_assert(sizeof(struct elf_ident) == 24, "ELF: e_ident to e_version");
 #define ELF_CLASS64 2
 #define ELF_LITTLE  1 /* data */
 #define ELF_EXEC    2 /* type: an executable for fixed addresses */
+#define ELF_DYN     3 /* one that can be loaded anywhere */
 #define ELF_386     3 /* machine */
 #define ELF_X86_64  62
 
@@ -47,7 +48,25 @@ struct elf64_segment {
     uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 static_assert(sizeof(struct elf64_segment) == 56, "ELF: program header, 64 bits");
-#define ELF_SEGMENT_LOAD 1
+#define ELF_SEGMENT_LOAD    1
+#define ELF_SEGMENT_DYNAMIC 2
+#define ELF_SEGMENT_NOTE    4
+
+struct elf_note { /* behind it name and contents, each on a 4-byte border */
+    uint32_t name_size, size, type;
+};
+#define ELF_NOTE_PVH 18 /* of the name "Xen": physical address of the 32-bit entry */
+
+struct elf64_dynamic {
+    uint64_t tag, value;
+};
+#define ELF_DYNAMIC_RELA      7 /* table of relocations: address */
+#define ELF_DYNAMIC_RELA_SIZE 8
+
+struct elf64_rela {
+    uint64_t offset, info, addend; /* info 31:0: type */
+};
+#define ELF_RELATIVE 8 /* R_X86_64_RELATIVE */
 
 struct elf64_section {
     uint32_t name, type;
@@ -56,7 +75,12 @@ struct elf64_section {
     uint64_t alignment, entry_size;
 };
 static_assert(sizeof(struct elf64_section) == 64, "ELF-64: section header");
+struct elf32_section {
+    uint32_t name, type, flags, address, offset, size, link, info, alignment, entry_size;
+};
+static_assert(sizeof(struct elf32_section) == 40, "ELF: section header, 32 bits");
 #define ELF_SECTION_SYMTAB 2
+#define ELF_SECTION_NOBITS 8
 
 struct elf64_symbol {
     uint32_t name;

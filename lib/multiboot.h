@@ -25,6 +25,16 @@ struct mb_placement {
     uint32_t bss_end;  /* 0: there is no bss */
 };
 
+/* The screen that the kernel finds; in both kinds of information. */
+struct mb_screen {
+    uint64_t address;
+    uint32_t pitch, width, height; /* pitch: bytes of a row; the others in characters or pixels */
+    uint8_t bits, type;            /* bits of a character or a pixel */
+    uint16_t reserved;
+} __attribute__((packed));
+static_assert(sizeof(struct mb_screen) == 24, "Multiboot2: framebuffer tag, without its head");
+#define MB_SCREEN_TEXT   2 /* type */
+
 /* --- Multiboot: header in the kernel's file --------------------------------------------------- */
 
 #define MB1_HEADER_MAGIC 0x1badb002
@@ -55,14 +65,20 @@ struct mb1_info {
     uint32_t drives_length, drives_addr, config_table;
     uint32_t boot_loader_name;
     uint32_t apm_table;
-};
+    uint32_t vbe[4];
+    struct mb_screen screen;
+    uint32_t colors;
+} __attribute__((packed));
 LAYOUT(struct mb1_info, mmap_length, 44);
 LAYOUT(struct mb1_info, boot_loader_name, 64);
+LAYOUT(struct mb1_info, screen, 88);
 #define MB1_INFO_MEM     BIT(0)
 #define MB1_INFO_CMDLINE BIT(2)
 #define MB1_INFO_MODS    BIT(3)
+#define MB1_INFO_ELF     BIT(5) /* syms: count, entry size, address, section of names */
 #define MB1_INFO_MMAP    BIT(6)
 #define MB1_INFO_LOADER  BIT(9)
+#define MB1_INFO_SCREEN  BIT(12)
 
 struct mb1_module {
     uint32_t start, end, string, reserved;
@@ -120,10 +136,23 @@ enum mb2_tag_type {
     MB2_TAG_LOADER = 2,
     MB2_TAG_MODULE = 3,
     MB2_TAG_BASIC_MEM = 4,
+    MB2_TAG_BOOT_DEVICE = 5,
     MB2_TAG_MMAP = 6,
+    MB2_TAG_VBE = 7,
+    MB2_TAG_SCREEN = 8,
     MB2_TAG_ELF = 9,
+    MB2_TAG_APM = 10,
+    MB2_TAG_EFI32 = 11,
+    MB2_TAG_EFI64 = 12,
+    MB2_TAG_SMBIOS = 13,
     MB2_TAG_RSDP_OLD = 14,
     MB2_TAG_RSDP_NEW = 15,
+    MB2_TAG_NETWORK = 16,
+    MB2_TAG_EFI_MMAP = 17,
+    MB2_TAG_EFI_BS = 18,
+    MB2_TAG_EFI32_HANDLE = 19,
+    MB2_TAG_EFI64_HANDLE = 20,
+    MB2_TAG_LOAD_BASE = 21,
 };
 
 /* Tags follow each other on 8-byte borders. */
@@ -154,6 +183,11 @@ struct mb2_mmap_entry {
     uint32_t type, reserved;
 };
 static_assert(sizeof(struct mb2_mmap_entry) == 24, "Multiboot2: memory map entry");
+
+struct mb2_load_base {
+    struct mb2_tag tag;
+    uint32_t base;
+};
 
 struct mb2_elf {
     struct mb2_tag tag;

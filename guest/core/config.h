@@ -3,7 +3,7 @@
  * What the user wrote about a VM on GRUB's module lines, as a struct. The keys are documented in
  * README.md and must keep their names and meaning.
  *   module2 /boot/alpha.elf vm=alpha mem=64M vcpus=1 pci=00:04.0,plan=D,bar=lazy cmdline="a b"
- *   module2 /boot/initrd    vm=alpha initrd
+ *   module2 /boot/initrd    vm=alpha initrd cmdline="its string"
  *   module2 /boot/dmar.bin  acpi
  * From: every room of guest/, monitor/.   To: guest/life/config.c (the parser), config.c (words).
  */
@@ -12,6 +12,8 @@
 
 #define CONFIG_DEVICE_MAX 8
 #define CONFIG_NAME_MAX   15
+#define CONFIG_FILE_MAX   8
+#define CONFIG_STRING_MAX 127
 
 enum plan {
     PLAN_FORWARD, /* A: each access to a BAR is trapped and forwarded */
@@ -50,9 +52,17 @@ struct device_config {
     unsigned unsafe; /* bits by enum unsafe; unsafe=no-reset may stand several times */
 };
 
+/* A module beside the kernel, and the string that it has for a Multiboot kernel. */
+struct file_config {
+    const struct boot_module *module;
+    char string[CONFIG_STRING_MAX + 1];
+};
+
 struct vm_config {
     char name[CONFIG_NAME_MAX + 1];
-    const struct boot_module *kernel, *initrd;
+    const struct boot_module *kernel;
+    struct file_config files[CONFIG_FILE_MAX]; /* in the order of their lines */
+    unsigned file_count;
     char cmdline[512];
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;

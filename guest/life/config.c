@@ -14,7 +14,8 @@
 #define LOG "config"
 #include "arch/log.h"
 
-#define MEM_DEFAULT (UINT64_C(64) << 20)
+#define MEM_DEFAULT   (UINT64_C(64) << 20)
+#define INITRD_STRING "initrd" /* where none is given */
 
 /* --- Devices ---------------------------------------------------------------------------------- */
 
@@ -114,6 +115,8 @@ static const struct option rows[] = {
     {.key = NULL},
 };
 
+static uint32_t row_bit(const char *key) { return (uint32_t)BIT(option_find(rows, key) - rows); }
+
 static int complain(const struct line *line, const char *key, const char *value, const char *why)
 {
     if (!line->initrd && !line->acpi && line->vm.name[0])
@@ -143,8 +146,11 @@ static int check_line(const struct line *line)
         return line->words > 1 ? complain(line, "acpi", "", "stands alone") : 0;
     if (!line->vm.name[0])
         return complain(line, "vm", "", "a module is given to a VM by vm=NAME");
-    if (line->initrd && line->words > 2)
-        return complain(line, "initrd", "", "only vm=NAME stands beside it");
+    uint32_t strange = line->seen & ~(row_bit("vm") | row_bit("initrd") | row_bit("cmdline"));
+    if (line->initrd && strange)
+        return complain(line, "initrd", "", "only vm=NAME and cmdline= stand beside it");
+    if (line->initrd && strlen(line->vm.cmdline) > CONFIG_STRING_MAX)
+        return complain(line, "cmdline", "", "an initrd's is at most 127 characters");
     return 0;
 }
 
@@ -170,7 +176,7 @@ struct drafts { /* VMs so far; a bad one keeps its name, so that no other VM get
     size_t count, max;
     struct { /* given to their VMs at the end, as an initrd may stand before its kernel */
         size_t module;
-        char vm[CONFIG_NAME_MAX + 1];
+        char vm[CONFIG_NAME_MAX + 1], string[CONFIG_STRING_MAX + 1];
     } initrds[BOOT_MODULE_MAX];
     size_t initrd_count;
     size_t nameless; /* kernels without a usable vm=NAME, or more than fit */
@@ -237,11 +243,13 @@ static void give_initrd(struct drafts *d, size_t n, const struct boot_info *info
     if (at == d->count) {
         log_error("module=%zu vm=%s initrd=: there is no such VM; this module is not used", module,
                   name);
-    } else if (d->vms[at].initrd) {
+    } else if (d->vms[at].file_count == CONFIG_FILE_MAX) {
         d->bad[at] = true;
-        log_error("module=%zu vm=%s initrd=: given twice; this VM is not started", module, name);
+        log_error("module=%zu vm=%s initrd=: more than 8; this VM is not started", module, name);
     } else {
-        d->vms[at].initrd = &info->modules[module];
+        struct file_config *file = &d->vms[at].files[d->vms[at].file_count++];
+        file->module = &info->modules[module];
+        memcpy(file->string, d->initrds[n].string, sizeof(file->string));
     }
 }
 
@@ -254,8 +262,11 @@ static void add_module(struct drafts *d, const struct boot_info *info, size_t mo
     if (!line.initrd && !line.acpi)
         add_kernel(d, &line, err);
     if (line.initrd && !line.acpi && !err) {
-        d->initrds[d->initrd_count].module = module;
-        memcpy(d->initrds[d->initrd_count++].vm, line.vm.name, sizeof(line.vm.name));
+        const char *string = line.vm.cmdline[0] ? line.vm.cmdline : INITRD_STRING;
+        typeof(d->initrds[0]) *given = &d->initrds[d->initrd_count++];
+        given->module = module;
+        memcpy(given->vm, line.vm.name, sizeof(given->vm));
+        memcpy(given->string, string, strlen(string) + 1);
     }
 }
 

@@ -79,6 +79,7 @@ int vm_make(struct vm *vm)
         make_vcpus,
         /* Virtual devices; then the physical ones, which need the I/O APIC and the PCI bus. */
         pio_create,
+        vbios_create,
         vuart_create,
         vrtc_create,
         vpower_create,

@@ -30,19 +30,38 @@ int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_si
     return 0;
 }
 
-/* At the end of low memory, so that the kernel can grow behind its image. */
-int load_initrd(struct load *l)
+uint64_t load_top(struct load *l, uint64_t size)
 {
-    if (!l->initrd)
+    uint64_t at = size <= l->top ? ALIGN_DOWN(l->top - size, PAGE_SIZE) : 0;
+    if (at < LOAD_AREA_END ||
+        ranges_overlap(at, size, l->image_start, l->image_end - l->image_start))
         return 0;
-    if (l->initrd_size > l->low)
-        return LOAD_FAIL(l, "initrd of 0x%lx bytes; the VM has 0x%lx", l->initrd_size, l->low);
-    uint64_t end = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
-    l->initrd_at = l->initrd_size < end ? ALIGN_DOWN(end - l->initrd_size, PAGE_SIZE) : 0;
-    if (l->initrd_at < LOAD_AREA_END ||
-        ranges_overlap(l->initrd_at, l->initrd_size, l->image_start, l->image_end - l->image_start))
-        return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", l->initrd_size);
-    memcpy(l->ram + l->initrd_at, l->initrd, l->initrd_size);
+    l->top = at;
+    return at;
+}
+
+/* At the end of low memory, so that the kernel can grow behind its image. In one piece and in their
+ * order: a Linux takes all of them for one initrd, where zeros may stand between two archives. */
+int load_modules(struct load *l)
+{
+    uint64_t size = 0, at;
+    l->top = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
+    if (l->module_count == 0)
+        return 0;
+    for (size_t i = 0; i < l->module_count; i++) {
+        if (l->modules[i].size > l->low)
+            return LOAD_FAIL(l, "initrd of 0x%lx bytes; the VM has 0x%lx", l->modules[i].size,
+                             l->low);
+        size += ALIGN_UP(l->modules[i].size, PAGE_SIZE);
+    }
+    at = load_top(l, size);
+    if (!at)
+        return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", size);
+    for (struct load_module *m = l->modules; m < l->modules + l->module_count; m++) {
+        memcpy(l->ram + at, m->bytes, m->size);
+        m->at = at;
+        at += ALIGN_UP(m->size, PAGE_SIZE);
+    }
     return 0;
 }
 
@@ -81,7 +100,8 @@ size_t load_map(const struct load *l, struct load_range out[LOAD_RANGE_MAX])
 {
     size_t n = 0;
     out[n++] = (struct load_range){0, LOAD_AREA, MEMORY_USABLE};
-    out[n++] = (struct load_range){LOAD_AREA, LOAD_AREA_END - LOAD_AREA, MEMORY_RESERVED};
+    out[n++] = (struct load_range){LOAD_AREA, LOAD_HOLE - LOAD_AREA, MEMORY_RESERVED};
+    out[n++] = (struct load_range){LOAD_ROM, LOAD_AREA_END - LOAD_ROM, MEMORY_RESERVED};
     out[n++] = (struct load_range){LOAD_AREA_END, l->low - LOAD_AREA_END, MEMORY_USABLE};
     out[n++] = (struct load_range){VM_ECAM_BASE, VM_MMIO_BASE - VM_ECAM_BASE, MEMORY_RESERVED};
     out[n++] = (struct load_range){VM_IOAPIC_BASE, PAGE_SIZE, MEMORY_RESERVED};

@@ -92,6 +92,8 @@ static int put_kernel(struct load *l, const struct setup_header *h, uint64_t *at
     bool says_where = h->version >= 0x020a;
     uint64_t size = l->size - skip;
     *at = says_where ? h->pref_address : h->code32_start;
+    if (*at < LOAD_AREA_END)
+        return LOAD_FAIL(l, "starts at 0x%lx: it has only the entry in real mode, for a BIOS", *at);
     return load_put(l, *at, l->file + skip, size,
                     says_where ? MAX(size, (uint64_t)h->init_size) : size);
 }
@@ -119,10 +121,11 @@ int load_linux(struct load *l)
     l->start.rbx = l->start.rdi = 0;
     l->start.rsi = LOAD_INFO;
     l->initrd_max = h.initrd_addr_max;
+    l->inform = load_info_linux;
     return 1;
 }
 
-void load_linux_info(struct load *l)
+int load_info_linux(struct load *l)
 {
     struct zero_page *z = (struct zero_page *)(l->ram + LOAD_INFO);
     static_assert(sizeof(*z) <= PAGE_SIZE, "one page");
@@ -131,11 +134,15 @@ void load_linux_info(struct load *l)
     memcpy(l->ram + CMDLINE_AT, l->cmdline, strlen(l->cmdline) + 1);
     z->setup.type_of_loader = LOADER_UNDEFINED;
     z->setup.cmd_line_ptr = CMDLINE_AT;
-    z->setup.ramdisk_image = (uint32_t)l->initrd_at;
-    z->setup.ramdisk_size = (uint32_t)l->initrd_size;
+    if (l->module_count) {
+        const struct load_module *last = &l->modules[l->module_count - 1];
+        z->setup.ramdisk_image = (uint32_t)l->modules[0].at;
+        z->setup.ramdisk_size = (uint32_t)(last->at + last->size - l->modules[0].at);
+    }
     z->acpi_rsdp_addr = l->rsdp;
     struct load_range ranges[LOAD_RANGE_MAX];
     z->e820_entries = (uint8_t)load_map(l, ranges);
     for (size_t i = 0; i < z->e820_entries; i++)
         z->e820[i] = (struct e820_entry){ranges[i].base, ranges[i].size, ranges[i].type};
+    return 0;
 }

@@ -11,6 +11,7 @@
  * files, and their header says more. */
 int load_kernel(struct load *l)
 {
+    l->inform = load_info2;
     int done = load_linux(l);
     if (done == 0)
         done = load_multiboot2(l);
@@ -18,15 +19,6 @@ int load_kernel(struct load *l)
         done = load_multiboot1(l);
     if (done == 0)
         done = load_is_elf(l) ? load_elf(l) : load_flat(l);
-    int err = done < 0 ? done : load_initrd(l);
-    if (err)
-        return err;
-    /* the start state tells which information the kernel expects */
-    if (l->start.rsi)
-        load_linux_info(l);
-    else if (l->start.rax == MULTIBOOT1_MAGIC)
-        load_info1(l);
-    else
-        load_info2(l);
-    return 0;
+    int err = done < 0 ? done : load_modules(l);
+    return err ? err : l->inform(l);
 }

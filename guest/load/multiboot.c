@@ -4,7 +4,7 @@
  * From: guest/load/load.c.
  * To: guest/load/elf.c (kernels whose header has no addresses), guest/load/image.c (load_put).
  * Spec: Multiboot "OS image format"; Multiboot2 "OS image format", "Machine state".
- * Not handled: kernels that require a video mode or a framebuffer.
+ * Not handled: video modes. A kernel that asks for one starts in text mode, as after GRUB.
  */
 #include "guest/load/load.h"
 #include "lib/string.h"
@@ -35,10 +35,17 @@ static int put_placed(struct load *l, const struct mb_placement *p, uint64_t at)
 
 static int put_elf(struct load *l, uint64_t *entry)
 {
-    bool is_64;
+    struct load_elf elf;
     if (!load_is_elf(l))
         return LOAD_FAIL(l, "a multiboot header without addresses in a file that is not ELF");
-    return load_elf_segments(l, entry, &is_64);
+    int err = load_elf_segments(l, &elf);
+    *entry = elf.entry;
+    return err;
+}
+
+static void tell_text_mode(const struct load *l)
+{
+    log_info("vm=%s kernel: asks for a video mode; it starts in text mode, 80x25", l->vm);
 }
 
 /* --- The first specification ------------------------------------------------------------------ */
@@ -61,9 +68,11 @@ int load_multiboot1(struct load *l)
     uint64_t at, entry = 0;
     if (!find1(l, &h, &at))
         return 0;
-    if ((h.flags & BITS(15, 0) & ~MB1_FLAG_KNOWN) || (h.flags & MB1_FLAG_VIDEO))
+    if (h.flags & BITS(15, 0) & ~MB1_FLAG_KNOWN)
         return LOAD_FAIL(l, "a multiboot header with demands that Hamlet cannot meet: flags 0x%x",
                          h.flags);
+    if (h.flags & MB1_FLAG_VIDEO)
+        tell_text_mode(l);
     bool placed = h.flags & MB1_FLAG_ADDRESS;
     if (placed && at + sizeof(h) > l->size)
         return LOAD_FAIL(l, "a multiboot header that is cut off");
@@ -71,6 +80,7 @@ int load_multiboot1(struct load *l)
     if (err)
         return err;
     load_start_multiboot(l, "multiboot1", placed ? h.entry : entry, MULTIBOOT1_MAGIC);
+    l->inform = load_info1;
     return 1;
 }
 
@@ -95,7 +105,20 @@ struct wishes {
     uint32_t entry;
 };
 
-static int read_tag(const struct load *l, const struct mb2_header_tag *tag, const uint8_t *at,
+/* l->wanted gets the types that the kernel cannot do without. load_info2() knows which it gives. */
+static int read_request(struct load *l, const uint8_t *types, size_t size)
+{
+    uint32_t type;
+    for (size_t at = 0; at + sizeof(type) <= size; at += sizeof(type)) {
+        memcpy(&type, types + at, sizeof(type));
+        if (type > MB2_TAG_LOAD_BASE)
+            return LOAD_FAIL(l, "requires information of an unknown kind: tag %u", type);
+        l->wanted |= BIT(type);
+    }
+    return 0;
+}
+
+static int read_tag(struct load *l, const struct mb2_header_tag *tag, const uint8_t *at,
                     struct wishes *w)
 {
     const uint8_t *body = at + sizeof(*tag);
@@ -113,8 +136,12 @@ static int read_tag(const struct load *l, const struct mb2_header_tag *tag, cons
         memcpy(&w->entry, body, sizeof(w->entry));
         w->has_entry = true;
         return 0;
-    case MB2_HEADER_REQUEST:      /* every kernel gets the same tags, by info.c */
-    case MB2_HEADER_CONSOLE:      /* the serial port is the only console */
+    case MB2_HEADER_REQUEST:
+        return tag->flags & MB2_HEADER_OPTIONAL ? 0 : read_request(l, body, size);
+    case MB2_HEADER_FRAMEBUFFER:
+        tell_text_mode(l);
+        return 0;
+    case MB2_HEADER_CONSOLE:      /* there is a text screen */
     case MB2_HEADER_MODULE_ALIGN: /* the initrd is always on a page border */
     case MB2_HEADER_RELOCATABLE:  /* the preferred address is always free */
     /* a VM has no EFI */
@@ -130,19 +157,22 @@ static int read_tag(const struct load *l, const struct mb2_header_tag *tag, cons
     }
 }
 
-static int read_tags(const struct load *l, uint64_t at, uint64_t end, struct wishes *w)
+/* The tag of type 0 is the end, whatever its size and the header's length say: the headers of many
+ * kernels are two bytes short there, and GRUB starts them. */
+static int read_tags(struct load *l, uint64_t at, struct wishes *w)
 {
     struct mb2_header_tag tag;
-    while (end - at >= sizeof(tag)) {
-        memcpy(&tag, l->file + at, sizeof(tag));
+    while (l->size - at >= sizeof(tag.type)) {
+        memset(&tag, 0, sizeof(tag));
+        memcpy(&tag, l->file + at, MIN(sizeof(tag), l->size - at));
         if (tag.type == MB2_HEADER_END)
             return 0;
-        if (tag.size < sizeof(tag) || tag.size > end - at)
+        if (tag.size < sizeof(tag) || tag.size > l->size - at)
             break;
         int err = read_tag(l, &tag, l->file + at, w);
         if (err)
             return err;
-        at += MIN(ALIGN_UP((uint64_t)tag.size, 8), end - at);
+        at += MIN(ALIGN_UP((uint64_t)tag.size, 8), l->size - at);
     }
     return LOAD_FAIL(l, "a multiboot2 header whose tags do not end");
 }
@@ -156,7 +186,7 @@ int load_multiboot2(struct load *l)
         return 0;
     if (h.length < sizeof(h) || h.length > l->size - at)
         return LOAD_FAIL(l, "a multiboot2 header that is cut off");
-    int err = read_tags(l, at + sizeof(h), at + h.length, &w);
+    int err = read_tags(l, at + sizeof(h), &w);
     if (!err)
         err = w.placed ? put_placed(l, &w.placement, at) : put_elf(l, &entry);
     if (err)

@@ -10,7 +10,7 @@
 #include "lib/bits.h"
 #include "lib/types.h"
 
-#define VACPI_BASE            UINT64_C(0xe0000) /* where old kernels search for the RSDP, too */
+#define VACPI_BASE            UINT64_C(0xf0000) /* where old kernels search for the RSDP, too */
 #define VACPI_SIZE            0x2000            /* more than all tables together take */
 
 /* A "hardware-reduced" PC: it has only these ports, the I/O APIC and the local APICs. */

@@ -9,6 +9,7 @@
 
 /* Each: -ENOMEM, -ENOSPC. */
 MUST_CHECK int pio_create(struct vm *vm);    /* the port that ends the VM */
+MUST_CHECK int vbios_create(struct vm *vm);  /* calls of a BIOS */
 MUST_CHECK int vuart_create(struct vm *vm);  /* a serial port */
 MUST_CHECK int vrtc_create(struct vm *vm);   /* the time of day */
 MUST_CHECK int vpower_create(struct vm *vm); /* power-off */

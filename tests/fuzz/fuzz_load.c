@@ -9,8 +9,14 @@
  */
 // length: 2300
 // sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
+<<<<<<< HEAD
 // sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
 #include "tests/fuzz/fuzz.h"
+=======
+// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c guest/load/sections.c
+#include <stdlib.h>
+#include <string.h>
+>>>>>>> ac53502 (load: headers, requests and modules as GRUB takes them; PVH notes, kernels that move, a BIOS's data area)
 #include "guest/load/load.h"
 #include "lib/elf.h"
 #include "tests/unit/stubs.h"
@@ -231,14 +237,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stub_log_clear();
     memcpy(file, data, size);
     if (size && (data[size - 1] & 1)) {
-        l.initrd = initrd;
-        l.initrd_size = sizeof(initrd);
+        l.modules[l.module_count++] = (struct load_module){initrd, sizeof(initrd), "a b", 0};
     }
     int err = load_kernel(&l);
     must(err == 0 || (err == -EINVAL && strstr(stub_log, "vm=fuzz kernel: ")));
+<<<<<<< HEAD
     if (err == 0)
         check(&l, (uint32_t)size);
     clear(&l);
+=======
+    if (err == 0) {
+        must(l.start.format != NULL && l.image_end <= LOW);
+        must(l.top <= LOW && (l.top >= l.image_end || l.image_start >= l.top));
+        must(l.start.mode == VCPU_LONG64 || l.start.mode == VCPU_PROTECTED32 ||
+             l.start.mode == VCPU_REAL);
+    }
+>>>>>>> ac53502 (load: headers, requests and modules as GRUB takes them; PVH notes, kernels that move, a BIOS's data area)
     free(file);
     return 0;
 }

@@ -35,23 +35,28 @@ FIXTURE(done)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
-static void put32(size_t at, uint32_t v) { memcpy(file + at, &v, 4); }
-static void put64(size_t at, uint64_t v) { memcpy(file + at, &v, 8); }
-static void put16(size_t at, uint16_t v) { memcpy(file + at, &v, 2); }
-static uint32_t get32(uint64_t at)
+static inline void put32(size_t at, uint32_t v) { memcpy(file + at, &v, 4); }
+static inline void put64(size_t at, uint64_t v) { memcpy(file + at, &v, 8); }
+static inline void put16(size_t at, uint16_t v) { memcpy(file + at, &v, 2); }
+static inline uint32_t get32(uint64_t at)
 {
     uint32_t v;
     memcpy(&v, ram + at, 4);
     return v;
 }
-static uint64_t get64(uint64_t at)
+static inline uint64_t get64(uint64_t at)
 {
     uint64_t v;
     memcpy(&v, ram + at, 8);
     return v;
 }
 
-static void refused(const char *why)
+static inline void give(const uint8_t *bytes, uint64_t size, const char *string)
+{
+    l.modules[l.module_count++] = (struct load_module){bytes, size, string, 0};
+}
+
+static inline void refused(const char *why)
 {
     char line[200];
     snprintf(line, sizeof(line), "load: vm=a kernel: %s\n", why);

@@ -44,7 +44,7 @@ TEST(defaults)
     assert_string_equal(stub_log, "");
     assert_string_equal(vms[0].name, "alpha");
     assert_ptr_equal(vms[0].kernel, &info.modules[0]);
-    assert_null(vms[0].initrd);
+    assert_int_equal(vms[0].file_count, 0);
     assert_string_equal(vms[0].cmdline, "");
     assert_int_equal(vms[0].mem, 64 << 20);
     assert_int_equal(vms[0].vcpus, 1);
@@ -197,7 +197,8 @@ TEST(several_vms)
     assert_string_equal(vms[0].name, "a");
     assert_string_equal(vms[1].name, "b");
     assert_int_equal(vms[1].module, 3);
-    assert_ptr_equal(vms[1].initrd, &info.modules[0]);
+    assert_ptr_equal(vms[1].files[0].module, &info.modules[0]);
+    assert_string_equal(vms[1].files[0].string, "initrd");
 }
 
 /* A wrong VM costs itself only. */
@@ -231,15 +232,32 @@ TEST(initrds)
     assert_int_equal(read_lines("vm=a", "vm=x initrd", NULL), 1);
     assert_string_equal(
         stub_log, "config: module=1 vm=x initrd=: there is no such VM; this module is not used\n");
-    assert_int_equal(read_lines("vm=a", "vm=a initrd", "vm=a initrd", NULL), 0);
+    assert_int_equal(read_lines("vm=a", "vm=a initrd", "vm=a initrd mem=4M", NULL), 1);
+    assert_int_equal(vms[0].file_count, 1);
     assert_string_equal(stub_log,
-                        "config: module=2 vm=a initrd=: given twice; this VM is not started\n");
-    assert_int_equal(read_lines("vm=a", "vm=a initrd mem=4M", NULL), 1);
-    assert_string_equal(stub_log, "config: module=1 initrd=: only vm=NAME stands beside it; this "
-                                  "module is not used\n");
-    assert_int_equal(read_lines("vm=a", "acpi vm=a", NULL), 1);
+                        "config: module=2 initrd=: only vm=NAME and cmdline= stand beside "
+                        "it; this module is not used\n");
+}
+
+TEST(initrds_with_strings)
+{
+    static const char file[] = "vm=a initrd";
+    static char longer[200] = "vm=a initrd \"cmdline=";
+    assert_int_equal(
+        read_lines("vm=a", "vm=a initrd \"cmdline=one two\"", "vm=a initrd cmdline=x", NULL), 1);
+    assert_int_equal(vms[0].file_count, 2);
+    assert_ptr_equal(vms[0].files[1].module, &info.modules[2]);
+    assert_string_equal(vms[0].files[0].string, "one two");
+    assert_string_equal(vms[0].files[1].string, "x");
+    assert_int_equal(read_lines("vm=a", file, file, file, file, file, file, file, file, file, NULL),
+                     0);
     assert_string_equal(stub_log,
-                        "config: module=1 acpi=: stands alone; this module is not used\n");
+                        "config: module=9 vm=a initrd=: more than 8; this VM is not started\n");
+    memset(longer + strlen(longer), 'x', 128);
+    strcat(longer, "\"");
+    assert_int_equal(read_lines("vm=a", longer, NULL), 1);
+    assert_int_equal(vms[0].file_count, 0);
+    assert_non_null(strstr(stub_log, "an initrd's is at most 127 characters"));
 }
 
 TEST(more_than_fit)
@@ -273,6 +291,7 @@ int main(void)
         cmocka_unit_test(others_are_kept),
         cmocka_unit_test(one_device_two_vms),
         cmocka_unit_test(initrds),
+        cmocka_unit_test(initrds_with_strings),
         cmocka_unit_test(more_than_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
  * and files that lie.
  */
 // sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
-// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
+// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c guest/load/sections.c
 #include "tests/unit/load_fixture.h"
 
 /* A Linux of protocol 2.15, loaded to 0x200000, that needs 0x80000 bytes; four sectors of setup. */
@@ -31,8 +31,7 @@ TEST(linux_64)
 {
     static const uint8_t initrd[5000] = {7};
     bzimage(0x20f, 1);
-    l.initrd = initrd;
-    l.initrd_size = sizeof(initrd);
+    give(initrd, sizeof(initrd), "initrd");
     assert_int_equal(load_kernel(&l), 0);
     assert_string_equal(l.start.format, "linux-64");
     assert_int_equal(l.start.mode, VCPU_LONG64);
@@ -47,11 +46,26 @@ TEST(linux_64)
     assert_int_equal(get32(LOAD_INFO + 0x218), 0x37e000);   /* below initrd_addr_max */
     assert_int_equal(get32(LOAD_INFO + 0x21c), sizeof(initrd));
     assert_string_equal((char *)ram + get32(LOAD_INFO + 0x228), "one two");
-    assert_int_equal(ram[LOAD_INFO + 0x1e8], 6); /* e820_entries */
+    assert_int_equal(ram[LOAD_INFO + 0x1e8], 7); /* e820_entries */
     assert_int_equal(get64(LOAD_INFO + 0x2d0 + 8), LOAD_AREA);
     assert_int_equal(get32(LOAD_INFO + 0x2d0 + 16), 1);
     assert_int_equal(get64(LOAD_INFO + 0x2d0 + 20), LOAD_AREA);
     assert_int_equal(get32(LOAD_INFO + 0x2d0 + 36), 2);
+}
+
+/* A Linux gets one initrd: the modules in one piece, zeros between them. */
+TEST(linux_two_initrds)
+{
+    static const uint8_t first[5000] = {7}, second[100] = {8};
+    bzimage(0x20f, 1);
+    give(first, sizeof(first), "");
+    give(second, sizeof(second), "");
+    assert_int_equal(load_kernel(&l), 0);
+    assert_int_equal(get32(LOAD_INFO + 0x218), 0x37d000);
+    assert_int_equal(get32(LOAD_INFO + 0x21c), 0x2000 + sizeof(second));
+    assert_int_equal(ram[0x37d000], 7);
+    assert_int_equal(ram[0x37d000 + 5000], 0);
+    assert_int_equal(ram[0x37f000], 8);
 }
 
 TEST(linux_32)
@@ -85,10 +99,14 @@ TEST(linux_that_lies)
     bzimage(0x20f, 1);
     put64(0x258, 0xfffffffffffff000);
     refused("needs memory at 0xfffffffffffff000, size 0x80000; the VM has 0x400000");
+    bzimage(0x207, 0);
+    put32(0x214, 0); /* as a boot manager's that is no Linux */
+    refused("starts at 0x0: it has only the entry in real mode, for a BIOS");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(linux_64), T(linux_32), T(linux_that_lies)};
+    const struct CMUnitTest tests[] = {T(linux_64), T(linux_two_initrds), T(linux_32),
+                                       T(linux_that_lies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

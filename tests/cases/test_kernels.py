@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""
+Kernels as people bring them: headers that GRUB forgives, demands that are met or refused by name,
+modules, packed files, calls of a BIOS.
+
+From: make test      To: guest/load/, guest/pc/legacy/
+"""
+
+import gzip
+
+import pytest
+from case import GUESTS, Case
+
+CASES = [
+    Case("loader",
+         vms=['kernel=mb2-tags.bin,mem=4M,initrd=boot-int.bin,string="one two",'
+              "initrd=boot-int.bin,string=three", "kernel=boot-int.bin,mem=4M"],
+         expect=[r"vm=mb2-tags kernel: asks for a video mode; it starts in text mode, 80x25$",
+                 r"kernel=multiboot2",
+                 r"^mb2-tags\| tags: 01 02 04 06 03 one two 03 three 08 09 14 15 21",
+                 r'vm=boot-int why="INT 10h: there is no BIOS"'],
+         exits={"mb2-tags": 1, "boot-int": 254}, forbid=[r"boot-int\| !"]),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.on}-{case.name}")
+def test_kernel(boot, case):
+    boot(case)
+
+
+def test_packed_kernel(boot, tmp_path):
+    """GRUB unpacks what gzip has packed."""
+    packed = tmp_path / "hello.gz"
+    packed.write_bytes(gzip.compress((GUESTS / "hello.elf").read_bytes()))
+    boot(Case("packed", vms=[f"kernel={packed},name=hello,mem=4M"],
+              expect=[r"kernel=ELF64", r"^hello\| Hello from a guest"], exits={"hello": 1}))
