@@ -47,6 +47,7 @@ enum apic_reg {
 #define     APIC_DELIVERY_NMI       4
 #define     APIC_DELIVERY_INIT      5
 #define     APIC_DELIVERY_STARTUP   6
+#define     APIC_DELIVERY_EXTINT    7
 
 #define APIC_SVR_VECTOR         BITS(7, 0, "VECTOR", "of a spurious interrupt")
 #define APIC_SVR_ENABLE         BIT(8, "EN", "enabled by software")

@@ -73,5 +73,8 @@ void apic_on_timer(struct vcpu *v);
 /* guest/pc/vlapic_irq.c, without APICv, after PIR was taken into v->irr: the highest vector that
  * the software local APIC lets through now, -1: none. */
 int apic_next_irq(struct vcpu *v);
+/* guest/pc/vlapic_irq.c, while vcpu_extint() is on: `take` acknowledges, and returns the vector.
+ * -1: the local APIC does not pass it; else it does. */
+int apic_extint(struct vcpu *v, bool take);
 /* guest/pc/vlapic_irq.c: that vector was injected: IRR -> ISR. */
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector);

@@ -31,6 +31,7 @@
 #define VM_EXIT_SHUTDOWN 0
 #define VM_EXIT_CRASH    254
 
+struct legacy;     /* guest/pc/legacy/chips.h */
 struct assignment; /* guest/assign/assign.h: one per function that was handed over */
 struct vtd_domain; /* vtd/vtd.h */
 
@@ -73,6 +74,17 @@ struct vm_start {
     uint64_t rip, rsp, cr3, rax, rbx, rsi, rdi; /* the rest is as after a reset */
 };
 
+/* What became of a typed byte: nothing here takes keys, no room now, taken. */
+enum vm_keys { VM_KEYS_NONE, VM_KEYS_FULL, VM_KEYS_TAKEN };
+
+/* How devices that not every VM has are wired to those that it has; NULL: they are not there. */
+struct vm_wires {
+    /* a line of pins 0 to 15 of the I/O APIC; requires vm->lock, or a VM that is still */
+    void (*line)(struct vm *vm, unsigned pin, bool asserted);
+    uint8_t (*acknowledge)(struct vm *vm); /* the vector behind LINT0 of the first local APIC */
+    enum vm_keys (*keys)(struct vm *vm, int byte); /* a typed byte; -1: only ask */
+};
+
 struct vm {
     /* guest/life/create.c */
     char name[16];
@@ -109,6 +121,8 @@ struct vm {
     struct vuart *uart;
     struct vioapic *ioapic;
     struct vpci *pci;
+    struct legacy *legacy;
+    struct vm_wires wires;
     struct vm_access accesses[VM_ACCESS_MAX]; /* a ring: access n is at n % VM_ACCESS_MAX */
     uint64_t access_count;
 

@@ -180,8 +180,7 @@ static void reset_registers(struct vcpu *v)
     vlapic_set(v, APIC_SVR, 0xff);
     mask_lvt(v);
     memset(v->irr, 0, sizeof(v->irr));
-    v->timer_deadline = 0;
-    *vlapic_of(v) = (struct vlapic){.v = v, .timer_lvt = (uint32_t)APIC_LVT_MASKED};
+    vlapic_timer_reset(v);
 }
 
 /* -ENOENT, for #GP: a transition that the manual forbids, or an address other than VM_APIC_BASE. */
@@ -251,6 +250,13 @@ int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
+
+void vlapic_virtual_wire(struct vcpu *v)
+{
+    vlapic_set(v, APIC_SVR, (uint32_t)APIC_SVR_ENABLE | 0xff);
+    vlapic_set(v, APIC_LVT_LINT0, (uint32_t)FIELD_SET(APIC_LVT_DELIVERY, APIC_DELIVERY_EXTINT));
+    vlapic_set(v, APIC_LVT_LINT1, (uint32_t)FIELD_SET(APIC_LVT_DELIVERY, APIC_DELIVERY_NMI));
+}
 
 void apic_on_init(struct vcpu *v) { reset_registers(v); }
 

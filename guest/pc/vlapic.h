@@ -19,6 +19,12 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
  * APIC State After It Has Been Software Disabled". */
 uint64_t vlapic_takers(const struct vm *vm, uint64_t set);
 
+/* Call ring(vm) on the CPU of v, without a lock, when the TSC has reached `tsc`; 0: not at all. A
+ * vCPU has one alarm. Requires vm->lock, or a VM that is still. */
+void vlapic_alarm(struct vcpu *v, uint64_t tsc, void (*ring)(struct vm *vm));
+/* As a BIOS leaves the APIC of the bootstrap processor: enabled, with an 8259 behind LINT0. */
+void vlapic_virtual_wire(struct vcpu *v);
+
 /* --- Between the files of the local APIC ------------------------------------------------------ */
 
 #define XAPIC_ID       BITS(31, 24) /* of APIC_ID, APIC_LDR and APIC_ICR_HIGH in xAPIC mode */
@@ -30,6 +36,8 @@ struct vlapic {
     struct vcpu *v;
     uint64_t due;    /* TSC of the timer's next interrupt, 0: none; v->timer_deadline follows it */
     uint64_t period; /* of the timer in periodic mode, in TSC ticks */
+    uint64_t alarm;  /* TSC of a device's alarm, 0: none; v->timer_deadline is the earlier one */
+    void (*ring)(struct vm *vm);
     uint32_t timer_lvt; /* LVT timer register before the write that is handled now */
 };
 
@@ -59,6 +67,7 @@ void vlapic_eoi(struct vcpu *v);
 uint32_t vlapic_ppr(const struct vcpu *v); /* processor priority, from TPR and ISR */
 
 /* The timer's clock is the TSC, so all times are TSC values. */
+void vlapic_timer_reset(struct vcpu *v);
 void vlapic_timer_start(struct vcpu *v); /* the initial count was written */
 void vlapic_timer_lvt(struct vcpu *v);   /* its LVT entry was written */
 uint32_t vlapic_timer_current(const struct vcpu *v);

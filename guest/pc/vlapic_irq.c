@@ -145,3 +145,15 @@ void vlapic_eoi(struct vcpu *v)
 }
 
 void apic_on_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }
+
+/* SDM "Local Vector Table": ExtINT comes with the vector of the controller behind the line. An APIC
+ * that is off leaves the line to the CPU. */
+int apic_extint(struct vcpu *v, bool take)
+{
+    uint32_t lint0 = vlapic_get(v, APIC_LVT_LINT0);
+    bool passes =
+        !(lint0 & APIC_LVT_MASKED) && FIELD_GET(APIC_LVT_DELIVERY, lint0) == APIC_DELIVERY_EXTINT;
+    if (!v->vm->wires.acknowledge || (!passes && (v->apic_base & APIC_BASE_EN)))
+        return -1;
+    return take ? v->vm->wires.acknowledge(v->vm) : 0;
+}

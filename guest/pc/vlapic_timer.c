@@ -37,10 +37,40 @@ static uint64_t full_count(const struct vcpu *v)
     return vlapic_get(v, APIC_TIMER_INITIAL) * count_ticks(v);
 }
 
+/* The CPU of v writes `due`, and any CPU `alarm`. Each looks once more at what the other writes, so
+ * the deadline that stays is of both. */
+static void set_deadline(struct vcpu *v)
+{
+    struct vlapic *a = vlapic_of(v);
+    uint64_t due, alarm;
+    do {
+        due = atomic_load(&a->due);
+        alarm = atomic_load(&a->alarm);
+        atomic_store(&v->timer_deadline, due && alarm ? MIN(due, alarm) : due | alarm);
+    } while (atomic_load(&a->due) != due || atomic_load(&a->alarm) != alarm);
+}
+
 static void set_due(struct vcpu *v, uint64_t tsc)
 {
-    vlapic_of(v)->due = tsc;
-    v->timer_deadline = tsc;
+    atomic_store(&vlapic_of(v)->due, tsc);
+    set_deadline(v);
+}
+
+void vlapic_alarm(struct vcpu *v, uint64_t tsc, void (*ring)(struct vm *vm))
+{
+    vlapic_of(v)->ring = ring;
+    atomic_store(&vlapic_of(v)->alarm, tsc);
+    set_deadline(v);
+    sched_wake(v); /* on whatever CPU it is, it looks at its deadline again */
+}
+
+void vlapic_timer_reset(struct vcpu *v)
+{
+    struct vlapic *a = vlapic_of(v);
+    a->v = v;
+    a->period = 0;
+    a->timer_lvt = (uint32_t)APIC_LVT_MASKED;
+    set_due(v, 0);
 }
 
 static uint64_t period_of(const struct vcpu *v)
@@ -90,9 +120,14 @@ void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
 void apic_on_timer(struct vcpu *v)
 {
     uint32_t lvt = vlapic_get(v, APIC_LVT_TIMER);
-    uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due;
+    uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due, now = rdtsc();
+    uint64_t alarm = atomic_load(&vlapic_of(v)->alarm);
+    if (alarm && now >= alarm)
+        vlapic_of(v)->ring(v->vm); /* which sets the next */
+    if (alarm && (!due || now < due))
+        return;
     /* All periods that are over give one interrupt: the bit of a vector in IRR cannot count. */
-    set_due(v, period ? due + ((rdtsc() - due) / period + 1) * period : 0);
+    set_due(v, period ? due + ((now - due) / period + 1) * period : 0);
     if (!(lvt & APIC_LVT_MASKED))
         vlapic_deliver(v, (uint8_t)FIELD_GET(APIC_LVT_VECTOR, lvt));
 }

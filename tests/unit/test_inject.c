@@ -25,6 +25,7 @@ static struct vcpu v;
 static uint32_t apic_page[1024];
 static const char *crashed;
 static int irq_next, irq_accepted;
+static int ext_vector, ext_taken;
 static bool deliverable;
 
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }
@@ -52,6 +53,12 @@ void apic_on_irq_taken(struct vcpu *vcpu, uint8_t vector)
     irq_next = -1;
     vcpu->vapic[(APIC_IRR + vector / 32 * 16) / 4] = 0;
 }
+int apic_extint(struct vcpu *vcpu, bool take)
+{
+    (void)vcpu;
+    ext_taken += take && ext_vector >= 0;
+    return ext_vector;
+}
 bool apicv_deliverable(const struct vcpu *vcpu)
 {
     (void)vcpu;
@@ -71,7 +78,8 @@ FIXTURE(create)
     v = (struct vcpu){.vapic = apic_page};
     vmx_caps.apicv = false;
     crashed = NULL;
-    irq_next = irq_accepted = -1;
+    irq_next = irq_accepted = ext_vector = -1;
+    ext_taken = 0;
     deliverable = false;
     fields[GUEST_CR0] = CR0_PE | CR0_NE | CR0_PG;
     fields[GUEST_CR4] = CR4_PAE | CR4_VMXE;
@@ -225,6 +233,40 @@ TEST(an_exception_goes_first)
     assert_false(v.proc & PROC_INTERRUPT_WINDOW);
 }
 
+/* The interrupt of an 8259 goes before those of the local APIC, and waits for IF as they do; its
+ * vector is taken when it is injected, and not before. */
+TEST(an_external_controller)
+{
+    for (unsigned apicv = 0; apicv < 2; apicv++) {
+        create(state);
+        vmx_caps.apicv = apicv;
+        inject_pending(&v);
+        assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO], 0);
+        v.requests |= VCPU_REQUEST_EXT; /* but LINT0 does not pass it */
+        inject_pending(&v);
+        assert_false(v.proc & PROC_INTERRUPT_WINDOW);
+        assert_false(inject_wakes(&v));
+        ext_vector = 0x20;
+        fields[GUEST_RFLAGS] = RFLAGS_1;
+        inject_pending(&v);
+        assert_true(v.proc & PROC_INTERRUPT_WINDOW);
+        assert_true(inject_wakes(&v));
+        v.halted_masked = true;
+        assert_false(inject_wakes(&v));
+        fields[GUEST_RFLAGS] |= RFLAGS_IF;
+        fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+        inject_pending(&v);
+        assert_int_equal(ext_taken, 0);
+        fields[GUEST_INTERRUPTIBILITY] = 0;
+        if (!apicv)
+            offer(0x51);
+        inject_pending(&v);
+        assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO], EVENT_VALID | 0x20);
+        assert_int_equal(ext_taken, 1);
+        assert_int_equal(irq_accepted, -1);
+    }
+}
+
 TEST(what_ends_hlt)
 {
     assert_false(inject_wakes(&v));
@@ -335,6 +377,7 @@ int main(void)
         T(an_interrupt_waits_for_its_window),
         T(a_masked_interrupt_is_remembered),
         T(an_exception_goes_first),
+        T(an_external_controller),
         T(what_ends_hlt),
         T(a_good_state_has_no_complaint),
         T(each_broken_rule_is_named),

@@ -34,6 +34,12 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
     seen.posted[v->index] = vector;
     v->irr[vector / 64] |= BIT(vector % 64);
 }
+static unsigned wakes;
+void sched_wake(struct vcpu *v)
+{
+    (void)v;
+    wakes++;
+}
 void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
 void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { seen.sipi[v->index] = vector; }
@@ -396,6 +402,69 @@ TEST(timer)
     assert_int_equal(v->timer_deadline, 0);
 }
 
+static unsigned rings;
+static void on_ring(struct vm *m)
+{
+    rings++;
+    vlapic_alarm(m->vcpus[0], 0, on_ring);
+}
+
+/* A device's alarm shares the deadline with the timer, and neither loses the other. */
+TEST(alarm)
+{
+    struct vcpu *v = &vcpus[0];
+    uint64_t far = rdtsc() + UINT64_C(1000000000000), soon = rdtsc() + 1000;
+    rings = 0;
+    vlapic_alarm(v, far, on_ring);
+    assert_int_equal(v->timer_deadline, far);
+    store(APIC_LVT_TIMER, 4, 0x45);
+    store(APIC_TIMER_DIVIDE, 4, 0xb);
+    store(APIC_TIMER_INITIAL, 4, 0x40000000);
+    uint64_t due = v->timer_deadline;
+    assert_true(due < far);
+    vlapic_alarm(v, soon, on_ring);
+    assert_int_equal(v->timer_deadline, soon);
+    while (rdtsc() < soon)
+        cpu_relax();
+    apic_on_timer(v);
+    assert_int_equal(rings, 1);
+    assert_int_equal(seen.posted[0], 0);
+    assert_int_equal(v->timer_deadline, due);
+    vlapic_alarm(v, far, on_ring);
+    apic_on_init(v); /* the alarm is no part of the APIC */
+    assert_int_equal(v->timer_deadline, far);
+    assert_true(wakes != 0);
+    vlapic_alarm(v, 0, on_ring);
+    assert_int_equal(v->timer_deadline, 0);
+}
+
+static uint8_t on_acknowledge(struct vm *m)
+{
+    (void)m;
+    return 0x20;
+}
+
+/* What comes from an 8259 passes LINT0 in one mode only; an APIC that is off is no obstacle. */
+TEST(virtual_wire)
+{
+    struct vcpu *v = &vcpus[0];
+    assert_int_equal(apic_extint(v, false), -1); /* nothing is wired to it */
+    vm.wires.acknowledge = on_acknowledge;
+    assert_int_equal(apic_extint(v, false), -1); /* masked */
+    vlapic_virtual_wire(v);
+    assert_int_equal(load(APIC_SVR, 4), 0x1ff);
+    assert_int_equal(load(APIC_LVT_LINT0, 4), 0x700);
+    assert_true(apic_extint(v, false) >= 0);
+    assert_int_equal(apic_extint(v, true), 0x20);
+    store(APIC_LVT_LINT0, 4, 0x10700);
+    assert_int_equal(apic_extint(v, true), -1);
+    store(APIC_LVT_LINT0, 4, 0x40); /* fixed: this APIC has no such line */
+    assert_int_equal(apic_extint(v, true), -1);
+    v->apic_base &= ~APIC_BASE_EN;
+    assert_int_equal(apic_extint(v, true), 0x20);
+    v->apic_base |= APIC_BASE_EN;
+}
+
 TEST(timer_periodic)
 {
     struct vcpu *v = &vcpus[0];
@@ -465,11 +534,11 @@ TEST(timer_deadline)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(after_reset),    T(writable_bits),    T(odd_accesses),   T(software_disable),
-        T(modes),          T(x2apic_faults),    T(priorities),     T(level_eoi),
-        T(destinations),   T(takers),           T(ipis),           T(x2apic_ipis),
-        T(timer),          T(trap_like_writes), T(timer_periodic), T(timer_of_one_tick),
-        T(timer_deadline),
+        T(after_reset),  T(writable_bits),    T(odd_accesses),   T(software_disable),
+        T(modes),        T(x2apic_faults),    T(priorities),     T(level_eoi),
+        T(destinations), T(takers),           T(ipis),           T(x2apic_ipis),
+        T(timer),        T(trap_like_writes), T(timer_periodic), T(timer_of_one_tick),
+        T(alarm),        T(virtual_wire),     T(timer_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

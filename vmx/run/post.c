@@ -44,6 +44,16 @@ void vcpu_nmi(struct vcpu *v)
     sched_wake(v);
 }
 
+void vcpu_extint(struct vcpu *v, bool asserted)
+{
+    if (asserted) {
+        atomic_fetch_or(&v->requests, VCPU_REQUEST_EXT);
+        sched_wake(v);
+    } else {
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_EXT);
+    }
+}
+
 /* `active` is the vector to send if the descriptor says ANV. */
 static void post(struct vcpu *v, uint8_t vector, uint8_t active)
 {

@@ -19,6 +19,9 @@ const struct pi_desc *vcpu_descriptor(const struct vcpu *v);
 /* An NMI, as soon as v can take one. */
 void vcpu_nmi(struct vcpu *v);
 
+/* The line by which an 8259 asks v for an interrupt; the vector comes by apic_extint(). */
+void vcpu_extint(struct vcpu *v, bool asserted);
+
 /* The guest changed its local APIC between off, xAPIC and x2APIC, or its EOI-exit bitmap has
  * changed: v adapts its controls and its MSR bitmap before its next entry. */
 void vcpu_apic_mode_changed(struct vcpu *v);

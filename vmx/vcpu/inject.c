@@ -130,6 +130,20 @@ static bool inject_nmi(struct vcpu *v, uint64_t blocked)
     return true;
 }
 
+static bool ext_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_EXT; }
+
+/* The interrupt of an 8259 knows no priority; only RFLAGS.IF keeps it back. True: injected. */
+static bool inject_ext(struct vcpu *v, uint64_t blocked)
+{
+    if (!ext_waits(v) || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
+        !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+        return false;
+    int vector = apic_extint(v, true);
+    if (vector >= 0)
+        inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
+    return vector >= 0;
+}
+
 static void inject_interrupt(struct vcpu *v, uint64_t blocked)
 {
     int vector = vmx_caps.apicv ? -1 : apic_next_irq(v);
@@ -155,13 +169,15 @@ void inject_pending(struct vcpu *v)
     if (v->event) {
         inject_now(v, v->event);
         v->event = 0;
-    } else if (!inject_nmi(v, blocked)) {
+    } else if (!inject_nmi(v, blocked) && !inject_ext(v, blocked)) {
         inject_interrupt(v, blocked);
     }
     /* What still waits gets an exit when the guest can take it. */
     uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
     if (nmi_waits(v))
         proc |= PROC_NMI_WINDOW;
+    if (ext_waits(v) && apic_extint(v, false) >= 0)
+        proc |= PROC_INTERRUPT_WINDOW;
     if (!vmx_caps.apicv) {
         if (apic_next_irq(v) >= 0)
             proc |= PROC_INTERRUPT_WINDOW;
@@ -176,5 +192,7 @@ bool inject_wakes(struct vcpu *v)
         return true;
     if (v->halted_masked)
         return false;
+    if (ext_waits(v) && apic_extint(v, false) >= 0)
+        return true;
     return vmx_caps.apicv ? apicv_deliverable(v) : apic_next_irq(v) >= 0;
 }
