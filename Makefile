@@ -25,7 +25,7 @@ all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
 FOLDERS := lib boot arch pci vtd vmx guest monitor
-ROOMS   := $(foreach d,$(FOLDERS),$d $(filter-out guest/programs,$(patsubst %/,%,$(wildcard $d/*/))))
+ROOMS   := $(foreach d,$(FOLDERS),$d $(filter-out guest/programs guest/programs/%,$(patsubst %/,%,$(wildcard $d/*/ $d/*/*/))))
 SOURCES := $(foreach d,$(ROOMS),$(sort $(wildcard $d/*.c $d/*.asm)))
 HEADERS := $(foreach d,$(ROOMS),$(wildcard $d/*.h))
 TESTS   := $(sort $(wildcard tests/kernel/*.c tests/kernel/*.asm))

@@ -3,7 +3,8 @@
 Read Hamlet's closing report off the console.
 
 From: the launcher `hamlet`, tests/cases/
-Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last. A guest
+Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last; before
+them `hamlet: screen vm=alpha row=3 |...` for the rows of a text screen that are not blank. A guest
 cannot forge a line: what a guest prints begins with `alpha| `, the name of its VM, and only "\\n"
 ends a line. Other ends that Unicode knows, and str.splitlines() with it, a guest can print.
 """
@@ -21,6 +22,12 @@ class Vm:
     name: str
     exit: str = ""
     keys: dict = field(default_factory=dict)
+    rows: dict = field(default_factory=dict)   # of its text screen, by number
+
+    def screen(self):
+        """Its text screen at the end, a line per row."""
+        last = max(self.rows, default=-1)
+        return "".join(self.rows.get(row, "") + "\n" for row in range(last + 1))
 
     def status(self):
         """What the launcher returns for it: 0 for success, else the exit code."""
@@ -52,6 +59,11 @@ def read(text):
     for line in text.split("\n"):
         panic = re.match(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"', line)
         report.panic = report.panic or (panic.group(1) if panic else "")
+        match = re.match(r"hamlet: screen vm=(\S+) row=(\d+) \|(.*)", line)
+        if match:
+            vm = report.vms.setdefault(match.group(1), Vm(match.group(1)))
+            vm.rows[int(match.group(2))] = match.group(3)
+            continue
         match = re.match(r"hamlet: (vm=(\S+)|end\b)(.*)", line)
         if not match:
             continue

@@ -8,7 +8,7 @@
 #include "lib/errno.h"
 #include "lib/types.h"
 
-#define VM_RANGE_MAX 48
+#define VM_RANGE_MAX 64
 
 struct vcpu;
 struct vm;

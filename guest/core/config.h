@@ -23,6 +23,7 @@ enum plan {
 };
 enum bar_mapping { BAR_EAGER, BAR_LAZY };
 enum dma_mode { DMA_VTD, DMA_PV, DMA_IDENTITY };
+enum legacy_mode { LEGACY_AUTO, LEGACY_ON, LEGACY_OFF };
 enum irq_mode { IRQ_POST, IRQ_REMAP, IRQ_INJECT };
 
 /* Reasons not to assign a device that the user may waive, each by its name. */
@@ -66,7 +67,8 @@ struct vm_config {
     char cmdline[512];
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
-    int pin; /* CPU index, -1: anywhere */
+    enum legacy_mode legacy; /* chips of a PC before ACPI: guest/pc/legacy/ */
+    int pin;                 /* CPU index, -1: anywhere */
     /* run=N: only the first instruction, N times (guest/life/step.c); 0: no limit */
     unsigned run;
     unsigned kills;   /* kills=N: kill and restart the VM N times (guest/life/kills.c) */

@@ -107,6 +107,7 @@ static const struct option rows[] = {
      .why = "out of range 2M to 1024G"},
     {"vcpus", option_number, FIELD(vm.vcpus), .min = 1, .max = 8},
     {"pin", option_number, FIELD(vm.pin), .min = 0, .max = 63},
+    {"legacy", option_word, FIELD(vm.legacy), OPTION_WORDS("auto", "on", "off")},
     {"run", option_number, FIELD(vm.run), .min = 1, .max = 1000000000},
     {"timeout", option_number, FIELD(vm.timeout), .min = 1, .max = 86400},
     {"kills", option_number, FIELD(vm.kills), .min = 1, .max = 100000},

@@ -11,6 +11,7 @@
 #include "guest/core/memory.h"
 #include "guest/core/vm.h"
 #include "guest/life/life.h"
+#include "guest/pc/legacy/legacy.h"
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
 #include "vmx/run/sched.h"
@@ -60,6 +61,7 @@ static void vm_restart(struct vm *vm)
         vm_fail(vm, "reset: its kernel does not load any more");
         return;
     }
+    legacy_reset(vm);
     vm_start_state(vm, vm->vcpus[0]);
     log_info("vm=%s reset", vm->name);
     if (vm_become(vm, VM_PAUSED, VM_RUNNING))

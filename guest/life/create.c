@@ -15,6 +15,7 @@
 #include "guest/life/check.h"
 #include "guest/life/config.h"
 #include "guest/life/life.h"
+#include "guest/pc/legacy/legacy.h"
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
 #include "lib/string.h"
@@ -85,6 +86,7 @@ int vm_make(struct vm *vm)
         vpower_create,
         vlapic_create,
         make_ioapic_and_pci,
+        legacy_create,
         assign_all, /* from here on a device may interrupt */
         set_start,
     };
@@ -99,6 +101,7 @@ int vm_make(struct vm *vm)
 void vm_give_back(struct vm *vm)
 {
     assign_release_all(vm);
+    legacy_destroy(vm);
     if (vm->pci)
         vpci_destroy(vm->pci);
     if (vm->ioapic)

@@ -11,6 +11,7 @@
 #include "guest/life/life.h"
 #include "guest/load/load.h"
 #include "guest/load/vacpi.h"
+#include "guest/pc/legacy/legacy.h"
 #define LOG "vm"
 #include "arch/log.h"
 
@@ -40,8 +41,10 @@ int vm_load(struct vm *vm)
     load_firmware(l.ram);
     vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus, vm_mmio64_base(vm));
     int err = load_kernel(&l);
-    memory_unstage(vm, l.ram);
     vm->start = l.start;
+    if (legacy_wanted(vm))
+        legacy_tables(vm, l.ram);
+    memory_unstage(vm, l.ram);
     return err;
 }
 

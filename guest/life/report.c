@@ -8,6 +8,7 @@
 #include "arch/apic.h"
 #include "guest/assign/assign.h"
 #include "guest/life/life.h"
+#include "guest/pc/legacy/legacy.h"
 #include "vmx/reasons.h"
 #include "vmx/show/show.h"
 #define LOG "vm"
@@ -161,8 +162,18 @@ static void report_death(const struct vm *vm)
         report_access(vm, &vm->accesses[n % VM_ACCESS_MAX]);
 }
 
+/* The row is a guest's text, so no other line of the report begins so. */
+static void report_screen(const struct vm *vm)
+{
+    char text[SCREEN_COLUMNS + 1];
+    for (unsigned row = 0; row < SCREEN_ROWS; row++)
+        if (legacy_row(vm, row, text))
+            console_line("hamlet: screen vm=%s row=%u |%s", vm->name, row, text);
+}
+
 void report_vm(const struct vm *vm)
 {
+    report_screen(vm);
     if (vm->exit_status == VM_EXIT_CRASH)
         report_death(vm);
     report_devices(vm);

@@ -11,6 +11,7 @@
 #include "arch/trap.h"
 #include "guest/life/check.h"
 #include "guest/life/life.h"
+#include "guest/pc/legacy/legacy.h"
 #include "lib/printf.h"
 #include "vmx/run/sched.h"
 #include "vmx/show/show.h"
@@ -92,6 +93,7 @@ static void vm_finish(struct vm *vm)
 {
     bool again = vm->kills.left;
     check_or_panic(vm, "while it ran");
+    legacy_poll(vm, true);
     if (!again)
         report_vm(vm);
     vm_give_back(vm);
@@ -113,6 +115,8 @@ static void vm_tick(struct vm *vm)
         vm_end(vm, VM_EXIT_SHUTDOWN); /* two vCPUs that halted at once did not see each other */
     if (vm->state == VM_RUNNING && kills_due(vm))
         vm_fail(vm, "killed");
+    if (vm_is_up(vm))
+        legacy_poll(vm, false);
     if (vm->state == VM_ENDING && all_stopped(vm))
         vm_finish(vm);
 }

@@ -21,5 +21,5 @@ void vpower_reset_write(struct vm *vm, uint8_t value); /* port 0xCF9 was written
 void vuart_reset(struct vm *vm); /* as after power-on; input that the guest has not read is lost */
 
 /* Input for a guest, byte by byte. vuart_type() requires vuart_has_room(). */
-bool vuart_has_room(const struct vm *vm);
+bool vuart_has_room(struct vm *vm);
 void vuart_type(struct vm *vm, uint8_t byte);

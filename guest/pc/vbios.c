@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * No BIOS: a guest that calls one in real mode reaches code that guest/load/firmware.c has left, and
- * that writes to a port. The write ends the VM, in words.
+ * No BIOS: a guest that calls one in real mode reaches code that guest/load/firmware.c has left,
+ * and that writes to a port. The write ends the VM, in words.
  * From: guest/life/create.c (vbios_create).
  * To: guest/core/vm.c (vm_fail).
  */

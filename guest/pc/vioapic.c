@@ -20,6 +20,7 @@
 #define REG_INDEX     0x00
 #define REG_DATA      0x10
 #define REG_EOI       0x40
+#define ISA_PINS      16
 #define INDEX_ID      0
 #define INDEX_VERSION 1
 #define INDEX_TABLE   0x10 /* two per pin, low first */
@@ -84,6 +85,8 @@ void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
     if (wants_service(p) || (rising && !(p->rte & (RTE_LEVEL | RTE_MASKED))))
         deliver(io, p);
     spin_unlock(&io->lock);
+    if (pin < ISA_PINS && io->vm->wires.line)
+        io->vm->wires.line(io->vm, pin, asserted);
 }
 
 /* The owner of the line may lower it in `ended`. So `ended` runs first and without the lock; then a

@@ -29,7 +29,6 @@
 #define VUART_IIR_64   BITS(7, 6) /* FIFOs are on */
 #define VUART_FCR_ON   BIT(0)
 #define VUART_MCR_ALL  BITS(4, 0)
-#define VUART_MCR_OUT2 BIT(3) /* on a PC: the interrupt line is connected */
 #define VUART_MCR_LOOP BIT(4)
 #define VUART_MSR      0xb0 /* carrier, ready and clear to send */
 #define VUART_IDLE     16   /* polls for input after which an unfinished line is shown */
@@ -125,10 +124,11 @@ static uint8_t interrupt_id(const struct vuart *u)
     return (u->ier & VUART_IER_TX) && u->tx_empty ? VUART_IIR_TX : 0;
 }
 
-/* Tell the I/O APIC of a change only: nearly every access leaves the line unchanged. */
+/* Tell the I/O APIC of a change only: nearly every access leaves the line unchanged. A PC connects
+ * the line by OUT2 of MCR; here it always is, as in QEMU, on which many a kernel was tested. */
 static void update_line(struct vm *vm, struct vuart *u)
 {
-    bool asserted = (u->mcr & VUART_MCR_OUT2) && interrupt_id(u);
+    bool asserted = interrupt_id(u);
     if (asserted == u->asserted || !vm->ioapic)
         return;
     u->asserted = asserted;
@@ -174,15 +174,27 @@ static uint8_t receive(struct vm *vm, struct vuart *u)
     return byte;
 }
 
-bool vuart_has_room(const struct vm *vm)
+/* A guest that waits for input at this port gets it here; else a keyboard may take it. */
+static enum vm_keys keys(struct vm *vm, const struct vuart *u, int byte)
+{
+    bool ours = !u || (u->ier & VUART_IER_RX) || u->idle == VUART_IDLE || !vm->wires.keys;
+    return ours ? VM_KEYS_NONE : vm->wires.keys(vm, byte);
+}
+
+bool vuart_has_room(struct vm *vm)
 {
     const struct vuart *u = vm->uart;
+    enum vm_keys taken = keys(vm, u, -1);
+    if (taken != VM_KEYS_NONE)
+        return taken == VM_KEYS_TAKEN;
     return u && u->typed - atomic_load(&u->taken) < VUART_INPUT;
 }
 
 void vuart_type(struct vm *vm, uint8_t byte)
 {
     struct vuart *u = vm->uart;
+    if (keys(vm, u, byte) != VM_KEYS_NONE)
+        return;
     u->input[u->typed % VUART_INPUT] = byte;
     atomic_store(&u->typed, u->typed + 1);
     spin_lock(&vm->lock);
@@ -273,13 +285,13 @@ int vuart_create(struct vm *vm)
         &vm->pio, VM_TRAPPED(VUART_PORT, VUART_SIZE, "uart", vuart_read, vuart_write, vm->uart));
 }
 
-/* MCR first: the line falls at the I/O APIC, which sees the next interrupt as an edge. */
+/* IER first: the line falls at the I/O APIC, which sees the next interrupt as an edge. */
 void vuart_reset(struct vm *vm)
 {
     struct vuart *u = vm->uart;
     if (u->used || u->shown)
         end_line(vm, u);
-    u->mcr = 0;
+    u->ier = 0;
     update_line(vm, u);
     memset(u, 0, sizeof(*u));
 }

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lab.say import Unusable
 
+LAST_ANSWER = 10    # seconds for what is said to a console's last words
 # An emulator ends when we do, however we end.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
@@ -57,8 +58,9 @@ class Console:
     is a text, or a function that makes one of what was seen.
     """
 
-    def __init__(self, show=False, expect=None, answers=()):
+    def __init__(self, show=False, expect=None, answers=(), last_words=b""):
         self.bytes = bytearray()
+        self.last_words = last_words    # typed when it would end without the machine's own end
         self.show = show
         self.expect = re.compile(expect.encode(), re.M) if expect else None
         self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
@@ -185,29 +187,39 @@ def watch(child, source, sink, console, timeout, line):
     """
     Pass bytes between a running emulator and the console until one of: the child ends and its line
     is drained, the expected text is seen, the time is over. Returns Ended.how ("off" for a child
-    that ended; the caller looks why).
+    that ended; the caller looks why). A console with last words types them then, and hears what is
+    answered to them.
     """
-    end = time.monotonic() + timeout
     with Keyboard(console.show) as keyboard:
-        while time.monotonic() < end:
-            ended = child.poll() is not None
-            typed = [keyboard.fd] if keyboard.fd is not None else []
-            sources = [source, *typed, *line.sources(console)]
-            ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
-            line.serve(ready)
-            if source in ready:
-                data = _read(source)
-                if data:
-                    os.write(sink, console.take(data))
-                    if console.seen:
-                        return "seen"
-                    continue
-                if child.poll() is None:
-                    time.sleep(0.05)
-            if keyboard.fd in ready:
-                os.write(sink, os.read(keyboard.fd, 256))
-            if ended:
-                return "off"
+        how = _watch_until(child, source, sink, console, time.monotonic() + timeout, line, keyboard)
+        if how != "off" and console.last_words:
+            os.write(sink, console.last_words)
+            console.expect, console.seen = None, False
+            end = time.monotonic() + LAST_ANSWER
+            _watch_until(child, source, sink, console, end, line, keyboard)
+    return how
+
+
+def _watch_until(child, source, sink, console, end, line, keyboard):
+    while time.monotonic() < end:
+        ended = child.poll() is not None
+        typed = [keyboard.fd] if keyboard.fd is not None else []
+        sources = [source, *typed, *line.sources(console)]
+        ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
+        line.serve(ready)
+        if source in ready:
+            data = _read(source)
+            if data:
+                os.write(sink, console.take(data))
+                if console.seen:
+                    return "seen"
+                continue
+            if child.poll() is None:
+                time.sleep(0.05)
+        if keyboard.fd in ready:
+            os.write(sink, os.read(keyboard.fd, 256))
+        if ended:
+            return "off"
     return "timeout"
 
 

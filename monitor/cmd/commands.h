@@ -13,6 +13,7 @@ void cmd_exits(struct args *a);
 void cmd_x(struct args *a);
 void cmd_walk(struct args *a);
 void cmd_map(struct args *a);
+void cmd_screen(struct args *a);
 void cmd_mem(struct args *a);
 void cmd_pci(struct args *a);
 void cmd_assign(struct args *a);

@@ -31,6 +31,7 @@ static const struct row {
     {"tlb", cmd_walk, WALK_USAGE, WALK_HELP, "tlb 00:02.0 0x1000"},
     {"map", cmd_map, "[NAME]", "what a VM has at which address: RAM, direct, trapped, hole",
      "map alpha"},
+    {"screen", cmd_screen, "[NAME]", "a guest's text screen", "screen alpha"},
     {"mem", cmd_mem, "", "free memory, and where the VMs lie", "mem"},
     {"pci", cmd_pci, "[bb:dd.f]", "the functions; one of them as host and guest see it",
      "pci 00:02.0"},

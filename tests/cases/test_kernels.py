@@ -20,6 +20,17 @@ CASES = [
                  r"^mb2-tags\| tags: 01 02 04 06 03 one two 03 three 08 09 14 15 21",
                  r'vm=boot-int why="INT 10h: there is no BIOS"'],
          exits={"mb2-tags": 1, "boot-int": 254}, forbid=[r"boot-int\| !"]),
+    # A teaching kernel: its screen is seen, keys reach it, its clock is right.
+    Case("course", vms=["kernel=course.bin,mem=4M,timeout=60"],
+         answers=[(r"course\| >", "Reset\r"), (r"=course reset[\s\S]*course\| >", "hello\r")],
+         expect=[r"course\| Hello from kernel_main!$", r"course\| GDT is installed!$",
+                 r"course\| IRQs remapped! PIT at 100 Hz!$", r"course\| the clock is right to 1 %$",
+                 r"vm=course reset$", r"course\| > hello$", r"course\| good bye$"],
+         exits={"course": 1}),
+    Case("course-by-software", append="console=com1 apicv=off",
+         vms=["kernel=course.bin,mem=4M,timeout=60"], answers=[(r"course\| >", "hello\r")],
+         expect=[r"course\| the clock is right to 1 %$", r"course\| > hello$"],
+         exits={"course": 1}),
 ]
 
 

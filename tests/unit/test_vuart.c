@@ -54,7 +54,6 @@ FIXTURE(done)
 
 TEST(transmitter)
 {
-    out(UART_MCR, VUART_MCR_OUT2);
     out(UART_IER, VUART_IER_TX); /* to enable it is to be told: Linux tests that */
     assert_int_equal(edges, 1);
     assert_int_equal(in(UART_IIR), VUART_IIR_TX);
@@ -70,9 +69,45 @@ TEST(transmitter)
     assert_int_equal(edges, 4);
 }
 
+static unsigned keys_taken;
+static enum vm_keys keys_answer;
+static enum vm_keys on_key(struct vm *m, int byte)
+{
+    assert_ptr_equal(m, &vm);
+    keys_taken += byte >= 0;
+    return keys_answer;
+}
+
+/* A keyboard gets what is typed, until the guest waits for input at this port. */
+TEST(a_keyboard_beside_it)
+{
+    vm.wires.keys = on_key;
+    keys_answer = VM_KEYS_TAKEN;
+    keys_taken = 0;
+    assert_true(vuart_has_room(&vm));
+    vuart_type(&vm, 'a');
+    assert_int_equal(keys_taken, 1);
+    assert_int_equal(in(UART_LSR)&UART_LSR_DATA_READY, 0);
+    keys_answer = VM_KEYS_FULL;
+    assert_false(vuart_has_room(&vm));
+    keys_answer = VM_KEYS_NONE; /* nothing reads the keyboard */
+    vuart_type(&vm, 'b');
+    assert_int_equal(in(UART_DATA), 'b');
+    keys_answer = VM_KEYS_TAKEN;
+    keys_taken = 0;
+    out(UART_IER, VUART_IER_RX);
+    vuart_type(&vm, 'c');
+    assert_int_equal(in(UART_DATA), 'c');
+    out(UART_IER, 0);
+    for (unsigned i = 0; i < VUART_IDLE; i++)
+        in(UART_LSR); /* by polling */
+    vuart_type(&vm, 'd');
+    assert_int_equal(in(UART_DATA), 'd');
+    assert_int_equal(keys_taken, 0);
+}
+
 TEST(receiver)
 {
-    out(UART_MCR, VUART_MCR_OUT2);
     vuart_type(&vm, 'a');
     assert_int_equal(edges, 0); /* the guest has not asked for it */
     out(UART_IER, VUART_IER_RX | VUART_IER_TX);
@@ -82,7 +117,9 @@ TEST(receiver)
     assert_false(line);
     vuart_type(&vm, 'b');
     assert_true(line);
-    out(UART_MCR, 0); /* not connected */
+    out(UART_MCR, 0); /* without OUT2 too */
+    assert_true(line);
+    out(UART_IER, 0);
     assert_false(line);
 }
 
@@ -149,7 +186,8 @@ TEST(a_prompt_is_shown_once)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(transmitter),           T(receiver),
-                                       T(what_a_driver_probes),  T(escape_sequences),
-                                       T(a_prompt_is_kept_once), T(a_prompt_is_shown_once)};
+                                       T(a_keyboard_beside_it),  T(what_a_driver_probes),
+                                       T(escape_sequences),      T(a_prompt_is_kept_once),
+                                       T(a_prompt_is_shown_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ ROOMS = ( # lowest first: folder, what lies there, what it may use
     ("guest/insn", "bytes of an instruction to its effect", "lib arch"),
     ("guest/load", "kernels and the tables they expect", "lib arch guest/core"),
     ("guest/pc", "virtual devices of the PC", "all below"),
+    ("guest/pc/legacy", "chips of a PC before ACPI", "all below"),
     ("guest/assign", "a physical function in a VM", "all below"),
     ("guest/life", "VMs from their creation to their end", "all below"),
     ("monitor", "the console of a person: words, memory, whose console it is", "all below"),

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The legacy PC as a whole: which port is whose, which line goes where, and how it is wired to the
+ * devices that every VM has.
+ * From: guest/life/create.c (legacy_create), kernel.c (legacy_tables), control.c (legacy_reset).
+ * To: guest/pc/legacy/pic.c, pit.c, keyboard.c, screen.c, cmos.c, pm.c, mptable.c, absent.c.
+ */
+#include "guest/pc/legacy/legacy.h"
+#include "arch/page.h"
+#include "guest/load/vacpi.h"
+#include "guest/pc/legacy/chips.h"
+#include "guest/pc/vlapic.h"
+#include "lib/string.h"
+#define LOG "vm"
+#include "arch/log.h"
+
+#define TABLES_AT   (VACPI_BASE + VACPI_SIZE)
+#define SCREEN_AT   0xb8000
+#define SCREEN_SIZE 0x8000
+#define BLANK       0x0720 /* gray on black */
+#define TIMER_PIN   2      /* of the I/O APIC: input 0 of the first 8259 */
+
+/* --- Which VM has one ------------------------------------------------------------------------- */
+
+static bool contains(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    while (*text && strncmp(text, word, length))
+        text++;
+    return *text;
+}
+
+/* A Linux with ACPI needs none: its tables promise a PC without these chips. */
+bool legacy_wanted(const struct vm *vm)
+{
+    const struct vm_config *c = &vm->config;
+    bool is_linux = vm->start.rsi; /* its zero page */
+    if (c->legacy != LEGACY_AUTO)
+        return c->legacy == LEGACY_ON;
+    return !is_linux || contains(c->cmdline, "acpi=off");
+}
+
+void legacy_tables(const struct vm *vm, uint8_t *ram)
+{
+    uint16_t *page = (uint16_t *)(ram + SCREEN_AT);
+    mptable_build(ram + TABLES_AT, TABLES_AT, vm->config.vcpus);
+    for (unsigned i = 0; i < SCREEN_SIZE / sizeof(*page); i++)
+        page[i] = BLANK;
+}
+
+/* --- Ports ------------------------------------------------------------------------------------ */
+
+static const struct row {
+    uint16_t base, size;
+    const char *name;
+    uint8_t (*in)(struct legacy *l, uint16_t port);
+    void (*out)(struct legacy *l, uint16_t port, uint8_t value);
+} rows[] = {
+    {0x20, 2, "pic", pic_in, pic_out},
+    {0xa0, 2, "pic", pic_in, pic_out},
+    {0x4d0, 2, "pic", pic_in, pic_out},
+    {0x40, 4, "pit", pit_in, pit_out},
+    {0x61, 1, "port-b", pit_port_b_in, pit_port_b_out},
+    {0x60, 1, "keyboard", keyboard_in, keyboard_out},
+    {0x64, 1, "keyboard", keyboard_in, keyboard_out},
+    {0x92, 1, "keyboard", keyboard_in, keyboard_out},
+    {0x3c0, 0x20, "vga", screen_in, screen_out},
+};
+
+/* All chips have registers of a byte; a wider access reads or writes adjacent ones. */
+static void row_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+{
+    const struct row *row = owner;
+    *value = 0;
+    for (unsigned i = 0; i < width; i++)
+        *value |= (uint64_t)row->in(v->vm->legacy, (uint16_t)(row->base + offset + i)) << (8 * i);
+}
+
+static void row_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
+{
+    const struct row *row = owner;
+    for (unsigned i = 0; i < width; i++)
+        row->out(v->vm->legacy, (uint16_t)(row->base + offset + i), (uint8_t)(value >> (8 * i)));
+}
+
+/* --- Wires ------------------------------------------------------------------------------------ */
+
+/* Each line of pins 0 to 15 goes to the 8259s, too. */
+static void on_line(struct vm *vm, unsigned pin, bool asserted)
+{
+    pic_line(vm->legacy, pin == TIMER_PIN ? 0 : pin, asserted);
+}
+
+static uint8_t on_acknowledge(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    uint8_t vector = pic_acknowledge(vm->legacy);
+    spin_unlock(&vm->lock);
+    return vector;
+}
+
+static int add_ports(struct legacy *l)
+{
+    int err = 0;
+    for (const struct row *r = rows; r < rows + ARRAY_COUNT(rows) && !err; r++)
+        err = vm_bus_add(&l->vm->pio,
+                         VM_TRAPPED(r->base, r->size, r->name, row_read, row_write, (void *)r));
+    if (!err)
+        err = cmos_create(l);
+    return err ? err : pm_create(l);
+}
+
+int legacy_create(struct vm *vm)
+{
+    static_assert(sizeof(struct legacy) <= PAGE_SIZE, "one page");
+    struct legacy *l = vm->legacy = page_alloc();
+    if (!l)
+        return FAIL(ENOMEM, "vm=%s: no memory for its legacy devices", vm->name);
+    l->vm = vm;
+    l->on = legacy_wanted(vm);
+    if (!l->on)
+        return absent_create(l);
+    vm->wires = (struct vm_wires){on_line, on_acknowledge, keyboard_type};
+    legacy_reset(vm);
+    return add_ports(l);
+}
+
+void legacy_reset(struct vm *vm)
+{
+    struct legacy *l = vm->legacy;
+    if (!l->on)
+        return;
+    pic_reset(l);
+    pit_reset(l);
+    keyboard_reset(l);
+    screen_reset(l);
+    cmos_reset(l);
+    vlapic_virtual_wire(vm->vcpus[0]);
+}
+
+void legacy_destroy(struct vm *vm)
+{
+    vm->wires = (struct vm_wires){NULL};
+    if (vm->legacy)
+        page_free(vm->legacy);
+    vm->legacy = NULL;
+}
