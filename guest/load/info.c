@@ -157,15 +157,17 @@ static void put_modules2(struct cursor *c, const struct load *l)
     }
 }
 
+/* A kernel without sections that asks for them gets a tag without entries. */
 static void put_sections2(struct cursor *c, struct load *l)
 {
-    struct mb2_elf elf = {
-        {.type = MB2_TAG_ELF}, l->sections.count, l->sections.entry_size, l->sections.names};
     size_t size = sections_size(l);
-    if (size == 0)
+    struct mb2_elf elf = {{.type = MB2_TAG_ELF}, 0, l->sections.entry_size, l->sections.names};
+    if (size == 0 && !(l->wanted & BIT(MB2_TAG_ELF)))
         return;
+    elf.count = size ? l->sections.count : 0;
     put_tag(c, &elf.tag, sizeof(elf), l->file + l->sections.offset, size);
-    load_sections(l, c->ram + c->at - size);
+    if (size)
+        load_sections(l, c->ram + c->at - size);
 }
 
 /* The old form of the tag holds the part of the RSDP that ACPI 1.0 knows. */
