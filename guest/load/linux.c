@@ -17,7 +17,8 @@
 #define BOOT_FLAG        0xaa55
 #define VERSION_MIN      0x0206
 #define SECTOR           512
-#define SETUP_SECTS_OLD  4 /* what 0 means */
+#define SETUP_BASE       0x200 /* from here kernel_version counts */
+#define SETUP_SECTS_OLD  4     /* what 0 means */
 #define ENTRY64_OFFSET   0x200
 #define LOADED_HIGH      BIT(0) /* loadflags */
 #define XLF_KERNEL_64    BIT(0) /* xloadflags */
@@ -98,6 +99,13 @@ static int put_kernel(struct load *l, const struct setup_header *h, uint64_t *at
                     says_where ? MAX(size, (uint64_t)h->init_size) : size);
 }
 
+/* Other programs have this format too, such as memtest86+: the version of a Linux is a number. */
+static bool is_linux(const struct load *l, const struct setup_header *h)
+{
+    uint64_t at = SETUP_BASE + h->kernel_version;
+    return h->kernel_version == 0 || at >= l->size || (l->file[at] >= '0' && l->file[at] <= '9');
+}
+
 int load_linux(struct load *l)
 {
     struct setup_header h;
@@ -118,6 +126,8 @@ int load_linux(struct load *l)
     else
         load_start_multiboot(l, "linux-32", at, 0);
     /* both entries: RSI is the zero page, and no register has Multiboot information */
+    if (!is_linux(l, &h))
+        l->start.format = "bzImage";
     l->start.rbx = l->start.rdi = 0;
     l->start.rsi = LOAD_INFO;
     l->initrd_max = h.initrd_addr_max;

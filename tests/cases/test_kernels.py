@@ -31,6 +31,11 @@ CASES = [
          vms=["kernel=course.bin,mem=4M,timeout=60"], answers=[(r"course\| >", "hello\r")],
          expect=[r"course\| the clock is right to 1 %$", r"course\| > hello$"],
          exits={"course": 1}),
+    # Without the chips: what the kernel waits for is named, and nothing else changes.
+    Case("legacy-off", vms=["kernel=legacy-wait.bin,mem=4M,legacy=off,timeout=4"],
+         expect=[r"vm=legacy-wait waits at port 0x40: there is no PIT; legacy=on$",
+                 r"vm=legacy-wait halts, and has programmed a PIC and a PIT: there is none; "
+                 r"legacy=on$", r'why="timeout=4'], exits={"legacy-wait": 254}),
 ]
 
 

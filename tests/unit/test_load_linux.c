@@ -68,6 +68,22 @@ TEST(linux_two_initrds)
     assert_int_equal(ram[0x37f000], 8);
 }
 
+/* A memory test in the same format: it gets a PC with everything. */
+TEST(no_linux)
+{
+    bzimage(0x20f, 1);
+    put16(0x20e, 0x100);
+    strcpy((char *)file + 0x300, "6.1.0-1");
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.start.format, "linux-64");
+    strcpy((char *)file + 0x300, "Test 1.0");
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.start.format, "bzImage");
+    put16(0x20e, 0xffff); /* beyond the file */
+    assert_int_equal(load_kernel(&l), 0);
+    assert_string_equal(l.start.format, "linux-64");
+}
+
 TEST(linux_32)
 {
     bzimage(0x20b, 0);
@@ -106,7 +122,7 @@ TEST(linux_that_lies)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(linux_64), T(linux_two_initrds), T(linux_32),
+    const struct CMUnitTest tests[] = {T(linux_64), T(linux_two_initrds), T(no_linux), T(linux_32),
                                        T(linux_that_lies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,8 +58,9 @@ struct screen {
 };
 
 struct absent {
-    unsigned reads[8];
-    bool pic, pit, told;
+    const char *name; /* of the chip whose ports were read last */
+    unsigned reads;   /* of it, in a row */
+    bool pic, pit;
     unsigned halted; /* ticks */
 };
 
@@ -75,6 +76,7 @@ struct legacy {
     struct keyboard keyboard;
     struct screen screen;
     uint8_t cmos[128];
+    uint32_t pm_timer;     /* since its low byte was read */
     struct vm_range clock; /* what was at the ports of the CMOS memory before */
     struct absent absent;
 };
@@ -90,6 +92,12 @@ uint8_t keyboard_in(struct legacy *l, uint16_t port);
 void keyboard_out(struct legacy *l, uint16_t port, uint8_t value);
 uint8_t screen_in(struct legacy *l, uint16_t port);
 void screen_out(struct legacy *l, uint16_t port, uint8_t value);
+uint8_t cmos_in(struct legacy *l, uint16_t port);
+void cmos_out(struct legacy *l, uint16_t port, uint8_t value);
+uint8_t pm_in(struct legacy *l, uint16_t port);
+void pm_out(struct legacy *l, uint16_t port, uint8_t value);
+uint8_t absent_in(struct legacy *l, uint16_t port);
+void absent_out(struct legacy *l, uint16_t port, uint8_t value);
 
 /* As at power-on, and after a BIOS. */
 void pic_reset(struct legacy *l);
@@ -105,9 +113,6 @@ void pit_restart(struct legacy *l); /* masks have changed: does channel 0 interr
 /* A typed byte, or -1: only ask. */
 enum vm_keys keyboard_type(struct vm *vm, int byte);
 void keyboard_poll(struct legacy *l);
-MUST_CHECK int cmos_create(struct legacy *l);
-MUST_CHECK int pm_create(struct legacy *l);
-MUST_CHECK int absent_create(struct legacy *l);
 void absent_poll(struct legacy *l);
 void mptable_build(uint8_t *to, uint64_t at, unsigned vcpus);
 

@@ -2,8 +2,8 @@
 /*
  * The memory behind the clock: how much RAM there is, as a BIOS notes it, and bytes that a guest
  * may change. The clock itself stays as it is in every VM.
- * From: guest/pc/legacy/legacy.c (cmos_create, cmos_reset).
- * To: guest/core/bus.c (vm_bus_find, vm_bus_add).
+ * From: guest/pc/legacy/legacy.c (ports, cmos_reset).
+ * To: nothing; what is for the clock goes through the range that its device had.
  * Spec: ICH "RTC Registers"; the rest is custom since the PC/AT.
  */
 #include "guest/pc/legacy/chips.h"
@@ -40,33 +40,24 @@ void cmos_reset(struct legacy *l)
     put16(l, ABOVE_4G, (l->vm->ram_size - low) / (64 * 1024));
 }
 
-static bool is_memory(const struct legacy *l, uint64_t offset)
+static bool is_memory(const struct legacy *l, uint16_t port)
 {
-    return offset == 1 && l->vm->rtc_index >= CLOCK_BYTES;
+    return port != PORT_INDEX && l->vm->rtc_index >= CLOCK_BYTES;
 }
 
-static void cmos_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+uint8_t cmos_in(struct legacy *l, uint16_t port)
 {
-    struct legacy *l = owner;
-    if (is_memory(l, offset))
-        *value = l->cmos[l->vm->rtc_index % sizeof(l->cmos)];
+    uint64_t value = UINT64_MAX;
+    if (is_memory(l, port))
+        return l->cmos[l->vm->rtc_index % sizeof(l->cmos)];
+    l->clock.read(l->vm->vcpus[0], l->clock.owner, port - PORT_INDEX, 1, &value);
+    return (uint8_t)value;
+}
+
+void cmos_out(struct legacy *l, uint16_t port, uint8_t value)
+{
+    if (is_memory(l, port))
+        l->cmos[l->vm->rtc_index % sizeof(l->cmos)] = value;
     else
-        l->clock.read(v, l->clock.owner, offset, width, value);
-}
-
-static void cmos_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
-{
-    struct legacy *l = owner;
-    if (is_memory(l, offset))
-        l->cmos[l->vm->rtc_index % sizeof(l->cmos)] = (uint8_t)value;
-    else
-        l->clock.write(v, l->clock.owner, offset, width, value);
-}
-
-int cmos_create(struct legacy *l)
-{
-    struct vm_bus *bus = &l->vm->pio;
-    l->clock = *vm_bus_find(bus, PORT_INDEX);
-    vm_bus_remove(bus, PORT_INDEX);
-    return vm_bus_add(bus, VM_TRAPPED(PORT_INDEX, 2, "cmos", cmos_read, cmos_write, l));
+        l->clock.write(l->vm->vcpus[0], l->clock.owner, port - PORT_INDEX, 1, value);
 }

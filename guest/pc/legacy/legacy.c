@@ -34,7 +34,7 @@ static bool contains(const char *text, const char *word)
 bool legacy_wanted(const struct vm *vm)
 {
     const struct vm_config *c = &vm->config;
-    bool is_linux = vm->start.rsi; /* its zero page */
+    bool is_linux = !strncmp(vm->start.format, "linux", strlen("linux"));
     if (c->legacy != LEGACY_AUTO)
         return c->legacy == LEGACY_ON;
     return !is_linux || contains(c->cmdline, "acpi=off");
@@ -65,6 +65,19 @@ static const struct row {
     {0x64, 1, "keyboard", keyboard_in, keyboard_out},
     {0x92, 1, "keyboard", keyboard_in, keyboard_out},
     {0x3c0, 0x20, "vga", screen_in, screen_out},
+    {0x70, 2, "cmos", cmos_in, cmos_out},
+    {0x604, 8, "pm", pm_in, pm_out},
+};
+
+/* Without the chips. */
+static const struct row absent_rows[] = {
+    {0x20, 2, "PIC", absent_in, absent_out},
+    {0xa0, 2, "PIC", absent_in, absent_out},
+    {0x40, 4, "PIT", absent_in, absent_out},
+    {0x61, 1, "PIT", absent_in, absent_out},
+    {0x60, 1, "keyboard controller", absent_in, absent_out},
+    {0x64, 1, "keyboard controller", absent_in, absent_out},
+    {0x3c0, 0x20, "VGA", absent_in, absent_out},
 };
 
 /* All chips have registers of a byte; a wider access reads or writes adjacent ones. */
@@ -99,15 +112,21 @@ static uint8_t on_acknowledge(struct vm *vm)
     return vector;
 }
 
-static int add_ports(struct legacy *l)
+/* The clock's ports are taken over: guest/pc/legacy/cmos.c passes on what is for the clock. */
+static int add_ports(struct legacy *l, const struct row *r, const struct row *end)
 {
+    struct vm_bus *bus = &l->vm->pio;
     int err = 0;
-    for (const struct row *r = rows; r < rows + ARRAY_COUNT(rows) && !err; r++)
-        err = vm_bus_add(&l->vm->pio,
-                         VM_TRAPPED(r->base, r->size, r->name, row_read, row_write, (void *)r));
-    if (!err)
-        err = cmos_create(l);
-    return err ? err : pm_create(l);
+    for (; r < end && !err; r++) {
+        const struct vm_range *before = vm_bus_find(bus, r->base);
+        if (before) {
+            l->clock = *before;
+            vm_bus_remove(bus, r->base);
+        }
+        err =
+            vm_bus_add(bus, VM_TRAPPED(r->base, r->size, r->name, row_read, row_write, (void *)r));
+    }
+    return err;
 }
 
 int legacy_create(struct vm *vm)
@@ -119,10 +138,10 @@ int legacy_create(struct vm *vm)
     l->vm = vm;
     l->on = legacy_wanted(vm);
     if (!l->on)
-        return absent_create(l);
+        return add_ports(l, absent_rows, absent_rows + ARRAY_COUNT(absent_rows));
     vm->wires = (struct vm_wires){on_line, on_acknowledge, keyboard_type};
     legacy_reset(vm);
-    return add_ports(l);
+    return add_ports(l, rows, rows + ARRAY_COUNT(rows));
 }
 
 void legacy_reset(struct vm *vm)
@@ -140,7 +159,7 @@ void legacy_reset(struct vm *vm)
 
 void legacy_destroy(struct vm *vm)
 {
-    vm->wires = (struct vm_wires){NULL};
+    vm->wires = (struct vm_wires){.line = NULL};
     if (vm->legacy)
         page_free(vm->legacy);
     vm->legacy = NULL;
