@@ -9,14 +9,8 @@
  */
 // length: 2300
 // sources: guest/load/load.c guest/load/image.c guest/load/flat.c guest/load/elf.c
-<<<<<<< HEAD
-// sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c
-#include "tests/fuzz/fuzz.h"
-=======
 // sources: guest/load/multiboot.c guest/load/info.c guest/load/linux.c guest/load/sections.c
-#include <stdlib.h>
-#include <string.h>
->>>>>>> ac53502 (load: headers, requests and modules as GRUB takes them; PVH notes, kernels that move, a BIOS's data area)
+#include "tests/fuzz/fuzz.h"
 #include "guest/load/load.h"
 #include "lib/elf.h"
 #include "tests/unit/stubs.h"
@@ -184,7 +178,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 /* --- The claims ------------------------------------------------------------------------------- */
 
 /* What loaders of this program's files write of their own area. */
-#define AREA_USED (LOAD_INFO + 2 * PAGE_SIZE)
+#define AREA_USED (LOAD_INFO + 6 * PAGE_SIZE)
 
 /* Beside that, a loader writes the kernel's segments, none of them in the reserved area, and the
  * initrd. */
@@ -193,7 +187,7 @@ static bool may_be_written(const struct load *l, uint64_t at)
     if (at >= LOAD_AREA && at < LOAD_AREA_END)
         return at < AREA_USED;
     return (at >= l->image_start && at < l->image_end) ||
-           (l->initrd && at >= l->initrd_at && at < l->initrd_at + l->initrd_size);
+           (l->top && at >= l->top); /* modules, and sections that are in no segment */
 }
 
 static void check(const struct load *l, uint32_t r)
@@ -201,9 +195,11 @@ static void check(const struct load *l, uint32_t r)
     must(l->start.format != NULL && l->image_start <= l->image_end && l->image_end <= LOW);
     must(l->start.mode == VCPU_LONG64 || l->start.mode == VCPU_PROTECTED32 ||
          l->start.mode == VCPU_REAL);
-    if (l->initrd)
-        must(l->initrd_at >= LOAD_AREA_END && l->initrd_at + l->initrd_size <= LOW &&
-             !memcmp(l->ram + l->initrd_at, l->initrd, l->initrd_size));
+    const struct load_module *m = l->modules;
+    must(l->top <= LOW && (l->top >= l->image_end || l->image_start >= l->top));
+    if (l->module_count)
+        must(m->at >= l->top && m->at >= LOAD_AREA_END && m->at + m->size <= LOW &&
+             !memcmp(l->ram + m->at, m->bytes, m->size));
     for (unsigned i = 0; i < 32; i++) { /* samples: all of it would take too long */
         uint64_t at = fuzz_random(&r) % LOW;
         must(l->ram[at] == 0 || may_be_written(l, at));
@@ -216,8 +212,8 @@ static void clear(struct load *l)
 {
     memset(l->ram + l->image_start, 0, l->image_end - l->image_start);
     memset(l->ram + LOAD_TABLES, 0, AREA_USED - LOAD_TABLES);
-    if (l->initrd && l->initrd_at)
-        memset(l->ram + l->initrd_at, 0, l->initrd_size);
+    if (l->top)
+        memset(l->ram + l->top, 0, LOW - l->top);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -241,18 +237,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     int err = load_kernel(&l);
     must(err == 0 || (err == -EINVAL && strstr(stub_log, "vm=fuzz kernel: ")));
-<<<<<<< HEAD
     if (err == 0)
         check(&l, (uint32_t)size);
     clear(&l);
-=======
-    if (err == 0) {
-        must(l.start.format != NULL && l.image_end <= LOW);
-        must(l.top <= LOW && (l.top >= l.image_end || l.image_start >= l.top));
-        must(l.start.mode == VCPU_LONG64 || l.start.mode == VCPU_PROTECTED32 ||
-             l.start.mode == VCPU_REAL);
-    }
->>>>>>> ac53502 (load: headers, requests and modules as GRUB takes them; PVH notes, kernels that move, a BIOS's data area)
     free(file);
     return 0;
 }
