@@ -45,9 +45,11 @@ uint64_t load_top(struct load *l, uint64_t size)
 int load_modules(struct load *l)
 {
     uint64_t size = 0, at;
-    l->top = l->initrd_max ? MIN(l->low, l->initrd_max + 1) : l->low;
+    l->top = l->low;
     if (l->module_count == 0)
         return 0;
+    if (l->initrd_max)
+        l->top = MIN(l->low, l->initrd_max + 1);
     for (size_t i = 0; i < l->module_count; i++) {
         if (l->modules[i].size > l->low)
             return LOAD_FAIL(l, "initrd of 0x%lx bytes; the VM has 0x%lx", l->modules[i].size,
