@@ -45,8 +45,8 @@ def test_kernel_tests_on_unit(boot, unit):
 
 
 def test_a_unit_that_does_not_answer(boot):
-    """What is behind it could reach the memory of a VM: it is no bus master any more, and no VM gets
-    it. The others are given away."""
+    """What is behind it could reach the memory of a VM: it is no bus master any more, and no VM
+    gets it. The others are given away."""
     boot(Case("silent-unit", vms=["kernel=edu-dma.elf,mem=16M,pci=00:03.0"],
               machine={"devices": "2", "silent_unit": "00:02.0"},
               expect=[r"unit 0: no answer at 0xfed92000",

@@ -125,6 +125,11 @@ void vm_fail(struct vm *of, const char *fmt, ...)
     must(fmt[0]);
     vm_end(of, VM_EXIT_CRASH);
 }
+void vcpu_on_crash(struct vcpu *v, const char *why)
+{
+    must(v == &vcpu);
+    vm_fail(&vm, "%s", why);
+}
 void vtd_fault_poll(void) {}
 /* A BAR that the EPT maps: the second page of the device. */
 bool ept_translate(const struct ept *ept, gpa_t at, hpa_t *to, unsigned *perm, enum ept_type *type)
