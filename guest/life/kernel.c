@@ -42,7 +42,7 @@ int vm_load(struct vm *vm)
     vacpi_build(l.ram + VACPI_BASE, vm->config.vcpus, vm_mmio64_base(vm));
     int err = load_kernel(&l);
     vm->start = l.start;
-    if (legacy_wanted(vm))
+    if (!err && legacy_wanted(vm))
         legacy_tables(vm, l.ram);
     memory_unstage(vm, l.ram);
     return err;
