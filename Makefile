@@ -294,9 +294,12 @@ else
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
 endif
-judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour
+judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges
+ifeq ($(origin FUZZ_RUNS),command line)
+	$(Q)$(MAKE) --no-print-directory fuzz-long
+endif
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 plans: all # one device by plans A, B, C and D: what each mechanism buys

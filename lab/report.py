@@ -3,10 +3,11 @@
 Read Hamlet's closing report off the console.
 
 From: the launcher `hamlet`, tests/cases/
-Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, and `hamlet: end vms=2 failed=0` last; before
-them `hamlet: screen vm=alpha row=3 |...` for the rows of a text screen that are not blank. A guest
-cannot forge a line: what a guest prints begins with `alpha| `, the name of its VM, and only "\\n"
-ends a line. Other ends that Unicode knows, and str.splitlines() with it, a guest can print.
+Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, exit=refused for one that did not start, and
+`hamlet: end vms=2 failed=0` last; before them `hamlet: screen vm=alpha row=3 |...` for the rows of
+a text screen that are not blank. A guest cannot forge a line: what a guest prints begins with
+`alpha| `, the name of its VM, and only "\\n" ends a line. Other ends that Unicode knows, and
+str.splitlines() with it, a guest can print.
 """
 
 import re
@@ -43,6 +44,9 @@ class Report:
     complete: bool = False                     # the end line was seen
     panic: str = ""                            # what Hamlet said when it could not go on
     end: dict = field(default_factory=dict)
+
+    def ran(self):
+        return [vm for vm in self.vms.values() if vm.exit != "refused"]
 
     def failed(self):
         return [vm for vm in self.vms.values() if vm.status()]

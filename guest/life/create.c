@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A VM is made from its configuration, step by step, and given back in reverse.
- * From: boot/main.c (vm_create_all), guest/life/run.c (vm_make, vm_give_back).
+ * From: boot/main.c (vm_create_all, vm_refuse_all), guest/life/run.c (vm_make, vm_give_back).
  * To: guest/life/config.c, guest/core/memory.c, guest/life/kernel.c (kernel),
  * guest/pc/pc.h (virtual devices), guest/assign/assign.c (physical ones), vmx/vcpu/vcpu.c.
  */
@@ -154,11 +154,35 @@ static struct vm *vm_create(const struct vm_config *config)
     return vm;
 }
 
-unsigned vm_create_all(const struct boot_info *info)
+/* A test script that asked for a VM finds a row for it, with the reason. */
+static void refuse(const char *name, const char *why)
+{
+    refused++;
+    log_error("vm=%s is not started", name);
+    console_line("hamlet: vm=%s exit=refused why=\"%s\"", name, why);
+}
+
+static struct vm_config *configs_alloc(void)
 {
     struct vm_config *configs = pages_alloc(CONFIG_PAGES, PAGE_SIZE);
     if (!configs)
         panic("no memory for the configuration");
+    return configs;
+}
+
+unsigned vm_refuse_all(const struct boot_info *info)
+{
+    struct vm_config *configs = configs_alloc();
+    size_t described = config_read(info, configs, VM_MAX, &refused);
+    for (size_t i = 0; i < described; i++)
+        refuse(configs[i].name, "this CPU runs no guests");
+    pages_free(configs, CONFIG_PAGES);
+    return (unsigned)refused;
+}
+
+unsigned vm_create_all(const struct boot_info *info)
+{
+    struct vm_config *configs = configs_alloc();
     assign_init();
     audit_print();
     log_info("free-pages=%zu", page_free_count() + CONFIG_PAGES);
@@ -171,8 +195,7 @@ unsigned vm_create_all(const struct boot_info *info)
             vm_list_add(vm);
             check_or_panic(vm, "before it runs");
         } else {
-            refused++;
-            log_error("vm=%s is not started", configs[i].name);
+            refuse(configs[i].name, "the log says");
         }
     }
     pages_free(configs, CONFIG_PAGES);

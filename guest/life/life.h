@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The life of a VM: it is made, runs, is resumed, reset, looked at, ends and is reported.
- * From: boot/main.c (vm_create_all, vm_run_all), monitor/ (commands on a VM).
+ * From: boot/main.c (vm_create_all, vm_refuse_all, vm_run_all), monitor/ (commands on a VM).
  * To: guest/life/create.c, run.c, control.c, kernel.c, step.c, kills.c, report.c.
  *
  * The bootstrap processor calls all of it, at boot or between two turns of its scheduler. Only
@@ -14,6 +14,8 @@
 /* create.c: make every VM that the modules describe. One that cannot be made is logged and left
  * out. Returns how many were made. */
 unsigned vm_create_all(const struct boot_info *info);
+/* Instead, where guests cannot run: a row for each VM that was asked for. Returns how many. */
+unsigned vm_refuse_all(const struct boot_info *info);
 /* run.c: run them until the last has ended. Returns how many were not made, or ended with a status
  * other than success (0 or 1). */
 unsigned vm_run_all(void);

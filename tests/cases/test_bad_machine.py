@@ -8,12 +8,16 @@ From: make test      To: arch/options.c, arch/acpi.c, vmx/caps.c, vtd/dmar.c
 
 import re
 import struct
+import subprocess
 
 import pytest
-from case import Case
+from case import ROOT, Case
 from lab.bochs import dmar
 
 END = r"hamlet: end vms=0 failed=\d"
+# What was asked for and did not run has failed, and has a row.
+NOT_RUN = (r'hamlet: vm=good exit=refused why="this CPU runs no guests"',
+           r"hamlet: end vms=0 failed=1")
 HELLO = "kernel=hello.elf,name=good,mem=4M"
 GOOD = r"good\| Hello"
 
@@ -25,12 +29,12 @@ CASES = [
     Case("no-serial-port", append="console=com2", vms=[HELLO], machine={"serial": "off"},
          expect=[r"soft power off"]),
     Case("vmx-locked-off", vms=[HELLO], machine={"vmx": "off"},
-         expect=[r"vmx: the firmware has locked VMX off \(IA32_FEATURE_CONTROL=0x1\)", END]),
+         expect=[r"vmx: the firmware has locked VMX off \(IA32_FEATURE_CONTROL=0x1\)", *NOT_RUN]),
     Case("no-ept", vms=[HELLO], machine={"model": "core2_penryn_t9600"},
-         expect=[r'vmx: this CPU lacks "EPT"', END]),
+         expect=[r'vmx: this CPU lacks "EPT"', *NOT_RUN]),
     Case("no-unrestricted-guest", vms=[HELLO], machine={"model": "corei5_lynnfield_750"},
-         expect=[r'vmx: this CPU lacks "unrestricted guest"', END]),
-    Case("no-vmx", on="tcg", vms=[HELLO], expect=[r'vmx: this CPU lacks "VMX"', END]),
+         expect=[r'vmx: this CPU lacks "unrestricted guest"', *NOT_RUN]),
+    Case("no-vmx", on="tcg", vms=[HELLO], expect=[r'vmx: this CPU lacks "VMX"', *NOT_RUN]),
     Case("no-dmar", vms=["kernel=edu-dma.elf,name=bad,mem=4M,pci=1234:11e8", HELLO],
          machine={"vtd": "off"}, expect=[r"vtd: .*no DMAR", GOOD]),
 ]
@@ -39,6 +43,16 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_bad_machine(boot, case):
     boot(case)
+
+
+def test_launcher_says_what_did_not_run():
+    """A script that asked for a VM does not take a machine without VMX for a success."""
+    ran = subprocess.run(
+        [ROOT / "hamlet", "run", "--on", "tcg", "--vm", f"kernel={ROOT}/build/guests/hello.elf"],
+        capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 125
+    assert re.search(r"hello +refused .*this CPU runs no guests", ran.stderr)
+    assert "0 of 1 VMs have ended" in ran.stderr
 
 
 def checksummed(table):
