@@ -32,7 +32,9 @@ void vlapic_alarm(struct vcpu *v, uint64_t tsc, void (*ring)(struct vm *vm))
 void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
 {
     (void)io;
-    assert_int_equal(pin, 2);
+    assert_true(pin == 0 || pin == 2);
+    if (pin == 0) /* the same line once more, for those who go by ACPI */
+        return;
     rises += asserted && !line;
     line = asserted;
     if (asserted)

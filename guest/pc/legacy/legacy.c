@@ -101,7 +101,8 @@ static void row_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 /* Each line of pins 0 to 15 goes to the 8259s, too. */
 static void on_line(struct vm *vm, unsigned pin, bool asserted)
 {
-    pic_line(vm->legacy, pin == TIMER_PIN ? 0 : pin, asserted);
+    if (pin != 0) /* the timer again */
+        pic_line(vm->legacy, pin == TIMER_PIN ? 0 : pin, asserted);
 }
 
 static uint8_t on_acknowledge(struct vm *vm)

@@ -34,7 +34,9 @@
 #define PORT_B_OUT    BIT(5)
 #define TOGGLE_TICKS  18 /* of the refresh of memory, 15 us */
 
-/* Pin of the I/O APIC; input 0 of the 8259s is the same line. */
+/* Pin of the I/O APIC, as the MP table has it; input 0 of the 8259s is the same line. The ACPI
+ * tables leave IRQ 0 at pin 0, so the line goes there, too. */
+#define PIT_PIN_ACPI  0
 #define PIT_PIN       2
 /* TSC ticks: between two interrupts at least. */
 #define PERIOD_MIN    UINT64_C(25000)
@@ -135,15 +137,18 @@ static bool is_masked(const struct legacy *l)
 {
     bool asserted;
     return (l->pic[0].imr & BIT(0)) &&
-           (vioapic_rte(l->vm->ioapic, PIT_PIN, &asserted) & RTE_MASKED);
+           (vioapic_rte(l->vm->ioapic, PIT_PIN, &asserted) & RTE_MASKED) &&
+           (vioapic_rte(l->vm->ioapic, PIT_PIN_ACPI, &asserted) & RTE_MASKED);
 }
 
 /* The output rises: raise the line and choose the time of the next one. */
 static void raise(struct legacy *l, uint64_t now, bool too_late)
 {
     const struct pit_channel *c = &l->pit[0];
-    vioapic_line(l->vm->ioapic, PIT_PIN, false);
-    vioapic_line(l->vm->ioapic, PIT_PIN, true);
+    for (unsigned level = 0; level < 2; level++) {
+        vioapic_line(l->vm->ioapic, PIT_PIN, level);
+        vioapic_line(l->vm->ioapic, PIT_PIN_ACPI, level);
+    }
     if (!is_periodic(c))
         l->tick = 0;
     else if (too_late)
