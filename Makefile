@@ -156,7 +156,7 @@ $O/unit/explore_%: tests/explore/%.c $(wildcard tests/explore/explore.[ch]) $(HE
 
 explore: $(EXPLORE:%=$O/unit/explore_%) # the same deeper, and with every rule broken on purpose; minutes
 	$(Q)for e in $^; do $$e deep || exit 1; done
-	$(Q)/usr/bin/python3 tests/explore/mutants.py
+	$(Q)/usr/bin/python3 tests/explore/explore_mutants.py
 
 unit: $(UNIT:%=$O/unit/%.passed) $O/unit/lab_models.passed $(EXPLORE:%=$O/unit/explore_%.passed) # tests of everything pure, on this machine
 	@echo "unit: $(words $(UNIT) lab_models $(EXPLORE)) programs passed"
@@ -286,13 +286,14 @@ test: setup # every test: units, checks, boot cases on every machine that is her
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)/usr/bin/python3 tests/run.py
 STEPS := $(addprefix guest/assign/,assign.c reset.c intx.c faults.c)
-mutants: setup all # leave out flushes and steps, and see it noticed; ten minutes (FILES="a.c b.c": break these in any way)
+mutants: setup all # leave out flushes and steps, and see it noticed; half an hour (FILES="a.c b.c": break these in any way)
 ifdef FILES
 	$(Q)tests/unit/mutants.py $(FILES)
 else
 	$(Q)tests/unit/mutants.py --steps $(STEPS)
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
+	$(Q)tests/cases/vmx_mutants.py
 endif
 judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
 	$(Q)$(MAKE) --no-print-directory all

@@ -68,27 +68,38 @@ def title(name, lines, number):
     return f"{name}:{number + 1}: {lines[number].strip()}"
 
 
-def leave_out(tree, name, lines, number):
-    """Build Hamlet without that line and run it; what gave it away, or None."""
+def copied(folder):
+    """A tree that Hamlet can be built in, with what is built of it."""
+    return shutil.copytree(ROOT, Path(folder) / "tree", ignore=shutil.ignore_patterns(
+        ".git", "guests", "cases", "unit", "fuzz", "clang"))
+
+
+def judged(tree, name, text, image, judge):
+    """What judge() says of an image with this text of a file. CalledProcessError: it is no C."""
     path = tree / name
-    path.write_text("\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n")
-    subprocess.run(["make", "-s", "build/hamlet-test.elf", "EXTRA_CFLAGS=-w"], cwd=tree,
-                   capture_output=True, check=True)
-    how = noticed(tree, tree.parent)
-    path.write_text("\n".join(lines) + "\n")
-    return how
+    original = path.read_text()
+    path.write_text(text)
+    try:
+        subprocess.run(["make", "-s", image, "EXTRA_CFLAGS=-w"], cwd=tree, capture_output=True,
+                       check=True)
+        return judge(tree, tree.parent)
+    finally:
+        path.write_text(original)
+
+
+def show(verdict, title, how):
+    print(f"{verdict:9} {title}  <- {how}", flush=True)
 
 
 def main():
     count = {"noticed": 0, "UNNOTICED": 0}
     with tempfile.TemporaryDirectory(prefix="hamlet-mutants-") as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree,
-                        ignore=shutil.ignore_patterns(".git", "guests", "cases", "unit", "fuzz"))
+        tree = copied(folder)
         for name, lines, number in mutants(sys.argv[1:]):
-            how = leave_out(tree, name, lines, number)
+            text = "\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n"
+            how = judged(tree, name, text, "build/hamlet-test.elf", noticed)
             verdict = "noticed" if how else "UNNOTICED"
-            print(f"{verdict:9} {title(name, lines, number)}  <- {how}", flush=True)
+            show(verdict, title(name, lines, number), how)
             count[verdict] += 1
     print(f"{sum(count.values())} mutants: {count['noticed']} noticed in lab, "
           f"{count['UNNOTICED']} unnoticed")

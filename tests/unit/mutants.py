@@ -59,9 +59,11 @@ def bodies(code):
         yield m.span(1) if m[1] else m.span()
 
 
-def statements(code, start, end):
-    """Calls and assignments that are a statement of their own: (from, behind its semicolon)."""
-    for m in re.finditer(r"(?:(?<=\n)|(?<=\{)) +([a-z*][^;{}]*;)", code[start:end]):
+def statements(code, start, end, guarded=False):
+    """Calls and assignments that are a statement of their own: (from, behind its semicolon).
+    `guarded`: also those that stand under an `if` without braces."""
+    first = r"(?!(?:if|else|for|while)\b)" if guarded else ""
+    for m in re.finditer(rf"(?:(?<=\n)|(?<=\{{)) +({first}[a-z*][^;{{}}]*;)", code[start:end]):
         word = re.match(r"\w*", m[1])[0]
         if word not in KEYWORDS.split() and re.search(r"\(|=|\+\+|--", m[1]):
             yield start + m.start(1), start + m.end(1)

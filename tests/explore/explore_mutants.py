@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Prove that the explorers see: break one rule of the descriptor, of the scheduler or of a vector's
-end at a time, and have it found. `make explore`, or `tests/explore/mutants.py` from the root; a
-minute.
+end at a time, and have it found. `make explore`, or `tests/explore/explore_mutants.py` from the
+root; a minute.
 """
 import concurrent.futures
 import pathlib
@@ -114,26 +114,33 @@ def compiled(tree, name):
     return program
 
 
-def found(mutant):
-    """What the explorer says of a tree with this rule broken; None: it finds nothing."""
+def said_of(texts, explorer):
+    """What an explorer says of a tree with these files {name: text}; None: it finds nothing."""
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
         for part in ("lib", "arch", "vmx", "tests/explore"):
             shutil.copytree(ROOT / part, tree / part)
-        for name, old, new in mutant[1]:
-            path = tree / name
-            text = path.read_text()
-            if text.count(old) != 1:
-                sys.exit(f"mutants: {mutant[0]!r}: {name} has not exactly one {old!r}")
-            path.write_text(text.replace(old, new))
+        for name, text in texts.items():
+            (tree / name).write_text(text)
         try:
-            program = compiled(tree, EXPLORERS.get(mutant[1][0][0], "posting"))
-            run = subprocess.run([program, "quick"], capture_output=True, text=True,
-                                 timeout=300)
+            run = subprocess.run([compiled(tree, explorer), "quick"], capture_output=True,
+                                 text=True, timeout=300)
         except subprocess.TimeoutExpired:
             return "it never ends"
         said = [line for line in run.stdout.splitlines() if "FAILED" in line]
         return said[0].replace("explore: FAILED: ", "").replace(", after", "") if said else None
+
+
+def found(mutant):
+    """What the explorer says with this rule broken; None: it finds nothing."""
+    rule, edits = mutant
+    texts = {}
+    for name, old, new in edits:
+        text = texts.get(name) or (ROOT / name).read_text()
+        if text.count(old) != 1:
+            sys.exit(f"mutants: {rule!r}: {name} has not exactly one {old!r}")
+        texts[name] = text.replace(old, new)
+    return said_of(texts, EXPLORERS.get(edits[0][0], "posting"))
 
 
 def main():
