@@ -31,7 +31,7 @@ static uint64_t model_clock(void);
 /* What a search is about; each number is how often it may happen. */
 struct shape {
     const char *name;
-    unsigned cpus, vcpus, posts, slices, halts, ipis, wakes;
+    unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, modes;
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
 };
 static const struct shape quick[] = {
@@ -40,6 +40,7 @@ static const struct shape quick[] = {
     {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 1},
     {"migration", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .stop = true},
+    {"an APIC changes", .cpus = 1, .vcpus = 2, .posts = 1, .slices = 1, .halts = 1, .modes = 1},
 };
 static const struct shape deep[] = {
     {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 4, .slices = 2, .halts = 3, .wakes = 1},
@@ -62,6 +63,7 @@ static struct world {
     uint64_t clock[CPUS_MAX];          /* 1: the slice is over */
     uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
     uint64_t reason[CPUS_MAX];
+    uint64_t mode, loaded; /* of the APIC of vCPU 0, and what its VMCS says */
     unsigned slices, halts, ipis;
 } w;
 static struct shape shape; /* of this search */
@@ -212,7 +214,12 @@ uint64_t vmread(enum vmcs_field field)
            : field == GUEST_RFLAGS ? RFLAGS_IF
                                    : 0;
 }
-void vmwrite(enum vmcs_field field, uint64_t value) { (void)field, (void)value; }
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    (void)value;
+    if (field == MSR_BITMAP && this_vmx_cpu()->vcpu == &w.vcpus[0])
+        w.loaded = w.mode;
+}
 
 /* --- Never reached here ----------------------------------------------------------------------- */
 
@@ -301,6 +308,10 @@ static void outside_actor(void)
 {
     for (unsigned i = 0; i < shape.wakes; i++)
         sched_wake(&w.vcpus[0]);
+    for (unsigned i = 0; i < shape.modes; i++) {
+        w.mode++;
+        vcpu_apic_mode_changed(&w.vcpus[0]);
+    }
     if (shape.stop)
         sched_request_stop(&w.vcpus[0]);
 }
@@ -347,6 +358,9 @@ static void check_vcpu(const struct vcpu *v)
             count_on(&queues[c].halted, v) != (here && v->state == VCPU_HALTED))
             explore_failed("vCPU %u is on a list too many or too few", v->index);
     }
+    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
+        w.mode != w.loaded)
+        explore_failed("vCPU 0 goes on in an old mode of its APIC");
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && posted_pending(v->pi_desc))
         explore_failed("vCPU %u %s with an interrupt posted", v->index,
                        v->state == VCPU_HALTED ? "sleeps" : "computes");

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which vCPU a CPU holds: what is invalidated when one comes to another CPU, and that it has left
+ * the last one before. The emulators forgive much of this: they have one TLB for what processors
+ * cache apart, and no VMCS stays behind in a CPU.
+ * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the INVVPID
+ * Instruction", "Guidelines for Use of the INVEPT Instruction".
+ */
+// sources: vmx/vcpu/vcpu.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
+#include "tests/unit/stubs.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arch/page.h"
+#include "tests/unit/test.h"
+#include "vmx/cpu.h"
+#include "vmx/ept_flush.h"
+#include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/posted.h"
+#include "vmx/vcpu/registers.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/vmcs.h"
+
+static struct cpu cpus[2], *here;
+static struct vmcs *current; /* of this CPU; NULL: none, or unknown */
+static struct ept ept;
+static struct vcpu *a, *b;
+static char done[256]; /* what was executed, in order */
+
+static void note(const char *what)
+{
+    strncat(done, what, sizeof(done) - strlen(done) - 1);
+    strncat(done, " ", sizeof(done) - strlen(done) - 1);
+}
+
+struct cpu *this_cpu(void) { return here; }
+void *page_alloc(void) { return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
+struct vmcs *vmcs_alloc(void) { return page_alloc(); }
+void vmcs_make_current(struct vmcs *vmcs)
+{
+    note("VMPTRLD");
+    current = vmcs;
+}
+void vmcs_clear(struct vmcs *vmcs)
+{
+    note("VMCLEAR");
+    if (current == vmcs)
+        current = NULL;
+}
+uint64_t vmread(enum vmcs_field field)
+{
+    assert_non_null(current);
+    return (void)field, 0;
+}
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    assert_non_null(current);
+    (void)field, (void)value;
+}
+void ept_flush_vpid(uint16_t vpid)
+{
+    assert_int_not_equal(vpid, 0);
+    note("INVVPID");
+}
+int registers_create(struct vcpu *v) { return (void)v, 0; }
+void registers_destroy(struct vcpu *v) { (void)v; }
+void registers_reset(struct vcpu *v) { (void)v; }
+void registers_save(struct vcpu *v)
+{
+    assert_ptr_equal(current, v->vmcs);
+    note("save");
+}
+void registers_restore(struct vcpu *v)
+{
+    assert_ptr_equal(current, v->vmcs);
+    note("restore");
+}
+int apicv_create(struct vcpu *v) { return (void)v, 0; }
+void vcpu_setup_controls(struct vcpu *v) { assert_ptr_equal(current, v->vmcs); }
+void vcpu_setup_host(struct vcpu *v)
+{
+    assert_ptr_equal(current, v->vmcs);
+    note("host");
+    v->host_cpu = here;
+}
+void vcpu_setup_guest(struct vcpu *v) { assert_ptr_equal(current, v->vmcs); }
+void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
+                   uint32_t rights)
+{
+    (void)s, (void)selector, (void)base, (void)limit, (void)rights;
+}
+
+static struct vcpu *created(void)
+{
+    struct vcpu_place place = {.ept = &ept, .pinned = -1};
+    struct vcpu *v = vcpu_create(&place);
+    assert_non_null(v);
+    v->ept_generation = 5; /* as after an entry */
+    return v;
+}
+
+FIXTURE(create)
+{
+    memset(cpus, 0, sizeof(cpus));
+    here = &cpus[0];
+    current = NULL;
+    a = created();
+    b = created();
+    done[0] = '\0';
+    return 0;
+}
+
+FIXTURE(destroy)
+{
+    vcpu_destroy(a);
+    vcpu_destroy(b);
+    return 0;
+}
+
+/* Its VPID may have had another owner, and its EPT may have changed while it was elsewhere. */
+TEST(a_load_on_another_cpu_invalidates_both)
+{
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    assert_int_equal(a->ept_generation, UINT64_MAX); /* INVEPT before the entry */
+    vcpu_unload(a);
+    a->ept_generation = 5;
+    here = &cpus[1];
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    assert_int_equal(a->ept_generation, UINT64_MAX);
+}
+
+TEST(a_load_on_the_same_cpu_invalidates_nothing)
+{
+    vcpu_load(a);
+    vcpu_unload(a);
+    a->ept_generation = 5;
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD restore ");
+    assert_int_equal(a->ept_generation, 5);
+    vcpu_load(a); /* it is loaded */
+    assert_string_equal(done, "VMPTRLD restore ");
+}
+
+/* The other may have another EPT: who waits for that generation must not take ours for it. */
+TEST(a_load_says_that_nothing_is_invalidated_yet)
+{
+    this_vmx_cpu()->guest_generation = 7;
+    vcpu_load(a);
+    assert_int_equal(this_vmx_cpu()->guest_generation, 0);
+    assert_ptr_equal(this_vmx_cpu()->vcpu, a);
+}
+
+TEST(one_leaves_before_the_next_comes)
+{
+    vcpu_load(a);
+    a->launched = true;
+    b->host_cpu = here;
+    done[0] = '\0';
+    vcpu_load(b);
+    assert_string_equal(done, "save VMCLEAR VMPTRLD restore ");
+    assert_false(a->launched);
+    assert_ptr_equal(this_vmx_cpu()->vcpu, b);
+    vcpu_unload(b);
+    assert_null(this_vmx_cpu()->vcpu);
+}
+
+/* SDM "IA-32 Processor States Following Power-up, Reset, or INIT": INIT empties the TLB. */
+TEST(the_first_load_and_that_after_init_flush)
+{
+    assert_null(a->host_cpu);
+    vcpu_load(a);
+    assert_ptr_equal(a->host_cpu, here);
+    a->requests = VCPU_REQUEST_NMI | VCPU_REQUEST_STOP;
+    vcpu_reset(a);
+    assert_null(a->host_cpu);
+    assert_int_equal(a->requests, VCPU_REQUEST_STOP);
+    vcpu_unload(a);
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+}
+
+/* A vCPU that is looked at while another one is loaded: its VMCS goes back to memory. */
+TEST(a_borrowed_one_goes_back)
+{
+    vcpu_load(a);
+    done[0] = '\0';
+    vcpu_borrow(b);
+    assert_ptr_equal(current, b->vmcs);
+    vcpu_return(b);
+    assert_string_equal(done, "VMPTRLD VMCLEAR VMPTRLD ");
+    assert_ptr_equal(current, a->vmcs);
+    vcpu_borrow(a); /* it is loaded: nothing to do */
+    vcpu_return(a);
+    assert_string_equal(done, "VMPTRLD VMCLEAR VMPTRLD ");
+}
+
+/* SDM "Software Use of Virtual-Machine Control Structures": VMCLEAR before the first VMPTRLD. */
+TEST(a_new_one_is_clear_and_silent)
+{
+    struct vcpu *v = created();
+    assert_string_equal(done, "VMCLEAR VMPTRLD host VMCLEAR ");
+    assert_true(v->pi_desc->control & PI_SN);
+    vcpu_destroy(v);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, create, destroy)
+    const struct CMUnitTest tests[] = {
+        T(a_load_on_another_cpu_invalidates_both),
+        T(a_load_on_the_same_cpu_invalidates_nothing),
+        T(a_load_says_that_nothing_is_invalidated_yet),
+        T(one_leaves_before_the_next_comes),
+        T(the_first_load_and_that_after_init_flush),
+        T(a_borrowed_one_goes_back),
+        T(a_new_one_is_clear_and_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
