@@ -31,7 +31,7 @@ static uint64_t model_clock(void);
 /* What a search is about; each number is how often it may happen. */
 struct shape {
     const char *name;
-    unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, modes;
+    unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, requests;
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
 };
 static const struct shape quick[] = {
@@ -40,7 +40,7 @@ static const struct shape quick[] = {
     {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 1},
     {"migration", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .stop = true},
-    {"an APIC changes", .cpus = 1, .vcpus = 2, .posts = 1, .slices = 1, .halts = 1, .modes = 1},
+    {"requests", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1, .stop = true},
 };
 static const struct shape deep[] = {
     {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 4, .slices = 2, .halts = 3, .wakes = 1},
@@ -302,13 +302,18 @@ static void device_actor(void)
         if (posted_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
             apic_ipi(ndst, nv);
     }
+    for (unsigned i = 0; i < shape.requests; i++) {
+        vcpu_nmi(&w.vcpus[0]);
+        vcpu_extint(&w.vcpus[0], true);
+        vcpu_extint(&w.vcpus[0], false);
+    }
 }
 
 static void outside_actor(void)
 {
     for (unsigned i = 0; i < shape.wakes; i++)
         sched_wake(&w.vcpus[0]);
-    for (unsigned i = 0; i < shape.modes; i++) {
+    for (unsigned i = 0; i < shape.requests; i++) {
         w.mode++;
         vcpu_apic_mode_changed(&w.vcpus[0]);
     }
@@ -358,6 +363,11 @@ static void check_vcpu(const struct vcpu *v)
             count_on(&queues[c].halted, v) != (here && v->state == VCPU_HALTED))
             explore_failed("vCPU %u is on a list too many or too few", v->index);
     }
+    /* This guest takes no NMI, so the request has to be there; the INTR line is low again. */
+    if (v->index == 0 && shape.requests && !(v->requests & VCPU_REQUEST_NMI))
+        explore_failed("vCPU 0 has lost a request");
+    if (v->state == VCPU_RUNNING && (v->requests & ~(uint32_t)VCPU_REQUEST_NMI))
+        explore_failed("vCPU %u computes with requests 0x%x", v->index, v->requests);
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
         w.mode != w.loaded)
         explore_failed("vCPU 0 goes on in an old mode of its APIC");

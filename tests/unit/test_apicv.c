@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the CPU's virtual APIC is told, and what is invalidated when the guest changes its mode. An
+ * emulator has one TLB for what INVVPID and INVEPT drop, so there each hides that the other is
+ * missing.
+ * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Guidelines for Use of the INVVPID
+ * Instruction", "Guidelines for Use of the INVEPT Instruction".
+ */
+// sources: vmx/vcpu/apicv.c vmx/vcpu/posted.c
+#include "tests/unit/stubs.h"
+#include <string.h>
+#include "arch/apic.h"
+#include "arch/msr.h"
+#include "tests/unit/test.h"
+#include "vmx/caps.h"
+#include "vmx/cpu.h"
+#include "vmx/ept.h"
+#include "vmx/ept_flush.h"
+#include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/posted.h"
+#include "vmx/vmcs.h"
+
+struct vmx_caps vmx_caps;
+static uint64_t fields[0x7000];
+static struct cpu cpu;
+static struct vcpu v;
+static struct pi_desc pid;
+static uint32_t page[1024];
+static unsigned flushed;
+
+uint64_t vmread(enum vmcs_field field) { return fields[field]; }
+void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
+struct cpu *this_cpu(void) { return &cpu; }
+void ept_flush_vpid(uint16_t vpid) { flushed += vpid == 3; }
+hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2) { return (void)b, hpa(x2 ? 0x2000 : 0x1000); }
+int ept_apic_page(struct ept *e, hpa_t *at) { return (void)e, *at = hpa(0x5000), 0; }
+int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type)
+{
+    return (void)e, (void)at, (void)to, (void)size, (void)perm, (void)type, 0;
+}
+
+FIXTURE(create)
+{
+    memset(fields, 0, sizeof(fields));
+    memset(page, 0, sizeof(page));
+    memset(&cpu, 0, sizeof(cpu));
+    pid = PI_DESC_READY;
+    v = (struct vcpu){.pi_desc = &pid, .vapic = page, .vpid = 3, .ept_generation = 5};
+    vmx_caps = (struct vmx_caps){.apicv = true};
+    assert_int_equal(apicv_create(&v), 0);
+    apicv_reload(&v);
+    vmx_cpu(&cpu)->vcpu = &v;
+    v.ept_generation = 5;
+    flushed = 0;
+    return 0;
+}
+
+TEST(a_new_mode_invalidates_both)
+{
+    assert_int_equal(fields[PROC_BASED_CONTROLS_2], PROC2_APIC_ACCESSES);
+    v.apic_base &= ~(uint64_t)APIC_BASE_EN;
+    apicv_reload(&v);
+    assert_int_equal(fields[PROC_BASED_CONTROLS_2], 0);
+    assert_int_equal(flushed, 1);
+    assert_int_equal(v.ept_generation, UINT64_MAX); /* INVEPT before the entry */
+    v.apic_base |= APIC_BASE_EN | APIC_BASE_EXTD;
+    v.ept_generation = 5;
+    apicv_reload(&v);
+    assert_int_equal(fields[PROC_BASED_CONTROLS_2], PROC2_X2APIC_MODE);
+    assert_int_equal(fields[MSR_BITMAP], 0x2000);
+    assert_int_equal(flushed, 2);
+    assert_int_equal(v.ept_generation, UINT64_MAX);
+}
+
+TEST(the_same_mode_invalidates_nothing)
+{
+    v.eoi_exit[1] = BIT(7);
+    apicv_reload(&v);
+    assert_int_equal(fields[VMCS_EOI_EXIT_BITMAP(1)], BIT(7));
+    assert_int_equal(flushed, 0);
+    assert_int_equal(v.ept_generation, 5);
+}
+
+/* A request that stays would keep the vCPU awake for ever. */
+TEST(a_fold_takes_everything_and_the_request)
+{
+    for (unsigned apicv = 0; apicv < 2; apicv++) {
+        vmx_caps.apicv = apicv;
+        pid.pir[0] = BIT(40);
+        pid.pir[3] = BIT(5);
+        pid.control |= PI_ON;
+        v.requests = VCPU_REQUEST_FOLD | VCPU_REQUEST_NMI;
+        apicv_fold(&v);
+        assert_int_equal(v.requests, VCPU_REQUEST_NMI);
+        assert_false(posted_pending(&pid));
+        assert_false(pid.control & PI_ON);
+    }
+    assert_int_equal(v.irr[0], BIT(40));
+    assert_int_equal(v.irr[3], BIT(5));
+    assert_int_equal(page[(APIC_IRR + 0x10) / 4], BIT(8));
+    assert_int_equal(page[(APIC_IRR + 0x60) / 4], BIT(5));
+    assert_int_equal(fields[GUEST_INTERRUPT_STATUS], 3 * 64 + 5);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, create)
+    const struct CMUnitTest tests[] = {
+        T(a_new_mode_invalidates_both),
+        T(the_same_mode_invalidates_nothing),
+        T(a_fold_takes_everything_and_the_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
