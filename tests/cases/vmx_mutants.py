@@ -95,7 +95,7 @@ TRANSLATIONS = [KNOWN[name] for name in ("stale-apicv-on", "moved-bar-under-anot
 POSTS = [KNOWN["smp"], KNOWN["smp-posted"],
          posting("mixed", 20000, [each_once("mixed")], **SHAPES["mixed"])]
 TIMEOUT = 60    # seconds; a boot takes five on an idle host
-POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/run/post.c", "vmx/run/run.c", "vmx/run/sched.c")
+POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/run/post.c", "vmx/run/sched.c")
 
 
 def of_file(name):

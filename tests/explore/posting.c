@@ -40,7 +40,9 @@ static const struct shape quick[] = {
     {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 1},
     {"migration", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .stop = true},
-    {"requests", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1, .stop = true},
+    {"requests", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .requests = 1},
+    {"requests, and stopped", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1,
+     .stop = true},
 };
 static const struct shape deep[] = {
     {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 4, .slices = 2, .halts = 3, .wakes = 1},
@@ -296,6 +298,7 @@ static void cpu_actor(void) { sched_run(never); }
  * than hardware does. */
 static void device_actor(void)
 {
+    struct vcpu *last = &w.vcpus[shape.vcpus - 1];
     for (unsigned i = 0; i < shape.posts; i++) {
         uint8_t nv;
         uint32_t ndst;
@@ -303,9 +306,9 @@ static void device_actor(void)
             apic_ipi(ndst, nv);
     }
     for (unsigned i = 0; i < shape.requests; i++) {
-        vcpu_nmi(&w.vcpus[0]);
-        vcpu_extint(&w.vcpus[0], true);
-        vcpu_extint(&w.vcpus[0], false);
+        vcpu_nmi(last);
+        vcpu_extint(last, true);
+        vcpu_extint(last, false);
     }
 }
 
@@ -364,9 +367,9 @@ static void check_vcpu(const struct vcpu *v)
             explore_failed("vCPU %u is on a list too many or too few", v->index);
     }
     /* This guest takes no NMI, so the request has to be there; the INTR line is low again. */
-    if (v->index == 0 && shape.requests && !(v->requests & VCPU_REQUEST_NMI))
-        explore_failed("vCPU 0 has lost a request");
-    if (v->state == VCPU_RUNNING && (v->requests & ~(uint32_t)VCPU_REQUEST_NMI))
+    if (v->index == shape.vcpus - 1 && shape.requests && !(v->requests & VCPU_REQUEST_NMI))
+        explore_failed("vCPU %u has lost a request", v->index);
+    if (v->state == VCPU_RUNNING && (v->requests & (VCPU_REQUEST_RELOAD | VCPU_REQUEST_SHARE)))
         explore_failed("vCPU %u computes with requests 0x%x", v->index, v->requests);
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
         w.mode != w.loaded)

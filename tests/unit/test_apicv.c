@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the CPU's virtual APIC is told, and what is invalidated when the guest changes its mode. An
- * emulator has one TLB for what INVVPID and INVEPT drop, so there each hides that the other is
- * missing.
+ * What the CPU's virtual APIC is told, and what is invalidated when the guest changes its mode. In
+ * a boot each of INVVPID and INVEPT hides that the other is missing, as both drop translations of
+ * linear addresses.
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Guidelines for Use of the INVVPID
  * Instruction", "Guidelines for Use of the INVEPT Instruction".
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which vCPU a CPU holds: what is invalidated when one comes to another CPU, and that it has left
- * the last one before. The emulators forgive much of this: they have one TLB for what processors
- * cache apart, and no VMCS stays behind in a CPU.
+ * the last one before. In a boot most of it hides: where one invalidation is missing the other one
+ * drops the translations of linear addresses, too.
  * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the INVVPID
  * Instruction", "Guidelines for Use of the INVEPT Instruction".
  */
