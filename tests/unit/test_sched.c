@@ -390,6 +390,28 @@ TEST(stops_one_of_its_own_queue)
     sched_stop(&w.vcpus[0]); /* we are on CPU 0 ourselves */
     assert_int_equal(w.vcpus[0].state, VCPU_STOPPED);
     assert_rules();
+    sched_start(&w.vcpus[0]);
+    enter(0);
+    looks_before_hlt(0);
+    goes_to_sleep(0);
+    vmx_cpu(here)->vcpu = NULL;
+    sched_stop(&w.vcpus[0]); /* the request wakes it up, and then it waits in our queue */
+    assert_int_equal(w.vcpus[0].state, VCPU_STOPPED);
+    assert_rules();
+}
+
+/* Else a vCPU that is alone keeps its long slice when another one comes. */
+TEST(the_running_one_is_asked_to_share)
+{
+    w.vcpus[0].pinned = w.vcpus[1].pinned = 1;
+    sched_start(&w.vcpus[0]);
+    enter(1);
+    assert_int_equal(w.vcpus[0].requests, 0);
+    w.ipis[1] = 0;
+    on(0);
+    sched_start(&w.vcpus[1]);
+    assert_int_equal(w.vcpus[0].requests, VCPU_REQUEST_SHARE);
+    assert_int_equal(w.ipis[1], IPI_KICK);
 }
 
 TEST(init_and_startup)
@@ -462,10 +484,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(every_order_of_events), T(every_order_on_one_cpu),          T(least_loaded_cpu_first),
-        T(pinned_stays),          T(an_idle_cpu_takes_over),          T(stops_from_every_state),
-        T(init_and_startup),      T(stops_one_of_its_own_queue),      T(a_timer_wakes),
-        T(a_request_keeps_awake), T(the_tick_bounds_slice_and_sleep),
+        T(every_order_of_events),  T(every_order_on_one_cpu),
+        T(least_loaded_cpu_first), T(pinned_stays),
+        T(an_idle_cpu_takes_over), T(stops_from_every_state),
+        T(init_and_startup),       T(stops_one_of_its_own_queue),
+        T(a_timer_wakes),          T(the_running_one_is_asked_to_share),
+        T(a_request_keeps_awake),  T(the_tick_bounds_slice_and_sleep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
