@@ -41,7 +41,8 @@ static const struct shape quick[] = {
     {"migration", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .stop = true},
     {"requests", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .requests = 1},
-    {"requests, and stopped", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1,
+    {"stopped, and requests", .cpus = 1, .vcpus = 1, .requests = 1, .stop = true},
+    {"requests to another one", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1,
      .stop = true},
 };
 static const struct shape deep[] = {

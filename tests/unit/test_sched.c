@@ -465,6 +465,7 @@ TEST(the_tick_bounds_slice_and_sleep)
         assert_int_equal(slice_end(own_queue(), &w.vcpus[0]), cpu ? SCHED_ALONE_US : 300);
         sleep_for_work(own_queue());
         assert_int_equal(slept_until, cpu ? 0 : 300);
+        assert_false(own_queue()->idle); /* awake, it needs no kick */
     }
 }
 
