@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the CPU's virtual APIC is told, and what is invalidated when the guest changes its mode. In
- * a boot each of INVVPID and INVEPT hides that the other is missing, as both drop translations of
- * linear addresses.
+ * What the CPU's virtual APIC knows of the guest's, and what is invalidated when the guest changes
+ * its mode. In a boot each of INVVPID and INVEPT hides that the other is missing, as both drop
+ * translations of linear addresses.
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Guidelines for Use of the INVVPID
  * Instruction", "Guidelines for Use of the INVEPT Instruction".
  */
@@ -81,7 +81,7 @@ TEST(the_same_mode_invalidates_nothing)
     assert_int_equal(v.ept_generation, 5);
 }
 
-/* A request that stays would keep the vCPU awake for ever. */
+/* A request that stays would never let the vCPU sleep. */
 TEST(a_fold_takes_everything_and_the_request)
 {
     for (unsigned apicv = 0; apicv < 2; apicv++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * News for a vCPU: each is recorded first, and then the vCPU is told, by the vector and at the CPU
- * that its descriptor names.
+ * News for a vCPU: each is recorded first; then the vCPU gets an interrupt, by the vector and at
+ * the CPU that its descriptor names.
  * Spec: SDM "Posted-Interrupt Processing".
  */
 // sources: vmx/run/post.c vmx/vcpu/posted.c

@@ -3,8 +3,8 @@
  * Which vCPU a CPU holds: what is invalidated when one comes to another CPU, and that it has left
  * the last one before. In a boot most of it hides: where one invalidation is missing the other one
  * drops the translations of linear addresses, too.
- * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the INVVPID
- * Instruction", "Guidelines for Use of the INVEPT Instruction".
+ * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the
+ * INVVPID Instruction", "Guidelines for Use of the INVEPT Instruction".
  */
 // sources: vmx/vcpu/vcpu.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
 #include "tests/unit/stubs.h"
