@@ -19,6 +19,8 @@ from pathlib import Path
 
 from lab.say import Unusable
 
+BURST, BURST_PAUSE = 8, 0.03    # bytes, seconds
+
 LAST_ANSWER = 10    # seconds for what is said to a console's last words
 # An emulator ends when we do, however we end.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
@@ -210,7 +212,7 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
         if source in ready:
             data = _read(source)
             if data:
-                os.write(sink, console.take(data))
+                type_in(sink, console.take(data))
                 if console.seen:
                     return "seen"
                 continue
@@ -221,6 +223,14 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
         if ended:
             return "off"
     return "timeout"
+
+
+def type_in(sink, text):
+    """As a person types: a few bytes at a time, so that no receiver of 16 bytes overflows."""
+    for at in range(0, len(text), BURST):
+        if at:
+            time.sleep(BURST_PAUSE)
+        os.write(sink, text[at:at + BURST])
 
 
 def _read(fd):
