@@ -136,9 +136,16 @@ uint64_t exits(unsigned reason)
 
 uint64_t exits_all(void) { return hypercall(HC_EXIT_TOTAL, 0) - asking++; }
 
+/* Such an exit may come between two of these questions. Then all are asked again. */
 uint64_t exits_caused(void)
 {
-    return exits_all() - exits(EXIT_REASON_EXTERNAL) - exits(EXIT_REASON_TIMER);
+    uint64_t external, timer, all;
+    do {
+        external = exits(EXIT_REASON_EXTERNAL);
+        timer = exits(EXIT_REASON_TIMER);
+        all = exits_all();
+    } while (exits(EXIT_REASON_EXTERNAL) != external || exits(EXIT_REASON_TIMER) != timer);
+    return all - external - timer;
 }
 
 void guest_start(const uint8_t *info)
