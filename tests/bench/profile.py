@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+Where the instructions of one VM exit go: one line per function, from the exit to the next entry.
+
+    tests/bench/profile.py HANDLER [VM]    HANDLER: a function of the exit table, exit_cpuid
+
+The lab machine is stopped by the emulator's own GDB stub when a guest's exit reaches HANDLER for
+the 20th time; the next exit is followed instruction by instruction, until the guest runs again.
+"VMCS" counts VMREAD and VMWRITE, which cost some 30 cycles each on hardware and one here.
+
+From: make profile      To: build/hamlet.sym
+"""
+
+import collections
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VM = "kernel=build/guests/peer.elf,name=peer,mem=64M,pci=1234:11e8,cmdline=test=1"
+WARM = 20                # exits before the one that is followed
+LONGEST = 100000         # instructions
+GDB = os.environ.get("GDB", "gdb")
+SCRIPT = r'''
+set pagination off
+set confirm off
+set tcp connect-timeout 600
+target remote :{port}
+hbreak {handler}
+python
+def pc():
+    return int(gdb.parse_and_eval("$pc").cast(gdb.lookup_type("long")))
+
+def name_at(address):
+    return gdb.execute("info symbol 0x%x" % address, to_string=True).split()[0]
+
+def follow():
+    """One exit, to the VMRESUME that ends it."""
+    found = []
+    while len(found) < {longest} and (not found or found[-1][1] != "0f01c3"):
+        code = bytes(gdb.selected_inferior().read_memory(pc(), 3)).hex()
+        found.append((name_at(pc()), code))
+        gdb.execute("stepi", to_string=True)
+    return found
+
+arrived = 0
+while arrived < {warm}:                 # the stub may stop for reasons of its own, too
+    gdb.execute("continue", to_string=True)
+    arrived += name_at(pc()) == "{handler}"
+gdb.execute("delete")
+gdb.execute("hbreak vmx_exit_point")
+found = []
+while "{handler}" not in [name for name, _ in found]:
+    gdb.execute("continue", to_string=True)
+    found = follow()
+for step in found:
+    print("step", *step)
+end
+kill
+'''
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def steps(handler, vm):
+    """(function, first bytes) of each instruction."""
+    port = free_port()
+    machine = subprocess.Popen(["./hamlet", "run", "--on", "lab", "--debug", str(port),
+                                "--timeout", "600", "--vm", vm], cwd=ROOT,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        with tempfile.NamedTemporaryFile("w", suffix=".gdb") as script:
+            script.write(SCRIPT.format(port=port, handler=handler, warm=WARM, longest=LONGEST))
+            script.flush()
+            run = subprocess.run([GDB, "-batch", "-nx", "-x", script.name,
+                                  "build/hamlet.sym"], cwd=ROOT, capture_output=True, text=True,
+                                 timeout=600)
+    finally:
+        machine.kill()
+    found = re.findall(r"^step (\S+) (\w+)$", run.stdout, re.M)
+    if not found:
+        sys.exit(f"profile: {run.stdout[-1000:]}{run.stderr[-1000:]}")
+    return found
+
+
+def main():
+    if not 2 <= len(sys.argv) <= 3 or not shutil.which(GDB):
+        sys.exit(__doc__)
+    found = steps(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else VM)
+    count, vmcs = collections.Counter(), collections.Counter()
+    for name, code in found:
+        count[name] += 1
+        # VMREAD 0F 78, VMWRITE 0F 79, with or without a REX prefix.
+        vmcs[name] += re.match(r"(4\w)?0f7[89]", code) is not None
+    print(f"{'function':32} instructions  VMCS")
+    for name, n in count.most_common():
+        print(f"{name:32} {n:12} {vmcs[name] or '':>5}".rstrip())
+    print(f"{'in all':32} {sum(count.values()):12} {sum(vmcs.values()):5}")
+
+
+if __name__ == "__main__":
+    main()
