@@ -26,8 +26,10 @@ struct pio {
 /* guest/pc/pio.c: the device that owns the port. */
 enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio);
 
-/* guest/pc/mmio.c: EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. */
-enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification);
+/* guest/pc/mmio.c: EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. *linear
+ * is the linear address that the CPU has translated to `at`; NULL: it has not told. */
+enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
+                             const uint64_t *linear);
 /* guest/pc/mmio.c: may the guest write so many bytes, at most a page, there? -EFAULT: no, and #PF
  * is injected. -ENOENT: its page tables are outside of its memory. */
 MUST_CHECK int guest_check_write(struct vcpu *v, uint64_t linear, size_t size);

@@ -27,6 +27,11 @@
 struct access {
     struct vcpu *v;
     struct vcpu_paging state;
+    /* The access of the exit, which the CPU has translated and found allowed. linear: NULL if the
+     * CPU has not told. */
+    const uint64_t *linear;
+    gpa_t at;
+    bool write;
 };
 
 static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
@@ -82,12 +87,18 @@ static uint64_t page_left(const struct gwalk *w)
     return w->page_size - (w->gpa.v & (w->page_size - 1));
 }
 
-/* *left: bytes to the end of the page. -EFAULT: the access faults, and the exception of the CPU is
+/* *left: bytes to the end of the page, or fewer. -EFAULT: the access faults, and the exception of the CPU is
  * injected. -ENOENT: the guest's page tables lie outside of its memory. */
 static int translate(struct access *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
                      uint64_t *left)
 {
     struct gwalk w;
+    if (a->linear && *a->linear == linear &&
+        (access == GWALK_READ || (access == GWALK_WRITE && a->write))) {
+        *out = a->at;
+        *left = PAGE_SIZE - a->at.v % PAGE_SIZE;
+        return 0;
+    }
     int err = walk(a, linear, access, &w);
     if (err == -EPERM)
         vcpu_inject_page_fault(a->v, linear, w.error_code);
@@ -305,19 +316,18 @@ static enum exit_action not_decoded(struct access *a, gpa_t at, const uint8_t *b
 }
 
 /* Carry out the instruction that caused the exit. */
-static enum exit_action emulate(struct vcpu *v, gpa_t at)
+static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear, bool write)
 {
-    struct access a = {.v = v};
+    struct access a = {.v = v, .linear = linear, .at = at, .write = write};
     uint8_t bytes[INSN_LEN_MAX];
     struct insn insn;
-    uint64_t gprs[16];
     vcpu_paging(v, &a.state);
     size_t size = fetch(&a, bytes);
     if (insn_decode(bytes, size, insn_mode_of(&a.state), &insn))
         return not_decoded(&a, at, bytes, size);
-    for (unsigned i = 0; i < ARRAY_COUNT(gprs); i++)
-        gprs[i] = vcpu_gpr(v, (enum gpr)i);
-    struct insn_cpu cpu = {.gpr = gprs, .rflags = &a.state.rflags, .rip = a.state.rip};
+    uint64_t *gpr = v->regs.gpr, rsp = vcpu_gpr(v, RSP), rflags = a.state.rflags;
+    gpr[RSP] = rsp;
+    struct insn_cpu cpu = {.gpr = gpr, .rflags = &a.state.rflags, .rip = a.state.rip};
     memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
     struct insn_bus bus = {bus_read, bus_write, &a};
     int done = insn_exec(&insn, &cpu, &bus);
@@ -326,9 +336,10 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
         return STOP_VM;
     }
     /* After a fault too: the registers of a REP count the elements that are done. */
-    for (unsigned i = 0; i < ARRAY_COUNT(gprs); i++)
-        vcpu_set_gpr(v, (enum gpr)i, gprs[i]);
-    vcpu_set_rflags(v, a.state.rflags);
+    if (gpr[RSP] != rsp)
+        vcpu_set_gpr(v, RSP, gpr[RSP]);
+    if (a.state.rflags != rflags)
+        vcpu_set_rflags(v, a.state.rflags);
     if (vm_is_ending(v->vm))
         return STOP_VM;
     vcpu_set_length(v, insn.len); /* the CPU may have exited for other bytes, and reports none */
@@ -337,7 +348,8 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at)
 
 /* --- The exit --------------------------------------------------------------------------------- */
 
-enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
+enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
+                             const uint64_t *linear)
 {
     struct vm *vm = v->vm;
     if (vm_bus_map(vm, at.v))
@@ -359,5 +371,5 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification)
         vcpu_inject(v, VECTOR_UD);
         return RESUME_SAME;
     }
-    return emulate(v, at);
+    return emulate(v, at, linear, qualification & QUAL_EPT_WRITE);
 }

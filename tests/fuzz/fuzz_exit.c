@@ -374,7 +374,9 @@ static void instruction(const struct step *s)
     }
     uint64_t how = s->more & 0x80 ? QUAL_EPT_LINEAR_VALID : QUAL_EPT_LINEAR_VALID | QUAL_EPT_LINEAR;
     how |= s->more & 0x40 ? QUAL_EPT_FETCH : QUAL_EPT_READ;
-    check_exit(vcpu_on_gpa(&vcpu, gpa(DEVICE + s->value % 0x4000), how));
+    bool told = (how & QUAL_EPT_LINEAR) && (s->more & 0x20);
+    uint64_t linear = vcpu.regs.gpr[RDI];
+    check_exit(vcpu_on_gpa(&vcpu, gpa(DEVICE + s->value % 0x4000), how, told ? &linear : NULL));
 }
 
 static void step(const struct step *s)

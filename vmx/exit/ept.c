@@ -16,5 +16,6 @@ enum exit_action exit_ept_violation(struct vcpu *v)
     /* An IRET that ends an NMI handler has unblocked NMIs, but will be executed again. */
     if ((qualification & QUAL_EPT_NMI_UNBLOCKED) && !v->event)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
-    return vcpu_on_gpa(v, gpa(at), qualification);
+    uint64_t linear = qualification & QUAL_EPT_LINEAR ? vmread(GUEST_LINEAR_ADDRESS) : 0;
+    return vcpu_on_gpa(v, gpa(at), qualification, qualification & QUAL_EPT_LINEAR ? &linear : NULL);
 }

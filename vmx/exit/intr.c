@@ -81,7 +81,7 @@ enum exit_action exit_apic_access(struct vcpu *v)
     }
     uint64_t at = ALIGN_DOWN(v->apic_base, PAGE_SIZE) + FIELD_GET(QUAL_APIC_OFFSET, qualification);
     hottest_count(&v->hottest[HOTTEST_GPA], at);
-    return vcpu_on_gpa(v, gpa(at), as_ept);
+    return vcpu_on_gpa(v, gpa(at), as_ept, NULL);
 }
 
 /* Trap-like: RIP is behind the instruction already. */

@@ -118,7 +118,8 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
         out->segment_base[s] = vmread(VMCS_BASE(s));
-    for (unsigned i = 0; i < ARRAY_COUNT(out->pdpte); i++)
+    bool pae = (out->cr4 & CR4_PAE) && !(out->efer & EFER_LMA);
+    for (unsigned i = 0; pae && i < ARRAY_COUNT(out->pdpte); i++)
         out->pdpte[i] = vmread(VMCS_PDPTE(i));
     vcpu_return(v);
 }
