@@ -31,6 +31,7 @@
 #define VM_EXIT_SHUTDOWN 0
 #define VM_EXIT_CRASH    254
 
+struct fetch_last; /* guest/pc/fetch.c */
 struct legacy;     /* guest/pc/legacy/chips.h */
 struct assignment; /* guest/assign/assign.h: one per function that was handed over */
 struct vtd_domain; /* vtd/vtd.h */
@@ -123,6 +124,7 @@ struct vm {
     struct vpci *pci;
     struct legacy *legacy;
     struct vm_wires wires;
+    struct fetch_last *fetches;               /* guest/pc/fetch.c: by vCPU */
     struct vm_access accesses[VM_ACCESS_MAX]; /* a ring: access n is at n % VM_ACCESS_MAX */
     uint64_t access_count;
 

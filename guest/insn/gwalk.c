@@ -2,7 +2,7 @@
 /*
  * The guest page walk. The four paging modes differ in the number of levels, the width of an entry
  * and its reserved bits. Each mode is one row of a table, and one loop walks them all.
- * From: guest/pc/mmio.c (gwalk).   To: back to guest/pc/mmio.c, through struct gwalk_bus.
+ * From: guest/pc/linear.c, monitor/memory.c.   To: back to them, through struct gwalk_bus.
  * Spec: SDM "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging",
  * "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
  */

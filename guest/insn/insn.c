@@ -2,7 +2,7 @@
 /*
  * Bytes of guest code -> struct insn. The opcode tables are the opcode map of the manual, reduced
  * to the instructions that drivers use on device registers. The rest is the instruction format.
- * From: guest/pc/mmio.c (insn_decode).   To: back to guest/pc/mmio.c, which calls insn_exec().
+ * From: guest/pc/fetch.c (insn_decode).   To: back to guest/pc/fetch.c.
  * Spec: SDM "Instruction Format", "Opcode Map".
  */
 #include "guest/insn/insn.h"

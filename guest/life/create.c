@@ -15,6 +15,7 @@
 #include "guest/life/check.h"
 #include "guest/life/config.h"
 #include "guest/life/life.h"
+#include "guest/pc/fetch.h"
 #include "guest/pc/legacy/legacy.h"
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
@@ -79,6 +80,7 @@ int vm_make(struct vm *vm)
         vm_load,       /* ACPI tables and kernel are in it */
         make_vcpus,
         /* Virtual devices; then the physical ones, which need the I/O APIC and the PCI bus. */
+        fetch_create,
         pio_create,
         vbios_create,
         vuart_create,
@@ -113,6 +115,7 @@ void vm_give_back(struct vm *vm)
         vcpu_destroy(vm->vcpus[i]);
     }
     vm->vcpu_count = 0;
+    fetch_destroy(vm);
     if (vm->domain)
         vtd_domain_destroy(vm->domain);
     dma_release(vm);

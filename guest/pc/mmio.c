@@ -3,9 +3,9 @@
  * A guest-physical access that the EPT does not allow: a BAR that is mapped at its first access, a
  * virtual device, or an address without a device. The exit reports the address only. The rest is in
  * the instruction, which Hamlet reads through the guest's own page tables and carries out.
- * From: vmx/exit/ept.c (vcpu_on_gpa), vmx/exit/io.c (guest_copy_linear, for INS and OUTS).
- * To: guest/insn/gwalk.c, guest/insn/insn.c, guest/insn/exec.c, then guest/core/bus.c
- * (vm_bus_read, vm_bus_write).
+ * From: vmx/exit/ept.c and vmx/exit/intr.c (vcpu_on_gpa).
+ * To: guest/pc/fetch.c, guest/insn/exec.c, guest/pc/linear.c, then guest/core/bus.c (vm_bus_read,
+ * vm_bus_write).
  * Spec: SDM "EPT Violations".
  */
 #include "vmx/upcalls.h"
@@ -13,151 +13,13 @@
 #include "arch/paging.h"
 #include "guest/core/memory.h"
 #include "guest/core/vm.h"
-#include "guest/insn/gwalk.h"
-#include "guest/insn/insn.h"
+#include "guest/pc/fetch.h"
+#include "guest/pc/linear.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmx/vcpu/inject.h"
 #define LOG "vm"
 #include "arch/log.h"
-
-/* --- Guest memory by linear address ----------------------------------------------------------- */
-
-/* The context of all accesses of one instruction. */
-struct access {
-    struct vcpu *v;
-    struct vcpu_paging state;
-    /* The access of the exit, which the CPU has translated and found allowed. linear: NULL if the
-     * CPU has not told. */
-    const uint64_t *linear;
-    gpa_t at;
-    bool write;
-};
-
-static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
-{
-    struct access *a = ctx;
-    const void *p = vm_ram(a->v->vm, at, size);
-    if (!p)
-        return -ENOENT;
-    *value = size == 8 ? atomic_load((const uint64_t *)p) : atomic_load((const uint32_t *)p);
-    return 0;
-}
-
-static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
-{
-    struct access *a = ctx;
-    void *p = vm_ram(a->v->vm, at, size);
-    if (!p)
-        return -ENOENT;
-    if (size == 8)
-        atomic_fetch_or((uint64_t *)p, bits);
-    else
-        atomic_fetch_or((uint32_t *)p, (uint32_t)bits);
-    return 0;
-}
-
-/* Width of a physical address as the guest's CPUID reports it. Read once, because CPUID is slow. */
-static uint8_t maxphyaddr(void)
-{
-    static uint8_t bits;
-    if (!bits)
-        bits = (uint8_t)FIELD_GET(BITS(7, 0), cpuid(0x80000008, 0).eax);
-    return bits;
-}
-
-static int walk(struct access *a, uint64_t linear, enum gwalk_access access, struct gwalk *out)
-{
-    const struct vcpu_paging *s = &a->state;
-    struct gwalk_cpu cpu = {.cr0 = s->cr0,
-                            .cr3 = s->cr3,
-                            .cr4 = s->cr4,
-                            .efer = s->efer,
-                            .rflags = s->rflags,
-                            .cpl = s->cpl,
-                            .maxphyaddr = maxphyaddr()};
-    struct gwalk_bus bus = {table_read, table_set_bits, a};
-    memcpy(cpu.pdpte, s->pdpte, sizeof(cpu.pdpte));
-    return gwalk(&cpu, linear, access, &bus, out);
-}
-
-/* Bytes from the address to the end of its page. */
-static uint64_t page_left(const struct gwalk *w)
-{
-    return w->page_size - (w->gpa.v & (w->page_size - 1));
-}
-
-/* *left: bytes to the end of the page, or fewer. -EFAULT: the access faults, and the exception of the CPU is
- * injected. -ENOENT: the guest's page tables lie outside of its memory. */
-static int translate(struct access *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
-                     uint64_t *left)
-{
-    struct gwalk w;
-    if (a->linear && *a->linear == linear &&
-        (access == GWALK_READ || (access == GWALK_WRITE && a->write))) {
-        *out = a->at;
-        *left = PAGE_SIZE - a->at.v % PAGE_SIZE;
-        return 0;
-    }
-    int err = walk(a, linear, access, &w);
-    if (err == -EPERM)
-        vcpu_inject_page_fault(a->v, linear, w.error_code);
-    if (err == -EINVAL)
-        vcpu_inject_error(a->v, VECTOR_GP, 0);
-    if (err)
-        return err == -EPERM || err == -EINVAL ? -EFAULT : err;
-    *out = w.gpa;
-    *left = page_left(&w);
-    return 0;
-}
-
-/* Bytes of one page: RAM at once, a device byte by byte. */
-static void copy_physical(struct vcpu *v, gpa_t at, uint8_t *bytes, size_t size, bool to_guest)
-{
-    uint8_t *ram = vm_ram(v->vm, at, size);
-    if (ram) {
-        memcpy(to_guest ? ram : bytes, to_guest ? bytes : ram, size);
-        return;
-    }
-    for (size_t i = 0; i < size; i++) {
-        uint64_t value = bytes[i];
-        if (to_guest)
-            vm_bus_write(v, &v->vm->mmio, at.v + i, 1, value);
-        else
-            vm_bus_read(v, &v->vm->mmio, at.v + i, 1, &value);
-        bytes[i] = (uint8_t)value;
-    }
-}
-
-int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
-{
-    struct access a = {.v = v};
-    gpa_t at;
-    uint64_t left;
-    vcpu_paging(v, &a.state);
-    int err = translate(&a, linear, GWALK_WRITE, &at, &left);
-    return err || left >= size ? err : translate(&a, linear + left, GWALK_WRITE, &at, &left);
-}
-
-int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
-{
-    struct access a = {.v = v};
-    uint8_t *bytes = buffer;
-    vcpu_paging(v, &a.state);
-    while (size) {
-        gpa_t at;
-        uint64_t left;
-        int err = translate(&a, linear, to_guest ? GWALK_WRITE : GWALK_READ, &at, &left);
-        if (err)
-            return err;
-        size_t part = MIN(size, left);
-        copy_physical(v, at, bytes, part, to_guest);
-        bytes += part;
-        linear += part;
-        size -= part;
-    }
-    return 0;
-}
 
 /* --- The instruction -------------------------------------------------------------------------- */
 
@@ -168,18 +30,18 @@ struct span {
     unsigned width[2];
 };
 
-static int find_span(struct access *a, uint64_t linear, unsigned width, enum gwalk_access access,
+static int find_span(struct linear *a, uint64_t linear, unsigned width, enum gwalk_access access,
                      struct span *s)
 {
     uint64_t left;
-    int err = translate(a, linear, access, &s->at[0], &left);
+    int err = linear_translate(a, linear, access, &s->at[0], &left);
     if (err)
         return err;
     /* a large page of the guest may hold trapped and mapped 4-KByte pages */
     left = MIN(left, PAGE_SIZE - s->at[0].v % PAGE_SIZE);
     s->width[0] = (unsigned)MIN(left, width);
     s->width[1] = width - s->width[0];
-    return s->width[1] ? translate(a, linear + s->width[0], access, &s->at[1], &left) : 0;
+    return s->width[1] ? linear_translate(a, linear + s->width[0], access, &s->at[1], &left) : 0;
 }
 
 /* Only one operand of a string instruction caused the exit. The other may be in a BAR that the EPT
@@ -215,7 +77,7 @@ static unsigned access_width(uint64_t at, unsigned left)
     return width;
 }
 
-static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
+static uint64_t read_physical(struct linear *a, gpa_t at, unsigned width)
 {
     struct vm *vm = a->v->vm;
     uint64_t value = 0, part;
@@ -231,7 +93,7 @@ static uint64_t read_physical(struct access *a, gpa_t at, unsigned width)
     return value;
 }
 
-static void write_physical(struct access *a, gpa_t at, unsigned width, uint64_t value)
+static void write_physical(struct linear *a, gpa_t at, unsigned width, uint64_t value)
 {
     struct vm *vm = a->v->vm;
     void *ram = vm_ram(vm, at, width);
@@ -269,47 +131,19 @@ static int bus_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
     return 0;
 }
 
-/* Linear address of the n-th byte of the instruction. */
-static uint64_t code_at(const struct access *a, size_t n)
-{
-    return a->state.rip + n + (a->state.code64 ? 0 : a->state.segment_base[INSN_CS]);
-}
-
-/* Up to INSN_LEN_MAX bytes at CS:RIP. Fewer if a page is missing: the instruction may end there. */
-static size_t fetch(struct access *a, uint8_t bytes[INSN_LEN_MAX])
-{
-    size_t n = 0;
-    while (n < INSN_LEN_MAX) {
-        struct gwalk w;
-        if (walk(a, code_at(a, n), GWALK_FETCH, &w))
-            break;
-        size_t part = MIN(INSN_LEN_MAX - n, page_left(&w));
-        const void *ram = vm_ram(a->v->vm, w.gpa, part);
-        if (!ram)
-            break;
-        memcpy(bytes + n, ram, part);
-        n += part;
-    }
-    return n;
-}
-
-static enum insn_mode insn_mode_of(const struct vcpu_paging *s)
-{
-    return s->code64 ? INSN_MODE_64 : s->code32 ? INSN_MODE_32 : INSN_MODE_16;
-}
-
 /* The bytes are no instruction that insn.c knows: the VM ends, with the bytes in its reason. Bytes
  * that are cut off by a missing page are another case. Another vCPU has unmapped the page since the
  * exit, and the guest gets the page fault of its fetch. */
-static enum exit_action not_decoded(struct access *a, gpa_t at, const uint8_t *bytes, size_t size)
+static enum exit_action not_decoded(struct linear *a, gpa_t at, const struct fetched *f)
 {
     char text[INSN_LEN_MAX * 3 + 1] = "";
     gpa_t next;
     uint64_t left;
-    if (size < INSN_LEN_MAX && translate(a, code_at(a, size), GWALK_FETCH, &next, &left) == -EFAULT)
+    if (f->size < INSN_LEN_MAX &&
+        linear_translate(a, fetch_at(a, f->size), GWALK_FETCH, &next, &left) == -EFAULT)
         return RESUME_SAME;
-    for (size_t i = 0; i < size; i++)
-        snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", bytes[i]);
+    for (size_t i = 0; i < f->size; i++)
+        snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", f->bytes[i]);
     vm_fail(a->v->vm, "device memory at 0x%lx touched by an instruction that is not emulated:%s",
             at.v, text);
     return STOP_VM;
@@ -318,19 +152,18 @@ static enum exit_action not_decoded(struct access *a, gpa_t at, const uint8_t *b
 /* Carry out the instruction that caused the exit. */
 static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear, bool write)
 {
-    struct access a = {.v = v, .linear = linear, .at = at, .write = write};
-    uint8_t bytes[INSN_LEN_MAX];
-    struct insn insn;
+    struct linear a = {.v = v, .told = linear, .at = at, .write = write};
+    struct fetched fetched;
     vcpu_paging(v, &a.state);
-    size_t size = fetch(&a, bytes);
-    if (insn_decode(bytes, size, insn_mode_of(&a.state), &insn))
-        return not_decoded(&a, at, bytes, size);
+    const struct insn *insn = fetch_insn(&a, &fetched);
+    if (!insn)
+        return not_decoded(&a, at, &fetched);
     uint64_t *gpr = v->regs.gpr, rsp = vcpu_gpr(v, RSP), rflags = a.state.rflags;
     gpr[RSP] = rsp;
     struct insn_cpu cpu = {.gpr = gpr, .rflags = &a.state.rflags, .rip = a.state.rip};
     memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
     struct insn_bus bus = {bus_read, bus_write, &a};
-    int done = insn_exec(&insn, &cpu, &bus);
+    int done = insn_exec(insn, &cpu, &bus);
     if (done == -ENOENT) {
         vm_fail(v->vm, "page tables outside of memory, CR3=0x%lx", a.state.cr3);
         return STOP_VM;
@@ -342,7 +175,7 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
         vcpu_set_rflags(v, a.state.rflags);
     if (vm_is_ending(v->vm))
         return STOP_VM;
-    vcpu_set_length(v, insn.len); /* the CPU may have exited for other bytes, and reports none */
+    vcpu_set_length(v, insn->len); /* the CPU may have exited for other bytes, and reports none */
     return done == 0 ? RESUME_NEXT : RESUME_SAME;
 }
 

@@ -9,8 +9,9 @@
  * From: make fuzz.
  * To: guest/pc/mmio.c, vmx/exit/io.c, guest/life/hypercall.c, guest/assign/dma.c.
  */
-// sources: guest/pc/mmio.c guest/pc/pio.c guest/core/bus.c guest/core/memory.c guest/assign/dma.c
-// sources: guest/insn/gwalk.c guest/insn/insn.c guest/insn/exec.c guest/life/hypercall.c
+// sources: guest/pc/mmio.c guest/pc/fetch.c guest/pc/linear.c guest/pc/pio.c guest/core/bus.c
+// sources: guest/core/memory.c guest/assign/dma.c guest/insn/gwalk.c guest/insn/insn.c
+// sources: guest/insn/exec.c guest/life/hypercall.c
 // sources: vmx/exit/io.c vmx/vcpu/hottest.c guest/core/config.c
 // compares: no
 // length: 600
@@ -22,6 +23,7 @@
 #include "guest/assign/dma.h"
 #include "guest/core/identity.h"
 #include "guest/insn/insn.h"
+#include "guest/pc/fetch.h"
 #include "guest/pc/pc.h"
 #include "lib/hypercall.h"
 #include "vmx/exit/exit.h"
@@ -111,6 +113,8 @@ void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t code)
 {
     (void)v, (void)linear, (void)code, inject(VECTOR_PF);
 }
+void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out) { (void)v, *out = state; }
 unsigned vcpu_cpl(void) { return state.cpl; }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
@@ -250,7 +254,9 @@ static void begin(uint8_t options)
         must(vm_bus_add(&vm.pio, VM_TRAPPED(PORT, PORTS, "b", device_read, device_write, NULL)) ==
              0);
         must(pio_create(&vm) == 0);
+        must(fetch_create(&vm) == 0);
     }
+    memset(vm.fetches, 0, PAGE_SIZE); /* RAM has moved, which it never does under Hamlet */
     ram = blocks[has_high];
     ram_size = (LOW_PAGES + has_high) * PAGE_SIZE;
     memcpy(ram, pristine, ram_size);
@@ -285,6 +291,19 @@ static void check_exit(enum exit_action action)
     must(action == RESUME_SAME || action == RESUME_NEXT || action == STOP_VM);
     must((action == STOP_VM) == vm_is_ending(&vm));
     must(injected <= 1 && (injected == 0 || action == RESUME_SAME));
+}
+
+/* What a vCPU's last fetch has left does not change what the next one finds. */
+static void check_fetch(void)
+{
+    struct linear a = {.v = &vcpu, .state = state};
+    struct fetched f;
+    const struct insn *found = fetch_insn(&a, &f);
+    struct insn by_what_was_kept = found ? *found : (struct insn){0};
+    memset(vm.fetches, 0, PAGE_SIZE);
+    const struct insn *again = fetch_insn(&a, &f);
+    must(!found == !again);
+    must(!found || memcmp(&by_what_was_kept, again, sizeof(*again)) == 0);
 }
 
 /* The count of a REP goes down by what was done; RESUME_NEXT ends it. */
@@ -374,6 +393,7 @@ static void instruction(const struct step *s)
     }
     uint64_t how = s->more & 0x80 ? QUAL_EPT_LINEAR_VALID : QUAL_EPT_LINEAR_VALID | QUAL_EPT_LINEAR;
     how |= s->more & 0x40 ? QUAL_EPT_FETCH : QUAL_EPT_READ;
+    check_fetch();
     bool told = (how & QUAL_EPT_LINEAR) && (s->more & 0x20);
     uint64_t linear = vcpu.regs.gpr[RDI];
     check_exit(vcpu_on_gpa(&vcpu, gpa(DEVICE + s->value % 0x4000), how, told ? &linear : NULL));

@@ -116,7 +116,7 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
         .code32 = cs & SEG_AR_DB,
     };
     out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
-    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+    for (enum segment s = out->code64 ? SEG_FS : SEG_ES; s <= SEG_GS; s++)
         out->segment_base[s] = vmread(VMCS_BASE(s));
     bool pae = (out->cr4 & CR4_PAE) && !(out->efer & EFER_LMA);
     for (unsigned i = 0; pae && i < ARRAY_COUNT(out->pdpte); i++)

@@ -169,8 +169,8 @@ struct vcpu_paging {
     uint64_t cr0, cr3, cr4, efer, rflags, rip;
     uint8_t cpl;
     bool code64, code32;      /* CS.L; CS.D */
-    uint64_t segment_base[6]; /* ES CS SS DS FS GS, in the order of encodings */
-    uint64_t pdpte[4];        /* the PDPTE registers; meaningful with PAE paging only */
+    uint64_t segment_base[6]; /* ES CS SS DS FS GS; in 64-bit code the first four are 0 */
+    uint64_t pdpte[4];        /* the PDPTE registers of PAE paging; else 0 */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
 /* The privilege level only; from an exit of the vCPU, whose VMCS is current. */

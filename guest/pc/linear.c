@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way from a linear address to guest memory, through the guest's own page tables.
+ * From: guest/pc/fetch.c, guest/pc/mmio.c, vmx/exit/io.c (guest_copy_linear, for INS and OUTS).
+ * To: guest/insn/gwalk.c, guest/core/memory.c (vm_ram), guest/core/bus.c (a device's memory).
+ * Spec: SDM "Paging".
+ */
+#include "guest/pc/linear.h"
+#include "vmx/upcalls.h"
+#include "guest/core/memory.h"
+#include "guest/core/vm.h"
+#include "lib/atomic.h"
+#include "lib/string.h"
+#include "vmx/vcpu/inject.h"
+
+static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
+{
+    struct linear *a = ctx;
+    const void *p = vm_ram(a->v->vm, at, size);
+    if (!p)
+        return -ENOENT;
+    *value = size == 8 ? atomic_load((const uint64_t *)p) : atomic_load((const uint32_t *)p);
+    if (a->seen && a->seen->count < LINEAR_SEEN_MAX)
+        a->seen->entry[a->seen->count++] = (struct linear_entry){p, *value, size == 8};
+    return 0;
+}
+
+static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
+{
+    struct linear *a = ctx;
+    void *p = vm_ram(a->v->vm, at, size);
+    if (!p)
+        return -ENOENT;
+    if (size == 8)
+        atomic_fetch_or((uint64_t *)p, bits);
+    else
+        atomic_fetch_or((uint32_t *)p, (uint32_t)bits);
+    for (unsigned i = 0; a->seen && i < a->seen->count; i++)
+        if (a->seen->entry[i].at == p)
+            a->seen->entry[i].value |= bits;
+    return 0;
+}
+
+/* Width of a physical address as the guest's CPUID reports it. Read once, because CPUID is slow. */
+static uint8_t maxphyaddr(void)
+{
+    static uint8_t bits;
+    if (!bits)
+        bits = (uint8_t)FIELD_GET(BITS(7, 0), cpuid(0x80000008, 0).eax);
+    return bits;
+}
+
+int linear_walk(struct linear *a, uint64_t linear, enum gwalk_access access, struct gwalk *out)
+{
+    const struct vcpu_paging *s = &a->state;
+    struct gwalk_cpu cpu = {.cr0 = s->cr0,
+                            .cr3 = s->cr3,
+                            .cr4 = s->cr4,
+                            .efer = s->efer,
+                            .rflags = s->rflags,
+                            .cpl = s->cpl,
+                            .maxphyaddr = maxphyaddr()};
+    struct gwalk_bus bus = {table_read, table_set_bits, a};
+    memcpy(cpu.pdpte, s->pdpte, sizeof(cpu.pdpte));
+    return gwalk(&cpu, linear, access, &bus, out);
+}
+
+int linear_translate(struct linear *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
+                     uint64_t *left)
+{
+    struct gwalk w;
+    if (a->told && *a->told == linear &&
+        (access == GWALK_READ || (access == GWALK_WRITE && a->write))) {
+        *out = a->at;
+        *left = PAGE_SIZE - a->at.v % PAGE_SIZE;
+        return 0;
+    }
+    int err = linear_walk(a, linear, access, &w);
+    if (err == -EPERM)
+        vcpu_inject_page_fault(a->v, linear, w.error_code);
+    if (err == -EINVAL)
+        vcpu_inject_error(a->v, VECTOR_GP, 0);
+    if (err)
+        return err == -EPERM || err == -EINVAL ? -EFAULT : err;
+    *out = w.gpa;
+    *left = linear_left(&w);
+    return 0;
+}
+
+/* Bytes of one page: RAM at once, a device byte by byte. */
+static void copy_physical(struct vcpu *v, gpa_t at, uint8_t *bytes, size_t size, bool to_guest)
+{
+    uint8_t *ram = vm_ram(v->vm, at, size);
+    if (ram) {
+        memcpy(to_guest ? ram : bytes, to_guest ? bytes : ram, size);
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        uint64_t value = bytes[i];
+        if (to_guest)
+            vm_bus_write(v, &v->vm->mmio, at.v + i, 1, value);
+        else
+            vm_bus_read(v, &v->vm->mmio, at.v + i, 1, &value);
+        bytes[i] = (uint8_t)value;
+    }
+}
+
+int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
+{
+    struct linear a = {.v = v};
+    gpa_t at;
+    uint64_t left;
+    vcpu_paging(v, &a.state);
+    int err = linear_translate(&a, linear, GWALK_WRITE, &at, &left);
+    return err || left >= size ? err : linear_translate(&a, linear + left, GWALK_WRITE, &at, &left);
+}
+
+int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+{
+    struct linear a = {.v = v};
+    uint8_t *bytes = buffer;
+    vcpu_paging(v, &a.state);
+    while (size) {
+        gpa_t at;
+        uint64_t left;
+        int err = linear_translate(&a, linear, to_guest ? GWALK_WRITE : GWALK_READ, &at, &left);
+        if (err)
+            return err;
+        size_t part = MIN(size, left);
+        copy_physical(v, at, bytes, part, to_guest);
+        bytes += part;
+        linear += part;
+        size -= part;
+    }
+    return 0;
+}

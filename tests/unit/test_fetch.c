@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+// sources: guest/pc/fetch.c guest/pc/linear.c guest/insn/gwalk.c guest/insn/insn.c
+/*
+ * The instruction at RIP, and what is kept of it: a second fetch walks no table, and each thing on
+ * which the first one depended, changed alone, is noticed.
+ * From: make unit.   To: guest/pc/fetch.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/page.h"
+#include "arch/paging.h"
+#include "arch/x86.h"
+#include "guest/core/memory.h"
+#include "guest/pc/fetch.h"
+#include "tests/unit/test.h"
+#include "vmx/vcpu/inject.h"
+
+/* Pages 0 to 3: the tables of levels 1 to 4; 4 and 5: code; 6: a second table of level 1. */
+#define PAGES 8
+static uint64_t memory[PAGES * 512] __attribute__((aligned(4096)));
+static struct vm vm;
+static struct vcpu vcpu;
+static struct linear a;
+static unsigned looks; /* at guest memory */
+
+#define CODE   UINT64_C(0x4000)
+#define ACCESS (PTE_P | PTE_RW | PTE_US)
+
+void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+void page_free(void *page) { free(page); }
+
+void *vm_ram(const struct vm *of, gpa_t at, uint64_t size)
+{
+    (void)of;
+    looks++;
+    return at.v + size <= sizeof(memory) ? (uint8_t *)memory + at.v : NULL;
+}
+
+/* The rest of guest/pc/linear.c is not reached. */
+bool vm_bus_read(struct vcpu *v, struct vm_bus *b, uint64_t at, unsigned n, uint64_t *value)
+{
+    return (void)v, (void)b, (void)at, (void)n, (void)value, false;
+}
+bool vm_bus_write(struct vcpu *v, struct vm_bus *b, uint64_t at, unsigned n, uint64_t value)
+{
+    return (void)v, (void)b, (void)at, (void)n, (void)value, false;
+}
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out) { (void)v, (void)out; }
+void vcpu_inject_error(struct vcpu *v, uint8_t n, uint32_t e) { (void)v, (void)n, (void)e; }
+void vcpu_inject_page_fault(struct vcpu *v, uint64_t at, uint32_t e) { (void)v, (void)at, (void)e; }
+
+static const uint8_t load[] = {0x8b, 0x07};        /* MOV EAX, [RDI] */
+static const uint8_t store[] = {0x89, 0x47, 0x04}; /* MOV [RDI+4], EAX */
+
+static void code(uint64_t at, const uint8_t *bytes, size_t size)
+{
+    memcpy((uint8_t *)memory + at, bytes, size);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fetch_destroy(&vm);
+    memset(memory, 0, sizeof(memory));
+    for (unsigned level = 4; level > 1; level--)
+        memory[(level - 1) * 512] = (level - 2) * PAGE_SIZE | ACCESS;
+    for (unsigned page = 0; page < PAGES; page++)
+        memory[page] = page * PAGE_SIZE | ACCESS;
+    code(CODE, load, sizeof(load));
+    vcpu.vm = &vm;
+    a = (struct linear){.v = &vcpu,
+                        .state = {.cr0 = CR0_PE | CR0_PG,
+                                  .cr3 = 3 * PAGE_SIZE,
+                                  .cr4 = CR4_PAE,
+                                  .efer = EFER_LME | EFER_LMA,
+                                  .rip = CODE,
+                                  .code64 = true}};
+    return fetch_create(&vm);
+}
+
+/* Length of the instruction that is found; 0: none. */
+static unsigned fetch(void)
+{
+    struct fetched f;
+    const struct insn *found = fetch_insn(&a, &f);
+    return found ? found->len : 0;
+}
+
+/* Fetch once more: is memory asked again? */
+static bool asks(void)
+{
+    looks = 0;
+    assert_int_not_equal(fetch(), 0);
+    return looks > 0;
+}
+
+TEST(the_same_again_walks_no_table)
+{
+    assert_int_equal(fetch(), sizeof(load));
+    assert_false(asks());
+    assert_true(memory[4] & PTE_A);
+}
+
+TEST(bytes_that_changed)
+{
+    assert_int_equal(fetch(), sizeof(load));
+    code(CODE, store, sizeof(store));
+    assert_int_equal(fetch(), sizeof(store));
+}
+
+TEST(an_entry_of_each_level_that_changed)
+{
+    memcpy(memory + 6 * 512, memory, PAGE_SIZE);
+    code(5 * PAGE_SIZE, store, sizeof(store));
+    memory[6 * 512 + 4] = 5 * PAGE_SIZE | ACCESS;
+    assert_int_equal(fetch(), sizeof(load));
+    memory[512] = 6 * PAGE_SIZE | ACCESS; /* another table of level 1 */
+    assert_int_equal(fetch(), sizeof(store));
+    memory[512] = ACCESS;
+    assert_int_equal(fetch(), sizeof(load));
+    memory[4] = 5 * PAGE_SIZE | ACCESS; /* another page */
+    assert_int_equal(fetch(), sizeof(store));
+    for (unsigned level = 1; level <= 4; level++) {
+        uint64_t *entry = &memory[(level - 1) * 512 + (level == 1 ? 4 : 0)];
+        assert_false(asks());
+        *entry &= ~PTE_P;
+        assert_int_equal(fetch(), 0);
+        *entry |= PTE_P;
+        assert_int_equal(fetch(), sizeof(store));
+    }
+}
+
+TEST(accessed_bits_are_set_again)
+{
+    assert_int_equal(fetch(), sizeof(load));
+    memory[4] &= ~PTE_A;
+    assert_true(asks());
+    assert_true(memory[4] & PTE_A);
+    assert_false(asks());
+}
+
+TEST(registers_that_changed)
+{
+    struct vcpu_paging *s = &a.state;
+    struct vcpu_paging before = *s;
+    fetch();
+    s->cr0 |= CR0_WP;
+    assert_true(asks());
+    s->cr4 |= CR4_SMAP;
+    assert_true(asks());
+    s->efer |= EFER_NXE;
+    assert_true(asks());
+    s->cpl = 3;
+    assert_true(asks());
+    s->cr3 |= 8; /* PWT */
+    assert_true(asks());
+    assert_false(asks());
+    *s = before;
+    s->code64 = false;
+    s->code32 = true;
+    assert_true(asks());
+    s->code32 = false;
+    assert_true(asks());
+    code(CODE + 2, store, sizeof(store));
+    s->code64 = true;
+    s->rip += 2;
+    assert_int_equal(fetch(), sizeof(store));
+}
+
+TEST(each_vcpu_has_its_own)
+{
+    fetch();
+    vcpu.index = VM_VCPU_MAX - 1;
+    assert_true(asks());
+    assert_false(asks());
+    vcpu.index = 0;
+    assert_false(asks());
+}
+
+/* The PDPTEs are registers, which may change while CR3 stays. */
+TEST(pae_paging_is_not_kept)
+{
+    a.state.efer = 0;
+    a.state.code64 = false;
+    a.state.code32 = true;
+    a.state.pdpte[0] = PAGE_SIZE | PTE_P;
+    assert_int_equal(fetch(), sizeof(load));
+    assert_true(asks());
+}
+
+TEST(no_paging)
+{
+    a.state.cr0 = CR0_PE;
+    a.state.efer = 0;
+    a.state.code64 = false;
+    a.state.code32 = true;
+    assert_int_equal(fetch(), sizeof(load));
+    assert_false(asks());
+}
+
+TEST(over_the_end_of_a_page)
+{
+    a.state.rip = 5 * PAGE_SIZE - 1;
+    code(a.state.rip, load, sizeof(load));
+    assert_int_equal(fetch(), sizeof(load));
+    assert_true(asks());
+    memory[5] = 0;
+    struct fetched f;
+    assert_null(fetch_insn(&a, &f));
+    assert_int_equal(f.size, 1);
+    assert_int_equal(f.bytes[0], load[0]);
+}
+
+/* The next page does not belong to an instruction that ends before it. */
+TEST(the_next_page_is_left_alone)
+{
+    a.state.rip = 5 * PAGE_SIZE - sizeof(load);
+    code(a.state.rip, load, sizeof(load));
+    assert_int_equal(fetch(), sizeof(load));
+    assert_false(memory[5] & PTE_A);
+}
+
+TEST(bytes_that_are_no_instruction)
+{
+    memset(memory + 4 * 512, 0xff, 16);
+    struct fetched f;
+    assert_null(fetch_insn(&a, &f));
+    assert_int_equal(f.size, INSN_LEN_MAX);
+    code(CODE, load, sizeof(load));
+    assert_int_equal(fetch(), sizeof(load));
+}
+
+/* What the CPU has translated for the exit is not walked for again; another access is. */
+TEST(the_address_of_the_exit)
+{
+    uint64_t told = 0x7123, left;
+    gpa_t at;
+    a.told = &told;
+    a.at = gpa(0xfebf0123);
+    assert_int_equal(linear_translate(&a, told, GWALK_READ, &at, &left), 0);
+    assert_int_equal(at.v, a.at.v);
+    assert_int_equal(left, PAGE_SIZE - 0x123);
+    assert_int_equal(linear_translate(&a, told + 4, GWALK_READ, &at, &left), 0);
+    assert_int_equal(at.v, told + 4);
+    assert_int_equal(linear_translate(&a, told, GWALK_WRITE, &at, &left), 0);
+    assert_int_equal(at.v, told);
+    assert_true(memory[7] & PTE_D);
+    a.write = true;
+    assert_int_equal(linear_translate(&a, told, GWALK_WRITE, &at, &left), 0);
+    assert_int_equal(at.v, a.at.v);
+    assert_int_equal(linear_translate(&a, told, GWALK_FETCH, &at, &left), 0);
+    assert_int_equal(at.v, told);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_same_again_walks_no_table, setup),
+        cmocka_unit_test_setup(bytes_that_changed, setup),
+        cmocka_unit_test_setup(an_entry_of_each_level_that_changed, setup),
+        cmocka_unit_test_setup(accessed_bits_are_set_again, setup),
+        cmocka_unit_test_setup(registers_that_changed, setup),
+        cmocka_unit_test_setup(each_vcpu_has_its_own, setup),
+        cmocka_unit_test_setup(pae_paging_is_not_kept, setup),
+        cmocka_unit_test_setup(no_paging, setup),
+        cmocka_unit_test_setup(over_the_end_of_a_page, setup),
+        cmocka_unit_test_setup(the_next_page_is_left_alone, setup),
+        cmocka_unit_test_setup(bytes_that_are_no_instruction, setup),
+        cmocka_unit_test_setup(the_address_of_the_exit, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
