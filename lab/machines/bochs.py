@@ -21,24 +21,21 @@ import tempfile
 import tty
 from pathlib import Path
 
-from lab.bochs import build, dmar
+from lab.bochs import MODEL, build, cpu, dmar
 from lab.bochs.plugin import build as plugin
 from lab.machines.boot import WITH_US, Ended, Line, stop, watch
 from lab.say import Unusable
 
 ROM = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
-MODEL = "corei7_skylake_x"
 HERE = ("edu", "pcie-root-port")  # of QEMU's devices: what is here anyway, or has no part here
 # options that are not part of the description of unit and device
 OURS = ("model", "vmx", "stock", "serial", "vtd")
 
-# ips only maps instructions to microseconds, for timers. A tick of the TSC is an instruction, and
-# kernels do not believe in a TSC below 100 MHz. time0 is fixed so that every run is the same run.
+# time0 is fixed so that every run is the same run.
 CONFIG = """\
 megs: {megs}
-cpu: model={model}, count={cpus}, ips=120000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
-cpuid_limit_winnt=0
+{cpu}
 romimage: file={rom}
 vgaromimage: file={vga_rom}
 display_library: nogui
@@ -87,7 +84,7 @@ def _run(scratch, boot, console):
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     log = scratch / "bochs.log"
-    text = CONFIG.format(megs=boot.megs, model=boot.options.get("model", MODEL), cpus=boot.cpus,
+    text = CONFIG.format(megs=boot.megs, cpu=cpu(boot.cpus, boot.options.get("model", MODEL)),
                          rom=ROM, vga_rom=VGA_ROM, iso=boot.iso, disk=_disk(boot, scratch),
                          console=_console(boot, theirs), log=log)
     if boot.debug:

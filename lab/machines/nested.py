@@ -27,7 +27,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from lab.bochs import build
+from lab.bochs import build, cpu
 from lab.machines import bochs, qemu
 from lab.machines.boot import Ended, Keyboard, stop
 from lab.nested import image
@@ -37,11 +37,11 @@ MEGS = 1024
 EXCHANGE = 64 << 20        # bytes of the disk that carries a case
 BLOCK = 1 << 16            # of a guest's disk: one of zeros alone is not carried
 START_LIMIT = 600          # seconds for Linux to come up
+CLOCKS_APART = 1           # seconds, as both are rounded
 
 CONFIG = """\
 megs: {megs}
-cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0, ignore_bad_msrs=1, \
-cpuid_limit_winnt=0
+{cpu}
 romimage: file={rom}
 vgaromimage: file={vga_rom}
 display_library: nogui
@@ -124,7 +124,7 @@ class Server:
         self.line, self.other = pty.openpty()
         tty.setraw(self.other)
         self.log = self.scratch / "bochs.log"
-        text = CONFIG.format(megs=MEGS, model=bochs.MODEL, rom=bochs.ROM, vga_rom=bochs.VGA_ROM,
+        text = CONFIG.format(megs=MEGS, cpu=cpu(), rom=bochs.ROM, vga_rom=bochs.VGA_ROM,
                              iso=folder / "linux.iso", programs=programs, exchange=exchange,
                              kernel_log=self.scratch / "kernel.log", line=os.ttyname(self.other),
                              log=self.log)
@@ -151,7 +151,8 @@ class Server:
         while time.monotonic() < end and self.child.poll() is None:
             line = self._line(1)
             progress.tick("...")
-            if line == b"\1ready":
+            if line and line.startswith(b"\1ready "):
+                self._compare_clocks(*map(int, line.split()[1:]))
                 self.ready = True
                 progress.done("ready")
                 return
@@ -159,6 +160,13 @@ class Server:
         self.close()
         raise Unusable(
             f"nested: Linux did not start in Bochs: {' | '.join(tail) or 'it said nothing'}")
+
+    def _compare_clocks(self, linux, machine):
+        """Linux counts ticks of the TSC since the start, and Bochs the seconds of its RTC."""
+        if abs(linux - machine) > CLOCKS_APART:
+            self.close()
+            raise Unusable(f"nested: Linux' clock has gone {linux - machine:+d} s away from the "
+                           "machine's: it takes the TSC for one of another frequency")
 
     def _send(self, boot):
         """Write the case to the exchange disk, and announce it."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lab import cache, iso
 from lab import kernel as kernels
+from lab.bochs import LINUX
 from lab.say import Progress, note
 
 INIT = Path(__file__).with_name("init")
@@ -30,11 +31,7 @@ FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin", "multiboot_dma
 FIRMWARE_FOLDERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/lib/ipxe/qemu")
 EARLY = ("ata_piix", "sd_mod")              # to reach the disks; KVM's modules are loaded per case
 KVM = ("irqbypass", "kvm", "kvm-intel")
-# A tick of the TSC is an instruction, and ips=100000000 of them are a second, whatever CPUID says
-# of the frequency.
-COMMAND_LINE = (
-    "console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=100000 lpj=400000 "
-    "8250.nr_uarts=2")
+COMMAND_LINE = f"{LINUX} 8250.nr_uarts=2"
 SECTOR_TRACK = 16 * 63 * 512                # a flat disk of Bochs is a whole number of cylinders
 
 
@@ -49,7 +46,7 @@ def ensure():
     """Folder with linux.iso and programs.img; built if need be."""
     stamp = (QEMU.stat().st_size, QEMU.stat().st_mtime_ns)
     recipe = [path.read_text() for path in (INIT, Path(__file__), Path(kernels.__file__))]
-    key = cache.key(recipe, stamp)
+    key = cache.key(recipe, COMMAND_LINE, stamp)
     target = cache.folder() / f"nested-{key}"
     with cache.lock(target.name):
         if not (target / "ready").exists():

@@ -20,14 +20,14 @@ from case import Case
 from host import HOSTILE, ROOT, FAULT, medium, needs, run, wrong
 from lab import kernel as kernels
 from lab import linux
+from lab.bochs import LINUX
 from lab.nested import image
 
 INIT = Path(__file__).with_name("kvm_init")
 GUESTS = ROOT / "build/guests"
 PEER = ROOT / "build/peer.json"
 # iommu=pt: the disk is in the unit's scope by the table, but Bochs lets its DMA go past the unit.
-WORDS = ("console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=120000 lpj=400000 "
-         "8250.nr_uarts=1 intel_iommu=on iommu=pt")
+WORDS = f"{LINUX} 8250.nr_uarts=1 intel_iommu=on iommu=pt"
 MODULES = ("ata_piix", "sd_mod", "irqbypass", "vfio-pci", "vfio_iommu_type1")
 PROGRAMS = ("peer", "edu-dma", "edu-fault")
 

@@ -19,6 +19,7 @@ import pytest
 from host import ROOT, needs, run
 from lab import cache, debian, linux
 from lab import kernel as kernels
+from lab.bochs import LINUX
 from lab.nested import image
 from lab.say import patiently
 
@@ -30,8 +31,7 @@ MEGABYTES = 640
 NO_FEATURES = "^metadata_csum,^has_journal"
 MODULES = ("ata_piix", "sd_mod", "crc32c_generic", "ext4")
 KVM = ("irqbypass", "kvm", "kvm-intel")
-WORDS = ("console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_khz=120000 lpj=400000 "
-         "8250.nr_uarts=1")
+WORDS = f"{LINUX} 8250.nr_uarts=1"
 BUILT = ("hamlet.elf", "hamlet.sym", "hamlet-test.elf", "guests")
 TREE = ("hamlet", "lab")
 
