@@ -4,18 +4,18 @@ The machines Hamlet runs on. Each module has: why_not() -> a reason it cannot be
 run(boot, console).
 
 From: the launcher `hamlet`, tests/cases/conftest.py
-To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); boot.py: what is started and what came
-of it
+To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); kvm.py: what this host offers;
+boot.py: what is started and what came of it
 """
 
-from lab.machines import bochs, nested, qemu
+from lab.machines import bochs, kvm, nested, qemu
 
 NAMES = ("lab", "nested", "kvm", "tcg")
 
 
 def why_not(name):
     """None if the machine `name` can be used here, else the reason, one line."""
-    return {"lab": bochs.why_not, "nested": nested.why_not, "kvm": qemu.why_not_kvm,
+    return {"lab": bochs.why_not, "nested": nested.why_not, "kvm": kvm.why_not,
             "tcg": qemu.why_not}[name]()
 
 
@@ -23,7 +23,12 @@ def resolve(name):
     """`auto` is kvm where nested VMX is really there, else lab."""
     if name != "auto":
         return name
-    return "kvm" if qemu.why_not_kvm() is None else "lab"
+    return "kvm" if kvm.why_not() is None else "lab"
+
+
+def lacks(name):
+    """What a usable machine cannot do here, a line each."""
+    return kvm.offers().lacks() if name == "kvm" else []
 
 
 def tables(name, options, cpus, folder):

@@ -4,6 +4,7 @@
 runs the same line inside Bochs.
 
 From: lab/machines/__init__.py, lab/machines/nested.py
+To:   lab/machines/kvm.py (what this host offers)
 
 Options: firmware=uefi (OVMF instead of SeaBIOS), iommu=off (no VT-d), iommu=KEY=VALUE:... (more
 properties of the unit).
@@ -15,10 +16,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab.machines import kvm
 from lab.machines.boot import WITH_US, Ended, Line, stop, watch
-from lab.say import Unusable
+from lab.machines.kvm import QEMU
+from lab.say import Unusable, note
 
-QEMU = "qemu-system-x86_64"
 OVMF = Path("/usr/share/OVMF")
 
 
@@ -26,39 +28,19 @@ def why_not():
     return None if shutil.which(QEMU) else f"{QEMU} is missing: install qemu-system-x86"
 
 
-NESTING = "modprobe -r kvm_intel; modprobe kvm_intel nested=1"
-KEPT = "to keep it: options kvm_intel nested=1 in a file of /etc/modprobe.d"
-
-
-def why_not_kvm():
-    """A /dev/kvm alone proves nothing: the processor must have VMX, and KVM must pass it on."""
-    flags = Path("/proc/cpuinfo").read_text()
-    if " vmx" not in flags:
-        return "this processor shows no vmx in /proc/cpuinfo" + (
-            " (this is a VM: its host has to nest VMX)" if " hypervisor" in flags else
-            " (VT-x is off in the firmware, or not there)")
-    nested = Path("/sys/module/kvm_intel/parameters/nested")
-    if not nested.exists():
-        return f"kvm_intel is not loaded: modprobe kvm_intel nested=1 ({KEPT})"
-    if nested.read_text().strip() not in ("Y", "1"):
-        return f"kvm_intel has nesting off: {NESTING} ({KEPT})"
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return "/dev/kvm cannot be opened by this user: add it to the group kvm"
-    return why_not()
-
-
-def arguments(boot, accel, iso, folder):
+def arguments(boot, accel, iso, folder, offered=kvm.Offers()):
     """QEMU's command line; output files of the machine go to `folder`. The VT-d unit first: it must
     precede devices."""
     line = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-m", str(boot.megs), "-smp", str(boot.cpus)]
-    if accel == "tcg":
-        line += ["-machine", "q35,accel=tcg", "-cpu", "max"]
-    else:
-        line += ["-machine", "q35,accel=kvm,kernel-irqchip=split", "-cpu", "host,migratable=off"]
     iommu = boot.options.get("iommu", "")
-    if iommu != "off":
-        line += ["-device", ",".join(["intel-iommu,intremap=on", *filter(None, iommu.split(":"))])]
+    if accel == "kvm":
+        line += kvm.arguments(offered, iommu)
+    else:
+        line += ["-machine", "q35,accel=tcg", "-cpu", "max"]
+        if iommu != "off":
+            line += ["-device", ",".join(["intel-iommu", "intremap=on",
+                                          *filter(None, iommu.split(":"))])]
     line += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
              "-drive", f"file={iso},media=cdrom,if=ide,readonly=on,format=raw"]
     for name, path in boot.disks.items():
@@ -76,7 +58,10 @@ def run(boot, console, accel):
 
 
 def _run(scratch, boot, console, accel):
-    line = arguments(boot, accel, boot.iso, scratch)
+    offered = kvm.offers() if accel == "kvm" else kvm.Offers()
+    for lack in offered.lacks():
+        note(f"kvm: {lack}")
+    line = arguments(boot, accel, boot.iso, scratch, offered)
     for name, data in boot.files.items():
         (scratch / name).write_bytes(data)
     if boot.options.get("firmware") == "uefi":

@@ -15,6 +15,8 @@ from lab.machines.boot import Boot, Console
 from lab.nested import image
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds of this host's clock, against a hang only: ten times what the longest boot takes.
+PATIENCE = 3000
 CASES = ROOT / "tests/cases"
 LOGS = ROOT / "build/judges"
 
@@ -50,11 +52,11 @@ def needs():
         pytest.skip(reason)
 
 
-def run(name, iso, *, description=None, cpus=1, megs=1024, disk=None, until=None, timeout=900):
+def run(name, iso, *, description=None, cpus=1, megs=1024, disk=None, until=None):
     """Boot the ISO; returns (console, trace), which are in build/judges/ as well. `until`: ends
     what does not power off, a pattern."""
     console = Kept(LOGS / f"{name}.log", f"{until}|{PANIC}" if until else PANIC)
-    ended = machines.run("lab", Boot(iso, cpus=cpus, megs=megs, outputs=["trace"], timeout=timeout,
+    ended = machines.run("lab", Boot(iso, cpus=cpus, megs=megs, outputs=["trace"], timeout=PATIENCE,
                                      options=description or {},
                                      disks={"disk": disk} if disk else {}), console)
     trace = ended.files["trace"].decode()

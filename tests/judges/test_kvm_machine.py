@@ -90,7 +90,7 @@ STEPS = {
     "doctor-before": ([r"kvm +not usable: kvm_intel has nesting off: modprobe -r", "auto +is lab"],
                       0),
     "follow": ([], 0),
-    "doctor-after": ([r"kvm +usable", r"auto +is kvm"], 0),
+    "doctor-after": ([r"kvm +usable\ntcg", r"auto +is kvm"], 0),
     "doctor-of-a-stranger": ([r"kvm +not usable: /dev/kvm cannot be opened", r"group kvm"], 0),
     "demo": ([r"booting on kvm \(auto\)", r"Hello from a guest", r"kvm: 3 of 3 VMs have ended"], 0),
     "kernel-tests": ([r"ktest: \d+ passed, 0 failed"], 0),
@@ -98,7 +98,11 @@ STEPS = {
                   r"Hello from a guest"], 0),
     "two-cpus": ([r"kvm: 1 of 1 VMs"], 0),
     "dma": ([r"kvm: 1 of 1 VMs"], 0),
+    "no-unit": ([r"vtd: no DMAR table", r"Hello from a guest", r"kvm: 1 of 1 VMs"], 0),
     "uefi-is-not-here": ([r"needs the packages .*grub-efi-amd64-bin"], 125),
+    "doctor-without-apicv": ([r"kvm +usable\n +kvm_intel has enable_apicv off"], 0),
+    "without-apicv": ([r"kvm: kvm_intel has enable_apicv off", r"posting=off",
+                       r"Hello from a guest", r"kvm: 1 of 1 VMs"], 0),
 }
 
 
@@ -111,7 +115,7 @@ def test_kvm_machine(tmp_path, record_property):
     initrd = linux.initrd(kernel, HERE / "pc_init", MODULES, files=files, later=KVM)
     image.medium(tmp_path / "iso", kernel, initrd, tmp_path / "pc.iso", WORDS)
     text, _ = run("kvm-machine", tmp_path / "pc.iso", description={"vtd": "off"}, megs=1536,
-                  disk=disk, timeout=3000)
+                  disk=disk)
     said = dict(re.findall(r"^step (\S+)\n((?:.*\n)*?status=\d+)$", text, re.M))
     tests = re.search(r"ktest: (\d+ passed)", text)
     record_property("saw", f"{len(said)} steps: {' '.join(said)}; "

@@ -10,7 +10,7 @@ import re
 
 import pytest
 import test_lab_linux
-from host import CASES, FAULT, HOSTILE, needs, run, wrong
+from host import CASES, FAULT, HOSTILE, PATIENCE, needs, run, wrong
 from lab import kernel as kernels
 from lab import linux
 from test_linux import TELL_ALL, all_listed, linux_case, no_warnings
@@ -56,7 +56,7 @@ def test_guest(vcpus, cpus, reboots, boot, tmp_path, record_property):
         tmp_path / "linux", f"linux-6.12-{vcpus}",
         [("linux", f"mem=256M,vcpus={vcpus},pci=1234:11e8,irq=post", "quiet")], cpus=cpus,
         kernel=kernels.folder(SUITE), programs=[program, work], append=TELL_ALL, outputs=["trace"],
-        exits={"linux": 0}, timeout=900,
+        exits={"linux": 0}, timeout=PATIENCE,
         answers=[(r"/ # ", f"{do}reboot -f\r")] * reboots + [(r"/ # ", f"{do}poweroff -f\r")],
         expect=[r"device: moved 122880 bytes in 60 transfers, 60 interrupts",
                 rf"release 6\.12\..* cpus {vcpus}\b"] * (reboots + 1)))
