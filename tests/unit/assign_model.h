@@ -3,7 +3,8 @@
  * Devices and VMs in host memory, for everything in guest/ that stands between them: config space
  * as a plain array, EPT and I/O bitmap as lists, the remapping table as counters. What is done to a
  * device, to its translation and to the EPT is kept in a list of events, so a test sees the order.
- * From: tests/unit/test_vpci.c, test_assign.c, test_assign_order.c, tests/fuzz/fuzz_vpci.c.
+ * From: tests/unit/test_vpci.c, test_vpci_msi.c, test_assign.c, test_assign_order.c,
+ * tests/fuzz/fuzz_vpci.c.
  */
 #pragma once
 #include "guest/assign/assign.h"

@@ -1,108 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC by software: what each register takes, priorities, destinations, IPIs, the timer.
+ * The local APIC by software: what each register takes, priorities, destinations, IPIs.
+ * The timer: tests/unit/test_vlapic_timer.c.
  */
 // sources: guest/pc/vlapic.c guest/pc/vlapic_irq.c guest/pc/vlapic_timer.c guest/core/bus.c
 // sources: guest/pc/vlapic_dest.c
-#include <stdlib.h>
-#include <string.h>
-#include "arch/apic.h"
-#include "arch/msr.h"
-#include "arch/page.h"
-#include "guest/pc/vioapic.h"
-#include "guest/pc/vlapic.h"
-#include "guest/core/vm.h"
-#include "tests/unit/stubs.h"
-#include "vmx/upcalls.h"
-#include "guest/pc/pc.h"
-#include "tests/unit/test.h"
-#include "vmx/caps.h"
-
-#define VCPUS 3
-
-struct vmx_caps vmx_caps;
-static struct vm vm;
-static struct vcpu vcpus[VCPUS];
-
-/* What the APIC asked of vmx/ and of the I/O APIC. */
-static struct {
-    int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi;
-} seen;
-
-void vcpu_post(struct vcpu *v, uint8_t vector)
-{
-    seen.posted[v->index] = vector;
-    v->irr[vector / 64] |= BIT(vector % 64);
-}
-static unsigned wakes;
-void sched_wake(struct vcpu *v)
-{
-    (void)v;
-    wakes++;
-}
-void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
-void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }
-void vcpu_sipi(struct vcpu *v, uint8_t vector) { seen.sipi[v->index] = vector; }
-void vcpu_apic_mode_changed(struct vcpu *v)
-{
-    (void)v;
-    seen.mode_changes++;
-}
-void vioapic_eoi(struct vioapic *io, uint8_t vector)
-{
-    (void)io;
-    seen.eoi = vector;
-}
-void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
-void page_free(void *page) { free(page); }
-
-FIXTURE(fresh)
-{
-    memset(&vm, 0, sizeof(vm));
-    memset(vcpus, 0, sizeof(vcpus));
-    vm.vcpu_count = VCPUS;
-    for (unsigned i = 0; i < VCPUS; i++) {
-        vcpus[i].vm = &vm;
-        vcpus[i].index = i;
-        vcpus[i].vapic = page_alloc();
-        vm.vcpus[i] = &vcpus[i];
-    }
-    assert_int_equal(vlapic_create(&vm), 0);
-    for (unsigned i = 0; i < VCPUS; i++)
-        vlapic_set(&vcpus[i], APIC_SVR, 0x1ff);
-    memset(&seen, 0, sizeof(seen));
-    return 0;
-}
-
-FIXTURE(done)
-{
-    vlapic_destroy(&vm);
-    assert_int_equal(vm.mmio.count, 0);
-    for (unsigned i = 0; i < VCPUS; i++)
-        page_free(vcpus[i].vapic);
-    return 0;
-}
-
-static uint64_t load(unsigned offset, unsigned width)
-{
-    const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
-    uint64_t value = UINT64_MAX;
-    r->read(&vcpus[0], r->owner, offset, width, &value);
-    return value;
-}
-
-static void store(unsigned offset, unsigned width, uint64_t value)
-{
-    const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
-    r->write(&vcpus[0], r->owner, offset, width, value);
-}
-
-static uint32_t msr_of(unsigned offset) { return MSR_X2APIC_FIRST + offset / 16; }
-static void to_x2apic(struct vcpu *v)
-{
-    assert_int_equal(
-        vcpu_on_wrmsr(v, MSR_IA32_APIC_BASE, VM_APIC_BASE | APIC_BASE_EN | APIC_BASE_EXTD), 0);
-}
+#include "tests/unit/vlapic_fixture.h"
 
 /* SDM "Local APIC State After Power-Up or Reset" */
 TEST(after_reset)
@@ -381,63 +284,6 @@ TEST(trap_like_writes)
     vmx_caps.apicv = false;
 }
 
-/* SDM "APIC Timer" */
-TEST(timer)
-{
-    struct vcpu *v = &vcpus[0];
-    uint64_t before = rdtsc();
-    store(APIC_LVT_TIMER, 4, 0x45);
-    store(APIC_TIMER_DIVIDE, 4, 0x3); /* by 16 */
-    store(APIC_TIMER_INITIAL, 4, 0x40000000);
-    assert_true(v->timer_deadline >= before + 4 * UINT64_C(0x400000000));
-    assert_true(v->timer_deadline <= rdtsc() + 4 * UINT64_C(0x400000000));
-    assert_in_range(load(APIC_TIMER_CURRENT, 4), 0x30000000, 0x40000000);
-    store(APIC_TIMER_INITIAL, 4, 0);
-    assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(load(APIC_TIMER_CURRENT, 4), 0);
-    store(APIC_TIMER_INITIAL, 4, 100);
-    v->timer_deadline = 0; /* as vmx/run/run.c leaves it */
-    apic_on_timer(v);
-    assert_int_equal(seen.posted[0], 0x45);
-    assert_int_equal(v->timer_deadline, 0);
-}
-
-static unsigned rings;
-static void on_ring(struct vm *m)
-{
-    rings++;
-    vlapic_alarm(m->vcpus[0], 0, on_ring);
-}
-
-/* A device's alarm shares the deadline with the timer, and neither loses the other. */
-TEST(alarm)
-{
-    struct vcpu *v = &vcpus[0];
-    uint64_t far = rdtsc() + UINT64_C(1000000000000), soon = rdtsc() + 1000;
-    rings = 0;
-    vlapic_alarm(v, far, on_ring);
-    assert_int_equal(v->timer_deadline, far);
-    store(APIC_LVT_TIMER, 4, 0x45);
-    store(APIC_TIMER_DIVIDE, 4, 0xb);
-    store(APIC_TIMER_INITIAL, 4, 0x40000000);
-    uint64_t due = v->timer_deadline;
-    assert_true(due < far);
-    vlapic_alarm(v, soon, on_ring);
-    assert_int_equal(v->timer_deadline, soon);
-    while (rdtsc() < soon)
-        cpu_relax();
-    apic_on_timer(v);
-    assert_int_equal(rings, 1);
-    assert_int_equal(seen.posted[0], 0);
-    assert_int_equal(v->timer_deadline, due);
-    vlapic_alarm(v, far, on_ring);
-    apic_on_init(v); /* the alarm is no part of the APIC */
-    assert_int_equal(v->timer_deadline, far);
-    assert_true(wakes != 0);
-    vlapic_alarm(v, 0, on_ring);
-    assert_int_equal(v->timer_deadline, 0);
-}
-
 static uint8_t on_acknowledge(struct vm *m)
 {
     (void)m;
@@ -465,80 +311,14 @@ TEST(virtual_wire)
     v->apic_base |= APIC_BASE_EN;
 }
 
-TEST(timer_periodic)
-{
-    struct vcpu *v = &vcpus[0];
-    store(APIC_LVT_TIMER, 4, 0x20046);
-    store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
-    store(APIC_TIMER_INITIAL, 4, 1000000);
-    for (int i = 0; i < 3; i++) {
-        uint64_t due = v->timer_deadline;
-        while (rdtsc() < due)
-            cpu_relax();
-        seen.posted[0] = 0;
-        apic_on_timer(v);
-        assert_int_equal(seen.posted[0], 0x46);
-        assert_true(v->timer_deadline > rdtsc() - 4000000);
-        assert_true(v->timer_deadline > due);
-        assert_int_equal((v->timer_deadline - due) % 4000000, 0);
-    }
-    store(APIC_LVT_TIMER, 4, 0x30046); /* masked: it runs on, silently */
-    seen.posted[0] = 0;
-    apic_on_timer(v);
-    assert_int_equal(seen.posted[0], 0);
-    assert_int_not_equal(v->timer_deadline, 0);
-}
-
-/* However short the period is: the guest comes to its next instruction, and nested an exit
- * is dear. */
-TEST(timer_of_one_tick)
-{
-    struct vcpu *v = &vcpus[0];
-    for (uint64_t least = 25000; least <= 250000; least *= 10) {
-        vmx_caps.nested = least > 25000;
-        store(APIC_LVT_TIMER, 4, 0x20046);
-        store(APIC_TIMER_DIVIDE, 4, 0xb); /* by 1 */
-        store(APIC_TIMER_INITIAL, 4, 1);
-        uint64_t due = v->timer_deadline;
-        while (rdtsc() < due)
-            cpu_relax();
-        apic_on_timer(v);
-        assert_true(v->timer_deadline >= due + least);
-        assert_int_equal((v->timer_deadline - due) % least, 0);
-        assert_in_range(load(APIC_TIMER_CURRENT, 4), 0, 1);
-    }
-    vmx_caps.nested = false;
-}
-
-TEST(timer_deadline)
-{
-    struct vcpu *v = &vcpus[0];
-    uint64_t value, at = rdtsc() + UINT64_C(1000000000000);
-    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
-    assert_int_equal(v->timer_deadline, 0); /* in another mode the write is ignored */
-    store(APIC_LVT_TIMER, 4, 0x40047);
-    store(APIC_TIMER_INITIAL, 4, 1000);
-    assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
-    assert_int_equal(v->timer_deadline, at);
-    store(APIC_LVT_TIMER, 4, 0x40048); /* the same mode again: still armed */
-    assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &value), 0);
-    assert_int_equal(value, at);
-    store(APIC_LVT_TIMER, 4, 0x48);
-    assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &value), 0);
-    assert_int_equal(value, 0);
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(after_reset),  T(writable_bits),    T(odd_accesses),   T(software_disable),
-        T(modes),        T(x2apic_faults),    T(priorities),     T(level_eoi),
-        T(destinations), T(takers),           T(ipis),           T(x2apic_ipis),
-        T(timer),        T(trap_like_writes), T(timer_periodic), T(timer_of_one_tick),
-        T(alarm),        T(virtual_wire),     T(timer_deadline),
+        CASE(after_reset),      CASE(writable_bits), CASE(odd_accesses),
+        CASE(software_disable), CASE(modes),         CASE(x2apic_faults),
+        CASE(priorities),       CASE(level_eoi),     CASE(destinations),
+        CASE(takers),           CASE(ipis),          CASE(x2apic_ipis),
+        CASE(trap_like_writes), CASE(virtual_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 /*
  * Around each test of an assigned function: the model of a device, given to a VM before and
  * taken back after.
- * From: tests/unit/test_vpci.c, tests/unit/test_assign.c.   To: tests/unit/assign_model.h.
+ * From: tests/unit/test_vpci.c, test_vpci_msi.c, test_assign.c.   To: tests/unit/assign_model.h.
  */
 #pragma once
 #include <string.h>
