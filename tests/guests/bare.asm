@@ -97,6 +97,7 @@ long_mode:
 
 ; One stub per vector, 16 bytes apart. An exception goes to recover_rip; an interrupt is counted.
 align 16
+global stubs
 stubs:
 %assign vector 0
 %rep 256

@@ -15,9 +15,10 @@
 
 enum { APIC_VERSION = 0x30, APIC_SPURIOUS = 0xf0, APIC_DIVIDE = 0x3e0 };
 enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
+enum { STUB_SIZE = 16 };     /* of an exception's handler */
 enum { PATIENCE = 3000000 }; /* preemption timer: a guest that would sleep without end ends then */
 
-extern uint8_t gdt[], gdt_end[], idt[], idt_end[], tss[];
+extern uint8_t gdt[], gdt_end[], idt[], idt_end[], tss[], stubs[];
 extern uint32_t taken[256], taken_with_if[256];
 extern void guest_nothing(void), guest_ipi_masked(void), guest_notify(void), guest_sti_hlt(void);
 extern void guest_cli_hlt(void), guest_hlt_cli(void), guest_undefined(void),
@@ -282,9 +283,10 @@ static void exception_commits_rip(void)
     mends_prepare(guest_undefined, RFLAGS_IF, false, false);
     vmwrite(GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI);
     mends_apic_write(APIC_ICR, APIC_TO_SELF | OTHER);
-    uint64_t reason = mends_run(), rip = vmread(GUEST_RIP) - (uint64_t)guest_undefined;
-    mends_say("exception-commits-rip", reason == EXIT_EXTERNAL_INTERRUPT && rip != 0, "exit",
-              reason);
+    uint64_t reason = mends_run(), handler = (uint64_t)stubs + (uint64_t)STUB_SIZE * VECTOR_UD;
+    mends_say("exception-commits-rip",
+              reason == EXIT_EXTERNAL_INTERRUPT && vmread(GUEST_RIP) == handler, "away",
+              vmread(GUEST_RIP) - handler);
 }
 
 /* SDM "Changes to Instruction Behavior in VMX Non-Root Operation": MOV to CR0 keeps to
