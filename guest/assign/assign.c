@@ -36,8 +36,8 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
 
 /* --- Giving ----------------------------------------------------------------------------------- */
 
-/* Stop the function's DMA and INTx, then reset it. A device without a reset keeps its inner state,
- * and is silent all the same, as bus master is off. */
+/* Stop the function's DMA and INTx, then reset it. A device without a reset keeps its inner state;
+ * it is silent as bus master is off, and one that ignores that is blocked once it is detached. */
 static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
 {
     pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);

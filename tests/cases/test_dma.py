@@ -30,6 +30,34 @@ def test_storm(boot):
     assert re.search(r"vm=dma-pair exit=1 exits=\d+ faults=0", got.text)
 
 
+def test_storm_without_bus_master(boot):
+    """The device goes on after it was parked: one fault more, and then none is recorded."""
+    boot(Case("storm-without-bus-master", machine={"ignores_master": "1"},
+              vms=["kernel=storm.elf,mem=16M,pci=00:02.0,cmdline=count=20000"],
+              expect=[r"had 256 faults in \d+ us: parked", r"attempts=20000 faults=257 parked=1",
+                      r"00:02.0 was reset: returned", r"reset, and of use again"],
+              exits={"storm": 1}))
+
+
+def test_restless(boot):
+    """Neither bus master nor a reset stops the device when its VM has ended: it reaches nothing
+    from then on, and its faults do not fill the records."""
+    got = boot(Case("restless", machine={"ignores_master": "1", "capability_loop": "1"},
+                    outputs=["trace"],
+                    vms=["kernel=restless.elf,name=alpha,mem=8M,pci=1234:11e8,unsafe=no-reset",
+                         "kernel=restless.elf,name=beta,mem=16M,cmdline=watch=500"],
+                    expect=[r"00:02\.0 is parked: bus master off, attached to no VM",
+                            r"beta\| 500 ms later all is in its place"],
+                    exits={"alpha": 1, "beta": 1}))
+    trace = got.files["trace"].decode()
+    pieces = re.findall(r"device 00:02\.0 dma write .* (ok|refused)$", trace, re.M)
+    detached = pieces.index("refused")
+    assert detached > 0 and "ok" not in pieces[detached:]
+    recorded, _, silent = trace.partition("unit0 blocked sid=00:02.0")
+    assert "unit0 fault sid=00:02.0" in recorded and "unit0 fault" not in silent
+    assert silent.count("not reported") > 100
+
+
 def pair(on, **more):
     return Case("dma-pair", on=on, timeout=200, expect=[r"hamlet: end vms=2 failed=0"],
                 exits={"one": 1, "two": 1}, **more)
