@@ -294,6 +294,7 @@ else
 	$(Q)tests/unit/vtd_mutants.py
 	$(Q)tests/cases/lab_mutants.py
 	$(Q)tests/cases/vmx_mutants.py
+	$(Q)tests/cases/mend_mutants.py
 endif
 judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
 	$(Q)$(MAKE) --no-print-directory all

@@ -62,7 +62,7 @@ def _build(target, recipe, edits):
     note(f"building Bochs {VERSION} (once; some two minutes)")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    source = _unpack(_tarball(), target / "source")
+    source = _unpack(tarball(), target / "source")
     try:
         mends.apply(source, edits)
     except ValueError as error:
@@ -73,7 +73,7 @@ def _build(target, recipe, edits):
     (target / "ready").write_text("")
 
 
-def _tarball():
+def tarball():
     kept = cache.folder() / f"bochs-{VERSION}.orig.tar.xz"
     if not kept.exists():
         debian.source_tarball("bochs", VERSION, SUITE, kept)
