@@ -62,9 +62,10 @@ def why_not(root=ROOT):
 def _no_vmx(flags):
     if " svm" in flags:
         return "this processor has AMD's SVM, and Hamlet is for Intel's VMX"
-    return "this processor shows no vmx in /proc/cpuinfo" + (
-        " (this is a VM: its host has to nest VMX)" if " hypervisor" in flags else
-        " (VT-x is off in the firmware, or not there)")
+    why = "VT-x is off in the firmware, or not there"
+    if " hypervisor" in flags:
+        why = "this is a VM: its host has to nest VMX, KVM by kvm_intel nested=1 and -cpu host"
+    return f"this processor shows no vmx in /proc/cpuinfo ({why})"
 
 
 def _is_on(parameter):
@@ -72,9 +73,10 @@ def _is_on(parameter):
 
 
 def _how_to_nest(root):
-    """A module that is in use cannot be loaded again."""
-    users = [line.split()[2] for line in (root / "proc/modules").read_text().splitlines()
-             if line.startswith("kvm_intel ")]
+    """A module that is in use cannot be loaded again; a Linux without modules has no such file."""
+    modules = root / "proc/modules"
+    lines = modules.read_text().splitlines() if modules.exists() else []
+    users = [line.split()[2] for line in lines if line.startswith("kvm_intel ")]
     if not users:
         return BUILT_IN
     first = "" if users[0] == "0" else "end the VMs that run on it, then "

@@ -38,6 +38,8 @@ HOSTS = {
                           ["end the VMs that run on it, then " + AGAIN, KEPT]),
     "no-nesting-built-in": ({**NOT_NESTING, "proc/modules": "ext4 1 0 - Live 0x0\n"},
                             ["kvm_intel.nested=1 on Linux' command line"]),
+    "no-nesting-no-modules": ({**NOT_NESTING, "proc/modules": ABSENT},
+                              ["kvm_intel.nested=1 on Linux' command line"]),
     "no-access": ({"dev/kvm": ABSENT}, ["group kvm"]),
 }
 
