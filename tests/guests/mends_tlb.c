@@ -30,17 +30,23 @@ struct invalidation {
     uint64_t target, linear;
 };
 
-static void invvpid(unsigned vpid)
+/* Types that Hamlet does not use. */
+enum { INVVPID_ADDRESS = 0, INVVPID_RETAINING_GLOBALS = 3 };
+
+static void invvpid_by(uint64_t type, unsigned vpid, uint64_t linear)
 {
-    struct invalidation d = {vpid, 0};
-    asm volatile("invvpid %0, %1" ::"m"(d), "r"((uint64_t)INVVPID_SINGLE) : "cc", "memory");
+    struct invalidation d = {vpid, linear};
+    asm volatile("invvpid %0, %1" ::"m"(d), "r"(type) : "cc", "memory");
 }
 
-static void invept(void)
+static void invept_by(uint64_t type, uint64_t eptp)
 {
-    struct invalidation d = {vmread(EPT_POINTER), 0};
-    asm volatile("invept %0, %1" ::"m"(d), "r"((uint64_t)INVEPT_SINGLE) : "cc", "memory");
+    struct invalidation d = {eptp, 0};
+    asm volatile("invept %0, %1" ::"m"(d), "r"(type) : "cc", "memory");
 }
+
+static void invvpid(unsigned vpid) { invvpid_by(INVVPID_SINGLE, vpid, 0); }
+static void invept(void) { invept_by(INVEPT_SINGLE, vmread(EPT_POINTER)); }
 
 static uint64_t page_at(enum page p) { return (uint64_t)(p == A ? page_a : page_b); }
 
@@ -74,6 +80,7 @@ static void prepare_probe(void (*rip)(void), bool narrow, unsigned vpid, const v
         vmwrite(VIRTUAL_PROCESSOR_ID, vpid);
     }
     vmwrite(GUEST_CR3, (uint64_t)cr3);
+    vmwrite(GUEST_CR4, read_cr4() | CR4_PGE);
     probed = 0;
 }
 
@@ -105,6 +112,45 @@ static void keeps_linear(void)
     invvpid(2);
     seen = seen * 10 + probe(2);
     say_digits("vpid-tagged-tlb", seen, 112121);
+}
+
+/* A is cached and B is in the table: is A still used after this? */
+static uint64_t after_invvpid(uint64_t type, unsigned vpid, uint64_t linear, uint64_t bits)
+{
+    invvpid(1);
+    table[0] = page_at(A) | bits | TABLE;
+    bool cached = probe(1) == A;
+    set_linear(B);
+    invvpid_by(type, vpid, linear);
+    return cached ? probe(1) : 0;
+}
+
+static uint64_t after_invept(uint64_t type, uint64_t eptp)
+{
+    invvpid(1);
+    set_linear(A);
+    bool cached = probe(1) == A;
+    set_linear(B);
+    invept_by(type, eptp);
+    return cached ? probe(1) : 0;
+}
+
+/* Each type takes away what it names: by address, all of a VPID but its global pages, of all VPIDs,
+ * of one EPT, of all EPTs. */
+static void invalidates_by_type(void)
+{
+    uint64_t eptp = vmread(EPT_POINTER),
+             other = eptp ^ (uint64_t)mends_ept_top ^ (uint64_t)ept_directory;
+    uint64_t seen = after_invvpid(INVVPID_ADDRESS, 1, PROBE, 0);
+    seen = seen * 10 + after_invvpid(INVVPID_ADDRESS, 1, PROBE + 4096, 0);
+    seen = seen * 10 + after_invvpid(INVVPID_ADDRESS, 2, PROBE, 0);
+    seen = seen * 10 + after_invvpid(INVVPID_RETAINING_GLOBALS, 1, 0, 0);
+    seen = seen * 10 + after_invvpid(INVVPID_RETAINING_GLOBALS, 1, 0, GLOBAL);
+    seen = seen * 10 + after_invvpid(INVVPID_RETAINING_GLOBALS, 2, 0, 0);
+    seen = seen * 10 + after_invvpid(INVVPID_ALL, 0, 0, GLOBAL);
+    seen = seen * 10 + after_invept(INVEPT_SINGLE, other);
+    seen = seen * 10 + after_invept(INVEPT_ALL, 0);
+    say_digits("invalidation-types", seen, 211211212);
 }
 
 /* Without VPID an entry and an exit take everything away. */
@@ -189,6 +235,7 @@ void mends_of_tlb(void)
 {
     tables_init();
     keeps_linear();
+    invalidates_by_type();
     keeps_nothing_without_vpid();
     keeps_guest_physical();
     keeps_while_paging_is_set();
