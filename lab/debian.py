@@ -85,10 +85,10 @@ def source_tarball(package, version, suite, target):
         if not sums:
             raise Unusable(f"{package}: Debian {suite} has no source of version {version}")
         digest, tarball = sums[-1]
-        patiently(f"{package}: fetching {tarball}",
-                  ["apt-get", "source", "--download-only", package], scratch, cwd=scratch,
-                  env=environment)
         got = scratch / tarball
+        patiently(f"{package}: fetching {tarball}",
+                  ["apt-get", "source", "--download-only", package], scratch,
+                  good=got.exists, cwd=scratch, env=environment)
         if not got.exists():
             raise Unusable(f"{package}: the mirror did not serve {tarball}")
         if hashlib.sha256(got.read_bytes()).hexdigest() != digest:

@@ -47,13 +47,19 @@ def split(text):
     return [word for word in re.findall(r'((?:[^,"]|"[^"]*")+)', text) if word]
 
 
+def vm_name(text):
+    """The name of the VM of one `--vm KEY=VALUE,...`; the default is that of its kernel's file."""
+    words = dict(word.partition("=")[::2] for word in split(text))
+    return words.get("name") or Path(words.get("kernel", "")).stem
+
+
 def vm_modules(text):
     """
     The modules of one `--vm KEY=VALUE,...`: the kernel first, then each initrd=FILE with its
     string=WORDS. Words that Hamlet is to judge (mem, vcpus, pci, anything unknown) pass through as
     they are: a wrong one is Hamlet's to report, in its own line.
     """
-    kernel, initrds, words, name = None, [], [], None
+    kernel, initrds, words, name = None, [], [], vm_name(text)
     for word in split(text):
         key, equals, value = word.partition("=")
         if key == "kernel" and equals:
@@ -63,14 +69,13 @@ def vm_modules(text):
         elif key == "string" and initrds:
             initrds[-1].words = f"initrd cmdline={value}"
         elif key == "name":
-            name = value
+            continue
         elif key in DEVICE_KEYS and words and words[-1].startswith("pci="):
             words[-1] += "," + word
         else:
             words.append(word)
     if not kernel:
         raise Unusable(f"--vm {text}: no kernel=FILE")
-    name = name or kernel.stem
     for initrd in initrds:
         initrd.words = f"vm={name} {initrd.words}"
     return [Module(kernel, " ".join([f"vm={name}", *words])), *initrds]

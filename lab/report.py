@@ -2,20 +2,25 @@
 """
 Read Hamlet's closing report off the console.
 
-From: the launcher `hamlet`, tests/cases/
+From: the launcher `hamlet`, lab/machines/boot.py (PANIC), tests/cases/      To: lab/lines.py
 Form: `hamlet: vm=alpha exit=7 exits=12 ...` per VM, exit=refused for one that did not start, and
 `hamlet: end vms=2 failed=0` last; before them `hamlet: screen vm=alpha row=3 |...` for the rows of
 a text screen that are not blank. A guest cannot forge a line: what a guest prints begins with
-`alpha| `, the name of its VM, and only "\\n" ends a line. Other ends that Unicode knows, and
-str.splitlines() with it, a guest can print.
+`alpha| `, the name of its VM.
 """
 
 import re
 from dataclasses import dataclass, field
 
+from lab import lines
+
 NO_NUMBER = 125    # a VM that ended otherwise than by an exit code
+OWN = (123, 124, 125)    # statuses of the launcher itself
+NO_STATUS = 255    # an exit code that is one of these, or is no status of a process
 # shutdown, or 0 written to port 0xF4: exit = value << 1 | 1, as QEMU's isa-debug-exit has it
 SUCCESS = (0, 1)
+NO_END = ("refused", "none")      # instead of a code: not started; no end was seen
+PANIC = re.compile(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"')      # a panic's last line
 
 
 @dataclass
@@ -31,11 +36,11 @@ class Vm:
         return "".join(self.rows.get(row, "") + "\n" for row in range(last + 1))
 
     def status(self):
-        """What the launcher returns for it: 0 for success, else the exit code."""
+        """What the launcher returns for it: 0 for success, else the exit code, never cut."""
         if not re.fullmatch(r"0x[0-9a-f]+|\d+", self.exit):
             return NO_NUMBER
         code = int(self.exit, 0)
-        return 0 if code in SUCCESS else (code & 0xFF or NO_NUMBER)
+        return 0 if code in SUCCESS else NO_STATUS if code in OWN else min(code, NO_STATUS)
 
 
 @dataclass
@@ -46,7 +51,12 @@ class Report:
     end: dict = field(default_factory=dict)
 
     def ran(self):
-        return [vm for vm in self.vms.values() if vm.exit != "refused"]
+        return [vm for vm in self.vms.values() if vm.exit not in NO_END]
+
+    def missing(self, name, why):
+        """A row for a VM that was asked for, and of which nothing was reported."""
+        if name not in self.vms:
+            self.vms[name] = Vm(name, NO_END[1], {"why": why})
 
     def failed(self):
         return [vm for vm in self.vms.values() if vm.status()]
@@ -60,8 +70,8 @@ class Report:
 
 def read(text):
     report = Report()
-    for line in text.split("\n"):
-        panic = re.match(r'hamlet: panic cpu=\d+ rip=\S+ text="(.*)"', line)
+    for line in lines.split(text):
+        panic = PANIC.match(line)
         report.panic = report.panic or (panic.group(1) if panic else "")
         match = re.match(r"hamlet: screen vm=(\S+) row=(\d+) \|(.*)", line)
         if match:

@@ -44,9 +44,10 @@ class Progress:
         note(f"{self.what}: {detail} ({time.monotonic() - self.start:.0f} s)")
 
 
-def patiently(what, command, folder=None, **more):
-    """Run a command that says nothing for long, a download; `folder`: where its files grow. Returns
-    a CompletedProcess."""
+def patiently(what, command, folder=None, good=None, **more):
+    """Run a command that says nothing for long, a download; `folder`: where its files grow; `good`:
+    tells whether it has come to what it is for, where its status does not. Returns a
+    CompletedProcess."""
     progress = Progress(what)
     child = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, **more)
@@ -56,7 +57,7 @@ def patiently(what, command, folder=None, **more):
         except subprocess.TimeoutExpired:
             progress.tick(f"{_size(folder) / 1e6:.1f} MB" if folder else "...")
             continue
-        progress.done("failed" if child.returncode else "done")
+        progress.done("done" if (good() if good else not child.returncode) else "failed")
         return subprocess.CompletedProcess(command, child.returncode, out, err)
 
 

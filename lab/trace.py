@@ -3,12 +3,14 @@
 What `trace dump` sent over the line, as text, as a file for Perfetto or Chrome (chrome://tracing),
 and as one page with a timeline per vCPU.
 
-From: the launcher `hamlet`      To: lab/trace_page.py (the page); arch/trace.h and
-monitor/cmd/trace.c have the form
+From: the launcher `hamlet`      To: lab/lines.py, lab/trace_page.py (the page); arch/trace.h
+and monitor/cmd/trace.c have the form
 """
 
 import re
 from dataclasses import dataclass, field
+
+from lab import lines
 
 NO_VCPU = 0xFFFF
 WRITE = 0x80
@@ -59,8 +61,8 @@ def read(text):
     """The last dump in a console's log; whatever else stands there is not looked at. ValueError:
     there is none."""
     trace = None
-    for line in text.replace("\r", "").split("\n"):    # a guest can print other ends of lines
-        match = re.search(r"(?:^|\x1b\[K)trace: (\w+)(?: (.*))?$", line)
+    for line in lines.split(text):
+        match = re.match(r"trace: (\w+)(?: (.*))?$", line)
         if match:
             trace = _take(trace, match.group(1), match.group(2) or "")
     if trace is None:
@@ -125,12 +127,12 @@ def words(trace, event):
 
 def text(trace):
     """A line per event: microseconds since the first, CPU, vCPU, what."""
-    lines = [f"events={len(trace.events)} dropped={trace.dropped} tsc_khz={trace.khz}"]
+    rows = [f"events={len(trace.events)} dropped={trace.dropped} tsc_khz={trace.khz}"]
     start = trace.events[0].tsc if trace.events else 0
     for e in trace.events:
-        lines.append(f"{trace.us(e.tsc - start):14.3f} {e.cpu} {trace.who(trace.owner(e)):12} "
+        rows.append(f"{trace.us(e.tsc - start):14.3f} {e.cpu} {trace.who(trace.owner(e)):12} "
                      f"{e.type:7} {words(trace, e)}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(rows) + "\n"
 
 
 def chrome(trace):

@@ -17,6 +17,8 @@ import tty
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import report
+from lab.lines import Lines
 from lab.say import Unusable
 
 BURST, BURST_PAUSE = 8, 0.03    # bytes, seconds
@@ -45,8 +47,8 @@ class Boot:
 
 @dataclass
 class Ended:
-    """How it ended. how: "off" (powered off), "seen" (the expected text came), "timeout", "broken"
-    (see detail)."""
+    """How it ended. how: "off" (powered off), "seen" (what was wanted came), "panic" (Hamlet
+    stopped itself), "timeout", "broken" (see detail)."""
     how: str
     text: str = ""
     detail: str = ""
@@ -56,22 +58,23 @@ class Ended:
 class Console:
     """
     The serial line of a machine: everything it says is kept, shown if asked for, and looked through
-    for what is expected; what the user types, or a case has prepared, goes the other way. An answer
-    is a text, or a function that makes one of what was seen.
+    for what is wanted, and for the end of a panic; what the user types, or a case has prepared,
+    goes the other way. An answer is a text, or a function that makes one of what was seen.
     """
 
-    def __init__(self, show=False, expect=None, answers=(), last_words=b""):
+    def __init__(self, show=False, wanted=None, answers=(), last_words=b"", panic_ends=True):
         self.bytes = bytearray()
+        self.lines = Lines()
         self.last_words = last_words    # typed when it would end without the machine's own end
         self.show = show
-        self.expect = re.compile(expect.encode(), re.M) if expect else None
+        self.wanted = wanted            # lab.lines.Wanted
         self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
         self.searched = 0
-        self.seen = False
+        self.panic_ends = panic_ends
+        self.end = ""                   # how the run is to end now: "seen", "panic"
 
     def text(self):
-        """As a terminal shows it: what the monitor has taken back of its prompt is gone."""
-        return re.sub(r"[^\n]*\x1b\[K", "", self.bytes.decode("utf-8", "replace").replace("\r", ""))
+        return self.lines.text()
 
     def take(self, data):
         """Bytes from the machine; returns what is to be typed in answer."""
@@ -79,8 +82,11 @@ class Console:
         if self.show:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        if self.expect and self.expect.search(self.bytes):
-            self.seen = True
+        lines = self.lines.take(data)
+        if self.wanted and self.wanted.take(lines, self.lines.rest):
+            self.end = "seen"
+        elif self.panic_ends and any(report.PANIC.match(line) for line in lines):
+            self.end = "panic"
         if self.answers:
             pattern, reply = self.answers[0]
             match = pattern.search(self.bytes, self.searched)
@@ -188,15 +194,15 @@ class Line:
 def watch(child, source, sink, console, timeout, line):
     """
     Pass bytes between a running emulator and the console until one of: the child ends and its line
-    is drained, the expected text is seen, the time is over. Returns Ended.how ("off" for a child
-    that ended; the caller looks why). A console with last words types them then, and hears what is
-    answered to them.
+    is drained, what is wanted is seen, Hamlet has stopped itself, the time is over. Returns
+    Ended.how ("off" for a child that ended; the caller looks why). A console with last words types
+    them then, and hears what is answered to them.
     """
     with Keyboard(console.show) as keyboard:
         how = _watch_until(child, source, sink, console, time.monotonic() + timeout, line, keyboard)
         if how != "off" and console.last_words:
             os.write(sink, console.last_words)
-            console.expect, console.seen = None, False
+            console.wanted, console.panic_ends, console.end = None, False, ""
             end = time.monotonic() + LAST_ANSWER
             _watch_until(child, source, sink, console, end, line, keyboard)
     return how
@@ -213,8 +219,8 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
             data = _read(source)
             if data:
                 type_in(sink, console.take(data))
-                if console.seen:
-                    return "seen"
+                if console.end:
+                    return console.end
                 continue
             if child.poll() is None:
                 time.sleep(0.05)

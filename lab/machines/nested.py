@@ -141,7 +141,7 @@ class Server:
             self._wait_ready()
         self._send(boot)
         ended = self._listen(boot, console)
-        if ended.how != "off":
+        if ended.how not in ("off", "broken"):       # it runs on in there
             self.close()
         return ended
 
@@ -197,8 +197,8 @@ class Server:
                 self._type(keyboard)
                 if began and name is None and not self._pass(console):
                     continue
-                if console.seen:
-                    return Ended("seen", console.text())
+                if console.end:
+                    return Ended(console.end, console.text())
                 line = self._line(0.1)
                 if line is None:
                     continue
@@ -218,7 +218,8 @@ class Server:
         files = {name: base64.b64decode(data) for name, data in files.items()}
         errors = files.pop("errors", b"").decode(errors="replace").strip()
         if status:
-            return Ended("off", console.text(), f"QEMU ended with status {status}: {errors}", files)
+            return Ended("broken", console.text(), f"QEMU ended with status {status}: {errors}",
+                         files)
         return Ended("off", console.text(), errors, files)
 
     def _type(self, keyboard):

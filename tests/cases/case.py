@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import iso, machines, report
-from lab.machines.boot import Boot, Console
+from lab.lines import Wanted, pattern
+from lab.machines.boot import Boot, Console, Ended
 
 ROOT = Path(__file__).resolve().parents[2]
 GUESTS = ROOT / "build/guests"
@@ -57,6 +58,7 @@ class Case:
     exits: dict = field(default_factory=dict)    # VM name -> exit code in its report
     answers: list = field(default_factory=list)  # (regex, text to type then, or a function of it)
     stop_at: str = ""                            # end the machine here: for what does not end
+    ends: str = "off"                            # or "panic"; stop_at asks for "seen"
     gdb: int = 0                                 # TCP port of the second serial line
     skip: str = ""                               # a console line like this is SKIP, and the reason
     rules: bool = True                           # lab: software keeps every rule of the unit
@@ -69,6 +71,7 @@ class Got:
     text: str
     files: dict
     report: report.Report
+    ended: Ended
 
 
 class Skip(Exception):
@@ -92,7 +95,8 @@ def run(case, scratch, server=None):
     outputs, options = _with_trace(case)
     boot = Boot(medium, case.cpus, case.megs, case.devices, outputs, patience, case.gdb,
                 options=options, files=case.files, extras=case.extras, disks=case.disks)
-    console = Console(expect=case.stop_at or None, answers=case.answers)
+    wanted = Wanted([pattern(case.stop_at, "stop_at")]) if case.stop_at else None
+    console = Console(wanted=wanted, answers=case.answers)
     ended = server.run(boot, console) if server else machines.run(case.on, boot, console)
     _keep(case, ended)
     return check(case, ended)
@@ -117,13 +121,15 @@ def check(case, ended):
     assert ended.how != "timeout", f"still running when the time was over; {tail}"
     assert ended.how != "broken", f"the machine broke down: {ended.detail}; {tail}"
     assert not case.stop_at or ended.how == "seen", f"ended without {case.stop_at!r}:\n{tail}"
+    assert case.stop_at or ended.how == case.ends, f"not the end that it has: {ended.how}; {tail}"
     at = 0
     for pattern in case.expect:
         match = re.compile(pattern, re.M).search(ended.text, at)
         assert match, f"not shown (in this order): {pattern!r}; {tail}"
         at = match.end()
     for pattern in [*case.forbid, *BROKEN]:
-        match = None if pattern in case.expect else re.search(pattern, ended.text, re.M)
+        may = pattern in case.expect or (pattern in BROKEN and case.ends == "panic")
+        match = None if may else re.search(pattern, ended.text, re.M)
         assert not match, f"shown, but must not be: {pattern!r} at {match.group(0)!r}; {tail}"
     broken = re.search(rb"^.*\bviolation .*$", ended.files.get("trace", b""), re.M)
     assert not (broken and case.rules), f"a rule of the unit is broken: {broken.group(0)}; {tail}"
@@ -132,7 +138,7 @@ def check(case, ended):
         assert name in seen.vms, f"no report of vm {name}; {tail}"
         ended_with = seen.vms[name].exit
         assert ended_with == str(code), f"vm {name}: exit={ended_with}, not {code}; {tail}"
-    return Got(ended.text, ended.files, seen)
+    return Got(ended.text, ended.files, seen, ended)
 
 
 def _with_folder(vm):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from lab import linux, machines
 from lab.bochs import dmar
+from lab.lines import Wanted, pattern
 from lab.machines.boot import Boot, Console
 from lab.nested import image
 
@@ -34,7 +35,7 @@ class Kept(Console):
     """Also written to a file while it comes, for a boot takes minutes."""
 
     def __init__(self, path, until):
-        super().__init__(expect=until)
+        super().__init__(wanted=Wanted([pattern(until, "until")]))
         LOGS.mkdir(parents=True, exist_ok=True)
         self.path = path
         path.write_bytes(b"")

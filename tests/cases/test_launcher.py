@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""
+The launcher's verdict: what --expect looks at, a row for every VM that was asked for, one status.
+
+From: make test      To: the launcher `hamlet`, lab/verdict.py, lab/lines.py
+"""
+
+import re
+import subprocess
+
+import pytest
+from case import GUESTS, PROMPT, ROOT, Case
+
+from lab import lines, say, verdict
+from lab.machines.boot import Ended
+
+HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
+END = "hamlet: vm=a exit={} exits=3\nhamlet: end vms=1 failed={}\n"
+
+
+def launch(*arguments, seconds=90):
+    """(status, the launcher's own lines)"""
+    run = subprocess.run([ROOT / "hamlet", "run", "--timeout", str(seconds), *arguments],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    return run.returncode, re.findall(r"^\[hamlet\] (.*)$", run.stderr, re.M)
+
+
+def wanted(patterns, *pieces, of_guests=True):
+    """The number of the piece with which everything was found; None: it was not."""
+    reader = lines.Lines()
+    found = lines.Wanted([lines.pattern(text, "") for text in patterns], of_guests)
+    for number, piece in enumerate(pieces):
+        if found.take(reader.take(piece), reader.rest):
+            return number
+    return None
+
+
+WANTED = [
+    # patterns, what comes, the piece that shows it
+    (["PASSED$"], [b"a| PASSED", b"\r\n"], 1),
+    (["PASSED$"], [b"a| PASSED", b" not\r\n"], None),
+    (["^PASSED$"], [b"a| x\r\na| PASSED\r\n"], 0),
+    (["there\\? "], [b"a| who is there? "], 0),
+    (["hello"], [b"[0] vm: vm=hello\r\nhamlet: vm=hello\r\n", b"hello| good day\r\n"], None),
+    (["one", "two"], [b"a| one two\r\n", b"a| two\r\n"], 1),
+    (["one", "two"], [b"a| one", b" two\r\n", b"b| two\r\n"], 2),
+    (["two", "one"], [b"a| one\r\n", b"b| two\r\n"], None),
+]
+
+
+@pytest.mark.parametrize("patterns,pieces,at", WANTED)
+def test_expected(patterns, pieces, at):
+    assert wanted(patterns, *pieces) == at
+
+
+def test_expected_of_hamlet():
+    assert wanted(["vm=hello"], b"[0] vm: vm=hello\r\n", of_guests=False) == 0
+    with pytest.raises(say.Unusable, match="no regular expression"):
+        lines.pattern("(", "--expect")
+
+
+JUDGED = [
+    # how it ended, what was shown, what was expected; the status, and the row's code and reason
+    ("off", END.format(1, 0), "", 0, "1", None),
+    ("off", END.format(7, 1), "", 7, "7", None),
+    ("off", END.format(257, 1), "", 255, "257", None),
+    ("off", END.format(125, 1), "", 255, "125", None),
+    ("off", END.format(254, 1), "", 254, "254", None),
+    ("off", END.format('refused why="no such device"', 1), "", 125, "refused", "no such device"),
+    ("off", END.format(1, 0), "more", 1, "1", None),
+    ("off", "hamlet: end vms=0 failed=0\n", "", 125, "none", "Hamlet said nothing of it"),
+    ("off", "GRUB\n", "more", 125, "none", "Hamlet said nothing of it"),
+    ("seen", "", "more", 0, "none", "what was expected came before its end"),
+    ("seen", 'hamlet: vm=a exit=refused why="no"\n', "more", 125, "refused", "no"),
+    ("timeout", "", "", 124, "none", "its end was not reached in time"),
+    ("panic", 'hamlet: panic cpu=0 rip=0x1 text="a"\n', "", 123, "none", "Hamlet stopped itself"),
+    ("broken", "", "", 125, "none", "the machine broke down"),
+]
+
+
+@pytest.mark.parametrize("how,text,expected,status,code,why", JUDGED)
+def test_verdict(how, text, expected, status, code, why):
+    seen, got, _ = verdict.judge(Ended(how, text, "its words"), ["a"], expected, 9)
+    assert (got, seen.vms["a"].exit, seen.vms["a"].keys.get("why")) == (status, code, why)
+
+
+def test_words_of_the_machine_are_passed_on():
+    said = verdict.judge(Ended("broken", "", "no such property"), ["a"], "more", 9)[2]
+    assert "no such property" in said
+
+
+def test_a_panic_ends_the_run(boot):
+    got = boot(Case("panic-ends", vms=["kernel=endless.bin,mem=4M"], ends="panic",
+                    answers=[(r"vm=endless kernel=", "\x01c"), (PROMPT, "reboot panic\r")],
+                    expect=[r"^\[0\] panic:", r"^hamlet: panic cpu=0 rip="]))
+    assert verdict.judge(got.ended, ["endless"], "", 9)[1] == verdict.PANIC
+
+
+def test_expect_is_of_guests():
+    """The name of a VM is no word of a guest; its greeting is."""
+    status, said = launch("--vm", HELLO, "--expect", "hello", "--expect", "^Hello from a guest.$")
+    assert status == 1 and said[-1] == \
+        "the machine ended without showing: hello, then ^Hello from a guest.$"
+    status, said = launch("--vm", HELLO, "--expect", "^Hello from a guest.$")
+    assert status == 0 and said[-1].startswith("seen: "), said
+
+
+def test_a_bad_pattern_is_one_line():
+    assert launch("--vm", HELLO, "--expect", "(") == (125, [
+        "--expect (: no regular expression: missing ), unterminated subpattern at position 0"])
