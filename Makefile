@@ -117,7 +117,14 @@ $O/guests/%.bin: guest/programs/flat/%.asm Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(AS) -f bin $< -o $@
 
-all: $O/hamlet.elf $O/hamlet-test.elf $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf $O/tests/stub.elf
+# Hamlet's readers of words and kernels as a program of this host, for the launcher.
+PRECHECK := lab/precheck.c arch/options.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c \
+	$(addprefix guest/load/,load.c image.c flat.c elf.c multiboot.c info.c linux.c sections.c)
+$O/precheck: $(PRECHECK) $(HEADERS) Makefile
+	$(say) HOSTCC $@
+	$(Q)$(HOSTCC) -std=gnu11 -O1 -DHAMLET_UNIT -I. -mcx16 -Wall -Wextra -Werror $(PRECHECK) -o $@
+
+all: $O/hamlet.elf $O/hamlet-test.elf $O/precheck $(GUESTS) $(FLAT_GUESTS) $O/tests/mends.elf $O/tests/stub.elf
 
 # A unit test names the sources it tests in its first lines: "// sources: vmx/vcpu/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))

@@ -23,6 +23,7 @@ static struct spinlock lock;
 static bool lock_is_ignored;
 
 enum log_level log_threshold = LOG_INFO;
+char log_reason[LOG_REASON_MAX];
 void (*console_copy)(const char *line, size_t length);
 
 /* Subsystems with a level of their own. Only the monitor changes them. They need no lock: a CPU
@@ -193,6 +194,8 @@ static void log_line(enum log_level level, const char *subsystem, const char *fm
     char line[LINE_MAX];
     int head = snprintf(line, LINE_MAX, "[%u] %s: ", this_cpu()->index, subsystem);
     int rest = vsnprintf(line + head, LINE_MAX - (size_t)head, fmt, args);
+    if (level == LOG_ERROR && !log_reason[0])
+        snprintf(log_reason, LOG_REASON_MAX, "%s", line + head);
     finish_line(line, (size_t)(head + rest));
 }
 

@@ -43,6 +43,11 @@ void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
 /* Log the reason where the error is found; the value is the code to return. */
 #define FAIL(err, ...)         (log_error(__VA_ARGS__), -(err))
 
+/* The first error that was logged since the caller of a step set its first byte to 0: why that step
+ * failed. */
+#define LOG_REASON_MAX         112
+extern char log_reason[LOG_REASON_MAX];
+
 /* A whole line, without "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and the output of
  * guests. Lines of different CPUs never mix. */
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -76,4 +76,5 @@ struct vm_config {
     size_t module;    /* index of the kernel's module, for messages */
     struct device_config devices[CONFIG_DEVICE_MAX];
     unsigned device_count;
+    char why[112]; /* it is not started: the first reason */
 };

@@ -27,8 +27,10 @@
 #define VM_MMIO64_BASE   UINT64_C(0x1000000000)
 #define VM_MMIO64_SIZE   UINT64_C(0x1000000000)
 
-/* Exit status of other ends than port 0xF4, which gives odd ones. Success: 0, or 1 (value 0). */
+/* Exit status of other ends than port 0xF4, which gives odd ones. Success: 0, or 1 (value 0): the
+ * guest has said so itself. */
 #define VM_EXIT_SHUTDOWN 0
+#define VM_EXIT_HALTED   252
 #define VM_EXIT_CRASH    254
 
 struct fetch_last; /* guest/pc/fetch.c */

@@ -171,7 +171,7 @@ static int read_line(const char *text, struct line *line)
 
 /* --- All modules ------------------------------------------------------------------------------ */
 
-struct drafts { /* VMs so far; a bad one keeps its name, so that no other VM gets it */
+struct drafts { /* VMs so far; a bad one keeps its name, so that no other VM gets it; "?": none */
     struct vm_config *vms;
     bool bad[BOOT_MODULE_MAX];
     size_t count, max;
@@ -180,7 +180,7 @@ struct drafts { /* VMs so far; a bad one keeps its name, so that no other VM get
         char vm[CONFIG_NAME_MAX + 1], string[CONFIG_STRING_MAX + 1];
     } initrds[BOOT_MODULE_MAX];
     size_t initrd_count;
-    size_t nameless; /* kernels without a usable vm=NAME, or more than fit */
+    size_t left_out; /* kernels, more than fit */
 };
 
 /* The draft of this name; d->count: there is none. */
@@ -211,42 +211,52 @@ static int check_devices(const struct drafts *d, const struct line *line)
     return 0;
 }
 
+static_assert(sizeof(((struct vm_config *)0)->why) == LOG_REASON_MAX, "a reason is kept whole");
+
+/* The error that was just logged is why. */
+static void make_bad(struct drafts *d, size_t at)
+{
+    if (!d->bad[at])
+        memcpy(d->vms[at].why, log_reason, sizeof(log_reason));
+    d->bad[at] = true;
+}
+
 static void add_kernel(struct drafts *d, const struct line *line, int err)
 {
     const char *name = line->vm.name;
-    size_t at = draft_find(d, name);
-    if (!name[0]) {
-        d->nameless++;
-        return;
-    }
+    size_t at = name[0] ? draft_find(d, name) : d->count;
     if (at < d->count) {
-        d->bad[at] = true;
         complain(line, "vm", name, "two modules are its kernel");
+        make_bad(d, at);
         return;
     }
     if (d->count == d->max) {
-        d->nameless++;
+        d->left_out++;
         complain(line, "vm", name, "too many VMs");
         return;
     }
     if (!err)
         err = check_devices(d, line);
     d->vms[at] = line->vm;
-    d->bad[at] = err < 0;
     d->count++;
+    if (!name[0])
+        d->vms[at].name[0] = '?';
+    if (err)
+        make_bad(d, at);
 }
 
 static void give_initrd(struct drafts *d, size_t n, const struct boot_info *info)
 {
     size_t module = d->initrds[n].module;
+    log_reason[0] = '\0';
     const char *name = d->initrds[n].vm;
     size_t at = draft_find(d, name);
     if (at == d->count) {
         log_error("module=%zu vm=%s initrd=: there is no such VM; this module is not used", module,
                   name);
     } else if (d->vms[at].file_count == CONFIG_FILE_MAX) {
-        d->bad[at] = true;
         log_error("module=%zu vm=%s initrd=: more than 8; this VM is not started", module, name);
+        make_bad(d, at);
     } else {
         struct file_config *file = &d->vms[at].files[d->vms[at].file_count++];
         file->module = &info->modules[module];
@@ -259,6 +269,7 @@ static void add_module(struct drafts *d, const struct boot_info *info, size_t mo
     struct line line = {.module = module};
     line.vm = (struct vm_config){.mem = MEM_DEFAULT, .vcpus = 1, .pin = -1, .module = module};
     line.vm.kernel = &info->modules[module];
+    log_reason[0] = '\0';
     int err = read_line(info->modules[module].cmdline, &line);
     if (!line.initrd && !line.acpi)
         add_kernel(d, &line, err);
@@ -279,9 +290,14 @@ size_t config_read(const struct boot_info *info, struct vm_config *out, size_t m
         add_module(&d, info, i);
     for (size_t i = 0; i < d.initrd_count; i++)
         give_initrd(&d, i, info);
-    for (size_t i = 0; i < d.count; i++)
-        if (!d.bad[i])
-            out[good++] = out[i];
-    *refused = d.nameless + d.count - good;
+    for (size_t i = 0; i < d.count; i++) {
+        if (d.bad[i])
+            continue;
+        struct vm_config bad = out[good];
+        out[good] = out[i];
+        out[i] = bad;
+        good++;
+    }
+    *refused = d.left_out + d.count - good;
     return good;
 }

@@ -36,6 +36,9 @@ size_t vm_refused_count(void) { return refused; }
 
 static int make_vcpus(struct vm *vm)
 {
+    if (vm->config.pin >= (int)cpu_count())
+        return FAIL(EINVAL, "vm=%s pin=%d: there are %u CPUs, the first is 0", vm->name,
+                    vm->config.pin, cpu_count());
     for (unsigned i = 0; i < vm->config.vcpus; i++) {
         struct vcpu *v = vcpu_create(&(struct vcpu_place){vm, i, vm->ept, vm->bitmaps,
                                                           vm->config.pin, TRACE_ID(vm->index, i)});
@@ -158,11 +161,21 @@ static struct vm *vm_create(const struct vm_config *config)
 }
 
 /* A test script that asked for a VM finds a row for it, with the reason. */
-static void refuse(const char *name, const char *why)
+static void refuse(const char *name, char *why)
 {
-    refused++;
-    log_error("vm=%s is not started", name);
+    for (char *c = why; *c; c++)
+        if (*c == '"')
+            *c = '\''; /* as it stands between two of them */
     console_line("hamlet: vm=%s exit=refused why=\"%s\"", name, why);
+}
+
+/* Modules become configurations; what cannot be used gets its row. Returns how many can. */
+static size_t read_configs(const struct boot_info *info, struct vm_config *configs)
+{
+    size_t good = config_read(info, configs, VM_MAX, &refused);
+    for (size_t i = good; i < MIN(good + refused, (size_t)VM_MAX); i++)
+        refuse(configs[i].name, configs[i].why);
+    return good;
 }
 
 static struct vm_config *configs_alloc(void)
@@ -176,10 +189,12 @@ static struct vm_config *configs_alloc(void)
 unsigned vm_refuse_all(const struct boot_info *info)
 {
     struct vm_config *configs = configs_alloc();
-    size_t described = config_read(info, configs, VM_MAX, &refused);
+    char no_vmx[] = "this CPU runs no guests";
+    size_t described = read_configs(info, configs);
     for (size_t i = 0; i < described; i++)
-        refuse(configs[i].name, "this CPU runs no guests");
+        refuse(configs[i].name, no_vmx);
     pages_free(configs, CONFIG_PAGES);
+    refused += described;
     return (unsigned)refused;
 }
 
@@ -189,16 +204,18 @@ unsigned vm_create_all(const struct boot_info *info)
     assign_init();
     audit_print();
     log_info("free-pages=%zu", page_free_count() + CONFIG_PAGES);
-    size_t described = config_read(info, configs, VM_MAX, &refused);
+    size_t described = read_configs(info, configs);
     if (described + refused == 0)
         log_error("no VM: GRUB's entry has no line module2 FILE vm=NAME, so nothing will run");
     for (size_t i = 0; i < described; i++) {
+        log_reason[0] = '\0';
         struct vm *vm = vm_create(&configs[i]);
         if (vm) {
             vm_list_add(vm);
             check_or_panic(vm, "before it runs");
         } else {
-            refuse(configs[i].name, "the log says");
+            refused++;
+            refuse(configs[i].name, log_reason);
         }
     }
     pages_free(configs, CONFIG_PAGES);

@@ -182,8 +182,9 @@ void report_vm(const struct vm *vm)
         console_line("hamlet: vm=%s run=%lu rax=0x%lx length=%lu tsc-per-run=%lu", vm->name,
                      vm->config.run - vm->steps_left, vm->step_rax, vm->step_rip - vm->start.rip,
                      vm->step_ticks / MAX(vm->config.run - vm->steps_left, UINT64_C(1)));
-    if (vm->why[0])
-        console_line("hamlet: vm=%s why=\"%s\"", vm->name, vm->why);
+    const char *why = vm->exit_status == VM_EXIT_HALTED ? "halted with interrupts off" : vm->why;
+    if (why[0])
+        console_line("hamlet: vm=%s why=\"%s\"", vm->name, why);
     console_line("hamlet: vm=%s exit=%u exits=%lu faults=%lu", vm->name, vm->exit_status,
                  vm_exits(vm), vm->fault_count);
 }

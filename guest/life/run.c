@@ -30,7 +30,7 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
         snprintf(vm->why, sizeof(vm->why), "%s", why);
 }
 
-/* If every vCPU is in HLT with interrupts off, the guest has shut down. */
+/* If every vCPU is in HLT with interrupts off, nothing will ever happen in the guest. */
 static bool all_dead(const struct vm *vm, const struct vcpu *besides)
 {
     for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
@@ -43,7 +43,7 @@ enum exit_action vcpu_on_dead_halt(struct vcpu *v)
 {
     if (!all_dead(v->vm, v))
         return RESUME_NEXT;
-    vm_end(v->vm, VM_EXIT_SHUTDOWN);
+    vm_end(v->vm, VM_EXIT_HALTED);
     return STOP_VM;
 }
 
@@ -112,7 +112,7 @@ static void vm_tick(struct vm *vm)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
     vm_follow_up(vm);
     if (vm->state == VM_RUNNING && all_dead(vm, NULL))
-        vm_end(vm, VM_EXIT_SHUTDOWN); /* two vCPUs that halted at once did not see each other */
+        vm_end(vm, VM_EXIT_HALTED); /* two vCPUs that halted at once did not see each other */
     if (vm->state == VM_RUNNING && kills_due(vm))
         vm_fail(vm, "killed");
     if (vm_is_up(vm))

@@ -37,7 +37,7 @@ static void exit_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void exit_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     (void)owner, (void)offset, (void)width;
-    vm_end(v->vm, (unsigned)(value << 1 | 1) & 0xff);
+    vm_end(v->vm, (unsigned)MIN(value << 1 | 1, UINT64_C(0xffffffff))); /* never a smaller one */
 }
 
 int pio_create(struct vm *vm)

@@ -8,7 +8,11 @@ To:   bochs.py (lab), qemu.py (tcg, kvm), nested.py (nested); kvm.py: what this 
 boot.py: what is started and what came of it
 """
 
+import re
+from pathlib import Path
+
 from lab.machines import bochs, kvm, nested, qemu
+from lab.say import Unusable
 
 NAMES = ("lab", "nested", "kvm", "tcg")
 
@@ -41,8 +45,40 @@ def tables(name, options, cpus, folder):
     return paths
 
 
+# What an option that is not a number, or has a limit, may be; "": anything.
+OPTIONS = {
+    "lab": {"vmx": "on off", "vtd": "on off", "stock": "0 1", "serial": "on off"},
+    "nested": {"apicv": "on off", "iommu": ""},
+    "kvm": {"firmware": "bios uefi", "iommu": ""},
+    "tcg": {"firmware": "bios uefi", "iommu": ""},
+}
+LAB_CPUS = 14    # Bochs has 64 timers, and each CPU wants several
+
+
+def check(name, boot):
+    """Unusable for words about the machine that have no meaning on it."""
+    known = OPTIONS[name]
+    for key, value in boot.options.items():
+        if key not in known and name != "lab":      # lab's other keys its plugin knows
+            raise Unusable(f"--machine {key}: {name} has no such option; it has {', '.join(known)}")
+        if known.get(key) and value not in known[key].split():
+            raise Unusable(f"--machine {key}={value}: {key} is {' or '.join(known[key].split())}")
+    if name == "lab" and boot.cpus > LAB_CPUS:
+        raise Unusable(f"--cpus {boot.cpus}: lab has at most {LAB_CPUS}")
+    words = " ".join([*boot.devices, *boot.extras])
+    for output in boot.outputs:
+        if name == "lab" and output != "trace":
+            raise Unusable(f"--output {output}: lab has no such file; it has trace")
+        if name != "lab" and not re.search(rf"\bchardev[=:]{re.escape(output)}\b", words):
+            raise Unusable(f"--output {output}: no device has chardev={output}")
+    for disk, path in boot.disks.items():
+        if not Path(path).is_file():
+            raise Unusable(f"--disk {disk}={path}: no such file")
+
+
 def run(name, boot, console):
     """Start `boot` on the machine `name`; returns a boot.Ended when it is over."""
+    check(name, boot)
     if name == "lab":
         return bochs.run(boot, console)
     if name == "nested":

@@ -51,7 +51,7 @@ CASES = [
          append="console=com1 rmrr=map",
          vms=[f"kernel=edu-dma.elf,name=alpha,mem=8M,{EDU}", "kernel=hello.elf,name=beta,mem=8M"],
          expect=[r"vm=alpha: RMRR at 0x7000000 size=0x1000 lies in RAM that is not reserved",
-                 r"vm=alpha is not started"], exits={"beta": 1}),
+                 r'vm=alpha exit=refused why="vm=alpha: RMRR at 0x7000000 '], exits={"beta": 1}),
     Case("group", vms=["kernel=hello.elf,name=alpha,mem=8M,pci=00:01.1,unsafe=no-reset"],
          expect=[
              r"vm=alpha pci=00:01\.1 refused: group \(its group holds a part of the chipset\)"]),

@@ -95,11 +95,13 @@ def test_last_screen():
     """What came of each VM, in a row of its own; the status is the guest's that failed."""
     run = launch("--vm", f"kernel={GUESTS}/hello.elf,mem=4M", "--vm",
                  f"kernel={GUESTS}/triple-fault.bin,name=dies,mem=4M", "--vm",
-                 f"kernel={GUESTS}/hello.elf,name=none,mem=3M")
+                 f"kernel={GUESTS}/hello.elf,name=none,mem=4M,pci=00:1e.0")
     rows = re.findall(r"^\[hamlet\] (.*)$", run.stderr, re.M)
     assert run.returncode == 125, run.stderr
     assert any(re.match(r"VM +exit +exits +faults", row) for row in rows), rows
     assert any(re.match(r"hello +1 \(ok\) +22 +0 +io-instruction 2\d", row) for row in rows), rows
+    assert any(re.match(r"none +refused +vm=none pci=00:1e.0: there is no such device", row)
+               for row in rows), rows
     assert any(re.match(r"dies +254 +\d+ +0 .*triple-fault 1.* triple fault$", row)
                for row in rows), rows
     assert re.match(r"lab: 2 of 3 VMs have ended, \d+ s$", rows[-2]), rows

@@ -149,7 +149,8 @@ def test_vtd_mode(boot):
 def test_no_pass_through(boot):
     """A unit that must translate everything: the VM is refused, with a line that says why."""
     boot(Case("dma-no-pt", vms=[f"{MODES},dma=pv,cmdline=mode=1"], machine={"pass_through": "0"},
-              expect=[r"vtd: unit 0 has no pass-through", r"vm=dma-modes is not started"]))
+              expect=[r"vtd: unit 0 has no pass-through",
+                      r'vm=dma-modes exit=refused why="unit 0 has no pass-through']))
 
 
 def test_own_bar(boot):
@@ -170,7 +171,8 @@ def test_identity(boot):
              "kernel=dma-modes.elf,name=second,mem=24M,pci=00:03.0,dma=identity,cmdline=mode=2"],
         expect=[r"vm=dma-modes gpa=hpa from 0x1000000 to 0x1800000",
                 r"vm=dma-modes 00:02.0 UNSAFE dma=identity: ",
-                r"vm=second dma=identity: another VM has it", r"vm=second is not started",
+                r"vm=second dma=identity: another VM has it",
+                r'vm=second exit=refused why="vm=second dma=identity: another VM has it',
                 r"dma=identity: gpa=0x1200000 is hpa=0x1200000, the pattern came back"],
         exits={"dma-modes": 1}))
     free = re.findall(r"vm: free-pages=(\d+)", got.text)
@@ -196,4 +198,4 @@ def test_identity_beside_a_translated_device(boot):
 def test_identity_not_kept(boot):
     boot(Case("dma-identity-none", vms=[f"{MODES},dma=identity,cmdline=mode=2"],
               expect=[r"vm=dma-modes dma=identity mem=24M: not above 16M and within identity=0M",
-                      r"vm=dma-modes is not started"]))
+                      r'vm=dma-modes exit=refused why=".*: not above 16M and within identity=0M"']))

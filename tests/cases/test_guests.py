@@ -69,10 +69,13 @@ CASES = [
          vms=["kernel=triple-fault.bin,mem=4M", "kernel=misbehave.elf,mem=4M",
               "kernel=endless.bin,mem=4M,timeout=1", "kernel=dead-halt.bin,mem=4M",
               "kernel=lost-stack.elf,mem=4M", "kernel=hello.elf,mem=4M"],
-         expect=[r'why="stack or tables of an interrupt outside of memory, at 0xbf000ff\w"',
-                 r"hamlet: end vms=6 failed=3"],
-         exits={"triple-fault": 254, "misbehave": 1, "endless": 254, "dead-halt": 0,
+         expect=[r'vm=dead-halt why="halted with interrupts off"',
+                 r'why="stack or tables of an interrupt outside of memory, at 0xbf000ff\w"',
+                 r"hamlet: end vms=6 failed=4"],
+         exits={"triple-fault": 254, "misbehave": 1, "endless": 254, "dead-halt": 252,
                 "lost-stack": 254, "hello": 1}),
+    # 128 is written to port 0xF4, and is not cut off to a success.
+    Case("exit-of-more-bits", vms=["kernel=exit-128.bin,mem=4M"], exits={"exit-128": 257}),
     Case("misbehaviour-answers", vms=["kernel=misbehave.elf,mem=4M"], expect=MISBEHAVIOUR),
     Case("crash-report", vms=["kernel=triple-fault.bin,mem=4M"],
          expect=[r'last-exit="triple fault"', r"rip=0000000000100007", r'why="triple fault"',
@@ -113,20 +116,22 @@ CASES = [
 
 HELLO = "kernel=hello.elf,name=good,mem=4M"
 BAD = [
-    # what is wrong, the VM's line, the line that reports it
-    ("text", "kernel={text},name=bad,mem=4M", r"load: vm=bad kernel: is no kernel: a text file"),
+    # what is wrong, the VM's line, what reports it: in a line, and in the VM's row
+    ("text", "kernel={text},name=bad,mem=4M", r"vm=bad kernel: is no kernel: a text file"),
     ("empty", "kernel={empty},name=bad,mem=4M",
-     r"load: vm=bad kernel: is no kernel: an empty file"),
+     r"vm=bad kernel: is no kernel: an empty file"),
     ("too-much-memory", "kernel=hello.elf,name=bad,mem=64G",
      r"vm=bad mem=65536M: not that much memory in one piece"),
     ("unknown-key", "kernel=hello.elf,name=bad,color=red",
-     r"config: module=\d vm=bad color=red: unknown key"),
+     r"module=\d vm=bad color=red: unknown key"),
     ("out-of-range", "kernel=hello.elf,name=bad,vcpus=99",
-     r"config: module=\d vm=bad vcpus=99: out of range"),
+     r"module=\d vm=bad vcpus=99: out of range"),
     ("device-not-there", "kernel=hello.elf,name=bad,mem=4M,pci=00:1e.0",
      r"vm=bad pci=00:1e.0: there is no such device"),
     ("device-twice", "kernel=hello.elf,name=bad,mem=4M,pci=00:02.0,pci=0:2.0",
-     r"vm=bad pci=0:2.0: given twice"),
+     r"module=\d vm=bad pci=0:2.0: given twice"),
+    ("pin", "kernel=hello.elf,name=bad,mem=4M,pin=3",
+     r"vm=bad pin=3: there are 1 CPUs, the first is 0"),
 ]
 
 
@@ -141,7 +146,9 @@ def test_bad_vm_costs_itself_only(boot, tmp_path, what, vm, line):
     text.write_text("set timeout=0\n")
     empty.write_bytes(b"")
     boot(Case(f"bad-{what}", vms=[vm.format(text=text, empty=empty), HELLO],
-              expect=[line, r"good\| Hello", r"hamlet: end vms=1 failed=1"], exits={"good": 1}))
+              expect=[r"^\[0\] \w+: " + line, rf'^hamlet: vm=bad exit=refused why="{line}',
+                      r"good\| Hello", r"hamlet: end vms=1 failed=1"],
+              exits={"good": 1, "bad": "refused"}))
 
 
 def test_no_modules(boot):

@@ -108,3 +108,53 @@ def test_expect_is_of_guests():
 def test_a_bad_pattern_is_one_line():
     assert launch("--vm", HELLO, "--expect", "(") == (125, [
         "--expect (: no regular expression: missing ), unterminated subpattern at position 0"])
+
+
+WRONG = [
+    # words of the launcher, what it says of them; nothing is started
+    (["--vm", f"{HELLO},mem=3M"], "vm=hello mem=3M: given twice"),
+    (["--vm", f"kernel={GUESTS}/hello.elf,mem=3M"], "mem=3M: not a multiple of 2M"),
+    (["--vm", f"{HELLO},foo=bar"], "vm=hello foo=bar: unknown key"),
+    (["--vm", f"{HELLO},pin=3"], "vm=hello pin=3: there are 1 CPUs"),
+    (["--vm", f"{HELLO},pci=00:02.0,plan=E"], "pci=00:02.0"),
+    (["--vm", "kernel=/etc/hostname"], "vm=hostname kernel: is no kernel: a text file"),
+    (["--vm", "kernel=/no/such"], "/no/such: no such file"),
+    (["--vm", "mem=4M"], "no kernel=FILE"),
+    (["--vm", HELLO, "--vm", HELLO], "two modules are its kernel"),
+    (["--vm", HELLO, "--append", "post=maybe"], "bad value: post=maybe"),
+    (["--vm", HELLO, "--append", "nonsense=1"], "unknown option: nonsense=1"),
+    (["--vm", HELLO, "--on", "lab", "--device", "edu"], "lab: no edu there"),
+    (["--vm", HELLO, "--on", "lab", "--output", "bar"], "--output bar: lab has no such file"),
+    (["--vm", HELLO, "--on", "tcg", "--output", "bar"], "--output bar: no device has chardev=bar"),
+    (["--vm", HELLO, "--on", "tcg", "--machine", "foo=1"], "--machine foo: tcg has no such option"),
+    (["--vm", HELLO, "--on", "lab", "--machine", "vmx=no"], "--machine vmx=no: vmx is on or off"),
+    (["--vm", HELLO, "--on", "lab", "--cpus", "20"], "--cpus 20: lab has at most 14"),
+    (["--vm", HELLO, "--on", "lab", "--disk", "d=/no/such"], "--disk d=/no/such: no such file"),
+    ([], "no --vm: nothing would run"),
+]
+
+
+@pytest.mark.parametrize("words,says", WRONG)
+def test_wrong_words_start_nothing(words, says):
+    status, said = launch(*words)
+    assert status == 125 and any(says in line for line in said), said
+    assert not any("have ended" in line for line in said), said
+
+
+def test_wrong_words_of_the_lab_are_named():
+    status, said = launch("--vm", HELLO, "--on", "lab", "--machine", "units=7")
+    assert status == 125 and "units: 0 to 2" in said[-1], said
+
+
+def test_unchecked():
+    """Hamlet says the same in its log, and in the VM's row."""
+    status, said = launch("--unchecked", "--vm", f"{HELLO},foo=bar")
+    assert status == 125 and said[-1] == "not started: hello", said
+    assert any(re.search(r"hello +refused .*foo=bar: unknown key", line) for line in said), said
+
+
+def test_words_are_added():
+    """--append leaves the console where it was."""
+    status, said = launch("--vm", HELLO, "--append", "post=off", "--append", "log=trace",
+                          "--expect-log", "cmdline=.console=com1 post=off log=trace.")
+    assert status == 0, said

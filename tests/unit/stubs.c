@@ -16,6 +16,7 @@
 #define WEAK __attribute__((weak))
 
 WEAK enum log_level log_threshold = LOG_TRACE;
+WEAK char log_reason[LOG_REASON_MAX];
 WEAK struct options options;
 
 char stub_log[16384];
@@ -49,9 +50,12 @@ static void keep_log(const char *subsystem, const char *fmt, va_list args)
 WEAK void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
 {
     va_list args;
-    (void)level;
     va_start(args, fmt);
     keep_log(subsystem, fmt, args);
+    va_end(args);
+    va_start(args, fmt);
+    if (level == LOG_ERROR && !log_reason[0])
+        vsnprintf(log_reason, LOG_REASON_MAX, fmt, args);
     va_end(args);
 }
 

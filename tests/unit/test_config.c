@@ -227,6 +227,27 @@ TEST(one_device_two_vms)
                                   "already; this VM is not started\n");
 }
 
+/* Each VM that is refused has a name and a reason, behind the good ones. */
+TEST(reasons)
+{
+    assert_int_equal(
+        read_lines("vm=a mem=1", "vm=b", "mem=4M", "vm=c", "vm=c", "vm=d colour=red x=y", NULL), 1);
+    assert_int_equal(refused, 4);
+    static const char *const reasons[][2] = {
+        {"a", "module=0 vm=a mem=1: out of range 2M to 1024G; this VM is not started"},
+        {"?", "module=2 vm=: a module is given to a VM by vm=NAME; this module is not used"},
+        {"c", "module=4 vm=c vm=c: two modules are its kernel; this VM is not started"},
+        {"d", "module=5 vm=d colour=red: unknown key; this VM is not started"},
+    };
+    for (size_t i = 0; i < 4; i++) {
+        size_t at = 1;
+        while (at < 5 && strcmp(vms[at].name, reasons[i][0]))
+            at++;
+        assert_true(at < 5);
+        assert_string_equal(vms[at].why, reasons[i][1]);
+    }
+}
+
 TEST(initrds)
 {
     assert_int_equal(read_lines("vm=a", "vm=x initrd", NULL), 1);
@@ -290,6 +311,7 @@ int main(void)
         cmocka_unit_test(several_vms),
         cmocka_unit_test(others_are_kept),
         cmocka_unit_test(one_device_two_vms),
+        cmocka_unit_test(reasons),
         cmocka_unit_test(initrds),
         cmocka_unit_test(initrds_with_strings),
         cmocka_unit_test(more_than_fit),

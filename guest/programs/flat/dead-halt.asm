@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
-; The ending of every hobby kernel: HLT with interrupts off. Nothing can wake the only processor, so
-; the VM has ended.
+; The ending of many a kernel, of its panic too: HLT with interrupts off. Nothing can wake the only
+; processor, so the VM has ended; as it has not said that all went well, it did not.
 ; To: guest/life/run.c vcpu_on_dead_halt().
 bits 64
         cli

@@ -104,24 +104,43 @@ static bool left_parse(const std::string &words, unsigned &left)
 
 constexpr uint64_t LARGE_BAR_MAX = 256 << 10; /* MiB: what the window of the card's port holds */
 
-static bool buses_in_range(const LabOptions &o)
-{
-    return o.vfs <= 7 && o.large_bar <= LARGE_BAR_MAX && !(o.large_bar & (o.large_bar - 1)) &&
-           (o.ecam || !(o.card || o.vfs || o.bridge)) && (o.card || !o.large_bar);
-}
+static bool is_power_of_2(uint64_t n) { return n && !(n & (n - 1)); }
 
-static bool in_range(const LabOptions &o)
+/* The first key whose value cannot be, and which can; nullptr: there is none. */
+static const char *out_of_range(const LabOptions &o)
 {
     const VtdOptions &u = o.unit;
-    bool second =
-        o.second_width == 0 || o.second_width == 39 || o.second_width == 48 || o.second_width == 57;
-    return second && u.version >= 1 && u.version <= 15 && o.units <= 2 && o.devices <= 8 &&
-           (u.width == 39 || u.width == 48) && u.haw >= 32 && u.haw <= 46 && u.haw <= u.width &&
-           u.domain_bits >= 4 && u.domain_bits <= 16 && u.domain_bits % 2 == 0 && u.records >= 1 &&
-           u.records <= 16 && u.large_pages <= 2 && u.drop <= 100 && u.index_mask <= 15 &&
-           o.trouble.messages >= 1 && o.trouble.messages <= 32 &&
-           !(o.trouble.messages & (o.trouble.messages - 1)) &&
-           o.trouble.claims <= CLAIM_MSIX_BEYOND && buses_in_range(o);
+    const struct {
+        bool good;
+        const char *says;
+    } rules[] = {
+        {o.units <= 2, "units: 0 to 2"},
+        {o.devices <= 8, "devices: 0 to 8"},
+        {u.version >= 1 && u.version <= 15, "version: 1 to 15"},
+        {u.width == 39 || u.width == 48, "width: 39 or 48"},
+        {u.haw >= 32 && u.haw <= 46 && u.haw <= u.width, "haw: 32 to 46, and not above width"},
+        {o.second_width == 0 || o.second_width == 39 || o.second_width == 48 ||
+             o.second_width == 57,
+         "second_width: 39, 48 or 57"},
+        {u.domain_bits >= 4 && u.domain_bits <= 16 && u.domain_bits % 2 == 0,
+         "domain_bits: 4 to 16, even"},
+        {u.records >= 1 && u.records <= 16, "records: 1 to 16"},
+        {u.large_pages <= 2, "large_pages: 0 to 2"},
+        {u.drop <= 100, "drop: 0 to 100"},
+        {u.index_mask <= 15, "index_mask: 0 to 15"},
+        {o.trouble.messages <= 32 && is_power_of_2(o.trouble.messages),
+         "messages: 1, 2, 4, 8, 16 or 32"},
+        {o.trouble.claims <= CLAIM_MSIX_BEYOND, "claims: no such claim"},
+        {o.vfs <= 7, "vfs: 0 to 7"},
+        {o.large_bar <= LARGE_BAR_MAX && (!o.large_bar || is_power_of_2(o.large_bar)),
+         "large_bar: a power of 2, in MiB, up to 256 GiB"},
+        {o.card || !o.large_bar, "large_bar: wants card=1"},
+        {o.ecam || !(o.card || o.vfs || o.bridge), "card, vfs, bridge: want ecam=1"},
+    };
+    for (const auto &rule : rules)
+        if (!rule.good)
+            return rule.says;
+    return nullptr;
 }
 
 bool options_parse(const std::string &words, LabOptions &options, std::string &error)
@@ -158,8 +177,8 @@ bool options_parse(const std::string &words, LabOptions &options, std::string &e
         options.unit.haw = 39; /* MGAW is at least the host address width */
     if (options.left & LEFT_PMR)
         options.unit.protected_memory = true;
-    if (!in_range(options)) {
-        error = "lab machine: a value is out of range";
+    if (const char *says = out_of_range(options)) {
+        error = std::string("lab machine: ") + says;
         return false;
     }
     return true;

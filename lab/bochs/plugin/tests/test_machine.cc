@@ -19,6 +19,8 @@ TEST(options)
         LabOptions p;
         CHECK(!options_parse(bad, p, error) && !error.empty());
     }
+    LabOptions q;
+    CHECK(!options_parse("devices=1,units=7", q, error) && error == "lab machine: units: 0 to 2");
 }
 
 namespace
