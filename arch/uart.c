@@ -19,8 +19,9 @@
 #define TYPED_SIZE  16384
 #define WAIT_READS  1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
-/* `bytes` is a ring of the input that has not been read. fetch() fills it also while put() waits to
- * send: during a long report more than the 16 bytes of the FIFO may arrive. */
+/* `bytes` is a ring of the input that has not been read. uart_poll() fills it also while put()
+ * waits to send, and while a device is reset: more than the 16 bytes of the FIFO may arrive then.
+ */
 static struct uart {
     uint16_t port; /* 0: none */
     unsigned fifo; /* bytes; 1: an 8250, or a 16550 whose FIFO is broken */
@@ -104,12 +105,17 @@ static int next(struct uart *u)
     return byte;
 }
 
+void uart_poll(void)
+{
+    fetch(&console);
+    fetch(&line);
+}
+
 /* A transmitter that never gets empty is broken: Hamlet then stops printing, rather than hang. */
 static bool wait_for_room(void)
 {
     for (int i = 0; i < WAIT_READS; i++) {
-        fetch(&console);
-        fetch(&line);
+        uart_poll();
         if (status_of(&console) & UART_LSR_THR_EMPTY)
             return true;
     }

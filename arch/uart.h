@@ -30,6 +30,7 @@ bool uart_init(uint16_t port, uint32_t baud);
 void uart_write(const char *text, size_t size); /* \n becomes \r\n */
 void uart_drain(void);                          /* wait until the last byte is on the wire */
 int uart_read(void);                            /* a byte, or -1 if none waits */
+void uart_poll(void); /* keep what has arrived, for uart_read() and uart_line_read() */
 /* Take the key behind the first waiting `escape`; two escapes are one byte of input, and no escape.
  * The input before it is lost, and counted. -1: there is none, and all input stays. */
 int uart_read_escaped(uint8_t escape);

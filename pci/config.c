@@ -13,7 +13,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/spinlock.h"
-#include "arch/time.h"
+#include "arch/task.h"
 #include "lib/string.h"
 #define LOG "pci"
 #include "arch/log.h"
@@ -134,7 +134,9 @@ uint16_t pci_change16(bdf_t bdf, uint16_t reg, uint16_t set, uint16_t clear)
 uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
     spin_lock(&command_lock);
-    uint16_t old = pci_change16(bdf, PCI_COMMAND, set, clear);
+    uint16_t old = pci_read16(bdf, PCI_COMMAND), wanted = (old & ~clear) | set;
+    if (wanted != old && old != UINT16_MAX) /* all-ones: it does not answer, or not yet */
+        pci_write16(bdf, PCI_COMMAND, wanted);
     spin_unlock(&command_lock);
     return old;
 }
@@ -144,7 +146,7 @@ void pci_break_locks(void) { port_lock = command_lock = (struct spinlock){0}; }
 bool pci_wait_ready(bdf_t bdf)
 {
     /* Command and Status decide: the vendor id of a VF reads as all-ones even when it answers. */
-    return wait_until(pci_read32(bdf, PCI_COMMAND) != UINT32_MAX &&
-                          pci_read16(bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
-                      PCI_READY_TIMEOUT_US);
+    return task_wait_until(pci_read32(bdf, PCI_COMMAND) != UINT32_MAX &&
+                               pci_read16(bdf, PCI_VENDOR_ID) != PCI_VENDOR_RETRY,
+                           PCI_READY_TIMEOUT_US);
 }

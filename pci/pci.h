@@ -113,6 +113,7 @@ enum pci_reset_kind {
 };
 const char *pci_reset_name(enum pci_reset_kind kind);
 enum pci_reset_kind pci_reset_best(const struct pci_function *f);
+/* It and pci_drain() pause (arch/task.h): no lock is held. */
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
 /* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one
  * at 0 would take the ports of the machine. */

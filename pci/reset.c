@@ -11,7 +11,7 @@
  * A device whose FLR is in no capability counts as one without FLR.
  */
 #include "pci/pci_private.h"
-#include "arch/time.h"
+#include "arch/task.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -90,7 +90,7 @@ static bool is_busy(const struct pci_function *f)
 
 int pci_drain(const struct pci_function *f)
 {
-    if (!wait_until(!is_busy(f), DRAIN_TIMEOUT_US))
+    if (!task_wait_until(!is_busy(f), DRAIN_TIMEOUT_US))
         return FAIL(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
     return 0;
 }
@@ -140,7 +140,7 @@ static void wake(const struct pci_function *f)
     bool asleep = pci_read16(f->bdf, f->cap_pm + PCI_PM_CONTROL) & PCI_PM_STATE;
     pci_write16(f->bdf, f->cap_pm + PCI_PM_CONTROL, PCI_PM_D0);
     if (asleep)
-        time_delay_us(D3_TIME_US);
+        task_delay_us(D3_TIME_US);
 }
 
 static void restore(const struct pci_function *f, const struct saved *s)
@@ -167,13 +167,13 @@ static void restore(const struct pci_function *f, const struct saved *s)
 static void reset_flr(const struct pci_function *f)
 {
     pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, PCIE_DEVICE_FLR, 0);
-    time_delay_us(FLR_TIME_US);
+    task_delay_us(FLR_TIME_US);
 }
 
 static void reset_af_flr(const struct pci_function *f)
 {
     pci_write8(f->bdf, f->cap_af + PCI_AF_CONTROL, PCI_AF_FLR);
-    time_delay_us(FLR_TIME_US);
+    task_delay_us(FLR_TIME_US);
 }
 
 static void reset_d3hot(const struct pci_function *f)
@@ -181,18 +181,18 @@ static void reset_d3hot(const struct pci_function *f)
     uint16_t reg = f->cap_pm + PCI_PM_CONTROL;
     uint16_t control = pci_read16(f->bdf, reg) & ~(PCI_PM_STATE | PCI_PM_PME_STATUS);
     pci_write16(f->bdf, reg, control | FIELD_SET(PCI_PM_STATE, PCI_PM_D3HOT));
-    time_delay_us(D3_TIME_US);
+    task_delay_us(D3_TIME_US);
     pci_write16(f->bdf, reg, control | FIELD_SET(PCI_PM_STATE, PCI_PM_D0));
-    time_delay_us(D3_TIME_US);
+    task_delay_us(D3_TIME_US);
 }
 
 static void reset_bus(const struct pci_function *f)
 {
     bdf_t bridge = f->parent->bdf;
     pci_change16(bridge, PCI_BRIDGE_CONTROL, PCI_BRIDGE_BUS_RESET, 0);
-    time_delay_us(BUS_RESET_TIME_US);
+    task_delay_us(BUS_RESET_TIME_US);
     pci_change16(bridge, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_BUS_RESET);
-    time_delay_us(BUS_READY_TIME_US);
+    task_delay_us(BUS_READY_TIME_US);
 }
 
 /* The best way first: the one that hits the least. */

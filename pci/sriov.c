@@ -8,7 +8,7 @@
  * Interpretation (ARI)".
  */
 #include "pci/pci_private.h"
-#include "arch/time.h"
+#include "arch/task.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -108,7 +108,7 @@ static int vfs_add(const struct vf_plan *plan)
 {
     uint16_t control = plan->pf->ext_sriov + PCI_SRIOV_CONTROL;
     pci_change16(plan->pf->bdf, control, PCI_SRIOV_VF_ENABLE | PCI_SRIOV_VF_MEM, 0);
-    time_delay_us(VF_ENABLE_TIME_US);
+    task_delay_us(VF_ENABLE_TIME_US);
     int err = 0;
     for (unsigned n = 0; n < plan->count && !err; n++)
         err = vf_add(plan, n);
@@ -169,5 +169,5 @@ void pci_sriov_restore(const struct pci_function *pf, const struct sriov_saved *
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
         pci_write32(pf->bdf, cap + PCI_SRIOV_BAR(i), s->bars[i]);
     pci_write16(pf->bdf, cap + PCI_SRIOV_CONTROL, s->control);
-    time_delay_us(VF_ENABLE_TIME_US);
+    task_delay_us(VF_ENABLE_TIME_US);
 }

@@ -384,10 +384,15 @@ int assign_restart_all(struct vm *vm)
 {
     int err = 0;
     spin_lock(&vm->lock);
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        registers_hide(a);
+    spin_unlock(&vm->lock);
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        assign_reset_in_use(a);
+    spin_lock(&vm->lock);
     for (struct assignment *a = vm->assignments; a; a = a->next) {
         bdf_t place = a->v.bdf;
-        registers_hide(a);
-        assign_reset_in_use(a);
+        a->resetting = false;
         memset(&a->v, 0, sizeof(a->v));
         a->v.bdf = place;
         a->v.of = a;

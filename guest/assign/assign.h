@@ -34,7 +34,9 @@ struct assignment {
     unsigned storm_faults, storm_count;
     bool parked; /* had too many faults: no bus mastering until a reset */
 
-    bool lost; /* guest/assign/reset.c: it did not come back from a reset; it gets no other */
+    /* guest/assign/reset.c */
+    bool resetting; /* its guest has started a reset: until that is over no register answers */
+    bool lost;      /* it did not come back from a reset; it gets no other */
     struct intx intx;
     struct vpci_function v; /* what the guest sees of it */
 };
@@ -66,11 +68,14 @@ struct assignment *assign_of(const struct pci_function *fn);
 /* dma.c: the domain that the function's requests belong to. */
 struct vtd_domain *dma_domain(const struct assignment *a);
 
-/* --- reset.c: with vm->lock held, but for assign_shield() ------------------------------------- */
+/* --- reset.c ---------------------------------------------------------------------------------- */
 
-/* The guest started a function level reset. */
+/* The guest starts a function level reset, which takes some 100 ms: the device is silent at once,
+ * and assign_tick() does the rest. vm->lock is held. */
 void assign_guest_reset(struct assignment *a);
-/* Reset the function. One that does not come back is logged, and lost to its guest. */
+/* Once a tick, on the bootstrap processor: carry out the resets that were started. It pauses. */
+void assign_tick(struct vm *vm);
+/* Reset the function. One that does not come back is logged, and lost to its guest. It pauses. */
 void assign_reset_in_use(struct assignment *a);
 /* on: the other functions of a VM that runs are in use, so a reset of a whole bus spares all
  * but `except`. */

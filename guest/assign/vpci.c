@@ -95,11 +95,14 @@ static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_
     return NULL;
 }
 
+/* Does nothing answer there? A device that its guest resets is busy with that. */
+static bool is_silent(const struct vpci_function *f) { return !f || (f->of && f->of->resetting); }
+
 /* A byte in no list is read from the hardware; but extended capabilities are hidden. */
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t value = 0;
-    if (!f)
+    if (is_silent(f))
         return (uint32_t)WIDTH_MASK(width);
     for (unsigned i = 0; i < width;) {
         uint16_t at = (uint16_t)(offset + i);
@@ -120,7 +123,7 @@ uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 
 void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
 {
-    if (!f)
+    if (is_silent(f))
         return;
     for (unsigned i = 0; i < width;) {
         uint16_t at = (uint16_t)(offset + i);

@@ -8,6 +8,7 @@
  */
 #include "guest/core/memory.h"
 #include "arch/page.h"
+#include "arch/task.h"
 #include "guest/core/identity.h"
 #include "lib/string.h"
 #include "vtd/vtd.h"
@@ -77,10 +78,14 @@ void memory_destroy(struct vm *vm)
     memset(vm->ram, 0, sizeof(vm->ram));
 }
 
+/* In pieces of less than a millisecond. */
 void memory_clear(struct vm *vm)
 {
     for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT; r++)
-        memset(hpa_ptr(r->to), 0, r->size);
+        for (uint64_t at = 0; at < r->size; at += SIZE_2M) {
+            memset(hpa_ptr(hpa(r->to.v + at)), 0, MIN(SIZE_2M, r->size - at));
+            task_breathe();
+        }
 }
 
 /* Is the high block right behind the low one in host memory? With dma=identity it is not. */

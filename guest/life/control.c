@@ -63,7 +63,7 @@ static void vm_restart(struct vm *vm)
     }
     legacy_reset(vm);
     vm_start_state(vm, vm->vcpus[0]);
-    log_info("vm=%s reset", vm->name);
+    log_guest(&vm->log_budget, "vm=%s reset", vm->name);
     if (vm_become(vm, VM_PAUSED, VM_RUNNING))
         sched_start(vm->vcpus[0]);
 }

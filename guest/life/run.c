@@ -2,13 +2,15 @@
 /*
  * VMs while they run, and their ends: started, visited once a tick, stopped, reported, given back.
  * From: boot/main.c (vm_run_all), vmx/run/run.c (vcpu_on_crash, vcpu_on_dead_halt).
- * To: vmx/run/sched.c (sched_run), guest/life/control.c (vm_follow_up), guest/life/check.c,
+ * To: vmx/run/sched.c (sched_run), arch/task.c (task_run), guest/assign/reset.c (assign_tick),
+ * guest/life/control.c (vm_follow_up), guest/life/check.c,
  * guest/life/report.c, guest/life/kills.c.
  */
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "arch/time.h"
+#include "arch/task.h"
 #include "arch/trap.h"
+#include "guest/assign/assign.h"
 #include "guest/life/check.h"
 #include "guest/life/life.h"
 #include "guest/pc/legacy/legacy.h"
@@ -108,6 +110,7 @@ static void vm_finish(struct vm *vm)
 static void vm_tick(struct vm *vm)
 {
     bool runs = vm->state == VM_RUNNING || vm->reset_wanted; /* a reset does not stop the clock */
+    assign_tick(vm);
     if (runs && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
     vm_follow_up(vm);
@@ -121,18 +124,26 @@ static void vm_tick(struct vm *vm)
         vm_finish(vm);
 }
 
-static bool all_ended(void)
+static bool ended; /* all VMs */
+
+static void all_ticks(void)
 {
-    bool ended = true;
+    ended = true;
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         vm_tick(vm);
         ended = ended && vm->state == VM_ENDED;
     }
     if (vm_hooks.poll)
         vm_hooks.poll(); /* after all VMs, as a command may end or resume one */
+}
+
+/* What takes longer than a tick pauses, and then this CPU runs its vCPUs. The order of the work
+ * stays: nothing of it begins before what it did before is done. */
+static bool tick(void)
+{
     vtd_fault_tick();
     trap_tell_nmi();
-    return ended;
+    return task_run(all_ticks) && ended;
 }
 
 unsigned vm_run_all(void)
@@ -140,7 +151,7 @@ unsigned vm_run_all(void)
     unsigned failed = (unsigned)vm_refused_count();
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         vm_start(vm);
-    sched_run(all_ended);
+    sched_run(tick);
     for (struct vm *vm = vm_list_take(); vm; vm = vm_list_take()) {
         failed += vm->exit_status > 1;
         pages_free(vm, VM_PAGES);

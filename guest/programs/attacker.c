@@ -31,9 +31,8 @@ static void fill(uint32_t value)
 /* A parked device comes back after a reset. */
 static void reset_device(void)
 {
-    uint8_t at = pci_capability(edu.bdf, PCI_CAP_ID_PCIE);
-    if (at)
-        pci_config_write(edu.bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
+    if (pci_capability(edu.bdf, PCI_CAP_ID_PCIE))
+        pci_function_reset(edu.bdf);
     pci_enable(edu.bdf);
 }
 

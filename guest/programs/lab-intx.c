@@ -41,7 +41,6 @@ static void work(void)
 int main(void)
 {
     bdf_t bdf = pci_device(0x1234, 0x11e9);
-    uint8_t af = pci_capability(bdf, PCI_CAP_ID_AF);
     count = (uint32_t)option("count", 1000);
     stubborn = option("stubborn", 0);
     regs = (char *)pci_bar(bdf, 0);
@@ -54,6 +53,6 @@ int main(void)
         work();
         if (!resets)
             return 0;
-        pci_config_write(bdf, (uint16_t)(af + PCI_AF_CONTROL), 1, PCI_AF_FLR);
+        pci_function_reset(bdf);
     }
 }

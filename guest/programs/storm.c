@@ -25,13 +25,6 @@ static void check_dma(const struct edu *e)
         check(target[i] == source[i]);
 }
 
-static void function_reset(bdf_t bdf)
-{
-    uint8_t at = pci_capability(bdf, PCI_CAP_ID_PCIE);
-    check(at);
-    pci_config_write(bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
-}
-
 int main(void)
 {
     struct edu e = edu_open();
@@ -49,7 +42,7 @@ int main(void)
     check(hypercall(HC_PARKED, 0) == 1 && !masters(e.bdf));
     pci_enable(e.bdf);
     check(!masters(e.bdf)); /* asking again does not help */
-    function_reset(e.bdf);
+    pci_function_reset(e.bdf);
     check(hypercall(HC_PARKED, 0) == 0);
     pci_enable(e.bdf);
     check(masters(e.bdf));

@@ -65,9 +65,8 @@ static void size_and_toggle(struct edu *e)
 
 static void reset(struct edu *e)
 {
-    uint8_t at = pci_capability(e->bdf, PCI_CAP_ID_PCIE);
     edu_write(e, EDU_LIVENESS, 1);
-    pci_config_write(e->bdf, (uint16_t)(at + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
+    pci_function_reset(e->bdf);
     check(!(pci_config_read(e->bdf, PCI_COMMAND, 2) & (PCI_COMMAND_MEM | PCI_COMMAND_MASTER)));
     pci_enable(e->bdf);
     check(edu_read(e, EDU_ID) == 0x010000ed && edu_read(e, EDU_LIVENESS) != ~1u);
@@ -95,7 +94,7 @@ int main(void)
         return die(&e);
     move_bars(&e);
     size_and_toggle(&e);
-    for (unsigned i = 0; i < 10; i++)
+    for (uint64_t i = 0; i < option("resets", 10); i++)
         reset(&e);
     for (unsigned i = 0; i < 256; i++)
         data[0][i] = i * 3;

@@ -76,6 +76,12 @@ CASES = [
     Case("msix-plan-a",
          vms=[f"kernel=posting.elf,name=alpha,mem=8M,{EDU},plan=A,cmdline=running=100"],
          exits={"alpha": 1}, expect=[r"running: raised=100 handled=100 double=0"]),
+    # Ten resets of 100 ms on the one CPU. The neighbour there hardly waits for its time slice.
+    Case("resets-beside-a-neighbour", machine={"devices": "2"},
+         vms=[f"kernel=upheaval.elf,name=alpha,mem=8M,{EDU}#0,cmdline=resets=10",
+              f'kernel=victim.elf,mem=16M,{EDU}#1,cmdline="seconds=2 late=20000"'],
+         expect=[r"(?s)(?=.*alpha\| moved, sized, switched and reset)(?=.*victim\| rounds=)"],
+         exits={"alpha": 1, "victim": 1}),
     # What a reset from inside leaves of INTx.
     Case("intx-after-a-reset",
          vms=["kernel=lab-intx.elf,name=alpha,mem=8M,pci=00:02.1,cmdline=resets=1"],

@@ -100,7 +100,7 @@ int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
     *used = m.reset_error ? PCI_RESET_NONE : PCI_RESET_FLR;
     m.resets++;
-    assert(f->owner);
+    assert(f->owner && m.vm.lock.next == m.vm.lock.serving); /* it waits, and so holds no lock */
     model_note("reset " BDF_FMT, BDF_ARG(f->bdf));
     for (size_t n = 0; n < pci_count(); n++)
         if (pci_get(n)->spared)
@@ -119,6 +119,7 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 void pci_break_locks(void) {}
 int pci_drain(const struct pci_function *f)
 {
+    assert(m.vm.lock.next == m.vm.lock.serving);
     assert(m.intx_old || (pci_read16(f->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF));
     model_note("drain " BDF_FMT, BDF_ARG(f->bdf));
     return 0;

@@ -15,7 +15,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
-#include "arch/time.h"
+#include "arch/task.h"
 #include "arch/uart.h"
 
 #define FUNCTION_MAX 1100
@@ -237,7 +237,11 @@ uint64_t time_deadline_us(uint64_t us)
     return rdtsc() + patience;
 }
 
-void time_delay_us(uint64_t us)
+static unsigned pauses;
+unsigned model_pauses(void) { return pauses; }
+void task_pause(void) { pauses++; }
+
+void task_delay_us(uint64_t us)
 {
     delay_us += us;
     for (size_t i = 0; i < function_count; i++)

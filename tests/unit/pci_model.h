@@ -40,7 +40,8 @@ void model_pcie(struct model_function *f, uint8_t at, unsigned port_type);
 
 /* What the machine did. */
 bool model_logged(const char *part);      /* a log line since model_start() contains it */
-uint64_t model_delay_us(void);            /* sum of time_delay_us() */
+uint64_t model_delay_us(void);            /* sum of task_delay_us() */
+unsigned model_pauses(void);              /* calls of task_pause() */
 unsigned model_decode_while_sizing(void); /* all-ones written to a BAR with decode on */
 void model_ram(uint64_t base, uint64_t size);
 void model_console(uint16_t port);

@@ -59,7 +59,7 @@ TEST(storm_parks_the_device)
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
     assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     assert_false(vpci_read(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
-    assign_guest_reset(f->of);
+    function_reset();
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
     assert_true(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
     faults(STORM_FAULTS - 1);
@@ -98,7 +98,7 @@ TEST(a_parked_device_that_goes_on_is_silenced)
     assert_int_equal(m.silenced, 0);
     faults(1);
     assert_int_equal(m.silenced, m.fn.bdf);
-    assign_guest_reset(f->of);
+    function_reset();
     assert_int_equal(m.silenced, 0);
 }
 

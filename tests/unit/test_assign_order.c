@@ -208,10 +208,9 @@ TEST(a_restart_hides_all_before_it_shows_one)
     vpci_write(g, PCI_COMMAND, 2, 7);
     from_now();
     assert_int_equal(assign_restart_all(&m.vm), 0);
-    ORDER("master-off 00:04.0; unmap; irte-free; reset 00:04.0; poll; master-off 00:05.0; "
-          "line-masked; "
-          "irte-free; vector-free; unmap; irte-free; reset 00:05.0; poll; irte 00:04.0; irte "
-          "ff:00.0; remap-level 0x40; line-open; map; "
+    ORDER("master-off 00:04.0; unmap; irte-free; master-off 00:05.0; line-masked; irte-free; "
+          "vector-free; unmap; irte-free; reset 00:04.0; poll; reset 00:05.0; poll; irte 00:04.0; "
+          "irte ff:00.0; remap-level 0x40; line-open; map; "
           "irte 00:05.0; map; ");
     assert_int_equal(vpci_read(m.vm.pci->functions[1], PCI_BAR(0), 4), first);
     assert_int_equal(vpci_read(m.vm.pci->functions[2], PCI_BAR(0), 4), second);
@@ -223,7 +222,7 @@ TEST(a_reset_spares_what_is_in_use)
 {
     two_devices();
     from_now();
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_non_null(strstr(m.events, "reset 00:04.0; sparing 00:05.0; "));
     assert_null(strstr(m.events, "sparing 00:04.0"));
     assert_false(m.fn.spared || m.more[0].fn.spared);
@@ -253,13 +252,39 @@ TEST(a_guests_reset_in_order)
     table(0x1c, 4, 0);
     vpci_write(f, PCI_COMMAND, 2, 7);
     from_now();
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
-    ORDER("unmap; irte-free; reset 00:04.0; master-off 00:04.0; poll; ");
+    function_reset();
+    ORDER("master-off 00:04.0; unmap; irte-free; reset 00:04.0; poll; ");
     for (unsigned i = 0; i < 5; i++) /* the device has forgotten its masks: they are set again */
         assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10 + 16 * i + PCI_MSIX_ENTRY_CONTROL), 1);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
     assert_int_equal(table_in(0x10, 8), 0);
     assert_int_equal(vpci_read(f, AT_MSIX_CONTROL, 2), 4);
+}
+
+/* The reset takes 100 ms, which the guest's CPU does not wait for: the device is silent at once,
+ * and does not answer until the tick has reset it. A second reset meanwhile is no other one. */
+TEST(a_guests_reset_takes_time)
+{
+    uint32_t at = vpci_read(f, PCI_BAR(0), 4);
+    unsigned before = m.resets;
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    from_now();
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    ORDER("master-off 00:04.0; unmap; ");
+    assert_int_equal(vpci_read(f, PCI_VENDOR_ID, 4), UINT32_MAX);
+    assert_int_equal(vpci_read(f, PCI_COMMAND, 2), UINT16_MAX);
+    vpci_write(f, PCI_BAR(0), 4, 0xd0000000);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(m.resets, before);
+    assert_false(m.config[PCI_COMMAND] & PCI_COMMAND_MASTER);
+    assign_tick(&m.vm);
+    assign_tick(&m.vm);
+    assert_int_equal(m.resets, before + 1);
+    assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
+    assert_int_equal(vpci_read(f, PCI_BAR(0), 4), at);
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    assert_true(model_maps(at, 0x100000));
 }
 
 /* A device that does not come back from a reset is silent, and gets no other one. */
@@ -268,11 +293,11 @@ TEST(a_lost_device_is_silent)
     vpci_write(f, PCI_COMMAND, 2, 7);
     m.reset_error = -ETIMEDOUT;
     from_now();
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
-    ORDER("unmap; reset 00:04.0; master-off 00:04.0; ");
+    function_reset();
+    ORDER("master-off 00:04.0; unmap; reset 00:04.0; ");
     assert_true(f->of->lost);
     unsigned before = m.resets;
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_int_equal(m.resets, before);
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(m.fn.parked);
@@ -305,7 +330,7 @@ TEST(a_guests_reset_ends_messages)
     vpci_write(f, AT_MSI_DATA, 2, 0x44);
     vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE | FIELD_SET(PCI_MSI_COUNT, 2));
     assert_true(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_false(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
     assert_false(vpci_read(f, AT_MSI_CONTROL, 2) & PCI_MSI_ENABLE);
     for (unsigned i = 0; i < 4; i++)
@@ -342,6 +367,7 @@ int main(void)
         CASE(a_restart_hides_all_before_it_shows_one),
         CASE(a_reset_spares_what_is_in_use),
         CASE(a_guests_reset_in_order),
+        CASE(a_guests_reset_takes_time),
         CASE(a_guests_reset_ends_messages),
         CASE(a_lost_device_is_silent),
         CASE(a_reset_that_fails),

@@ -65,7 +65,7 @@ TEST(a_guests_reset_leaves_a_device_that_works)
     m.handler(m.handler_ctx);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
     m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_false(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     assert_int_equal(vpci_read(f, PCI_COMMAND, 2) & 7, 0);
     assert_false(model_maps_any(at, 0x100000));
@@ -105,7 +105,7 @@ TEST(after_a_reset_the_line_is_low)
     (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
     assert_true(asserted);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
     assert_false(asserted);
     assert_false(is_silenced());
@@ -113,6 +113,16 @@ TEST(after_a_reset_the_line_is_low)
     assert_true(is_silenced()); /* claimed, and so silenced again */
     (void)vioapic_rte(m.vm.ioapic, pin, &asserted);
     assert_true(asserted);
+}
+
+/* A device in a reset reads as all-ones. It does not claim the line of another one. */
+TEST(a_device_in_a_reset_claims_nothing)
+{
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    memset(m.config, 0xff, 0x40);
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.posted, 0);
+    assign_tick(&m.vm);
 }
 
 /* A line that no device claims is masked, not served without end. */
@@ -231,7 +241,7 @@ TEST(a_claim_ends_the_count)
         for (unsigned i = 0; i < 500; i++)
             m.handler(m.handler_ctx);
         m.config[PCI_STATUS] |= PCI_STATUS_INTX;
-        vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR); /* not in service any more */
+        function_reset(); /* not in service any more */
         m.handler(m.handler_ctx);
     }
     m.config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
@@ -325,6 +335,7 @@ int main(void)
         CASE(a_guests_reset_leaves_a_device_that_works),
         CASE(a_guest_cannot_unmask_a_line_that_is_served),
         CASE(after_a_reset_the_line_is_low),
+        CASE(a_device_in_a_reset_claims_nothing),
         CASE(a_storm_on_a_line_ends),
         CASE(a_claim_ends_the_count),
         CASE(taken_back_while_it_is_served),

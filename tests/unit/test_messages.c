@@ -211,7 +211,7 @@ TEST(msix_after_a_reset)
 {
     vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
     live_entry(1);
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_false(msix_is_on());
     assert_int_equal(vpci_read(f, AT_MSIX_CONTROL, 2), 4);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);

@@ -278,7 +278,9 @@ TEST(a_device_that_stays_silent)
     with_flr(m);
     silence_us = UINT32_MAX;
     struct pci_function *f = scanned();
+    unsigned pauses = model_pauses();
     assert_int_equal(pci_reset(f, &used), -ETIMEDOUT);
+    assert_true(model_pauses() > pauses); /* others run meanwhile */
     assert_true(model_logged("01:00.0 did not come back from reset=flr"));
     assert_true(model_delay_us() < 1000000);
 }
@@ -299,7 +301,9 @@ TEST(pending_transactions)
     struct pci_function *f = scanned();
     assert_int_equal(pci_drain(f), 0);
     model_set(m, 0x4a, 2, PCIE_DEVICE_PENDING);
+    unsigned pauses = model_pauses();
     assert_int_equal(pci_drain(f), -ETIMEDOUT);
+    assert_true(model_pauses() > pauses);
     assert_int_equal(pci_reset(f, &used), 0); /* what else could be done */
     assert_true(model_logged("transactions pending"));
 }
@@ -311,6 +315,20 @@ TEST(a_guest_cannot_move_the_bars_kept)
     model_set(m, PCI_BAR(0), 4, 0x00100000); /* over RAM */
     assert_int_equal(pci_reset(f, &used), 0);
     assert_int_equal(model_get(m, PCI_BAR(0), 4), 0xfea00000);
+}
+
+/* A function that does not answer yet reads as all-ones: written back, that would be the bus
+ * mastering of a device that was reset a moment before. */
+TEST(all_ones_are_not_written_back)
+{
+    struct pci_function *f = scanned();
+    model_writable(m, PCI_COMMAND, 2, 0xffff);
+    model_set(m, PCI_COMMAND, 2, 0xffff);
+    assert_int_equal(pci_command(f->bdf, 0, PCI_COMMAND_INTX_OFF), 0xffff);
+    assert_int_equal(model_get(m, PCI_COMMAND, 2), 0xffff);
+    model_set(m, PCI_COMMAND, 2, 7);
+    assert_int_equal(pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER), 7);
+    assert_int_equal(model_get(m, PCI_COMMAND, 2), PCI_COMMAND_INTX_OFF | 3);
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, behind_a_port)
@@ -333,6 +351,7 @@ int main(void)
         CASE(a_device_that_is_gone),
         CASE(pending_transactions),
         CASE(a_guest_cannot_move_the_bars_kept),
+        CASE(all_ones_are_not_written_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

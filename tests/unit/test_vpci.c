@@ -157,14 +157,14 @@ TEST(a_hostile_capability_list_shows_no_more)
  * it has none. */
 TEST(a_reset_that_is_not_there_cannot_be_started)
 {
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_int_equal(m.resets, 2); /* when it was given, and now */
     assert_int_equal(vpci_read(f, AT_PCIE_CONTROL, 2), 0);
     again();
     m.config[AT_PCIE + PCIE_DEVICE_CAP + 3] = 0;
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_int_equal(m.resets, 1);
 }
 
@@ -231,7 +231,7 @@ TEST(a_rom_without_a_place_is_not_shown)
         assert_int_equal(vpci_read(f, PCI_ROM, 4), base ? 0xffff0000 : 0);
         vpci_write(f, PCI_ROM, 4, 0xdf000000 | PCI_ROM_ENABLE);
         assert_int_equal(model_maps(0xdf000000, 0x10000), base != 0);
-        vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+        function_reset();
         vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
         assert_false(model_maps_any(0xdf000000, 0x10000));
     }

@@ -297,7 +297,7 @@ TEST(a_rom_is_decoded_while_it_is_enabled)
     assert_false(model_maps_any(0xdf000000, 0x10000));
     assert_int_equal(*hardware, 0xfe800000);
     vpci_write(f, PCI_ROM, 4, 0xdf000000 | PCI_ROM_ENABLE);
-    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    function_reset();
     assert_int_equal(*hardware, 0xfe800000);
     assert_int_equal(vpci_read(f, PCI_ROM, 4), 0xdf000000);
     assert_int_not_equal(place, 0);

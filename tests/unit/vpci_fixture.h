@@ -41,6 +41,13 @@ static inline void again(void)
     model_device();
 }
 
+/* The guest resets the function, and a tick of the bootstrap processor does it. */
+static inline void function_reset(void)
+{
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assign_tick(&m.vm);
+}
+
 static inline void table(unsigned offset, unsigned width, uint64_t value)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Work of the bootstrap processor that may stop in the middle. What takes long there (the reset of
+ * a device, clearing of a VM's RAM) gives the CPU back to the vCPUs, and goes on at the next tick.
+ * From: guest/life/run.c (task_run), pci/reset.c and guest/core/memory.c (that pause).
+ * To: arch/task.c.
+ */
+#pragma once
+#include "arch/time.h"
+
+/* Call work() on a stack of its own; if it has paused, go on there instead. True: it has returned.
+ * Always of the same CPU, and with the same function. */
+bool task_run(void (*work)(void));
+
+/* Waits: in work() others run meanwhile, elsewhere the CPU waits. What is typed is kept in either
+ * case. The caller holds no lock, and afterwards any vCPU may be loaded in this CPU. */
+void task_pause(void);
+void task_delay_us(uint64_t us);
+/* The same if work() has used the CPU for a while: for long loops. */
+void task_breathe(void);
+
+/* wait_until() with pauses. */
+#define task_wait_until(cond, us)                                                                  \
+    ({                                                                                             \
+        uint64_t deadline_ = time_deadline_us(us);                                                 \
+        bool done_ = (cond);                                                                       \
+        while (!done_ && rdtsc() < deadline_) {                                                    \
+            task_pause();                                                                          \
+            done_ = (cond);                                                                        \
+        }                                                                                          \
+        done_ || (cond);                                                                           \
+    })
