@@ -13,6 +13,8 @@ enum hypercall {
     HC_EXIT_TOTAL = 2,   /* of all reasons */
     HC_IRQ_COUNT = 3,    /* interrupts of assigned devices that came through Hamlet for this VM */
     HC_VERSION = 4,      /* HC_VERSION_1 */
+    /* The next two answer HC_UNKNOWN unless the VM has reveal=on, or a device whose DMA is not
+     * translated. */
     HC_HOST_ADDRESS = 5, /* RBX: guest-physical address of RAM. Its host-physical address */
     HC_HAMLET = 6, /* where Hamlet's image lies: no guest and no device may reach that memory */
     HC_FAULTS = 7, /* DMA and interrupt faults of this VM's devices so far */

@@ -73,6 +73,7 @@ struct vm_config {
     unsigned run;
     unsigned kills;   /* kills=N: kill and restart the VM N times (guest/life/kills.c) */
     unsigned timeout; /* timeout=N: stop the VM after N seconds; 0: never */
+    bool reveal;      /* reveal=on: it may ask for addresses of the host (guest/life/hypercall.c) */
     size_t module;    /* index of the kernel's module, for messages */
     struct device_config devices[CONFIG_DEVICE_MAX];
     unsigned device_count;

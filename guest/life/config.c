@@ -111,6 +111,7 @@ static const struct option rows[] = {
     {"run", option_number, FIELD(vm.run), .min = 1, .max = 1000000000},
     {"timeout", option_number, FIELD(vm.timeout), .min = 1, .max = 86400},
     {"kills", option_number, FIELD(vm.kills), .min = 1, .max = 100000},
+    {"reveal", option_word, FIELD(vm.reveal), OPTION_WORDS("off", "on")},
     {"cmdline", option_text, FIELD(vm.cmdline), .why = "longer than 511 characters"},
     {"pci", add_device, FIELD(vm), .several = true, .why = "more than 8 devices"},
     {.key = NULL},

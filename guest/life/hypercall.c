@@ -8,6 +8,7 @@
 #include "arch/layout.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/dma.h"
+#include "guest/core/identity.h"
 #include "guest/core/memory.h"
 #include "lib/hypercall.h"
 #include "vmx/upcalls.h"
@@ -22,9 +23,16 @@ static uint64_t exit_total(const struct vcpu *v)
     return n - 1;
 }
 
+/* Addresses of the host help an attack on caches or on rows of RAM. A VM gets them by a word of the
+ * user's: reveal=on, or a device that works with host-physical addresses. */
+static bool may_know(const struct vm *vm)
+{
+    return vm->config.reveal || vm->pins || identity_has(vm);
+}
+
 static uint64_t host_address(struct vm *vm, uint64_t at)
 {
-    void *p = vm_ram(vm, gpa(at), 1);
+    void *p = may_know(vm) ? vm_ram(vm, gpa(at), 1) : NULL;
     return p ? ptr_hpa(p).v : HC_UNKNOWN;
 }
 
@@ -64,7 +72,7 @@ static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argum
     case HC_HOST_ADDRESS:
         return host_address(v->vm, argument);
     case HC_HAMLET:
-        return ptr_hpa(image_start).v;
+        return may_know(v->vm) ? ptr_hpa(image_start).v : HC_UNKNOWN;
     case HC_FAULTS:
         return faults_of(v->vm);
     case HC_DMA_MAP:

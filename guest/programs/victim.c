@@ -98,6 +98,7 @@ int main(void)
     uint64_t worst = 0, rounds = 0, late = option("late", UINT32_MAX);
     uint64_t rest = option("rest", 1) * mhz * 1000; /* from round to round, in ms */
     bool msi = option("msi", 0);
+    check(hypercall(HC_HOST_ADDRESS, 0) == HC_UNKNOWN && hypercall(HC_HAMLET, 0) == HC_UNKNOWN);
     e = edu_open();
     for (unsigned v = 32; v < 256; v++)
         on_interrupt((uint8_t)v, v == VECTOR ? on_tick : on_other);

@@ -31,7 +31,7 @@ TELL_THE_VICTIM = [(r"vm=attacker exit=", "q")]
 def test_attacker_lab(boot):
     """Side by side on two CPUs, each with a device."""
     got = boot(Case("attacker", cpus=2, machine={"devices": "2"}, timeout=200,
-                    vms=["kernel=attacker.elf,mem=2M,legacy=off,pci=00:02.0,timeout=120",
+                    vms=["kernel=attacker.elf,mem=2M,reveal=on,legacy=off,pci=00:02.0,timeout=120",
                          'kernel=victim.elf,mem=16M,pci=00:03.0,timeout=120,cmdline="seconds=60 '
                          'msi=1 late=200"'], answers=TELL_THE_VICTIM,
                     expect=[r"attempts=\d+ through=0", r"victim\| rounds=",
@@ -53,7 +53,8 @@ def test_attacker_nested(boot):
     got = boot(Case(
         "attacker-nested", on="nested", devices=QEMU_DEVICES, timeout=900,
         vms=[
-            "kernel=attacker.elf,mem=2M,legacy=off,pci=1234:11e8#0,timeout=400,cmdline=qemu=1",
+            "kernel=attacker.elf,mem=2M,reveal=on,legacy=off,pci=1234:11e8#0,timeout=400,"
+            "cmdline=qemu=1",
             'kernel=victim.elf,mem=16M,pci=1234:11e8#1,timeout=400,cmdline="seconds=390 rest=300"'],
         answers=TELL_THE_VICTIM,
         expect=[r"attempts=\d+ through=0 unseen=8", r"hamlet: end vms=2 failed=0"],

@@ -10,7 +10,7 @@ import re
 import pytest
 from case import ROOT, Case
 
-PAIR = "kernel=dma-pair.elf,mem=16M,timeout=60"
+PAIR = "kernel=dma-pair.elf,mem=16M,reveal=on,timeout=60"
 
 
 def test_storm(boot):

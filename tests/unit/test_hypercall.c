@@ -35,6 +35,8 @@ void *vm_ram(const struct vm *of, gpa_t at, uint64_t size)
     return at.v < sizeof(ram) && size <= sizeof(ram) - at.v ? ram + at.v : NULL;
 }
 void vtd_fault_poll(void) { polls++; }
+static bool identity;
+bool identity_has(const struct vm *of) { return (void)of, identity; }
 uint64_t dma_pin(struct vm *of, uint64_t list) { return (void)of, list + 1; }
 uint64_t dma_unpin(struct vm *of, uint64_t list) { return (void)of, list + 2; }
 
@@ -68,6 +70,7 @@ TEST(ring_0_only)
     }
     cpl = 0;
     injected = -1;
+    vm.config.reveal = true;
     assert_int_equal(call(HC_HAMLET, 0), (uintptr_t)image_start);
     assert_int_equal(injected, -1);
 }
@@ -103,10 +106,23 @@ TEST(what_is_the_vms_own)
     assert_int_equal(polls, 1);
     assert_int_equal(call(HC_PARKED, 0), 2);
     assert_int_equal(vm.lock.next, vm.lock.serving);
-    assert_int_equal(call(HC_HOST_ADDRESS, 5), (uintptr_t)ram + 5);
-    assert_int_equal(call(HC_HOST_ADDRESS, sizeof(ram)), HC_UNKNOWN);
     assert_int_equal(call(12, 0), HC_UNKNOWN);
     assert_int_equal(call(UINT64_C(1) << 32, 0), HC_UNKNOWN);
+}
+
+/* No guest finds out where it lies in the host, unless the user gave it the right. */
+TEST(addresses_of_the_host)
+{
+    static uint16_t pins;
+    for (unsigned right = 0; right < 4; right++) {
+        vm.config.reveal = right == 1;
+        vm.pins = right == 2 ? &pins : NULL;
+        identity = right == 3;
+        assert_int_equal(call(HC_HOST_ADDRESS, 5), right ? (uintptr_t)ram + 5 : HC_UNKNOWN);
+        assert_int_equal(call(HC_HOST_ADDRESS, sizeof(ram)), HC_UNKNOWN);
+        assert_int_equal(call(HC_HAMLET, 0), right ? (uintptr_t)image_start : HC_UNKNOWN);
+    }
+    identity = false;
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, fresh)
@@ -117,6 +133,7 @@ int main(void)
         CASE(ring_0_only),
         CASE(exits_without_this_one),
         CASE(what_is_the_vms_own),
+        CASE(addresses_of_the_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
