@@ -78,14 +78,10 @@ void memory_destroy(struct vm *vm)
     memset(vm->ram, 0, sizeof(vm->ram));
 }
 
-/* In pieces of less than a millisecond. */
 void memory_clear(struct vm *vm)
 {
     for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT; r++)
-        for (uint64_t at = 0; at < r->size; at += SIZE_2M) {
-            memset(hpa_ptr(hpa(r->to.v + at)), 0, MIN(SIZE_2M, r->size - at));
-            task_breathe();
-        }
+        task_copy(hpa_ptr(r->to), NULL, r->size);
 }
 
 /* Is the high block right behind the low one in host memory? With dma=identity it is not. */
@@ -106,7 +102,7 @@ void memory_unstage(struct vm *vm, void *stage)
         return;
     const uint8_t *from = stage;
     for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT; from += r->size, r++)
-        memcpy(hpa_ptr(r->to), from, r->size);
+        task_copy(hpa_ptr(r->to), from, r->size);
     pages_free(stage, vm->ram_size / PAGE_SIZE);
 }
 

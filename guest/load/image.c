@@ -2,12 +2,12 @@
 /*
  * The common part of all loaders: bytes into guest memory, the map of that memory, a start state.
  * From: guest/load/linux.c, multiboot.c, elf.c, flat.c (all four), load.c, info.c.
- * To: nothing.
+ * To: arch/task.c (task_copy: a copy may take long).
  * Spec: SDM "4-Level Paging"; Multiboot "Machine state".
  */
 #include "guest/load/load.h"
 #include "arch/paging.h"
-#include "lib/string.h"
+#include "arch/task.h"
 #define LOG "load"
 #include "arch/log.h"
 
@@ -22,8 +22,8 @@ int load_put(struct load *l, uint64_t at, const uint8_t *bytes, uint64_t file_si
     if (ranges_overlap(at, memory_size, LOAD_AREA, LOAD_AREA_END - LOAD_AREA))
         return LOAD_FAIL(l, "needs memory at 0x%lx, size 0x%lx; 0x%lx to 0x%lx is reserved", at,
                          memory_size, LOAD_AREA, LOAD_AREA_END);
-    memcpy(l->ram + at, bytes, file_size);
-    memset(l->ram + at + file_size, 0, memory_size - file_size);
+    task_copy(l->ram + at, bytes, file_size);
+    task_copy(l->ram + at + file_size, NULL, memory_size - file_size);
     bool first = l->image_start == l->image_end;
     l->image_start = first ? at : MIN(l->image_start, at);
     l->image_end = first ? at + memory_size : MAX(l->image_end, at + memory_size);
@@ -60,7 +60,7 @@ int load_modules(struct load *l)
     if (!at)
         return LOAD_FAIL(l, "no room for an initrd of 0x%lx bytes", size);
     for (struct load_module *m = l->modules; m < l->modules + l->module_count; m++) {
-        memcpy(l->ram + at, m->bytes, m->size);
+        task_copy(l->ram + at, m->bytes, m->size);
         m->at = at;
         at += ALIGN_UP(m->size, PAGE_SIZE);
     }

@@ -6,6 +6,7 @@
 #include "arch/log.h"
 #include "arch/options.h"
 #include "arch/panic.h"
+#include "arch/task.h"
 #include "arch/trace.h"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>
@@ -97,5 +98,13 @@ WEAK void panic_at(const char *file, int line, const char *fmt, ...)
 
 WEAK bool trace_on;
 WEAK void trace_write(uint64_t head, uint64_t b, uint64_t c) { (void)head, (void)b, (void)c; }
+
+WEAK void task_copy(void *to, const void *from, size_t size)
+{
+    if (from)
+        memcpy(to, from, size);
+    else
+        memset(to, 0, size);
+}
 
 WEAK void panic_hook_add(void (*hook)(void)) { (void)hook; }

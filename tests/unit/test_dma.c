@@ -42,8 +42,15 @@ size_t page_free_count(void) { return 0; }
 void page_keep(hpa_t base, uint64_t size) { (void)base, (void)size; }
 int page_claim(hpa_t base, uint64_t size) { return (void)base, (void)size, -ENOMEM; }
 void page_unclaim(void) {}
-static unsigned breaths;
-void task_breathe(void) { breaths++; }
+static size_t copied; /* by a function that pauses */
+void task_copy(void *to, const void *from, size_t size)
+{
+    copied += size;
+    if (from)
+        memcpy(to, from, size);
+    else
+        memset(to, 0, size);
+}
 static int64_t marked; /* bytes that are marked as a guest's */
 void page_mark_guest(hpa_t at, uint64_t size, bool on)
 {
@@ -187,9 +194,9 @@ TEST(ram_comes_and_goes)
     assert_ptr_equal(memory_stage(&vm), first); /* one piece: the loader writes into it */
     memset(first, 0xee, RAM_SIZE);
     memory_unstage(&vm, first);
-    breaths = 0;
+    copied = 0;
     memory_clear(&vm);
-    assert_int_equal(breaths, 1); /* in pieces: others run in between */
+    assert_int_equal(copied, RAM_SIZE);
     for (unsigned i = 0; i < RAM_SIZE; i++)
         assert_int_equal(first[i], 0);
     memory_destroy(&vm);

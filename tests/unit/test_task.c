@@ -6,6 +6,7 @@
 #include "arch/task.h"
 #include "arch/uart.h"
 #include "tests/unit/test.h"
+#include <string.h>
 
 static unsigned polls;
 void uart_poll(void) { polls++; }
@@ -95,24 +96,40 @@ TEST(time_ends_a_wait)
     assert_int_equal(waited, -1);
 }
 
-static void long_loop(void)
+#define SIZE (2 * SIZE_2M + 3)
+static uint8_t from[SIZE + 1], to[SIZE + 1];
+static const uint8_t *source;
+static void long_copy(void) { task_copy(to, source, SIZE); }
+
+static void check_copy(uint8_t byte)
 {
-    for (unsigned i = 0; i < 5; i++)
-        task_breathe();
+    for (size_t i = 0; i < SIZE; i++)
+        if (to[i] != byte)
+            fail_msg("byte %zu is %u", i, to[i]);
+    assert_int_equal(to[SIZE], 0xcc);
 }
 
-/* A loop pauses if its turn is over, and not before. */
-TEST(a_long_loop)
+/* A copy pauses behind each piece if its turn is over, and not before. */
+TEST(a_long_copy)
 {
-    ahead = 0;
-    assert_true(task_run(long_loop));
-    ahead = UINT64_MAX;
-    for (unsigned i = 0; i < 5; i++)
-        assert_false(task_run(long_loop));
-    assert_true(task_run(long_loop));
+    memset(from, 0x5a, sizeof(from));
+    memset(to, 0xcc, sizeof(to));
+    source = from;
+    ahead = 0; /* no turn is ever over */
+    assert_true(task_run(long_copy));
+    check_copy(0x5a);
+    ahead = UINT64_MAX; /* each is over at once */
+    source = NULL;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(to[SIZE - 1], 0x5a);
+        assert_false(task_run(long_copy));
+    }
+    assert_true(task_run(long_copy));
+    check_copy(0);
     polls = 0;
-    task_breathe();
+    task_copy(to, from, SIZE); /* not in the work: in one go */
     assert_int_equal(polls, 0);
+    check_copy(0x5a);
 }
 
 int main(void)
@@ -120,7 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_goes_on_where_it_was), cmocka_unit_test(work_without_a_wait),
         cmocka_unit_test(a_wait_elsewhere),        cmocka_unit_test(a_condition_ends_a_wait),
-        cmocka_unit_test(time_ends_a_wait),        cmocka_unit_test(a_long_loop),
+        cmocka_unit_test(time_ends_a_wait),        cmocka_unit_test(a_long_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
