@@ -23,9 +23,10 @@
 #define VM_MMIO_END      UINT64_C(0xfec00000)
 #define VM_IOAPIC_BASE   UINT64_C(0xfec00000)
 #define VM_APIC_BASE     UINT64_C(0xfee00000)
-/* 64-bit prefetchable BARs: 64 GiB from here on, or from the next multiple above RAM. */
-#define VM_MMIO64_BASE   UINT64_C(0x1000000000)
-#define VM_MMIO64_SIZE   UINT64_C(0x1000000000)
+/* 64-bit prefetchable BARs: 256 GiB from here on, or from the next multiple above RAM. Without more
+ * RAM they end at 2^39, which the CPUs of PCs can address. */
+#define VM_MMIO64_BASE   UINT64_C(0x4000000000)
+#define VM_MMIO64_SIZE   UINT64_C(0x4000000000)
 
 /* Exit status of other ends than port 0xF4, which gives odd ones. Success: 0, or 1 (value 0): the
  * guest has said so itself. */

@@ -13,7 +13,7 @@
 /* iasl miscalculates expressions inside resources and packages. So their numbers are calculated by
  * hand, and compared here with the constants that they come from. */
 #if VM_MMIO_BASE != 0xD0000000 || VM_MMIO_END != 0xFEC00000 || \
-    VM_MMIO64_BASE != 0x1000000000 || VM_MMIO64_SIZE != 0x1000000000 || \
+    VM_MMIO64_BASE != 0x4000000000 || VM_MMIO64_SIZE != 0x4000000000 || \
     VM_MMIO_BASE - VM_ECAM_BASE != 0x10000000 || \
     VACPI_PCI_PIN(0x01) != 16 || VACPI_PCI_PIN(0x1F) != 46
 #error "a number of dsdt.asl is not the one of guest/core/vm.h or guest/load/vacpi.h"
@@ -44,7 +44,7 @@ DefinitionBlock ("", "DSDT", 2, "HAMLET", "VIRTUAL ", 1)
                 DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
                     NonCacheable, ReadWrite, 0, 0xD0000000, 0xFEBFFFFF, 0, 0x2EC00000)
                 QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
-                    NonCacheable, ReadWrite, 0, 0x1000000000, 0x1FFFFFFFFF, 0, 0x1000000000)
+                    NonCacheable, ReadWrite, 0, 0x4000000000, 0x7FFFFFFFFF, 0, 0x4000000000)
             })
 
             /* INTA of each device has an input of the I/O APIC for itself: no line is shared.

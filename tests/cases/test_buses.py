@@ -29,10 +29,10 @@ CASES = [
          expect=[r"05:01\.0 1234:11e8 .* source-id=05:00\.0", r"05:02\.0 is taken back"],
          forbid=["vtd: fault"], exits={"alpha": 1}),
     # The reset before it is given makes the BAR small; the guest has it as large as at boot.
-    Case("large-bar", machine={"ecam": "1", "card": "1", "large_bar": "32768"},
+    Case("large-bar", machine={"ecam": "1", "card": "1", "large_bar": "131072"},
          vms=["kernel=large-bar.elf,name=alpha,mem=8M,pci=02:00.0,pci=02:00.1"],
-         expect=[r"bar4=mem64p,0x4000000000,32G",
-                 r"alpha\| bar4 of 32768 MiB at 0x\w+ keeps its words"], exits={"alpha": 1}),
+         expect=[r"bar4=mem64p,0x4000000000,128G",
+                 r"alpha\| bar4 of 131072 MiB at 0x\w+ keeps its words"], exits={"alpha": 1}),
     # 1.3 s after each reset.
     Case("slow-after-a-reset", machine={"ready": "130000000"},
          vms=[PAIR + ",pci=00:02.0,cmdline=rounds=20"], forbid=["did not come back"],

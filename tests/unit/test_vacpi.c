@@ -83,12 +83,12 @@ TEST(each_device_has_an_input)
     }
 }
 
-/* A VM of 100 GiB: BARs come from 128 GiB on, and nothing else differs. */
+/* A VM of 400 GiB: BARs come from 512 GiB on, and nothing else differs. */
 TEST(bar_window_above_ram)
 {
     static uint8_t first[VACPI_SIZE];
-    struct vm vm = {.ram_size = UINT64_C(100) << 30};
-    const uint64_t window[] = {UINT64_C(128) << 30, (UINT64_C(192) << 30) - 1};
+    struct vm vm = {.ram_size = UINT64_C(400) << 30};
+    const uint64_t window[] = {UINT64_C(512) << 30, (UINT64_C(768) << 30) - 1};
     size_t used = vacpi_build(tables, 1, VM_MMIO64_BASE), differ = 0;
     memcpy(first, tables, used);
     assert_int_equal(vm_mmio64_base(&vm), window[0]);
@@ -101,8 +101,8 @@ TEST(bar_window_above_ram)
     assert_non_null(memmem(tables + dsdt, get(dsdt + 4, 4), window, sizeof(window)));
     static const struct {
         uint64_t megs, base;
-    } sizes[] = {{64, 65536},    {3072, 65536},   {64512 - 1024, 65536},
-                 {64512, 65536}, {64514, 131072}, {1048576, 1114112}};
+    } sizes[] = {{64, 262144},     {3072, 262144},   {261120 - 1024, 262144},
+                 {261120, 262144}, {261122, 524288}, {1048576, 1310720}};
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
         vm.ram_size = sizes[i].megs << 20;
         assert_int_equal(vm_mmio64_base(&vm) >> 20, sizes[i].base);

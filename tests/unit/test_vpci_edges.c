@@ -118,16 +118,16 @@ TEST(a_bar_of_ones_has_no_place)
     assert_true(model_maps(high_end - 0x4000, 0x4000));
 }
 
-/* From 63 GiB of RAM on, 64 GiB is no place for a BAR. */
+/* From 255 GiB of RAM on, 256 GiB is no place for a BAR. */
 TEST(no_bar_over_ram)
 {
     again();
-    m.vm.ram_size = UINT64_C(100) << 30;
+    m.vm.ram_size = UINT64_C(400) << 30;
     m.fn.bars[2] = (struct pci_bar){PCI_BAR_MEM, true, true, UINT64_C(0x400000000), BIT(30)};
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
     f = m.vm.pci->functions[1];
-    assert_int_equal(vpci_read(f, PCI_BAR(3), 4), 32); /* 128 GiB */
-    assert_true(model_maps(UINT64_C(128) << 30, BIT(30)));
+    assert_int_equal(vpci_read(f, PCI_BAR(3), 4), 128); /* 512 GiB */
+    assert_true(model_maps(UINT64_C(512) << 30, BIT(30)));
     vpci_write(f, PCI_BAR(3), 4, HI32(VM_MMIO64_BASE));
     assert_false(model_maps_any(VM_MMIO64_BASE, BIT(30)));
     m.vm.ram_size = 0;
