@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The CPU that a guest is shown has no VMX, and what it is not shown it does not have: instructions
- * and registers of that kind fault as on such a CPU, and the VM goes on.
+ * and registers of that kind fault as on such a CPU, and the VM goes on. Each fault pushes RF = 1.
  * To: vmx/run/run.c (inject_ud), vmx/exit/cr.c, vmx/exit/msr.c, vmx/exit/cpuid.c.
  * Spec: SDM "Changes to Instruction Behavior in VMX Non-Root Operation", "Control Registers".
  */
@@ -15,6 +15,8 @@ static uint32_t fault_vector;
 
 static void note(struct interrupt_frame *frame)
 {
+    if (!(frame->rflags & RFLAGS_RF))
+        print("WRONG: a fault has pushed RF = 0");
     fault_vector = (uint32_t)frame->vector;
     frame->rip = go_on_at;
 }

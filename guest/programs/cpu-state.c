@@ -12,6 +12,7 @@
 
 #define DR6_B0 BIT(0)
 #define IPI    0x41
+#define IOAPIC UINT64_C(0xfec00000) /* its index register */
 
 static uint64_t steps, step_dr6, hits, int3s, nmis, nmis_inside, handled;
 
@@ -30,7 +31,7 @@ static void on_debug(struct interrupt_frame *frame)
         steps++;
     if (step_dr6 & DR6_B0) {
         hits++;
-        frame->rflags |= BIT(16); /* RF: not the same breakpoint again at once */
+        frame->rflags |= RFLAGS_RF; /* not the same breakpoint again at once */
     }
 }
 
@@ -56,8 +57,13 @@ static void breakpoint(void)
     asm volatile("lea 1f(%%rip), %%rax; mov %%rax, %%dr0; mov $0x402, %%eax; mov %%rax, %%dr7\n\t"
                  "1: nop; xor %%eax, %%eax; cpuid" ::
                      : "rax", "rbx", "rcx", "rdx", "memory", "cc");
+    /* behind a trapped read, which Hamlet carries out, and a trapped write */
+    asm volatile("lea 1f(%%rip), %%rax; mov %%rax, %%dr0; movl (%0), %%eax\n\t"
+                 "1: nop; lea 1f(%%rip), %%rax; mov %%rax, %%dr0; movl $0, (%0)\n\t"
+                 "1: nop" ::"r"(IOAPIC)
+                 : "rax", "memory", "cc");
     asm volatile("mov %0, %%dr7" ::"r"(UINT64_C(0x400)));
-    check(hits == 1);
+    check(hits == 3);
     print("breakpoint: hits=%lu", hits);
 }
 

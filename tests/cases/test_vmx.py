@@ -10,7 +10,7 @@ import pytest
 from case import Case
 
 RULES = [r"cpu-rules\| signature=HamletHamlet hypervisor-bit=1", r"cpu-rules\| wrong=0"]
-STATE = [r"single-step: steps=8", r"breakpoint: hits=1", r"nmi: count=2 inside=0",
+STATE = [r"single-step: steps=8", r"breakpoint: hits=3", r"nmi: count=2 inside=0",
          r"sti: handled=2", r"registers: mine"]
 TWO = ["kernel=cpu-state.elf,name=alpha,mem=4M,cmdline=pattern=17",
        'kernel=cpu-state.elf,name=beta,mem=4M,cmdline="pattern=99 xcr0=3"']

@@ -99,6 +99,11 @@ uint64_t vmread(enum vmcs_field field)
         return 0;
     }
 }
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    must(field == GUEST_RFLAGS);
+    state.rflags = value;
+}
 static void inject(uint8_t vector)
 {
     must(vector == VECTOR_UD || vector == VECTOR_GP || vector == VECTOR_PF);

@@ -145,6 +145,14 @@ TEST(real_mode_pushes_no_error_code)
     assert_false(v.event & EVENT_ERROR_CODE);
 }
 
+/* SDM "Instruction-Breakpoint Exception Condition": or a breakpoint at the instruction would fire
+ * again when the handler returns to it. */
+TEST(a_fault_pushes_the_resume_flag)
+{
+    vcpu_inject(&v, VECTOR_UD);
+    assert_true(fields[GUEST_RFLAGS] & RFLAGS_RF);
+}
+
 /* --- Again ------------------------------------------------------------------------------------ */
 
 TEST(an_interrupted_delivery_comes_again)
@@ -372,6 +380,7 @@ int main(void)
         T(two_exceptions),
         T(three_are_a_triple_fault),
         T(real_mode_pushes_no_error_code),
+        T(a_fault_pushes_the_resume_flag),
         T(an_interrupted_delivery_comes_again),
         T(an_nmi_again_is_not_blocked_by_itself),
         T(an_interrupt_waits_for_its_window),

@@ -62,8 +62,9 @@ TEST(rip_wraps_at_4_gib_outside_of_64_bit_mode)
 TEST(end_of_an_instruction)
 {
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI;
-    fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_TF;
+    fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_TF | RFLAGS_RF;
     vcpu_advance_rip(&v);
+    assert_int_equal(fields[GUEST_RFLAGS], RFLAGS_1 | RFLAGS_TF);
     assert_int_equal(fields[GUEST_INTERRUPTIBILITY], BLOCKED_BY_NMI);
     assert_int_equal(fields[GUEST_PENDING_DEBUG], PENDING_DEBUG_BS);
 }

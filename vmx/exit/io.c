@@ -72,7 +72,10 @@ static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, 
             return RESUME_NEXT;
         *count = gpr_merge(*count, size, *count - 1);
     }
-    return (*count & WIDTH_MASK(size)) == 0 ? RESUME_NEXT : RESUME_SAME;
+    if ((*count & WIDTH_MASK(size)) == 0)
+        return RESUME_NEXT;
+    vmwrite(GUEST_RFLAGS, vmread(GUEST_RFLAGS) | RFLAGS_RF); /* no breakpoint again inside of it */
+    return RESUME_SAME;
 }
 
 enum exit_action exit_io_instruction(struct vcpu *v)

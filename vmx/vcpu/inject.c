@@ -38,7 +38,9 @@ static bool doubles(uint8_t first, uint8_t second)
            (first == VECTOR_PF && second == VECTOR_PF);
 }
 
-/* If an exception waits already, the two may make a #DF, and after a #DF a triple fault. */
+/* If an exception waits already, the two may make a #DF, and after a #DF a triple fault. The VM
+ * entry pushes RFLAGS as they are, and a fault pushes RF = 1: SDM "Instruction-Breakpoint Exception
+ * Condition". */
 static void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
     if ((v->event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, v->event) == EVENT_EXCEPTION) {
@@ -57,6 +59,7 @@ static void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error
     }
     v->event = event_of(EVENT_EXCEPTION, vector);
     v->event_length = 0;
+    vmwrite(GUEST_RFLAGS, vmread(GUEST_RFLAGS) | RFLAGS_RF);
     v->event_error = error;
     /* In real mode no exception pushes an error code. */
     if (has_error && (vmread(GUEST_CR0) & CR0_PE))

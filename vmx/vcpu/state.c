@@ -77,7 +77,8 @@ static bool in_64_bit_code(void)
            (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
 }
 
-/* The only "RIP += length". */
+/* The only "RIP += length". The instruction has come to its end, so RF is 0, which an EPT violation
+ * saves as 1: SDM "Saving RIP, RSP, RFLAGS, and SSP". */
 void vcpu_advance_rip(const struct vcpu *v)
 {
     uint64_t rip = vmread(GUEST_RIP);
@@ -88,7 +89,10 @@ void vcpu_advance_rip(const struct vcpu *v)
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
     if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS))
         vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-    if (vmread(GUEST_RFLAGS) & RFLAGS_TF)
+    uint64_t rflags = vmread(GUEST_RFLAGS);
+    if (rflags & RFLAGS_RF)
+        vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+    if (rflags & RFLAGS_TF)
         vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
