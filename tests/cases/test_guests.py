@@ -47,7 +47,7 @@ CASES = [
     Case("paging-of-32-bits", vms=["kernel=paging32.bin,mem=8M"], forbid=["WRONG"],
          exits={"paging32": 1},
          expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits",
-                 r"\| a reserved bit: #GP"]),
+                 r"\| a reserved bit: #GP", r"\| bit 51: #GP", r"\| a TSS of 16 bits: #GP"]),
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
          expect=[r"ports: answered in the right part of RAX", r"\| out of a string$",
                  r"strings: both directions", r"strings: a fault comes before the port"],

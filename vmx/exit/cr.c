@@ -19,11 +19,14 @@
 /* CR3 names a table of four entries, 32-byte aligned, in PAE paging. */
 #define CR3_PAE_TABLE  BITS(31, 5)
 #define PDPTE_P        BIT(0)
-#define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5) | BITS(63, 52))
+#define PDPTE_RESERVED (BITS(2, 1) | BITS(8, 5))
+
+/* Bits that no physical address has: 63 to MAXPHYADDR. */
+static uint64_t above_maxphyaddr(void) { return ~UINT64_C(0) << (cpuid(0x80000008, 0).eax & 63); }
 
 /* In PAE paging the CPU keeps the four PDPTEs in registers, and with EPT a VM entry loads them from
  * the VMCS. The CPU did not execute the MOV that exits, so they are read here. -EINVAL: #GP,
- * because a reserved bit is set. */
+ * because a reserved bit is set. SDM "PDPTE Registers". */
 static int load_pdptes(struct vcpu *v)
 {
     gpa_t at = gpa(vmread(GUEST_CR3) & CR3_PAE_TABLE);
@@ -32,10 +35,10 @@ static int load_pdptes(struct vcpu *v)
     enum ept_type type;
     if (!ept_translate(v->ept, at, &table, &perm, &type) || type != EPT_WB)
         return -EINVAL;
-    uint64_t entry[4];
+    uint64_t entry[4], reserved = PDPTE_RESERVED | above_maxphyaddr();
     for (unsigned i = 0; i < 4; i++) {
         entry[i] = atomic_load((uint64_t *)hpa_ptr(table) + i);
-        if ((entry[i] & PDPTE_P) && (entry[i] & PDPTE_RESERVED))
+        if ((entry[i] & PDPTE_P) && (entry[i] & reserved))
             return -EINVAL;
     }
     for (unsigned i = 0; i < 4; i++)
@@ -55,7 +58,8 @@ static int switch_long_mode(bool paging, uint64_t *efer)
     uint64_t entry = vmread(VM_ENTRY_CONTROLS);
     if (!(*efer & EFER_LME))
         return 0;
-    if ((vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L) || (paging && !(vmread(GUEST_CR4) & CR4_PAE)))
+    if ((vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L) || (paging && !(vmread(GUEST_CR4) & CR4_PAE)) ||
+        (paging && FIELD_GET(SEG_AR_TYPE, vmread(GUEST_TR_ACCESS_RIGHTS)) == SEG_TYPE_TSS16_BUSY))
         return -EINVAL;
     *efer = paging ? *efer | EFER_LMA : *efer & ~EFER_LMA;
     vmwrite(VM_ENTRY_CONTROLS, paging ? entry | ENTRY_GUEST_64BIT : entry & ~ENTRY_GUEST_64BIT);

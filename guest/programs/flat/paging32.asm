@@ -1,9 +1,10 @@
 ; SPDX-License-Identifier: MIT
 ; A 32-bit kernel that pages: two levels with pages of 4 MiB, then PAE. Its four entries of PAE are
 ; loaded by the CPU where a write of CR0 or CR3 does not exit, and by Hamlet where it does: one that
-; changes CR0.CD.
-; To: vmx/exit/cr.c (load_pdptes).
-; Spec: SDM "32-Bit Paging", "PDPTE Registers"; Multiboot "OS image format".
+; changes CR0.CD. What the CPU would refuse, Hamlet refuses then.
+; To: vmx/exit/cr.c (load_pdptes, switch_long_mode).
+; Spec: SDM "32-Bit Paging", "PDPTE Registers", "Initializing IA-32e Mode"; Multiboot "OS image
+; format".
 bits 32
 org 0x100000
 
@@ -92,6 +93,41 @@ start:  cld
 
         mov     dword [PDPT + 2 * 8], PD_A + 3 ; bit 1 is reserved
         CR0     PG | PE_NE | CD         ; #GP: on with `refused`
+        jmp     wrong
+
+reserved_bit:
+        EXPECT  0xc0500000, 'bbbb'
+        SAY     reserved
+        mov     dword [next], no_address
+        mov     dword [PDPT + 2 * 8], PD_A + 1
+        mov     dword [PDPT + 2 * 8 + 4], 1 << 19 ; bit 51: no physical address is that wide
+        CR0     PG | PE_NE | CD         ; #GP
+        jmp     wrong
+
+no_address:
+        EXPECT  0xc0500000, 'bbbb'
+        SAY     wide
+        mov     dword [next], old_task
+        CR0     PE_NE
+        mov     ax, gdt.tss - gdt
+        ltr     ax
+        mov     ecx, 0xc0000080         ; EFER.LME
+        mov     eax, 1 << 8
+        xor     edx, edx
+        wrmsr
+        CR0     PG | PE_NE | CD         ; #GP: the task register holds a TSS of 16 bits
+        jmp     wrong
+
+old_task:
+        mov     ecx, 0xc0000080
+        rdmsr
+        test    eax, 1 << 10            ; LMA
+        jnz     wrong
+        SAY     tss16
+        xor     eax, eax
+        out     0xf4, al
+        hlt
+
 wrong:  SAY     no
         mov     al, 1
         out     0xf4, al
@@ -101,11 +137,8 @@ refused:
         mov     eax, cr0
         test    eax, CD
         jnz     wrong
-        EXPECT  0xc0500000, 'bbbb'
-        SAY     reserved
-        xor     eax, eax
-        out     0xf4, al
-        hlt
+        mov     esp, 0x180000
+        jmp     [next]
 
 say:    mov     edx, 0x3f8
 .next:  lodsb
@@ -119,12 +152,16 @@ two:    db      "two levels", 10, 0
 three:  db      "three levels", 10, 0
 exits:  db      "three levels, by exits", 10, 0
 reserved: db    "a reserved bit: #GP", 10, 0
+wide:   db      "bit 51: #GP", 10, 0
+tss16:  db      "a TSS of 16 bits: #GP", 10, 0
+next:   dd      reserved_bit
 no:     db      "WRONG", 10, 0
 
 align 8
 gdt:    dq      0
         dq      0x00cf9b000000ffff
         dq      0x00cf93000000ffff
+.tss:   dw      0x2b, 0x8000, 0x8118, 0 ; of 16 bits, available, at 0x188000
 .pointer:
         dw      $ - gdt - 1
         dd      gdt
