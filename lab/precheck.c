@@ -12,9 +12,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "arch/options.h"
+#include "arch/task.h"
 #include "guest/life/config.h"
 #include "guest/load/load.h"
 #include "guest/load/vacpi.h"
@@ -39,6 +41,11 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
     va_end(args);
     putchar('\n');
     complained = true;
+}
+
+void task_copy(void *to, const void *from, size_t size)
+{
+    from ? memcpy(to, from, size) : memset(to, 0, size);
 }
 
 /* Memory that costs nothing until it is written. NULL: not so much. */

@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 enum hypercall {
-    HC_NOTHING = 0,      /* answers 0: to measure what a VMCALL costs */
-    HC_EXIT_COUNT = 1,   /* RBX: basic exit reason. This vCPU's exits so far, without this one */
-    HC_EXIT_TOTAL = 2,   /* of all reasons */
-    HC_IRQ_COUNT = 3,    /* interrupts of assigned devices that came through Hamlet for this VM */
-    HC_VERSION = 4,      /* HC_VERSION_1 */
+    HC_NOTHING = 0,    /* answers 0: to measure what a VMCALL costs */
+    HC_EXIT_COUNT = 1, /* RBX: basic exit reason. This vCPU's exits so far, without this one */
+    HC_EXIT_TOTAL = 2, /* of all reasons */
+    HC_IRQ_COUNT = 3,  /* interrupts of assigned devices that came through Hamlet for this VM */
+    HC_VERSION = 4,    /* HC_VERSION_1 */
     /* The next two answer HC_UNKNOWN unless the VM has reveal=on, or a device whose DMA is not
      * translated. */
     HC_HOST_ADDRESS = 5, /* RBX: guest-physical address of RAM. Its host-physical address */
