@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+// sources: vmx/vcpu/state.c vmx/vcpu/cr.c
+/*
+ * The registers of a vCPU as others ask for them: CR0 and CR4 in force and as the guest reads them,
+ * the state of its paging, its general registers. The VMCS is an array here.
+ * From: make unit.   To: vmx/vcpu/cr.c, vmx/vcpu/state.c.
+ */
+#include "vmx/vcpu/cr.h"
+#include <string.h>
+#include "arch/x86.h"
+#include "tests/unit/test.h"
+#include "vmx/cpu.h"
+#include "vmx/vcpu/setup.h"
+#include "vmx/vcpu/vcpu.h"
+#include "vmx/vmcs.h"
+
+static uint64_t fields[0x7000];
+static unsigned reads;
+static struct vcpu v, other;
+static struct cpu here;
+static const void *current; /* VMCS */
+static struct vmcs *const vmcs = (struct vmcs *)&v, *const others = (struct vmcs *)&other;
+
+uint64_t vmread(enum vmcs_field field)
+{
+    assert_ptr_equal(current, vmcs);
+    reads++;
+    return fields[field];
+}
+void vmwrite(enum vmcs_field field, uint64_t value)
+{
+    assert_ptr_equal(current, vmcs);
+    fields[field] = value;
+}
+struct cpu *this_cpu(void) { return &here; }
+void vmcs_make_current(struct vmcs *to) { current = to; }
+void vmcs_clear(struct vmcs *of)
+{
+    assert_ptr_equal(of, vmcs);
+    current = NULL;
+}
+
+FIXTURE(loaded)
+{
+    memset(fields, 0, sizeof(fields));
+    v = (struct vcpu){.vmcs = vmcs};
+    other = (struct vcpu){.vmcs = others};
+    vmx_cpu(&here)->vcpu = &v;
+    current = vmcs;
+    reads = 0;
+    return 0;
+}
+
+TEST(cr0_keeps_the_caches_on)
+{
+    cr0_write(CR0_PE | CR0_CD | CR0_NW);
+    assert_int_equal(fields[GUEST_CR0], CR0_PE | CR0_NE);
+    assert_int_equal(fields[CR0_READ_SHADOW], CR0_PE | CR0_CD | CR0_NW);
+}
+
+TEST(cr4_keeps_vmxe_and_mce)
+{
+    cr4_write(CR4_PAE);
+    assert_int_equal(fields[GUEST_CR4], CR4_PAE | CR4_VMXE | CR4_MCE);
+    assert_int_equal(fields[CR4_READ_SHADOW], CR4_PAE);
+}
+
+/* A bit of the mask is the host's, and the guest reads the shadow; of another bit, the register. */
+TEST(what_the_guest_reads)
+{
+    fields[CR0_MASK] = 0x0f;
+    fields[GUEST_CR0] = 0x33;
+    fields[CR0_READ_SHADOW] = 0x55;
+    assert_int_equal(cr0_guest_view(), 0x35);
+    fields[CR4_MASK] = 0xf0;
+    fields[GUEST_CR4] = 0x33;
+    fields[CR4_READ_SHADOW] = 0x55;
+    assert_int_equal(cr4_guest_view(), 0x53);
+}
+
+static void segment(enum segment s, uint64_t base) { fields[VMCS_BASE(s)] = base; }
+
+static struct vcpu_paging paging(void)
+{
+    struct vcpu_paging p;
+    memset(&p, 0xa5, sizeof(p));
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+        segment(s, 0x100 + (uint64_t)s);
+    for (unsigned i = 0; i < 4; i++)
+        fields[VMCS_PDPTE(i)] = 0x200 + i;
+    fields[GUEST_CR3] = 0x3000;
+    fields[GUEST_RIP] = 0x1234;
+    fields[GUEST_RFLAGS] = RFLAGS_AC;
+    fields[GUEST_SS_ACCESS_RIGHTS] = FIELD_SET(SEG_AR_DPL, 3);
+    vcpu_paging(&v, &p);
+    assert_int_equal(p.cr3, 0x3000);
+    assert_int_equal(p.rip, 0x1234);
+    assert_int_equal(p.rflags, RFLAGS_AC);
+    assert_int_equal(p.cpl, 3);
+    return p;
+}
+
+TEST(paging_of_64_bit_code)
+{
+    fields[GUEST_CR0] = CR0_PE | CR0_PG;
+    fields[GUEST_CR4] = CR4_PAE;
+    fields[GUEST_IA32_EFER] = EFER_LMA;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
+    struct vcpu_paging p = paging();
+    assert_true(p.code64 && !p.code32);
+    assert_int_equal(p.cr0, CR0_PE | CR0_PG);
+    assert_int_equal(p.cr4, CR4_PAE);
+    assert_int_equal(p.efer, EFER_LMA);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(p.segment_base[i], 0);
+        assert_int_equal(p.pdpte[i], 0);
+    }
+    assert_int_equal(p.segment_base[SEG_FS], 0x100 + SEG_FS);
+    assert_int_equal(p.segment_base[SEG_GS], 0x100 + SEG_GS);
+}
+
+TEST(paging_of_compatibility_mode)
+{
+    fields[GUEST_CR4] = CR4_PAE;
+    fields[GUEST_IA32_EFER] = EFER_LMA;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_DB;
+    struct vcpu_paging p = paging();
+    assert_true(p.code32 && !p.code64);
+    assert_int_equal(p.segment_base[SEG_CS], 0x100 + SEG_CS);
+    assert_int_equal(p.pdpte[3], 0);
+}
+
+/* CS.L counts in IA-32e mode only. */
+TEST(paging_pae)
+{
+    fields[GUEST_CR4] = CR4_PAE;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
+    struct vcpu_paging p = paging();
+    assert_false(p.code64 || p.code32);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(p.pdpte[i], 0x200 + i);
+    for (enum segment s = SEG_ES; s <= SEG_GS; s++)
+        assert_int_equal(p.segment_base[s], 0x100 + s);
+}
+
+TEST(paging_of_32_bits)
+{
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_DB;
+    struct vcpu_paging p = paging();
+    assert_true(p.code32 && !p.code64);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(p.pdpte[i], 0);
+}
+
+/* Nothing but RIP changes where nothing was pending. */
+TEST(the_next_instruction)
+{
+    static uint64_t before[ARRAY_COUNT(fields)];
+    fields[GUEST_RFLAGS] = RFLAGS_1;
+    fields[GUEST_RIP] = 0xfffffffe;
+    fields[VM_EXIT_INSTRUCTION_LENGTH] = 2;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L; /* but not in IA-32e mode */
+    fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    memcpy(before, fields, sizeof(fields));
+    vcpu_advance_rip(&v);
+    assert_int_equal(fields[GUEST_RIP], 0);
+    before[GUEST_RIP] = 0;
+    assert_memory_equal(fields, before, sizeof(fields));
+}
+
+TEST(rsp_is_in_the_vmcs)
+{
+    v.regs.gpr[RBX] = 7;
+    fields[GUEST_RSP] = 0x8000;
+    assert_int_equal(vcpu_gpr(&v, RBX), 7);
+    assert_int_equal(reads, 0);
+    assert_int_equal(vcpu_gpr(&v, RSP), 0x8000);
+    vcpu_set_gpr(&v, RSP, 0x9000);
+    vcpu_set_gpr(&v, RDI, 5);
+    assert_int_equal(fields[GUEST_RSP], 0x9000);
+    assert_int_equal(v.regs.gpr[RDI], 5);
+    assert_int_equal(v.regs.gpr[RSP], 0);
+}
+
+/* A look from outside makes the VMCS current, and gives the CPU back what it had. */
+TEST(a_vcpu_that_is_not_loaded)
+{
+    vmx_cpu(&here)->vcpu = &other;
+    current = others;
+    fields[GUEST_RSP] = 0x8000;
+    assert_int_equal(vcpu_gpr(&v, RSP), 0x8000);
+    assert_ptr_equal(current, others);
+    vcpu_set_gpr(&v, RSP, 1);
+    assert_ptr_equal(current, others);
+    v.halted = v.halted_masked = true;
+    vcpu_set_rip(&v, 0x1000);
+    assert_int_equal(fields[GUEST_RIP], 0x1000);
+    assert_false(v.halted || v.halted_masked);
+    assert_ptr_equal(current, others);
+    vcpu_set_rflags(&v, RFLAGS_IF);
+    assert_int_equal(fields[GUEST_RFLAGS], RFLAGS_IF | RFLAGS_1);
+    assert_ptr_equal(current, others);
+    vmx_cpu(&here)->vcpu = NULL;
+    current = NULL;
+    paging();
+    assert_null(current);
+}
+
+TEST(controls_are_written_when_they_change)
+{
+    fields[PROC_BASED_CONTROLS] = 0x77; /* not looked at */
+    v.proc = 5;
+    vcpu_set_proc(&v, 5);
+    assert_int_equal(fields[PROC_BASED_CONTROLS], 0x77);
+    vcpu_set_proc(&v, 6);
+    assert_int_equal(fields[PROC_BASED_CONTROLS], 6);
+    assert_int_equal(v.proc, 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(cr0_keeps_the_caches_on, loaded),
+        cmocka_unit_test_setup(cr4_keeps_vmxe_and_mce, loaded),
+        cmocka_unit_test_setup(what_the_guest_reads, loaded),
+        cmocka_unit_test_setup(paging_of_64_bit_code, loaded),
+        cmocka_unit_test_setup(paging_of_compatibility_mode, loaded),
+        cmocka_unit_test_setup(paging_pae, loaded),
+        cmocka_unit_test_setup(paging_of_32_bits, loaded),
+        cmocka_unit_test_setup(the_next_instruction, loaded),
+        cmocka_unit_test_setup(rsp_is_in_the_vmcs, loaded),
+        cmocka_unit_test_setup(a_vcpu_that_is_not_loaded, loaded),
+        cmocka_unit_test_setup(controls_are_written_when_they_change, loaded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
