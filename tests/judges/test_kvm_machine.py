@@ -32,7 +32,7 @@ NO_FEATURES = "^metadata_csum,^has_journal"
 MODULES = ("ata_piix", "sd_mod", "crc32c_generic", "ext4")
 KVM = ("irqbypass", "kvm", "kvm-intel")
 WORDS = f"{LINUX} 8250.nr_uarts=1"
-BUILT = ("hamlet.elf", "hamlet.sym", "hamlet-test.elf", "guests")
+BUILT = ("hamlet.elf", "hamlet.sym", "hamlet-test.elf", "precheck", "guests")
 TREE = ("hamlet", "lab")
 
 
