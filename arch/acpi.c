@@ -162,6 +162,23 @@ uint16_t acpi_pm_timer(void)
     return is_port ? (uint16_t)f.pm_timer.address : 0;
 }
 
+/* The registers of one block lie side by side, more of them than Hamlet knows. */
+#define PORT_BLOCK UINT64_C(128)
+
+bool acpi_has_port(uint64_t first, uint64_t count)
+{
+    struct acpi_fixed f = {.reset_value = 0};
+    bool known = find_fixed(&f);
+    const struct acpi_gas *const all[] = {&f.pm1a_cnt, &f.pm1b_cnt, &f.pm_timer, &f.sleep_control,
+                                          &f.reset};
+    for (size_t i = 0; known && i < ARRAY_COUNT(all); i++) {
+        uint64_t block = ALIGN_DOWN(all[i]->address, PORT_BLOCK);
+        if (all[i]->space == GAS_SPACE_IO && ranges_overlap(first, count, block, PORT_BLOCK))
+            return true;
+    }
+    return false;
+}
+
 /* A register in ports or in memory, of 1 or 2 bytes. Without one it reads as all-ones, and writes
  * go nowhere. */
 static uint32_t reg_read(const struct acpi_gas *r, unsigned width)

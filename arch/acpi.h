@@ -69,5 +69,7 @@ void acpi_power_off(void);
 void acpi_reset(void);
 /* The HPET's registers; 0: there is none. */
 hpa_t acpi_hpet(void);
+/* Does the chipset have power management, or its reset, at one of these ports? */
+bool acpi_has_port(uint64_t first, uint64_t count);
 /* The I/O port of the 24- or 32-bit ACPI timer (3.579545 MHz); 0: there is none. */
 uint16_t acpi_pm_timer(void);

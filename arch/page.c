@@ -281,15 +281,18 @@ void *page_alloc(void) { return pages_alloc(1, PAGE_SIZE); }
 void page_free(void *page) { pages_free(page, 1); }
 size_t page_free_count(void) { return pages.free_count; }
 
-bool page_is_ram(hpa_t base, uint64_t size)
+static bool meets_range(hpa_t base, uint64_t size, bool usable)
 {
     for (size_t i = 0; i < pages.info->range_count; i++) {
         const struct boot_range *r = &pages.info->ranges[i];
-        if (r->usable && size > 0 && ranges_overlap(base.v, size, r->base.v, r->size))
+        if (r->usable == usable && size > 0 && ranges_overlap(base.v, size, r->base.v, r->size))
             return true;
     }
     return false;
 }
+
+bool page_is_ram(hpa_t base, uint64_t size) { return meets_range(base, size, true); }
+bool page_is_reserved(hpa_t base, uint64_t size) { return meets_range(base, size, false); }
 
 hpa_t page_ram_end(hpa_t below)
 {

@@ -39,6 +39,8 @@ size_t page_free_count(void);
 
 /* True: some byte of [base, base + size) is RAM, by the boot loader's map. */
 bool page_is_ram(hpa_t base, uint64_t size);
+/* The same of what this map names, and that is no RAM. */
+bool page_is_reserved(hpa_t base, uint64_t size);
 /* The end of the highest RAM below an address, by the same map; that address at most. */
 hpa_t page_ram_end(hpa_t below);
 

@@ -3,15 +3,19 @@
  * The reasons against giving a function to its owner. Each why_...() returns the reason in words;
  * NULL: no objection.
  * From: guest/assign/audit.c, guest/assign/vbar.c (ROMs).
- * To: pci/requester.c (groups), reset.c, bar.c.
+ * To: pci/requester.c (groups), reset.c, bar.c, room.c (pci_room_behind).
  */
 #include "pci/pci_private.h"
+#include "arch/acpi.h"
 #include "arch/page.h"
 
 /* The local APICs and I/O APICs of every PC are here. */
-#define APIC_RANGE_BASE UINT64_C(0xfec00000)
-#define APIC_RANGE_SIZE UINT64_C(0x300000)
-#define PHYSICAL_END    BIT(52)
+#define APIC_RANGE_BASE  UINT64_C(0xfec00000)
+#define APIC_RANGE_SIZE  UINT64_C(0x300000)
+#define PHYSICAL_END     BIT(52)
+/* Below lie the timers, interrupt controllers, the keyboard, CMOS, 0xCF8: no firmware puts a BAR
+ * there. */
+#define PORTS_OF_DEVICES 0x1000
 
 /* No owner may have the chipset or a bridge. */
 static const char *why_bridge(const struct pci_function *f)
@@ -50,12 +54,18 @@ static const char *why_bar(const struct pci_function *f, const struct pci_bar *b
         if (pci_bar_overlap(bar, &apics) || pci_config_overlaps(bar->base, bar->size))
             return "a BAR lies over the APICs or configuration space";
     }
+    if (bar->kind == PCI_BAR_IO &&
+        (bar->base < PORTS_OF_DEVICES || acpi_has_port(bar->base, bar->size)))
+        return "a BAR lies over ports of the chipset";
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *g = pci_get(i);
         for (unsigned n = 0; n < PCI_BAR_COUNT; n++)
             if (&g->bars[n] != bar && pci_bar_overlap(bar, &g->bars[n]))
                 return g == f ? "two of its BARs overlap" : "a BAR lies over another function's";
     }
+    for (const struct pci_function *bridge = f->parent; bridge; bridge = bridge->parent)
+        if (!pci_room_behind(bridge, bar))
+            return "a BAR lies outside of what its bridge passes down";
     return NULL;
 }
 

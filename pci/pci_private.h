@@ -59,6 +59,8 @@ struct vf_plan {
     uint16_t stride;
     struct pci_bar bars[PCI_BAR_COUNT]; /* of the first VF; those of the others follow directly */
 };
+/* room.c: does the bridge pass down all of this BAR? */
+bool pci_room_behind(const struct pci_function *bridge, const struct pci_bar *bar);
 /* room.c: an address for this BAR of all VFs together; 0: there is none. */
 uint64_t pci_room_find(const struct vf_plan *plan, const struct pci_bar *bar);
 

@@ -72,8 +72,12 @@
 #define PCI_SUB_IOMMU             0x0806
 
 /* PCI-to-PCI Bridge "Type 01h Configuration Space Header" */
+#define PCI_BRIDGE_SUBTRACTIVE    BIT(0) /* class code, interface */
 #define PCI_BRIDGE_SECONDARY      0x19
 #define PCI_BRIDGE_SUBORDINATE    0x1a
+#define PCI_BRIDGE_IO_BASE        0x1c
+#define PCI_BRIDGE_IO_LIMIT       0x1d
+#define PCI_BRIDGE_IO_ADDRESS     BITS(7, 4) /* port bits 15:12 */
 #define PCI_BRIDGE_MEM_BASE       0x20
 #define PCI_BRIDGE_MEM_LIMIT      0x22
 #define PCI_BRIDGE_MEM_ADDRESS    BITS(15, 4) /* address bits 31:20 */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Find addresses for BARs that the firmware did not place: addresses that the bridge above passes
- * down, and that nothing else has.
- * From: pci/sriov.c.   To: pci/functions.c (everything that has an address).
+ * The addresses that a bridge passes down. Among them: some for BARs that the firmware did not
+ * place, and that nothing else has.
+ * From: pci/sriov.c, pci/objection.c (pci_room_behind).
+ * To: pci/functions.c (everything that has an address).
  * Spec: PCI-to-PCI Bridge "Configuration Space".
  */
 #include "pci/pci_private.h"
 
 #define WINDOW_GRAIN BIT(20)
+#define PORT_GRAIN   BIT(12)
 #define LOW_MMIO_END UINT64_C(0xfec00000) /* from here up: APICs, flash, VT-d's registers */
 
 struct range {
@@ -30,6 +32,29 @@ static struct range bridge_window(const struct pci_function *bridge, bool prefet
     }
     r.end += WINDOW_GRAIN;
     return r;
+}
+
+static struct range bridge_ports(const struct pci_function *bridge)
+{
+    uint8_t base = pci_read8(bridge->bdf, PCI_BRIDGE_IO_BASE);
+    uint8_t limit = pci_read8(bridge->bdf, PCI_BRIDGE_IO_LIMIT);
+    return (struct range){FIELD_GET(PCI_BRIDGE_IO_ADDRESS, base) * PORT_GRAIN,
+                          (FIELD_GET(PCI_BRIDGE_IO_ADDRESS, limit) + 1) * PORT_GRAIN};
+}
+
+static bool holds(struct range r, const struct pci_bar *bar)
+{
+    return bar->base >= r.first && bar->base < r.end && bar->size <= r.end - bar->base;
+}
+
+/* A bridge with subtractive decode passes down what no other takes. */
+bool pci_room_behind(const struct pci_function *bridge, const struct pci_bar *bar)
+{
+    if (FIELD_GET(PCI_BRIDGE_SUBTRACTIVE, bridge->class_code))
+        return true;
+    if (bar->kind == PCI_BAR_IO)
+        return holds(bridge_ports(bridge), bar);
+    return holds(bridge_window(bridge, false), bar) || holds(bridge_window(bridge, true), bar);
 }
 
 /* True: they overlap, and *end is the end of `taken`. An empty or wrapped range never does. */

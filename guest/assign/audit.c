@@ -10,6 +10,7 @@
  */
 #include "guest/assign/audit.h"
 #include "arch/options.h"
+#include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/x86.h"
 #include "lib/string.h"
@@ -68,6 +69,18 @@ static const char *why_out_of_reach(const struct pci_function *fn)
     return NULL;
 }
 
+/* On a root bus only the firmware's map of memory tells that a BAR lies where something else is.
+ * Some maps call the whole window for devices reserved, so this can be waived. Behind a bridge,
+ * what the bridge passes down is the function's: pci/objection.c. */
+static const char *why_reserved(const struct pci_function *fn)
+{
+    for (size_t i = 0; i < PCI_BAR_COUNT && !fn->parent; i++)
+        if (fn->bars[i].kind == PCI_BAR_MEM &&
+            page_is_reserved(hpa(fn->bars[i].base), fn->bars[i].size))
+            return "the firmware reserves memory where a BAR lies";
+    return NULL;
+}
+
 static const char *why_hidden(const struct pci_function *fn)
 {
     for (unsigned i = 0; i < options.hidden_count; i++)
@@ -81,11 +94,9 @@ static const struct {
     const char *(*check)(const struct pci_function *fn);
     bool final;
 } ours[] = {
-    {"hidden", why_hidden, false},
-    {"no-iommu", why_no_iommu, true},
-    {"rmrr", why_rmrr, false},
-    {"unplaced", why_unplaced, true},
-    {"out-of-reach", why_out_of_reach, true},
+    {"hidden", why_hidden, false},    {"no-iommu", why_no_iommu, true},
+    {"rmrr", why_rmrr, false},        {"reserved", why_reserved, false},
+    {"unplaced", why_unplaced, true}, {"out-of-reach", why_out_of_reach, true},
 };
 #define OBJECTION_MAX (PCI_OBJECTION_MAX + ARRAY_COUNT(ours))
 
@@ -101,6 +112,14 @@ static size_t find_objections(const struct pci_function *fn, struct pci_objectio
             out[count++] = (struct pci_objection){ours[i].name, why, ours[i].final};
     }
     return count;
+}
+
+static bool is_final(const struct pci_objection *all, size_t count)
+{
+    while (count > 0)
+        if (all[--count].final)
+            return true;
+    return false;
 }
 
 static bool is_waived(const struct pci_objection *o, unsigned unsafe)
@@ -156,7 +175,7 @@ void audit_print(void)
         const struct pci_function *fn = pci_get(i);
         struct pci_objection all[OBJECTION_MAX];
         size_t count = find_objections(fn, all);
-        if (count == 0 || !all[0].final)
+        if (!is_final(all, count))
             prepare_function(fn);
         if (count == 0)
             log_info(BDF_FMT " %04x:%04x assignable reset=%s%s", BDF_ARG(fn->bdf), fn->vendor,

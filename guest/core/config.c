@@ -10,6 +10,7 @@
 const char *const unsafe_names[UNSAFE_COUNT + 1] = {
     [UNSAFE_NO_RESET] = "no-reset", [UNSAFE_GROUP] = "group", [UNSAFE_RMRR] = "rmrr",
     [UNSAFE_CONSOLE] = "console",   [UNSAFE_VFS] = "vfs",     [UNSAFE_HIDDEN] = "hidden",
+    [UNSAFE_RESERVED] = "reserved",
 };
 const char *const dma_mode_names[] = {
     [DMA_VTD] = "vtd", [DMA_PV] = "pv", [DMA_IDENTITY] = "identity", NULL};

@@ -34,6 +34,7 @@ enum unsafe {
     UNSAFE_CONSOLE,
     UNSAFE_VFS,
     UNSAFE_HIDDEN,
+    UNSAFE_RESERVED,
     UNSAFE_COUNT
 };
 /* Indexed by enum unsafe and enum dma_mode; NULL behind the last. */

@@ -30,7 +30,7 @@ static size_t log_at;
 static uint64_t delay_us;
 static unsigned decode_while_sizing;
 static uint64_t ram_base, ram_size;
-static uint16_t console_port;
+static uint16_t console_port, power_port;
 static uint64_t patience = 2000000; /* TSC ticks */
 enum log_level log_threshold = LOG_TRACE;
 
@@ -44,7 +44,7 @@ void model_start(bool ecam)
     delay_us = 0;
     decode_while_sizing = 0;
     ram_base = ram_size = 0;
-    console_port = 0;
+    console_port = power_port = 0;
 }
 
 struct model_function *model_add(bdf_t bdf, uint16_t vendor, uint16_t device, uint32_t class_code)
@@ -113,6 +113,10 @@ void model_bridge(struct model_function *f, uint8_t secondary, uint8_t subordina
     f->config[PCI_BRIDGE_SECONDARY] = secondary;
     f->config[PCI_BRIDGE_SUBORDINATE] = subordinate;
     model_writable(f, PCI_BRIDGE_CONTROL, 2, 0xffff);
+    model_set(f, PCI_BRIDGE_IO_BASE, 2, 0xf000); /* it passes down everything */
+    model_set(f, PCI_BRIDGE_MEM_BASE, 4, 0xfff00000);
+    model_set(f, PCI_BRIDGE_PREF_BASE, 4, 0xfff10001);
+    model_set(f, PCI_BRIDGE_PREF_LIMIT_HI, 4, 0xffff);
 }
 
 void model_pcie(struct model_function *f, uint8_t at, unsigned port_type)
@@ -225,6 +229,12 @@ void *mmio_map(hpa_t base, uint64_t size)
 bool page_is_ram(hpa_t base, uint64_t size)
 {
     return base.v < ram_base + ram_size && ram_base < base.v + size;
+}
+
+void model_power(uint16_t port) { power_port = port; }
+bool acpi_has_port(uint64_t first, uint64_t count)
+{
+    return power_port && ranges_overlap(first, count, power_port, 1);
 }
 
 uint16_t uart_port(void) { return console_port; }

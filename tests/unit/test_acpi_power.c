@@ -164,6 +164,24 @@ TEST(timer_is_a_port)
     assert_int_equal(acpi_pm_timer(), 0);
 }
 
+/* Around each register lies a block of others. */
+TEST(ports_of_power_management)
+{
+    fadt.first.pm1a_cnt = 0x1804;
+    fadt.x_pm1b_cnt = gas(GAS_SPACE_MEMORY, 0x2804);
+    fadt.first.pm_timer = 0x3008;
+    did(acpi_reset);
+    assert_true(acpi_has_port(0x1804, 1));
+    assert_true(acpi_has_port(0x1860, 0x20));
+    assert_true(acpi_has_port(0x1000, 0x1000));
+    assert_true(acpi_has_port(0x3000, 4));
+    assert_false(acpi_has_port(0x1880, 0x80));
+    assert_false(acpi_has_port(0x1000, 0x800));
+    assert_false(acpi_has_port(0x2800, 0x80));
+    table_count = 0;
+    assert_false(acpi_has_port(0x1804, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup(off_by_nothing, start),
         cmocka_unit_test_setup(reset, start),
         cmocka_unit_test_setup(timer_is_a_port, start),
+        cmocka_unit_test_setup(ports_of_power_management, start),
         cmocka_unit_test_setup(off_by_sleep_control, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

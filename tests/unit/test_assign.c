@@ -11,6 +11,7 @@
  */
 #include "arch/options.h"
 #include "guest/assign/faults.h"
+#include "guest/assign/audit.h"
 #include "tests/unit/vpci_fixture.h"
 
 /* As a PC after its reset button: nothing that the guest had set is left, in its view or
@@ -291,6 +292,39 @@ TEST(one_waiver_waives_one_objection)
     options.hidden_count = 0;
 }
 
+/* The registers of a function that no waiver helps are mapped nowhere, whatever else speaks against
+ * it, and in whatever order: its BAR may claim any address. */
+TEST(what_is_refused_is_not_mapped)
+{
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.no_reset = true; /* stands first, and could be waived */
+    m.mmio_maps = 0;
+    audit_print();
+    assert_int_equal(m.mmio_maps, 3);
+    m.fn.bars[1].base = BIT(52);
+    m.mmio_maps = 0;
+    audit_print();
+    assert_int_equal(m.mmio_maps, 0);
+    m.fn.bars[1].base = 0xfea00000;
+}
+
+/* On a root bus the firmware's map is all that tells. Behind a bridge the bridge tells. */
+TEST(a_bar_over_reserved_memory)
+{
+    static struct pci_function bridge = {.header_type = PCI_HEADER_BRIDGE};
+    struct device_config c = m.vm.config.devices[0];
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.reserved_at = m.fn.bars[1].base + 0x3000;
+    assert_int_equal(assign_hot(&m.vm, &c), -EPERM);
+    assert_non_null(strstr(m.last_line, "refused: reserved (the firmware reserves memory where"));
+    m.fn.parent = &bridge;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.fn.parent = NULL;
+    c.unsafe = 1u << UNSAFE_RESERVED;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +342,8 @@ int main(void)
         CASE(a_group_has_one_owner),
         CASE(a_bar_without_an_address_is_not_shown),
         CASE(one_waiver_waives_one_objection),
+        CASE(what_is_refused_is_not_mapped),
+        CASE(a_bar_over_reserved_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,6 +287,17 @@ TEST(a_guests_reset_takes_time)
     assert_true(model_maps(at, 0x100000));
 }
 
+/* The VM is reset before the tick came to its device's reset: one is enough. */
+TEST(a_restart_ends_a_reset)
+{
+    unsigned before = m.resets;
+    vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    assert_int_equal(vpci_read(f, PCI_VENDOR_ID, 4), 0x11e81234);
+    assign_tick(&m.vm);
+    assert_int_equal(m.resets, before + 1);
+}
+
 /* A device that does not come back from a reset is silent, and gets no other one. */
 TEST(a_lost_device_is_silent)
 {
@@ -368,6 +379,7 @@ int main(void)
         CASE(a_reset_spares_what_is_in_use),
         CASE(a_guests_reset_in_order),
         CASE(a_guests_reset_takes_time),
+        CASE(a_restart_ends_a_reset),
         CASE(a_guests_reset_ends_messages),
         CASE(a_lost_device_is_silent),
         CASE(a_reset_that_fails),

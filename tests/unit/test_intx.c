@@ -118,6 +118,8 @@ TEST(after_a_reset_the_line_is_low)
 /* A device in a reset reads as all-ones. It does not claim the line of another one. */
 TEST(a_device_in_a_reset_claims_nothing)
 {
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
     vpci_write(f, AT_PCIE_CONTROL, 2, PCIE_DEVICE_FLR);
     memset(m.config, 0xff, 0x40);
     m.handler(m.handler_ctx);

@@ -117,6 +117,9 @@ TEST(ram_and_guest_pages)
     assert_true(page_is_ram(hpa(RAM_BASE - 10), 11));
     assert_false(page_is_ram(hpa(RAM_BASE - 10), 10));
     assert_false(page_is_ram(hpa(RAM_BASE + RAM_SIZE), 0x1000));
+    assert_true(page_is_reserved(hpa(RAM_BASE + 0x2017ff), 1));
+    assert_false(page_is_reserved(hpa(RAM_BASE + 0x201800), 0x1000));
+    assert_false(page_is_reserved(hpa(RAM_BASE + 0x200000), 0));
     uint8_t *p = pages_alloc(2, PAGE_SIZE);
     assert_false(page_is_guest(ptr_hpa(p)));
     page_mark_guest(ptr_hpa(p), 2 * PAGE_SIZE, true);

@@ -210,6 +210,63 @@ TEST(bars_that_would_give_too_much)
     assert_string_equal(verdict_for_bar(BIT(63), 4, BIT(63)), "a BAR ends beyond physical memory");
 }
 
+/* Ports of the chipset: those that every PC has, and those of power management. */
+TEST(ports_that_would_give_too_much)
+{
+    assert_string_equal(verdict_for_bar(0xfffffffc, 1, 0xcf8),
+                        "a BAR lies over ports of the chipset");
+    assert_string_equal(verdict_for_bar(0xffffffe0, 1, 0x60),
+                        "a BAR lies over ports of the chipset");
+    assert_null(verdict_for_bar(0xfffff000, 1, 0x1000));
+    model_power(0x1804);
+    assert_string_equal(pci_not_assignable(pci_find(BDF(0, 4, 0))),
+                        "a BAR lies over ports of the chipset");
+    model_power(0x2004);
+    assert_null(pci_not_assignable(pci_find(BDF(0, 4, 0))));
+}
+
+/* What its bridge does not pass down is something else's, whatever the device says of it. */
+TEST(bars_that_no_bridge_passes_down)
+{
+    static const struct {
+        uint64_t mask;
+        uint32_t flags;
+        uint64_t base;
+        bool passed;
+    } bars[] = {
+        {0xfff00000, 0, 0xfea00000, true},
+        {0xfff00000, 0, 0xfeb00000, false},
+        {0xffe00000, 0, 0xfea00000, false}, /* its second half */
+        {0xfff00000, 0, 0xfe800000, false},
+        {0xffffff00, 1, 0x3f00, true},
+        {0xffffff00, 1, 0x4000, false},
+        {0xffffff00, 1, 0x2f00, false},
+        {UINT64_MAX << 30, 12, UINT64_C(0x1800000000), true},
+        {UINT64_MAX << 30, 12, UINT64_C(0x1840000000), false},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(bars); i++)
+        for (unsigned upper = 0; upper < 3; upper++) {
+            model_start(true);
+            struct model_function *port = bridge(BDF(0, 1, 0), PCIE_ROOT_PORT, 1, 2),
+                                  *below = bridge(BDF(1, 0, 0), PCIE_ROOT_PORT, 2, 2),
+                                  *narrow = upper ? port : below, *f = endpoint(BDF(2, 0, 0));
+            if (upper == 2) /* subtractive decode */
+                model_set(narrow, PCI_CLASS, 4, 0x06040100);
+            model_set(narrow, PCI_BRIDGE_IO_BASE, 2, 0x3030);
+            model_set(narrow, PCI_BRIDGE_MEM_BASE, 4, 0xfea0fea0);
+            model_set(narrow, PCI_BRIDGE_PREF_BASE, 4, 0x3ff10001);
+            model_set(narrow, PCI_BRIDGE_PREF_BASE_HI, 4, 0x18);
+            model_set(narrow, PCI_BRIDGE_PREF_LIMIT_HI, 4, 0x18);
+            model_bar(f, PCI_BAR(0), bars[i].mask, bars[i].flags, bars[i].base);
+            pci_scan();
+            const char *why = pci_not_assignable(pci_find(f->bdf));
+            if (bars[i].passed || upper == 2)
+                assert_null(why);
+            else
+                assert_string_equal(why, "a BAR lies outside of what its bridge passes down");
+        }
+}
+
 static const char *verdict_for_rom(uint64_t base, uint64_t others)
 {
     model_start(true);
@@ -268,6 +325,8 @@ int main(void)
         CASE(a_conventional_bridge_signs_with_its_own_id),
         CASE(the_chipset_is_not_for_guests),
         CASE(bars_that_would_give_too_much),
+        CASE(ports_that_would_give_too_much),
+        CASE(bars_that_no_bridge_passes_down),
         CASE(roms_that_would_give_too_much),
         CASE(what_is_parked_has_no_reset),
     };
