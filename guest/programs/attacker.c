@@ -262,6 +262,7 @@ static void config_writes(const char *what, unsigned width, bool ecam, unsigned 
                 mmio_write(window + reg, width, value);
             else
                 pci_config_write(edu.bdf, (uint16_t)reg, width, (uint32_t)value);
+            pci_wait(edu.bdf); /* one of the bits resets it */
         }
     bool same = identity(edu.bdf) == who;
     reset_device();

@@ -58,6 +58,11 @@ void pci_enable(bdf_t bdf)
     pci_config_write(bdf, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
 }
 
+void pci_wait(bdf_t bdf)
+{
+    check(spin_until(pci_config_read(bdf, PCI_COMMAND, 2) != UINT16_MAX, 10000000));
+}
+
 void pci_function_reset(bdf_t bdf)
 {
     uint8_t express = pci_capability(bdf, PCI_CAP_ID_PCIE), af = pci_capability(bdf, PCI_CAP_ID_AF);
@@ -66,7 +71,7 @@ void pci_function_reset(bdf_t bdf)
         pci_config_write(bdf, (uint16_t)(express + PCIE_DEVICE_CONTROL), 2, PCIE_DEVICE_FLR);
     else
         pci_config_write(bdf, (uint16_t)(af + PCI_AF_CONTROL), 1, PCI_AF_FLR);
-    check(spin_until(pci_config_read(bdf, PCI_COMMAND, 2) != UINT16_MAX, 10000000));
+    pci_wait(bdf);
 }
 
 void pci_msi_on(bdf_t bdf, uint8_t vector) { pci_msi_to(bdf, vector, 0); }
