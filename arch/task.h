@@ -22,13 +22,4 @@ void task_delay_us(uint64_t us);
 void task_copy(void *to, const void *from, size_t size);
 
 /* wait_until() with pauses. */
-#define task_wait_until(cond, us)                                                                  \
-    ({                                                                                             \
-        uint64_t deadline_ = time_deadline_us(us);                                                 \
-        bool done_ = (cond);                                                                       \
-        while (!done_ && rdtsc() < deadline_) {                                                    \
-            task_pause();                                                                          \
-            done_ = (cond);                                                                        \
-        }                                                                                          \
-        done_ || (cond);                                                                           \
-    })
+#define task_wait_until(cond, us) wait_with(task_pause, cond, us)

@@ -13,15 +13,15 @@ void time_delay_us(uint64_t us);
 /* TSC value `us` microseconds from now. */
 uint64_t time_deadline_us(uint64_t us);
 
-/* Wait until cond holds (true) or the time is over (false). cond is evaluated at least once, and
- * once more after the end, as the CPU may have been stopped between two looks. */
-#define wait_until(cond, us)                                                                       \
+/* Wait until cond holds (true) or the time is over (false), and call relax() between two looks.
+ * There is a last look after the end, as the CPU may have been stopped before it. */
+#define wait_with(relax, cond, us)                                                                 \
     ({                                                                                             \
         uint64_t deadline_ = time_deadline_us(us);                                                 \
-        bool done_ = (cond);                                                                       \
-        while (!done_ && rdtsc() < deadline_) {                                                    \
-            cpu_relax();                                                                           \
-            done_ = (cond);                                                                        \
-        }                                                                                          \
-        done_ || (cond);                                                                           \
+        bool done_, late_ = false;                                                                 \
+        while (!(done_ = (cond)) && !late_)                                                        \
+            if (!(late_ = rdtsc() >= deadline_))                                                   \
+                relax();                                                                           \
+        done_;                                                                                     \
     })
+#define wait_until(cond, us) wait_with(cpu_relax, cond, us)

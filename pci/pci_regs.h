@@ -75,9 +75,9 @@
 #define PCI_BRIDGE_SUBTRACTIVE    BIT(0) /* class code, interface */
 #define PCI_BRIDGE_SECONDARY      0x19
 #define PCI_BRIDGE_SUBORDINATE    0x1a
-#define PCI_BRIDGE_IO_BASE        0x1c
-#define PCI_BRIDGE_IO_LIMIT       0x1d
-#define PCI_BRIDGE_IO_ADDRESS     BITS(7, 4) /* port bits 15:12 */
+#define PCI_BRIDGE_IO             0x1c         /* base and limit */
+#define PCI_BRIDGE_IO_BASE        BITS(7, 4)   /* port bits 15:12 */
+#define PCI_BRIDGE_IO_LIMIT       BITS(15, 12) /* the same */
 #define PCI_BRIDGE_MEM_BASE       0x20
 #define PCI_BRIDGE_MEM_LIMIT      0x22
 #define PCI_BRIDGE_MEM_ADDRESS    BITS(15, 4) /* address bits 31:20 */

@@ -36,10 +36,9 @@ static struct range bridge_window(const struct pci_function *bridge, bool prefet
 
 static struct range bridge_ports(const struct pci_function *bridge)
 {
-    uint8_t base = pci_read8(bridge->bdf, PCI_BRIDGE_IO_BASE);
-    uint8_t limit = pci_read8(bridge->bdf, PCI_BRIDGE_IO_LIMIT);
-    return (struct range){FIELD_GET(PCI_BRIDGE_IO_ADDRESS, base) * PORT_GRAIN,
-                          (FIELD_GET(PCI_BRIDGE_IO_ADDRESS, limit) + 1) * PORT_GRAIN};
+    uint16_t both = pci_read16(bridge->bdf, PCI_BRIDGE_IO);
+    return (struct range){FIELD_GET(PCI_BRIDGE_IO_BASE, both) * PORT_GRAIN,
+                          (FIELD_GET(PCI_BRIDGE_IO_LIMIT, both) + 1) * PORT_GRAIN};
 }
 
 static bool holds(struct range r, const struct pci_bar *bar)

@@ -8,7 +8,6 @@
 #include "arch/layout.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/dma.h"
-#include "guest/core/identity.h"
 #include "guest/core/memory.h"
 #include "lib/hypercall.h"
 #include "vmx/upcalls.h"
@@ -27,7 +26,7 @@ static uint64_t exit_total(const struct vcpu *v)
  * user's: reveal=on, or a device that works with host-physical addresses. */
 static bool may_know(const struct vm *vm)
 {
-    return vm->config.reveal || vm->pins || identity_has(vm);
+    return vm->config.reveal || vm->untranslated;
 }
 
 static uint64_t host_address(struct vm *vm, uint64_t at)

@@ -113,7 +113,7 @@ void model_bridge(struct model_function *f, uint8_t secondary, uint8_t subordina
     f->config[PCI_BRIDGE_SECONDARY] = secondary;
     f->config[PCI_BRIDGE_SUBORDINATE] = subordinate;
     model_writable(f, PCI_BRIDGE_CONTROL, 2, 0xffff);
-    model_set(f, PCI_BRIDGE_IO_BASE, 2, 0xf000); /* it passes down everything */
+    model_set(f, PCI_BRIDGE_IO, 2, 0xf000); /* it passes down everything */
     model_set(f, PCI_BRIDGE_MEM_BASE, 4, 0xfff00000);
     model_set(f, PCI_BRIDGE_PREF_BASE, 4, 0xfff10001);
     model_set(f, PCI_BRIDGE_PREF_LIMIT_HI, 4, 0xffff);

@@ -252,7 +252,7 @@ TEST(bars_that_no_bridge_passes_down)
                                   *narrow = upper ? port : below, *f = endpoint(BDF(2, 0, 0));
             if (upper == 2) /* subtractive decode */
                 model_set(narrow, PCI_CLASS, 4, 0x06040100);
-            model_set(narrow, PCI_BRIDGE_IO_BASE, 2, 0x3030);
+            model_set(narrow, PCI_BRIDGE_IO, 2, 0x3030);
             model_set(narrow, PCI_BRIDGE_MEM_BASE, 4, 0xfea0fea0);
             model_set(narrow, PCI_BRIDGE_PREF_BASE, 4, 0x3ff10001);
             model_set(narrow, PCI_BRIDGE_PREF_BASE_HI, 4, 0x18);
