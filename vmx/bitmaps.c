@@ -53,10 +53,9 @@ static unsigned x2apic_msr(unsigned reg) { return MSR_X2APIC_FIRST + reg / 16; }
 static void x2apic_open(uint8_t *map)
 {
     static const uint16_t readable[] = {
-        APIC_ID,        APIC_VERSION,     APIC_TPR,           APIC_PPR,
-        APIC_LDR,       APIC_SVR,         APIC_ESR,           APIC_LVT_CMCI,
-        APIC_LVT_TIMER, APIC_LVT_THERMAL, APIC_LVT_PMC,       APIC_LVT_LINT0,
-        APIC_LVT_LINT1, APIC_LVT_ERROR,   APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE,
+        APIC_ID,        APIC_VERSION,   APIC_TPR,       APIC_PPR,           APIC_LDR,
+        APIC_SVR,       APIC_ESR,       APIC_LVT_TIMER, APIC_LVT_THERMAL,   APIC_LVT_PMC,
+        APIC_LVT_LINT0, APIC_LVT_LINT1, APIC_LVT_ERROR, APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE,
     };
     static const uint16_t writable[] = {APIC_TPR, APIC_EOI, APIC_SELF_IPI};
     for (unsigned i = 0; i < ARRAY_COUNT(readable); i++)

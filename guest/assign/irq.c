@@ -152,6 +152,8 @@ void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
         return;
     route->targets = targets;
     route->vector = vector;
+    for (uint64_t set = targets; set; set &= set - 1) /* a message is an edge */
+        vcpu_eoi_exit(vm->vcpus[__builtin_ctzll(set)], vector, false);
     enum irq_delivery way = choose_delivery(route, targets, data);
     if (way != IRQ_POSTED && !has_host_vector(route)) {
         irq_route_block(route);

@@ -17,15 +17,16 @@
 #include "vmx/run/post.h"
 
 /* Registers in the page, and behind the index. */
-#define REG_INDEX     0x00
-#define REG_DATA      0x10
-#define REG_EOI       0x40
-#define ISA_PINS      16
-#define INDEX_ID      0
-#define INDEX_VERSION 1
-#define INDEX_TABLE   0x10 /* two per pin, low first */
-#define VERSION       (0x20 | (VIOAPIC_PINS - 1) << 16)
-#define ID_WRITABLE   BITS(27, 24)
+#define REG_INDEX      0x00
+#define REG_DATA       0x10
+#define REG_EOI        0x40
+#define ISA_PINS       16
+#define INDEX_ID       0
+#define INDEX_VERSION  1
+#define INDEX_PRIORITY 2    /* of arbitration: a copy of the id */
+#define INDEX_TABLE    0x10 /* two per pin, low first */
+#define VERSION        (0x20 | (VIOAPIC_PINS - 1) << 16)
+#define ID_WRITABLE    BITS(27, 24)
 
 #define RTE_WRITABLE                                                                               \
     (RTE_DEST | RTE_MASKED | RTE_LEVEL | RTE_ACTIVE_LOW | RTE_LOGICAL | RTE_DELIVERY | RTE_VECTOR)
@@ -136,7 +137,8 @@ static uint32_t data_read(struct vioapic *io)
     const struct pin *p = pin_of_index(io, &high);
     if (p)
         return high ? HI32(p->rte) : LO32(p->rte);
-    return io->index == INDEX_ID ? io->id : io->index == INDEX_VERSION ? VERSION : 0;
+    bool has_id = io->index == INDEX_ID || io->index == INDEX_PRIORITY;
+    return has_id ? io->id : io->index == INDEX_VERSION ? VERSION : 0;
 }
 
 static void data_write(struct vioapic *io, uint32_t value)
@@ -168,7 +170,7 @@ static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
 {
     struct vioapic *io = owner;
-    (void)v, (void)width;
+    (void)v;
     if (offset == REG_EOI) {
         vioapic_eoi(io, (uint8_t)value);
         return;
@@ -176,7 +178,7 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
     spin_lock(&io->lock);
     if (offset == REG_INDEX)
         io->index = (uint8_t)value;
-    else if (offset == REG_DATA)
+    else if (offset == REG_DATA && width == 4) /* the manual knows no narrower access */
         data_write(io, (uint32_t)value);
     spin_unlock(&io->lock);
 }

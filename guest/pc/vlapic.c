@@ -111,8 +111,12 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
         vlapic_deliver(v, (uint8_t)value);
     else if (offset == APIC_SVR && !(value & APIC_SVR_ENABLE))
         mask_lvt(v);
+    else if (offset == APIC_ESR)
+        vlapic_write_esr(v);
     else if (offset == APIC_LVT_TIMER)
         vlapic_timer_lvt(v);
+    else if (offset == APIC_TIMER_DIVIDE)
+        vlapic_timer_divide(v);
     else if (offset == APIC_TIMER_INITIAL)
         vlapic_timer_start(v);
     else if (offset == APIC_ICR && vlapic_is_x2apic(v))
@@ -180,6 +184,7 @@ static void reset_registers(struct vcpu *v)
     vlapic_set(v, APIC_SVR, 0xff);
     mask_lvt(v);
     memset(v->irr, 0, sizeof(v->irr));
+    vlapic_of(v)->errors = 0;
     vlapic_timer_reset(v);
 }
 

@@ -39,6 +39,8 @@ struct vlapic {
     uint64_t alarm;  /* TSC of a device's alarm, 0: none; v->timer_deadline is the earlier one */
     void (*ring)(struct vm *vm);
     uint32_t timer_lvt; /* LVT timer register before the write that is handled now */
+    unsigned shift;     /* of the timer's divider, likewise */
+    uint32_t errors;    /* since the last write to ESR, which will show them */
 };
 
 /* A register of the virtual-APIC page. */
@@ -64,12 +66,14 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest);
 /* An interrupt for v. An enabled APIC accepts vectors from 16 on. */
 void vlapic_deliver(struct vcpu *v, uint8_t vector);
 void vlapic_eoi(struct vcpu *v);
+void vlapic_write_esr(struct vcpu *v);
 uint32_t vlapic_ppr(const struct vcpu *v); /* processor priority, from TPR and ISR */
 
 /* The timer's clock is the TSC, so all times are TSC values. */
 void vlapic_timer_reset(struct vcpu *v);
-void vlapic_timer_start(struct vcpu *v); /* the initial count was written */
-void vlapic_timer_lvt(struct vcpu *v);   /* its LVT entry was written */
+void vlapic_timer_start(struct vcpu *v);  /* the initial count was written */
+void vlapic_timer_lvt(struct vcpu *v);    /* its LVT entry was written */
+void vlapic_timer_divide(struct vcpu *v); /* its divider was written */
 uint32_t vlapic_timer_current(const struct vcpu *v);
 uint64_t vlapic_deadline(const struct vcpu *v); /* IA32_TSC_DEADLINE */
 void vlapic_set_deadline(struct vcpu *v, uint64_t tsc);

@@ -5,10 +5,10 @@
  * there the CPU moves it into IRR, or, without APIC virtualization, apic_next_irq() does.
  * From: guest/pc/vlapic.c (ICR, EOI), vmx/vcpu/inject.c (apic_next_irq, apic_on_irq_taken).
  * To: guest/pc/vlapic_dest.c (vlapic_match), vmx/run/post.c (vcpu_post),
- * guest/pc/vioapic.c (vioapic_eoi).
+ * guest/pc/vioapic.c (vioapic_eoi), guest/core/vm.c (vm_reset).
  * Hot: without APICv, every interrupt and every EOI.
  * Spec: SDM "Determining IPI Destination", "Interrupt, Task, and Processor Priority", "Interrupt
- * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)".
+ * Acceptance for Fixed Interrupts", "Interrupt Command Register (ICR)", "Error Handling".
  */
 #include "guest/pc/vlapic.h"
 #include "arch/apic.h"
@@ -42,14 +42,43 @@ static uint64_t targets_of(struct vcpu *v, uint32_t command, uint32_t dest)
 
 /* --- Sending and receiving -------------------------------------------------------------------- */
 
+/* ESR shows an error after the next write to it. Only the first error since the last write
+ * interrupts: an illegal vector of the error interrupt itself comes to an end here. */
+static void error(struct vcpu *v, uint64_t bit)
+{
+    uint32_t lvt = vlapic_get(v, APIC_LVT_ERROR), before = vlapic_of(v)->errors;
+    vlapic_of(v)->errors |= (uint32_t)bit;
+    if (!before && !(lvt & APIC_LVT_MASKED))
+        vlapic_deliver(v, (uint8_t)FIELD_GET(APIC_LVT_VECTOR, lvt));
+}
+
+void vlapic_write_esr(struct vcpu *v)
+{
+    vlapic_set(v, APIC_ESR, vlapic_of(v)->errors);
+    vlapic_of(v)->errors = 0;
+}
+
+/* An edge: the bit of its vector in TMR becomes 0. */
 void vlapic_deliver(struct vcpu *v, uint8_t vector)
 {
     if (!vlapic_takers(v->vm, BIT(v->index)))
         return;
-    if (vector < VECTOR_FIRST_LEGAL)
-        vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_RECEIVE_ILLEGAL);
+    if (vector < VECTOR_FIRST_LEGAL) {
+        error(v, ESR_RECEIVE_ILLEGAL);
+        return;
+    }
+    if (atomic_load(&v->eoi_exit[vector / 64]))
+        vcpu_eoi_exit(v, vector, false);
+    vcpu_post(v, vector);
+}
+
+/* An INIT makes the bootstrap processor execute the firmware, and so starts a PC again. */
+static void send_init(struct vcpu *to)
+{
+    if (to->apic_base & APIC_BASE_BSP)
+        IGNORE(vm_reset(to->vm)); /* fails for a VM that is about to end: nothing to reset */
     else
-        vcpu_post(v, vector);
+        vcpu_init_signal(to);
 }
 
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
@@ -61,7 +90,7 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
     if (delivery == APIC_DELIVERY_INIT && deassert)
         return; /* SDM: the INIT level de-assert has no effect on current processors */
     if (is_interrupt && vector < VECTOR_FIRST_LEGAL) {
-        vlapic_set(v, APIC_ESR, vlapic_get(v, APIC_ESR) | (uint32_t)ESR_SEND_ILLEGAL);
+        error(v, ESR_SEND_ILLEGAL);
         return;
     }
     if (delivery == APIC_DELIVERY_LOWEST) { /* lowest priority: any one that takes it */
@@ -76,7 +105,7 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
         else if (delivery == APIC_DELIVERY_NMI)
             vcpu_nmi(to);
         else if (delivery == APIC_DELIVERY_INIT)
-            vcpu_init_signal(to);
+            send_init(to);
         else if (delivery == APIC_DELIVERY_STARTUP)
             vcpu_sipi(to, vector);
     }

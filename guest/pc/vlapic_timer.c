@@ -29,7 +29,7 @@ static unsigned divide_shift(const struct vcpu *v)
 /* TSC ticks per count. */
 static uint64_t count_ticks(const struct vcpu *v)
 {
-    return (uint64_t)VCPU_TSC_RATIO << divide_shift(v);
+    return (uint64_t)VCPU_TSC_RATIO << vlapic_of(v)->shift;
 }
 
 static uint64_t full_count(const struct vcpu *v)
@@ -70,6 +70,7 @@ void vlapic_timer_reset(struct vcpu *v)
     a->v = v;
     a->period = 0;
     a->timer_lvt = (uint32_t)APIC_LVT_MASKED;
+    a->shift = divide_shift(v);
     set_due(v, 0);
 }
 
@@ -95,6 +96,18 @@ void vlapic_timer_lvt(struct vcpu *v)
         set_due(v, 0); /* SDM: changing to or from TSC-deadline mode disarms */
     apic->period = period_of(v);
     apic->timer_lvt = vlapic_get(v, APIC_LVT_TIMER);
+}
+
+/* The counter keeps its value and goes on at the new rate. */
+void vlapic_timer_divide(struct vcpu *v)
+{
+    struct vlapic *apic = vlapic_of(v);
+    unsigned before = apic->shift;
+    uint64_t now = rdtsc();
+    apic->shift = divide_shift(v);
+    apic->period = period_of(v);
+    if (timer_mode(v) != APIC_TIMER_TSC_DEADLINE && apic->due > now)
+        set_due(v, now + ((apic->due - now) >> before << apic->shift));
 }
 
 uint32_t vlapic_timer_current(const struct vcpu *v)

@@ -90,6 +90,9 @@ CASES = [
     Case("apic-by-software", append="console=com1 apicv=off",
          vms=["kernel=apic.elf,mem=4M,timeout=60"], expect=[r"apicv=off", *APIC],
          exits={"apic": 1}),
+    *[Case(f"apic-rules{name}", append=append, forbid=["WRONG"], exits={"apic-rules": 1},
+           vms=["kernel=apic-rules.elf,mem=4M,vcpus=2,timeout=60"])
+      for name, append in (("", "console=com1"), ("-by-software", "console=com1 apicv=off"))],
     Case("smp", cpus=2, vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP,
          exits={"smp": 1}),
     Case("smp-one-cpu", vms=["kernel=smp.elf,mem=4M,vcpus=4,cmdline=cpus=4,timeout=60"], expect=SMP,

@@ -401,6 +401,7 @@ static void at_end(void)
 
 static void build(void)
 {
+    static uint32_t apic_page[PAGE_SIZE / 4]; /* for TMR, which no actor reads */
     static const char *const names[] = {"cpu0", "cpu1"};
     for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++)
         w.cpus[c].index = w.cpus[c].apic_id = c;
@@ -418,7 +419,8 @@ static void build(void)
     w.ipis = shape.ipis;
     for (unsigned i = 0; i < shape.vcpus; i++) {
         struct vcpu *v = &w.vcpus[i];
-        *v = (struct vcpu){.pi_desc = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept};
+        *v = (struct vcpu){
+            .pi_desc = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept, .vapic = apic_page};
         *v->pi_desc = PI_DESC_READY;
         explore_watch(&v->pi_desc->pir[0], 8); /* no vector is in the other words */
         explore_watch(&v->pi_desc->control, 8);

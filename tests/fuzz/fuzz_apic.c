@@ -80,6 +80,7 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 static void no_pin_does_that(struct vcpu *v) { must(!by_pins && v->vm == &vm); }
 void vcpu_nmi(struct vcpu *v) { no_pin_does_that(v); }
 void vcpu_init_signal(struct vcpu *v) { no_pin_does_that(v); }
+int vm_reset(struct vm *m) { return no_pin_does_that(m->vcpus[0]), 0; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { (void)vector, no_pin_does_that(v); }
 void vcpu_apic_mode_changed(struct vcpu *v) { must(v->vm == &vm); }
 void sched_wake(struct vcpu *v) { (void)v; }
@@ -102,6 +103,7 @@ static void check_vcpu(const struct vcpu *v)
         must((vlapic_get(v, lvt) & ~0x7a7ffu) == 0);
         must(software_on || (vlapic_get(v, lvt) & APIC_LVT_MASKED));
     }
+    must(((vlapic_get(v, APIC_ESR) | vlapic_of(v)->errors) & ~0x60u) == 0);
     must((vlapic_get(v, APIC_ISR) & 0xffff) == 0 && (vlapic_get(v, APIC_IRR) & 0xffff) == 0);
     must(v->timer_deadline == vlapic_of(v)->due);
     must(vlapic_timer_current(v) <= vlapic_get(v, APIC_TIMER_INITIAL));

@@ -81,6 +81,21 @@ TEST(the_same_mode_invalidates_nothing)
     assert_int_equal(v.ept_generation, 5);
 }
 
+/* SDM "Interrupt Acceptance for Fixed Interrupts": TMR has a bit for each level. */
+TEST(tmr_is_the_eoi_exit_bitmap)
+{
+    for (unsigned apicv = 0; apicv < 2; apicv++) {
+        vmx_caps.apicv = apicv;
+        v.eoi_exit[1] = BIT(0) | BIT(40);
+        apicv_reload(&v);
+        assert_int_equal(page[(APIC_TMR + 0x20) / 4], BIT(0));
+        assert_int_equal(page[(APIC_TMR + 0x30) / 4], BIT(8));
+        v.eoi_exit[1] = 0;
+        apicv_reload(&v);
+        assert_int_equal(page[(APIC_TMR + 0x20) / 4] | page[(APIC_TMR + 0x30) / 4], 0);
+    }
+}
+
 /* A request that stays would never let the vCPU sleep. */
 TEST(a_fold_takes_everything_and_the_request)
 {
@@ -108,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_new_mode_invalidates_both),
         T(the_same_mode_invalidates_nothing),
+        T(tmr_is_the_eoi_exit_bitmap),
         T(a_fold_takes_everything_and_the_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

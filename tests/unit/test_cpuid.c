@@ -88,6 +88,15 @@ TEST(size_of_the_state_that_is_offered)
     assert_int_equal(answer(&vcpu, 0xd, 17).eax, 0);
 }
 
+/* SDM "Enabling or Disabling the Local APIC" */
+TEST(the_apic_follows_its_enable_bit)
+{
+    vcpu.apic_base = APIC_BASE_EN;
+    assert_true(answer(&vcpu, 1, 0).edx & BIT(9));
+    vcpu.apic_base = 0;
+    assert_false(answer(&vcpu, 1, 0).edx & BIT(9));
+}
+
 /* The firmware may limit CPUID to leaf 3 (IA32_MISC_ENABLE); higher leaves then repeat that one. */
 TEST(limited_cpuid)
 {
@@ -103,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(frequency_of_the_tsc, start),
         cmocka_unit_test_setup(widths_of_addresses, start),
+        cmocka_unit_test_setup(the_apic_follows_its_enable_bit, start),
         cmocka_unit_test_setup(limited_cpuid, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
     };

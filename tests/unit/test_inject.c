@@ -241,6 +241,28 @@ TEST(an_exception_goes_first)
     assert_false(v.proc & PROC_INTERRUPT_WINDOW);
 }
 
+/* The first one begins, and the second one waits for its end; in the handler only one waits. */
+TEST(two_nmis)
+{
+    const uint32_t nmi = (uint32_t)(EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | VECTOR_NMI);
+    v.requests = VCPU_REQUEST_NMIS;
+    inject_pending(&v);
+    assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO], nmi);
+    assert_true(v.proc & PROC_NMI_WINDOW);
+    fields[VM_ENTRY_INTERRUPTION_INFO] = 0;
+    fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    v.requests = VCPU_REQUEST_NMIS;
+    inject_pending(&v);
+    assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO], 0);
+    assert_int_equal(v.requests, VCPU_REQUEST_NMI);
+    fields[GUEST_INTERRUPTIBILITY] = 0;
+    v.requests = VCPU_REQUEST_NMI_2; /* the sender was between its two steps */
+    inject_pending(&v);
+    assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO], nmi);
+    assert_int_equal(v.requests, 0);
+    assert_false(v.proc & PROC_NMI_WINDOW);
+}
+
 /* The interrupt of an 8259 goes before those of the local APIC, and waits for IF as they do; its
  * vector is taken when it is injected, and not before. */
 TEST(an_external_controller)
@@ -387,6 +409,7 @@ int main(void)
         T(a_masked_interrupt_is_remembered),
         T(an_exception_goes_first),
         T(an_external_controller),
+        T(two_nmis),
         T(what_ends_hlt),
         T(a_good_state_has_no_complaint),
         T(each_broken_rule_is_named),

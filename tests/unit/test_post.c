@@ -65,6 +65,17 @@ TEST(a_request_is_set_before_the_wake_up)
     assert_int_equal(v.requests, VCPU_REQUEST_NMI);
 }
 
+/* SDM "Handling Multiple NMIs": a CPU keeps one beside the one that it handles. */
+TEST(two_nmis_are_two_requests)
+{
+    vcpu_nmi(&v);
+    vcpu_nmi(&v);
+    assert_int_equal(requests_at_wake, VCPU_REQUEST_NMIS);
+    vcpu_nmi(&v);
+    assert_int_equal(v.requests, VCPU_REQUEST_NMIS);
+    assert_int_equal(wakes, 3);
+}
+
 /* Its own exit needs no wake-up: the next entry looks at the requests. */
 TEST(a_change_of_mode_wakes_another_one)
 {
@@ -81,6 +92,10 @@ TEST(a_change_of_mode_wakes_another_one)
 
 TEST(the_eoi_exit_bitmap_is_loaded_when_it_changes)
 {
+    vmx_caps.apicv = false; /* for TMR, then */
+    vcpu_eoi_exit(&v, 69, true);
+    assert_int_equal(requests_at_wake, VCPU_REQUEST_RELOAD);
+    create(NULL);
     vcpu_eoi_exit(&v, 70, true);
     assert_int_equal(v.eoi_exit[1], BIT(6));
     assert_int_equal(requests_at_wake, VCPU_REQUEST_RELOAD);
@@ -133,11 +148,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(a_request_is_set_before_the_wake_up),
-        T(a_change_of_mode_wakes_another_one),
-        T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
-        T(the_descriptor_names_vector_and_cpu),
-        T(this_cpu_sends_itself_nothing),
+        T(a_request_is_set_before_the_wake_up), T(two_nmis_are_two_requests),
+        T(a_change_of_mode_wakes_another_one),  T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
+        T(the_descriptor_names_vector_and_cpu), T(this_cpu_sends_itself_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,7 +127,9 @@ TEST(registers)
     assert_int_equal(reg_read(0), 0x0f000000);
     store(0, 0x123);
     assert_int_equal(load(0), 0x23);
-    assert_int_equal(reg_read(2), 0); /* the arbitration register of a bus that is no more */
+    assert_int_equal(reg_read(2), 0x0f000000); /* the arbitration register has the id, too */
+    reg_write(2, 0);
+    assert_int_equal(reg_read(2), 0x0f000000);
     assert_int_equal(load(0x20), 0);
     for (unsigned pin = 0; pin <= LAST; pin++)
         assert_int_equal(rte_read(pin), RTE_MASKED);
@@ -137,6 +139,18 @@ TEST(registers)
     }
     assert_int_equal(rte_read(LAST), RTE_MASKED);
     assert_int_equal(reg_read(0), 0x0f000000);
+}
+
+/* The window has one width. The index and the EOI register are bytes. */
+TEST(a_narrow_write_changes_no_entry)
+{
+    const struct vm_range *r = vm_bus_find(&vm.mmio, VM_IOAPIC_BASE);
+    store(0, RTE_LOW(3));
+    for (unsigned width = 1; width <= 8; width *= 2)
+        r->write(&vcpus[0], r->owner, 0x10, width, width == 4 ? 0x41 : 0x42);
+    assert_int_equal(rte_read(3), 0x41);
+    r->write(&vcpus[0], r->owner, 0, 1, 1);
+    assert_int_equal(load(0), 1);
 }
 
 /* Delivery status and remote IRR are the chip's; the rest of the low half and the destination are
@@ -349,6 +363,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(registers),
+        CASE(a_narrow_write_changes_no_entry),
         CASE(what_an_entry_takes),
         CASE(an_edge_interrupts_once),
         CASE(a_masked_level_waits),

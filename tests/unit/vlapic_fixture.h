@@ -27,7 +27,7 @@ static struct vcpu vcpus[VCPUS];
 
 /* What the APIC asked of vmx/ and of the I/O APIC. */
 static struct {
-    int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi;
+    int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi, resets;
 } seen;
 
 void vcpu_post(struct vcpu *v, uint8_t vector)
@@ -40,6 +40,16 @@ void sched_wake(struct vcpu *v)
 {
     (void)v;
     wakes++;
+}
+int vm_reset(struct vm *m)
+{
+    assert_ptr_equal(m, &vm);
+    return seen.resets++, 0;
+}
+void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
+{
+    assert_false(on);
+    v->eoi_exit[vector / 64] &= ~BIT(vector % 64);
 }
 void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
 void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }

@@ -15,6 +15,7 @@
 #include "vmx/vcpu/inject.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vmcs.h"
+#include "arch/msr.h"
 #include "arch/time.h"
 
 #define ALL                 UINT32_MAX
@@ -30,6 +31,7 @@
 #define L1_ECX_XSAVE        BIT(26)
 #define L1_ECX_OSXSAVE      BIT(27)
 #define L1_ECX_AVX          BIT(28)
+#define L1_EDX_APIC         BIT(9)
 #define L1_EBX_APIC_ID      BITS(31, 24)
 #define L1_EBX_CPU_COUNT    BITS(23, 16)
 /* Leaf 80000008H */
@@ -212,6 +214,8 @@ static struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t su
         r.ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
         if (vmread(GUEST_CR4) & CR4_OSXSAVE)
             r.ecx |= L1_ECX_OSXSAVE;
+        if (!(v->apic_base & APIC_BASE_EN))
+            r.edx &= ~(uint32_t)L1_EDX_APIC;
         break;
     case 0x4:
         return leaf_caches(subleaf);

@@ -34,13 +34,15 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
     uint64_t bit = BIT(vector % 64);
     uint64_t before = on ? atomic_fetch_or(&v->eoi_exit[vector / 64], bit)
                          : atomic_fetch_and(&v->eoi_exit[vector / 64], ~bit);
-    if (vmx_caps.apicv && !(before & bit) == on)
+    if (!(before & bit) == on)
         vcpu_apic_mode_changed(v);
 }
 
+/* The CPU has room for one NMI beside the one that it handles. */
 void vcpu_nmi(struct vcpu *v)
 {
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI);
+    if (atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI) & VCPU_REQUEST_NMI)
+        atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI_2);
     sched_wake(v);
 }
 

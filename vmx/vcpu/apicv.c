@@ -40,8 +40,17 @@ static bool in_x2apic_mode(const struct vcpu *v)
     return (v->apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)) == (APIC_BASE_EN | APIC_BASE_EXTD);
 }
 
+/* The EOI-exit bitmap has a bit for each level-triggered vector, and so has TMR. */
+static void write_tmr(struct vcpu *v)
+{
+    for (unsigned i = 0; i < 8; i++)
+        v->vapic[(APIC_TMR + 16 * i) / 4] =
+            (uint32_t)(atomic_load(&v->eoi_exit[i / 2]) >> 32 * (i % 2));
+}
+
 void apicv_reload(struct vcpu *v)
 {
+    write_tmr(v);
     vmwrite(MSR_BITMAP, bitmaps_msrs(v->bitmaps, vmx_caps.apicv && in_x2apic_mode(v)).v);
     if (!vmx_caps.apicv)
         return;

@@ -121,16 +121,23 @@ static void inject_now(struct vcpu *v, uint32_t event)
         vmwrite(VM_ENTRY_INSTRUCTION_LENGTH, v->event_length);
 }
 
-static bool nmi_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_NMI; }
+static bool nmi_waits(const struct vcpu *v)
+{
+    return atomic_load(&v->requests) & VCPU_REQUEST_NMIS;
+}
 
-/* True: injected. A later NMI is a new request, so this one is cleared first. */
+/* True: injected. A later NMI is a new request, so this one is cleared first. While the guest
+ * handles an NMI, one more waits, and a second one is lost. */
 static bool inject_nmi(struct vcpu *v, uint64_t blocked)
 {
-    if (!nmi_waits(v) || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI)))
-        return false;
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);
-    inject_now(v, event_of(EVENT_NMI, VECTOR_NMI));
-    return true;
+    uint32_t waiting = atomic_load(&v->requests) & (uint32_t)VCPU_REQUEST_NMIS;
+    uint32_t last = waiting & (uint32_t)VCPU_REQUEST_NMI_2 ? VCPU_REQUEST_NMI_2 : VCPU_REQUEST_NMI;
+    bool now = waiting && !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI));
+    if (now || ((blocked & BLOCKED_BY_NMI) && waiting == VCPU_REQUEST_NMIS))
+        atomic_fetch_and(&v->requests, ~last);
+    if (now)
+        inject_now(v, event_of(EVENT_NMI, VECTOR_NMI));
+    return now;
 }
 
 static bool ext_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_EXT; }

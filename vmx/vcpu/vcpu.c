@@ -159,7 +159,7 @@ void vcpu_reset(struct vcpu *v)
     v->host_cpu = NULL;
     v->event = 0;
     v->halted = v->halted_masked = false;
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);
     memset(v->irr, 0, sizeof(v->irr));
 }
 

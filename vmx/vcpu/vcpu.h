@@ -131,6 +131,8 @@ struct vcpu {
 #define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
 #define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
 #define VCPU_REQUEST_EXT    BIT(7) /* the line of an 8259 is asserted; stays set as long as it is */
+#define VCPU_REQUEST_NMI_2  BIT(8) /* a second one behind it */
+#define VCPU_REQUEST_NMIS   (VCPU_REQUEST_NMI | VCPU_REQUEST_NMI_2)
 #define VCPU_REQUEST_SHARE  BIT(6) /* another vCPU waits for this CPU: the slice ends soon */
 
 /* What a VM decides about a new vCPU. */
