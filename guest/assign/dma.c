@@ -15,6 +15,7 @@
 #include "guest/core/identity.h"
 #include "guest/core/memory.h"
 #include "lib/hypercall.h"
+#include "lib/string.h"
 #define LOG "dma"
 #include "arch/log.h"
 
@@ -58,6 +59,13 @@ void dma_release(struct vm *vm)
         pages_free(vm->pins, pin_pages(vm));
     vm->untranslated = NULL;
     vm->pins = NULL;
+    vm->pinned_count = 0;
+}
+
+void dma_reset(struct vm *vm)
+{
+    if (vm->pins)
+        memset(vm->pins, 0, pin_pages(vm) * PAGE_SIZE);
     vm->pinned_count = 0;
 }
 

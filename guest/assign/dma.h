@@ -13,6 +13,7 @@
 MUST_CHECK int dma_enable(struct assignment *a);
 /* The VM has no device any more: free what dma_enable() made, and every pin. */
 void dma_release(struct vm *vm);
+void dma_reset(struct vm *vm); /* its devices are reset: no page is pinned any more */
 
 /* HC_DMA_MAP and HC_DMA_UNMAP of a VM with dma=pv. `list`: guest-physical address of a struct
  * hypercall_pages, page aligned. Return how many pages of the list were done; HC_UNKNOWN: no

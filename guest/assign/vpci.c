@@ -248,6 +248,8 @@ struct vpci *vpci_create(struct vm *vm)
     return bus;
 }
 
+void vpci_reset(struct vpci *bus) { bus->address = 0; }
+
 void vpci_destroy(struct vpci *bus)
 {
     vm_bus_remove(&bus->vm->pio, PCI_PORT_ADDRESS);

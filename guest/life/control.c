@@ -3,17 +3,14 @@
  * What the user of the console, or a debugger, does to a VM: resume it, reset it, look at a vCPU.
  * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up),
  * vmx/vcpu/debug.c (vcpu_on_debug).
- * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all).
+ * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all),
+ * guest/life/reset.c (vm_power_on).
  */
-#include "arch/ioapic.h"
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
 #include "guest/core/memory.h"
 #include "guest/core/vm.h"
 #include "guest/life/life.h"
-#include "guest/pc/legacy/legacy.h"
-#include "guest/pc/pc.h"
-#include "guest/pc/vioapic.h"
 #include "vmx/run/sched.h"
 #include "vmx/upcalls.h"
 #define LOG "vm"
@@ -48,20 +45,15 @@ static void vm_restart(struct vm *vm)
         vm_fail(vm, "reset: one of its devices cannot be shown again");
         return;
     }
-    vuart_reset(vm);
-    vioapic_reset(vm->ioapic);
+    vm_power_on(vm);
     memory_clear(vm);
-    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v)) {
-        vcpu_reset(v);
-        apic_on_init(v);
+    for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
         vcpu_init_signal(v);
-    }
     vm->vcpus[0]->state = VCPU_STOPPED;
     if (vm_load(vm)) {
         vm_fail(vm, "reset: its kernel does not load any more");
         return;
     }
-    legacy_reset(vm);
     vm_start_state(vm, vm->vcpus[0]);
     log_guest(&vm->log_budget, "vm=%s reset", vm->name);
     if (vm_become(vm, VM_PAUSED, VM_RUNNING))

@@ -68,6 +68,12 @@ static int make_tables(struct vm *vm)
     return 0;
 }
 
+static int switch_on(struct vm *vm)
+{
+    vm_power_on(vm);
+    return 0;
+}
+
 static int set_start(struct vm *vm)
 {
     vm_start_state(vm, vm->vcpus[0]);
@@ -92,6 +98,7 @@ int vm_make(struct vm *vm)
         vlapic_create,
         make_ioapic_and_pci,
         legacy_create,
+        switch_on,
         assign_all, /* from here on a device may interrupt */
         set_start,
     };

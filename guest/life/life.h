@@ -51,6 +51,8 @@ size_t vm_refused_count(void);
 MUST_CHECK int vm_load(struct vm *vm);
 /* kernel.c: set the vCPU as the loader starts the kernel. */
 void vm_start_state(struct vm *vm, struct vcpu *v);
+/* reset.c: all virtual parts as at power-on. The VM is still; its RAM stays as it is. */
+void vm_power_on(struct vm *vm);
 /* control.c: each tick, finish what vm_pause() and vm_reset() have begun. */
 void vm_follow_up(struct vm *vm);
 /* kills.c: plan the end of this life; is it time to kill; count what VMs hold while this one

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The virtual devices that every VM has. Each adds its own ranges to the buses.
- * From: guest/life/create.c (made and destroyed), guest/life/control.c (reset), monitor/ (input).
+ * From: guest/life/create.c (made and destroyed), guest/life/reset.c (reset), monitor/ (input).
  * To: guest/pc/pio.c, vuart.c, vrtc.c, vpower.c, vlapic.c.
  */
 #pragma once
@@ -16,9 +16,12 @@ MUST_CHECK int vpower_create(struct vm *vm); /* power-off */
 MUST_CHECK int vlapic_create(struct vm *vm); /* a local APIC per vCPU */
 void vuart_destroy(struct vm *vm);
 void vlapic_destroy(struct vm *vm);
+/* As after power-on, while the VM is still. Input that the guest has not read is lost. */
+void vlapic_reset(struct vm *vm);
+void vuart_reset(struct vm *vm);
+void vrtc_reset(struct vm *vm);
 
 void vpower_reset_write(struct vm *vm, uint8_t value); /* port 0xCF9 was written */
-void vuart_reset(struct vm *vm); /* as after power-on; input that the guest has not read is lost */
 
 /* Input for a guest, byte by byte. vuart_type() requires vuart_has_room(). */
 bool vuart_has_room(struct vm *vm);

@@ -265,6 +265,16 @@ void vlapic_virtual_wire(struct vcpu *v)
 
 void apic_on_init(struct vcpu *v) { reset_registers(v); }
 
+void vlapic_reset(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+        v->apic_base = VM_APIC_BASE | APIC_BASE_EN | (i == 0 ? APIC_BASE_BSP : 0);
+        reset_registers(v);
+        vcpu_apic_mode_changed(v);
+    }
+}
+
 int vlapic_create(struct vm *vm)
 {
     static_assert(sizeof(struct vlapic) * VM_VCPU_MAX <= PAGE_SIZE, "one page for all");
@@ -274,10 +284,8 @@ int vlapic_create(struct vm *vm)
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         apics[i].v = vm->vcpus[i];
         vm->apics[i] = &apics[i];
-        vm->vcpus[i]->apic_base = VM_APIC_BASE | APIC_BASE_EN | (i == 0 ? APIC_BASE_BSP : 0);
-        reset_registers(vm->vcpus[i]);
-        vcpu_apic_mode_changed(vm->vcpus[i]);
     }
+    vlapic_reset(vm);
     return vm_bus_add(&vm->mmio, VM_TRAPPED(VM_APIC_BASE, PAGE_SIZE, "local-apic", xapic_read,
                                             xapic_write, NULL));
 }

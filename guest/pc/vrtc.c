@@ -45,6 +45,8 @@ static void vrtc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
         v->vm->rtc_index = (uint8_t)(value & RTC_INDEX);
 }
 
+void vrtc_reset(struct vm *vm) { vm->rtc_index = 0; }
+
 int vrtc_create(struct vm *vm)
 {
     return vm_bus_add(&vm->pio, VM_TRAPPED(RTC_PORT, 2, "rtc", vrtc_read, vrtc_write, NULL));

@@ -119,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stub_log_clear();
     must(!vm_bus_add(&vm.pio, VM_TRAPPED(0x70, 2, "rtc", clock_read, clock_write, NULL)));
     must(!legacy_create(&vm));
+    legacy_reset(&vm);
     bool on = vm.legacy->on;
     for (; size >= 4; data += 4, size -= 4) {
         const struct vm_range *r = &vm.pio.ranges[data[0] % vm.pio.count];

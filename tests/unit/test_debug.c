@@ -112,12 +112,37 @@ TEST(int1_is_never_the_debuggers)
     assert_int_equal(v.debug.dr[4], BIT(0));
 }
 
+/* SDM "IA-32 Processor States Following Power-up, Reset, or INIT". A debugger keeps what it was
+ * lent. */
+TEST(a_reset_is_of_the_guests_registers)
+{
+    const struct vcpu_debug watch = {.dr = {0x1000, 0x2000}, .dr7 = DR7_LOCAL(1)};
+    for (unsigned lent = 0; lent < 2; lent++) {
+        create(state);
+        memset(v.debug_registers, 0x5a, sizeof(v.debug_registers));
+        fields[GUEST_DR7] = 0x455;
+        if (lent)
+            assert_int_equal(vcpu_debug_arm(&v, &watch), 0);
+        debug_reset(&v);
+        if (lent) {
+            assert_int_equal(v.debug_registers[1], 0x2000);
+            assert_true(fields[GUEST_DR7] & DR7_LOCAL(1));
+            vcpu_debug_disarm(&v);
+        }
+        for (unsigned n = 0; n < 4; n++)
+            assert_int_equal(v.debug_registers[n], 0);
+        assert_int_equal(v.debug_registers[4], 0xffff0ff0);
+        assert_int_equal(fields[GUEST_DR7], 0x400);
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
         T(a_step_blocks_interrupts_if_it_may),
         T(a_trap_in_a_shadow_passes_entry),
+        T(a_reset_is_of_the_guests_registers),
         T(int1_is_never_the_debuggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,12 @@ void ept_flush_vpid(uint16_t vpid)
 }
 int registers_create(struct vcpu *v) { return (void)v, 0; }
 void registers_destroy(struct vcpu *v) { (void)v; }
-void registers_reset(struct vcpu *v) { (void)v; }
+static unsigned registers_were_reset;
+void registers_reset(struct vcpu *v)
+{
+    assert_ptr_not_equal(this_vmx_cpu()->vcpu, v);
+    registers_were_reset++;
+}
 void registers_save(struct vcpu *v)
 {
     assert_ptr_equal(current, v->vmcs);
@@ -106,6 +111,7 @@ FIXTURE(create)
     memset(cpus, 0, sizeof(cpus));
     here = &cpus[0];
     current = NULL;
+    registers_were_reset = 0;
     a = created();
     b = created();
     done[0] = '\0';
@@ -180,10 +186,39 @@ TEST(the_first_load_and_that_after_init_flush)
     vcpu_reset(a);
     assert_null(a->host_cpu);
     assert_int_equal(a->requests, VCPU_REQUEST_STOP);
-    vcpu_unload(a);
+    assert_null(this_vmx_cpu()->vcpu); /* its registers are in memory, where they change */
     done[0] = '\0';
     vcpu_load(a);
     assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+}
+
+/* What was posted is a part of the local APIC's IRR, which an INIT clears; so is TMR. */
+TEST(an_init_drops_what_was_posted)
+{
+    a->pi_desc->pir[1] = BIT(9);
+    a->pi_desc->control |= PI_ON;
+    a->irr[2] = BIT(3);
+    a->eoi_exit[3] = BIT(4);
+    a->irq_waits = true;
+    a->event = 1;
+    a->mtrr_def_type = 7;
+    vcpu_reset(a);
+    assert_false(posted_pending(a->pi_desc) || (a->pi_desc->control & PI_ON));
+    assert_int_equal(a->irr[1] | a->irr[2] | a->eoi_exit[3] | a->irq_waits | a->event, 0);
+    assert_int_equal(a->mtrr_def_type, 7);
+    assert_int_equal(registers_were_reset, 0);
+}
+
+TEST(a_reset_is_more_than_an_init)
+{
+    a->requests = VCPU_REQUEST_SIPI | VCPU_REQUEST_EXT | VCPU_REQUEST_NMIS;
+    a->pi_desc->pir[1] = BIT(9);
+    a->mtrr_def_type = 7;
+    vcpu_power_on(a);
+    assert_int_equal(a->requests, 0);
+    assert_false(posted_pending(a->pi_desc));
+    assert_int_equal(a->mtrr_def_type, 0x806);
+    assert_int_equal(registers_were_reset, 1);
 }
 
 /* A vCPU that is looked at while another one is loaded: its VMCS goes back to memory. */
@@ -219,6 +254,8 @@ int main(void)
         T(a_load_says_that_nothing_is_invalidated_yet),
         T(one_leaves_before_the_next_comes),
         T(the_first_load_and_that_after_init_flush),
+        T(an_init_drops_what_was_posted),
+        T(a_reset_is_more_than_an_init),
         T(a_borrowed_one_goes_back),
         T(a_new_one_is_clear_and_silent),
     };

@@ -87,6 +87,14 @@ void debug_write_dr7(struct vcpu *v, uint64_t value)
         vmwrite(GUEST_DR7, value);
 }
 
+void debug_reset(struct vcpu *v)
+{
+    uint64_t *dr = v->debug.lent ? v->debug.dr : v->debug_registers;
+    memset(dr, 0, sizeof(v->debug_registers));
+    dr[DR6] = DR6_ONES;
+    debug_write_dr7(v, DR7_ONES);
+}
+
 /* --- Exits ------------------------------------------------------------------------------------ */
 
 /* The first of the debugger's registers that triggered; -1: none. DR7 decides, because the CPU may

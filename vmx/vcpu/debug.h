@@ -28,3 +28,5 @@ enum exit_action debug_step(struct vcpu *v);
 enum exit_action debug_mov_dr(struct vcpu *v);
 /* Write the guest's DR7: the VMCS, or the copy while the registers are lent. */
 void debug_write_dr7(struct vcpu *v, uint64_t value);
+/* The guest's debug registers as after RESET and INIT; v is not loaded, and its VMCS is current. */
+void debug_reset(struct vcpu *v);

@@ -24,8 +24,6 @@
 #define MXCSR_DEFAULT   0x1f80
 #define MXCSR_OFFSET    24 /* in the legacy region of the XSAVE area */
 
-#define DR6_AFTER_RESET UINT64_C(0xffff0ff0)
-
 /* The MSR bitmap lets a guest reach them without an exit (vmx/exit/msr.c). */
 static const uint32_t switched[VCPU_MSR_SWITCHED] = {
     MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
@@ -87,8 +85,6 @@ void registers_reset(struct vcpu *v)
     memcpy(v->fpu, &fcw, sizeof(fcw));
     memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     memset(v->msr_switched, 0, sizeof(v->msr_switched));
-    memset(v->debug_registers, 0, sizeof(v->debug_registers));
-    v->debug_registers[4] = DR6_AFTER_RESET;
     v->xcr0 = XCR0_X87;
 }
 

@@ -17,7 +17,8 @@ void registers_enable(void);                     /* on each CPU: CR4.OSFXSR and 
 uint32_t registers_area_size(void);              /* bytes of an XSAVE area with all of them */
 MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
-void registers_reset(struct vcpu *v); /* to the values after RESET; v is not loaded */
+/* To the values after RESET, but the debug registers (debug_reset); v is not loaded. */
+void registers_reset(struct vcpu *v);
 /* Out of this CPU into v, and back. */
 void registers_save(struct vcpu *v);
 void registers_restore(struct vcpu *v);

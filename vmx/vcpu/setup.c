@@ -20,7 +20,6 @@
 
 /* Value of IA32_PAT after reset: SDM "Page Attribute Table (PAT)". */
 #define PAT_AFTER_RESET UINT64_C(0x0007040600070406)
-#define DR7_AFTER_RESET BIT(10)
 #define VMCS_LINK_NONE  UINT64_MAX
 /* TR needs a limit and a busy TSS even in a guest that has not loaded it yet. */
 #define LIMIT_64K       0xffff
@@ -135,7 +134,7 @@ void vcpu_setup_guest(struct vcpu *v)
     vmwrite(GUEST_IDTR_LIMIT, LIMIT_64K);
     vmwrite(GUEST_RIP, 0xfff0);
     vmwrite(GUEST_RFLAGS, RFLAGS_1);
-    debug_write_dr7(v, DR7_AFTER_RESET);
+    debug_reset(v);
     vmwrite(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vmwrite(VMCS_LINK_POINTER, VMCS_LINK_NONE);
     ZERO(GUEST_CR3, GUEST_IA32_EFER, GUEST_GDTR_BASE, GUEST_IDTR_BASE, GUEST_RSP,

@@ -112,19 +112,16 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
     v->trace_id = place->trace_id;
     v->state = VCPU_STOPPED;
     v->log_budget = LOG_GUEST_BUDGET;
-    v->mtrr_def_type = MTRR_ENABLED | MTRR_WB; /* as firmware leaves it; INIT does not change it */
     if (pages_create(v) < 0 || apicv_create(v) < 0) {
         vcpu_destroy(v);
         return NULL;
     }
     posted_to_ready(v->pi_desc); /* recorded: a device may post before v is started */
-    registers_reset(v);
     vmcs_clear(v->vmcs);
     vcpu_borrow(v);
     vcpu_setup_controls(v);
     vcpu_setup_host(v);
     v->host_cpu = NULL; /* its first load flushes */
-    vcpu_setup_guest(v);
     vcpu_return(v);
     return v;
 }
@@ -147,10 +144,12 @@ void vcpu_destroy(struct vcpu *v)
     page_free(v);
 }
 
-/* FPU, XCR0 and the MSRs keep their values over an INIT. RDX: family, model and stepping. An INIT
- * empties the TLB, which a VM entry with the same VPID does not: the next load flushes. */
+/* RDX: family, model and stepping. An INIT empties the TLB, which a VM entry with the same VPID
+ * does not: the next load flushes. What was posted is a part of IRR, and goes with it. */
 void vcpu_reset(struct vcpu *v)
 {
+    if (this_vmx_cpu()->vcpu == v)
+        vcpu_unload(v); /* so that all its registers are in memory */
     vcpu_borrow(v);
     memset(&v->regs, 0, sizeof(v->regs));
     v->regs.gpr[RDX] = cpuid(1, 0).eax;
@@ -158,9 +157,21 @@ void vcpu_reset(struct vcpu *v)
     vcpu_return(v);
     v->host_cpu = NULL;
     v->event = 0;
-    v->halted = v->halted_masked = false;
+    v->halted = v->halted_masked = v->irq_waits = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);
+    posted_take(v->pi_desc, v->irr);
     memset(v->irr, 0, sizeof(v->irr));
+    for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++)
+        atomic_store(&v->eoi_exit[i], 0);
+}
+
+/* Caches and MTRRs are as firmware leaves them. */
+void vcpu_power_on(struct vcpu *v)
+{
+    registers_reset(v);
+    v->mtrr_def_type = MTRR_ENABLED | MTRR_WB;
+    atomic_store(&v->requests, 0);
+    vcpu_reset(v);
 }
 
 /* The selectors of a GDT of null, code, data, which the guest has to load itself. */

@@ -144,10 +144,12 @@ struct vcpu_place {
     int pinned; /* CPU index, -1: anywhere */
     uint16_t trace_id;
 };
-/* A vCPU in the state after INIT ("IA-32 Processor States Following Power-up, Reset, or INIT"),
- * STOPPED. NULL: no memory or no VPID. */
+/* A vCPU, STOPPED, that waits for vcpu_power_on(). NULL: no memory or no VPID. */
 MUST_CHECK struct vcpu *vcpu_create(const struct vcpu_place *place);
 void vcpu_destroy(struct vcpu *v); /* v is loaded in no CPU and on no list: sched_knows() */
+/* As after power-on and RESET: INIT keeps the MSRs, the FPU and XCR0. Only while STOPPED or
+ * WAIT_SIPI. */
+void vcpu_power_on(struct vcpu *v);
 /* Back to the state after INIT. Only while STOPPED or WAIT_SIPI, or by the vCPU's own exit. */
 void vcpu_reset(struct vcpu *v);
 

@@ -2,7 +2,8 @@
 /*
  * The legacy PC as a whole: which port is whose, which line goes where, and how it is wired to the
  * devices that every VM has.
- * From: guest/life/create.c (legacy_create), kernel.c (legacy_tables), control.c (legacy_reset).
+ * From: guest/life/create.c (legacy_create), kernel.c (legacy_tables),
+ * guest/life/reset.c (legacy_reset).
  * To: guest/pc/legacy/pic.c, pit.c, keyboard.c, screen.c, cmos.c, pm.c, mptable.c, absent.c.
  */
 #include "guest/pc/legacy/legacy.h"
@@ -141,13 +142,14 @@ int legacy_create(struct vm *vm)
     if (!l->on)
         return add_ports(l, absent_rows, absent_rows + ARRAY_COUNT(absent_rows));
     vm->wires = (struct vm_wires){on_line, on_acknowledge, keyboard_type};
-    legacy_reset(vm);
     return add_ports(l, rows, rows + ARRAY_COUNT(rows));
 }
 
 void legacy_reset(struct vm *vm)
 {
     struct legacy *l = vm->legacy;
+    l->absent = (struct absent){.reads = 0};
+    l->pm_timer = 0;
     if (!l->on)
         return;
     pic_reset(l);

@@ -141,14 +141,18 @@ static bool is_masked(const struct legacy *l)
            (vioapic_rte(l->vm->ioapic, PIT_PIN_ACPI, &asserted) & RTE_MASKED);
 }
 
+static void set_line(struct legacy *l, bool high)
+{
+    vioapic_line(l->vm->ioapic, PIT_PIN, high);
+    vioapic_line(l->vm->ioapic, PIT_PIN_ACPI, high);
+}
+
 /* The output rises: raise the line and choose the time of the next one. */
 static void raise(struct legacy *l, uint64_t now, bool too_late)
 {
     const struct pit_channel *c = &l->pit[0];
-    for (unsigned level = 0; level < 2; level++) {
-        vioapic_line(l->vm->ioapic, PIT_PIN, level);
-        vioapic_line(l->vm->ioapic, PIT_PIN_ACPI, level);
-    }
+    set_line(l, false);
+    set_line(l, true);
     if (!is_periodic(c))
         l->tick = 0;
     else if (too_late)
@@ -300,6 +304,7 @@ void pit_reset(struct legacy *l)
             .mode = n == 2 ? 3 : 2, .access = ACCESS_BOTH, .count = 0x10000, .gate = n != 2};
         load(&l->pit[n], 0);
     }
+    set_line(l, false);
     l->port_b = 0;
     l->ticks = false;
     l->tick = 0;
