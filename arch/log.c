@@ -7,6 +7,7 @@
 #include "lib/atomic.h"
 #include "lib/bits.h"
 #include "arch/cpu.h"
+#include "arch/io.h"
 #include "lib/printf.h"
 #include "arch/spinlock.h"
 #include "lib/string.h"
@@ -19,6 +20,7 @@
 #define LEVEL_MAX  16
 #define ERASE      "\r\033[K" /* the line under the cursor; ECMA-48 "Erase in Line" */
 
+static uint16_t report_port; /* 0: none */
 static struct spinlock lock;
 static bool lock_is_ignored;
 
@@ -65,6 +67,23 @@ static void emit(const char *text, size_t size)
     early.length += size;
 }
 
+void console_report(const void *bytes, size_t size)
+{
+    for (const uint8_t *at = bytes; report_port && size--; at++)
+        out8(report_port, *at);
+}
+
+void console_report_line(const char *fmt, ...)
+{
+    char line[LINE_MAX];
+    va_list args;
+    va_start(args, fmt);
+    int length = vsnprintf(line, LINE_MAX - 1, fmt, args);
+    va_end(args);
+    line[length] = '\n';
+    console_report(line, (size_t)length + 1);
+}
+
 /* Make room for a line: it begins where a line begins. Requires the lock. */
 static void begin_line(void)
 {
@@ -83,6 +102,8 @@ static void write_line(const char *text, size_t size)
         spin_lock(&lock);
     begin_line();
     emit(text, size);
+    if (strncmp(text, "hamlet: ", 8) == 0)
+        console_report(text, size);
     if (locked) {
         emit(prompt.text, prompt.length);
         spin_unlock(&lock);
@@ -127,8 +148,9 @@ void console_echo(char c)
     spin_unlock(&lock);
 }
 
-void console_start(void)
+void console_start(uint16_t port_of_reports)
 {
+    report_port = port_of_reports;
     early.over = true;
     uart_write(early.text, early.length);
 }

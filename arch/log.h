@@ -51,6 +51,10 @@ extern char log_reason[LOG_REASON_MAX];
 /* A whole line, without "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and the output of
  * guests. Lines of different CPUs never mix. */
 void console_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For programs: bytes, or a line, to the port of report= alone. Nothing that a guest prints goes
+ * there. The lines of console_line() that begin with "hamlet: " do, too. */
+void console_report(const void *bytes, size_t size);
+void console_report_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Gets a copy of each such line of the bootstrap processor, without the newline. NULL: no copy. */
 extern void (*console_copy)(const char *line, size_t length);
 /* A piece of a guest's line, which goes on later if it does not end: the prompt of a guest that
@@ -59,8 +63,8 @@ extern void (*console_copy)(const char *line, size_t length);
  * does not begin with its name. */
 void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends);
 /* The port of the console is set up, or there is none: print the lines kept so far. Later lines go
- * to the port at once. */
-void console_start(void);
+ * to the port at once. port_of_reports: of report=; 0: none. */
+void console_start(uint16_t port_of_reports);
 /* For a panic: from now on no CPU takes the lock of the console. */
 void console_ignore_lock(void);
 /* The text behind the last line, which the user is typing. It is erased before a line is printed,

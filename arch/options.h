@@ -10,7 +10,7 @@
 
 enum post_mode { POST_OFF, POST_SW, POST_HW };
 enum inv_mode { INV_QI, INV_REG };
-enum end_mode { END_POWEROFF, END_HALT, END_REBOOT };
+enum end_mode { END_POWEROFF, END_HALT, END_REBOOT, END_MONITOR };
 
 #define OPTIONS_DEVICE_MAX 8
 
@@ -20,6 +20,10 @@ struct options {
      * boot/main.c; monitor/gdb.c (not the same port for both) */
     uint16_t console_port;
     uint32_t console_speed;
+    /* report=PORT: the lines "hamlet: ...", and a trace as it is made, go to this port, too, which
+     * takes a byte at any time, as 0xE9 of an emulator does; 0: none. boot/main.c,
+     * monitor/cmd/trace.c */
+    uint16_t report;
     /* gdb=com2|com1|0xPORT|off[,wait][,VM]: the port, 0: none, at 115200 baud; the VM to debug, "":
      * the first; wait: that VM waits for the debugger before it begins. monitor/gdb.c,
      * gdb_target.c */
@@ -41,7 +45,8 @@ struct options {
     bool apicv;
     /* x2apic=on|off: the host's own local APICs. arch/apic.c */
     bool x2apic;
-    /* end=poweroff|halt|reboot, an enum end_mode: after the last VM. boot/main.c */
+    /* end=poweroff|halt|reboot|monitor, an enum end_mode: after the last VM; monitor: the user
+     * looks around, and powers off. boot/main.c, monitor/term/console.c */
     uint8_t end;
     /* trace=on|off: from the first VM on. monitor/term/console.c */
     bool trace;

@@ -64,6 +64,12 @@ uint64_t trace_kept(unsigned cpu) { return MIN(cpu_get(cpu)->trace_count, (uint6
 
 uint64_t trace_dropped(unsigned cpu) { return cpu_get(cpu)->trace_count - trace_kept(cpu); }
 
+bool trace_at(unsigned cpu, uint64_t n, struct trace_event *out)
+{
+    *out = cpu_get(cpu)->trace[n % TRACE_RING];
+    return atomic_load(&cpu_get(cpu)->trace_count) - n < TRACE_RING;
+}
+
 bool trace_get(unsigned cpu, uint64_t n, struct trace_event *out)
 {
     if (n >= trace_kept(cpu))

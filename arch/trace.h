@@ -72,6 +72,9 @@ void trace_write(uint64_t head, uint64_t b, uint64_t c);
             trace_write(TRACE_HEAD(type, id, info, a), b, c);                                      \
     } while (0)
 
+/* Event n of a CPU, counted from the first ever, while others may be written. False: it was
+ * replaced. */
+bool trace_at(unsigned cpu, uint64_t n, struct trace_event *out);
 /* Allocate the rings, if there are none, and switch the trace on. -ENOMEM. */
 MUST_CHECK int trace_start(void);
 void trace_stop(void);

@@ -37,7 +37,7 @@ static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
 {
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
     uart_drain(); /* a power-off loses what the FIFO still holds */
-    if (options.end == END_POWEROFF)
+    if (options.end == END_POWEROFF || options.end == END_MONITOR)
         acpi_power_off();
     if (options.end == END_REBOOT)
         acpi_reset();
@@ -59,7 +59,7 @@ static void init_console(int parse_error)
     int err = options_parse(info.cmdline);
     uart_init(options.console_port, options.console_speed);
     (void)log_level_set(NULL, (enum log_level)options.log);
-    console_start();
+    console_start(options.report);
     console_line("hamlet: boot entry_tsc=%lu cmdline=\"%s\"", boot_entry_tsc, info.cmdline);
     if (err < 0)
         log_error("bad options are ignored, their defaults hold");

@@ -19,7 +19,7 @@ HEX = "([0-9a-f]{1,16})"
 FORMS = {kind: re.compile(form, re.A) for kind, form in {
     "begin": r".*khz=(\d+) .*dropped=(\d+)", "end": "", "pid": f"{HEX} {HEX}",
     "type": r"(\d+) (.+)", "reason": r"(\d+) (.+)", "vm": r"(\d+) (.+)",
-    "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}"}.items()}
+    "lost": r"(\d+) (\d+)", "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}"}.items()}
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
 
 
@@ -39,6 +39,7 @@ class Event:
 class Trace:
     khz: int = 1
     dropped: int = 0
+    lost: int = 0      # of a stream: events that were replaced before they were sent
     types: dict = field(default_factory=dict)      # number -> name
     reasons: dict = field(default_factory=dict)
     vms: dict = field(default_factory=dict)        # index -> name
@@ -88,6 +89,8 @@ def _take(trace, kind, rest):
         names[int(words[0])] = words[1]
     elif kind == "pid":
         trace.pids[int(words[0], 16)] = int(words[1], 16)
+    elif kind == "lost":
+        trace.lost += int(words[1])
     elif kind == "end":
         trace.complete = True
     return trace

@@ -21,7 +21,7 @@ NO_ROW = {"timeout": "its end was not reached in time", "seen": "what was expect
 def judge(ended, names, expected, seconds):
     """(report, status, the line that says why) of a run in which the VMs `names` were asked for,
     and `expected` was, in words, or nothing; `seconds`: the time it had."""
-    seen = report.read(ended.text)
+    seen = report.read(ended.said())
     for name in names:
         seen.missing(name, NO_ROW[ended.how])
     status, why = _status(ended, seen, expected, seconds)

@@ -55,20 +55,18 @@ static bool keep(struct vm *vm, const char *text, bool line_ends)
     return true;
 }
 
-static void show_kept(void)
+static void show_kept(struct vm *vm)
 {
+    struct kept *k = &kept[vm->index];
     spin_lock(&kept_lock);
-    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
-        struct kept *k = &kept[vm->index];
-        for (size_t from = 0, at = 0; from < k->used; from = at + 1) {
-            for (at = from; at < k->used && k->text[at] != '\n';)
-                at++;
-            console_line("%s| %.*s", vm->name, (int)(at - from), k->text + from);
-        }
-        if (k->left_out)
-            console_line("(%u more lines of %s are left out)", k->left_out, vm->name);
-        k->used = k->left_out = 0;
+    for (size_t from = 0, at = 0; from < k->used; from = at + 1) {
+        for (at = from; at < k->used && k->text[at] != '\n';)
+            at++;
+        console_line("%s| %.*s", vm->name, (int)(at - from), k->text + from);
     }
+    if (k->left_out)
+        console_line("(%u more lines of %s are left out)", k->left_out, vm->name);
+    k->used = k->left_out = 0;
     spin_unlock(&kept_lock);
 }
 
@@ -90,7 +88,8 @@ void focus_to_guest(void)
         console_prompt("", 0);
     focus.monitor = false;
     say_focus(focus_vm());
-    show_kept();
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        show_kept(vm);
 }
 
 void focus_next(void)
@@ -106,6 +105,9 @@ void focus_next(void)
 void focus_follow(void)
 {
     static const struct vm *told;
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        if (vm->state == VM_ENDED)
+            show_kept(vm); /* its last words tell why */
     const struct vm *vm = focus_vm();
     if (!focus.monitor && vm && told && told != vm && !vm_is_up(told))
         say_focus(vm);

@@ -14,5 +14,6 @@ void focus_to_guest(void); /* and show the output that was kept */
 /* The guest in focus: the chosen one, or else the first VM that is up. NULL: no VM is. */
 struct vm *focus_vm(void);
 void focus_next(void); /* choose the next guest */
-/* Print a line if the guest in focus has ended and another one has the console. */
+/* Print what was kept of a guest that has ended; and a line if the guest in focus has, and another
+ * one has the console. */
 void focus_follow(void);

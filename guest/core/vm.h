@@ -201,7 +201,9 @@ bool vm_become(struct vm *vm, enum vm_state from, enum vm_state to);
 
 /* Calls up into the monitor, which registers them at boot. All may be NULL. */
 struct vm_hooks {
-    void (*poll)(void); /* between two turns of the scheduler on the bootstrap processor */
+    /* Between two turns of the scheduler on the bootstrap processor. ended: all VMs have; true: go
+     * on all the same. */
+    bool (*poll)(bool ended);
     /* A piece of a guest's output, the end of a line or not; true: kept back, do not print it. */
     bool (*keep)(struct vm *vm, const char *text, bool line_ends);
     /* The VM is about to start; true: it starts paused, before its first instruction. */

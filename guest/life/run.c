@@ -124,17 +124,17 @@ static void vm_tick(struct vm *vm)
         vm_finish(vm);
 }
 
-static bool ended; /* all VMs */
+static bool over; /* all VMs have ended, and the monitor does not stay */
 
 static void all_ticks(void)
 {
-    ended = true;
+    bool ended = true;
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         vm_tick(vm);
         ended = ended && vm->state == VM_ENDED;
     }
-    if (vm_hooks.poll)
-        vm_hooks.poll(); /* after all VMs, as a command may end or resume one */
+    bool stay = vm_hooks.poll && vm_hooks.poll(ended); /* after all: a command may end one */
+    over = ended && !stay;
 }
 
 /* What takes longer than a tick pauses, and then this CPU runs its vCPUs. The order of the work
@@ -143,7 +143,7 @@ static bool tick(void)
 {
     vtd_fault_tick();
     trap_tell_nmi();
-    return task_run(all_ticks) && ended;
+    return task_run(all_ticks) && over;
 }
 
 unsigned vm_run_all(void)

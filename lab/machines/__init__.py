@@ -11,6 +11,7 @@ boot.py: what is started and what came of it
 import re
 from pathlib import Path
 
+from lab import channel
 from lab.machines import bochs, kvm, nested, qemu
 from lab.say import Unusable
 
@@ -43,6 +44,12 @@ def tables(name, options, cpus, folder):
         paths.append(folder / f"{signature.lower()}.bin")
         paths[-1].write_bytes(data)
     return paths
+
+
+def words(name, options):
+    """For Hamlet's command line: where a report for programs goes, on a machine that has such a
+    place."""
+    return f"report={channel.PORT}" if options.get("serial") != "off" else ""
 
 
 # What an option that is not a number, or has a limit, may be; "": anything.

@@ -100,9 +100,11 @@ def _run(scratch, boot, console):
             stop(child)
             os.close(ours)
             os.close(theirs)
+    port_e9 = (scratch / "bochs.out").read_bytes()
     if boot.options.get("serial") == "off":
-        console.take((scratch / "bochs.out").read_bytes())
+        console.take(port_e9)
     result = ended(how, console, log)
+    result.report = port_e9
     if "trace" in boot.outputs:
         result.files["trace"] = (scratch / "trace").read_bytes()
     return result
@@ -132,7 +134,7 @@ def _disk(boot, scratch):
 def _console(boot, line):
     if boot.options.get("serial") == "off":
         return "com1: enabled=0\nport_e9_hack: enabled=1"
-    return f"com1: enabled=1, mode=term, dev={os.ttyname(line)}"
+    return f"com1: enabled=1, mode=term, dev={os.ttyname(line)}\nport_e9_hack: enabled=1"
 
 
 def start(home, scratch, text, vmx_off=False, plugins=None, description=""):
@@ -143,10 +145,10 @@ def start(home, scratch, text, vmx_off=False, plugins=None, description=""):
                        HAMLET_LAB=description)
     if vmx_off:
         environment["HAMLET_LAB_VMX_OFF"] = "1"
-    with open(scratch / "bochs.out", "w") as out:
+    with open(scratch / "bochs.out", "w") as out, open(scratch / "bochs.err", "w") as errors:
         return subprocess.Popen([*WITH_US, str(home / "source/bochs"), "-q", "-f", str(config)],
                                 env=environment, stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.STDOUT)
+                                stderr=errors)
 
 
 def ended(how, console, log):

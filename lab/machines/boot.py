@@ -17,7 +17,7 @@ import tty
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import report
+from lab import channel, report
 from lab.lines import Lines
 from lab.say import Unusable
 
@@ -53,6 +53,16 @@ class Ended:
     text: str = ""
     detail: str = ""
     files: dict = field(default_factory=dict)      # Boot.outputs: name -> bytes
+    report: bytes = b""                            # of the port of report=: lab/channel.py
+
+    def said(self):
+        """Hamlet's report: what came by its own port, and where nothing did, by the console."""
+        lines = channel.read(self.report)[0]
+        return lines if "hamlet: boot " in lines else self.text
+
+    def trace(self):
+        """What came of a trace, in the form of `trace dump`."""
+        return channel.read(self.report)[1]
 
 
 class Console:

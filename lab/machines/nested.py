@@ -217,10 +217,11 @@ class Server:
     def _ended(self, console, status, files):
         files = {name: base64.b64decode(data) for name, data in files.items()}
         errors = files.pop("errors", b"").decode(errors="replace").strip()
+        report = files.pop("report", b"")
         if status:
             return Ended("broken", console.text(), f"QEMU ended with status {status}: {errors}",
-                         files)
-        return Ended("off", console.text(), errors, files)
+                         files, report)
+        return Ended("off", console.text(), errors, files, report)
 
     def _type(self, keyboard):
         if keyboard.fd is not None and select.select([keyboard.fd], [], [], 0)[0]:

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab import channel
 from lab.machines import kvm
 from lab.machines.boot import WITH_US, Ended, Line, stop, watch
 from lab.machines.kvm import QEMU
@@ -43,6 +44,8 @@ def arguments(boot, accel, iso, folder, offered=kvm.Offers()):
                                           *filter(None, iommu.split(":"))])]
     line += ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
              "-drive", f"file={iso},media=cdrom,if=ide,readonly=on,format=raw"]
+    line += ["-chardev", f"file,id=report,path={folder}/report",
+             "-device", f"isa-debugcon,iobase={channel.PORT},chardev=report"]
     for name, path in boot.disks.items():
         line += ["-drive", f"if=none,id={name},format=raw,file={path}"]
     for name in boot.outputs:
@@ -87,8 +90,9 @@ def _run(scratch, boot, console, accel):
         how = "broken"
     files = {name: (scratch / name).read_bytes() for name in [*boot.outputs, *boot.files]
              if (scratch / name).exists()}
+    report = scratch / "report"
     return Ended(how, console.text(), detail or f"{QEMU} ended with status {child.returncode}",
-                 files)
+                 files, report.read_bytes() if report.exists() else b"")
 
 
 def _uefi(scratch):

@@ -30,5 +30,9 @@ void cmd_log(struct args *a);
 void cmd_cpu(struct args *a);
 void cmd_reboot(struct args *a);
 
+/* Send the events that were not sent yet to the port of report=. all: no CPU writes one now. */
+void cmd_trace_stream(bool all);
+/* True: cmd_power_off() was called. */
+bool cmd_power_is_off(void);
 /* End every VM, and with the last of them Hamlet. The second time: at once. */
 void cmd_power_off(void);

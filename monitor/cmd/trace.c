@@ -4,6 +4,7 @@
  * begin with "trace:": their form is an interface.
  * From: monitor/term/command.c.   To: arch/trace.c.
  */
+#include "arch/options.h"
 #include "arch/time.h"
 #include "arch/trace.h"
 #include "lib/string.h"
@@ -122,19 +123,19 @@ static void dump_event(unsigned cpu, const struct trace_event *e)
 }
 
 /* The names behind the numbers of the events, so that lab/trace.py needs no other file. */
-static void dump_names(void)
+static void dump_names(void (*line)(const char *fmt, ...))
 {
-    say("trace: begin version=1 cpus=%u khz=%lu kept=%lu dropped=%lu", cpu_count(), time_tsc_khz(),
-        of_all_cpus(trace_kept), of_all_cpus(trace_dropped));
+    line("trace: begin version=1 cpus=%u khz=%lu kept=%lu dropped=%lu", cpu_count(), time_tsc_khz(),
+         of_all_cpus(trace_kept), of_all_cpus(trace_dropped));
     for (unsigned i = 1; i < TRACE_TYPE_COUNT; i++)
-        say("trace: type %u %s", i, trace_names[i]);
+        line("trace: type %u %s", i, trace_names[i]);
     for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
         if (strcmp(exit_reason_name(i), "unknown") != 0)
-            say("trace: reason %u %s", i, exit_reason_name(i));
+            line("trace: reason %u %s", i, exit_reason_name(i));
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
-        say("trace: vm %u %s", vm->index, vm->name);
+        line("trace: vm %u %s", vm->index, vm->name);
         for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
-            say("trace: pid %lx %x", ptr_hpa(v->pi_desc).v, TRACE_ID(vm->index, v->index));
+            line("trace: pid %lx %x", ptr_hpa(v->pi_desc).v, TRACE_ID(vm->index, v->index));
     }
 }
 
@@ -147,12 +148,54 @@ static void read_out(struct args *a, bool raw)
         return;
     trace_stop();
     if (raw)
-        dump_names();
+        dump_names(console_line);
     last_events(count, raw ? dump_event : say_event);
     if (raw)
         say("trace: end");
     if (was_on)
         IGNORE(trace_start()); /* it has its memory already */
+}
+
+/* A record of the stream: this byte, the CPU, a struct trace_event. */
+#define RECORD 2
+
+static void send_event(unsigned cpu, const struct trace_event *e)
+{
+    uint8_t head[] = {RECORD, (uint8_t)cpu};
+    console_report(head, sizeof(head));
+    console_report(e, sizeof(*e));
+}
+
+/* The events of a CPU up to `count` that were not sent yet. */
+static void send_events(unsigned cpu, uint64_t *sent, uint64_t count)
+{
+    struct trace_event e;
+    while (*sent < count) {
+        if (trace_at(cpu, *sent, &e)) {
+            send_event(cpu, &e);
+            ++*sent;
+        } else {
+            console_report_line("trace: lost %u %lu", cpu, count - *sent);
+            *sent = count;
+        }
+    }
+}
+
+/* Another CPU may be writing its last event. */
+void cmd_trace_stream(bool all)
+{
+    static uint64_t sent[CPU_MAX];
+    static bool begun;
+    if (!options.report || !trace_on)
+        return;
+    if (!begun)
+        dump_names(console_report_line);
+    begun = true;
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        uint64_t count = atomic_load(&cpu_get(i)->trace_count);
+        bool open = !all && cpu_get(i) != this_cpu() && count;
+        send_events(i, &sent[i], count - open);
+    }
 }
 
 void cmd_trace(struct args *a)

@@ -62,9 +62,12 @@ void cmd_vm(struct args *a)
         say("vm=%s %s", vm->name, acts[i].done);
 }
 
+static bool asked; /* for the end of everything */
+
+bool cmd_power_is_off(void) { return asked; }
+
 void cmd_power_off(void)
 {
-    static bool asked;
     if (asked) { /* the second time does not wait for the VMs */
         assign_silence();
         uart_drain();

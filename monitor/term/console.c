@@ -153,8 +153,14 @@ static bool take(uint8_t byte)
 /* Where the guest in focus has no room, bytes wait on the line. Ctrl-A and its key do not wait:
  * bytes that the guest has not taken are lost with the change of focus, and reach neither the next
  * guest nor a command. */
-static void poll(void)
+static bool poll(bool ended)
 {
+    bool stay = ended && options.end == END_MONITOR && !cmd_power_is_off();
+    if (stay && !focus_on_monitor()) {
+        focus_to_monitor();
+        draw_line();
+    }
+    cmd_trace_stream(ended);
     gdb_poll();
     for (unsigned i = 0; i < POLL_BYTES; i++) {
         struct vm *vm = focus_vm();
@@ -168,6 +174,7 @@ static void poll(void)
     unsigned lost = uart_lost();
     if (lost)
         say("hamlet: typed=lost bytes=%u: they were not read in time", lost);
+    return stay;
 }
 
 void monitor_init(void)

@@ -6,12 +6,14 @@ From: make test      To: the launcher `hamlet`, lab/verdict.py, lab/lines.py
 """
 
 import re
+import struct
 import subprocess
 
 import pytest
 from case import GUESTS, PROMPT, ROOT, Case
 
-from lab import lines, say, verdict
+from lab import channel, lines, say, verdict
+from lab import trace as traces
 from lab.machines.boot import Ended
 
 HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
@@ -158,3 +160,46 @@ def test_words_are_added():
     status, said = launch("--vm", HELLO, "--append", "post=off", "--append", "log=trace",
                           "--expect-log", "cmdline=.console=com1 post=off log=trace.")
     assert status == 0, said
+
+
+def test_channel_is_read_in_pieces():
+    """A record that is cut off, and what a firmware writes, count for nothing."""
+    event = bytes([channel.RECORD, 1]) + struct.pack("<4Q", 5, 0x0A02, 2, 3)
+    data = b"BIOS\nhamlet: boot x\n" + event + b"trace: type 2 inject\nhamlet: end vms=1\n" + event
+    said, trace = channel.read(data[:-1])
+    assert said == "BIOS\nhamlet: boot x\nhamlet: end vms=1\n"
+    assert trace == "trace: e 1 5 a02 2 3\ntrace: type 2 inject\ntrace: end\n"
+    assert channel.read(data[:30])[1] == ""
+
+
+def test_report_is_not_the_consoles():
+    """What stands on the console is not looked at where Hamlet's own port has a report."""
+    forged = Ended("off", END.format(0, 0), report=b"hamlet: boot x\n")
+    assert verdict.judge(forged, ["a"], "", 9)[1] == 125
+
+
+def test_whole_trace(boot):
+    """Every exit that the report counts is in the trace, more of them than the ring holds, from
+    two CPUs."""
+    got = boot(Case("whole-trace", cpus=2, append="console=com1 trace=on",
+                    vms=["kernel=one-instruction.bin,mem=4M,run=9000,pin=1",
+                         "kernel=hello.elf,mem=4M,pin=0"]))
+    found = traces.read(got.ended.trace())
+    assert found.complete and not found.lost
+    for name in ("one-instruction", "hello"):
+        exits = [e for e in found.events if e.type == "exit" and found.who(e.vcpu) == f"{name}.0"]
+        assert len(exits) == int(got.report.vms[name].keys["exits"])
+
+
+def test_last_words_are_shown(boot):
+    """A guest that ends while the monitor has the console."""
+    boot(Case("last-words", vms=["kernel=chatter.elf,name=one,mem=4M,cmdline=flood=1"],
+              answers=[(r"line 20 of", "\x01c"), (PROMPT, "vm\r"), (PROMPT, "vm stop one\r")],
+              expect=[r"^vm=one ends", r"^one\| line \d+ of far too many", r"end vms=1"]))
+
+
+def test_monitor_after_the_end(boot):
+    """With end=monitor the machine goes on until its user has seen enough."""
+    boot(Case("end-monitor", append="console=com1 end=monitor", vms=["kernel=hello.elf,mem=4M"],
+              answers=[(PROMPT, "vm\r"), (PROMPT, "reboot off\r")],
+              expect=[r"^hamlet: vm=hello exit=1", r"^vm=hello state=ended", r"end vms=1"]))

@@ -28,6 +28,8 @@ static struct cpu cpu0;
 static char said[1 << 16];
 static size_t said_length;
 static unsigned rows;
+static char reported[1 << 15]; /* to the port of reports */
+static size_t reported_length;
 
 struct cpu *this_cpu(void) { return &cpu0; }
 void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
@@ -41,6 +43,13 @@ void uart_write(const char *text, size_t size)
     for (size_t i = 0; i < size && said_length < sizeof(said) - 1; i++)
         said[said_length++] = text[i];
     said[said_length] = '\0';
+}
+
+void out8(uint16_t port, uint8_t v)
+{
+    must(port == 0xe9);
+    if (reported_length < sizeof(reported) - 1)
+        reported[reported_length++] = (char)v;
 }
 
 /* What a terminal shows: ERASE takes back the line under the cursor. */
@@ -78,6 +87,7 @@ static void check(void)
         end += !last;
     }
     must(seen == rows);
+    must(reported_length == rows * sizeof(ROW)); /* its line end, and nothing of a guest */
 }
 
 /* No guest prints the initial of the other. */
@@ -132,7 +142,8 @@ static void step(const struct step *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     early.over = true;
-    said_length = rows = 0;
+    report_port = 0xe9;
+    said_length = rows = reported_length = 0;
     said[0] = '\0';
     for (unsigned i = 0; i < 2; i++) {
         vms[i].name[0] = i ? 'b' : 'a';
