@@ -12,12 +12,13 @@ import re
 from lab.say import Unusable
 
 ERASED = re.compile(r".*\x1b\[K", re.S)
+SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")      # GRUB clears the screen
 GUEST = re.compile(r"[A-Za-z0-9_-]{1,15}\| (.*)", re.S)    # only what a guest prints begins so
 
 
 def clean(line):
     """A line as a terminal shows it."""
-    return ERASED.sub("", line.replace("\r", ""))
+    return SEQUENCE.sub("", ERASED.sub("", line.replace("\r", "")))
 
 
 def split(text):

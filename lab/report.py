@@ -28,6 +28,8 @@ class Vm:
     name: str
     exit: str = ""
     keys: dict = field(default_factory=dict)
+    devices: dict = field(default_factory=dict)    # what is said of each, by its address
+    vcpus: dict = field(default_factory=dict)      # likewise, of a VM that has crashed
     rows: dict = field(default_factory=dict)   # of its text screen, by number
 
     def screen(self):
@@ -85,7 +87,9 @@ def read(text):
                 for key, value in re.findall(r'(\S+?)=("[^"]*"|\S+)', match.group(3))}
         if match.group(2):
             vm = report.vms.setdefault(match.group(2), Vm(match.group(2)))
-            vm.keys.update(keys)
+            part = (vm.devices.setdefault(keys.pop("device"), {}) if "device" in keys else
+                    vm.vcpus.setdefault(keys.pop("vcpu"), {}) if "vcpu" in keys else vm.keys)
+            part.update(keys)
             vm.exit = keys.get("exit", vm.exit)
         else:
             report.end, report.complete = keys, True

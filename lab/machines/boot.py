@@ -78,7 +78,7 @@ class Console:
         self.last_words = last_words    # typed when it would end without the machine's own end
         self.show = show
         self.wanted = wanted            # lab.lines.Wanted
-        self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
+        self.prepare(answers)
         self.searched = 0
         self.panic_ends = panic_ends
         self.end = ""                   # how the run is to end now: "seen", "panic"
@@ -86,9 +86,12 @@ class Console:
     def text(self):
         return self.lines.text()
 
+    def prepare(self, answers):
+        self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
+
     def take(self, data):
         """Bytes from the machine; returns what is to be typed in answer."""
-        self.bytes += data
+        self.bytes += data.replace(b"\r", b"")
         if self.show:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()

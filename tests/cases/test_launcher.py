@@ -5,16 +5,19 @@ The launcher's verdict: what --expect looks at, a row for every VM that was aske
 From: make test      To: the launcher `hamlet`, lab/verdict.py, lab/lines.py
 """
 
+import json
 import re
 import struct
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 from case import GUESTS, PROMPT, ROOT, Case
 
-from lab import channel, lines, say, verdict
+from lab import channel, lines, results, say, verdict
 from lab import trace as traces
-from lab.machines.boot import Ended
+from lab.machines.boot import Console, Ended
+from lab.moments import Moments
 
 HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
 END = "hamlet: vm=a exit={} exits=3\nhamlet: end vms=1 failed={}\n"
@@ -203,3 +206,57 @@ def test_monitor_after_the_end(boot):
     boot(Case("end-monitor", append="console=com1 end=monitor", vms=["kernel=hello.elf,mem=4M"],
               answers=[(PROMPT, "vm\r"), (PROMPT, "reboot off\r")],
               expect=[r"^hamlet: vm=hello exit=1", r"^vm=hello state=ended", r"end vms=1"]))
+
+
+def conversation(texts, *pieces):
+    """What is typed in answer to each piece, and the moments that did not come."""
+    moments, console = Moments(texts), Console()
+    moments.give_to(console)
+    return [console.take(piece).decode() for piece in pieces], moments.missed
+
+
+SHOWN = b"\r\nThe monitor has the console; ...\r\n(hamlet) "
+
+
+def test_moments():
+    texts = ["vm; pid a.0 @^a. go$", "exits"]
+    assert conversation(texts, b"a| go\r\n", SHOWN, b"\r\n(hamlet) ", b"\r\n(hamlet) ", SHOWN,
+                        b"\r\n(hamlet) ") == (
+        ["\x01c", "vm\r", "pid a.0\r", "\x01c", "exits\r", "reboot off\r"], [])
+    typed, missed = conversation([*texts, "irq @later"], b"a| no\r\n", SHOWN[:-1], SHOWN[-1:],
+                                 b"\r\n(hamlet) ")
+    assert (typed, missed) == (["", "", "exits\r", "reboot off\r"], ["^a. go$", "later"])
+
+
+def test_results():
+    """A guest's bytes fit into XML, too."""
+    found = [results.Result("a", 1.5, text="x\x01<"), results.Result("b", failed='status 3\nmore')]
+    root = ElementTree.fromstring(results.junit("s", found))
+    assert root.attrib["tests"] == "2" and root.attrib["failures"] == "1"
+    assert root[0].find("system-out").text == "x?<"
+    assert results.tap(2, found[1]) == "not ok 2 - b\n# status 3\n# more"
+
+
+def test_files_of_a_run(tmp_path):
+    """All of it without a key typed: a script of the monitor, log, trace, JSON and JUnit XML."""
+    files = {name: tmp_path / name for name in ("log", "trace", "json", "junit")}
+    status, said = launch("--vm", HELLO, "--monitor", "vm", *(
+        word for name, path in files.items() for word in (f"--{name}", path)))
+    assert status == 0, said
+    log = files["log"].read_text()
+    assert re.search(r"^hello\| Hello from a guest.$", log, re.M)
+    assert re.search(r"^vm=hello state=ended", log, re.M) and "\x1b" not in log
+    found = traces.read(files["trace"].read_text())
+    told = json.loads(files["json"].read_text())
+    assert found.complete and told["status"] == 0 and told["complete"]
+    (vm,) = told["vms"]
+    assert (vm["name"], vm["exit"], vm["status"]) == ("hello", "1", 0)
+    assert int(vm["exits"]) == sum(e.type == "exit" for e in found.events)
+    assert ElementTree.parse(files["junit"]).getroot().attrib["failures"] == "0"
+
+
+def test_list():
+    run = subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--list"], capture_output=True,
+                         text=True, stdin=subprocess.DEVNULL)
+    assert re.search(r"^00:02.0 +1234:11e8 +class=00ff00  assignable reset=flr$", run.stdout, re.M)
+    assert re.search(r"^00:00.0 .* not assignable: bridge", run.stdout, re.M)
