@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""
+A user's own kernel: `./hamlet new` makes one that boots, and `./hamlet test` judges it.
+
+From: make test      To: lab/project.py, lab/suite.py, lab/new/
+"""
+
+import subprocess
+from xml.etree import ElementTree
+
+import pytest
+from case import ROOT
+
+from lab import say, suite
+
+HAMLET = ROOT / "hamlet"
+WRONG = """
+vm = kernel=mine.elf,mem=16M,pci=1234:11e8
+expect = ^factorial of 5 is 121$
+exits = 1
+status = 7
+"""
+
+
+def test_a_kernel_to_start_from(tmp_path):
+    """It is built by nothing but the folder, boots, drives the device, and passes its test; what is
+    not as a case says is named in words, and fails."""
+    folder = tmp_path / "mine"
+    subprocess.run([HAMLET, "new", folder], check=True, capture_output=True)
+    subprocess.run(["make", "-s", "-C", folder], check=True, env={"PATH": "/usr/bin:/bin"})
+    (folder / "wrong.case").write_text(WRONG)
+    (folder / "absent.case").write_text("vm = kernel=absent.elf\n")
+    done = subprocess.run([HAMLET, "test", folder, "-j1", "--junit", tmp_path / "junit.xml"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1, done.stdout
+    rows = done.stdout.split("\n")
+    assert rows[:3] == ["TAP version 13", "1..3", "not ok 1 - absent"], rows
+    assert rows[3] == "# absent.elf: no such file", rows
+    assert rows[4:6] == ["ok 2 - mine", "not ok 3 - wrong"], rows
+    assert rows[6] == "# status 0, and not 7" and "# vm mine: exit=1" in rows, rows
+    assert "# not shown, in this order: ^factorial of 5 is 121$" in rows, rows
+    assert any(row.endswith("exits, and 1 at most") for row in rows), rows
+    root = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert [root.attrib[key] for key in ("tests", "failures", "skipped")] == ["3", "2", "0"]
+
+
+def test_new_overwrites_nothing(tmp_path):
+    done = subprocess.run([HAMLET, "new", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 125 and not list(tmp_path.iterdir()), done.stderr
+
+
+BAD = [
+    ("vm kernel=a", r":1: no line KEY = VALUE with a key of vm, "),
+    ("vm = kernel=a\nkernel = a", r":2: no line KEY = VALUE"),
+    ("vm = kernel=a\nstatus = one", r":2: status is a number, and not one"),
+    ("vm = kernel=a\nexpect = (", r":2: expect \(: no regular expression"),
+    ("vm = kernel=a\ncpus = 1\ncpus = 2", r":3: cpus stands there twice"),
+    ("expect = a", r": no line vm = kernel=FILE"),
+]
+
+
+@pytest.mark.parametrize("text,says", BAD)
+def test_a_wrong_case_is_named(tmp_path, text, says):
+    (tmp_path / "a.case").write_text(text)
+    with pytest.raises(say.Unusable, match=says):
+        suite.collect(tmp_path, "")
+
+
+def test_words_of_a_case(tmp_path):
+    (tmp_path / "a.case").write_text(
+        "# a comment\n\nvm = kernel=a\nvm=kernel=b , mem=4M\non = tcg\nuntil = ready = 1\n")
+    (case,) = suite.collect(tmp_path, "")
+    assert case.words() == [
+        "--on", "tcg", "--vm", "kernel=a", "--vm", "kernel=b , mem=4M", "--cpus", "1",
+        "--megs", "256", "--timeout", "60", "--expect", "ready = 1"]
+    with pytest.raises(say.Unusable, match="no file NAME.case with b in it"):
+        suite.collect(tmp_path, "b")
