@@ -45,6 +45,7 @@ class Trace:
     vms: dict = field(default_factory=dict)        # index -> name
     pids: dict = field(default_factory=dict)       # address of a descriptor -> vCPU
     events: list = field(default_factory=list)
+    machine: list = field(default_factory=list)    # (tick, text) of the lab machine, the same clock
     complete: bool = False
 
     def who(self, vcpu):
@@ -56,6 +57,21 @@ class Trace:
 
     def us(self, ticks):
         return ticks * 1000 / self.khz
+
+    def start(self):
+        return min([*(e.tsc for e in self.events[:1]), *(tick for tick, _ in self.machine[:1])],
+                   default=0)
+
+    def slices(self):
+        """(vCPU, CPU, begin, end) in ticks, of every time that a vCPU was on a CPU. One whose begin
+        was dropped begins where the CPU's ring does."""
+        running, first = {}, {}
+        for e in self.events:
+            first.setdefault(e.cpu, e.tsc)
+            if e.type == "sched" and e.a == 0:
+                running[e.vcpu] = e.tsc
+            elif e.type == "sched":
+                yield e.vcpu, e.cpu, running.pop(e.vcpu, first[e.cpu]), e.tsc
 
 
 def read(text):
@@ -70,6 +86,12 @@ def read(text):
         raise ValueError("no trace in there: it is what the monitor's command `trace dump` prints")
     trace.events.sort(key=lambda event: event.tsc)
     return trace
+
+
+def read_machine(text):
+    """The trace of the lab machine (`--output trace`): its first word is the tick."""
+    rows = [line.split(None, 1) for line in lines.split(text)]
+    return [(int(row[0]), row[1]) for row in rows if len(row) == 2 and row[0].isdecimal()]
 
 
 def _take(trace, kind, rest):
@@ -108,7 +130,7 @@ def words(trace, event):
     e = event
     if e.type == "exit":
         reason = trace.reasons.get(e.info, e.info)
-        return f"{reason} cost={e.a} rip=0x{e.b:x} qualification=0x{e.c:x}"
+        return f"{reason} cost={e.a or '-'} rip=0x{e.b:x} qualification=0x{e.c:x}"
     if e.type == "inject":
         return f"vector=0x{e.a & 0xFF:02x} info=0x{e.a:x}"
     if e.type == "post":
@@ -129,20 +151,20 @@ def words(trace, event):
 
 
 def text(trace):
-    """A line per event: microseconds since the first, CPU, vCPU, what."""
+    """A line per event: tick, microseconds since the first, CPU, vCPU, what."""
+    found = [(e.tsc, f"{e.cpu} {trace.who(trace.owner(e)):12} {e.type:7} {words(trace, e)}")
+             for e in trace.events]
+    found += [(tick, f"- {'machine':12} {said}") for tick, said in trace.machine]
     rows = [f"events={len(trace.events)} dropped={trace.dropped} tsc_khz={trace.khz}"]
-    start = trace.events[0].tsc if trace.events else 0
-    for e in trace.events:
-        rows.append(f"{trace.us(e.tsc - start):14.3f} {e.cpu} {trace.who(trace.owner(e)):12} "
-                     f"{e.type:7} {words(trace, e)}")
+    for tick, said in sorted(found, key=lambda row: row[0]):
+        rows.append(f"{tick:14} {trace.us(tick - trace.start()):14.3f} {said}")
     return "\n".join(rows) + "\n"
 
 
 def chrome(trace):
     """Trace Event Format: a process per VM, a thread per vCPU; an exit lasts as long as it cost, a
     slice as long as it ran."""
-    out, running = [], {}
-    start = trace.events[0].tsc if trace.events else 0
+    out, start = [], trace.start()
     for index, name in trace.vms.items():
         out.append({"ph": "M", "name": "process_name", "pid": index,
                     "args": {"name": f"VM {name}"}})
@@ -152,28 +174,37 @@ def chrome(trace):
         place = {"pid": NO_VCPU, "tid": e.cpu} if vcpu == NO_VCPU else {"pid": vcpu & 0xFF,
                                                                       "tid": vcpu >> 8}
         at = trace.us(e.tsc - start)
-        if e.type == "sched" and e.a == 0:
-            running[vcpu] = at
-        elif e.type == "sched":
-            begin = running.pop(vcpu, at)
-            out.append({"ph": "X", "cat": "sched", "name": f"on CPU {e.cpu}", "ts": begin,
-                        "dur": at - begin, **place})
-        elif e.type == "exit":
+        if e.type == "sched":
+            continue
+        if e.type == "exit" and e.a:
             out.append({"ph": "X", "cat": "exit", "name": trace.reasons.get(e.info, str(e.info)),
                         "ts": at, "dur": trace.us(e.a),
                         "args": {"rip": hex(e.b), "qualification": hex(e.c), "cost": e.a}, **place})
         else:
             out.append({"ph": "i", "s": "t", "cat": e.type, "name": f"{e.type} {words(trace, e)}",
                         "ts": at, **place})
+    for vcpu, cpu, begin, end in trace.slices():
+        out.append({"ph": "X", "cat": "sched", "name": f"on CPU {cpu}",
+                    "ts": trace.us(begin - start), "dur": trace.us(end - begin),
+                    "pid": vcpu & 0xFF, "tid": vcpu >> 8})
+    for vcpu in sorted({trace.owner(e) for e in trace.events} - {NO_VCPU}):
+        out.append({"ph": "M", "name": "thread_name", "pid": vcpu & 0xFF, "tid": vcpu >> 8,
+                    "args": {"name": f"vCPU {vcpu >> 8}"}})
+    for tick, said in trace.machine:
+        out.append({"ph": "i", "s": "t", "cat": "machine", "name": said, "pid": NO_VCPU,
+                    "tid": NO_VCPU, "ts": trace.us(tick - start)})
     return {"traceEvents": out, "displayTimeUnit": "ns"}
 
 
 def by_reason(trace):
-    """[(reason, count, ticks in all)], the most frequent first."""
+    """[(reason, count, ticks of one, "-" if none is known)], the most frequent first. An exit after
+    which the vCPU left its CPU has no cost."""
     found = {}
     for e in trace.events:
         if e.type == "exit":
-            count, ticks = found.get(e.info, (0, 0))
-            found[e.info] = (count + 1, ticks + e.a)
-    rows = [(trace.reasons.get(reason, str(reason)), *counts) for reason, counts in found.items()]
+            count, measured, ticks = found.get(e.info, (0, 0, 0))
+            found[e.info] = (count + 1, measured + bool(e.a), ticks + e.a)
+    rows = [(trace.reasons.get(reason, str(reason)), count,
+             ticks // measured if measured else "-")
+            for reason, (count, measured, ticks) in found.items()]
     return sorted(rows, key=lambda row: -row[1])

@@ -85,22 +85,24 @@ LIST_MAX = 5000
 
 def _rows(trace):
     """A row per vCPU, and one for what belongs to none."""
-    start = trace.events[0].tsc if trace.events else 0
-    rows, running = {}, {}
+    start = trace.start()
+    rows = {}
     for e in trace.events:
         vcpu = trace.owner(e)
         row = rows.setdefault(vcpu,
                               {"name": "machine" if vcpu == traces.NO_VCPU else trace.who(vcpu),
                                "slices": [], "exits": [], "marks": []})
         at = trace.us(e.tsc - start)
-        if e.type == "sched" and e.a == 0:
-            running[vcpu] = at
-        elif e.type == "sched":
-            row["slices"].append([running.pop(vcpu, 0), at])
-        elif e.type == "exit":
+        if e.type == "exit" and e.a:
             row["exits"].append([at, trace.us(e.a), e.info])
-        else:
+        elif e.type != "sched":
             row["marks"].append([at, f"{e.type} {traces.words(trace, e)}"])
+    for vcpu, _, begin, end in trace.slices():
+        rows[vcpu]["slices"].append([trace.us(begin - start), trace.us(end - start)])
+    if trace.machine:
+        row = rows.setdefault(traces.NO_VCPU, {"name": "machine", "slices": [], "exits": [],
+                                               "marks": []})
+        row["marks"] += [[trace.us(tick - start), said] for tick, said in trace.machine]
     return [rows[vcpu] for vcpu in sorted(rows)]
 
 
@@ -109,15 +111,20 @@ def page(trace, title):
     most = max((count for _, count, _ in reasons), default=1)
     table = "".join(
         f'<tr><td>{html.escape(name)}</td><td class="n">{count}</td><td '
-        f'class="n">{ticks // count}</td>'
+        f'class="n">{ticks}</td>'
         f'<td><span class="bar" style="width:{count * 20 / most:.2f}em"></span></td></tr>'
         for name, count, ticks in reasons)
     numbers = sorted({e.info for e in trace.events if e.type == "exit"})
-    end = trace.us(trace.events[-1].tsc - trace.events[0].tsc) if trace.events else 1
+    last = max([*(e.tsc for e in trace.events[-1:]), *(tick for tick, _ in trace.machine[-1:])],
+               default=1)
+    end = trace.us(last - trace.start())
     data = {"rows": _rows(trace), "end": end,
             "names": {n: trace.reasons.get(n, str(n)) for n in numbers},
             "colors": {n: f"hsl({i * 137 % 360} 60% 45%)" for i, n in enumerate(numbers)}}
-    shown = "\n".join(traces.text(trace).splitlines()[:LIST_MAX])
+    listed = traces.text(trace).split("\n")
+    shown = "\n".join(listed[:LIST_MAX])
+    if len(listed) > LIST_MAX:
+        shown += f"\n... {len(listed) - LIST_MAX} more: ./hamlet trace FILE"
     out = PAGE
     for key, value in {"TITLE": html.escape(title), "EVENTS": str(len(trace.events)),
                        "DROPPED": str(trace.dropped), "REASONS": table, "LIST": html.escape(shown),

@@ -18,6 +18,7 @@
 #include "guest/pc/vlapic.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
+#include "vtd/vtd_regs.h"
 #define LOG "irq"
 #include "arch/log.h"
 
@@ -25,6 +26,13 @@ static const char *const delivery_names[] = {[IRQ_UNROUTED] = "unrouted",
                                              [IRQ_POSTED] = "posted",
                                              [IRQ_SOFTWARE] = "software",
                                              [IRQ_INJECTED] = "injected"};
+
+bool irq_route_is_foreign(const struct irq_route *route)
+{
+    struct u128 e = vtd_irte_read(route->irte);
+    return (e.lo & IRTE_P) && FIELD_GET(IRTE_SVT, e.hi) == IRTE_SVT_SID &&
+           FIELD_GET(IRTE_SID, e.hi) != route->owner->requester;
+}
 
 const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 

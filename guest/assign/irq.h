@@ -37,6 +37,8 @@ void irq_routes_free(struct irq_route *routes, unsigned count);
  * vectors. SDM "Message Address Register Format". */
 void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data);
 void irq_route_block(struct irq_route *route);
+/* Its entry is present, and for another source-id than that of its device. */
+bool irq_route_is_foreign(const struct irq_route *route);
 const char *irq_delivery_name(enum irq_delivery d);
 /* The best delivery that this device may have; *why: the obstacle to a better one, or "". */
 enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why);

@@ -4,8 +4,9 @@
  *   - no entry of an EPT or a second-stage table leads to memory of Hamlet or of another VM
  *   - what a device reaches, the CPU of its VM reaches at the same address, with no less permission
  *   - guest RAM of two VMs does not overlap, and is marked as given away
- *   - every present interrupt-remapping entry verifies its source-id, and posts, if at all, to the
- *     descriptor of a live vCPU; no unit takes the old message format
+ *   - every present interrupt-remapping entry verifies its source-id, that of the device whose
+ *     messages it is for, and posts, if at all, to the descriptor of a live vCPU; no unit takes the
+ *     old message format
  *   - ports 0xCF8 to 0xCFF exit
  * A device with dma=pv or dma=identity goes untranslated and is in no table: Hamlet promises
  * nothing for it, and guest/assign/dma.c dma_enable() logs UNSAFE.
@@ -16,6 +17,7 @@
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
+#include "guest/assign/vmsix.h"
 #include "guest/core/memory.h"
 #include "guest/core/reserved.h"
 #include "vmx/run/post.h"
@@ -127,6 +129,24 @@ static void check_descriptors(struct checker *a)
     }
 }
 
+/* A device's messages go by entries that let it, and not another function. */
+static void check_route(struct checker *a, const struct irq_route *r)
+{
+    if (r->owner && irq_route_is_foreign(r))
+        BREACH(a, "irte=%u of " BDF_FMT " is for another source-id", r->irte,
+               BDF_ARG(r->owner->fn->bdf));
+}
+
+static void check_device(struct checker *a, const struct assignment *d)
+{
+    const struct irq_route *r;
+    bool masked;
+    for (size_t n = 0; n < ARRAY_COUNT(d->v.msi); n++)
+        check_route(a, &d->v.msi[n]);
+    for (unsigned n = 0; (r = vmsix_route(d->v.msix, n, &masked)); n++)
+        check_route(a, r);
+}
+
 unsigned check_vms(struct vm *const *vms, size_t count)
 {
     struct checker a = {.vms = vms, .count = count};
@@ -135,6 +155,8 @@ unsigned check_vms(struct vm *const *vms, size_t count)
         a.vm = vms[i];
         if (a.vm->ept)
             check_vm(&a);
+        for (const struct assignment *d = a.vm->assignments; d; d = d->next)
+            check_device(&a, d);
     }
     for (unsigned index = 0; index < VTD_IRTE_MAX; index++)
         if (vtd_irte_unverified(index))

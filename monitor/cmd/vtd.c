@@ -99,8 +99,7 @@ void cmd_pid(struct args *a)
 /* --- irq -------------------------------------------------------------------------------------- */
 
 /* The reason why an interrupt of this device does not arrive; NULL: it does. */
-static const char *obstacle(const struct assignment *a, const struct irq_route *r, struct u128 e,
-                            bool guest_masked)
+static const char *obstacle(const struct irq_route *r, struct u128 e, bool guest_masked)
 {
     if (guest_masked)
         return "masked by the guest";
@@ -108,7 +107,7 @@ static const char *obstacle(const struct assignment *a, const struct irq_route *
         return "no message that reaches anybody";
     if (!(e.lo & IRTE_P))
         return "the entry is not present";
-    if (FIELD_GET(IRTE_SVT, e.hi) == IRTE_SVT_SID && FIELD_GET(IRTE_SID, e.hi) != a->requester)
+    if (irq_route_is_foreign(r))
         return "BLOCKED: the entry is for another source-id";
     return NULL;
 }
@@ -117,7 +116,7 @@ static void say_route(const struct assignment *a, const char *kind, unsigned n,
                       const struct irq_route *r, bool guest_masked)
 {
     struct u128 e = vtd_irte_read(r->irte);
-    const char *why = obstacle(a, r, e, guest_masked);
+    const char *why = obstacle(r, e, guest_masked);
     say(BDF_FMT " %s=%u irte=%u %s vcpu=%d vector=0x%02x count=%lu%s%s", BDF_ARG(a->fn->bdf), kind,
         n, r->irte, irq_delivery_name(r->delivery), r->targets ? __builtin_ctzll(r->targets) : -1,
         r->vector, r->count, why ? " " : "", why ? why : "");

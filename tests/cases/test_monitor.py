@@ -417,4 +417,5 @@ def test_planted_bug_is_found(boot, planted):
         ("vtd faults", r"^source-id=00:02\.0 faults=[1-9]"),
         ("irq 00:02.0", r"BLOCKED: the entry is for another source-id",
          r"of the entry: 00:02\.1, of the device: 00:02\.0"),
-    ]))
+        ("check", r"breach: irte=\d+ of 00:02\.0 is for another source-id", r"^breaches=1"),
+    ], ends="panic"))

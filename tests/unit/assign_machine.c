@@ -245,6 +245,11 @@ void vtd_irte_block(unsigned index)
     m.last_blocked = index;
     m.blocked++;
 }
+struct u128 vtd_irte_read(unsigned index)
+{
+    (void)index;
+    return (struct u128){0, 0};
+}
 uint64_t vtd_msi_address(unsigned index, bool subhandle)
 {
     return 0xfee00010 | index << 5 | (subhandle ? 8 : 0);
