@@ -175,8 +175,9 @@ CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-e
 	--suppress=missingIncludeSystem --suppress=comparePointers --suppress=uninitvar \
 	--suppress=va_end_missing:arch/panic.c --suppress=zerodivcond:lib/printf.c \
 	--suppress=arrayIndexOutOfBoundsCond:guest/insn/exec.c
-# 160 KiB, and 16 KiB for the legacy PC and the loaders of its kernels.
-TEXT_LIMIT := 180224
+# 160 KiB; 16 KiB for the legacy PC and the loaders of its kernels; 8 KiB for the rules of the manual that
+# such kernels rely on: instructions on trapped pages, resets, time.
+TEXT_LIMIT := 188416
 
 lint: all # rooms, includes, signposts, names, words, documents (tests/lint/)
 	$(Q)bad=0; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O python3 $$c || bad=1; done; exit $$bad
