@@ -33,6 +33,9 @@ typedef uint16_t bdf_t;
 #define BDF_FMT           "%02x:%02x.%x" /* printf: BDF_FMT, BDF_ARG(bdf) */
 #define BDF_ARG(b)        BDF_BUS(b), BDF_DEV(b), BDF_FN(b)
 
+/* In a file that is compiled for speed: a function that is not on the way that has to be fast. */
+#define COLD              __attribute__((cold))
+
 #define PAGE_SIZE         UINT64_C(4096)
 #define SIZE_2M           (UINT64_C(1) << 21)
 #define SIZE_1G           (UINT64_C(1) << 30)

@@ -24,7 +24,7 @@ const struct control controls[] = {
     {CONTROL_PROC, WANT_1, PROC_IO_BITMAPS, "ports pass one by one"},
     {CONTROL_PROC, WANT_1, PROC_MSR_BITMAPS, "so do MSRs"},
     {CONTROL_PROC, WANT_1, PROC_SECONDARY, "EPT is among them"},
-    {CONTROL_PROC, WANT_0, PROC_TSC_OFFSETTING, "the guest sees the TSC as it is"},
+    {CONTROL_PROC, WANT_1, PROC_TSC_OFFSETTING, "a guest's time is its own"},
     {CONTROL_PROC, WANT_0, PROC_INVLPG, "VPIDs keep TLBs apart"},
     {CONTROL_PROC, WANT_0, PROC_RDTSC, "time costs no exit"},
     {CONTROL_PROC, WANT_0, PROC_CR3_LOAD, "EPT: CR3 is the guest's own"},

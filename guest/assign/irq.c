@@ -36,7 +36,7 @@ bool irq_route_is_foreign(const struct irq_route *route)
 
 const char *irq_delivery_name(enum irq_delivery d) { return delivery_names[d]; }
 
-enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
+COLD enum irq_delivery irq_best_delivery(const struct assignment *a, const char **why)
 {
     bool early_plan = a->config.plan == PLAN_FORWARD || a->config.plan == PLAN_INJECT;
     *why = "";
@@ -75,7 +75,7 @@ static void remapped_arrived(void *ctx)
     }
 }
 
-int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
+COLD int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
 {
     int first = vtd_irte_alloc(a->requester, count);
     if (first < 0)
@@ -98,7 +98,7 @@ static bool has_host_vector(struct irq_route *route)
     return route->host_vector >= 0;
 }
 
-void irq_routes_free(struct irq_route *routes, unsigned count)
+COLD void irq_routes_free(struct irq_route *routes, unsigned count)
 {
     vtd_irte_free(routes[0].irte, count);
     for (unsigned i = 0; i < count; i++) {
@@ -108,7 +108,7 @@ void irq_routes_free(struct irq_route *routes, unsigned count)
     }
 }
 
-void irq_route_block(struct irq_route *route)
+COLD void irq_route_block(struct irq_route *route)
 {
     if (route->delivery == IRQ_UNROUTED)
         return;
@@ -147,7 +147,7 @@ static enum irq_delivery choose_delivery(const struct irq_route *route, uint64_t
     return IRQ_SOFTWARE;
 }
 
-void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
+COLD void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data)
 {
     struct vm *vm = route->owner->vm;
     uint8_t vector = (uint8_t)FIELD_GET(MSI_DATA_VECTOR, data);

@@ -248,7 +248,7 @@ struct vpci *vpci_create(struct vm *vm)
     return bus;
 }
 
-void vpci_reset(struct vpci *bus) { bus->address = 0; }
+void vpci_reset(struct vm *vm) { vm->pci->address = 0; }
 
 void vpci_destroy(struct vpci *bus)
 {

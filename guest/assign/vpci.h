@@ -80,7 +80,7 @@ struct vpci {
  * room for its ranges. */
 MUST_CHECK struct vpci *vpci_create(struct vm *vm);
 void vpci_destroy(struct vpci *bus);
-void vpci_reset(struct vpci *bus); /* the bus, not the functions on it */
+void vpci_reset(struct vm *vm); /* the bus, not the functions on it */
 /* Put f at the first free device number from 1 on, and set f->bdf. -ENOSPC: the bus is full. */
 MUST_CHECK int vpci_plug(struct vpci *bus, struct vpci_function *f);
 void vpci_unplug(struct vpci *bus, struct vpci_function *f);

@@ -10,6 +10,7 @@
  * descriptor. An application processor that waits for its STARTUP goes on waiting.
  */
 #include "guest/core/vm.h"
+#include "arch/x86.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmx/run/sched.h"
@@ -38,6 +39,8 @@ struct vcpu *vm_next_vcpu(const struct vm *vm, const struct vcpu *before)
     unsigned n = before ? before->index + 1 : 0;
     return n < vm->vcpu_count ? vm->vcpus[n] : NULL;
 }
+
+uint64_t vm_now(const struct vm *vm) { return vm->still_at ? vm->still_at : rdtsc() + vm->clock; }
 
 bool vcpu_is_active(const struct vcpu *v)
 {

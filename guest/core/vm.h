@@ -112,6 +112,9 @@ struct vm {
     /* guest/core/vm.c, guest/life/ */
     enum vm_state state;
     bool reset_wanted; /* carried out when all its vCPUs are still */
+    /* guest/life/clock.c: the VM's time */
+    uint64_t clock;    /* its time less the TSC of the host, while it runs */
+    uint64_t still_at; /* its time while it stands; 0: it runs */
     /* guest/core/vm.c */
     /* How it ended: VM_EXIT_..., or by port 0xF4 (value << 1 | 1); and the reason in words. */
     unsigned exit_status;
@@ -229,6 +232,9 @@ static inline void vm_note_mmio(struct vcpu *v, bool write, unsigned width, uint
         (struct vm_access){at, value, false, write, (uint8_t)width, (uint8_t)v->index};
     TRACE(TRACE_MMIO, v->trace_id, width | (write ? TRACE_WRITE : 0), 0, at, value);
 }
+
+/* The VM's time, in ticks of the TSC: what the guest reads as its TSC, unless it has moved it. */
+uint64_t vm_now(const struct vm *vm);
 
 /* Where the window for 64-bit BARs begins. */
 static inline uint64_t vm_mmio64_base(const struct vm *vm)

@@ -4,7 +4,7 @@
  * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up),
  * vmx/vcpu/debug.c (vcpu_on_debug).
  * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all),
- * guest/life/reset.c (vm_power_on).
+ * guest/life/reset.c (vm_power_on), guest/life/clock.c (vm_clock_go).
  */
 #include "arch/panic.h"
 #include "guest/assign/assign.h"
@@ -20,6 +20,7 @@ int vm_resume_some(struct vm *vm, uint32_t vcpus)
 {
     if (!vm_is_still(vm) || !vm_become(vm, VM_PAUSED, VM_RUNNING))
         return -EBUSY;
+    vm_clock_go(vm);
     for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
         if ((vcpus & BIT(v->index)) && v->state == VCPU_STOPPED)
             sched_start(v);
@@ -55,6 +56,7 @@ static void vm_restart(struct vm *vm)
         return;
     }
     vm_start_state(vm, vm->vcpus[0]);
+    vm_clock_go(vm);
     log_guest(&vm->log_budget, "vm=%s reset", vm->name);
     if (vm_become(vm, VM_PAUSED, VM_RUNNING))
         sched_start(vm->vcpus[0]);
@@ -66,7 +68,10 @@ void vm_follow_up(struct vm *vm)
         return;
     if (!vm_is_still(vm)) {
         vm_ask_to_stop(vm);
-    } else if (vm->reset_wanted) {
+        return;
+    }
+    vm_clock_stop(vm);
+    if (vm->reset_wanted) {
         vm->reset_wanted = false;
         vm_restart(vm);
     }

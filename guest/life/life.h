@@ -51,6 +51,11 @@ size_t vm_refused_count(void);
 MUST_CHECK int vm_load(struct vm *vm);
 /* kernel.c: set the vCPU as the loader starts the kernel. */
 void vm_start_state(struct vm *vm, struct vcpu *v);
+/* clock.c: the VM's time is as at the start, and stands; it stands; it goes on where it stands. Its
+ * vCPUs are still. */
+void vm_clock_reset(struct vm *vm);
+void vm_clock_stop(struct vm *vm);
+void vm_clock_go(struct vm *vm);
 /* reset.c: all virtual parts as at power-on. The VM is still; its RAM stays as it is. */
 void vm_power_on(struct vm *vm);
 /* control.c: each tick, finish what vm_pause() and vm_reset() have begun. */

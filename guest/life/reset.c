@@ -15,18 +15,15 @@
 
 static void reset_vcpus(struct vm *vm)
 {
-    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
-        vcpu_power_on(v);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_power_on(vm->vcpus[i]);
 }
 
-static void reset_ioapic(struct vm *vm) { vioapic_reset(vm->ioapic); }
-static void reset_pci(struct vm *vm) { vpci_reset(vm->pci); }
-
-/* The vCPUs first: the others may send them something. The UART lowers its line at the I/O APIC.
- * The legacy PC wires the local APIC of the first vCPU. */
+/* Time and vCPUs first: the others may look at it, and send them something. The UART lowers its
+ * line at the I/O APIC. The legacy PC wires the local APIC of the first vCPU. */
 static void (*const parts[])(struct vm *vm) = {
-    reset_vcpus, vlapic_reset, reset_ioapic, vuart_reset,
-    vrtc_reset,  reset_pci,    dma_reset,    legacy_reset,
+    vm_clock_reset, reset_vcpus, vlapic_reset, vioapic_reset, vuart_reset,
+    vrtc_reset,     vpci_reset,  dma_reset,    legacy_reset,
 };
 
 void vm_power_on(struct vm *vm)

@@ -68,8 +68,10 @@ static void vm_start(struct vm *vm)
     vm->step_tsc = rdtsc();
     for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
         vcpu_init_signal(v);
-    if (!held)
-        sched_start(vm->vcpus[0]);
+    if (held)
+        return;
+    vm_clock_go(vm);
+    sched_start(vm->vcpus[0]);
 }
 
 /* Recreate the VM; its configuration, index and kill counters stay. */

@@ -183,8 +183,9 @@ static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
     spin_unlock(&io->lock);
 }
 
-void vioapic_reset(struct vioapic *io)
+void vioapic_reset(struct vm *vm)
 {
+    struct vioapic *io = vm->ioapic;
     spin_lock(&io->lock);
     io->index = io->id = 0;
     for (unsigned i = 0; i < VIOAPIC_PINS; i++)
@@ -199,7 +200,6 @@ struct vioapic *vioapic_create(struct vm *vm)
     if (!io)
         return NULL;
     io->vm = vm;
-    vioapic_reset(io);
     if (vm_bus_add(&vm->mmio,
                    VM_TRAPPED(VM_IOAPIC_BASE, PAGE_SIZE, "ioapic", page_read, page_write, io))) {
         page_free(io);

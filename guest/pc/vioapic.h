@@ -18,7 +18,7 @@ struct vioapic;
 MUST_CHECK struct vioapic *vioapic_create(struct vm *vm); /* NULL: no memory */
 void vioapic_destroy(struct vioapic *io);
 /* As at power-on: every pin is masked. The lines stay as the devices drive them. */
-void vioapic_reset(struct vioapic *io);
+void vioapic_reset(struct vm *vm);
 
 /* The line of a pin, as the device drives it. */
 void vioapic_line(struct vioapic *io, unsigned pin, bool asserted);

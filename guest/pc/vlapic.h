@@ -19,9 +19,11 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
  * APIC State After It Has Been Software Disabled". */
 uint64_t vlapic_takers(const struct vm *vm, uint64_t set);
 
-/* Call ring(vm) on the CPU of v, without a lock, when the TSC has reached `tsc`; 0: not at all. A
+/* Call ring(vm) on the CPU of v, without a lock, when vm_now() has reached `at`; 0: not at all. A
  * vCPU has one alarm. Requires vm->lock, or a VM that is still. */
-void vlapic_alarm(struct vcpu *v, uint64_t tsc, void (*ring)(struct vm *vm));
+void vlapic_alarm(struct vcpu *v, uint64_t at, void (*ring)(struct vm *vm));
+/* The VM's time has moved against that of the host: v->timer_deadline follows. */
+void vlapic_timer_arm(struct vcpu *v);
 /* As a BIOS leaves the APIC of the bootstrap processor: enabled, with an 8259 behind LINT0. */
 void vlapic_virtual_wire(struct vcpu *v);
 
@@ -34,9 +36,11 @@ void vlapic_virtual_wire(struct vcpu *v);
 
 struct vlapic {
     struct vcpu *v;
-    uint64_t due;    /* TSC of the timer's next interrupt, 0: none; v->timer_deadline follows it */
-    uint64_t period; /* of the timer in periodic mode, in TSC ticks */
-    uint64_t alarm;  /* TSC of a device's alarm, 0: none; v->timer_deadline is the earlier one */
+    /* vm_now() at the timer's next interrupt, and at a device's alarm; 0: none. The earlier one is
+     * v->timer_deadline, which is a TSC of the host. */
+    uint64_t due, alarm;
+    uint64_t deadline; /* IA32_TSC_DEADLINE, while `due` is not 0 */
+    uint64_t period;   /* of the timer in periodic mode, in TSC ticks */
     void (*ring)(struct vm *vm);
     uint32_t timer_lvt; /* LVT timer register before the write that is handled now */
     unsigned shift;     /* of the timer's divider, likewise */
@@ -69,7 +73,7 @@ void vlapic_eoi(struct vcpu *v);
 void vlapic_write_esr(struct vcpu *v);
 uint32_t vlapic_ppr(const struct vcpu *v); /* processor priority, from TPR and ISR */
 
-/* The timer's clock is the TSC, so all times are TSC values. */
+/* The timer's clock is the VM's time. */
 void vlapic_timer_reset(struct vcpu *v);
 void vlapic_timer_start(struct vcpu *v);  /* the initial count was written */
 void vlapic_timer_lvt(struct vcpu *v);    /* its LVT entry was written */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The timer of the local APIC. Its clock is a part of the TSC, so all three modes reduce to one
- * number: the TSC at which apic_on_timer() is due. While the vCPU runs, the VMX-preemption timer
- * waits for it; else a timer of the host does.
+ * The timer of the local APIC. Its clock is a part of the VM's time, so all three modes reduce to
+ * one number: the time at which apic_on_timer() is due. While the vCPU runs, the VMX-preemption
+ * timer waits for it; else a timer of the host does.
  * From: guest/pc/vlapic.c (registers), vmx/ (apic_on_timer).   To: guest/pc/vlapic_irq.c.
  * Spec: SDM "APIC Timer", "TSC-Deadline Mode".
  */
@@ -14,6 +14,9 @@
 /* TSC ticks; on a nested machine SCHED_NESTED times as many. A shorter period would be over again
  * before the exits for one interrupt and its EOI are, and the guest would execute nothing else. */
 #define PERIOD_MIN UINT64_C(25000)
+
+/* TSC ticks: later than any VM lives, and no sum of it and a time is too large. */
+#define FAR        BIT(62)
 
 static unsigned lvt_mode(uint32_t lvt) { return (unsigned)FIELD_GET(APIC_LVT_TIMER_MODE, lvt); }
 static unsigned timer_mode(const struct vcpu *v) { return lvt_mode(vlapic_get(v, APIC_LVT_TIMER)); }
@@ -39,28 +42,29 @@ static uint64_t full_count(const struct vcpu *v)
 
 /* The CPU of v writes `due`, and any CPU `alarm`. Each looks once more at what the other writes, so
  * the deadline that stays is of both. */
-static void set_deadline(struct vcpu *v)
+void vlapic_timer_arm(struct vcpu *v)
 {
     struct vlapic *a = vlapic_of(v);
-    uint64_t due, alarm;
+    uint64_t due, alarm, first;
     do {
         due = atomic_load(&a->due);
         alarm = atomic_load(&a->alarm);
-        atomic_store(&v->timer_deadline, due && alarm ? MIN(due, alarm) : due | alarm);
+        first = due && alarm ? MIN(due, alarm) : due | alarm;
+        atomic_store(&v->timer_deadline, first ? first - v->vm->clock : 0);
     } while (atomic_load(&a->due) != due || atomic_load(&a->alarm) != alarm);
 }
 
-static void set_due(struct vcpu *v, uint64_t tsc)
+static void set_due(struct vcpu *v, uint64_t at)
 {
-    atomic_store(&vlapic_of(v)->due, tsc);
-    set_deadline(v);
+    atomic_store(&vlapic_of(v)->due, at);
+    vlapic_timer_arm(v);
 }
 
-void vlapic_alarm(struct vcpu *v, uint64_t tsc, void (*ring)(struct vm *vm))
+void vlapic_alarm(struct vcpu *v, uint64_t at, void (*ring)(struct vm *vm))
 {
     vlapic_of(v)->ring = ring;
-    atomic_store(&vlapic_of(v)->alarm, tsc);
-    set_deadline(v);
+    atomic_store(&vlapic_of(v)->alarm, at);
+    vlapic_timer_arm(v);
     sched_wake(v); /* on whatever CPU it is, it looks at its deadline again */
 }
 
@@ -79,14 +83,15 @@ static uint64_t period_of(const struct vcpu *v)
     return timer_mode(v) == APIC_TIMER_PERIODIC ? MAX(full_count(v), sched_scaled(PERIOD_MIN)) : 0;
 }
 
-void vlapic_timer_start(struct vcpu *v)
+static void count_down(struct vcpu *v, uint32_t count)
 {
-    uint64_t ticks = full_count(v);
     if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE)
         return;
     vlapic_of(v)->period = period_of(v);
-    set_due(v, ticks ? rdtsc() + ticks : 0);
+    set_due(v, count ? vm_now(v->vm) + count * count_ticks(v) : 0);
 }
+
+void vlapic_timer_start(struct vcpu *v) { count_down(v, vlapic_get(v, APIC_TIMER_INITIAL)); }
 
 void vlapic_timer_lvt(struct vcpu *v)
 {
@@ -98,42 +103,44 @@ void vlapic_timer_lvt(struct vcpu *v)
     apic->timer_lvt = vlapic_get(v, APIC_LVT_TIMER);
 }
 
-/* The counter keeps its value and goes on at the new rate. */
-void vlapic_timer_divide(struct vcpu *v)
-{
-    struct vlapic *apic = vlapic_of(v);
-    unsigned before = apic->shift;
-    uint64_t now = rdtsc();
-    apic->shift = divide_shift(v);
-    apic->period = period_of(v);
-    if (timer_mode(v) != APIC_TIMER_TSC_DEADLINE && apic->due > now)
-        set_due(v, now + ((apic->due - now) >> before << apic->shift));
-}
-
 uint32_t vlapic_timer_current(const struct vcpu *v)
 {
-    uint64_t now = rdtsc(), due = vlapic_of(v)->due;
+    uint64_t now = vm_now(v->vm), due = vlapic_of(v)->due;
     if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE || due <= now)
         return 0;
     /* PERIOD_MIN may have made the period longer than the guest's initial count */
     return (uint32_t)MIN((due - now) / count_ticks(v), vlapic_get(v, APIC_TIMER_INITIAL));
 }
 
-uint64_t vlapic_deadline(const struct vcpu *v)
+/* The counter keeps its value and goes on at the new rate. */
+void vlapic_timer_divide(struct vcpu *v)
 {
-    return timer_mode(v) == APIC_TIMER_TSC_DEADLINE ? vlapic_of(v)->due : 0;
+    uint32_t left = vlapic_of(v)->due ? MAX(vlapic_timer_current(v), 1u) : 0;
+    vlapic_of(v)->shift = divide_shift(v);
+    count_down(v, left);
 }
 
+uint64_t vlapic_deadline(const struct vcpu *v)
+{
+    const struct vlapic *a = vlapic_of(v);
+    return timer_mode(v) == APIC_TIMER_TSC_DEADLINE && a->due ? a->deadline : 0;
+}
+
+/* The guest's TSC and the VM's time differ by what the guest has added. */
 void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
 {
-    if (timer_mode(v) == APIC_TIMER_TSC_DEADLINE)
-        set_due(v, tsc);
+    uint64_t now = vm_now(v->vm), guest_now = now + (v->tsc_offset - v->vm->clock);
+    if (timer_mode(v) != APIC_TIMER_TSC_DEADLINE)
+        return;
+    vlapic_of(v)->deadline = tsc;
+    uint64_t left = tsc > guest_now ? MIN(tsc - guest_now, FAR) : 0;
+    set_due(v, tsc ? now + left : 0);
 }
 
 void apic_on_timer(struct vcpu *v)
 {
     uint32_t lvt = vlapic_get(v, APIC_LVT_TIMER);
-    uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due, now = rdtsc();
+    uint64_t period = vlapic_of(v)->period, due = vlapic_of(v)->due, now = vm_now(v->vm);
     uint64_t alarm = atomic_load(&vlapic_of(v)->alarm);
     if (alarm && now >= alarm)
         vlapic_of(v)->ring(v->vm); /* which sets the next */

@@ -275,7 +275,7 @@ static void vuart_write(struct vcpu *v, void *owner, uint64_t offset, unsigned w
     update_line(v->vm, owner);
 }
 
-int vuart_create(struct vm *vm)
+COLD int vuart_create(struct vm *vm)
 {
     static_assert(sizeof(struct vuart) <= PAGE_SIZE, "one page");
     vm->uart = page_alloc();
@@ -286,7 +286,7 @@ int vuart_create(struct vm *vm)
 }
 
 /* IER first: the line falls at the I/O APIC, which sees the next interrupt as an edge. */
-void vuart_reset(struct vm *vm)
+COLD void vuart_reset(struct vm *vm)
 {
     struct vuart *u = vm->uart;
     if (u->used || u->shown)
@@ -296,7 +296,7 @@ void vuart_reset(struct vm *vm)
     memset(u, 0, sizeof(*u));
 }
 
-void vuart_destroy(struct vm *vm)
+COLD void vuart_destroy(struct vm *vm)
 {
     if (!vm->uart)
         return;

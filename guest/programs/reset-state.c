@@ -43,6 +43,14 @@ DEBUG_REGISTER(3)
 DEBUG_REGISTER(6)
 DEBUG_REGISTER(7)
 
+/* A minute and more: no life lasts that long. */
+static uint64_t tsc_get(uint64_t unused) { return (void)unused, rdtsc() >> 33; }
+static void tsc_set(uint64_t unused, uint64_t high)
+{
+    (void)unused;
+    wrmsr(MSR_IA32_TSC, high << 33);
+}
+
 static uint64_t cr2_get(uint64_t unused) { return (void)unused, read_cr2(); }
 static void cr2_set(uint64_t unused, uint64_t value)
 {
@@ -202,6 +210,8 @@ static const struct row {
     {MSR(SYSENTER_ESP), 0x7000},
     {MSR(SYSENTER_EIP), 0x8000},
     {MSR(MTRR_DEF_TYPE), 0},
+    {"TSC.high", tsc_get, tsc_set, 0, 0x1234},
+    {MSR(TSC_ADJUST), 0x432100000000},
     {DR(0), 0x1000},
     {DR(1), 0x2000},
     {DR(2), 0x3000},

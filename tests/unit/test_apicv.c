@@ -75,7 +75,9 @@ TEST(a_new_mode_invalidates_both)
 TEST(the_same_mode_invalidates_nothing)
 {
     v.eoi_exit[1] = BIT(7);
+    v.tsc_offset = 12345;
     apicv_reload(&v);
+    assert_int_equal(fields[TSC_OFFSET], 12345);
     assert_int_equal(fields[VMCS_EOI_EXIT_BITMAP(1)], BIT(7));
     assert_int_equal(flushed, 0);
     assert_int_equal(v.ept_generation, 5);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "arch/msr.h"
 #include "arch/page.h"
+#include "arch/x86.h"
 #include "tests/unit/test.h"
 #include "vmx/caps.h"
 #include "vmx/exit/exit.h"
@@ -19,6 +20,7 @@ struct vmx_caps vmx_caps;
 static struct bitmaps *b;
 static struct vcpu v;
 static bool faulted;
+static uint64_t deadline, armed_at; /* armed_at: the offset of the TSC at that moment */
 
 void *pages_alloc(size_t count, uint64_t align)
 {
@@ -39,14 +41,18 @@ enum exit_action inject_gp(struct vcpu *of)
 }
 int vcpu_on_rdmsr(struct vcpu *of, uint32_t msr, uint64_t *value)
 {
-    (void)of, (void)msr, (void)value;
-    return -ENOENT;
+    *value = deadline;
+    return of == &v && msr == MSR_IA32_TSC_DEADLINE ? 0 : -ENOENT;
 }
 int vcpu_on_wrmsr(struct vcpu *of, uint32_t msr, uint64_t value)
 {
-    (void)of, (void)msr, (void)value;
-    return -ENOENT;
+    if (of != &v || msr != MSR_IA32_TSC_DEADLINE)
+        return -ENOENT;
+    armed_at = v.tsc_offset;
+    deadline = value;
+    return 0;
 }
+void vcpu_move_tsc(struct vcpu *of, uint64_t by) { of->tsc_offset += by; }
 
 static bool exits(uint32_t msr, bool write)
 {
@@ -71,7 +77,7 @@ static const uint32_t own[] = {
     MSR_IA32_TSC_AUX,
 };
 
-/* The TSC is read without an exit, and written by no guest. */
+/* The TSC is read without an exit. */
 TEST(only_a_guests_own_pass)
 {
     vmx_caps.rdtscp = true;
@@ -119,7 +125,6 @@ static bool write(uint32_t msr, uint64_t value)
 TEST(what_exits_is_answered_here)
 {
     uint64_t value;
-    assert_true(write(MSR_IA32_TSC, 1));
     assert_true(write(MSR_IA32_MISC_ENABLE, 0));
     assert_true(read(MSR_IA32_MISC_ENABLE, &value));
     assert_int_equal(value, 0x1801);
@@ -133,6 +138,30 @@ TEST(what_exits_is_answered_here)
     assert_false(write(MSR_IA32_FEATURE_CONTROL, 0));
     assert_false(read(0x12345, &value)); /* in no list, and the virtual PC has none either */
     assert_false(write(0x12345, 0));
+}
+
+/* SDM "Time-Stamp Counter Adjustment": each register moves both. The deadline is armed again, for
+ * the same value of another TSC. */
+TEST(a_guest_moves_its_tsc)
+{
+    uint64_t value, before, after;
+    v.tsc_offset = 1000;
+    deadline = 77;
+    assert_true(read(MSR_IA32_TSC_ADJUST, &value));
+    assert_int_equal(value, 0);
+    assert_true(write(MSR_IA32_TSC_ADJUST, 500));
+    assert_int_equal(v.tsc_offset, 1500);
+    assert_int_equal(armed_at, 1500);
+    assert_int_equal(deadline, 77);
+    assert_true(write(MSR_IA32_TSC_ADJUST, 200));
+    assert_int_equal(v.tsc_offset, 1200);
+    before = rdtsc();
+    assert_true(write(MSR_IA32_TSC, 123456));
+    after = rdtsc();
+    assert_true(123456 - v.tsc_offset >= before && 123456 - v.tsc_offset <= after);
+    assert_int_equal(armed_at, v.tsc_offset);
+    assert_true(read(MSR_IA32_TSC_ADJUST, &value));
+    assert_int_equal(value, v.tsc_offset - 1000);
 }
 
 TEST(the_default_type_is_remembered)
@@ -155,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_a_guests_own_pass),
         cmocka_unit_test(what_exits_is_answered_here),
+        cmocka_unit_test(a_guest_moves_its_tsc),
         cmocka_unit_test(the_default_type_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

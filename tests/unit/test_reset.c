@@ -13,11 +13,9 @@
 #include <string.h>
 #include "arch/x86.h"
 static uint64_t tsc;
-#define rdtsc() tsc
 #include "guest/pc/legacy/pit.c"
 #include "guest/pc/vioapic.c"
 #include "guest/pc/vlapic_timer.c"
-#undef rdtsc
 #include "arch/page.h"
 #include "guest/assign/dma.h"
 #include "guest/assign/vpci.h"
@@ -36,14 +34,16 @@ struct vmx_caps vmx_caps;
 struct vm_hooks vm_hooks;
 static struct vm vm;
 static struct vcpu vcpu;
-static unsigned vcpu_resets, pci_resets, dma_resets;
+static unsigned vcpu_resets, pci_resets, dma_resets, clock_resets;
 
 /* --- What the devices ask of others ----------------------------------------------------------- */
 
 uint8_t in8(uint16_t port) { return (void)port, 0; } /* of the machine's clock */
 void out8(uint16_t port, uint8_t value) { (void)port, (void)value; }
+uint64_t vm_now(const struct vm *m) { return (void)m, tsc; }
+void vm_clock_reset(struct vm *m) { clock_resets += m == &vm; }
 void vcpu_power_on(struct vcpu *v) { vcpu_resets += v == &vcpu; }
-void vpci_reset(struct vpci *bus) { pci_resets += bus == vm.pci; }
+void vpci_reset(struct vm *m) { pci_resets += m == &vm; }
 void dma_reset(struct vm *m) { dma_resets += m == &vm; }
 struct vcpu *vm_next_vcpu(const struct vm *m, const struct vcpu *before)
 {
@@ -143,7 +143,7 @@ FIXTURE(create)
     vm.vcpu_count = 1;
     vm.ram_size = 64 << 20;
     vm.start.format = "ELF32";
-    vcpu_resets = pci_resets = dma_resets = 0;
+    vcpu_resets = pci_resets = dma_resets = clock_resets = 0;
     tsc = BEGIN;
     assert_int_equal(vuart_create(&vm) | vrtc_create(&vm) | vlapic_create(&vm), 0);
     vm.ioapic = vioapic_create(&vm);
@@ -192,6 +192,7 @@ TEST(every_device_is_as_at_the_first_start)
     assert_int_equal(vcpu_resets, 21);
     assert_int_equal(pci_resets, 21);
     assert_int_equal(dma_resets, 21);
+    assert_int_equal(clock_resets, 21);
 }
 
 /* If a life left everything as it was, the test above would show nothing. */

@@ -221,6 +221,14 @@ TEST(a_reset_is_more_than_an_init)
     assert_int_equal(registers_were_reset, 1);
 }
 
+TEST(the_tsc_is_moved_at_the_next_entry)
+{
+    a->tsc_offset = 5;
+    vcpu_move_tsc(a, (uint64_t)-7);
+    assert_int_equal(a->tsc_offset, (uint64_t)-2);
+    assert_int_equal(a->requests, VCPU_REQUEST_RELOAD);
+}
+
 /* A vCPU that is looked at while another one is loaded: its VMCS goes back to memory. */
 TEST(a_borrowed_one_goes_back)
 {
@@ -256,6 +264,7 @@ int main(void)
         T(the_first_load_and_that_after_init_flush),
         T(an_init_drops_what_was_posted),
         T(a_reset_is_more_than_an_init),
+        T(the_tsc_is_moved_at_the_next_entry),
         T(a_borrowed_one_goes_back),
         T(a_new_one_is_clear_and_silent),
     };

@@ -9,9 +9,7 @@
 #include <string.h>
 #include "arch/x86.h"
 static uint64_t tsc;
-#define rdtsc() tsc
 #include "guest/pc/vlapic_timer.c"
-#undef rdtsc
 #include "arch/page.h"
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
@@ -28,6 +26,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static unsigned posted[256];
 
+uint64_t vm_now(const struct vm *m) { return tsc + m->clock; }
 void vcpu_post(struct vcpu *v, uint8_t vector) { posted[vector] += v == &vcpu; }
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {
@@ -177,6 +176,37 @@ TEST(a_new_divider_elsewhere)
     assert_int_equal(posted[0x45], 1);
 }
 
+/* v->timer_deadline is a TSC of the host, all others are times of the VM. The guest's TSC may be
+ * another one still. */
+TEST(three_clocks)
+{
+    vm.clock = (uint64_t)-900; /* the VM's time is 100 */
+    vcpu.tsc_offset = vm.clock + 50000;
+    write(APIC_TIMER_DIVIDE, BY_1);
+    write(APIC_LVT_TIMER, 0x45);
+    write(APIC_TIMER_INITIAL, 10);
+    assert_int_equal(vcpu.timer_deadline, 1000 + 10 * VCPU_TSC_RATIO);
+    vm.clock -= 600; /* the VM stood for a while */
+    tsc += 600;
+    vlapic_timer_arm(&vcpu);
+    assert_int_equal(vcpu.timer_deadline, 1600 + 10 * VCPU_TSC_RATIO);
+    write(APIC_LVT_TIMER, 0x40045);
+    vcpu.tsc_offset = vm.clock + 50000;
+    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 50100 + 70), 0);
+    assert_int_equal(vcpu.timer_deadline, 1670);
+    uint64_t value = 0;
+    assert_int_equal(vcpu_on_rdmsr(&vcpu, MSR_IA32_TSC_DEADLINE, &value), 0);
+    assert_int_equal(value, 50100 + 70);
+    /* the past is now, and the end of time does not wrap */
+    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 5), 0);
+    assert_int_equal(vcpu.timer_deadline, 1600);
+    vcpu.tsc_offset = vm.clock - 50;
+    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, UINT64_MAX), 0);
+    assert_true(vcpu.timer_deadline > BIT(61));
+    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 0), 0);
+    assert_int_equal(vcpu.timer_deadline, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 int main(void)
 {
@@ -184,7 +214,7 @@ int main(void)
         T(errors_show_after_a_write),     T(an_error_interrupts_once),
         T(illegal_vectors_received),      T(an_edge_clears_the_bit_of_a_level),
         T(a_new_divider_keeps_the_count), T(a_new_divider_of_a_period),
-        T(a_new_divider_elsewhere),
+        T(a_new_divider_elsewhere),       T(three_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

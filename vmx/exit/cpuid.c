@@ -69,7 +69,7 @@ static const struct cpuid_row {
     {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
     {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
     {0x7, {NONE, BIT(0) | BIT(3) | BIT(5) | BIT(8), 0, 0}, "FSGSBASE BMI1 AVX2 BMI2"},
-    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "tells kernels that the TSC was not moved"},
+    {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "IA32_TSC_ADJUST: by how much the TSC was moved"},
     {0x7, {NONE, BIT(7) | BIT(20), 0, 0}, "SMEP SMAP: their bits of CR4 are the guest's"},
     {0x7, {NONE, BIT(9) | L7_EBX_INVPCID | BIT(13), 0, 0}, "REP MOVSB, INVPCID, no FPU CS/DS"},
     {0x7,

@@ -37,7 +37,7 @@
 
 enum msr_kind {
     PASSES,      /* no exit at all */
-    READ_PASSES, /* reads pass, writes are dropped */
+    READ_PASSES, /* reads pass */
     CONSTANT,    /* reads as `value`, writes are dropped */
     READ_ONLY,   /* reads as `value`, writes are #GP */
     ABSENT,      /* #GP, and no line in the log: kernels probe for it */
@@ -49,7 +49,7 @@ static const struct msr_row {
     uint64_t value;
     const char *why;
 } rows[] = {
-    {MSR_IA32_TSC, READ_PASSES, 0, "the host's TSC; all guests read the same one"},
+    {MSR_IA32_TSC, READ_PASSES, 0, "with the offset in the VMCS, which a write changes"},
     {MSR_IA32_SYSENTER_CS, PASSES, 0, "in the VMCS"},
     {MSR_IA32_SYSENTER_ESP, PASSES, 0, "in the VMCS"},
     {MSR_IA32_SYSENTER_EIP, PASSES, 0, "in the VMCS"},
@@ -63,7 +63,6 @@ static const struct msr_row {
     {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_TSC_ADJUST, CONSTANT, 0, "the TSC was not moved, and cannot be"},
     {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
     {MSR_IA32_MISC_ENABLE, CONSTANT,
      MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, "nothing to switch"},
@@ -105,16 +104,27 @@ static const struct msr_row *row_of(uint32_t msr)
 static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     const struct msr_row *row = row_of(msr);
-    if (msr == MSR_IA32_MTRR_DEF_TYPE) {
-        *value = v->mtrr_def_type;
+    if (msr == MSR_IA32_MTRR_DEF_TYPE || msr == MSR_IA32_TSC_ADJUST) {
+        *value = msr == MSR_IA32_TSC_ADJUST ? v->tsc_adjust : v->mtrr_def_type;
         return 0;
     }
     if (!row || row->kind == PASSES)
         return vcpu_on_rdmsr(v, msr, value);
     if (row->kind == ABSENT)
         return -ENOENT;
-    *value = row->kind == READ_PASSES ? rdmsr(msr) : row->value;
+    *value = row->value;
     return 0;
+}
+
+/* SDM "Time-Stamp Counter Adjustment": a write to either register moves both. The deadline stays
+ * the same value of the TSC, and so comes at another time. */
+static COLD int move_tsc(struct vcpu *v, uint64_t by)
+{
+    uint64_t deadline = 0;
+    IGNORE(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &deadline));
+    v->tsc_adjust += by;
+    vcpu_move_tsc(v, by);
+    return vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, deadline);
 }
 
 static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -128,6 +138,8 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         v->mtrr_def_type = value; /* remembered only: the EPT holds the type of memory */
         return 0;
     }
+    if (msr == MSR_IA32_TSC || msr == MSR_IA32_TSC_ADJUST)
+        return move_tsc(v, value - (msr == MSR_IA32_TSC ? rdtsc() + v->tsc_offset : v->tsc_adjust));
     if (!row || row->kind == PASSES)
         return vcpu_on_wrmsr(v, msr, value);
     return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;

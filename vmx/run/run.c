@@ -118,7 +118,7 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
 
 /* A reason without a row, or SDM "VM-Entry Failures During or After Loading Guest State". A guest
  * can bring its registers into a state that no entry accepts, so only its VM ends. */
-static __attribute__((cold)) enum exit_action exit_unexpected(struct vcpu *v, uint32_t reason)
+static COLD enum exit_action exit_unexpected(struct vcpu *v, uint32_t reason)
 {
     v->exit.reason = reason & EXIT_REASON_BASIC;
     v->exit.qualification = vmread(EXIT_QUALIFICATION);

@@ -44,13 +44,13 @@ static bool in_x2apic_mode(const struct vcpu *v)
 static void write_tmr(struct vcpu *v)
 {
     for (unsigned i = 0; i < 8; i++)
-        v->vapic[(APIC_TMR + 16 * i) / 4] =
-            (uint32_t)(atomic_load(&v->eoi_exit[i / 2]) >> 32 * (i % 2));
+        v->vapic[(APIC_TMR + 16 * i) / 4] = atomic_load((const uint32_t *)v->eoi_exit + i);
 }
 
-void apicv_reload(struct vcpu *v)
+COLD void apicv_reload(struct vcpu *v)
 {
     write_tmr(v);
+    vmwrite(TSC_OFFSET, v->tsc_offset);
     vmwrite(MSR_BITMAP, bitmaps_msrs(v->bitmaps, vmx_caps.apicv && in_x2apic_mode(v)).v);
     if (!vmx_caps.apicv)
         return;

@@ -13,6 +13,7 @@
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
+#include "lib/atomic.h"
 #include "arch/x86.h"
 
 void vcpu_borrow(const struct vcpu *v)
@@ -67,6 +68,12 @@ void vcpu_set_rip(struct vcpu *v, uint64_t value)
     vmwrite(GUEST_RIP, value);
     vcpu_return(v);
     v->halted = v->halted_masked = false;
+}
+
+void vcpu_move_tsc(struct vcpu *v, uint64_t by)
+{
+    v->tsc_offset += by;
+    atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
 }
 
 void vcpu_set_length(struct vcpu *v, unsigned length) { v->exit.length = length; }

@@ -170,6 +170,7 @@ void vcpu_power_on(struct vcpu *v)
 {
     registers_reset(v);
     v->mtrr_def_type = MTRR_ENABLED | MTRR_WB;
+    v->tsc_adjust = v->tsc_offset = 0;
     atomic_store(&v->requests, 0);
     vcpu_reset(v);
 }

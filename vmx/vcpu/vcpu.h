@@ -95,7 +95,10 @@ struct vcpu {
         bool lent;      /* the debug registers are a debugger's, and the guest's are here: */
         uint64_t dr[6]; /* DR0-DR3, DR6, DR7 */
     } debug;
+    /* vmx/vcpu/state.c */
+    uint64_t tsc_offset; /* the guest's TSC less that of the host, as in the VMCS */
     /* vmx/exit/msr.c */
+    uint64_t tsc_adjust;    /* IA32_TSC_ADJUST: by how much the guest has moved its TSC */
     uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT holds the type */
 
     /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls as in the VMCS */
@@ -164,6 +167,8 @@ uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r);
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value); /* all 64 bits */
 void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);
+/* Add to the guest's TSC. From the next entry on; from an exit of this vCPU, or while STOPPED. */
+void vcpu_move_tsc(struct vcpu *v, uint64_t by);
 /* RESUME_NEXT will step over `length` bytes: for an exit whose instruction length the CPU does not
  * report. */
 void vcpu_set_length(struct vcpu *v, unsigned length);

@@ -29,7 +29,7 @@ struct pit_channel {
     uint8_t low, status; /* low: the half that was written first */
     uint16_t latch;
     uint32_t count;  /* 1 to 65536 */
-    uint64_t start;  /* TSC at which it began */
+    uint64_t start;  /* vm_now() when it began */
     uint64_t passed; /* ticks before the gate closed */
 };
 
@@ -70,7 +70,7 @@ struct legacy {
     struct pic pic[2];
     bool intr; /* the first 8259 asks for an interrupt */
     struct pit_channel pit[3];
-    uint64_t tick; /* TSC of the next interrupt of channel 0; 0: none */
+    uint64_t tick; /* vm_now() at the next interrupt of channel 0; 0: none */
     bool ticks;    /* the guest has programmed channel 0 */
     uint8_t port_b;
     struct keyboard keyboard;

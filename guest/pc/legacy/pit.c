@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The 8254. Its clock is the TSC: a counter's value is calculated when it is read, and the
+ * The 8254. Its clock is the VM's time: a counter's value is calculated when it is read, and the
  * interrupts of channel 0 are an alarm of the first vCPU. Port 0x61 has gate and output of
  * channel 2.
  * From: guest/pc/legacy/legacy.c (ports), pic.c (pit_restart).
@@ -87,18 +87,17 @@ static bool output(const struct pit_channel *c, uint64_t now)
     }
 }
 
-static void load(struct pit_channel *c, uint16_t value)
+static void load(struct pit_channel *c, uint16_t value, uint64_t now)
 {
     c->count = value ? value : 0x10000;
     c->loaded = true;
     c->passed = 0;
-    c->start = c->gate && !is_triggered(c) ? rdtsc() : 0;
+    c->start = c->gate && !is_triggered(c) ? now : 0;
 }
 
 /* Modes 0 and 4 go on where they were; the others begin again. */
-static void set_gate(struct pit_channel *c, bool open)
+static void set_gate(struct pit_channel *c, bool open, uint64_t now)
 {
-    uint64_t now = rdtsc();
     bool goes_on = c->mode == 0 || c->mode == 4;
     if (open == c->gate)
         return;
@@ -111,7 +110,7 @@ static void set_gate(struct pit_channel *c, bool open)
 
 /* --- Interrupts of channel 0 ------------------------------------------------------------------ */
 
-/* The TSC at which the output rises next; 0: never. */
+/* When the output rises next; 0: never. */
 static uint64_t next_rise(const struct pit_channel *c, uint64_t now)
 {
     uint64_t ticks = passed(c, now);
@@ -169,7 +168,7 @@ static void on_alarm(struct vm *vm)
 {
     spin_lock(&vm->lock);
     struct legacy *l = vm->legacy;
-    uint64_t now = rdtsc(), soon = now + period(&l->pit[0]) / 4;
+    uint64_t now = vm_now(vm), soon = now + period(&l->pit[0]) / 4;
     if (l->tick && now >= l->tick) {
         bool too_late = now - l->tick > us_to_tsc(CATCH_UP_US);
         if (!is_pending(l) || too_late)
@@ -186,7 +185,7 @@ void pit_restart(struct legacy *l)
     bool wanted = l->ticks || (l->pic[0].used && !(l->pic[0].imr & BIT(0)));
     if (wanted == (l->tick != 0))
         return;
-    l->tick = wanted ? next_rise(&l->pit[0], rdtsc()) : 0;
+    l->tick = wanted ? next_rise(&l->pit[0], vm_now(l->vm)) : 0;
     vlapic_alarm(l->vm->vcpus[0], l->tick, on_alarm);
 }
 
@@ -198,36 +197,36 @@ static uint8_t status(const struct pit_channel *c, uint64_t now)
                      FIELD_SET(CONTROL_WHAT, c->access) | FIELD_SET(CONTROL_MODE, c->mode));
 }
 
-static void latch(struct pit_channel *c)
+static void latch(struct pit_channel *c, uint64_t now)
 {
     if (!c->has_latch)
-        c->latch = counter(c, rdtsc());
+        c->latch = counter(c, now);
     c->has_latch = true;
 }
 
-static void read_back(struct legacy *l, uint8_t value)
+static void read_back(struct legacy *l, uint8_t value, uint64_t now)
 {
     for (unsigned n = 0; n < ARRAY_COUNT(l->pit); n++) {
         struct pit_channel *c = &l->pit[n];
         if (!(value & BIT(n + 1)))
             continue;
         if (!(value & BACK_NO_COUNT))
-            latch(c);
+            latch(c, now);
         if (!(value & BACK_NO_STATE) && !c->has_status)
-            c->status = status(c, rdtsc());
+            c->status = status(c, now);
         c->has_status = c->has_status || !(value & BACK_NO_STATE);
     }
 }
 
-static void control(struct legacy *l, uint8_t value)
+static void control(struct legacy *l, uint8_t value, uint64_t now)
 {
     unsigned n = (unsigned)FIELD_GET(CONTROL_SEL, value);
     uint8_t what = (uint8_t)FIELD_GET(CONTROL_WHAT, value);
     uint8_t mode = (uint8_t)FIELD_GET(CONTROL_MODE, value);
     if (n == CONTROL_BACK) {
-        read_back(l, value);
+        read_back(l, value, now);
     } else if (what == ACCESS_LATCH) {
-        latch(&l->pit[n]);
+        latch(&l->pit[n], now);
     } else {
         l->pit[n] = (struct pit_channel){.mode = mode > 5 ? mode - 4 : mode,
                                          .access = what,
@@ -238,23 +237,23 @@ static void control(struct legacy *l, uint8_t value)
     }
 }
 
-static void write_count(struct pit_channel *c, uint8_t value)
+static void write_count(struct pit_channel *c, uint8_t value, uint64_t now)
 {
     bool both = c->access == ACCESS_BOTH;
     if (both && !c->write_high)
         c->low = value;
     else
-        load(c, (uint16_t)(c->write_high ? value << 8 | (both ? c->low : 0) : value));
+        load(c, (uint16_t)(c->write_high ? value << 8 | (both ? c->low : 0) : value), now);
     c->write_high ^= both;
 }
 
-static uint8_t read_count(struct pit_channel *c)
+static uint8_t read_count(struct pit_channel *c, uint64_t now)
 {
     if (c->has_status) {
         c->has_status = false;
         return c->status;
     }
-    uint16_t value = c->has_latch ? c->latch : counter(c, rdtsc());
+    uint16_t value = c->has_latch ? c->latch : counter(c, now);
     bool high = c->read_high, both = c->access == ACCESS_BOTH;
     c->read_high ^= both;
     c->has_latch = c->has_latch && both && !high;
@@ -263,16 +262,17 @@ static uint8_t read_count(struct pit_channel *c)
 
 uint8_t pit_in(struct legacy *l, uint16_t port)
 {
-    return port == PORT_CONTROL ? 0xff : read_count(&l->pit[port & 3]);
+    return port == PORT_CONTROL ? 0xff : read_count(&l->pit[port & 3], vm_now(l->vm));
 }
 
 void pit_out(struct legacy *l, uint16_t port, uint8_t value)
 {
+    uint64_t now = vm_now(l->vm);
     bool zero = port == PORT_CONTROL ? FIELD_GET(CONTROL_SEL, value) == 0 : (port & 3) == 0;
     if (port == PORT_CONTROL)
-        control(l, value);
+        control(l, value, now);
     else
-        write_count(&l->pit[port & 3], value);
+        write_count(&l->pit[port & 3], value, now);
     if (!zero)
         return;
     l->ticks = true;
@@ -283,7 +283,7 @@ void pit_out(struct legacy *l, uint16_t port, uint8_t value)
 
 uint8_t pit_port_b_in(struct legacy *l, uint16_t port)
 {
-    uint64_t now = rdtsc();
+    uint64_t now = vm_now(l->vm);
     (void)port;
     return (uint8_t)(l->port_b | (to_ticks(now) / TOGGLE_TICKS % 2 ? PORT_B_TOGGLE : 0) |
                      (output(&l->pit[2], now) ? PORT_B_OUT : 0));
@@ -293,7 +293,7 @@ void pit_port_b_out(struct legacy *l, uint16_t port, uint8_t value)
 {
     (void)port;
     l->port_b = value & (uint8_t)PORT_B_KEPT;
-    set_gate(&l->pit[2], value & PORT_B_GATE);
+    set_gate(&l->pit[2], value & PORT_B_GATE, vm_now(l->vm));
 }
 
 /* A BIOS leaves channel 0 at its slowest: 18.2 interrupts a second. */
@@ -302,7 +302,7 @@ void pit_reset(struct legacy *l)
     for (unsigned n = 0; n < ARRAY_COUNT(l->pit); n++) {
         l->pit[n] = (struct pit_channel){
             .mode = n == 2 ? 3 : 2, .access = ACCESS_BOTH, .count = 0x10000, .gate = n != 2};
-        load(&l->pit[n], 0);
+        load(&l->pit[n], 0, vm_now(l->vm));
     }
     set_line(l, false);
     l->port_b = 0;

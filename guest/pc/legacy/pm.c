@@ -19,7 +19,7 @@
 uint8_t pm_in(struct legacy *l, uint16_t port)
 {
     if (port == PORT_TIMER)
-        l->pm_timer = muldiv(rdtsc(), TIMER_HZ, time_tsc_khz() * 1000) & TIMER_MASK;
+        l->pm_timer = muldiv(vm_now(l->vm), TIMER_HZ, time_tsc_khz() * 1000) & TIMER_MASK;
     if (port >= PORT_TIMER)
         return (uint8_t)(l->pm_timer >> 8 * (port - PORT_TIMER));
     return port == PORT_CONTROL ? SCI_EN : 0;
