@@ -115,21 +115,27 @@ static bool overlaps(const struct vbar *b, bool mapped_only)
 
 /* --- Mapping ---------------------------------------------------------------------------------- */
 
+/* Ports that pass have a range, too: an access over an edge of the BAR exits, and its part of the
+ * bytes is the device's. */
 static bool map_io(struct vbar *b)
 {
     struct vm *vm = vm_of(b);
-    if (!is_trapped(b) && b->guest == b->host.base)
-        return bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0;
-    return vm_bus_add(&vm->pio, VM_TRAPPED(b->guest, b->host.size, "bar-io", forward_in,
-                                           forward_out, b)) == 0;
+    if (vm_bus_add(&vm->pio,
+                   VM_TRAPPED(b->guest, b->host.size, "bar-io", forward_in, forward_out, b)) < 0)
+        return false;
+    if (is_trapped(b) || b->guest != b->host.base ||
+        bitmaps_ports(vm->bitmaps, (uint16_t)b->guest, (unsigned)b->host.size, true) == 0)
+        return true;
+    vm_bus_remove(&vm->pio, b->guest);
+    return false;
 }
 
 static void unmap_io(struct vbar *b)
 {
     struct vm *vm = vm_of(b);
-    if (!bitmaps_port_passes(vm->bitmaps, (uint16_t)b->mapped_at))
-        vm_bus_remove(&vm->pio, b->mapped_at);
-    else if (bitmaps_ports(vm->bitmaps, (uint16_t)b->mapped_at, (unsigned)b->host.size, false))
+    vm_bus_remove(&vm->pio, b->mapped_at);
+    if (bitmaps_port_passes(vm->bitmaps, (uint16_t)b->mapped_at) &&
+        bitmaps_ports(vm->bitmaps, (uint16_t)b->mapped_at, (unsigned)b->host.size, false))
         panic("an open port range cannot be closed");
 }
 

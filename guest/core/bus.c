@@ -63,46 +63,35 @@ const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
 
 /* --- An access -------------------------------------------------------------------------------- */
 
-/* The range that answers for one byte; NULL: there is none, or its first access maps it. */
-static const struct vm_range *answering(struct vm_bus *bus, uint64_t at)
-{
-    const struct vm_range *r = vm_bus_find(bus, at);
-    return r && !r->map ? r : NULL;
-}
-
-/* The range that holds the whole access, or NULL. */
+/* The range that holds the whole access; NULL: there is none, or its first access maps it. */
 static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
 {
-    const struct vm_range *r = answering(bus, at);
-    return r && width <= r->size - (at - r->base) ? r : NULL;
+    const struct vm_range *r = vm_bus_find(bus, at);
+    return r && !r->map && width <= r->size - (at - r->base) ? r : NULL;
 }
 
-/* An access that no single range holds: every byte finds its own owner, as on the bus of a PC. */
-static bool read_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
-                       uint64_t *value)
+/* An access that no single range holds goes in parts, as on the bus of a PC: each is naturally
+ * aligned, and one range holds it, or no range. True: some range answered. */
+static __attribute__((cold, noinline)) bool in_parts(struct vcpu *v, struct vm_bus *bus,
+                                                     uint64_t at, unsigned width, uint64_t *value,
+                                                     bool write)
 {
     bool answered = false;
-    *value = 0;
-    for (unsigned i = 0; i < width; i++) {
-        const struct vm_range *r = answering(bus, at + i);
-        uint64_t byte = WIDTH_MASK(1);
-        if (r)
-            r->read(v, r->owner, at + i - r->base, 1, &byte);
-        *value |= (byte & WIDTH_MASK(1)) << (8 * i);
-        answered = answered || r;
-    }
-    return answered;
-}
-
-static bool write_bytes(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
-                        uint64_t value)
-{
-    bool answered = false;
-    for (unsigned i = 0; i < width; i++) {
-        const struct vm_range *r = answering(bus, at + i);
-        if (r)
-            r->write(v, r->owner, at + i - r->base, 1, value >> (8 * i) & WIDTH_MASK(1));
-        answered = answered || r;
+    for (unsigned done = 0, n; done < width; done += n) {
+        const struct vm_range *r = NULL;
+        for (n = 8; n > width - done || !IS_ALIGNED(at + done, n) ||
+                    (!(r = owner_of(bus, at + done, n)) && n > 1);)
+            n /= 2;
+        if (!r)
+            continue;
+        answered = true;
+        uint64_t offset = at + done - r->base, here = WIDTH_MASK(n) << 8 * done,
+                 part = ~UINT64_C(0);
+        if (write)
+            r->write(v, r->owner, offset, n, (*value & here) >> 8 * done);
+        else
+            r->read(v, r->owner, offset, n, &part);
+        *value = (*value & ~here) | (part << 8 * done & here);
     }
     return answered;
 }
@@ -122,7 +111,7 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
     if (r)
         r->read(v, r->owner, at - r->base, width, value);
     else
-        answered = read_bytes(v, bus, at, width, value);
+        answered = in_parts(v, bus, at, width, value, false);
     *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
     if (is_noted(v, bus, r))
         vm_note_mmio(v, false, width, at, *value);
@@ -138,7 +127,7 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
     if (r)
         r->write(v, r->owner, at - r->base, width, value);
     else
-        answered = write_bytes(v, bus, at, width, value);
+        answered = in_parts(v, bus, at, width, &(uint64_t){value}, true);
     if (is_noted(v, bus, r))
         vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);

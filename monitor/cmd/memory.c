@@ -122,7 +122,8 @@ static void say_ports(struct vm *vm)
 {
     for (size_t i = 0; i < vm->pio.count; i++) {
         const struct vm_range *r = &vm->pio.ranges[i];
-        say("port %04lx-%04lx trapped %s", r->base, r->base + r->size - 1, r->name);
+        if (!bitmaps_port_passes(vm->bitmaps, (uint16_t)r->base)) /* else: of an I/O BAR, below */
+            say("port %04lx-%04lx trapped %s", r->base, r->base + r->size - 1, r->name);
     }
     for (unsigned port = 0, end; port < 0x10000; port = end + 1) {
         for (end = port; end < 0x10000 && bitmaps_port_passes(vm->bitmaps, (uint16_t)end);)

@@ -91,6 +91,27 @@ TEST(a_write_through_ecam_is_filtered)
     assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xda000000);
 }
 
+/* The ports of an I/O BAR pass, but an access over its edge exits. The device gets its own bytes,
+ * in the widest parts that are aligned, as from a bridge. Here it answers with its port. */
+TEST(an_access_over_the_edge_of_an_io_bar)
+{
+    uint32_t at = vpci_read(f, PCI_BAR(4), 4) & ~3u, last = at + (uint32_t)m.fn.bars[4].size - 1;
+    uint64_t value;
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_true(m.port_passes[at]);
+    assert_true(vm_bus_read(&asking, &m.vm.pio, at - 2, 4, &value));
+    assert_true(value == (0xffff | (uint64_t)at << 16));
+    assert_true(vm_bus_read(&asking, &m.vm.pio, last, 2, &value));
+    assert_true(value == (0xff00 | (last & 0xff)));
+    assert_true(vm_bus_write(&asking, &m.vm.pio, last, 4, 0x44332211));
+    assert_int_equal(m.last_out[0], last);
+    assert_int_equal(m.last_out[1], 0x11);
+    vpci_write(f, PCI_BAR(4), 4, 0xd000); /* elsewhere, they are forwarded */
+    assert_false(m.port_passes[at]);
+    assert_true(vm_bus_read(&asking, &m.vm.pio, 0xcffe, 4, &value));
+    assert_true(value == (0xffff | (uint64_t)at << 16));
+}
+
 /* A BAR whose end is the end of 64 bits, which is what a guest writes to size it. */
 TEST(a_bar_of_ones_has_no_place)
 {
@@ -394,6 +415,7 @@ int main(void)
         CASE(the_latch_takes_dwords),
         CASE(a_write_through_ecam_is_filtered),
         CASE(a_bar_of_ones_has_no_place),
+        CASE(an_access_over_the_edge_of_an_io_bar),
         CASE(no_bar_over_ram),
         CASE(no_io_bar_below_0x1000),
         CASE(a_table_of_two_pages_is_a_hole),
