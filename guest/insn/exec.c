@@ -4,11 +4,13 @@
  * is written before registers and flags change. If the bus reports a fault, the instruction has had
  * no effect, and the guest can restart it.
  * From: guest/pc/mmio.c (insn_exec).   To: back to guest/pc/mmio.c, through struct insn_bus.
- * Spec: SDM "Instruction Set Reference", "Status Flags", "String Instructions".
+ * Spec: SDM "Instruction Set Reference", "Status Flags", "EFLAGS Condition Codes", "String
+ * Instructions".
  */
 #include "guest/insn/insn.h"
 #include "arch/x86.h"
 #include "lib/bits.h"
+#include "lib/string.h"
 
 #define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 #define HIGH_BYTE    BITS(15, 8) /* AH, CH, DH, BH in their registers */
@@ -47,9 +49,9 @@ static void operand_write(const struct insn_operand *o, struct insn_cpu *cpu, ui
 /* SDM "Specifying an Offset", "Segmented Addressing in 64-Bit Mode". Segment limits are not
  * checked: the guests that touch devices have flat segments, and the bus checks the page. */
 static uint64_t linear(const struct insn *insn, const struct insn_cpu *cpu, unsigned segment,
-                       uint64_t offset)
+                       unsigned size, uint64_t offset)
 {
-    offset &= WIDTH_MASK(insn->mem.addr_size);
+    offset &= WIDTH_MASK(size);
     if (insn->mode != INSN_MODE_64)
         return LO32(cpu->segment_base[segment] + offset);
     return segment >= INSN_FS ? cpu->segment_base[segment] + offset : offset;
@@ -156,11 +158,99 @@ static void alu_bit(struct alu *a, enum insn_kind kind)
                                    : a->dst;
 }
 
-static void alu(struct alu *a, enum insn_kind kind)
+/* One position at a time: what leaves at one end is CF, and the kind says what enters at the other.
+ * OF is defined after one position; then these two bits tell it for all eight. */
+static void alu_shift(struct alu *a, enum insn_kind kind)
 {
+    unsigned top = 8 * a->width - 1;
+    bool left = (kind - INSN_ROL) % 2 == 0, carry = a->flags & RFLAGS_CF;
+    uint64_t r = a->dst;
+    for (unsigned n = a->src % (a->width == 8 ? 64 : 32); n; n--) {
+        bool out = left ? r >> top & 1 : r & 1;
+        uint64_t in = kind <= INSN_ROR   ? out
+                      : kind <= INSN_RCR ? carry
+                                         : kind == INSN_SAR && (r >> top & 1);
+        r = left ? (r << 1 | in) & WIDTH_MASK(a->width) : r >> 1 | in << top;
+        carry = out;
+        if (kind >= INSN_SHL) {
+            a->result = r;
+            flags_of_result(a);
+        }
+        flag_set(a, RFLAGS_CF, carry);
+        flag_set(a, RFLAGS_OF, (r >> top & 1) ^ (left ? carry : r >> (top - 1) & 1));
+    }
+    a->result = r;
+}
+
+/* CF and OF: the product does not fit. The manual leaves the other flags undefined. */
+static void alu_imul(struct alu *a)
+{
+    int64_t product;
+    bool over = __builtin_mul_overflow((int64_t)sign_extend(a->dst, a->width),
+                                       (int64_t)sign_extend(a->src, a->width), &product);
+    a->result = (uint64_t)product & WIDTH_MASK(a->width);
+    over = over || product != (int64_t)sign_extend(a->result, a->width);
+    flag_set(a, RFLAGS_CF | RFLAGS_OF, over);
+}
+
+/* SDM "EFLAGS Condition Codes": bits 3:1 choose the flags, bit 0 negates. */
+static bool condition(uint64_t flags, unsigned code)
+{
+    static const uint16_t any[] = {RFLAGS_OF, RFLAGS_CF, RFLAGS_ZF, RFLAGS_CF | RFLAGS_ZF,
+                                   RFLAGS_SF, RFLAGS_PF, 0,         RFLAGS_ZF};
+    bool met = flags & any[code / 2];
+    if (code >= 12) /* less, as signed numbers */
+        met = met || !(flags & RFLAGS_SF) != !(flags & RFLAGS_OF);
+    return met ^ (code & 1);
+}
+
+/* CMPXCHG. If they differ, memory gets what it had. */
+static void alu_compare(struct alu *a, uint64_t accumulator)
+{
+    struct alu c = {a->width, accumulator & WIDTH_MASK(a->width), a->dst, 0, a->flags};
+    alu_sub(&c, 0);
+    a->flags = c.flags;
+    a->result = c.result ? a->dst : a->src;
+}
+
+/* The kinds that most kernels never use on a device; the moves and XCHG: the source, as it is. */
+static void alu_other(struct alu *a, const struct insn *insn)
+{
+    a->result = a->src;
+    switch (insn->kind) { /* list */
+    case INSN_IMUL_IMM:
+        a->dst = insn->imm;
+        alu_imul(a);
+        break;
+    case INSN_IMUL:
+        alu_imul(a);
+        break;
+    case INSN_BSF:
+    case INSN_BSR:
+        flag_set(a, RFLAGS_ZF, a->src == 0);
+        if (a->src)
+            a->result = (uint64_t)(insn->kind == INSN_BSF ? __builtin_ctzll(a->src)
+                                                          : 63 - __builtin_clzll(a->src));
+        break;
+    case INSN_CMOV:
+        if (!condition(a->flags, insn->condition))
+            a->result = a->dst;
+        break;
+    case INSN_SET:
+        a->result = condition(a->flags, insn->condition);
+        break;
+    default:
+        break;
+    }
+}
+
+static void alu(struct alu *a, const struct insn *insn)
+{
+    enum insn_kind kind = insn->kind;
     unsigned carry = FIELD_GET(RFLAGS_CF, a->flags);
     switch (kind) { /* list */
     case INSN_ADD:
+    case INSN_XADD:
     case INSN_ADC:
         alu_add(a, kind == INSN_ADC ? carry : 0);
         break;
@@ -200,8 +290,11 @@ static void alu(struct alu *a, enum insn_kind kind)
     case INSN_BTC:
         alu_bit(a, kind);
         break;
-    default: /* the moves and XCHG: the source, as it is */
-        a->result = a->src;
+    case INSN_ROL ... INSN_SAR:
+        alu_shift(a, kind);
+        break;
+    default:
+        alu_other(a, insn);
         break;
     }
 }
@@ -229,14 +322,18 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
     if (err)
         return err;
     a.dst &= WIDTH_MASK(a.width);
-    uint64_t old = a.dst;
-    alu(&a, insn->kind);
-    err = modify ? bus->write(bus->ctx, address, a.width, a.result) : 0;
+    if (insn->kind == INSN_CMPXCHG)
+        alu_compare(&a, cpu->gpr[INSN_RAX]);
+    else
+        alu(&a, insn);
+    err = modify ? bus->write(bus->ctx, address, a.width, &a.result) : 0;
     if (err)
         return err;
     *cpu->rflags = a.flags;
-    if (insn->kind == INSN_XCHG)
-        operand_write(&insn->src, cpu, old);
+    if (insn->kind == INSN_XCHG || insn->kind == INSN_XADD)
+        operand_write(&insn->src, cpu, a.dst);
+    else if (insn->kind == INSN_CMPXCHG && !(a.flags & RFLAGS_ZF))
+        cpu->gpr[INSN_RAX] = gpr_merge(cpu->gpr[INSN_RAX], a.width, a.dst);
     return 0;
 }
 
@@ -255,11 +352,52 @@ static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
     a.src &= WIDTH_MASK(insn->src.width);
     if (insn->kind == INSN_MOVSX)
         a.src = sign_extend(a.src, insn->src.width);
-    alu(&a, insn->kind);
+    alu(&a, insn);
     *cpu->rflags = a.flags;
-    if (writes_dst(insn->kind))
+    bool none = (insn->kind == INSN_BSF || insn->kind == INSN_BSR) && !a.src; /* it stays */
+    if (writes_dst(insn->kind) && !none)
         operand_write(&insn->dst, cpu, a.result);
     return 0;
+}
+
+/* --- Other operands --------------------------------------------------------------------------- */
+
+/* A load clears the rest of the 128 bits, and with VEX all that is above. */
+static int exec_vector(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus,
+                       uint64_t address)
+{
+    bool store = insn->dst.kind == INSN_OPERAND_MEM;
+    unsigned reg = store ? insn->src.reg : insn->dst.reg, width = insn->src.width;
+    uint8_t bytes[32] = {0}, *low = cpu->vector[0] + 16 * reg, *high = cpu->vector[1];
+    if (store) {
+        memcpy(bytes, low, 16);
+        if (width == 32)
+            memcpy(bytes + 16, high + 16 * reg, 16);
+        return bus->write(bus->ctx, address, width, bytes);
+    }
+    int err = bus->read(bus->ctx, address, width, false, bytes);
+    if (err)
+        return err;
+    memcpy(low, bytes, 16);
+    if (insn->vex && high)
+        memcpy(high + 16 * reg, bytes + 16, 16);
+    if (insn->vex && cpu->vector[2])
+        memset(cpu->vector[2] + 32 * reg, 0, 32);
+    return 0;
+}
+
+/* The stack is written before its pointer moves. */
+static int exec_push(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus,
+                     uint64_t address)
+{
+    unsigned width = insn->dst.width, size = cpu->stack_size;
+    uint64_t *rsp = &cpu->gpr[INSN_RSP], top = *rsp - width, value;
+    int err = bus->read(bus->ctx, address, width, false, &value);
+    if (!err)
+        err = bus->write(bus->ctx, linear(insn, cpu, INSN_SS, size, top), width, &value);
+    if (!err)
+        *rsp = gpr_merge(*rsp, size, top);
+    return err;
 }
 
 /* --- Strings ---------------------------------------------------------------------------------- */
@@ -272,29 +410,39 @@ static void string_step(const struct insn *insn, struct insn_cpu *cpu, enum insn
     *at = gpr_merge(*at, insn->mem.addr_size, next);
 }
 
-/* One element: load it from the source, store it, and only then move the pointers. */
+/* One element: load what is in memory, store it or compare, and only then move the pointers. */
 static int string_element(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
 {
-    bool load = insn->kind != INSN_STOS, store = insn->kind != INSN_LODS;
-    unsigned width = insn->dst.width;
-    uint64_t value = cpu->gpr[INSN_RAX];
-    uint64_t from = linear(insn, cpu, insn->mem.segment, cpu->gpr[INSN_RSI]);
-    uint64_t to = linear(insn, cpu, INSN_ES, cpu->gpr[INSN_RDI]);
-    int err = load ? bus->read(bus->ctx, from, width, false, &value) : 0;
-    if (!err && store)
-        err = bus->write(bus->ctx, to, width, value & WIDTH_MASK(width));
+    enum insn_kind kind = insn->kind;
+    bool compare = kind >= INSN_CMPS, rsi = kind != INSN_STOS && kind != INSN_SCAS;
+    bool rdi = kind != INSN_LODS;
+    struct alu a = {.width = insn->dst.width, .dst = cpu->gpr[INSN_RAX], .flags = *cpu->rflags};
+    unsigned size = insn->mem.addr_size;
+    uint64_t from = linear(insn, cpu, insn->mem.segment, size, cpu->gpr[INSN_RSI]);
+    uint64_t to = linear(insn, cpu, INSN_ES, size, cpu->gpr[INSN_RDI]);
+    int err = rsi ? bus->read(bus->ctx, from, a.width, false, &a.dst) : 0;
+    a.dst &= WIDTH_MASK(a.width);
+    if (!err && compare)
+        err = bus->read(bus->ctx, to, a.width, false, &a.src);
+    else if (!err && rdi)
+        err = bus->write(bus->ctx, to, a.width, &a.dst);
     if (err)
         return err;
-    if (!store)
-        operand_write(&insn->dst, cpu, value);
-    if (load)
+    if (compare) {
+        alu_sub(&a, 0);
+        *cpu->rflags = a.flags;
+    }
+    if (kind == INSN_LODS)
+        operand_write(&insn->dst, cpu, a.dst);
+    if (rsi)
         string_step(insn, cpu, INSN_RSI);
-    if (store)
+    if (rdi)
         string_step(insn, cpu, INSN_RDI);
     return 0;
 }
 
-/* SDM "REP/REPE/REPZ/REPNE/REPNZ": the count is CX, ECX or RCX, by address size. */
+/* SDM "REP/REPE/REPZ/REPNE/REPNZ": the count is CX, ECX or RCX, by address size; a comparison may
+ * end it, too. */
 static int exec_string(const struct insn *insn, struct insn_cpu *cpu, const struct insn_bus *bus)
 {
     uint64_t *rcx = &cpu->gpr[INSN_RCX];
@@ -308,6 +456,8 @@ static int exec_string(const struct insn *insn, struct insn_cpu *cpu, const stru
         if (err)
             return err;
         *rcx = gpr_merge(*rcx, size, *rcx - 1);
+        if (insn->kind >= INSN_CMPS && !(*cpu->rflags & RFLAGS_ZF) != insn->repne)
+            return 0;
     }
     return 0;
 }
@@ -316,9 +466,15 @@ int insn_exec(const struct insn *insn, struct insn_cpu *cpu, const struct insn_b
 {
     if (insn->kind >= INSN_MOVS)
         return exec_string(insn, cpu, bus);
+    if (insn->kind == INSN_CLFLUSH) /* a device's registers are in no cache */
+        return 0;
 
     uint64_t offset = effective_address(insn, cpu) + (uint64_t)bit_string_offset(insn, cpu);
-    uint64_t address = linear(insn, cpu, insn->mem.segment, offset);
+    uint64_t address = linear(insn, cpu, insn->mem.segment, insn->mem.addr_size, offset);
+    if (insn->kind == INSN_PUSH)
+        return exec_push(insn, cpu, bus, address);
+    if (insn->kind == INSN_VMOV)
+        return exec_vector(insn, cpu, bus, address);
     if (insn->dst.kind == INSN_OPERAND_MEM)
         return exec_to_memory(insn, cpu, bus, address);
     return exec_to_register(insn, cpu, bus, address);

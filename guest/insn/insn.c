@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of guest code -> struct insn. The opcode tables are the opcode map of the manual, reduced
- * to the instructions that drivers use on device registers. The rest is the instruction format.
- * From: guest/pc/fetch.c (insn_decode).   To: back to guest/pc/fetch.c.
+ * Bytes of guest code -> struct insn. Which instructions there are stands in opcodes.c; here is the
+ * instruction format.
+ * From: guest/pc/fetch.c (insn_decode).   To: guest/insn/opcodes.c, back to guest/pc/fetch.c.
  * Spec: SDM "Instruction Format", "Opcode Map".
  */
 #include "guest/insn/insn.h"
+#include "guest/insn/opcodes.h"
 #include "lib/bits.h"
 
+#define UNKNOWN "not known"
+
+// clang-format off
 // clang-format off
 /* SDM "Instruction Prefixes" */
 #define PREFIX_OSIZE 0x66
@@ -37,112 +41,14 @@
 #define     SIB_INDEX_NONE 4
 #define SIB_BASE   BITS(2, 0)
 
-/* Operands in the manual's letters: E memory by ModR/M, G register by ModR/M, I immediate of the
- * operand size (4 bytes at most), Ib immediate byte, A accumulator, O moffs. */
-enum form {
-    FORM_NONE, FORM_E, FORM_E_G, FORM_G_E, FORM_E_I, FORM_E_IB, FORM_A_O, FORM_O_A, FORM_STRING,
-};
-
-/* Width of the memory operand, where it is not the operand size. */
-enum { SIZE_V = 0, SIZE_B = 1, SIZE_W = 2, SIZE_D = 4 };
-
-#define ONLY_64   BIT(0)
-#define NOT_64    BIT(1)
-#define NO_REPEAT BIT(2) /* F2 and F3 make it another instruction, or none */
-
-/* Opcodes of eight instructions each; ModR/M.reg selects one. */
-enum group {
-    NO_GROUP, GROUP_80, GROUP_81, GROUP_83, GROUP_C6, GROUP_C7, GROUP_F6, GROUP_F7, GROUP_FE,
-    GROUP_FF, GROUP_0F_BA, GROUP_COUNT,
-};
-
-struct opcode {
-    uint8_t kind;  /* enum insn_kind */
-    uint8_t form;  /* enum form */
-    uint8_t size;  /* SIZE_V, _B, _W or _D */
-    uint8_t flags; /* ONLY_64, NOT_64, NO_REPEAT */
-    uint8_t group; /* enum group; kind, form and size then stand in its row */
-};
-
-#define ARITHMETIC_GROUP(form, size) {                                                             \
-    {INSN_ADD, form, size, 0, 0}, {INSN_OR,  form, size, 0, 0},                                    \
-    {INSN_ADC, form, size, 0, 0}, {INSN_SBB, form, size, 0, 0},                                    \
-    {INSN_AND, form, size, 0, 0}, {INSN_SUB, form, size, 0, 0},                                    \
-    {INSN_XOR, form, size, 0, 0}, {INSN_CMP, form, size, 0, 0},                                    \
-}
-
-/* The manual leaves F6 /1 and F7 /1 out; processors take them for TEST, and so do disassemblers. */
-static const struct opcode groups[GROUP_COUNT][8] = {
-    [GROUP_80] = ARITHMETIC_GROUP(FORM_E_IB, SIZE_B),
-    [GROUP_81] = ARITHMETIC_GROUP(FORM_E_I, SIZE_V),
-    [GROUP_83] = ARITHMETIC_GROUP(FORM_E_IB, SIZE_V),
-    [GROUP_C6][0] = {INSN_MOV, FORM_E_IB, SIZE_B, 0, 0},
-    [GROUP_C7][0] = {INSN_MOV, FORM_E_I, SIZE_V, 0, 0},
-    [GROUP_F6][0] = {INSN_TEST, FORM_E_IB, SIZE_B, 0, 0},
-    [GROUP_F6][1] = {INSN_TEST, FORM_E_IB, SIZE_B, 0, 0},
-    [GROUP_F6][2] = {INSN_NOT, FORM_E, SIZE_B, 0, 0},
-    [GROUP_F6][3] = {INSN_NEG, FORM_E, SIZE_B, 0, 0},
-    [GROUP_F7][0] = {INSN_TEST, FORM_E_I, SIZE_V, 0, 0},
-    [GROUP_F7][1] = {INSN_TEST, FORM_E_I, SIZE_V, 0, 0},
-    [GROUP_F7][2] = {INSN_NOT, FORM_E, SIZE_V, 0, 0},
-    [GROUP_F7][3] = {INSN_NEG, FORM_E, SIZE_V, 0, 0},
-    [GROUP_FE][0] = {INSN_INC, FORM_E, SIZE_B, 0, 0},
-    [GROUP_FE][1] = {INSN_DEC, FORM_E, SIZE_B, 0, 0},
-    [GROUP_FF][0] = {INSN_INC, FORM_E, SIZE_V, 0, 0},
-    [GROUP_FF][1] = {INSN_DEC, FORM_E, SIZE_V, 0, 0},
-    [GROUP_0F_BA][4] = {INSN_BT, FORM_E_IB, SIZE_V, 0, 0},
-    [GROUP_0F_BA][5] = {INSN_BTS, FORM_E_IB, SIZE_V, 0, 0},
-    [GROUP_0F_BA][6] = {INSN_BTR, FORM_E_IB, SIZE_V, 0, 0},
-    [GROUP_0F_BA][7] = {INSN_BTC, FORM_E_IB, SIZE_V, 0, 0},
-};
-
-/* Bit 0 of most opcodes is the manual's w: 0 for bytes, 1 for the operand size. */
-#define BYTE_AND_V(even, kind, form)                                                               \
-    [even] = {kind, form, SIZE_B, 0, 0}, [(even) + 1] = {kind, form, SIZE_V, 0, 0}
-#define ARITHMETIC(base, kind)                                                                     \
-    BYTE_AND_V(base, kind, FORM_E_G), BYTE_AND_V((base) + 2, kind, FORM_G_E)
-
-static const struct opcode one_byte[256] = {
-    ARITHMETIC(0x00, INSN_ADD),
-    ARITHMETIC(0x08, INSN_OR),
-    ARITHMETIC(0x10, INSN_ADC),
-    ARITHMETIC(0x18, INSN_SBB),
-    ARITHMETIC(0x20, INSN_AND),
-    ARITHMETIC(0x28, INSN_SUB),
-    ARITHMETIC(0x30, INSN_XOR),
-    ARITHMETIC(0x38, INSN_CMP),
-    [0x63] = {INSN_MOVSX, FORM_G_E, SIZE_D, ONLY_64, 0},
-    [0x80] = {0, 0, 0, 0, GROUP_80},      [0x81] = {0, 0, 0, 0, GROUP_81},
-    [0x82] = {0, 0, 0, NOT_64, GROUP_80}, [0x83] = {0, 0, 0, 0, GROUP_83},
-    BYTE_AND_V(0x84, INSN_TEST, FORM_E_G),
-    BYTE_AND_V(0x86, INSN_XCHG, FORM_E_G),
-    BYTE_AND_V(0x88, INSN_MOV, FORM_E_G),
-    BYTE_AND_V(0x8a, INSN_MOV, FORM_G_E),
-    BYTE_AND_V(0xa0, INSN_MOV, FORM_A_O),
-    BYTE_AND_V(0xa2, INSN_MOV, FORM_O_A),
-    BYTE_AND_V(0xa4, INSN_MOVS, FORM_STRING),
-    BYTE_AND_V(0xaa, INSN_STOS, FORM_STRING),
-    BYTE_AND_V(0xac, INSN_LODS, FORM_STRING),
-    [0xc6] = {0, 0, 0, 0, GROUP_C6}, [0xc7] = {0, 0, 0, 0, GROUP_C7},
-    [0xf6] = {0, 0, 0, 0, GROUP_F6}, [0xf7] = {0, 0, 0, 0, GROUP_F7},
-    [0xfe] = {0, 0, 0, 0, GROUP_FE}, [0xff] = {0, 0, 0, 0, GROUP_FF},
-};
-
-static const struct opcode two_byte[256] = {
-    /* 0F xx */
-    [0xa3] = {INSN_BT, FORM_E_G, SIZE_V, 0, 0},    [0xab] = {INSN_BTS, FORM_E_G, SIZE_V, 0, 0},
-    [0xb3] = {INSN_BTR, FORM_E_G, SIZE_V, 0, 0},   [0xb6] = {INSN_MOVZX, FORM_G_E, SIZE_B, 0, 0},
-    [0xb7] = {INSN_MOVZX, FORM_G_E, SIZE_W, 0, 0}, [0xba] = {0, 0, 0, 0, GROUP_0F_BA},
-    [0xbb] = {INSN_BTC, FORM_E_G, SIZE_V, 0, 0},   [0xbe] = {INSN_MOVSX, FORM_G_E, SIZE_B, 0, 0},
-    [0xbf] = {INSN_MOVSX, FORM_G_E, SIZE_W, 0, 0},
-};
-
-static const struct opcode three_byte[256] = {
-    /* 0F 38 xx */
-    [0xf0] = {INSN_MOVBE, FORM_G_E, SIZE_V, NO_REPEAT, 0},
-    [0xf1] = {INSN_MOVBE, FORM_E_G, SIZE_V, NO_REPEAT, 0},
-};
-
+/* SDM "The VEX Prefix": its last two bytes, and for two bytes the last. */
+#define VEX_2      0xc5 /* C4: three bytes */
+#define VEX_R_X_B  BITS(7, 5) /* inverted */
+#define VEX_MAP    BITS(4, 0) /* 1: 0F, 2: 0F 38 */
+#define VEX_W      BIT(7)
+#define VEX_V      BITS(6, 3) /* a third register; all ones: none */
+#define VEX_L      BIT(2)
+#define VEX_PP     BITS(1, 0)
 // clang-format on
 
 /* The state of the decoder. */
@@ -152,9 +58,12 @@ struct decoder {
     bool cut_off; /* next_byte() was called at the end, and returned 0 */
     enum insn_mode mode;
     uint8_t rex;
-    bool operand_size_prefix, address_size_prefix, lock, repeat;
+    uint8_t vex;    /* its last byte; 0: none, as VEX_V is all ones */
+    uint8_t repeat; /* PREFIX_REP or PREFIX_REPNE, the last one; 0: none */
+    bool operand_size_prefix, address_size_prefix, lock;
     uint8_t segment; /* override, or INSN_SEGMENT_COUNT */
     uint8_t operand_size;
+    uint8_t opcode; /* its last byte */
     uint8_t modrm;
 };
 
@@ -205,7 +114,7 @@ static bool legacy_prefix(struct decoder *d, uint8_t byte)
     else if (byte == PREFIX_LOCK)
         d->lock = true;
     else if (byte == PREFIX_REPNE || byte == PREFIX_REP)
-        d->repeat = true;
+        d->repeat = byte;
     else
         return segment_prefix(d, byte);
     return true;
@@ -306,20 +215,10 @@ static void mem_modrm(struct decoder *d, struct insn_mem *m)
         m->segment = INSN_SS;
 }
 
-static struct insn_operand operand(enum insn_operand_kind kind, uint8_t width)
-{
-    return (struct insn_operand){.kind = kind, .width = width, .reg = INSN_NO_REG};
-}
-
-static struct insn_operand accumulator(uint8_t width)
-{
-    return (struct insn_operand){.kind = INSN_OPERAND_REG, .width = width, .reg = INSN_RAX};
-}
-
 /* ModR/M.reg as a register. Without a REX prefix, byte registers 4 to 7 are AH, CH, DH and BH. */
 static struct insn_operand modrm_reg(const struct decoder *d, uint8_t width)
 {
-    struct insn_operand o = operand(INSN_OPERAND_REG, width);
+    struct insn_operand o = {.kind = INSN_OPERAND_REG, .width = width};
     o.reg = reg_number(d, FIELD_GET(MODRM_REG, d->modrm), REX_R);
     if (width == 1 && d->rex == 0 && o.reg >= 4) {
         o.reg -= 4;
@@ -328,81 +227,148 @@ static struct insn_operand modrm_reg(const struct decoder *d, uint8_t width)
     return o;
 }
 
-/* The memory operand of a string instruction. For MOVS it is the source; insn_exec() knows that the
- * destination is ES:rDI. */
-static void string_operands(struct decoder *d, struct insn *out, uint8_t width)
+static uint8_t width_of(const struct decoder *d, uint8_t size)
 {
-    struct insn_operand mem = operand(INSN_OPERAND_MEM, width);
-    bool load = out->kind == INSN_LODS, store = out->kind == INSN_STOS;
-    out->dst = load ? accumulator(width) : mem;
-    out->src = store ? accumulator(width) : mem;
-    out->mem.base = store ? INSN_RDI : INSN_RSI;
-    if (store)
-        out->mem.segment = INSN_ES; /* no prefix overrides it */
-    out->rep = d->repeat;
+    switch (size) {
+    case SIZE_V:
+        return d->operand_size;
+    case SIZE_X:
+        return d->vex & VEX_L ? 32 : 16;
+    case SIZE_Y:
+        return d->rex & REX_W ? 8 : 4;
+    case SIZE_STACK:
+        return d->mode == INSN_MODE_64 && d->operand_size == 4 ? 8 : d->operand_size;
+    default:
+        return size;
+    }
 }
 
-static void operands(struct decoder *d, struct insn *out, enum form form, uint8_t size)
+static struct insn_operand operand(struct decoder *d, struct insn *out, enum letter letter,
+                                   uint8_t width)
 {
-    uint8_t width = size != SIZE_V ? size : d->operand_size;
-    struct insn_operand mem = operand(INSN_OPERAND_MEM, width);
-    if (form == FORM_STRING) {
-        string_operands(d, out, width);
-        return;
-    }
-    if (form == FORM_A_O || form == FORM_O_A)
-        out->mem.disp = (int64_t)next_value(d, out->mem.addr_size);
-    else
-        mem_modrm(d, &out->mem);
-
-    out->dst = mem;
-    switch (form) {
-    case FORM_E_G:
-        out->src = modrm_reg(d, width);
-        break;
-    case FORM_E_I:
-    case FORM_E_IB:
-        out->src = operand(INSN_OPERAND_IMM, width);
-        out->imm = (uint64_t)next_signed(d, form == FORM_E_I ? MIN(width, 4) : 1);
-        break;
-    case FORM_O_A:
-        out->src = accumulator(width);
-        break;
-    case FORM_A_O:
-        out->dst = accumulator(width);
-        out->src = mem;
-        break;
-    case FORM_G_E:
-        out->src = mem;
-        bool widens = out->kind == INSN_MOVZX || out->kind == INSN_MOVSX;
-        out->dst = modrm_reg(d, widens ? d->operand_size : width);
-        break;
+    struct insn_operand o = {.kind = INSN_OPERAND_REG, .width = width, .reg = INSN_RAX};
+    switch (letter) {
+    case LETTER_NONE:
+        return (struct insn_operand){.kind = INSN_OPERAND_NONE};
+    case LETTER_A:
+        return o;
+    case LETTER_CL:
+        return (struct insn_operand){INSN_OPERAND_REG, 1, INSN_RCX, false};
+    case LETTER_G:
+        return modrm_reg(d, width);
+    case LETTER_I:
+    case LETTER_IB:
+    case LETTER_1:
+        o.kind = INSN_OPERAND_IMM;
+        out->imm = letter == LETTER_1
+                       ? 1
+                       : (uint64_t)next_signed(d, letter == LETTER_I ? MIN(width, 4) : 1);
+        return o;
     default:
-        break;
+        o.kind = INSN_OPERAND_MEM;
+        return o;
     }
+}
+
+/* What is in memory is behind the opcode, and an immediate behind that. insn_exec() knows that the
+ * second operand of MOVS and CMPS is at ES:rDI, which no prefix overrides. */
+static void operands(struct decoder *d, struct insn *out, uint8_t form, uint8_t size)
+{
+    enum letter dst = FIELD_GET(FORM_DST, form), src = FIELD_GET(FORM_SRC, form);
+    uint8_t width = width_of(d, size);
+    bool widens = out->kind == INSN_MOVZX || out->kind == INSN_MOVSX;
+    if (out->kind >= INSN_MOVS) {
+        bool rsi = dst == LETTER_X || src == LETTER_X;
+        out->mem.base = rsi ? INSN_RSI : INSN_RDI;
+        if (!rsi)
+            out->mem.segment = INSN_ES;
+        out->rep = d->repeat;
+        out->repne = d->repeat == PREFIX_REPNE;
+    } else if (dst == LETTER_O || src == LETTER_O) {
+        out->mem.disp = (int64_t)next_value(d, out->mem.addr_size);
+    } else {
+        mem_modrm(d, &out->mem);
+    }
+    out->dst = operand(d, out, dst, widens ? d->operand_size : width);
+    out->src = operand(d, out, src, width);
+    if (out->kind == INSN_IMUL_IMM)
+        (void)operand(d, out, d->opcode & 2 ? LETTER_IB : LETTER_I, width);
+}
+
+/* SDM "The VEX Prefix". Outside of 64-bit mode C4 and C5 are LES and LDS, unless what follows would
+ * name a register. It has the bits of REX, the map, and one of the prefixes that choose among
+ * instructions; before it none of these may stand. NULL: not VEX, or none that is known. */
+static const struct opcode *vex_opcode(struct decoder *d, uint8_t first)
+{
+    uint8_t byte = next_byte(d), map = MAP_0F;
+    if ((d->mode != INSN_MODE_64 && FIELD_GET(MODRM_MOD, byte) != MODRM_MOD_REGISTER) || d->rex ||
+        d->repeat || d->operand_size_prefix || d->lock)
+        return NULL;
+    d->rex = ~byte >> 5 & (first == VEX_2 ? REX_R : REX_R | REX_X | REX_B);
+    if (first != VEX_2) {
+        map = FIELD_GET(VEX_MAP, byte);
+        byte = next_byte(d);
+        d->rex |= byte & VEX_W ? REX_W : 0;
+    }
+    if (d->mode != INSN_MODE_64)
+        d->rex = 0;
+    d->vex = byte;
+    d->opcode = next_byte(d);
+    return (byte & VEX_V) == VEX_V && (map == MAP_0F || map == MAP_0F_38) ? &opcodes[map][d->opcode]
+                                                                          : NULL;
+}
+
+static const struct opcode *first_opcode(struct decoder *d)
+{
+    uint8_t byte = d->opcode = prefixes(d);
+    if ((byte | 1) == VEX_2)
+        return vex_opcode(d, byte);
+    enum opcode_map map = MAP_ONE_BYTE;
+    if (byte == 0x0f) {
+        map = MAP_0F;
+        d->opcode = next_byte(d);
+        if (d->opcode == 0x38) {
+            map = MAP_0F_38;
+            d->opcode = next_byte(d);
+        }
+    }
+    return &opcodes[map][d->opcode];
+}
+
+/* Which prefix chooses: the column of a group from GROUP_BY_PREFIX. */
+static unsigned chosen_by(const struct decoder *d)
+{
+    if (d->vex)
+        return FIELD_GET(VEX_PP, d->vex);
+    return d->repeat == PREFIX_REP ? 2 : d->repeat ? 3 : d->operand_size_prefix;
 }
 
 static const struct opcode *find_opcode(struct decoder *d)
 {
-    uint8_t byte = prefixes(d);
-    const struct opcode *op = &one_byte[byte];
-    if (byte == 0x0f) {
-        byte = next_byte(d);
-        op = &two_byte[byte];
-        if (byte == 0x38)
-            op = &three_byte[next_byte(d)];
-    }
-    uint8_t wrong_mode = d->mode == INSN_MODE_64 ? NOT_64 : ONLY_64;
-    if ((op->flags & wrong_mode) || ((op->flags & NO_REPEAT) && d->repeat))
+    const struct opcode *op = first_opcode(d);
+    uint8_t wrong = d->mode == INSN_MODE_64 ? NOT_64 : ONLY_64;
+    if (d->repeat)
+        wrong |= NO_REPEAT;
+    if (d->operand_size_prefix)
+        wrong |= NO_OSIZE;
+    if (!op || (op->flags & wrong))
         return NULL;
 
-    if (op->group != NO_GROUP || (op->form >= FORM_E && op->form <= FORM_E_IB)) { /* has ModR/M */
+    if (op->group != NO_GROUP || FIELD_GET(FORM_DST, op->form) == LETTER_E ||
+        FIELD_GET(FORM_SRC, op->form) == LETTER_E) { /* has ModR/M */
         d->modrm = next_byte(d);
         if (FIELD_GET(MODRM_MOD, d->modrm) == MODRM_MOD_REGISTER)
             return NULL;
     }
-    if (op->group != NO_GROUP)
-        op = &groups[op->group][FIELD_GET(MODRM_REG, d->modrm)];
+    if (op->group >= GROUP_BY_PREFIX)
+        op = &opcodes_groups[op->group][chosen_by(d)];
+    else if (op->group != NO_GROUP)
+        op = &opcodes_groups[op->group][FIELD_GET(MODRM_REG, d->modrm)];
+    /* Only the moves of vectors have a form with VEX, and VEX.L only those of whole registers, or
+     * of one element by opcodes 10 and 11. */
+    if (d->vex &&
+        (op->kind != INSN_VMOV || ((d->vex & VEX_L) && op->size != SIZE_X && d->opcode > 0x11)))
+        return NULL;
     return op->kind == INSN_INVALID ? NULL : op;
 }
 
@@ -415,11 +381,17 @@ int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mode, struct i
         .segment = INSN_SEGMENT_COUNT,
     };
     const struct opcode *op = find_opcode(&d);
-    if (!op)
+    out->name = op && op->kind == INSN_REFUSED ? opcodes_refused[op->size] : UNKNOWN;
+    if (!op || op->kind == INSN_REFUSED)
         return -EINVAL;
 
     d.operand_size = operand_size(&d);
-    *out = (struct insn){.kind = op->kind, .mode = mode, .lock = d.lock};
+    *out = (struct insn){.kind = op->kind,
+                         .mode = mode,
+                         .lock = d.lock,
+                         .name = UNKNOWN,
+                         .condition = FIELD_GET(BITS(3, 0), d.opcode),
+                         .vex = d.vex};
     out->mem = (struct insn_mem){
         .segment = d.segment == INSN_SEGMENT_COUNT ? INSN_DS : d.segment,
         .base = INSN_NO_REG,

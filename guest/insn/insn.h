@@ -5,8 +5,9 @@
  * From: guest/pc/mmio.c (an exit on a trapped page).
  * To: guest/insn/insn.c (bytes -> struct insn), guest/insn/exec.c (struct insn -> effect).
  * Spec: SDM "Instruction Format", "Opcode Map".
- * Not handled: instructions that access memory through SSE, x87 or the stack, far pointers, segment
- * registers, CMPS, SCAS, INS, OUTS, CMPXCHG, XADD. Pure code: it compiles for the host as it is.
+ * Not handled, as no driver needs them there, but known by name: POP, CALL and JMP, a stack in the
+ * page, MUL and DIV, CMPXCHG8B, x87, segment registers, computation in vector registers, EVEX. Pure
+ * code: it compiles for the host as it is.
  */
 #pragma once
 #include "lib/errno.h"
@@ -38,9 +39,11 @@ enum insn_reg {
 enum insn_segment { INSN_ES, INSN_CS, INSN_SS, INSN_DS, INSN_FS, INSN_GS, INSN_SEGMENT_COUNT };
 
 /* The first eight stand in the order of the /r digit of opcodes 0x80 to 0x83, which is also bits
- * 5:3 of opcodes 0x00 to 0x3b. INSN_ADD to INSN_XCHG may carry LOCK, except INSN_CMP. */
+ * 5:3 of opcodes 0x00 to 0x3b; the shifts in that of 0xd0 to 0xd3. INSN_ADD to INSN_XCHG may carry
+ * LOCK, except INSN_CMP. All before INSN_MOV compute with the old value of their destination. */
 enum insn_kind {
     INSN_INVALID,
+    INSN_REFUSED, /* inside of insn.c: known by name only */
     INSN_ADD,
     INSN_OR,
     INSN_ADC,
@@ -56,16 +59,37 @@ enum insn_kind {
     INSN_BTS,
     INSN_BTR,
     INSN_BTC,
+    INSN_XADD,
+    INSN_CMPXCHG,
     INSN_XCHG,
     INSN_BT,
     INSN_TEST,
-    INSN_MOV,
+    INSN_ROL,
+    INSN_ROR,
+    INSN_RCL,
+    INSN_RCR,
+    INSN_SHL,
+    INSN_SHR,
+    INSN_SAL, /* another encoding of SHL */
+    INSN_SAR,
+    INSN_IMUL,
+    INSN_BSF,
+    INSN_BSR,
+    INSN_CMOV,
+    INSN_MOV, /* MOVNTI too */
     INSN_MOVZX,
     INSN_MOVSX, /* MOVSXD too */
     INSN_MOVBE,
+    INSN_SET,
+    INSN_IMUL_IMM, /* dst = src * imm */
+    INSN_VMOV,     /* a move of a vector register, or of its low part */
+    INSN_PUSH,
+    INSN_CLFLUSH, /* CLFLUSHOPT too */
     INSN_MOVS,
     INSN_STOS,
     INSN_LODS,
+    INSN_CMPS,
+    INSN_SCAS,
     INSN_KIND_COUNT,
 };
 
@@ -78,8 +102,8 @@ enum insn_operand_kind {
 
 struct insn_operand {
     enum insn_operand_kind kind;
-    uint8_t width;  /* bytes: 1, 2, 4, 8 */
-    uint8_t reg;    /* INSN_OPERAND_REG: enum insn_reg */
+    uint8_t width;  /* bytes: 1, 2, 4, 8; 16 and 32 of INSN_VMOV */
+    uint8_t reg;    /* INSN_OPERAND_REG: enum insn_reg; of INSN_VMOV a vector register, 0 to 15 */
     bool high_byte; /* AH, CH, DH or BH; reg is the register that contains it */
 };
 
@@ -94,24 +118,29 @@ struct insn_mem {
     int64_t disp;      /* sign-extended; an absolute address (moffs) is in it whole */
 };
 
-/* One instruction with a memory operand. INSN_MOVS has two: mem is the source, the destination is
- * always ES:rDI. */
+/* One instruction with a memory operand. INSN_MOVS and INSN_CMPS have two: mem is the one at rSI,
+ * the other is always ES:rDI. */
 struct insn {
     enum insn_kind kind;
     enum insn_mode mode;
     struct insn_operand dst; /* the operand that the manual writes first */
     struct insn_operand src;
     struct insn_mem mem;
-    uint64_t imm; /* sign-extended to 64 bits */
-    uint8_t len;  /* bytes, 1 to INSN_LEN_MAX */
-    bool rep;     /* prefix F3; F2 means the same for these string instructions */
+    uint64_t imm;      /* sign-extended to 64 bits */
+    uint8_t len;       /* bytes, 1 to INSN_LEN_MAX */
+    uint8_t condition; /* INSN_CMOV, INSN_SET: SDM "EFLAGS Condition Codes" */
+    bool rep;          /* prefix F3 or F2; they differ for INSN_CMPS and INSN_SCAS only: */
+    bool repne;        /* F2: up to the first that is equal */
     bool lock;
+    const char *name; /* after -EINVAL: "x87", ... or "not known" */
+    bool vex;         /* INSN_VMOV: a load clears what is above its width */
 };
 
 /* SDM "Instruction Format". Takes the first instruction in [bytes, bytes + size); reads no byte
  * beyond its end, nor more than INSN_LEN_MAX.
  * -EINVAL: cut off, too long, invalid (LOCK where it must not be, ...), not in the list above, or
- * without a memory operand, so that it cannot have caused the exit. *out is then undefined. */
+ * without a memory operand, so that it cannot have caused the exit. Of *out only `name` is then
+ * defined: what it is. */
 MUST_CHECK int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mode,
                            struct insn *out);
 
@@ -121,15 +150,18 @@ struct insn_cpu {
     uint64_t *rflags;
     uint64_t rip; /* of the instruction itself; insn_exec() does not change it */
     uint64_t segment_base[INSN_SEGMENT_COUNT]; /* bytes; in 64-bit mode only FS and GS count */
+    uint8_t stack_size;                        /* bytes of the stack pointer: 2, 4, 8 */
+    /* INSN_VMOV: bits 127:0 of the vector registers, 255:128, 511:256; NULL: not there */
+    uint8_t *vector[3];
 };
 
-/* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4 or 8 bytes, which may
- * cross a page. insn_exec() ignores what read leaves above `width` bytes; write gets zeroes there.
- * 0, or any negative code, which insn_exec() returns unchanged. */
+/* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4, 8, 16 or 32 bytes,
+ * which may cross a page. 0, or any negative code, which insn_exec() returns unchanged; then no
+ * byte was written. */
 struct insn_bus {
     /* modify: the same bytes are written next, so a page fault is one of a write. */
-    int (*read)(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value);
-    int (*write)(void *ctx, uint64_t linear, unsigned width, uint64_t value);
+    int (*read)(void *ctx, uint64_t linear, unsigned width, bool modify, void *to);
+    int (*write)(void *ctx, uint64_t linear, unsigned width, const void *from);
     void *ctx;
 };
 

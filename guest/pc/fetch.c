@@ -116,7 +116,7 @@ const struct insn *fetch_insn(struct linear *a, struct fetched *f)
     last->kept = false;
     last->seen.count = 0;
     a->seen = &last->seen;
-    *f = (struct fetched){last->bytes, read_page(a, last, 0)};
+    *f = (struct fetched){last->bytes, read_page(a, last, 0), NULL};
     a->seen = NULL;
     if (insn_decode(f->bytes, f->size, mode, &last->insn) == 0) {
         keep(last, a);
@@ -125,5 +125,8 @@ const struct insn *fetch_insn(struct linear *a, struct fetched *f)
     /* It goes on in the next page, or is none that is known. */
     if (f->size > 0 && f->size < INSN_LEN_MAX)
         f->size = read_page(a, last, f->size);
-    return insn_decode(f->bytes, f->size, mode, &last->insn) == 0 ? &last->insn : NULL;
+    if (insn_decode(f->bytes, f->size, mode, &last->insn) == 0)
+        return &last->insn;
+    f->name = last->insn.name;
+    return NULL;
 }

@@ -16,6 +16,7 @@ void fetch_destroy(struct vm *vm);
 struct fetched {
     const uint8_t *bytes;
     size_t size;
+    const char *name; /* of what insn_decode() does not know */
 };
 
 /* The instruction at CS:RIP, until the next fetch of this vCPU. NULL: the bytes are none that

@@ -65,69 +65,69 @@ static void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm
 }
 
 /* How many of the `left` bytes at `at` the next access to the device takes. A part of an operand
- * that crosses a page may have 3, 5, 6 or 7 bytes. No CPU sends such an access to a device, so this
- * file splits the part into naturally aligned accesses. */
+ * that crosses a page may have 3, 5, 6 or 7 bytes, and a vector has 16 or 32. What is not 1, 2, 4
+ * or 8 goes in naturally aligned accesses. */
 static unsigned access_width(uint64_t at, unsigned left)
 {
-    if ((left & (left - 1)) == 0) /* 1, 2, 4 or 8 */
+    if (left <= 8 && (left & (left - 1)) == 0)
         return left;
-    unsigned width = 4;
+    unsigned width = 8;
     while (width > left || !IS_ALIGNED(at, width))
         width /= 2;
     return width;
 }
 
-static uint64_t read_physical(struct linear *a, gpa_t at, unsigned width)
+static void read_physical(struct linear *a, gpa_t at, unsigned width, uint8_t *to)
 {
     struct vm *vm = a->v->vm;
-    uint64_t value = 0, part;
+    uint64_t part;
     const void *ram = vm_ram(vm, at, width);
     if (ram)
-        memcpy(&value, ram, width);
+        memcpy(to, ram, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
         n = access_width(at.v + done, width - done);
         if (!vm_bus_read(a->v, &vm->mmio, at.v + done, n, &part))
             access_mapped(vm, gpa(at.v + done), n, EPT_PERM_READ, &part);
-        value |= part << (8 * done);
+        memcpy(to + done, &part, n);
     }
-    return value;
 }
 
-static void write_physical(struct linear *a, gpa_t at, unsigned width, uint64_t value)
+static void write_physical(struct linear *a, gpa_t at, unsigned width, const uint8_t *from)
 {
     struct vm *vm = a->v->vm;
     void *ram = vm_ram(vm, at, width);
     if (ram)
-        memcpy(ram, &value, width);
+        memcpy(ram, from, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
+        uint64_t part = 0;
         n = access_width(at.v + done, width - done);
-        uint64_t part = value >> (8 * done) & WIDTH_MASK(n);
+        memcpy(&part, from + done, n);
         if (!vm_bus_write(a->v, &vm->mmio, at.v + done, n, part))
             access_mapped(vm, gpa(at.v + done), n, EPT_PERM_WRITE, &part);
     }
 }
 
-static int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+static int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
     struct span s;
     int err = find_span(ctx, linear, width, modify ? GWALK_WRITE : GWALK_READ, &s);
     if (err)
         return err;
-    *value = read_physical(ctx, s.at[0], s.width[0]);
+    read_physical(ctx, s.at[0], s.width[0], to);
     if (s.width[1])
-        *value |= read_physical(ctx, s.at[1], s.width[1]) << (8 * s.width[0]);
+        read_physical(ctx, s.at[1], s.width[1], (uint8_t *)to + s.width[0]);
     return 0;
 }
 
-static int bus_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int bus_write(void *ctx, uint64_t linear, unsigned width, const void *from)
 {
     struct span s;
     int err = find_span(ctx, linear, width, GWALK_WRITE, &s);
     if (err)
         return err;
-    write_physical(ctx, s.at[0], s.width[0], value);
+    write_physical(ctx, s.at[0], s.width[0], from);
     if (s.width[1])
-        write_physical(ctx, s.at[1], s.width[1], value >> (8 * s.width[0]));
+        write_physical(ctx, s.at[1], s.width[1], (const uint8_t *)from + s.width[0]);
     return 0;
 }
 
@@ -144,8 +144,9 @@ static enum exit_action not_decoded(struct linear *a, gpa_t at, const struct fet
         return RESUME_SAME;
     for (size_t i = 0; i < f->size; i++)
         snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", f->bytes[i]);
-    vm_fail(a->v->vm, "device memory at 0x%lx touched by an instruction that is not emulated:%s",
-            at.v, text);
+    vm_fail(a->v->vm,
+            "device memory at 0x%lx touched by an instruction that is not emulated (%s):%s", at.v,
+            f->name, text);
     return STOP_VM;
 }
 
@@ -160,10 +161,17 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
         return not_decoded(&a, at, &fetched);
     uint64_t *gpr = v->regs.gpr, rsp = vcpu_gpr(v, RSP), rflags = a.state.rflags;
     gpr[RSP] = rsp;
-    struct insn_cpu cpu = {.gpr = gpr, .rflags = &a.state.rflags, .rip = a.state.rip};
+    struct insn_cpu cpu = {.gpr = gpr,
+                           .rflags = &a.state.rflags,
+                           .rip = a.state.rip,
+                           .stack_size = a.state.stack_size};
     memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
     struct insn_bus bus = {bus_read, bus_write, &a};
+    if (insn->kind == INSN_VMOV)
+        vcpu_vectors_out(v, cpu.vector);
     int done = insn_exec(insn, &cpu, &bus);
+    if (insn->kind == INSN_VMOV)
+        vcpu_vectors_in(v);
     if (done == -ENOENT) {
         vm_fail(v->vm, "page tables outside of memory, CR3=0x%lx", a.state.cr3);
         return STOP_VM;

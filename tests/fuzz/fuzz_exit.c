@@ -11,7 +11,7 @@
  */
 // sources: guest/pc/mmio.c guest/pc/fetch.c guest/pc/linear.c guest/pc/pio.c guest/core/bus.c
 // sources: guest/core/memory.c guest/assign/dma.c guest/insn/gwalk.c guest/insn/insn.c
-// sources: guest/insn/exec.c guest/life/hypercall.c
+// sources: guest/insn/opcodes.c guest/insn/exec.c guest/life/hypercall.c
 // sources: vmx/exit/io.c vmx/vcpu/hottest.c guest/core/config.c
 // compares: no
 // length: 600
@@ -127,6 +127,19 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] =
 void vcpu_set_length(struct vcpu *v, unsigned length)
 {
     must(v == &vcpu && length >= 1 && length <= INSN_LEN_MAX);
+}
+static uint8_t vectors[3][512], *vectors_are_out;
+void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
+{
+    must(v == &vcpu && !vectors_are_out);
+    vectors_are_out = vectors[0];
+    for (unsigned i = 0; i < 3; i++)
+        vector[i] = vectors[i];
+}
+void vcpu_vectors_in(struct vcpu *v)
+{
+    must(v == &vcpu && vectors_are_out);
+    vectors_are_out = NULL;
 }
 void vcpu_set_rflags(struct vcpu *v, uint64_t value) { (void)v, state.rflags = value | 2; }
 void vm_fail(struct vm *of, const char *fmt, ...)
@@ -279,6 +292,7 @@ static void begin(uint8_t options)
                                  .cr4 = long_mode ? CR4_PAE : 0,
                                  .efer = long_mode ? EFER_LME | EFER_LMA : 0,
                                  .rflags = 2,
+                                 .stack_size = long_mode ? 8 : 4,
                                  .code64 = long_mode,
                                  .code32 = !long_mode && !(options & 8)};
 }
@@ -386,7 +400,13 @@ static void instruction(const struct step *s)
                                          {0xf6, 0x17},
                                          {0x31, 0x07},
                                          {0x3b, 0x07},
-                                         {0xc7, 0x07}};
+                                         {0xc7, 0x07},
+                                         {0xa7},
+                                         {0xae},
+                                         {0xff, 0x37},
+                                         {0x0f, 0xb1, 0x07},
+                                         {0x0f, 0x11, 0x07},
+                                         {0x0f, 0x28, 0x07}};
     static const uint8_t prefixes[] = {0x90, 0xf3, 0x66, 0x67, 0x48, 0xf0, 0x64, 0xf2};
     state.rip = s->at & 0xfff;
     if (s->more & 1) {

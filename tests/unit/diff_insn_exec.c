@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn/insn.c guest/insn/exec.c
+// sources: guest/insn/insn.c guest/insn/opcodes.c guest/insn/exec.c
 /*
  * insn_exec() against the processor underneath: the same instruction, registers, flags and memory
  * once through insn_exec(), once for real, and then the same registers, flags and memory must come
@@ -26,10 +26,12 @@ struct native {
     uint64_t rflags;
     uint64_t code;
     uint64_t host_rsp;
+    uint8_t vector[16][32]; /* YMM */
 } native;
 LAYOUT(struct native, rflags, 128);
 LAYOUT(struct native, code, 136);
 LAYOUT(struct native, host_rsp, 144);
+LAYOUT(struct native, vector, 152);
 
 void native_run(void);    /* loads native, jumps to native.code */
 extern char native_end[]; /* the code jumps here */
@@ -38,30 +40,41 @@ asm(".text\n"
     "native_run:\n"
     "    push %rbx\n    push %rbp\n    push %r12\n    push %r13\n    push %r14\n    push %r15\n"
     "    mov %rsp, native+144(%rip)\n"
-    "    push native+128(%rip)\n    popfq\n"
-    "    mov native+0(%rip), %rax\n    mov native+8(%rip), %rcx\n"
-    "    mov native+16(%rip), %rdx\n    mov native+24(%rip), %rbx\n"
-    "    mov native+32(%rip), %rsp\n    mov native+40(%rip), %rbp\n"
-    "    mov native+48(%rip), %rsi\n    mov native+56(%rip), %rdi\n"
-    "    mov native+64(%rip), %r8\n    mov native+72(%rip), %r9\n"
-    "    mov native+80(%rip), %r10\n    mov native+88(%rip), %r11\n"
-    "    mov native+96(%rip), %r12\n    mov native+104(%rip), %r13\n"
-    "    mov native+112(%rip), %r14\n    mov native+120(%rip), %r15\n"
-    "    jmp *native+136(%rip)\n"
-    "native_end:\n"
-    "    mov %rax, native+0(%rip)\n    mov %rcx, native+8(%rip)\n"
-    "    mov %rdx, native+16(%rip)\n    mov %rbx, native+24(%rip)\n"
-    "    mov %rsp, native+32(%rip)\n    mov %rbp, native+40(%rip)\n"
-    "    mov %rsi, native+48(%rip)\n    mov %rdi, native+56(%rip)\n"
-    "    mov %r8, native+64(%rip)\n    mov %r9, native+72(%rip)\n"
-    "    mov %r10, native+80(%rip)\n    mov %r11, native+88(%rip)\n"
-    "    mov %r12, native+96(%rip)\n    mov %r13, native+104(%rip)\n"
-    "    mov %r14, native+112(%rip)\n    mov %r15, native+120(%rip)\n"
-    "    mov native+144(%rip), %rsp\n"
-    "    pushfq\n    pop native+128(%rip)\n"
-    "    cld\n"
-    "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbp\n    pop %rbx\n"
-    "    ret\n");
+#define YMM(n, at) "    vmovdqu native+" #at "(%rip), %ymm" #n "\n"
+    YMM(0, 152) YMM(1, 184) YMM(2, 216) YMM(3, 248) YMM(4, 280) YMM(5, 312) YMM(6, 344) YMM(7, 376)
+        YMM(8, 408) YMM(9, 440) YMM(10, 472) YMM(11, 504) YMM(12, 536) YMM(13, 568) YMM(14, 600)
+            YMM(15, 632)
+#undef YMM
+                "    push native+128(%rip)\n    popfq\n"
+                "    mov native+0(%rip), %rax\n    mov native+8(%rip), %rcx\n"
+                "    mov native+16(%rip), %rdx\n    mov native+24(%rip), %rbx\n"
+                "    mov native+32(%rip), %rsp\n    mov native+40(%rip), %rbp\n"
+                "    mov native+48(%rip), %rsi\n    mov native+56(%rip), %rdi\n"
+                "    mov native+64(%rip), %r8\n    mov native+72(%rip), %r9\n"
+                "    mov native+80(%rip), %r10\n    mov native+88(%rip), %r11\n"
+                "    mov native+96(%rip), %r12\n    mov native+104(%rip), %r13\n"
+                "    mov native+112(%rip), %r14\n    mov native+120(%rip), %r15\n"
+                "    jmp *native+136(%rip)\n"
+                "native_end:\n"
+                "    mov %rax, native+0(%rip)\n    mov %rcx, native+8(%rip)\n"
+                "    mov %rdx, native+16(%rip)\n    mov %rbx, native+24(%rip)\n"
+                "    mov %rsp, native+32(%rip)\n    mov %rbp, native+40(%rip)\n"
+                "    mov %rsi, native+48(%rip)\n    mov %rdi, native+56(%rip)\n"
+                "    mov %r8, native+64(%rip)\n    mov %r9, native+72(%rip)\n"
+                "    mov %r10, native+80(%rip)\n    mov %r11, native+88(%rip)\n"
+                "    mov %r12, native+96(%rip)\n    mov %r13, native+104(%rip)\n"
+                "    mov %r14, native+112(%rip)\n    mov %r15, native+120(%rip)\n"
+                "    mov native+144(%rip), %rsp\n"
+                "    pushfq\n    pop native+128(%rip)\n"
+#define YMM(n, at) "    vmovdqu %ymm" #n ", native+" #at "(%rip)\n"
+    YMM(0, 152) YMM(1, 184) YMM(2, 216) YMM(3, 248) YMM(4, 280) YMM(5, 312) YMM(6, 344) YMM(
+        7, 376) YMM(8, 408) YMM(9, 440) YMM(10, 472)
+        YMM(11, 504) YMM(12, 536) YMM(13, 568) YMM(14, 600) YMM(15, 632)
+#undef YMM
+            "    vzeroupper\n"
+            "    cld\n"
+            "    pop %r15\n    pop %r14\n    pop %r13\n    pop %r12\n    pop %rbp\n    pop %rbx\n"
+            "    ret\n");
 
 /* --- the model's memory: a second arena --- */
 
@@ -72,22 +85,21 @@ static bool outside(uint64_t linear, unsigned width)
     return linear < ARENA || linear + width > ARENA + ARENA_SIZE;
 }
 
-static int model_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+static int model_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
     (void)ctx, (void)modify;
     if (outside(linear, width))
         return -EIO;
-    *value = 0;
-    memcpy(value, model + (linear - ARENA), width);
+    memcpy(to, model + (linear - ARENA), width);
     return 0;
 }
 
-static int model_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int model_write(void *ctx, uint64_t linear, unsigned width, const void *from)
 {
     (void)ctx;
     if (outside(linear, width))
         return -EIO;
-    memcpy(model + (linear - ARENA), &value, width);
+    memcpy(model + (linear - ARENA), from, width);
     return 0;
 }
 
@@ -141,6 +153,11 @@ static bool place_string(const struct insn *insn, uint64_t *gpr)
     gpr[INSN_RDI] = ARENA + ARENA_SIZE / 2 - 512 + below(1024);
     if (insn->rep)
         gpr[INSN_RCX] = below(16) ? below(20) : below(2 * INSN_REP_BATCH + 10);
+    if (insn->kind >= INSN_CMPS && below(2)) { /* a long way that is equal, or nothing is */
+        uint8_t fill = insn->kind == INSN_SCAS ? (uint8_t)gpr[INSN_RAX] : 0x77;
+        memset(model + 0x1000, fill, 0x2000);
+        memset((void *)(ARENA + 0x1000), fill, 0x2000);
+    }
     if (insn->mem.addr_size == 4 && gpr[INSN_RCX] != 0) { /* the upper halves do not count */
         gpr[INSN_RSI] |= (uint64_t)random_u32() << 32;
         gpr[INSN_RDI] |= (uint64_t)random_u32() << 32;
@@ -153,6 +170,13 @@ static bool place(uint8_t *bytes, struct insn *insn, uint64_t *gpr)
 {
     const struct insn_mem *m = &insn->mem;
     uint64_t want = ARENA + ARENA_SIZE / 2 - 256 + below(512);
+    if (insn->kind == INSN_VMOV) /* some want alignment */
+        want &= ~UINT64_C(31);
+    if (insn->kind == INSN_PUSH) {
+        if (m->base == INSN_RSP || m->index == INSN_RSP)
+            return false;
+        gpr[INSN_RSP] = ARENA + 0x800 + 8 * below(64);
+    }
     if (m->segment == INSN_FS)
         return false; /* the C library's */
     if (insn->kind >= INSN_MOVS)
@@ -180,9 +204,15 @@ static bool place(uint8_t *bytes, struct insn *insn, uint64_t *gpr)
 
 /* --- both, and the comparison --- */
 
+static uint8_t low[16][16], high[16][16], highest[16][32];
+
 static int run_model(const struct insn *insn, uint64_t *gpr, uint64_t *rflags)
 {
-    struct insn_cpu cpu = {.gpr = gpr, .rflags = rflags, .rip = CODE};
+    struct insn_cpu cpu = {.gpr = gpr,
+                           .rflags = rflags,
+                           .rip = CODE,
+                           .stack_size = 8,
+                           .vector = {low[0], high[0], highest[0]}};
     int result;
     do
         result = insn_exec(insn, &cpu, &bus);
@@ -203,8 +233,16 @@ static void run_native(const uint8_t *bytes, const struct insn *insn)
 }
 
 /* The flags that the manual defines after this instruction. */
-static uint64_t defined_flags(enum insn_kind kind)
+static uint64_t defined_flags(const struct insn *insn, uint64_t count)
 {
+    enum insn_kind kind = insn->kind;
+    if (kind >= INSN_ROL && kind <= INSN_SAR) {
+        uint64_t flags = RFLAGS_CF | RFLAGS_PF | RFLAGS_ZF | RFLAGS_SF;
+        count &= insn->dst.width == 8 ? 63 : 31;
+        if (kind >= INSN_SHL && count > 8u * insn->dst.width)
+            flags &= ~RFLAGS_CF;
+        return count == 1 ? flags | RFLAGS_OF : flags;
+    }
     uint64_t all = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
     switch (kind) {
     case INSN_AND:
@@ -217,6 +255,12 @@ static uint64_t defined_flags(enum insn_kind kind)
     case INSN_BTR:
     case INSN_BTC:
         return RFLAGS_CF | RFLAGS_ZF;
+    case INSN_IMUL:
+    case INSN_IMUL_IMM:
+        return RFLAGS_CF | RFLAGS_OF;
+    case INSN_BSF:
+    case INSN_BSR:
+        return RFLAGS_ZF;
     default:
         return all | RFLAGS_DF;
     }
@@ -249,6 +293,14 @@ static void compare(void)
               (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_DF | RFLAGS_OF);
     if (!place(bytes, &insn, gpr))
         return;
+    uint64_t count = insn.src.kind == INSN_OPERAND_IMM ? insn.imm : gpr[INSN_RCX];
+    for (unsigned i = 0; i < 16; i++) {
+        for (unsigned j = 0; j < 32; j++)
+            native.vector[i][j] = (uint8_t)random_u32();
+        memcpy(low[i], native.vector[i], 16);
+        memcpy(high[i], native.vector[i] + 16, 16);
+    }
+    memset(highest, 0x11, sizeof(highest));
     memcpy(native.gpr, gpr, sizeof(gpr));
     native.rflags = rflags;
 
@@ -261,8 +313,11 @@ static void compare(void)
     kinds_seen[insn.kind]++;
     if (memcmp(gpr, native.gpr, sizeof(gpr)) != 0)
         report(bytes, &insn, "registers");
-    if (((rflags ^ native.rflags) & defined_flags(insn.kind)) != 0)
+    if (((rflags ^ native.rflags) & defined_flags(&insn, count)) != 0)
         report(bytes, &insn, "flags");
+    for (unsigned i = 0; i < 16; i++)
+        if (memcmp(low[i], native.vector[i], 16) || memcmp(high[i], native.vector[i] + 16, 16))
+            report(bytes, &insn, "vectors");
     if (memcmp(model, (void *)ARENA, ARENA_SIZE) != 0) {
         report(bytes, &insn, "memory");
         memcpy(model, (void *)ARENA, ARENA_SIZE);
@@ -292,7 +347,7 @@ int main(int argc, char **argv)
         compare();
     printf("diff_insn_exec: encodings=%lu executed=%lu differences=%lu\n", count, executed,
            failures);
-    for (int kind = INSN_INVALID + 1; kind < INSN_KIND_COUNT; kind++) {
+    for (int kind = INSN_REFUSED + 1; kind < INSN_KIND_COUNT; kind++) {
         if (kinds_seen[kind] == 0) {
             printf("diff_insn_exec: kind %d was never executed\n", kind);
             failures++;

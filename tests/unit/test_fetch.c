@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // sources: guest/pc/fetch.c guest/pc/linear.c guest/insn/gwalk.c guest/insn/insn.c
+// sources: guest/insn/opcodes.c
 /*
  * The instruction at RIP, and what is kept of it: a second fetch walks no table, and each thing on
  * which the first one depended, changed alone, is noticed.

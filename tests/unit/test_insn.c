@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// sources: guest/insn/insn.c guest/insn/exec.c
+// sources: guest/insn/insn.c guest/insn/opcodes.c guest/insn/exec.c
 /*
  * Decoder and executor, case by case: what 16- and 32-bit code does differently, faults in the
  * middle, REP, and what must be refused. The breadth is in diff_insn.c and diff_insn_exec.c.
@@ -111,11 +111,43 @@ TEST(refused)
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x01, 0x03), 0);
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0x82, 0x03, 0x01), -EINVAL);
     assert_int_equal(DECODE(INSN_MODE_32, &i, 0x82, 0x03, 0x01), 0);
-    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x63, 0x03), -EINVAL);                   /* ARPL */
-    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xff, 0x13), -EINVAL);                   /* CALL */
-    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x0f, 0x11, 0x03), -EINVAL);             /* MOVUPS */
-    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc7, 0x0b, 0, 0, 0, 0), -EINVAL);       /* C7 /1 */
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0x63, 0x03), -EINVAL);             /* ARPL */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x66, 0x0f, 0xc3, 0x03), -EINVAL); /* no MOVNTI */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf3, 0x0f, 0xbc, 0x03), -EINVAL); /* TZCNT */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc7, 0x0b, 0, 0, 0, 0), -EINVAL); /* C7 /1 */
     assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf2, 0x0f, 0x38, 0xf1, 0x03), -EINVAL); /* CRC32 */
+}
+
+TEST(refused_by_name)
+{
+    struct insn i;
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xff, 0x13), -EINVAL);
+    assert_string_equal(i.name, "CALL");
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf0, 0x48, 0x0f, 0xc7, 0x0b), -EINVAL);
+    assert_string_equal(i.name, "CMPXCHG8B or CMPXCHG16B");
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xd9, 0x1b), -EINVAL);
+    assert_string_equal(i.name, "x87");
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x0f, 0x58, 0x03), -EINVAL); /* ADDPS */
+    assert_string_equal(i.name, "computation in vector registers");
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x0f, 0x0b), -EINVAL); /* UD2: not one of them */
+    assert_string_equal(i.name, "not known");
+}
+
+TEST(vector_moves)
+{
+    struct insn i;
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc5, 0xfe, 0x6f, 0x03), 0); /* vmovdqu, ymm0 */
+    assert_int_equal(i.kind, INSN_VMOV);
+    assert_int_equal(i.src.width, 32);
+    assert_true(i.vex);
+    assert_int_equal(DECODE(INSN_MODE_32, &i, 0xc5, 0x03), -EINVAL);             /* LDS */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc5, 0xee, 0x6f, 0x03), -EINVAL); /* a third one */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0x66, 0xc5, 0xfe, 0x6f, 0x03), -EINVAL);
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc5, 0xfe, 0x89, 0x03), -EINVAL); /* no such MOV */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xc5, 0xfd, 0x7e, 0x03), -EINVAL); /* VMOVD, VEX.L */
+    assert_int_equal(DECODE(INSN_MODE_64, &i, 0xf3, 0x44, 0x0f, 0x10, 0x03), 0); /* movss, xmm8 */
+    assert_int_equal(i.dst.reg, 8);
+    assert_int_equal(i.dst.width, 4);
 }
 
 TEST(length_limit)
@@ -142,27 +174,27 @@ static bool read_only;
 static unsigned reads, writes;
 static bool last_modify;
 static uint64_t gpr[16], rflags;
+static uint8_t vectors[3][512];
 static struct insn_cpu cpu;
 
-static int ram_read(void *ctx, uint64_t linear, unsigned width, bool modify, uint64_t *value)
+static int ram_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
     (void)ctx;
     reads++;
     last_modify = modify;
     if (linear < RAM || linear + width > RAM + RAM_SIZE)
         return NO_ACCESS;
-    *value = 0;
-    memcpy(value, ram + (linear - RAM), width);
+    memcpy(to, ram + (linear - RAM), width);
     return 0;
 }
 
-static int ram_write(void *ctx, uint64_t linear, unsigned width, uint64_t value)
+static int ram_write(void *ctx, uint64_t linear, unsigned width, const void *from)
 {
     (void)ctx;
     writes++;
     if (read_only || linear < RAM || linear + width > RAM + RAM_SIZE)
         return NO_ACCESS;
-    memcpy(ram + (linear - RAM), &value, width);
+    memcpy(ram + (linear - RAM), from, width);
     return 0;
 }
 
@@ -175,7 +207,11 @@ FIXTURE(setup)
     rflags = RFLAGS_1;
     reads = writes = 0;
     read_only = false;
-    cpu = (struct insn_cpu){.gpr = gpr, .rflags = &rflags, .rip = 0x5000};
+    cpu = (struct insn_cpu){.gpr = gpr, .rflags = &rflags, .rip = 0x5000, .stack_size = 8};
+    memset(vectors, 0x5a, sizeof(vectors));
+    cpu.vector[0] = vectors[0];
+    cpu.vector[1] = vectors[1];
+    cpu.vector[2] = vectors[2];
     return 0;
 }
 
@@ -359,6 +395,85 @@ TEST(rep_pauses)
     assert_true(gpr[INSN_RSI] == RAM + INSN_REP_BATCH + 1);
 }
 
+/* The old value is written where they differ: the access is one of a write either way. */
+TEST(compare_and_exchange)
+{
+    gpr[INSN_RBX] = RAM;
+    gpr[INSN_RAX] = UINT64_C(0xffffffff00000000);
+    gpr[INSN_RCX] = 0x1111;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf0, 0x0f, 0xb1, 0x0b), 0); /* lock cmpxchg %ecx, (%rbx) */
+    assert_true(ram_at(RAM, 4) == 0x1111);
+    assert_true(rflags & RFLAGS_ZF);
+    assert_true(gpr[INSN_RAX] == UINT64_C(0xffffffff00000000));
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xb1, 0x0b), 0);
+    assert_true(gpr[INSN_RAX] == 0x1111 && !(rflags & RFLAGS_ZF));
+    assert_int_equal(writes, 2);
+    read_only = true;
+    gpr[INSN_RAX] = 7;
+    assert_int_equal(RUN(INSN_MODE_64, 0x0f, 0xb1, 0x0b), NO_ACCESS);
+    assert_true(gpr[INSN_RAX] == 7);
+}
+
+TEST(a_push_by_every_stack)
+{
+    memcpy(ram, "\x78\x56\x34\x12", 4);
+    gpr[INSN_RBX] = RAM;
+    gpr[INSN_RSP] = RAM + 0x100;
+    assert_int_equal(RUN(INSN_MODE_64, 0xff, 0x33), 0);
+    assert_true(gpr[INSN_RSP] == RAM + 0xf8 && ram_at(RAM + 0xf8, 8) == 0x12345678);
+    cpu.stack_size = 2; /* a 16-bit stack under 32-bit code: SP wraps */
+    cpu.segment_base[INSN_SS] = RAM - 0xff00;
+    gpr[INSN_RSP] = 0xabcd0002;
+    assert_int_equal(RUN(INSN_MODE_32, 0xff, 0x33), 0);
+    assert_true(gpr[INSN_RSP] == 0xabcdfffe && ram_at(RAM + 0xfe, 4) == 0x12345678);
+    gpr[INSN_RSP] = 0xabcdff24;
+    assert_int_equal(RUN(INSN_MODE_32, 0x66, 0xff, 0x33), 0);
+    assert_true(gpr[INSN_RSP] == 0xabcdff22 && ram_at(RAM + 0x22, 4) == 0x5678);
+}
+
+TEST(vectors_and_what_is_above)
+{
+    for (unsigned n = 0; n < 32; n++)
+        ram[n] = (uint8_t)n;
+    gpr[INSN_RBX] = RAM;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0x0f, 0x6f, 0x0b), 0); /* movdqu (%rbx), %xmm1 */
+    assert_memory_equal(vectors[0] + 16, ram, 16);
+    assert_int_equal(vectors[1][16], 0x5a);
+    assert_int_equal(RUN(INSN_MODE_64, 0x66, 0x0f, 0x6e, 0x0b), 0); /* movd: the rest is 0 */
+    assert_int_equal(vectors[0][19], 3);
+    assert_int_equal(vectors[0][20], 0);
+    assert_int_equal(RUN(INSN_MODE_64, 0xc5, 0xfa, 0x6f, 0x0b), 0); /* vmovdqu, xmm1 */
+    assert_int_equal(vectors[1][16], 0);
+    assert_int_equal(vectors[2][32], 0);
+    assert_int_equal(vectors[2][31], 0x5a);
+    gpr[INSN_RBX] = RAM + 0x40;
+    assert_int_equal(RUN(INSN_MODE_64, 0xc5, 0xfe, 0x7f, 0x0b), 0); /* vmovdqu, ymm1 -> memory */
+    assert_memory_equal(ram + 0x40, ram, 16);
+    assert_true(ram_at(RAM + 0x50, 8) == 0);
+    assert_int_equal(writes, 1); /* one access: the bus sees whether all of it can be written */
+    gpr[INSN_RBX] = RAM + RAM_SIZE - 8;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0x0f, 0x6f, 0x0b), NO_ACCESS);
+    assert_int_equal(vectors[0][16], 0);
+}
+
+TEST(comparisons_of_strings)
+{
+    memcpy(ram, "abcdeX", 6);
+    memcpy(ram + 0x10, "abcdeY", 6);
+    gpr[INSN_RSI] = RAM;
+    gpr[INSN_RDI] = RAM + 0x10;
+    gpr[INSN_RCX] = 9;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf3, 0xa6), 0); /* repe cmpsb */
+    assert_true(gpr[INSN_RCX] == 3 && gpr[INSN_RSI] == RAM + 6);
+    assert_true(!(rflags & RFLAGS_ZF) && (rflags & RFLAGS_CF)); /* X is below Y */
+    gpr[INSN_RDI] = RAM;
+    gpr[INSN_RAX] = 'd';
+    gpr[INSN_RCX] = 9;
+    assert_int_equal(RUN(INSN_MODE_64, 0xf2, 0xae), 0); /* repne scasb */
+    assert_true(gpr[INSN_RCX] == 5 && gpr[INSN_RDI] == RAM + 4 && (rflags & RFLAGS_ZF));
+    assert_int_equal(writes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest decode[] = {
@@ -367,6 +482,8 @@ int main(void)
         cmocka_unit_test(addresses_of_16_bits),
         cmocka_unit_test(segment_overrides),
         cmocka_unit_test(refused),
+        cmocka_unit_test(refused_by_name),
+        cmocka_unit_test(vector_moves),
         cmocka_unit_test(length_limit),
     };
     const struct CMUnitTest exec[] = {
@@ -381,6 +498,10 @@ int main(void)
         cmocka_unit_test_setup(rep_moves_down, setup),
         cmocka_unit_test_setup(rep_counts_by_address_size, setup),
         cmocka_unit_test_setup(rep_pauses, setup),
+        cmocka_unit_test_setup(compare_and_exchange, setup),
+        cmocka_unit_test_setup(a_push_by_every_stack, setup),
+        cmocka_unit_test_setup(vectors_and_what_is_above, setup),
+        cmocka_unit_test_setup(comparisons_of_strings, setup),
     };
     return cmocka_run_group_tests(decode, NULL, NULL) + cmocka_run_group_tests(exec, NULL, NULL);
 }

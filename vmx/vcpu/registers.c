@@ -22,7 +22,8 @@
 #define XSAVE_HEADER    64
 #define FCW_AFTER_INIT  0x37f
 #define MXCSR_DEFAULT   0x1f80
-#define MXCSR_OFFSET    24 /* in the legacy region of the XSAVE area */
+#define XMM_OFFSET      160 /* XMM0 to XMM15, 16 bytes each */
+#define MXCSR_OFFSET    24  /* in the legacy region of the XSAVE area */
 
 /* The MSR bitmap lets a guest reach them without an exit (vmx/exit/msr.c). */
 static const uint32_t switched[VCPU_MSR_SWITCHED] = {
@@ -31,6 +32,7 @@ static const uint32_t switched[VCPU_MSR_SWITCHED] = {
 };
 
 static size_t area_size = FXSAVE_SIZE;
+static uint32_t upper_at[8]; /* by component: its offset in the area; 0: not there */
 
 uint32_t registers_area_size(void) { return (uint32_t)area_size; }
 
@@ -47,6 +49,7 @@ void registers_init(void)
         if (!(vmx_caps.xcr0 & BIT(i)))
             continue;
         r = cpuid(LEAF_XSAVE, i); /* EAX: size, EBX: offset */
+        upper_at[i] = r.ebx;
         area_size = MAX(area_size, (size_t)r.eax + r.ebx);
     }
 }
@@ -110,6 +113,24 @@ static void fpu_restore(struct vcpu *v)
     asm volatile("xrstor64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
     if (v->xcr0 != vmx_caps.xcr0)
         xsetbv(0, v->xcr0);
+}
+
+void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
+{
+    uint8_t *area = v->fpu;
+    fpu_save(v);
+    vector[0] = area + XMM_OFFSET;
+    vector[1] = upper_at[2] ? area + upper_at[2] : NULL;
+    vector[2] = upper_at[6] ? area + upper_at[6] : NULL;
+}
+
+/* XSAVE has written all components, and now all of them count: XSTATE_BV, the first word of the
+ * header. */
+void vcpu_vectors_in(struct vcpu *v)
+{
+    if (vmx_caps.xcr0)
+        memcpy((char *)v->fpu + FXSAVE_SIZE, &vmx_caps.xcr0, sizeof(vmx_caps.xcr0));
+    fpu_restore(v);
 }
 
 int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)

@@ -115,7 +115,7 @@ unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
 {
     vcpu_borrow(v);
-    uint32_t cs = (uint32_t)vmread(GUEST_CS_ACCESS_RIGHTS);
+    uint64_t cs = vmread(GUEST_CS_ACCESS_RIGHTS), ss = vmread(GUEST_SS_ACCESS_RIGHTS);
     *out = (struct vcpu_paging){
         .cr0 = cr0_guest_view(),
         .cr3 = vmread(GUEST_CR3),
@@ -123,10 +123,11 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
         .efer = vmread(GUEST_IA32_EFER),
         .rflags = vmread(GUEST_RFLAGS),
         .rip = vmread(GUEST_RIP),
-        .cpl = (uint8_t)vcpu_cpl(),
+        .cpl = (uint8_t)FIELD_GET(SEG_AR_DPL, ss),
         .code32 = cs & SEG_AR_DB,
     };
     out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
+    out->stack_size = out->code64 ? 8 : ss & SEG_AR_DB ? 4 : 2;
     for (enum segment s = out->code64 ? SEG_FS : SEG_ES; s <= SEG_GS; s++)
         out->segment_base[s] = vmread(VMCS_BASE(s));
     bool pae = (out->cr4 & CR4_PAE) && !(out->efer & EFER_LMA);

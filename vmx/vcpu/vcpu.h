@@ -178,10 +178,15 @@ struct vcpu_paging {
     uint64_t cr0, cr3, cr4, efer, rflags, rip;
     uint8_t cpl;
     bool code64, code32;      /* CS.L; CS.D */
+    uint8_t stack_size;       /* bytes of the stack pointer: 2, 4, 8 */
     uint64_t segment_base[6]; /* ES CS SS DS FS GS; in 64-bit code the first four are 0 */
     uint64_t pdpte[4];        /* the PDPTE registers of PAE paging; else 0 */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
+/* vmx/vcpu/registers.c: between the two calls vector registers 0 to 15 are in memory: bits 127:0 of
+ * each, 255:128, 511:256 (NULL: this CPU lacks them). By an exit of the vCPU itself. */
+void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3]);
+void vcpu_vectors_in(struct vcpu *v);
 /* The privilege level only; from an exit of the vCPU, whose VMCS is current. */
 unsigned vcpu_cpl(void);
 
