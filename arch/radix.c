@@ -146,7 +146,7 @@ uint64_t radix_set(const struct radix *r, uint64_t at, uint64_t size, uint64_t l
     }
 }
 
-__attribute__((cold)) int radix_map(const struct radix *r, uint64_t at, uint64_t size,
+COLD int radix_map(const struct radix *r, uint64_t at, uint64_t size,
                                     uint64_t leaf)
 {
     uint64_t taken = at;

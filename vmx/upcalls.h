@@ -37,6 +37,9 @@ MUST_CHECK int guest_check_write(struct vcpu *v, uint64_t linear, size_t size);
 MUST_CHECK int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
                                  bool to_guest);
 
+/* guest/pc/delivery.c: an event has been delivered, after vcpu_tell_delivery(). */
+void vcpu_on_delivered(struct vcpu *v);
+
 /* guest/life/hypercall.c: VMCALL. */
 enum exit_action vcpu_on_vmcall(struct vcpu *v);
 

@@ -25,7 +25,7 @@ static size_t range_from(const struct vm_bus *bus, uint64_t address)
     return low;
 }
 
-__attribute__((cold)) int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
+COLD int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
 {
     size_t at = range_from(bus, range->base);
     if (range->size == 0 || range->base + (range->size - 1) < range->base)
@@ -40,7 +40,7 @@ __attribute__((cold)) int vm_bus_add(struct vm_bus *bus, const struct vm_range *
     return 0;
 }
 
-__attribute__((cold)) void vm_bus_remove(struct vm_bus *bus, uint64_t base)
+COLD void vm_bus_remove(struct vm_bus *bus, uint64_t base)
 {
     size_t at = range_from(bus, base);
     if (at == bus->count || bus->ranges[at].base != base)

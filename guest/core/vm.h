@@ -134,6 +134,10 @@ struct vm {
     struct vm_access accesses[VM_ACCESS_MAX]; /* a ring: access n is at n % VM_ACCESS_MAX */
     uint64_t access_count;
 
+    /* guest/pc/delivery.c */
+    void *ones;     /* the page that it lends, or NULL */
+    unsigned loans; /* so far */
+
     /* guest/assign/ */
     struct assignment *assignments;
     uint64_t fault_count; /* of its devices */

@@ -50,6 +50,8 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
     (void)type;
     if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
         return true;
+    if (a->vm->ones && to.v == ptr_hpa(a->vm->ones).v) /* its own, lent for a delivery */
+        return true;
     if (reserved_holds(a->vm, to, size)) {
         if (at.v != to.v)
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which the firmware reserves", a->vm->name,

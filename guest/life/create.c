@@ -119,6 +119,7 @@ void vm_give_back(struct vm *vm)
     if (vm->ioapic)
         vioapic_destroy(vm->ioapic);
     vlapic_destroy(vm);
+    delivery_destroy(vm);
     vuart_destroy(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         invariant(!sched_knows(vm->vcpus[i])); /* no CPU will run it, or wake it up */

@@ -15,6 +15,7 @@
 #include "guest/core/vm.h"
 #include "guest/pc/fetch.h"
 #include "guest/pc/linear.h"
+#include "guest/pc/pc.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "vmx/vcpu/inject.h"
@@ -203,8 +204,13 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
         return STOP_VM;
     }
     /* the CPU was delivering an event, and the instruction at RIP has nothing to do with it */
+    if (v->event && delivery_lend(v, at))
+        return RESUME_SAME;
     if (v->event) {
-        vm_fail(vm, "stack or tables of an interrupt outside of memory, at 0x%lx", at.v);
+        vm_fail(
+            vm,
+            "stack or tables of an interrupt in a device, or too often outside of memory, at 0x%lx",
+            at.v);
         return STOP_VM;
     }
     if (qualification & QUAL_EPT_FETCH) {

@@ -2,7 +2,7 @@
 /*
  * The virtual devices that every VM has. Each adds its own ranges to the buses.
  * From: guest/life/create.c (made and destroyed), guest/life/reset.c (reset), monitor/ (input).
- * To: guest/pc/pio.c, vuart.c, vrtc.c, vpower.c, vlapic.c.
+ * To: guest/pc/pio.c, vuart.c, vrtc.c, vpower.c, vlapic.c, delivery.c.
  */
 #pragma once
 #include "guest/core/vm.h"
@@ -14,6 +14,10 @@ MUST_CHECK int vuart_create(struct vm *vm);  /* a serial port */
 MUST_CHECK int vrtc_create(struct vm *vm);   /* the time of day */
 MUST_CHECK int vpower_create(struct vm *vm); /* power-off */
 MUST_CHECK int vlapic_create(struct vm *vm); /* a local APIC per vCPU */
+/* Where v's CPU was delivering an event, there is no memory: for this delivery there is some, and
+ * v->event is to be injected again. False: a device is there, or it was lent too often. */
+bool delivery_lend(struct vcpu *v, gpa_t at);
+void delivery_destroy(struct vm *vm);
 void vuart_destroy(struct vm *vm);
 void vlapic_destroy(struct vm *vm);
 /* As after power-on, while the VM is still. Input that the guest has not read is lost. */

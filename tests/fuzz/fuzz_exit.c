@@ -152,6 +152,11 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
     must(v == &vcpu);
     vm_fail(&vm, "%s", why);
 }
+bool delivery_lend(struct vcpu *v, gpa_t at)
+{
+    must(v == &vcpu && v->event && at.v >= DEVICE);
+    return may_map;
+}
 void vtd_fault_poll(void) {}
 /* A BAR that the EPT maps: the second page of the device. */
 bool ept_translate(const struct ept *ept, gpa_t at, hpa_t *to, unsigned *perm, enum ept_type *type)
@@ -421,7 +426,9 @@ static void instruction(const struct step *s)
     check_fetch();
     bool told = (how & QUAL_EPT_LINEAR) && (s->more & 0x20);
     uint64_t linear = vcpu.regs.gpr[RDI];
+    vcpu.event = s->more & 0x20 && s->at & 0x1000 ? EVENT_VALID : 0;
     check_exit(vcpu_on_gpa(&vcpu, gpa(DEVICE + s->value % 0x4000), how, told ? &linear : NULL));
+    vcpu.event = 0;
 }
 
 static void step(const struct step *s)

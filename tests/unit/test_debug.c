@@ -20,6 +20,7 @@
 static uint64_t fields[0x7000];
 static struct vcpu v;
 static uint32_t passed_on;
+static unsigned delivered;
 
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }
 void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
@@ -54,6 +55,12 @@ enum exit_action vcpu_on_debug(struct vcpu *vcpu, enum debug_event event, unsign
     (void)event;
     (void)n;
     return STOP_VM;
+}
+
+void vcpu_on_delivered(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    delivered++;
 }
 
 FIXTURE(create)
@@ -136,6 +143,28 @@ TEST(a_reset_is_of_the_guests_registers)
     }
 }
 
+/* SDM "Monitor Trap Flag": the trap that tells of a delivery is not the debugger's. */
+TEST(a_delivery_is_told_once)
+{
+    delivered = 0;
+    assert_true(vcpu_tell_delivery(&v));
+    assert_true(vcpu_tell_delivery(&v)); /* another page of the same one */
+    assert_true(v.proc & PROC_MONITOR_TRAP);
+    assert_int_equal(debug_step(&v), RESUME_SAME);
+    assert_int_equal(delivered, 1);
+    assert_int_equal(v.proc & PROC_MONITOR_TRAP, 0);
+    assert_int_equal(vcpu_debug_arm(&v, &(struct vcpu_debug){.step = true}), 0);
+    assert_true(vcpu_tell_delivery(&v));
+    assert_int_equal(debug_step(&v), RESUME_SAME);
+    assert_true(v.proc & PROC_MONITOR_TRAP); /* still the debugger's */
+    assert_true(vcpu_tell_delivery(&v));
+    vcpu_debug_disarm(&v); /* it stopped in between */
+    assert_true(v.proc & PROC_MONITOR_TRAP);
+    assert_int_equal(debug_step(&v), RESUME_SAME);
+    assert_int_equal(delivered, 3);
+    assert_int_equal(v.proc & PROC_MONITOR_TRAP, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
@@ -144,6 +173,7 @@ int main(void)
         T(a_trap_in_a_shadow_passes_entry),
         T(a_reset_is_of_the_guests_registers),
         T(int1_is_never_the_debuggers),
+        T(a_delivery_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,7 +158,7 @@ static void cr4_derive(void)
             vmx_caps.guest_cr4 |= needs[i].cr4;
 }
 
-__attribute__((cold)) void cpuid_init(void)
+COLD void cpuid_init(void)
 {
     for (const struct cpuid_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
         uint32_t highest = cpuid(row->leaf & LEAF_EXTENDED, 0).eax;

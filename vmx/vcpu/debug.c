@@ -60,6 +60,7 @@ int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
     if (want->step && !v->event && (rflags & RFLAGS_IF) && !(rflags & RFLAGS_TF) &&
         !(blocked & BLOCKED_BY_MOV_SS))
         vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
+    v->debug.stepping = want->step;
     vcpu_set_proc(v, v->proc | proc);
     vcpu_return(v);
     return 0;
@@ -75,7 +76,9 @@ void vcpu_debug_disarm(struct vcpu *v)
         vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
         v->debug.lent = false;
     }
-    vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR));
+    v->debug.stepping = false;
+    vcpu_set_proc(v,
+                  v->proc & ~(uint32_t)(PROC_MOV_DR | (v->debug.delivery ? 0 : PROC_MONITOR_TRAP)));
     vcpu_return(v);
 }
 
@@ -160,9 +163,26 @@ enum exit_action debug_int3(struct vcpu *v, uint32_t info)
     return RESUME_SAME;
 }
 
+/* SDM "Monitor Trap Flag": after the injection of an event the trap comes at once. */
+bool vcpu_tell_delivery(struct vcpu *v)
+{
+    v->debug.delivery = caps_proc_may_be_1(PROC_MONITOR_TRAP);
+    if (v->debug.delivery)
+        vcpu_set_proc(v, v->proc | PROC_MONITOR_TRAP);
+    return v->debug.delivery;
+}
+
 /* The monitor trap comes before a #DB: a data breakpoint that was hit is still pending. */
 enum exit_action debug_step(struct vcpu *v)
 {
+    if (v->debug.delivery) {
+        v->debug.delivery = false;
+        vcpu_on_delivered(v);
+        if (!v->debug.stepping) {
+            vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_MONITOR_TRAP);
+            return RESUME_SAME;
+        }
+    }
     int hit = hit_of(v, vmread(GUEST_PENDING_DEBUG));
     return hit >= 0 ? vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit) : vcpu_on_step(v);
 }

@@ -19,6 +19,10 @@ struct vcpu_debug {
 MUST_CHECK int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want);
 void vcpu_debug_disarm(struct vcpu *v);
 
+/* From an exit of v: after the delivery of v->event, and before the first instruction of its
+ * handler, vcpu_on_delivered() is called. False: this CPU cannot. */
+bool vcpu_tell_delivery(struct vcpu *v);
+
 /* --- For the other files of vmx/ -------------------------------------------------------------- */
 
 /* Exits, from the exit table; `info` is the VM-exit interruption information. */

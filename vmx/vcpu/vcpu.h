@@ -35,6 +35,7 @@ enum vcpu_state {
 struct vm; /* guest/core/vm.h; vmx/ only carries it */
 
 #define VCPU_MSR_SWITCHED 6
+#define VCPU_LENT_MAX     6 /* gate, descriptor, TSS and stack, two of which may cross a page */
 
 struct vcpu {
     /* vmx/vcpu/vcpu.c: at creation, constant afterwards */
@@ -94,9 +95,13 @@ struct vcpu {
     struct {
         bool lent;      /* the debug registers are a debugger's, and the guest's are here: */
         uint64_t dr[6]; /* DR0-DR3, DR6, DR7 */
+        bool stepping, delivery; /* who wants the monitor trap: a debugger, vcpu_tell_delivery() */
     } debug;
     /* vmx/vcpu/state.c */
     uint64_t tsc_offset; /* the guest's TSC less that of the host, as in the VMCS */
+    /* guest/pc/delivery.c: pages of the guest that are lent while an event is delivered */
+    gpa_t lent[VCPU_LENT_MAX];
+    unsigned lent_count;
     /* vmx/exit/msr.c */
     uint64_t tsc_adjust;    /* IA32_TSC_ADJUST: by how much the guest has moved its TSC */
     uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT holds the type */
