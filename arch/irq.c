@@ -51,7 +51,7 @@ void irq_dispatch(uint8_t vector)
         handler(irqs[vector].ctx);
     else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used &&
              atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
-        log_error("interrupt at vector 0x%02x has no handler", vector);
+        log_often("interrupt at vector 0x%02x has no handler", vector);
     atomic_store(here, 0);
     if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
         apic_eoi();

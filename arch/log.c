@@ -229,6 +229,17 @@ void log_write(enum log_level level, const char *subsystem, const char *fmt, ...
     va_end(args);
 }
 
+void log_often_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    if (*budget <= 0)
+        return;
+    --*budget;
+    va_list args;
+    va_start(args, fmt);
+    log_line(LOG_ERROR, subsystem, fmt, args);
+    va_end(args);
+}
+
 void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
 {
     if (*budget <= 0)

@@ -43,9 +43,26 @@ void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
 /* Log the reason where the error is found; the value is the code to return. */
 #define FAIL(err, ...)         (log_error(__VA_ARGS__), -(err))
 
+/* The same two where a guest can be the cause, again and again, and it is not known which, or its
+ * budget is for something else: the place in the source has a budget. tests/lint/budgets.py finds
+ * such places. */
+#define log_often(...)                                                                             \
+    ({                                                                                             \
+        static int budget_ = LOG_GUEST_BUDGET;                                                     \
+        log_guest(&budget_, __VA_ARGS__);                                                          \
+    })
+#define FAIL_OFTEN(err, ...)                                                                       \
+    ({                                                                                             \
+        static int budget_ = LOG_GUEST_BUDGET;                                                     \
+        log_often_write(&budget_, LOG, __VA_ARGS__);                                               \
+        -(err);                                                                                    \
+    })
+void log_often_write(int *budget, const char *subsystem, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* The first error that was logged since the caller of a step set its first byte to 0: why that step
  * failed. */
-#define LOG_REASON_MAX         112
+#define LOG_REASON_MAX 112
 extern char log_reason[LOG_REASON_MAX];
 
 /* A whole line, without "[cpu] subsystem:" in front: reports ("hamlet: vm=...") and the output of

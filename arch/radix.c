@@ -169,7 +169,7 @@ static uint64_t clear_part(const struct radix *r, uint64_t at, uint64_t end, uns
     if (done > 0)
         return done;
     /* Too much goes rather than too little: a later access stops that guest or device. */
-    log_error("no page to split 0x%lx: unmapped as a whole", ALIGN_DOWN(at, RADIX_SPAN(level)));
+    log_often("no page to split 0x%lx: unmapped as a whole", ALIGN_DOWN(at, RADIX_SPAN(level)));
     entry_set(r, entry, 0);
     return radix_after(at, level) - at;
 }

@@ -79,11 +79,12 @@ int pci_msix_info(const struct pci_function *f, struct pci_msix_info *out)
         return -EINVAL;
     if (!fits(f, m.table_bar, m.table_offset, table_size) ||
         !fits(f, m.pba_bar, m.pba_offset, pba_size))
-        return FAIL(EINVAL, BDF_FMT " msix refused: table=bar%u+0x%x pba=bar%u+0x%x beyond the BAR",
-                    BDF_ARG(f->bdf), m.table_bar, m.table_offset, m.pba_bar, m.pba_offset);
+        return FAIL_OFTEN(EINVAL,
+                          BDF_FMT " msix refused: table=bar%u+0x%x pba=bar%u+0x%x beyond the BAR",
+                          BDF_ARG(f->bdf), m.table_bar, m.table_offset, m.pba_bar, m.pba_offset);
     if (m.table_bar == m.pba_bar && m.table_offset < m.pba_offset + pba_size &&
         m.pba_offset < m.table_offset + table_size)
-        return FAIL(EINVAL, BDF_FMT " msix refused: table and pba overlap", BDF_ARG(f->bdf));
+        return FAIL_OFTEN(EINVAL, BDF_FMT " msix refused: table and pba overlap", BDF_ARG(f->bdf));
     *out = m;
     return 0;
 }

@@ -91,7 +91,7 @@ static bool is_busy(const struct pci_function *f)
 int pci_drain(const struct pci_function *f)
 {
     if (!task_wait_until(!is_busy(f), DRAIN_TIMEOUT_US))
-        return FAIL(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
+        return FAIL_OFTEN(ETIMEDOUT, BDF_FMT " transactions pending after 100 ms", BDF_ARG(f->bdf));
     return 0;
 }
 
@@ -128,7 +128,7 @@ static void quiesce(const struct pci_function *f, struct saved *s)
     pci_msi_enable(f, false);
     pci_msix_enable(f, false, false);
     if (pci_drain(f) != 0)
-        log_info(BDF_FMT " is reset all the same", BDF_ARG(f->bdf));
+        log_often(BDF_FMT " is reset all the same", BDF_ARG(f->bdf));
 }
 
 /* It may have been in D3hot before a bus reset. Only the waking takes time, and what is written
@@ -244,8 +244,8 @@ static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
     ways[kind].reset(f);
     for (size_t i = 0; i < count; i++) {
         if (!pci_wait_ready(hit[i]->bdf))
-            return FAIL(ETIMEDOUT, BDF_FMT " did not come back from reset=%s", BDF_ARG(hit[i]->bdf),
-                        pci_reset_name(kind));
+            return FAIL_OFTEN(ETIMEDOUT, BDF_FMT " did not come back from reset=%s",
+                              BDF_ARG(hit[i]->bdf), pci_reset_name(kind));
         if (!forgot_bars(hit[i]))
             err = -EIO;
         restore(hit[i], &saved[i]);
@@ -257,18 +257,18 @@ int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
     *used = PCI_RESET_NONE;
     if (pci_read32(f->bdf, PCI_COMMAND) == UINT32_MAX)
-        return FAIL(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
+        return FAIL_OFTEN(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
     for (enum pci_reset_kind kind = pci_reset_best(f); kind; kind = next_way(f, kind)) {
         int err = reset_by(kind, f);
         if (err == -EIO) {
-            log_info(BDF_FMT " kept its state over reset=%s", BDF_ARG(f->bdf),
-                     pci_reset_name(kind));
+            log_often(BDF_FMT " kept its state over reset=%s", BDF_ARG(f->bdf),
+                      pci_reset_name(kind));
             continue;
         }
         *used = err ? PCI_RESET_NONE : kind;
         log_trace(BDF_FMT " reset=%s err=%d", BDF_ARG(f->bdf), pci_reset_name(kind), err);
         return err;
     }
-    return FAIL(ENODEV, BDF_FMT " has no reset: no FLR, no D3hot reset, not alone on its bus",
-                BDF_ARG(f->bdf));
+    return FAIL_OFTEN(ENODEV, BDF_FMT " has no reset: no FLR, no D3hot reset, not alone on its bus",
+                      BDF_ARG(f->bdf));
 }

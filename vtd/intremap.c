@@ -102,7 +102,8 @@ int vtd_irte_alloc(bdf_t source_id, unsigned count)
 {
     invariant(count > 0 && (count & (count - 1)) == 0);
     if (!vtd.interrupt_remapping)
-        return FAIL(ENODEV, "no interrupt remapping: no entry for " BDF_FMT, BDF_ARG(source_id));
+        return FAIL_OFTEN(ENODEV, "no interrupt remapping: no entry for " BDF_FMT,
+                          BDF_ARG(source_id));
     unsigned first = 0, free = 0;
     spin_lock(&vtd.irt_lock);
     for (unsigned i = 0; i < VTD_IRTE_MAX && free < count; i++) {
@@ -116,7 +117,8 @@ int vtd_irte_alloc(bdf_t source_id, unsigned count)
         vtd.slots[i] = (struct irte_slot){.used = true, .source_id = source_id};
     spin_unlock(&vtd.irt_lock);
     if (free < count)
-        return FAIL(ENOSPC, "no %u interrupt entries left for " BDF_FMT, count, BDF_ARG(source_id));
+        return FAIL_OFTEN(ENOSPC, "no %u interrupt entries left for " BDF_FMT, count,
+                          BDF_ARG(source_id));
     return (int)first;
 }
 
@@ -144,7 +146,7 @@ static void entry_set(unsigned index, struct u128 value)
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
 {
     if (!vtd.eime && apic_id > 0xff) {
-        log_error("irte=%u: APIC id %u does not fit into 8 bits, entry blocked", index, apic_id);
+        log_often("irte=%u: APIC id %u does not fit into 8 bits, entry blocked", index, apic_id);
         vtd_irte_block(index);
         return;
     }

@@ -48,7 +48,7 @@ static int queue_recover(struct vtd_unit *u)
         return 0;
     if (errors & FSTS_IQE) {
         unsigned at = (unsigned)(vtd_read64(u, VTD_IQH) >> IQ_DESC_SHIFT) % QUEUE_COUNT;
-        log_error("unit %u: descriptor refused lo=0x%lx hi=0x%lx", u->index, u->queue[at].lo,
+        log_often("unit %u: descriptor refused lo=0x%lx hi=0x%lx", u->index, u->queue[at].lo,
                   u->queue[at].hi);
         u->queue[at] = wait_descriptor(u);
         u->queue[at].lo &= ~DESC_WAIT_DATA; /* ticket 0, for which queue_wait() never waits */

@@ -35,14 +35,16 @@ static int map_check(const struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t 
     uint64_t iova_limit = BIT(vtd.address_bits);
     uint64_t to_limit = vtd.dmar.address_width < 52 ? BIT(vtd.dmar.address_width) : BIT(52);
     if (size == 0 || !IS_ALIGNED(iova.v | to.v | size, PAGE_SIZE) || !perm || perm & ~(SS_R | SS_W))
-        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx perm=%u makes no sense", iova.v, size, perm);
+        return FAIL_OFTEN(EINVAL, "map iova=0x%lx size=0x%lx perm=%u makes no sense", iova.v, size,
+                          perm);
     if (iova.v >= iova_limit || size > iova_limit - iova.v || to.v >= to_limit ||
         size > to_limit - to.v)
-        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx is wider than the units reach (%u bits)",
-                    iova.v, size, vtd.address_bits);
+        return FAIL_OFTEN(EINVAL,
+                          "map iova=0x%lx size=0x%lx is wider than the units reach (%u bits)",
+                          iova.v, size, vtd.address_bits);
     if (iova.v < INTERRUPT_END && iova.v + size > INTERRUPT_FIRST)
-        return FAIL(EINVAL, "map iova=0x%lx size=0x%lx covers the interrupt addresses", iova.v,
-                    size);
+        return FAIL_OFTEN(EINVAL, "map iova=0x%lx size=0x%lx covers the interrupt addresses",
+                          iova.v, size);
     return 0;
 }
 
@@ -82,10 +84,9 @@ int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size, unsigned 
     else if (!err)
         announce_range(d, iova.v, size);
     spin_unlock(&d->lock);
-    if (err)
-        log_error("map iova=0x%lx size=0x%lx: %s", iova.v, size,
-                  err == -EEXIST ? "something is mapped there" : "no page for a table");
-    return err;
+    return err ? FAIL_OFTEN(-err, "map iova=0x%lx size=0x%lx: %s", iova.v, size,
+                            err == -EEXIST ? "something is mapped there" : "no page for a table")
+               : 0;
 }
 
 void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size)

@@ -43,6 +43,6 @@ int unit_command(struct vtd_unit *u, uint64_t bit, bool on)
     vtd_write32(u, VTD_GCMD, command);
     bool answer = bit == GCMD_WBF ? false : on; /* WBFS alone says "busy", not "done" */
     if (!wait_until(!!(vtd_read32(u, VTD_GSTS) & bit) == answer, VTD_TIMEOUT_US))
-        return FAIL(ETIMEDOUT, "unit %u: no answer to command 0x%x", u->index, command);
+        return FAIL_OFTEN(ETIMEDOUT, "unit %u: no answer to command 0x%x", u->index, command);
     return 0;
 }

@@ -42,9 +42,9 @@ static void park_device(struct assignment *a)
     pci_command(a->fn->bdf, 0, PCI_COMMAND_MASTER);
     a->parked = true;
     a->storm_count++;
-    log_info("vm=%s " BDF_FMT " had %u faults in %lu us: parked, no bus master until it is reset",
-             a->vm->name, BDF_ARG(a->fn->bdf), a->storm_faults,
-             (rdtsc() - a->storm_began) * 1000 / time_tsc_khz());
+    log_often("vm=%s " BDF_FMT " had %u faults in %lu us: parked, no bus master until it is reset",
+              a->vm->name, BDF_ARG(a->fn->bdf), a->storm_faults,
+              (rdtsc() - a->storm_began) * 1000 / time_tsc_khz());
 }
 
 /* A source that no VM owns: a device that the firmware has left on, or whatever else sends. Without
@@ -57,8 +57,8 @@ static void unowned_stop(const struct vtd_fault *f)
     bool stops = fn && fn->header_type == 0 &&
                  (pci_command(fn->bdf, 0, PCI_COMMAND_MASTER) & PCI_COMMAND_MASTER);
     if (stops) {
-        log_info(BDF_FMT " belongs to no VM and tried DMA: no bus master any more",
-                 BDF_ARG(f->source_id));
+        log_often(BDF_FMT " belongs to no VM and tried DMA: no bus master any more",
+                  BDF_ARG(f->source_id));
     } else if (!f->is_interrupt) {
         log_trace(BDF_FMT " tries DMA without bus master: its faults are no longer recorded",
                   BDF_ARG(f->source_id));
@@ -124,8 +124,8 @@ void faults_storm_end(struct assignment *a)
     vtd_fault_listen(a->fn->bdf);
     spin_lock(&watched.lock);
     if (a->parked)
-        log_info("vm=%s " BDF_FMT " was reset: returned to its VM", a->vm->name,
-                 BDF_ARG(a->fn->bdf));
+        log_often("vm=%s " BDF_FMT " was reset: returned to its VM", a->vm->name,
+                  BDF_ARG(a->fn->bdf));
     a->parked = false;
     a->storm_faults = 0;
     spin_unlock(&watched.lock);

@@ -71,7 +71,7 @@ static void line_arrived(void *ctx)
     l->unclaimed = claimed ? 0 : l->unclaimed + 1;
     if (l->unclaimed == UNCLAIMED_MAX) {
         ioapic_write_rte(l->io, l->gsi - l->io->gsi_base, RTE_MASKED);
-        log_info("line %u: %u interrupts that no function claims: masked", l->gsi, UNCLAIMED_MAX);
+        log_often("line %u: %u interrupts that no function claims: masked", l->gsi, UNCLAIMED_MAX);
     }
     spin_unlock(&lock);
 }
@@ -203,8 +203,8 @@ void intx_init(struct assignment *a)
     if (gsi != LINE_NONE && gsi != 0 && can_be_silenced(a->fn))
         line_join(x, gsi);
     if (!x->on) {
-        log_info("vm=%s " BDF_FMT " has no INTx that could be led to a guest", a->vm->name,
-                 BDF_ARG(a->fn->bdf));
+        log_often("vm=%s " BDF_FMT " has no INTx that could be led to a guest", a->vm->name,
+                  BDF_ARG(a->fn->bdf));
         return;
     }
     vioapic_on_eoi(a->vm->ioapic, x->pin, guest_ended, x);

@@ -26,8 +26,8 @@ void assign_reset_in_use(struct assignment *a)
         return;
     a->lost = pci_reset(a->fn, &used) != 0;
     if (a->lost)
-        log_info("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
-                 BDF_ARG(a->fn->bdf));
+        log_often("vm=%s " BDF_FMT " did not come back from its reset", a->vm->name,
+                  BDF_ARG(a->fn->bdf));
     else
         faults_storm_end(a);
 }

@@ -359,8 +359,8 @@ static void rom_init(struct vpci_function *f)
     const struct pci_function *fn = f->of->fn;
     const char *why = fn->rom.kind == PCI_BAR_NONE ? NULL : pci_rom_objection(fn);
     if (why)
-        log_info("vm=%s " BDF_FMT " its ROM is not shown: %s", f->of->vm->name, BDF_ARG(fn->bdf),
-                 why);
+        log_often("vm=%s " BDF_FMT " its ROM is not shown: %s", f->of->vm->name, BDF_ARG(fn->bdf),
+                  why);
     else
         f->bars[VPCI_ROM].host = fn->rom;
 }
@@ -374,9 +374,9 @@ int vbar_init(struct vpci_function *f)
         if (fn->bars[i].base)
             f->bars[i].host = fn->bars[i];
         else if (fn->bars[i].kind != PCI_BAR_NONE)
-            log_info("vm=%s " BDF_FMT " bar%zu is not shown: the firmware left it without an "
-                     "address",
-                     f->of->vm->name, BDF_ARG(fn->bdf), i);
+            log_often("vm=%s " BDF_FMT " bar%zu is not shown: the firmware left it without an "
+                      "address",
+                      f->of->vm->name, BDF_ARG(fn->bdf), i);
         vpci_add(f, (struct vpci_reg){.offset = bar_register(i),
                                       .width = 4,
                                       .shadow = 0xffffffff,

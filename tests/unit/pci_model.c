@@ -258,20 +258,40 @@ void task_delay_us(uint64_t us)
         functions[i]->silent_us -= MIN(us, (uint64_t)functions[i]->silent_us);
 }
 
-void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+static void keep_line(const char *fmt, va_list args)
 {
-    (void)level;
-    (void)subsystem;
-    va_list args;
-    va_start(args, fmt);
     size_t room = sizeof(log_text) - log_at;
     int n = vsnprintf(log_text + log_at, room, fmt, args);
-    va_end(args);
     if (n > 0 && (size_t)n + 1 < room) {
         log_at += n;
         log_text[log_at++] = '\n';
         log_text[log_at] = 0;
     }
+}
+
+#define KEEP_LINE(fmt)                                                                             \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, fmt);                                                                       \
+        keep_line(fmt, args);                                                                      \
+        va_end(args);                                                                              \
+    } while (0)
+void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)
+{
+    (void)level, (void)subsystem;
+    KEEP_LINE(fmt);
+}
+
+void log_guest_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    (void)budget, (void)subsystem;
+    KEEP_LINE(fmt);
+}
+
+void log_often_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    (void)budget, (void)subsystem;
+    KEEP_LINE(fmt);
 }
 
 void panic_at(const char *file, int line, const char *fmt, ...)

@@ -69,6 +69,15 @@ WEAK void log_guest_write(int *budget, const char *subsystem, const char *fmt, .
     va_end(args);
 }
 
+WEAK void log_often_write(int *budget, const char *subsystem, const char *fmt, ...)
+{
+    va_list args;
+    (void)budget;
+    va_start(args, fmt);
+    keep_log(subsystem, fmt, args);
+    va_end(args);
+}
+
 WEAK void console_line(const char *fmt, ...)
 {
     va_list args;

@@ -60,7 +60,7 @@ uint64_t pci_bar(bdf_t bdf, unsigned n);
 uint8_t pci_capability(bdf_t bdf, uint8_t id); /* 0: none */
 /* Memory, I/O and bus master on. */
 void pci_enable(bdf_t bdf);
-/* Until the function answers, after a reset; then a reset, by either capability, and such a wait. */
+/* Wait until the function answers after a reset. Reset it, by either capability, and wait. */
 void pci_wait(bdf_t bdf);
 void pci_function_reset(bdf_t bdf);
 /* MSI on, one message: vector to vCPU 0, or to another one. */
