@@ -12,6 +12,7 @@ From: -      To: tests/unit/vtd_mutants.py (which lines), tests/cases/test_lab_v
 run, unharmed)
 """
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -91,11 +92,20 @@ def show(verdict, title, how):
     print(f"{verdict:9} {title}  <- {how}", flush=True)
 
 
+def words_of_user(described):
+    """The arguments: only mutants with one of these words in their title are made."""
+    parser = argparse.ArgumentParser(description=described.strip(),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD",
+                        help="only mutants whose file, line or text has this in it")
+    return parser.parse_args().words
+
+
 def main():
     count = {"noticed": 0, "UNNOTICED": 0}
     with tempfile.TemporaryDirectory(prefix="hamlet-mutants-") as folder:
         tree = copied(folder)
-        for name, lines, number in mutants(sys.argv[1:]):
+        for name, lines, number in mutants(words_of_user(__doc__)):
             text = "\n".join([*lines[:number], ";", *lines[number + 1:]]) + "\n"
             how = judged(tree, name, text, "build/hamlet-test.elf", noticed)
             verdict = "noticed" if how else "UNNOTICED"

@@ -16,6 +16,8 @@ import subprocess
 import pytest
 from case import PROMPT, ROOT, Case
 
+from test_docs import missing, section
+
 from lab import trace as traces
 
 LOOP = "kernel=endless.bin,name=loop,mem=4M"
@@ -410,7 +412,7 @@ def planted(tmp_path_factory):
 
 def test_planted_bug_is_found(boot, planted):
     """The dialogue of docs/debugging.md: a guest waits for interrupts that never come. Why?"""
-    boot(dialogue("planted-bug", kernel=planted, vms=[EDU], asked=[
+    got = boot(dialogue("planted-bug", kernel=planted, vms=[EDU], asked=[
         ("vm", r"^vm=alpha state=running"),
         ("pid alpha.0", r"ON=0 SN=0"),
         ("pci 00:02.0", r"command .* MASTER", r"msi-control .* ENABLE"),
@@ -419,3 +421,7 @@ def test_planted_bug_is_found(boot, planted):
          r"of the entry: 00:02\.1, of the device: 00:02\.0"),
         ("check", r"breach: irte=\d+ of 00:02\.0 is for another source-id", r"^breaches=1"),
     ], ends="panic"))
+    shown = section("docs/debugging.md", "A device whose interrupts do not arrive")
+    transcript = [line for block in shown for line in block]
+    masked = [r"exits=\d+", r"pid=\w+", r"PDAL=\w+", r"irte 0x[0-9a-f]{32}"]
+    assert missing(transcript, got.text.split("\n"), masked) is None

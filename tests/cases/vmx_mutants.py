@@ -29,7 +29,7 @@ import test_assign                               # noqa: E402
 import test_guests                               # noqa: E402
 import test_vmx                                  # noqa: E402
 from explore_mutants import said_of              # noqa: E402
-from lab_mutants import copied, judged, show     # noqa: E402
+from lab_mutants import copied, judged, show, words_of_user  # noqa: E402
 from mutants import Test, Workshop, bodies, masked, statements  # noqa: E402
 from test_posting import SHAPES, each_once, posting  # noqa: E402
 
@@ -177,10 +177,10 @@ def verdict_of(mutant, host, tree):
 
 
 def main():
-    count = collections.Counter()
+    count, words = collections.Counter(), words_of_user(__doc__)
     chosen = [(m, title) for name in FILES for m in of_file(name)
               for title in [f"{m.name}:{m.line}: {m.what}"]
-              if not sys.argv[1:] or any(word in title for word in sys.argv[1:])]
+              if not words or any(word in title for word in words)]
     with tempfile.TemporaryDirectory(prefix="hamlet-mutants-") as folder:
         tree, host = copied(folder), Host(folder)
         how = noticed_in_lab(TRANSLATIONS + POSTS[1:], ROOT, Path(folder))
