@@ -12,6 +12,7 @@
 #include "arch/options.h"
 #include "guest/core/memory.h"
 #include "guest/life/life.h"
+#include "lib/elf.h"
 #include "lib/string.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/memory.h"
@@ -68,12 +69,21 @@ struct vcpu *target_thread(uint64_t id)
     return is_alive() && id >= 1 && id <= target.vm->vcpu_count ? target.vm->vcpus[id - 1] : NULL;
 }
 
+/* An ELF file of 64 bits, whatever the mode in which its kernel starts: GDB has read the same
+ * file, and takes no other description of the registers. */
+static bool file_is_wide(const struct boot_module *kernel)
+{
+    const struct elf_ident *ident = (const void *)kernel->data;
+    return kernel->size >= sizeof(*ident) && memcmp(ident->magic, ELF_MAGIC, 4) == 0 &&
+           ident->class == ELF_CLASS64;
+}
+
 /* GDB assumes 64 bits by the kernel's file; else the state of the first vCPU decides. */
 bool target_is_wide(void)
 {
     struct vcpu_paging s;
     const struct vcpu *v = target_thread(1);
-    if (!v || target.vm->start.mode == VCPU_LONG64)
+    if (!v || target.vm->start.mode == VCPU_LONG64 || file_is_wide(target.vm->config.kernel))
         return true;
     vcpu_paging(v, &s);
     return s.efer & EFER_LMA;

@@ -136,6 +136,19 @@ def test_a_32_bit_guest(boot, tmp_path):
               r"exited normally"])
 
 
+def test_a_64_bit_kernel_that_starts_with_32(boot, tmp_path):
+    """The usual hobby kernel: an ELF file of 64 bits with a multiboot2 header. A breakpoint that is
+    set before paging is on stops it in 64-bit mode."""
+    kernel = ROOT / "build/tests/mends.elf"
+    case = Case("gdb-multiboot2", vms=[f"kernel={kernel},name=bare,mem=8M"], append=WAIT,
+                exits={"bare": 254})
+    debug(boot, tmp_path, case, program=kernel,
+          commands=["show architecture", "p $pc", "break bare_main", "continue", "p/x $cs",
+                    "x/i $pc", "kill"],
+          expect=[r"i386:x86-64", r"_start>", r"Breakpoint 1, .*bare_main", r"= 0x8$",
+                  r"=> 0x\w+ <bare_main(\+\d+)?>:\s+\w+ .*%r"])
+
+
 # --- Not GDB --------------------------------------------------------------------------------------
 
 class Noise(threading.Thread):

@@ -148,6 +148,8 @@ static void world_begin(enum vcpu_mode mode)
     world.vm.state = VM_PAUSED;
     world.vm.start.mode = mode;
     world.vm.vcpu_count = 2;
+    static const struct boot_module kernel; /* an empty file */
+    world.vm.config.kernel = &kernel;
     for (unsigned i = 0; i < 2; i++) {
         world.vcpus[i].vm = &world.vm;
         world.vcpus[i].index = i;
