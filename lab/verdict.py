@@ -22,10 +22,21 @@ def judge(ended, names, expected, seconds):
     """(report, status, the line that says why) of a run in which the VMs `names` were asked for,
     and `expected` was, in words, or nothing; `seconds`: the time it had."""
     seen = report.read(ended.said())
+    if ended.how == "timeout":
+        _not_in_time(seen)
     for name in names:
         seen.missing(name, NO_ROW[ended.how])
     status, why = _status(ended, seen, expected, seconds)
     return seen, status, why
+
+
+def _not_in_time(seen):
+    """Rows of VMs that Hamlet had to end: where their vCPUs were."""
+    for vm in seen.vms.values():
+        if vm.keys.get("why") == "ended at the console":
+            places = [f"vcpu {index} at rip={said.get('rip', '?')}"
+                      for index, said in vm.vcpus.items()]
+            vm.exit, vm.keys["why"] = "none", ", ".join([NO_ROW["timeout"], *places])
 
 
 def _status(ended, seen, expected, seconds):

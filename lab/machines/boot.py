@@ -23,7 +23,8 @@ from lab.say import Unusable
 
 BURST, BURST_PAUSE = 8, 0.03    # bytes, seconds
 
-LAST_ANSWER = 10    # seconds for what is said to a console's last words
+END_ALL = b"\x01x"    # Ctrl-A x at the console: every VM ends, and is reported
+LAST_ANSWER = 10    # seconds for that
 # An emulator ends when we do, however we end.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
@@ -72,10 +73,10 @@ class Console:
     goes the other way. An answer is a text, or a function that makes one of what was seen.
     """
 
-    def __init__(self, show=False, wanted=None, answers=(), last_words=b"", panic_ends=True):
+    def __init__(self, show=False, wanted=None, answers=(), wants_screens=False, panic_ends=True):
         self.bytes = bytearray()
         self.lines = Lines()
-        self.last_words = last_words    # typed when it would end without the machine's own end
+        self.wants_screens = wants_screens    # at the end, also where it is not the machine's own
         self.show = show
         self.wanted = wanted            # lab.lines.Wanted
         self.prepare(answers)
@@ -204,19 +205,19 @@ class Line:
             self.client = None
 
 
-def watch(child, source, sink, console, timeout, line):
+def watch(child, source, sink, console, timeout, line, patience=LAST_ANSWER):
     """
     Pass bytes between a running emulator and the console until one of: the child ends and its line
     is drained, what is wanted is seen, Hamlet has stopped itself, the time is over. Returns
-    Ended.how ("off" for a child that ended; the caller looks why). A console with last words types
-    them then, and hears what is answered to them.
+    Ended.how ("off" for a child that ended; the caller looks why). When the time is over Hamlet is
+    asked to end its VMs, and so to report where their vCPUs are; also for their screens.
     """
     with Keyboard(console.show) as keyboard:
         how = _watch_until(child, source, sink, console, time.monotonic() + timeout, line, keyboard)
-        if how != "off" and console.last_words:
-            os.write(sink, console.last_words)
-            console.wanted, console.panic_ends, console.end = None, False, ""
-            end = time.monotonic() + LAST_ANSWER
+        if how == "timeout" or (how == "seen" and console.wants_screens):
+            os.write(sink, END_ALL)
+            console.wanted, console.answers, console.panic_ends, console.end = None, [], False, ""
+            end = time.monotonic() + patience
             _watch_until(child, source, sink, console, end, line, keyboard)
     return how
 

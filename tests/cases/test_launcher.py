@@ -16,7 +16,7 @@ from case import GUESTS, PROMPT, ROOT, Case
 
 from lab import channel, lines, results, say, verdict
 from lab import trace as traces
-from lab.machines.boot import Console, Ended
+from lab.machines.boot import Console, Ended, Line, stop, watch
 from lab.moments import Moments
 
 HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
@@ -87,6 +87,25 @@ JUDGED = [
 def test_verdict(how, text, expected, status, code, why):
     seen, got, _ = verdict.judge(Ended(how, text, "its words"), ["a"], expected, 9)
     assert (got, seen.vms["a"].exit, seen.vms["a"].keys.get("why")) == (status, code, why)
+
+
+def test_where_a_vm_was_when_the_time_was_over():
+    """Hamlet is asked to end, and tells it; the row does."""
+    said = ('hamlet: vm=a vcpu=0 rip=0x100001 rflags=0x2\nhamlet: vm=a vcpu=1 rip=0x5 cr3=0x0\n'
+            'hamlet: vm=a why="ended at the console"\nhamlet: vm=a exit=254 exits=3 faults=0\n')
+    seen, status, _ = verdict.judge(Ended("timeout", said), ["a"], "", 9)
+    assert (status, seen.vms["a"].exit) == (124, "none")
+    assert seen.vms["a"].keys["why"].endswith(", vcpu 0 at rip=0x100001, vcpu 1 at rip=0x5")
+
+
+def test_asked_to_end_when_the_time_is_over():
+    """A machine that only repeats what is typed."""
+    console = Console()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, 0.2, Line(0),
+                    patience=1)
+        stop(child)
+    assert how == "timeout" and console.bytes == b"\x01x"
 
 
 def test_words_of_the_machine_are_passed_on():
