@@ -79,7 +79,7 @@ $O/%.sym: linker.ld
 $O/%.elf: $O/%.sym
 	$(Q)$(OBJCOPY) --strip-debug $< $@
 
-# One guest per file of guest/programs, linked with the small library beside them.
+# One guest per file of guest/programs, linked with the small library beside them; NAME.sym is for gdb.
 GUEST_SOURCES := $(wildcard guest/programs/*.c guest/programs/*.asm)
 GUEST_LIB     := $(sort $(wildcard guest/programs/lib/*.c guest/programs/lib/*.asm))
 GUESTS        := $(foreach s,$(GUEST_SOURCES),$O/guests/$(basename $(notdir $s)).elf)
@@ -90,8 +90,8 @@ $(foreach s,$(GUEST_SOURCES),$(eval $O/guests/$(basename $(notdir $s)).elf: $O/$
 $(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $@
-	$(Q)$(OBJCOPY) --strip-debug $@
+	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments $(GUEST_LD:%=-T %) $(GUEST_OBJECTS) -o $(@:.elf=.sym)
+	$(Q)$(OBJCOPY) --strip-debug $(@:.elf=.sym) $@
 
 # Programs that test the machine itself stand on tests/guests/bare.asm instead of on Hamlet.
 $O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm mends.c mends_tlb.c mends_vmx.c) tests/guests/bare.ld

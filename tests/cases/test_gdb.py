@@ -16,6 +16,7 @@ import time
 
 import pytest
 from case import GUESTS, ROOT, Case
+from test_docs import missing, section
 
 WAIT = "console=com1 gdb=com2,wait"
 
@@ -99,6 +100,22 @@ def test_two_vcpus(boot, tmp_path):
             r"Old value = 0\nNew value = [12]\n", r"Old value = [12]\nNew value = [2-4]\n",
             r"= [2-4]$",
             r"Current thread is 1", r"hit Breakpoint 3, .* in send_ipi", r"= 1$", r"detached"])
+
+
+def test_the_session_of_the_documents(boot, tmp_path):
+    """Each line that docs/debugging.md shows, by source lines, up to the stop that either of the two
+    vCPUs may reach first."""
+    case = Case("gdb-documents", vms=["kernel=smp.elf,mem=4M,vcpus=2"], append=WAIT, cpus=2,
+                exits={"smp": 1})
+    transcript = [line for block in section("docs/debugging.md", "A guest under GDB")
+                  for line in block if not line.startswith("[0] gdb: ")]
+    commands = [line[6:] for line in transcript if line.startswith("(gdb) ")]
+    debug(boot, tmp_path, case, commands[1:], expect=[], program="smp.sym")
+    masked = [r"Thread 1 \(active\).*", r"0x[0-9a-f]+"]
+    shown = (tmp_path / "gdb.log").read_text().split("\n")
+    answers = [line for line in transcript if not line.startswith(("(gdb) ", "$ "))]
+    certain = answers[:answers.index("[Switching to Thread 1]")]
+    assert len(certain) > 10 and missing(certain, shown, masked) is None
 
 
 def test_what_is_the_guests_own(boot, tmp_path):
