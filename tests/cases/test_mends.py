@@ -20,7 +20,7 @@ CHECKS = ("descriptor-alignment", "virtual-interrupt-masked", "empty-request-arr
           "virtual-interrupt-vectoring", "exception-commits-rip", "cr0-fixed-in-guest",
           "cr0-fixed-in-root", "apic-enabled-again",
           "vpid-tagged-tlb", "invalidation-types", "guest-physical-mappings",
-          "paging-enabled-keeps",
+          "violation-invalidates", "paging-enabled-keeps",
           "violation-on-table",
           "entry-single-step-pending", "entry-rip",
           "entry-nmi-blocked", "entry-debugctl", "entry-loads-known-msrs",

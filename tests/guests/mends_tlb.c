@@ -182,6 +182,25 @@ static void keeps_guest_physical(void)
     invvpid(3);
 }
 
+/* An EPT violation takes the mappings of its address away, here of a page that may not be executed:
+ * so what was read by a cached mapping before is absent now. */
+static void violation_invalidates(void)
+{
+    set_guest_physical(A);
+    ept_table[0] &= ~BIT(2);
+    invept();
+    uint64_t seen = probe(1);
+    ept_table[0] = 0;
+    invvpid(1);
+    seen = seen * 10 + probe(1);
+    prepare_probe((void (*)(void))PROBE, false, 1, pml4);
+    seen = seen * 10 + (mends_run() == EXIT_EPT_VIOLATION);
+    invvpid(1);
+    seen = seen * 10 + probe(1);
+    say_digits("violation-invalidates", seen, 1110);
+    invept();
+}
+
 /* SDM "Operations that Invalidate TLBs and Paging-Structure Caches": MOV to CR3 keeps the global
  * pages, and MOV to CR0 that sets PG keeps everything. So what an earlier kernel with the same VPID
  * has left is used, unless it is invalidated. */
@@ -238,6 +257,7 @@ void mends_of_tlb(void)
     invalidates_by_type();
     keeps_nothing_without_vpid();
     keeps_guest_physical();
+    violation_invalidates();
     keeps_while_paging_is_set();
     violation_on_table();
 }
