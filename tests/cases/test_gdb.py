@@ -103,7 +103,7 @@ def test_two_vcpus(boot, tmp_path):
 
 
 def test_the_session_of_the_documents(boot, tmp_path):
-    """Each line that docs/debugging.md shows, by source lines, up to the stop that either of the two
+    """Each line that docs/debugging.md shows, by source lines, up to the stop that either of two
     vCPUs may reach first."""
     case = Case("gdb-documents", vms=["kernel=smp.elf,mem=4M,vcpus=2"], append=WAIT, cpus=2,
                 exits={"smp": 1})
