@@ -146,8 +146,7 @@ uint64_t radix_set(const struct radix *r, uint64_t at, uint64_t size, uint64_t l
     }
 }
 
-COLD int radix_map(const struct radix *r, uint64_t at, uint64_t size,
-                                    uint64_t leaf)
+COLD int radix_map(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf)
 {
     uint64_t taken = at;
     unsigned level;

@@ -24,10 +24,7 @@ static uint64_t exit_total(const struct vcpu *v)
 
 /* Addresses of the host help an attack on caches or on rows of RAM. A VM gets them by a word of the
  * user's: reveal=on, or a device that works with host-physical addresses. */
-static bool may_know(const struct vm *vm)
-{
-    return vm->config.reveal || vm->untranslated;
-}
+static bool may_know(const struct vm *vm) { return vm->config.reveal || vm->untranslated; }
 
 static uint64_t host_address(struct vm *vm, uint64_t at)
 {

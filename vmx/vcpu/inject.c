@@ -41,8 +41,7 @@ static bool doubles(uint8_t first, uint8_t second)
 /* If an exception waits already, the two may make a #DF, and after a #DF a triple fault. The VM
  * entry pushes RFLAGS as they are, and a fault pushes RF = 1: SDM "Instruction-Breakpoint Exception
  * Condition". */
-static COLD void raise(struct vcpu *v, uint8_t vector, bool has_error,
-                                        uint32_t error)
+static COLD void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
     if ((v->event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, v->event) == EVENT_EXCEPTION) {
         uint8_t before = (uint8_t)FIELD_GET(EVENT_VECTOR, v->event);

@@ -16,14 +16,14 @@
 #include "lib/string.h"
 #include "arch/x86.h"
 
-#define CPUID_1_XSAVE   BIT(26) /* ECX */
-#define LEAF_XSAVE      0xd
-#define FXSAVE_SIZE     512
-#define XSAVE_HEADER    64
-#define FCW_AFTER_INIT  0x37f
-#define MXCSR_DEFAULT   0x1f80
-#define XMM_OFFSET      160 /* XMM0 to XMM15, 16 bytes each */
-#define MXCSR_OFFSET    24  /* in the legacy region of the XSAVE area */
+#define CPUID_1_XSAVE  BIT(26) /* ECX */
+#define LEAF_XSAVE     0xd
+#define FXSAVE_SIZE    512
+#define XSAVE_HEADER   64
+#define FCW_AFTER_INIT 0x37f
+#define MXCSR_DEFAULT  0x1f80
+#define XMM_OFFSET     160 /* XMM0 to XMM15, 16 bytes each */
+#define MXCSR_OFFSET   24  /* in the legacy region of the XSAVE area */
 
 /* The MSR bitmap lets a guest reach them without an exit (vmx/exit/msr.c). */
 static const uint32_t switched[VCPU_MSR_SWITCHED] = {
