@@ -220,6 +220,8 @@
                                          "0:read|1:write|2:fetch|3:during event delivery")
 #define     APIC_LINEAR_READ        0
 #define     APIC_LINEAR_WRITE       1
+#define     APIC_LINEAR_FETCH       2
+#define     APIC_LINEAR_EVENT       3
 
 /* SDM Appendix C "VMX Basic Exit Reasons" */
 #define EXIT_REASONS(F)                                                                            \
@@ -288,7 +290,9 @@
     F(EXIT_TPAUSE,               68, "TPAUSE")                                                     \
     F(EXIT_LOADIWKEY,            69, "LOADIWKEY")                                                  \
     F(EXIT_BUS_LOCK,             74, "bus-lock assertion")                                         \
-    F(EXIT_NOTIFY,               75, "notify VM exit")
+    F(EXIT_NOTIFY,               75, "notify VM exit")                                             \
+    F(EXIT_SEAMCALL,             76, "SEAMCALL")                                                   \
+    F(EXIT_TDCALL,               77, "TDCALL")
 
 enum exit_reason {
 #define F(name, number, words) name = number,

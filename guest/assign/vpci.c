@@ -216,9 +216,10 @@ static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
-/* The host bridge exists only so that a guest finds a PCI bus. Its registers are all shadow. */
-#define HOST_BRIDGE_VENDOR 0x1af4
-#define HOST_BRIDGE_DEVICE 0x4841 /* "HA" */
+/* The host bridge exists only so that a guest finds a PCI bus. Its registers are all shadow. Its id
+ * is that of a bridge which is nothing else: some drivers take all functions of a vendor. */
+#define HOST_BRIDGE_VENDOR 0x1b36
+#define HOST_BRIDGE_DEVICE 0x0008
 static void host_bridge_init(struct vpci_function *f)
 {
     vpci_set_shadow(f, PCI_VENDOR_ID, 2, HOST_BRIDGE_VENDOR);

@@ -134,11 +134,11 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
     return answered;
 }
 
-bool vm_bus_map(struct vm *vm, uint64_t at)
+int vm_bus_map(struct vm *vm, uint64_t at)
 {
     spin_lock(&vm->lock);
     const struct vm_range *r = vm_bus_find(&vm->mmio, at);
-    bool mapped = r && r->map && r->map(r->owner);
+    int mapped = !r ? -ENOENT : r->map && r->map(r->owner);
     spin_unlock(&vm->lock);
     return mapped;
 }

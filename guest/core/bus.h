@@ -46,6 +46,6 @@ const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address); /* or 
  * effect. True: a range answered at least one byte. Both take vm->lock. */
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value);
 bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value);
-/* Map the range at `at` of the memory bus, if its first access does that. True: enter the guest
- * again. Takes vm->lock. */
-bool vm_bus_map(struct vm *vm, uint64_t at);
+/* Map the range at `at` of the memory bus, if its first access does that. 1: mapped, so enter the
+ * guest again. 0: not. -ENOENT: no range is there. Takes vm->lock. */
+int vm_bus_map(struct vm *vm, uint64_t at);

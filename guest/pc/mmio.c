@@ -194,12 +194,18 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
                              const uint64_t *linear)
 {
     struct vm *vm = v->vm;
-    if (vm_bus_map(vm, at.v))
+    int mapped = vm_bus_map(vm, at.v);
+    if (mapped > 0)
         return RESUME_SAME;
-    if (!vm_bus_find(&vm->mmio, at.v))
+    if (mapped < 0)
         log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);
+    /* MOV to CR3 was loading PDPTEs, which are ones there, with their reserved bits */
+    if (!(qualification & QUAL_EPT_LINEAR_VALID)) {
+        vcpu_inject_error(v, VECTOR_GP, 0);
+        return RESUME_SAME;
+    }
     /* the CPU was reading or marking an entry of the guest's page tables */
-    if ((qualification & QUAL_EPT_LINEAR_VALID) && !(qualification & QUAL_EPT_LINEAR)) {
+    if (!(qualification & QUAL_EPT_LINEAR)) {
         vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);
         return STOP_VM;
     }

@@ -28,12 +28,14 @@
 #define VUART_IIR_RX   BIT(2)
 #define VUART_IIR_64   BITS(7, 6) /* FIFOs are on */
 #define VUART_FCR_ON   BIT(0)
+#define VUART_FCR_RX   BIT(1) /* empty the receiver's */
 #define VUART_MCR_ALL  BITS(4, 0)
 #define VUART_MCR_LOOP BIT(4)
 #define VUART_MSR      0xb0 /* carrier, ready and clear to send */
 #define VUART_IDLE     16   /* polls for input after which an unfinished line is shown */
 #define VUART_LINE     200
 #define VUART_INPUT    2048
+#define VUART_FIFO     16 /* bytes; one without FCR_ON */
 
 struct vuart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
@@ -44,6 +46,7 @@ struct vuart {
     /* The monitor writes and moves `typed`, the guest reads and moves `taken`: no lock. */
     unsigned typed, taken;
     uint8_t input[VUART_INPUT];
+    uint8_t looped[VUART_FIFO], loop_put, loop_taken; /* sent in loop mode, not read yet */
     bool shown;    /* the beginning of the line is on the console already, as a prompt */
     uint32_t turn; /* of that beginning: console_piece() */
     size_t used;
@@ -105,10 +108,24 @@ static void send(struct vm *vm, struct vuart *u, uint8_t byte)
         end_line(vm, u);
 }
 
+/* What came back in loop mode is read first. In that mode nothing comes from outside. */
+static bool has_looped(const struct vuart *u) { return u->loop_put != u->loop_taken; }
+static bool has_input(const struct vuart *u)
+{
+    return has_looped(u) || (!(u->mcr & VUART_MCR_LOOP) && atomic_load(&u->typed) != u->taken);
+}
+
+/* A byte that finds no room is lost, as by an overrun. */
+static void loop_back(struct vuart *u, uint8_t byte)
+{
+    if ((uint8_t)(u->loop_put - u->loop_taken) < ((u->fcr & VUART_FCR_ON) ? VUART_FIFO : 1))
+        u->looped[u->loop_put++ % VUART_FIFO] = byte;
+}
+
 /* A guest that polls for input VUART_IDLE times has written a prompt: show its unfinished line. */
 static bool input_waits(struct vm *vm, struct vuart *u)
 {
-    bool waits = atomic_load(&u->typed) != u->taken;
+    bool waits = has_input(u);
     if (waits)
         u->idle = 0;
     else if (u->idle < VUART_IDLE && ++u->idle == VUART_IDLE)
@@ -119,7 +136,7 @@ static bool input_waits(struct vm *vm, struct vuart *u)
 /* The cause of the interrupt, the more urgent one first; 0: none is pending. */
 static uint8_t interrupt_id(const struct vuart *u)
 {
-    if ((u->ier & VUART_IER_RX) && atomic_load(&u->typed) != u->taken)
+    if ((u->ier & VUART_IER_RX) && has_input(u))
         return VUART_IIR_RX;
     return (u->ier & VUART_IER_TX) && u->tx_empty ? VUART_IIR_TX : 0;
 }
@@ -169,6 +186,8 @@ static uint8_t receive(struct vm *vm, struct vuart *u)
 {
     if (!input_waits(vm, u))
         return 0;
+    if (has_looped(u))
+        return u->looped[u->loop_taken++ % VUART_FIFO];
     uint8_t byte = u->input[u->taken % VUART_INPUT];
     atomic_store(&u->taken, u->taken + 1);
     return byte;
@@ -230,7 +249,10 @@ static void port_write(struct vm *vm, struct vuart *u, unsigned reg, uint8_t val
 {
     bool divisor = u->lcr & UART_LCR_DLAB;
     if (reg == UART_DATA && !divisor) {
-        send(vm, u, value);
+        if (u->mcr & VUART_MCR_LOOP)
+            loop_back(u, value);
+        else
+            send(vm, u, value);
         u->tx_empty = true;
     } else if (reg == UART_DATA) {
         u->dll = value;
@@ -240,6 +262,8 @@ static void port_write(struct vm *vm, struct vuart *u, unsigned reg, uint8_t val
         u->dlm = value;
     } else if (reg == UART_IIR) {
         u->fcr = value;
+        if (value & VUART_FCR_RX)
+            u->loop_taken = u->loop_put;
     } else if (reg == UART_LCR) {
         u->lcr = value;
     } else if (reg == UART_MCR) {

@@ -12,8 +12,19 @@ static void send(const char *text)
         out8(COM1, (uint8_t)*text++);
 }
 
+/* As many a kernel tests whether there is a port. */
+static void self_test(void)
+{
+    out8(COM1 + 4, 0x1e); /* MCR: loop mode */
+    out8(COM1, 0xae);
+    bool works = key_typed() && in8(COM1) == 0xae && !key_typed();
+    out8(COM1 + 4, 0x0f);
+    check(works);
+}
+
 int main(void)
 {
+    self_test();
     char line[80];
     unsigned n = 0;
     send("who is there? ");

@@ -9,7 +9,9 @@
 #include "guest/programs/misbehave.h"
 #include "arch/msr.h"
 
-#define NOWHERE UINT64_C(0xbf000000) /* below 4 GiB, so paging reaches it; behind the end of RAM */
+#define NOWHERE    UINT64_C(0xbf000000) /* below 4 GiB, so paging reaches it; behind the end of RAM */
+
+#define LOCAL_APIC UINT64_C(0xfee00000)
 
 static void vmx_is_not_there(void)
 {
@@ -46,6 +48,8 @@ static void nowhere(void)
     print("ports that are not there: read as ones");
     check(exception_of("jmp *%%rax", NOWHERE) == VECTOR_UD);
     print("a jump to nowhere: #UD");
+    check(exception_of("jmp *%%rax", LOCAL_APIC + 0x20) == VECTOR_UD);
+    print("a jump to the local APIC: #UD");
 }
 
 int main(void)

@@ -17,6 +17,7 @@ MISBEHAVIOUR = [
     r"misbehave\| reserved bits and absent MSRs: #GP",
     r"gpa=0xbf000000: no device is there", r"misbehave\| memory that is not there: reads as ones",
     r"misbehave\| ports that are not there: read as ones", r"misbehave\| a jump to nowhere: #UD",
+    r"misbehave\| a jump to the local APIC: #UD",
 ]
 APIC = [line for mode in ("xapic", "x2apic")
         for line in (
@@ -47,6 +48,7 @@ CASES = [
     Case("paging-of-32-bits", vms=["kernel=paging32.bin,mem=8M"], forbid=["WRONG"],
          exits={"paging32": 1},
          expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits",
+                 r"\| entries of ones: #GP",
                  r"\| a reserved bit: #GP", r"\| bit 51: #GP", r"\| a TSS of 16 bits: #GP"]),
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
          expect=[r"ports: answered in the right part of RAX", r"\| out of a string$",

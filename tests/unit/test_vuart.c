@@ -183,11 +183,45 @@ TEST(a_prompt_is_shown_once)
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, done)
+/* PC16550D "Modem Control Register": what is sent arrives, and nothing goes out or comes in. */
+TEST(loop)
+{
+    out(UART_MCR, VUART_MCR_LOOP | 0x0e);
+    vuart_type(&vm, 't');
+    assert_false(in(UART_LSR)&UART_LSR_DATA_READY);
+    out(UART_DATA, 0xae);
+    out(UART_DATA, 0xaf); /* no FIFO: lost */
+    assert_true(in(UART_LSR)&UART_LSR_DATA_READY);
+    assert_int_equal(in(UART_DATA), 0xae);
+    assert_false(in(UART_LSR)&UART_LSR_DATA_READY);
+    assert_int_equal(in(UART_DATA), 0);
+    out(UART_IIR, VUART_FCR_ON);
+    for (uint8_t i = 0; i < 2 * VUART_FIFO; i++)
+        out(UART_DATA, i);
+    for (uint8_t i = 0; i < VUART_FIFO; i++)
+        assert_int_equal(in(UART_DATA), i);
+    assert_false(in(UART_LSR)&UART_LSR_DATA_READY);
+    out(UART_IER, VUART_IER_RX);
+    out(UART_DATA, 'x');
+    assert_true(line);
+    assert_int_equal(in(UART_IIR), VUART_IIR_64 | VUART_IIR_RX);
+    out(UART_IIR, VUART_FCR_ON | VUART_FCR_RX);
+    assert_false(line);
+    out(UART_MCR, 0x0b);
+    assert_int_equal(in(UART_DATA), 't'); /* what was typed is still there */
+    out(UART_DATA, '\n');
+    assert_string_equal(stub_log, "a| \n");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(transmitter),           T(receiver),
-                                       T(a_keyboard_beside_it),  T(what_a_driver_probes),
-                                       T(escape_sequences),      T(a_prompt_is_kept_once),
-                                       T(a_prompt_is_shown_once)};
+    const struct CMUnitTest tests[] = {T(transmitter),
+                                       T(receiver),
+                                       T(a_keyboard_beside_it),
+                                       T(what_a_driver_probes),
+                                       T(escape_sequences),
+                                       T(a_prompt_is_kept_once),
+                                       T(a_prompt_is_shown_once),
+                                       T(loop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,22 +66,17 @@ enum exit_action exit_exception_nmi(struct vcpu *v)
 enum exit_action exit_apic_access(struct vcpu *v)
 {
     uint64_t qualification = vmread(EXIT_QUALIFICATION);
-    uint64_t as_ept = QUAL_EPT_LINEAR_VALID | QUAL_EPT_LINEAR;
+    /* by type; those that are not here are accesses to page tables */
+    static const uint16_t as_ept[] = {[APIC_LINEAR_READ] = QUAL_EPT_READ | QUAL_EPT_LINEAR,
+                                      [APIC_LINEAR_WRITE] = QUAL_EPT_WRITE | QUAL_EPT_LINEAR,
+                                      [APIC_LINEAR_FETCH] = QUAL_EPT_FETCH | QUAL_EPT_LINEAR,
+                                      [APIC_LINEAR_EVENT] = QUAL_EPT_READ | QUAL_EPT_LINEAR};
+    uint64_t type = FIELD_GET(QUAL_APIC_TYPE, qualification);
     v->exit.qualification = qualification;
-    switch (FIELD_GET(QUAL_APIC_TYPE, qualification)) {
-    case APIC_LINEAR_READ:
-        as_ept |= QUAL_EPT_READ;
-        break;
-    case APIC_LINEAR_WRITE:
-        as_ept |= QUAL_EPT_WRITE;
-        break;
-    default:
-        vcpu_on_crash(v, "code, stack or tables in the page of the local APIC");
-        return STOP_VM;
-    }
     uint64_t at = ALIGN_DOWN(v->apic_base, PAGE_SIZE) + FIELD_GET(QUAL_APIC_OFFSET, qualification);
     hottest_count(&v->hottest[HOTTEST_GPA], at);
-    return vcpu_on_gpa(v, gpa(at), as_ept, NULL);
+    uint64_t how = type < ARRAY_COUNT(as_ept) ? as_ept[type] : 0;
+    return vcpu_on_gpa(v, gpa(at), how | QUAL_EPT_LINEAR_VALID, NULL);
 }
 
 /* Trap-like: RIP is behind the instruction already. */

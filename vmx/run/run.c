@@ -114,6 +114,7 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
     [EXIT_VMFUNC] = inject_ud,
     [EXIT_ENCLS] = inject_ud,
     [EXIT_XSAVES... EXIT_XRSTORS] = inject_ud,
+    [EXIT_SEAMCALL... EXIT_TDCALL] = inject_ud, /* they exit whatever the controls are */
 };
 
 /* A reason without a row, or SDM "VM-Entry Failures During or After Loading Guest State". A guest

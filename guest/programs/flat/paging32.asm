@@ -91,6 +91,13 @@ start:  cld
         EXPECT  0xc0500000, 'bbbb'
         SAY     exits
 
+        CR3     0x50000000              ; no memory: entries of ones. #GP: on with `refused`
+        jmp     wrong
+
+in_a_hole:
+        EXPECT  0xc0500000, 'bbbb'
+        SAY     hole
+        mov     dword [next], reserved_bit
         mov     dword [PDPT + 2 * 8], PD_A + 3 ; bit 1 is reserved
         CR0     PG | PE_NE | CD         ; #GP: on with `refused`
         jmp     wrong
@@ -154,7 +161,8 @@ exits:  db      "three levels, by exits", 10, 0
 reserved: db    "a reserved bit: #GP", 10, 0
 wide:   db      "bit 51: #GP", 10, 0
 tss16:  db      "a TSS of 16 bits: #GP", 10, 0
-next:   dd      reserved_bit
+hole:   db      "entries of ones: #GP", 10, 0
+next:   dd      in_a_hole
 no:     db      "WRONG", 10, 0
 
 align 8
