@@ -176,6 +176,14 @@ uint16_t pci_decode_bits(const struct pci_function *f)
 
 #define FLAG_BITS 16 /* the address of a BAR begins above its flags */
 
+bool pci_bar_in_place(const struct pci_function *f, unsigned i)
+{
+    const struct pci_bar *b = &f->bars[i];
+    uint64_t grain = MAX(b->size, (uint64_t)FLAG_BITS);
+    return ALIGN_DOWN(raw_read(f->bdf, PCI_BAR(i), b->is_64bit), grain) ==
+           ALIGN_DOWN(b->base, grain);
+}
+
 bool pci_decode_restore(const struct pci_function *f)
 {
     uint16_t command = pci_read16(f->bdf, PCI_COMMAND), wanted = 0;
@@ -184,16 +192,15 @@ bool pci_decode_restore(const struct pci_function *f)
         const struct pci_bar *b = &f->bars[i];
         if (b->kind == PCI_BAR_NONE)
             continue;
-        uint64_t grain = MAX(b->size, (uint64_t)FLAG_BITS);
         wanted |= pci_decode_bits(f) & (b->kind == PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEM);
-        moved |= ALIGN_DOWN(raw_read(f->bdf, PCI_BAR(i), b->is_64bit), grain) !=
-                 ALIGN_DOWN(b->base, grain);
+        moved |= !pci_bar_in_place(f, i);
     }
     if (f->physical || command == UINT16_MAX || (!moved && (command & wanted) == wanted))
         return false;
     pci_command(f->bdf, 0, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     pci_bars_write(f);
     pci_command(f->bdf, pci_decode_bits(f), 0);
+    pci_snoop_always(f);
     log_trace(BDF_FMT " was reset from inside: BARs and decode restored", BDF_ARG(f->bdf));
     return true;
 }

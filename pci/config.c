@@ -141,6 +141,12 @@ uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
     return old;
 }
 
+void pci_snoop_always(const struct pci_function *f)
+{
+    if (f->cap_pcie)
+        pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_CONTROL_NO_SNOOP);
+}
+
 void pci_break_locks(void) { port_lock = command_lock = (struct spinlock){0}; }
 
 bool pci_wait_ready(bdf_t bdf)

@@ -122,6 +122,11 @@ uint16_t pci_decode_bits(const struct pci_function *f);
  * BARs not where they were at the scan, or is decode off? Then write the BARs and switch decode on.
  * True: that was needed; all other bits of Command are as the reset left them. */
 bool pci_decode_restore(const struct pci_function *f);
+/* The function's requests are snooped by the caches, whatever its driver thinks of that. Where the
+ * unit cannot see to it (SNP), a guest's WBINVD would have to, which does nothing. */
+void pci_snoop_always(const struct pci_function *f);
+/* To D0, if it sleeps: it is silent then for 10 ms, in which this pauses. */
+void pci_wake(const struct pci_function *f);
 /* Wait until Device Status shows no transaction pending, at most 100 ms. */
 MUST_CHECK int pci_drain(const struct pci_function *f);
 

@@ -39,6 +39,8 @@ void pci_bar_write(bdf_t bdf, uint16_t reg, const struct pci_bar *bar);
 /* Write all BARs and the ROM of the function, as large and where they were at the scan. A virtual
  * function has no such registers. The caller has switched decode off. */
 void pci_bars_write(const struct pci_function *f);
+/* Does the register of BAR i lead where it led at the scan? */
+bool pci_bar_in_place(const struct pci_function *f, unsigned i);
 bool pci_bar_overlap(const struct pci_bar *a, const struct pci_bar *b);
 
 /* caps.c: fill the cap_ and ext_ fields, without what exceeds configuration space. */

@@ -133,7 +133,7 @@ static void quiesce(const struct pci_function *f, struct saved *s)
 
 /* It may have been in D3hot before a bus reset. Only the waking takes time, and what is written
  * meanwhile is lost. */
-static void wake(const struct pci_function *f)
+void pci_wake(const struct pci_function *f)
 {
     if (!f->cap_pm)
         return;
@@ -146,12 +146,13 @@ static void wake(const struct pci_function *f)
 static void restore(const struct pci_function *f, const struct saved *s)
 {
     bdf_t bdf = f->bdf;
-    wake(f);
+    pci_wake(f);
     if (f->ext_ltr) /* before Device Control 2 lets the function report */
         pci_write32(bdf, f->ext_ltr + PCI_LTR_MAX, s->latencies);
     if (f->cap_pcie) {
         pci_write16(bdf, f->cap_pcie + PCIE_LINK_CONTROL, s->link_control);
         pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, s->device_control & ~PCIE_DEVICE_FLR);
+        pci_snoop_always(f);
         if (has_control2(f))
             pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2, s->device_control2);
     }
@@ -225,8 +226,7 @@ static bool forgot_bars(const struct pci_function *f)
 {
     for (unsigned i = 0; i < PCI_BAR_COUNT && !f->physical; i++) {
         const struct pci_bar *b = &f->bars[i];
-        if (b->kind != PCI_BAR_NONE && LO32(b->base) &&
-            (pci_read32(f->bdf, PCI_BAR(i)) & -b->size) == LO32(b->base))
+        if (b->kind != PCI_BAR_NONE && b->base && pci_bar_in_place(f, i))
             return false;
     }
     return true;

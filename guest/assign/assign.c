@@ -42,7 +42,10 @@ static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
 {
     pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     *used = PCI_RESET_NONE;
-    return pci_reset_best(fn) == PCI_RESET_NONE ? 0 : pci_reset(fn, used);
+    if (pci_reset_best(fn) != PCI_RESET_NONE)
+        return pci_reset(fn, used);
+    pci_wake(fn);
+    return 0;
 }
 
 /* Another assigned function whose requests arrive under the same id, as they come through the same
@@ -96,6 +99,7 @@ static int registers_show(struct assignment *a)
     if (err)
         return err;
     intx_init(a);
+    pci_snoop_always(a->fn);
     /* Decode stays on until the function is taken back: see vpci_header.c command_write(). */
     pci_command(a->fn->bdf, pci_decode_bits(a->fn), 0);
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);

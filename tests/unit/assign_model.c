@@ -116,6 +116,8 @@ const char *pci_reset_name(enum pci_reset_kind kind)
     (void)kind;
     return "FLR";
 }
+void pci_wake(const struct pci_function *f) { model_note("wake " BDF_FMT, BDF_ARG(f->bdf)); }
+void pci_snoop_always(const struct pci_function *f) { m.snooped = f; }
 void pci_break_locks(void) {}
 int pci_drain(const struct pci_function *f)
 {

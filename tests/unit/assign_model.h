@@ -56,9 +56,10 @@ struct model {
     bool intx_old;   /* the first device has no Interrupt Disable: the bit does not change */
     unsigned posted; /* interrupts, and the last vector */
     uint8_t last_vector;
-    unsigned mmio_maps;    /* calls of mmio_map() */
-    uint64_t reserved_at;  /* a page of the firmware's map that is no RAM; 0: none */
-    unsigned table_writes; /* to the device's MSI-X table */
+    const struct pci_function *snooped; /* the last of pci_snoop_always() */
+    unsigned mmio_maps;                 /* calls of mmio_map() */
+    uint64_t reserved_at;               /* a page of the firmware's map that is no RAM; 0: none */
+    unsigned table_writes;              /* to the device's MSI-X table */
     /* model_device() clears of these two what was written through the model, for they are large */
     uint8_t bar_bytes[65536] __attribute__((aligned(16))); /* what mmio_map() of any BAR shows */
     uint8_t port_passes[65536];

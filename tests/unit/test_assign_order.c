@@ -57,7 +57,9 @@ static void from_now(void) { m.events[0] = '\0'; }
 TEST(given_in_order)
 {
     behind_a_bridge();
+    m.snooped = NULL;
     assigned();
+    assert_ptr_equal(m.snooped, &m.fn);
     ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; "
           "irte ff:00.0; remap-level 0x40; line-open; decode 3; map; ");
 }
@@ -90,15 +92,14 @@ TEST(without_a_reset_it_is_silent)
     from_now();
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     ORDER("master-off 00:04.0; line-masked; irte-free; vector-free; unmap; irte-free; drain "
-          "00:04.0; decode 0; detach "
-          "00:04.0; ");
+          "00:04.0; wake 00:04.0; decode 0; detach 00:04.0; ");
     struct device_config c = device_at(m.fn.bdf);
     c.unsafe = 1u << UNSAFE_NO_RESET;
     m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("master-off 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
-          "line-open; decode 3; map; ");
+    ORDER("master-off 00:04.0; wake 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; "
+          "remap-level 0x40; line-open; decode 3; map; ");
     m.no_reset = false;
 }
 

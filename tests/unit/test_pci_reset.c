@@ -121,7 +121,7 @@ TEST(flr)
 {
     with_flr(m);
     reset_works(PCI_RESET_FLR);
-    assert_int_equal(model_get(m, 0x48, 2), 0x2810);
+    assert_int_equal(model_get(m, 0x48, 2), 0x2010); /* as before, without Enable No Snoop */
     assert_true(model_delay_us() >= 100000);
     assert_true(model_logged("01:00.0 1234:0001") && model_logged("flr=yes"));
 }
@@ -174,6 +174,12 @@ TEST(d3hot_that_lies_is_followed_by_the_next_kind)
     assert_int_equal(resets, 1);
     assert_int_equal(model_get(m, PCI_COMMAND, 2), PCI_COMMAND_MEM | PCI_COMMAND_INTX_OFF);
     assert_true(model_logged("01:00.0 kept its state over reset=d3hot"));
+
+    model_bar(m, PCI_BAR(0), 0xfff00000, 0, 0); /* its one BAR, at a multiple of 4 GiB */
+    model_bar(m, PCI_BAR(2), 0xfffffffffff00000, 0xc, UINT64_C(0x1800000000));
+    f = scanned();
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(used, PCI_RESET_BUS);
 
     model_start(true);
     m = endpoint(BDF(0, 4, 0)); /* and there is no next one */
