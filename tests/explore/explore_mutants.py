@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prove that the explorers see: break one rule of the descriptor, of the scheduler or of a vector's
-end at a time, and have it found. `make explore`, or `tests/explore/explore_mutants.py` from the
-root; a minute.
+"""Prove that the explorers see: break one rule of the descriptor, of the scheduler, of a vector's
+end or of a unit's faults at a time, and have it found. `make explore`, or
+`tests/explore/explore_mutants.py` from the root; a minute.
 """
 import concurrent.futures
 import pathlib
@@ -15,9 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
          "-I. -mcx16").split()
 PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
-IRQ = "arch/irq.c"
+IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
-EXPLORERS = {IRQ: "irq"}
+EXPLORERS = {IRQ: "irq", FAULT: "fault"}
 
 # Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only
 # trust that.
@@ -104,6 +104,30 @@ MUTANTS = [
      [(IRQ, "        irqs[v].ctx = ctx;\n        atomic_store(&irqs[v].handler, handler);\n",
        "        atomic_store(&irqs[v].handler, handler);\n        atomic_store(&irqs[v].ctx, ctx);"
        "\n")]),
+    ("the overflow is cleared only if it was seen before the records",
+     [(FAULT, "    vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_PFO);\n    return count;",
+       "    if (status & FSTS_PFO)\n        vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_PFO);\n"
+       "    return count;"),
+      (FAULT, "    while (atomic_load(&u->faults_seen) < FAULTS_A_TICK) {",
+       "    for (bool once = true; once; once = false) {"),
+      (FAULT, "    events_mask(u, true);\n", "")]),
+    ("the status is looked at once",
+     [(FAULT, "    while (atomic_load(&u->faults_seen) < FAULTS_A_TICK) {",
+       "    for (bool once = true; once; once = false) {"),
+      (FAULT, "    events_mask(u, true);\n", "")]),
+    ("the overflow is never cleared",
+     [(FAULT, "    vtd_write32(u, VTD_FSTS, (uint32_t)FSTS_PFO);\n    return count;",
+       "    return count;")]),
+    ("too many faults are left, and the event is not masked",
+     [(FAULT, "    events_mask(u, true);\n", "")]),
+    ("the tick does not look at a unit whose event is masked",
+     [(FAULT, "        if (u->faults_masked)\n", "        if (0)\n")]),
+    ("the event stays masked",
+     [(FAULT, "            events_mask(u, false);\n", "")]),
+    ("two CPUs take one record",
+     [(FAULT, "    spin_lock(&vtd.fault_lock);\n    record->hi", "    record->hi"),
+      (FAULT, "(uint32_t)FRCD_F_DWORD);\n    spin_unlock(&vtd.fault_lock);",
+       "(uint32_t)FRCD_F_DWORD);")]),
 ]
 
 
@@ -118,7 +142,7 @@ def said_of(texts, explorer):
     """What an explorer says of a tree with these files {name: text}; None: it finds nothing."""
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
-        for part in ("lib", "arch", "vmx", "tests/explore"):
+        for part in ("lib", "arch", "pci", "vtd", "vmx", "tests/explore"):
             shutil.copytree(ROOT / part, tree / part)
         for name, text in texts.items():
             (tree / name).write_text(text)
