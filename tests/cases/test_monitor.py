@@ -212,7 +212,7 @@ COMPLETION = Case("completion", vms=[LOOP], answers=[
     (PROMPT, "help un\t\r"),
     (PROMPT, "explain vtd.con\t1 2\r"),
     (PROMPT, "un\t\t\x15p\t"),
-    (r"  pci\r\n[\s\S]*p$", "\x15" + "cpu\r"),
+    (r"  pci\n[\s\S]*p$", "\x15" + "cpu\r"),
     (PROMPT, OFF),
 ], expect=[
     r"^\(hamlet\) vcpu loop $", r"^vcpu=loop\.0", r"^unassign bb", r"^vtd\.context: ",
