@@ -30,12 +30,15 @@ from lab_mutants import show                     # noqa: E402
 
 # What no check sees, and why.
 OTHER_EPT = "it differs where one VPID has mappings of two EPTs, and Hamlet's have one at a time"
+BAKED = "it differs where a guest and its VMCS change CR0.WP or CR4.SMEP in turn: no check does"
 HOST_ADDRESSES = "Bochs keeps addresses of its own process in the entries: no rule of the manual"
 EXPLAINED = {
     "exception-commits-rip-2": "what a variable has after longjmp is then the compiler's choice",
     "vpid-tagged-tlb: flush": OTHER_EPT,
     "vpid-tagged-tlb: flush all but globals": OTHER_EPT,
     "vpid-tagged-tlb: INVLPG": OTHER_EPT,
+    "vpid-tagged-tlb: before entry": BAKED,
+    "vpid-tagged-tlb: before exit": BAKED,
     "vpid-tagged-tlb: EPTP switching": "no VM function is switched on, here or in Hamlet",
     "vpid-tagged-tlb: reset": "a processor is reset once, and has cached nothing before",
     "vpid-tagged-tlb: memory map": HOST_ADDRESSES,
