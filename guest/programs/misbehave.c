@@ -9,7 +9,7 @@
 #include "guest/programs/misbehave.h"
 #include "arch/msr.h"
 
-#define NOWHERE    UINT64_C(0xbf000000) /* below 4 GiB, so paging reaches it; behind the end of RAM */
+#define NOWHERE    UINT64_C(0xbf000000) /* below 4 GiB: paging reaches it; behind RAM */
 
 #define LOCAL_APIC UINT64_C(0xfee00000)
 
