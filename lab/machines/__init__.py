@@ -46,10 +46,9 @@ def tables(name, options, cpus, folder):
     return paths
 
 
-def words(name, options):
-    """For Hamlet's command line: where a report for programs goes, on a machine that has such a
-    place."""
-    return f"report={channel.PORT}" if options.get("serial") != "off" else ""
+def words():
+    """For Hamlet's command line: where a report for programs goes. Each machine has that port."""
+    return f"report={channel.PORT}"
 
 
 # What an option that is not a number, or has a limit, may be; "": anything.

@@ -8,7 +8,7 @@ To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/
 (their table)
 
 Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs
-without the mends), serial=off (no serial port: the console is then whatever is written to port
+without the mends), serial=off (no serial port: the console is then what Hamlet reports to port
 0xE9), vtd=off (no unit, no DMAR table). Every other one describes unit and device: units=, slow=,
 ... (docs/lab.md). An output "trace" is what they did.
 """

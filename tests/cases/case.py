@@ -89,7 +89,7 @@ def run(case, scratch, server=None):
     modules += [iso.Module(Path(path), words) for path, words in case.modules]
     tables = machines.tables(case.on, case.machine, case.cpus, scratch)
     modules += [iso.Module(Path(path), "acpi") for path in [*tables, *case.acpi]]
-    append = f"{case.append} {machines.words(case.on, case.machine)}".strip()
+    append = f"{case.append} {machines.words()}".strip()
     iso.build(medium, iso.Menu(case.kernel, append, modules),
               "both" if case.machine.get("firmware") == "uefi" else "bios")
     patience = case.timeout or PATIENCE.get(case.on, PATIENCE_ELSEWHERE)

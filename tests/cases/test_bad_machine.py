@@ -27,7 +27,7 @@ CASES = [
     Case("bad-value", append="console=com1 post=maybe", vms=[HELLO],
          expect=[r'options: bad value: post=maybe', GOOD]),
     Case("no-serial-port", append="console=com2", vms=[HELLO], machine={"serial": "off"},
-         expect=[r"soft power off"]),
+         expect=[r"^hamlet: vm=good exit=1 ", r"^hamlet: end vms=1 failed=0$"]),
     Case("vmx-locked-off", vms=[HELLO], machine={"vmx": "off"},
          expect=[r"vmx: the firmware has locked VMX off \(IA32_FEATURE_CONTROL=0x1\)", *NOT_RUN]),
     Case("no-ept", vms=[HELLO], machine={"model": "core2_penryn_t9600"},
