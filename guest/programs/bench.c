@@ -10,8 +10,6 @@
 
 #define ROUNDS 1000
 
-static uint64_t start_tsc;
-
 #define PER_OPERATION(operation)                                                                   \
     ({                                                                                             \
         uint64_t empty_ = rdtsc(), full_;                                                          \
@@ -35,8 +33,6 @@ static bool edu_is_there(void)
 
 int main(void)
 {
-    start_tsc = rdtsc();
-    print("bench start_tsc=%lu", start_tsc);
     print("bench cpuid_exit=%lu", PER_OPERATION(cpuid(1, 0)));
     print("bench vmcall=%lu", PER_OPERATION(hypercall(HC_NOTHING, 0)));
     print("bench trapped_in=%lu", PER_OPERATION(in8(0x3ff)));
