@@ -37,9 +37,12 @@ HOT   := $(shell grep -l '^ \* Hot: ' $(SOURCES))
 SMALL := $(filter-out $(HOT),$(SOURCES))
 # The stack is aligned to 8 bytes, as no vector register asks for more; no NOPs stand before a loop.
 PACKED = $(if $(filter clang%,$(CC)),-mstack-alignment=8,-mpreferred-stack-boundary=3 -fno-align-loops -fno-align-jumps)
+# What gcc does to be fast in spite of -Oz: it keeps values in registers that loops do not change, and copies parameters.
+SMALLER = $(if $(filter clang%,$(CC)),,-fno-tree-loop-im -fno-move-loop-invariants -fno-shrink-wrap -fno-ipa-sra \
+	-fno-reorder-blocks-and-partition)
 
 # No FPU or vector register is touched: they belong to the guests. No red zone: interrupts use our stack.
-CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Oz,-O2 -falign-functions=4) $(PACKED) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
+CFLAGS = -std=gnu11 $(if $(filter $(SMALL),$<),-Oz $(SMALLER),-O2 -falign-functions=4) $(PACKED) -g -ffreestanding -mno-red-zone -mgeneral-regs-only -mcx16 -m64 \
 	-fno-pic -fno-stack-protector -fno-omit-frame-pointer -fno-optimize-sibling-calls \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-common -ffunction-sections \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -I. -I$O -MMD -MP $(EXTRA_CFLAGS)
