@@ -36,6 +36,10 @@ MUST_CHECK int guest_check_write(struct vcpu *v, uint64_t linear, size_t size);
 /* guest/pc/linear.c: copy by linear address, with the guest's paging. Errors as above. */
 MUST_CHECK int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
                                  bool to_guest);
+/* The same for what the CPU reaches by itself, whatever the privilege level: descriptors and TSSs.
+ * guest/pc/linear.c */
+MUST_CHECK int guest_copy_system(struct vcpu *v, uint64_t linear, void *buffer, size_t size,
+                                 bool to_guest);
 
 /* guest/pc/delivery.c: an event has been delivered, after vcpu_tell_delivery(). */
 void vcpu_on_delivered(struct vcpu *v);

@@ -115,11 +115,14 @@ int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
     return err || left >= size ? err : linear_translate(&a, linear + left, GWALK_WRITE, &at, &left);
 }
 
-int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+static int copy(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest,
+                bool system)
 {
     struct linear a = {.v = v};
     uint8_t *bytes = buffer;
     vcpu_paging(v, &a.state);
+    if (system)
+        a.state.cpl = 0;
     while (size) {
         gpa_t at;
         uint64_t left;
@@ -133,4 +136,14 @@ int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size
         size -= part;
     }
     return 0;
+}
+
+int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+{
+    return copy(v, linear, buffer, size, to_guest, false);
+}
+
+int guest_copy_system(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest)
+{
+    return copy(v, linear, buffer, size, to_guest, true);
 }

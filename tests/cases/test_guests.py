@@ -50,6 +50,14 @@ CASES = [
          expect=[r"paging32\| two levels", r"\| three levels$", r"\| three levels, by exits",
                  r"\| entries of ones: #GP",
                  r"\| a reserved bit: #GP", r"\| bit 51: #GP", r"\| a TSS of 16 bits: #GP"]),
+    # Hardware task switches: the program has run on QEMU, too. The last one is refused.
+    *(Case(f"tasks-apicv-{apicv}", vms=["kernel=tasks.bin,mem=8M"], forbid=["WRONG"],
+           append=f"console=com1 apicv={apicv}", exits={"tasks": 254},
+           expect=[r"tasks\| by JMP, there and back", r"\| by CALL and IRET",
+                   r"\| by a gate: INT and #UD", r"\| a wrong stack segment: #TS in the new task",
+                   r"\| a double fault has its own stack",
+                   r'why="task switch: a TSS of 16 bits'])
+      for apicv in ("on", "off")),
     Case("cpuid-port", vms=["kernel=cpuid-port.elf,mem=4M"],
          expect=[r"ports: answered in the right part of RAX", r"\| out of a string$",
                  r"strings: both directions", r"strings: a fault comes before the port"],

@@ -153,6 +153,19 @@ TEST(a_fault_pushes_the_resume_flag)
     assert_true(fields[GUEST_RFLAGS] & RFLAGS_RF);
 }
 
+/* By a task gate. Until an IRET no second NMI comes. */
+TEST(an_nmi_that_was_delivered_blocks_the_next)
+{
+    v.event = (uint32_t)(EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | VECTOR_NMI);
+    inject_delivered(&v);
+    assert_int_equal(v.event, 0);
+    assert_int_equal(fields[GUEST_INTERRUPTIBILITY], BLOCKED_BY_NMI);
+    vcpu_inject(&v, VECTOR_UD);
+    fields[GUEST_INTERRUPTIBILITY] = 0;
+    inject_delivered(&v);
+    assert_int_equal(fields[GUEST_INTERRUPTIBILITY], 0);
+}
+
 /* --- Again ------------------------------------------------------------------------------------ */
 
 TEST(an_interrupted_delivery_comes_again)
@@ -403,6 +416,7 @@ int main(void)
         T(three_are_a_triple_fault),
         T(real_mode_pushes_no_error_code),
         T(a_fault_pushes_the_resume_flag),
+        T(an_nmi_that_was_delivered_blocks_the_next),
         T(an_interrupted_delivery_comes_again),
         T(an_nmi_again_is_not_blocked_by_itself),
         T(an_interrupt_waits_for_its_window),

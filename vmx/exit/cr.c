@@ -27,7 +27,7 @@ static uint64_t above_maxphyaddr(void) { return ~UINT64_C(0) << (cpuid(0x8000000
 /* In PAE paging the CPU keeps the four PDPTEs in registers, and with EPT a VM entry loads them from
  * the VMCS. The CPU did not execute the MOV that exits, so they are read here. -EINVAL: #GP,
  * because a reserved bit is set. SDM "PDPTE Registers". */
-static int load_pdptes(struct vcpu *v)
+int cr_load_pdptes(struct vcpu *v)
 {
     gpa_t at = gpa(vmread(GUEST_CR3) & CR3_PAE_TABLE);
     hpa_t table;
@@ -75,7 +75,7 @@ static int write_cr0_checked(struct vcpu *v, uint64_t value)
     if (((old ^ value) & CR0_PG) && switch_long_mode(value & CR0_PG, &efer) < 0)
         return -EINVAL;
     if (in_pae_paging(value, cr4, efer) && ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW)) &&
-        load_pdptes(v) < 0)
+        cr_load_pdptes(v) < 0)
         return -EINVAL;
     vmwrite(GUEST_IA32_EFER, efer);
     cr0_write(value | CR0_ET);
@@ -92,7 +92,7 @@ static int write_cr4_checked(struct vcpu *v, uint64_t value)
     if (!(old & CR4_PCIDE) && (value & CR4_PCIDE) &&
         (!(efer & EFER_LMA) || (vmread(GUEST_CR3) & BITS(11, 0))))
         return -EINVAL;
-    if (in_pae_paging(cr0, value, efer) && load_pdptes(v) < 0)
+    if (in_pae_paging(cr0, value, efer) && cr_load_pdptes(v) < 0)
         return -EINVAL;
     cr4_write(value);
     return 0;

@@ -12,6 +12,7 @@ enum exit_action exit_xsetbv(struct vcpu *v);
 enum exit_action exit_rdmsr(struct vcpu *v);
 enum exit_action exit_wrmsr(struct vcpu *v);
 enum exit_action exit_cr_access(struct vcpu *v);
+enum exit_action exit_task_switch(struct vcpu *v);
 enum exit_action exit_io_instruction(struct vcpu *v);
 enum exit_action exit_ept_violation(struct vcpu *v);
 enum exit_action exit_exception_nmi(struct vcpu *v);
@@ -21,4 +22,6 @@ enum exit_action exit_apic_access(struct vcpu *v);
 enum exit_action exit_apic_write(struct vcpu *v);
 enum exit_action exit_virtualized_eoi(struct vcpu *v);
 
+/* vmx/exit/cr.c: the four registers of PAE paging, from where CR3 points. -EINVAL: #GP. */
+MUST_CHECK int cr_load_pdptes(struct vcpu *v);
 void cpuid_init(void); /* prepare the answers, once */

@@ -56,12 +56,6 @@ static enum exit_action exit_preemption_timer(struct vcpu *v)
     return RESUME_SAME;
 }
 
-static enum exit_action exit_task_switch(struct vcpu *v)
-{
-    vcpu_on_crash(v, "task switch: not supported in a guest");
-    return STOP_VM;
-}
-
 /* The INIT was meant for the host's CPU: the machine sent it, or a device, if its remapping unit
  * does not block such a message. The exit has consumed it. */
 static enum exit_action exit_init_signal(struct vcpu *v)

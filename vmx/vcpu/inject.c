@@ -105,6 +105,13 @@ void inject_again(struct vcpu *v)
         vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) & ~BLOCKED_BY_NMI);
 }
 
+void inject_delivered(struct vcpu *v)
+{
+    if (FIELD_GET(EVENT_TYPE, v->event) == EVENT_NMI)
+        vmwrite(GUEST_INTERRUPTIBILITY, vmread(GUEST_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
+    v->event = 0;
+}
+
 void inject_pass_on(struct vcpu *v, uint32_t info)
 {
     v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));

@@ -20,6 +20,8 @@ enum exit_action inject_ud(struct vcpu *v);
 enum exit_action inject_gp(struct vcpu *v);
 /* If the CPU was delivering an event when this exit came, deliver the event again. */
 void inject_again(struct vcpu *v);
+/* The event that waits has been delivered without the CPU. */
+void inject_delivered(struct vcpu *v);
 /* An exception or a software exception that exited goes on to the guest. */
 void inject_pass_on(struct vcpu *v, uint32_t info);
 /* Write the most urgent waiting event into the VMCS; ask for a window for the rest. */

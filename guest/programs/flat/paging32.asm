@@ -2,7 +2,7 @@
 ; A 32-bit kernel that pages: two levels with pages of 4 MiB, then PAE. Its four entries of PAE are
 ; loaded by the CPU where a write of CR0 or CR3 does not exit, and by Hamlet where it does: one that
 ; changes CR0.CD. What the CPU would refuse, Hamlet refuses then.
-; To: vmx/exit/cr.c (load_pdptes, switch_long_mode).
+; To: vmx/exit/cr.c (cr_load_pdptes, switch_long_mode).
 ; Spec: SDM "32-Bit Paging", "PDPTE Registers", "Initializing IA-32e Mode"; Multiboot "OS image
 ; format".
 bits 32
