@@ -18,7 +18,7 @@
 #define LOG "pci"
 #include "arch/log.h"
 
-#define ECAM_WINDOW_MAX 8
+#define ECAM_WINDOW_MAX 64      /* large servers have one for each bridge of each socket */
 #define ECAM_BUS_SIZE   BIT(20) /* 32 devices of 8 functions of 4 KiB */
 /* No x86 processor has more physical address bits: a window above is an error of the firmware. */
 #define ECAM_END        BIT(52)
@@ -32,18 +32,50 @@ static struct spinlock port_lock;
  * switched it off. */
 static struct spinlock command_lock;
 
+/* Windows that can be used, of every segment: no BAR may lie over one. */
+static struct {
+    uint64_t base, size;
+} taken[ECAM_WINDOW_MAX];
+static size_t taken_count;
+
+/* A function of another segment has no name here, as a bdf_t names one of segment 0: so no VM gets
+ * it, and its remapping unit, if it has one, has empty tables. It loses bus mastering. */
+static void segment_silence(const struct mcfg_window *w, uint8_t *p)
+{
+    unsigned functions = (w->last_bus - w->first_bus + 1u) * (ECAM_BUS_SIZE / PCIE_CONFIG_SIZE);
+    unsigned count = 0, step;
+    for (unsigned n = 0; n < functions; n += step, p += step * PCIE_CONFIG_SIZE) {
+        bool there = mmio_read16(p + PCI_VENDOR_ID) != UINT16_MAX;
+        uint8_t type = mmio_read8(p + PCI_HEADER_TYPE);
+        step = n % 8 || (there && (type & PCI_HEADER_MULTI)) ? 1 : 8;
+        count += there;
+        if (there && FIELD_GET(PCI_HEADER_LAYOUT, type) == PCI_HEADER_ENDPOINT)
+            mmio_write16(p + PCI_COMMAND,
+                         mmio_read16(p + PCI_COMMAND) & (uint16_t)~PCI_COMMAND_MASTER);
+    }
+    log_info("segment=%u buses=%02x-%02x functions=%u: not for VMs, bus master off", w->segment,
+             w->first_bus, w->last_bus, count);
+}
+
 /* Map the window and use it for its buses. False: impossible values, or no memory for tables. */
 static bool window_take(const struct mcfg_window *w)
 {
     uint64_t first = w->base.v + w->first_bus * ECAM_BUS_SIZE;
     uint64_t size = (w->last_bus - w->first_bus + UINT64_C(1)) * ECAM_BUS_SIZE;
-    if (w->segment != 0 || w->first_bus > w->last_bus || !IS_ALIGNED(w->base.v, ECAM_BUS_SIZE) ||
+    if (w->first_bus > w->last_bus || !IS_ALIGNED(w->base.v, ECAM_BUS_SIZE) ||
         w->base.v >= ECAM_END || first == 0 || first + size > ECAM_END ||
         page_is_ram(hpa(first), size))
         return false;
     uint8_t *p = mmio_map(hpa(first), size);
     if (!p)
         return false;
+    taken[taken_count].base = first;
+    taken[taken_count++].size = size;
+    if (w->segment != 0) {
+        segment_silence(w, p);
+        return true;
+    }
+    log_info("config=ecam base=0x%lx buses=%02x-%02x", w->base.v, w->first_bus, w->last_bus);
     for (unsigned bus = w->first_bus; bus <= w->last_bus; bus++)
         if (!ecam_bus[bus]) /* where windows overlap, the first counts */
             ecam_bus[bus] = p + (bus - w->first_bus) * ECAM_BUS_SIZE;
@@ -54,31 +86,26 @@ void pci_config_init(void)
 {
     const struct acpi_header *mcfg = acpi_find("MCFG");
     memset(ecam_bus, 0, sizeof(ecam_bus));
+    taken_count = 0;
     if (!mcfg) {
         log_info("config=cf8 reason=\"no MCFG\"");
         return;
     }
     struct mcfg_window windows[ECAM_WINDOW_MAX];
     size_t count = MIN(acpi_mcfg_windows(mcfg, windows, ECAM_WINDOW_MAX), (size_t)ECAM_WINDOW_MAX);
-    for (const struct mcfg_window *w = windows; w < windows + count; w++) {
-        if (window_take(w))
-            log_info("config=ecam base=0x%lx buses=%02x-%02x", w->base.v, w->first_bus,
-                     w->last_bus);
-        else
+    for (const struct mcfg_window *w = windows; w < windows + count; w++)
+        if (!window_take(w))
             log_error("ecam window refused: segment=%u buses=%02x-%02x base=0x%lx", w->segment,
                       w->first_bus, w->last_bus, w->base.v);
-    }
 }
 
 bool pci_has_ecam(bdf_t bdf) { return ecam_bus[BDF_BUS(bdf)] != NULL; }
 
 bool pci_config_overlaps(uint64_t base, uint64_t size)
 {
-    for (unsigned bus = 0; bus < ARRAY_COUNT(ecam_bus); bus++) {
-        uint64_t start = ptr_hpa(ecam_bus[bus]).v;
-        if (start && ranges_overlap(base, size, start, ECAM_BUS_SIZE))
+    for (size_t i = 0; i < taken_count; i++)
+        if (ranges_overlap(base, size, taken[i].base, taken[i].size))
             return true;
-    }
     return false;
 }
 

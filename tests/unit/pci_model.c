@@ -25,6 +25,8 @@ static struct model_function *functions[FUNCTION_MAX], *by_bdf[UINT16_MAX + 1];
 static size_t function_count;
 static bool has_ecam;
 static uint32_t port_address;
+static struct model_function far[8];
+static unsigned far_count;
 static char log_text[1 << 16];
 static size_t log_at;
 static uint64_t delay_us;
@@ -39,6 +41,7 @@ void model_start(bool ecam)
     while (function_count)
         by_bdf[functions[--function_count]->bdf] = NULL;
     has_ecam = ecam;
+    far_count = 0;
     log_at = 0;
     log_text[0] = 0;
     delay_us = 0;
@@ -172,8 +175,33 @@ static uint32_t port_access(uint16_t port, unsigned size, bool write, uint32_t v
     return access(FIELD_GET(PCI_ADDRESS_BDF, port_address), reg, size, write, v);
 }
 
+struct model_function *model_far(bdf_t bdf, uint8_t header_type)
+{
+    struct model_function *f = &far[far_count++];
+    memset(f, 0, sizeof(*f));
+    f->bdf = bdf;
+    f->config[PCI_HEADER_TYPE] = header_type;
+    model_set(f, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_MASTER);
+    return f;
+}
+
+static uint32_t far_access(uint64_t offset, unsigned size, bool write, uint32_t v)
+{
+    for (unsigned i = 0; i < far_count; i++) {
+        uint16_t reg = offset % PCIE_CONFIG_SIZE;
+        if (far[i].bdf != offset / PCIE_CONFIG_SIZE)
+            continue;
+        if (write)
+            model_set(&far[i], reg, size, v);
+        return model_get(&far[i], reg, size);
+    }
+    return UINT32_MAX;
+}
+
 static uint32_t ecam_access(const void *p, unsigned size, bool write, uint32_t v)
 {
+    if ((uintptr_t)p < MODEL_ECAM_BASE)
+        return far_access((uintptr_t)p - MODEL_FAR_BASE, size, write, v);
     uint64_t offset = (uintptr_t)p - MODEL_ECAM_BASE;
     if (!has_ecam || offset >= BIT(28))
         abort();
@@ -213,11 +241,13 @@ const struct acpi_header *acpi_find(const char signature[4])
 size_t acpi_mcfg_windows(const struct acpi_header *mcfg, struct mcfg_window *out, size_t max)
 {
     (void)mcfg;
-    if (max < 2)
+    if (max < 3)
         abort();
+    out[2] = (struct mcfg_window){
+        .base = hpa(MODEL_FAR_BASE), .segment = 1, .first_bus = 2, .last_bus = 3};
     out[0] = (struct mcfg_window){.base = hpa(MODEL_ECAM_BASE), .last_bus = 255};
     out[1] = (struct mcfg_window){.base = hpa(0x1234), .first_bus = 7, .last_bus = 3};
-    return 2;
+    return far_count ? 3 : 2;
 }
 
 void *mmio_map(hpa_t base, uint64_t size)

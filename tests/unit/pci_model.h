@@ -9,6 +9,7 @@
 #include "pci/pci_private.h"
 
 #define MODEL_ECAM_BASE UINT64_C(0xb0000000)
+#define MODEL_FAR_BASE  UINT64_C(0x80000000) /* of segment 1, buses 2 and 3 */
 
 struct model_function {
     bdf_t bdf;
@@ -37,6 +38,9 @@ void model_cap(struct model_function *f, uint8_t at, uint8_t id);
 void model_ext_cap(struct model_function *f, uint16_t at, uint16_t id, uint16_t next);
 void model_bridge(struct model_function *f, uint8_t secondary, uint8_t subordinate);
 void model_pcie(struct model_function *f, uint8_t at, unsigned port_type);
+
+/* Segment 1 is there; a function in it, which has only a header. */
+struct model_function *model_far(bdf_t bdf, uint8_t header_type);
 
 /* What the machine did. */
 bool model_logged(const char *part);      /* a log line since model_start() contains it */

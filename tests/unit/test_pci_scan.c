@@ -293,11 +293,37 @@ TEST(a_panic_waits_for_no_lock)
     }
 }
 
+/* No VM gets a function of another segment, and none of them masters the bus. No BAR may lie over
+ * their configuration space. */
+TEST(another_segment)
+{
+    model_start(true);
+    struct model_function *first = model_far(BDF(2, 0, 0), 0), *hidden = model_far(BDF(2, 0, 1), 0),
+                          *multi = model_far(BDF(2, 31, 0), PCI_HEADER_MULTI),
+                          *second = model_far(BDF(2, 31, 7), 0),
+                          *bridge = model_far(BDF(3, 0, 0), PCI_HEADER_BRIDGE),
+                          *below = model_far(BDF(4, 0, 0), 0); /* behind the window */
+    pci_scan();
+    assert_true(model_logged("segment=1 buses=02-03 functions=4: not for VMs, bus master off"));
+    assert_int_equal(pci_count(), 0);
+    struct model_function *silent[] = {first, multi, second}, *others[] = {hidden, bridge, below};
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(model_get(silent[i], PCI_COMMAND, 2), PCI_COMMAND_MEM);
+        assert_true(model_get(others[i], PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
+    }
+    assert_true(pci_config_overlaps(MODEL_FAR_BASE + BIT(21), PAGE_SIZE));
+    assert_true(pci_config_overlaps(MODEL_FAR_BASE + BIT(22) - 1, 1));
+    assert_false(pci_config_overlaps(MODEL_FAR_BASE, BIT(21)));
+    assert_false(pci_config_overlaps(MODEL_FAR_BASE + BIT(22), PAGE_SIZE));
+    assert_true(pci_config_overlaps(MODEL_ECAM_BASE, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_functions_in_order_of_bdf),
         cmocka_unit_test(registers_above_255_need_ecam),
+        cmocka_unit_test(another_segment),
         cmocka_unit_test(widths_reach_their_bytes_only),
         cmocka_unit_test(a_senseless_window_is_refused),
         cmocka_unit_test(waits_for_a_device_that_is_starting),
