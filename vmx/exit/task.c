@@ -155,13 +155,18 @@ static int restore(struct vcpu *v, const struct task *new, unsigned by)
     return vmread(GUEST_CR4) & CR4_PAE ? cr_load_pdptes(v) : 0;
 }
 
+/* Until SS is loaded, it has the new privilege level at least, as VM entry wants it for CS. */
 static bool load_segments(struct vcpu *v, const struct task *new, bool external)
 {
-    static const uint8_t order[] = {SEG_CS, SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+    static const uint8_t behind_cs[] = {SEG_SS, SEG_ES, SEG_DS, SEG_FS, SEG_GS};
     unsigned cpl = new->segment[SEG_CS] & SELECTOR_RPL;
     setup_segment(SEG_LDTR, 0, 0, 0, SEG_AR_UNUSABLE);
-    for (unsigned i = 0; i < ARRAY_COUNT(order); i++)
-        if (!load_checked(v, order[i], (uint16_t) new->segment[order[i]], cpl, external))
+    if (!load_checked(v, SEG_CS, (uint16_t) new->segment[SEG_CS], cpl, external))
+        return false;
+    setup_segment(SEG_SS, (uint16_t)cpl, 0, 0,
+                  (uint32_t)(SEG_AR_UNUSABLE | FIELD_SET(SEG_AR_DPL, cpl)));
+    for (unsigned i = 0; i < ARRAY_COUNT(behind_cs); i++)
+        if (!load_checked(v, behind_cs[i], (uint16_t) new->segment[behind_cs[i]], cpl, external))
             return false;
     return true;
 }
