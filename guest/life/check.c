@@ -16,6 +16,7 @@
 #include "guest/life/check.h"
 #include "arch/page.h"
 #include "arch/panic.h"
+#include "arch/uart.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
 #include "guest/core/memory.h"
@@ -25,6 +26,9 @@
 #include "arch/log.h"
 
 #define LINES_MAX 8
+/* Entries of the interrupt-remapping table. All of it takes more than a millisecond, in which more
+ * than the 16 bytes of the UART's FIFO may be typed. */
+#define POLL_EACH 256
 
 struct checker {
     struct vm *const *vms; /* all VMs, and the one that is checked */
@@ -120,6 +124,8 @@ static void check_vm(struct checker *a)
 static void check_descriptors(struct checker *a)
 {
     for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
+        if (index % POLL_EACH == 0)
+            uart_poll();
         const struct pi_desc *pid;
         bool known = !vtd_irte_posts(index, &pid);
         for (size_t i = 0; i < a->count && !known; i++)
@@ -160,9 +166,12 @@ unsigned check_vms(struct vm *const *vms, size_t count)
         for (const struct assignment *d = a.vm->assignments; d; d = d->next)
             check_device(&a, d);
     }
-    for (unsigned index = 0; index < VTD_IRTE_MAX; index++)
+    for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
+        if (index % POLL_EACH == 0)
+            uart_poll();
         if (vtd_irte_unverified(index))
             BREACH(&a, "irte=%u accepts any source-id", index);
+    }
     check_descriptors(&a);
     if (vtd_compatibility_units())
         BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());
