@@ -37,12 +37,14 @@ static bool would_end_us(uint32_t msr)
     return msr == MSR_IA32_APIC_BASE || msr == MSR_IA32_TSC_DEADLINE;
 }
 
-/* In the VMCS, or switched with us: no other VM sees what we write there. */
+/* In the VMCS, or switched with us: no other VM sees what we write there. A TSC that is written
+ * moves the offset of our own. */
 static bool is_ours(uint32_t msr)
 {
     return (msr >= MSR_IA32_SYSENTER_CS && msr <= MSR_IA32_SYSENTER_EIP) ||
            (msr >= MSR_IA32_STAR && msr <= MSR_IA32_FMASK) ||
-           (msr >= MSR_IA32_FS_BASE && msr <= MSR_IA32_TSC_AUX) || msr == MSR_IA32_TSC;
+           (msr >= MSR_IA32_FS_BASE && msr <= MSR_IA32_TSC_AUX) || msr == MSR_IA32_TSC ||
+           msr == MSR_IA32_TSC_ADJUST;
 }
 
 static void msr_scan(const char *what, uint32_t from, uint32_t count)
