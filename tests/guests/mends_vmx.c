@@ -133,11 +133,13 @@ static void length_poisoned(void)
     mends_prepare(guest_int_without_stack, 0, false, true);
     seen =
         seen * 10 + (mends_run() == EXIT_EPT_VIOLATION && vmread(VM_EXIT_INSTRUCTION_LENGTH) == 2);
+    seen = seen * 10 + (vmread(IDT_VECTORING_ERROR_CODE) != 0); /* INT n has none */
     mends_ept_giga[HOLE >> 30] = mapped;
-    say_digits("undefined-is-poisoned", seen, 111);
+    say_digits("undefined-is-poisoned", seen, 1111);
 }
 
-/* The same of addresses and error codes, after VMCALL: none of them is defined. */
+/* The same of addresses and error codes, after VMCALL: none of them is defined, and of what was being
+ * delivered only that it was nothing. */
 static void fields_poisoned(void)
 {
     uint64_t mapped = mends_ept_giga[HOLE >> 30];
@@ -150,7 +152,7 @@ static void fields_poisoned(void)
     seen = seen * 10 + (mends_run() == EXIT_VMCALL && vmread(GUEST_LINEAR_ADDRESS) != HOLE);
     seen = seen * 10 + (vmread(GUEST_PHYSICAL_ADDRESS) != HOLE);
     seen = seen * 10 + (vmread(VM_EXIT_INTERRUPTION_ERROR_CODE) != 0);
-    seen = seen * 10 + (vmread(IDT_VECTORING_ERROR_CODE) != 0);
+    seen = seen * 10 + (vmread(IDT_VECTORING_INFO) != 0 && !(vmread(IDT_VECTORING_INFO) & BIT(31)));
     say_digits("undefined-is-poisoned-too", seen, 11111);
 }
 
