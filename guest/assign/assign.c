@@ -93,6 +93,9 @@ static int domain_attach(struct assignment *a)
 static int registers_show(struct assignment *a)
 {
     vpci_header_init(&a->v);
+    /* For the device's MSI-X table. It stays on until the function is taken back: see
+     * vpci_header.c command_write(). */
+    pci_command(a->fn->bdf, pci_decode_bits(a->fn), 0);
     int err = vbar_init(&a->v);
     if (!err)
         err = vpci_caps_init(&a->v);
@@ -100,8 +103,6 @@ static int registers_show(struct assignment *a)
         return err;
     intx_init(a);
     pci_snoop_always(a->fn);
-    /* Decode stays on until the function is taken back: see vpci_header.c command_write(). */
-    pci_command(a->fn->bdf, pci_decode_bits(a->fn), 0);
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);
     vbar_update(&a->v);
     return 0;

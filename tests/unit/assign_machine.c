@@ -149,7 +149,7 @@ static bool is_model(const void *p)
     void mmio_write##width(void *p, uint##width##_t v)                                             \
     {                                                                                              \
         m.table_writes++;                                                                          \
-        if (is_model(p)) {                                                                         \
+        if (is_model(p) && (m.config[PCI_COMMAND] & PCI_COMMAND_MEM)) {                            \
             size_t end = (size_t)((uint8_t *)p + sizeof(v) - m.bar_bytes);                         \
             memcpy(p, &v, sizeof(v));                                                              \
             m.bar_written = MAX(m.bar_written, end);                                               \
@@ -255,7 +255,14 @@ uint64_t vtd_msi_address(unsigned index, bool subhandle)
     return 0xfee00010 | index << 5 | (subhandle ? 8 : 0);
 }
 void vtd_fault_handler_set(void (*handler)(const struct vtd_fault *)) { m.fault_handler = handler; }
-void vtd_fault_poll(void) { model_note("poll"); }
+void vtd_fault_poll(void)
+{
+    model_note("poll");
+    const struct vtd_fault *f = m.recorded;
+    m.recorded = NULL;
+    if (f)
+        m.fault_handler(f);
+}
 void vtd_fault_silence(const struct vtd_fault *f) { m.silenced = f->source_id; }
 void vtd_fault_listen(bdf_t source_id) { m.silenced = m.silenced == source_id ? 0 : m.silenced; }
 bool vtd_unit_state(unsigned n, struct vtd_unit_state *out)

@@ -118,7 +118,7 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 }
 void pci_wake(const struct pci_function *f) { model_note("wake " BDF_FMT, BDF_ARG(f->bdf)); }
 void pci_snoop_always(const struct pci_function *f) { m.snooped = f; }
-void pci_break_locks(void) {}
+void pci_break_locks(void) { m.locks_broken = true; }
 int pci_drain(const struct pci_function *f)
 {
     assert(m.vm.lock.next == m.vm.lock.serving);

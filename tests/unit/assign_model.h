@@ -45,8 +45,10 @@ struct model {
         void *ctx;
     } irqs[MODEL_VECTORS];                           /* from MODEL_VECTOR on */
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
-    bdf_t silenced;                                  /* its faults are not recorded; 0: none */
-    uint64_t rte, other_rte;                         /* of the I/O APIC pins of lines 11 and 12 */
+    const struct vtd_fault *recorded;                /* by the unit, and not read yet; NULL: none */
+    bool locks_broken;
+    bdf_t silenced;          /* its faults are not recorded; 0: none */
+    uint64_t rte, other_rte; /* of the I/O APIC pins of lines 11 and 12 */
     unsigned last_posted, last_blocked, blocked;
     unsigned posted_by_exit, posted_to; /* of the interrupts below; vCPUs, a bit each */
     int maps_left;                      /* then vm_map() fails; below 0: never */

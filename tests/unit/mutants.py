@@ -101,7 +101,12 @@ def everything(code, start, end):
 VIEW = "both change only what the guest sees, and vm->lock is held"
 LATER = "only another CPU could come between, and a test is one thread"
 EXPLAINED = {
-    "~ pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, 0);": VIEW,
+    "~ vpci_header_init(&a->v);": "it reads the identity of the function, and no Command",
+    "~ intx_init(a);": "each has registers of its own",
+    "~ pci_snoop_always(a->fn);": "each has a register of its own",
+    "~ faults_bus_master(a, false);": VIEW,
+    "~ assign_shield(vm, a->fn, true);": "the function itself is left out of those to spare",
+    "~ vtd_fault_listen(a->requester);": "each is about a source-id of its own",
     "~ vmsi_release(&a->v);": "each has entries and registers of its own",
     "~ assign_reset_in_use(a);": "the reset does not read what is cleared",
     "~ faults_init();": "at boot, before there is any device",
@@ -110,8 +115,6 @@ EXPLAINED = {
     "~ vmsi_reset(&a->v);": "all of it comes before the reset",
     "~ vmsix_reset(&a->v);": "each has registers of its own",
     "~ assign_shield(a->vm, a->fn, false);": "it is about resets of other functions",
-    "~ pci_command(a->fn->bdf, PCI_COMMAND_MEM | PCI_COMMAND_IO, PCI_COMMAND_MASTER);":
-        "MSI-X and Command are registers of their own",
     "~ hardware_disable(x, true);": LATER,
     "~ vioapic_line(x->a->vm->ioapic, x->pin, false);": LATER,
     "~ vioapic_line(a->vm->ioapic, x->pin, false);": LATER,

@@ -11,6 +11,7 @@
  * tell it: with an id of a bridge beside its own, with a second device, with a second VM.
  */
 #include "arch/options.h"
+#include "guest/assign/faults.h"
 #include "tests/unit/vpci_fixture.h"
 
 #define ORDER(...) assert_string_equal(m.events, __VA_ARGS__)
@@ -60,8 +61,8 @@ TEST(given_in_order)
     m.snooped = NULL;
     assigned();
     assert_ptr_equal(m.snooped, &m.fn);
-    ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; "
-          "irte ff:00.0; remap-level 0x40; line-open; decode 3; map; ");
+    ORDER("master-off 01:02.0; reset 01:02.0; attach 00:1e.0; attach 01:02.0; decode 3; "
+          "irte 00:1e.0; irte ff:00.0; remap-level 0x40; line-open; map; ");
 }
 
 /* The EPT shows nothing, no interrupt arrives, nothing is in flight, the device has forgotten its
@@ -79,9 +80,8 @@ TEST(taken_back_in_order)
     struct device_config c = device_at(m.fn.bdf);
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("reset 01:02.0; attach 00:1e.0; attach 01:02.0; irte 00:1e.0; irte ff:00.0; remap-level "
-          "0x40; line-open; decode 3; "
-          "map; ");
+    ORDER("reset 01:02.0; attach 00:1e.0; attach 01:02.0; decode 3; irte 00:1e.0; "
+          "irte ff:00.0; remap-level 0x40; line-open; map; ");
 }
 
 /* What cannot be reset is silent all the same, and its translation ends last. */
@@ -98,8 +98,8 @@ TEST(without_a_reset_it_is_silent)
     m.config[PCI_COMMAND] |= PCI_COMMAND_MASTER;
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("master-off 00:04.0; wake 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; "
-          "remap-level 0x40; line-open; decode 3; map; ");
+    ORDER("master-off 00:04.0; wake 00:04.0; attach 00:04.0; decode 3; irte 00:04.0; "
+          "irte ff:00.0; remap-level 0x40; line-open; map; ");
     m.no_reset = false;
 }
 
@@ -125,11 +125,27 @@ TEST(half_shown_is_not_given)
     again();
     m.irtes_left = 0;
     assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), -ENOSPC);
-    ORDER("master-off 00:04.0; reset 00:04.0; attach 00:04.0; drain 00:04.0; reset 00:04.0; "
-          "detach 00:04.0; ");
+    ORDER("master-off 00:04.0; reset 00:04.0; attach 00:04.0; decode 3; drain 00:04.0; "
+          "reset 00:04.0; decode 0; detach 00:04.0; ");
     assert_null(m.vm.assignments);
     assert_null(m.vm.pci->functions[1]);
     assert_null(m.fn.owner);
+    m.irtes_left = -1;
+}
+
+/* Of two the second finds no entry. The VM has neither, and its list is as it was. */
+TEST(one_of_two_is_not_shown)
+{
+    again();
+    assert_int_equal(model_assign(PLAN_POST_HW, BAR_EAGER), 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.vm.config.devices[1] = device_at(model_more(BDF(0, 5, 0))->bdf);
+    m.vm.config.device_count = 2;
+    m.irtes_left = 2; /* the first one's: of its messages and its line */
+    assert_int_equal(assign_all(&m.vm), -ENOSPC);
+    assert_null(m.vm.assignments);
+    assert_null(m.fn.owner);
+    assert_null(m.more[0].fn.owner);
     m.irtes_left = -1;
 }
 
@@ -171,8 +187,8 @@ TEST(reserved_memory_comes_first)
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
     options.rmrr_map = false;
-    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
-          "line-open; decode 3; map; ");
+    ORDER("reset 00:04.0; attach 00:04.0; decode 3; irte 00:04.0; irte ff:00.0; "
+          "remap-level 0x40; line-open; map; ");
 }
 
 /* From one VM to another: the first one's translation has ended before the second's begins. */
@@ -186,11 +202,10 @@ TEST(from_one_vm_to_another)
     assert_int_equal(assign_take_back(other, m.fn.bdf), -ENOENT);
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_int_equal(assign_hot(other, &c), 0);
-    ORDER("master-off 00:04.0; line-masked; irte-free; vector-free; unmap; irte-free; drain "
-          "00:04.0; reset 00:04.0; decode 0; "
-          "detach 00:04.0; reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level "
-          "0x40; line-open; decode 3; "
-          "map; ");
+    ORDER("master-off 00:04.0; line-masked; irte-free; vector-free; unmap; irte-free; "
+          "drain 00:04.0; reset 00:04.0; decode 0; detach 00:04.0; reset 00:04.0; "
+          "attach 00:04.0; decode 3; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
+          "line-open; map; ");
     assert_ptr_equal(m.fn.owner, other);
     assert_null(m.vm.pci->functions[1]);
     model_end_other_vm();
@@ -242,6 +257,37 @@ TEST(a_reset_spares_what_is_in_use)
     assert_int_equal(assign_hot(&m.vm, &c), 0);
     assert_non_null(strstr(m.events, "reset 00:05.0; sparing 00:04.0; attach"));
     assert_false(m.fn.spared || m.more[0].fn.spared);
+}
+
+/* A device that reset itself by a register of its own decodes nothing. Its next reset ends with
+ * decode on, so that the masks of its MSI-X table can be set. */
+TEST(a_reset_after_one_by_the_device_itself)
+{
+    vpci_write(f, PCI_COMMAND, 2, 7);
+    m.config[PCI_COMMAND] = 0;
+    function_reset();
+    assert_int_equal(m.config[PCI_COMMAND] & 7, PCI_COMMAND_IO | PCI_COMMAND_MEM);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10 + 16 * i + PCI_MSIX_ENTRY_CONTROL), 1);
+}
+
+/* No fault of a parked device that goes on is recorded, whichever id it has. After its reset the
+ * unit records again, of both ids, also where a fault from before the reset came last. */
+TEST(after_a_reset_faults_are_recorded_again)
+{
+    behind_a_bridge();
+    assigned();
+    assign_init();
+    for (int own = 0; own < 2; own++) {
+        struct vtd_fault fault = {.source_id = own ? m.fn.bdf : BDF(0, 0x1e, 0), .reason = 2};
+        for (unsigned i = 0; i <= STORM_FAULTS; i++)
+            m.fault_handler(&fault);
+        assert_int_equal(m.silenced, fault.source_id);
+        m.recorded = &fault;
+        function_reset();
+        assert_null(m.recorded);
+        assert_int_equal(m.silenced, 0);
+    }
 }
 
 /* A reset of the guest's own: nothing of the device is mapped or can interrupt when it happens. */
@@ -328,8 +374,8 @@ TEST(a_reset_that_fails)
     c.unsafe = 1u << UNSAFE_NO_RESET;
     from_now();
     assert_int_equal(assign_hot(&m.vm, &c), 0);
-    ORDER("reset 00:04.0; attach 00:04.0; irte 00:04.0; irte ff:00.0; remap-level 0x40; "
-          "line-open; decode 3; map; ");
+    ORDER("reset 00:04.0; attach 00:04.0; decode 3; irte 00:04.0; irte ff:00.0; "
+          "remap-level 0x40; line-open; map; ");
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_true(m.fn.parked);
     m.reset_error = 0;
@@ -358,7 +404,9 @@ TEST(a_panic_silences_what_is_owned)
     pci_command(unowned->bdf, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_OFF);
     vpci_write(f, PCI_COMMAND, 2, 7);
     from_now();
+    m.locks_broken = false;
     m.panic_hook();
+    assert_true(m.locks_broken); /* the CPU that held one may have stopped */
     ORDER("master-off 00:04.0; ");
     assert_true(pci_read16(m.fn.bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
     assert_false(pci_read16(unowned->bdf, PCI_COMMAND) & PCI_COMMAND_INTX_OFF);
@@ -372,12 +420,15 @@ int main(void)
         CASE(without_a_reset_it_is_silent),
         CASE(half_attached_is_not_given),
         CASE(half_shown_is_not_given),
+        CASE(one_of_two_is_not_shown),
         CASE(addresses_that_the_ram_has_not),
         CASE(decode_is_as_the_firmware_left_it),
         CASE(reserved_memory_comes_first),
         CASE(from_one_vm_to_another),
         CASE(a_restart_hides_all_before_it_shows_one),
         CASE(a_reset_spares_what_is_in_use),
+        CASE(a_reset_after_one_by_the_device_itself),
+        CASE(after_a_reset_faults_are_recorded_again),
         CASE(a_guests_reset_in_order),
         CASE(a_guests_reset_takes_time),
         CASE(a_restart_ends_a_reset),
