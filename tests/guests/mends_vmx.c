@@ -138,8 +138,8 @@ static void length_poisoned(void)
     say_digits("undefined-is-poisoned", seen, 1111);
 }
 
-/* The same of addresses and error codes, after VMCALL: none of them is defined, and of what was being
- * delivered only that it was nothing. */
+/* The same of addresses and error codes, after VMCALL: none of them is defined, and of what was
+ * being delivered only that it was nothing. */
 static void fields_poisoned(void)
 {
     uint64_t mapped = mends_ept_giga[HOLE >> 30];
