@@ -74,6 +74,7 @@ EDITS = [
 
 # What no test on this machine notices, by file and text, and why. It is not booted.
 STARTUP = "the explorer starts no processor; boots do not meet the one instruction in between"
+ALONE = "no explorer has the file; boots do not meet the one instruction in between"
 EXPLAINED = {
     "vmx/ept_flush.h: atomic_store(&cpu->guest_ept, ept); -> "
     "__atomic_store_n(&cpu->guest_ept, ept, __ATOMIC_RELAXED);":
@@ -83,8 +84,8 @@ EXPLAINED = {
     "vmx/run/init.c: ept_flush_all();": "the lab's firmware uses no VMX, so it leaves nothing",
     "vmx/run/sched.c: atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);":
         "in to_running(): posted_to_running() sets ON for what came while SN was 1, which does too",
-    "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMI);":
-        "no explorer has the file; boots do not meet the one instruction in between",
+    "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);": ALONE,
+    "vmx/vcpu/state.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);": ALONE,
     "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,
     "vmx/run/sched.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_SIPI);": STARTUP,
 }

@@ -309,6 +309,7 @@ static void device_actor(void)
     }
     for (unsigned i = 0; i < shape.requests; i++) {
         vcpu_nmi(last);
+        vcpu_nmi(last);
         vcpu_extint(last, true);
         vcpu_extint(last, false);
     }
@@ -368,8 +369,9 @@ static void check_vcpu(const struct vcpu *v)
             count_on(&queues[c].halted, v) != (here && v->state == VCPU_HALTED))
             explore_failed("vCPU %u is on a list too many or too few", v->index);
     }
-    /* This guest takes no NMI, so the request has to be there; the INTR line is low again. */
-    if (v->index == shape.vcpus - 1 && shape.requests && !(v->requests & VCPU_REQUEST_NMI))
+    /* This guest takes no NMI, so both requests have to be there; the INTR line is low again. */
+    if (v->index == shape.vcpus - 1 && shape.requests &&
+        (v->requests & VCPU_REQUEST_NMIS) != VCPU_REQUEST_NMIS)
         explore_failed("vCPU %u has lost a request", v->index);
     if (v->state == VCPU_RUNNING && (v->requests & (VCPU_REQUEST_RELOAD | VCPU_REQUEST_SHARE)))
         explore_failed("vCPU %u computes with requests 0x%x", v->index, v->requests);
