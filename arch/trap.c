@@ -139,10 +139,13 @@ int read8_safe(const void *at, uint8_t *out)
 {
     uint8_t byte = 0;
     int err = 0;
+    uint64_t cr2 = read_cr2();
     asm volatile("1: movb (%2), %1; jmp 3f; 2: mov %3, %0; 3: " EXTABLE("1b", "2b")
                  : "+r"(err), "+q"(byte)
                  : "r"(at), "i"(-EFAULT)
                  : "memory");
+    if (err) /* a guest's registers may be in this CPU, and CR2 is one of them */
+        write_cr2(cr2);
     *out = byte;
     return err;
 }

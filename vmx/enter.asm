@@ -10,7 +10,6 @@
 VCPU_LAUNCHED   equ 104
 VCPU_HOST_RSP   equ 112
 VCPU_GPR        equ 120         ; sixteen registers in the order of instruction encodings
-VCPU_CR2        equ VCPU_GPR + 16 * 8
 
 HOST_RSP        equ 0x6c14      ; vmx/vmcs_fields.h
 
@@ -46,9 +45,6 @@ vmx_enter:
         vmwrite rax, rsp
         jbe .failed
 .stack_known:
-        mov rax, [rdi + VCPU_CR2]       ; the one register of a page fault that the VMCS leaves out
-        mov cr2, rax
-
         cmp byte [rdi + VCPU_LAUNCHED], 0       ; MOV leaves the flag alone up to the JE
 
         mov rax, [rdi + GPR(RAX_)]
@@ -101,8 +97,6 @@ vmx_exit_point:
         mov [rdi + GPR(14)], r14
         mov [rdi + GPR(15)], r15
         pop qword [rdi + GPR(RDI_)]
-        mov rax, cr2
-        mov [rdi + VCPU_CR2], rax
         pop rdi
         xor eax, eax
 

@@ -2,7 +2,7 @@
 /*
  * State of a CPU that exits and switches must not lose: single-stepping goes over an instruction
  * that exits, breakpoints and DR6 are the guest's own, an NMI comes once and not into its own
- * handler, vector registers and SYSCALL's MSRs belong to one virtual CPU.
+ * handler, vector registers, SYSCALL's MSRs and CR2 belong to one virtual CPU.
  * To: vmx/vcpu/state.c (vcpu_advance_rip), vmx/exit/intr.c, vmx/vcpu/inject.c,
  * vmx/vcpu/registers.c.
  * Spec: SDM "Debug Exceptions", "Nonmaskable Interrupt (NMI)", "VM-Exit Interruption Information".
@@ -216,6 +216,7 @@ static void check_registers(void)
                  : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]));
     asm volatile("mov %%dr6, %0" : "=r"(dr6));
     check(dr6 == dr6_value());
+    check(read_cr2() == mine);
     check(d[0] == mine && d[1] == mine + 1 && d[2] == mine + 2 && d[3] == mine + 3);
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         check(!msr_is_there(msrs[i]) || rdmsr(msrs[i]) == msr_value());
@@ -231,6 +232,7 @@ static void registers_are_mine(void)
     asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(mine),
                  "r"(mine + 1), "r"(mine + 2), "r"(mine + 3));
     asm volatile("mov %0, %%dr6" ::"r"(dr6_value()));
+    write_cr2(mine);
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         if (msr_is_there(msrs[i]))
             wrmsr(msrs[i], msr_value());

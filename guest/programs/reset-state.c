@@ -55,7 +55,7 @@ static uint64_t cr2_get(uint64_t unused) { return (void)unused, read_cr2(); }
 static void cr2_set(uint64_t unused, uint64_t value)
 {
     (void)unused;
-    asm volatile("mov %0, %%cr2" ::"r"(value));
+    write_cr2(value);
 }
 static uint64_t cr8_get(uint64_t value)
 {

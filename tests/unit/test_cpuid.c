@@ -15,6 +15,7 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf);
 
 static uint64_t khz;
 uint64_t time_tsc_khz(void) { return khz; }
+struct cpu *this_cpu(void) { return NULL; }
 struct vmx_caps vmx_caps;
 enum exit_action inject_gp(struct vcpu *v) { return (void)v, RESUME_SAME; }
 void *pages_alloc(size_t count, uint64_t align) { return (void)count, (void)align, NULL; }

@@ -8,6 +8,7 @@
 #include "vmx/cpu.h"
 #include "vmx/reasons.h"
 #include "vmx/show/show.h"
+#include "vmx/vcpu/registers.h"
 #include "vmx/vmcs.h"
 #define LOG "vmx"
 #include "arch/log.h"
@@ -37,7 +38,7 @@ struct text vcpu_system_row(const struct vcpu *v)
     struct text t = {0};
     vcpu_paging(v, &p);
     text_add(&t, "rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx", p.rip,
-             p.rflags, p.cr0, v->regs.cr2, p.cr3, p.cr4, p.efer);
+             p.rflags, p.cr0, registers_cr2(v), p.cr3, p.cr4, p.efer);
     return t;
 }
 
@@ -68,7 +69,7 @@ void vcpu_dump(const struct vcpu *v)
              vcpu_state_name(v->state), exit_reason_name(v->exit.reason),
              vmread(EXIT_QUALIFICATION));
     log_info("  rip=%016lx rflags=%08lx cr2=%016lx", vmread(GUEST_RIP), vmread(GUEST_RFLAGS),
-             v->regs.cr2);
+             registers_cr2(v));
     log_info("  cr0=%08lx cr3=%016lx cr4=%08lx efer=%04lx", vmread(GUEST_CR0), vmread(GUEST_CR3),
              vmread(GUEST_CR4), vmread(GUEST_IA32_EFER));
     dump_segments();

@@ -14,6 +14,7 @@
 #include "vmx/caps.h"
 #include "vmx/upcalls.h"
 #include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
@@ -75,7 +76,7 @@ void vcpu_inject_error(struct vcpu *v, uint8_t vector, uint32_t error_code)
 
 void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error_code)
 {
-    v->regs.cr2 = linear;
+    registers_set_cr2(linear);
     raise(v, VECTOR_PF, true, error_code);
 }
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
- * SYSCALL and SWAPGS, the debug registers. Hamlet itself uses none of them, so they stay in the CPU
- * from exit to exit. They are switched together when another vCPU is loaded (with the scheduler
- * about 1000 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no guest
- * sees a value of another.
+ * SYSCALL and SWAPGS, the debug registers, CR2. Hamlet itself uses none of them, so they stay in
+ * the CPU from exit to exit. They are switched together when another vCPU is loaded (with the
+ * scheduler about 1000 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no
+ * guest sees a value of another.
  * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/vcpu/registers.h (XCR0), arch/page.c
  * (the XSAVE area).
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
  */
 #include "vmx/vcpu/registers.h"
 #include "vmx/caps.h"
+#include "vmx/cpu.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "lib/string.h"
@@ -159,6 +160,7 @@ void registers_save(struct vcpu *v)
     asm volatile("mov %%dr2, %0" : "=r"(dr[2]));
     asm volatile("mov %%dr3, %0" : "=r"(dr[3]));
     asm volatile("mov %%dr6, %0" : "=r"(dr[4]));
+    v->cr2 = read_cr2();
 }
 
 void registers_restore(struct vcpu *v)
@@ -173,4 +175,14 @@ void registers_restore(struct vcpu *v)
     asm volatile("mov %0, %%dr2" ::"r"(dr[2]));
     asm volatile("mov %0, %%dr3" ::"r"(dr[3]));
     asm volatile("mov %0, %%dr6" ::"r"(dr[4]));
+    write_cr2(v->cr2);
 }
+
+/* A page fault of Hamlet's own is a panic, or is met by read8_safe(), which keeps CR2: the register
+ * is the guest's for as long as v is loaded. */
+uint64_t registers_cr2(const struct vcpu *v)
+{
+    return this_vmx_cpu()->vcpu == v ? read_cr2() : v->cr2;
+}
+
+void registers_set_cr2(uint64_t linear) { write_cr2(linear); }

@@ -22,5 +22,8 @@ void registers_reset(struct vcpu *v);
 /* Out of this CPU into v, and back. */
 void registers_save(struct vcpu *v);
 void registers_restore(struct vcpu *v);
+/* Of v, loaded or not; of the vCPU that is loaded here. */
+uint64_t registers_cr2(const struct vcpu *v);
+void registers_set_cr2(uint64_t linear);
 /* v is loaded. -EINVAL: #GP by SDM "XSETBV-Set Extended Control Register". */
 MUST_CHECK int registers_set_xcr0(struct vcpu *v, uint64_t xcr0);

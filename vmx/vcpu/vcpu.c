@@ -29,7 +29,6 @@
 LAYOUT(struct vcpu, launched, 104);
 LAYOUT(struct vcpu, host_rsp, 112);
 LAYOUT(struct vcpu, regs, 120);
-LAYOUT(struct guest_regs, cr2, 16 * 8);
 static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
 
 /* VPID 0 is the host's. A bit per VPID, under vpid_lock. */
@@ -152,6 +151,7 @@ void vcpu_reset(struct vcpu *v)
         vcpu_unload(v); /* so that all its registers are in memory */
     vcpu_borrow(v);
     memset(&v->regs, 0, sizeof(v->regs));
+    v->cr2 = 0;
     v->regs.gpr[RDX] = cpuid(1, 0).eax;
     vcpu_setup_guest(v);
     vcpu_return(v);

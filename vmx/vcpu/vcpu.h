@@ -21,7 +21,6 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 /* In the order of instruction encodings. gpr[RSP] is unused, RSP is in the VMCS: vcpu_gpr(). */
 struct guest_regs {
     uint64_t gpr[16];
-    uint64_t cr2;
 };
 
 enum vcpu_state {
@@ -87,7 +86,7 @@ struct vcpu {
     uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
 
     /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
-    uint64_t xcr0;
+    uint64_t xcr0, cr2;
     uint64_t msr_switched[VCPU_MSR_SWITCHED];
     /* vmx/vcpu/registers.c; vmx/vcpu/debug.c lends them to a debugger */
     uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
