@@ -90,6 +90,7 @@ enum exit_action vcpu_on_vmcall(struct vcpu *v)
         vcpu_inject(v, VECTOR_UD); /* as VMCALL without a hypervisor */
         return RESUME_SAME;
     }
-    vcpu_set_gpr(v, RAX, hypercall_answer(v, vcpu_gpr(v, RAX), vcpu_gpr(v, RBX)));
+    uint64_t *gpr = v->regs.gpr;
+    gpr[RAX] = hypercall_answer(v, gpr[RAX], gpr[RBX]);
     return RESUME_NEXT;
 }

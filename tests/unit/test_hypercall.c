@@ -18,12 +18,10 @@ static struct vcpu v;
 static unsigned cpl, polls;
 static int injected;
 static uint8_t ram[4096];
-static uint64_t gpr[16];
+static uint64_t *const gpr = v.regs.gpr;
 char image_start[1];
 
 unsigned vcpu_cpl(void) { return cpl; }
-uint64_t vcpu_gpr(const struct vcpu *of, enum gpr r) { return (void)of, gpr[r]; }
-void vcpu_set_gpr(struct vcpu *of, enum gpr r, uint64_t value) { (void)of, gpr[r] = value; }
 void vcpu_inject(struct vcpu *of, uint8_t vector)
 {
     (void)of;

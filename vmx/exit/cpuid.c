@@ -200,35 +200,41 @@ static struct cpuid_regs leaf_caches(uint32_t subleaf)
     return r;
 }
 
-static struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+/* Leaf 1, which kernels execute to serialize: three bits of it follow registers of the guest. */
+static inline struct cpuid_regs leaf_features(const struct vcpu *v)
+{
+    struct cpuid_regs r = basic[1];
+    r.ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
+    if (vmread(GUEST_CR4) & CR4_OSXSAVE)
+        r.ecx |= L1_ECX_OSXSAVE;
+    if (!(v->apic_base & APIC_BASE_EN))
+        r.edx &= ~(uint32_t)L1_EDX_APIC;
+    return r;
+}
+
+static __attribute__((noinline)) struct cpuid_regs other_leaf(const struct vcpu *v, uint32_t leaf,
+                                                              uint32_t subleaf)
 {
     const struct cpuid_regs none = {0};
     const struct cpuid_regs *prepared = answer_of(leaf);
-    if (!prepared && leaf == LEAF_HYPERVISOR) /* "HamletHamlet", four letters to a register */
-        return (struct cpuid_regs){LEAF_HYPERVISOR, 0x6c6d6148, 0x61487465, 0x74656c6d};
-    if (!prepared)
-        return none;
-    struct cpuid_regs r = *prepared;
     switch (leaf) {
-    case 0x1:
-        r.ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
-        if (vmread(GUEST_CR4) & CR4_OSXSAVE)
-            r.ecx |= L1_ECX_OSXSAVE;
-        if (!(v->apic_base & APIC_BASE_EN))
-            r.edx &= ~(uint32_t)L1_EDX_APIC;
-        break;
     case 0x4:
         return leaf_caches(subleaf);
     case 0x7:
-        return subleaf == 0 ? r : none;
+        return subleaf == 0 ? *prepared : none;
     case 0xb: /* the x2APIC id; no levels above the thread */
-        r.ecx = subleaf & (uint32_t)BITS(7, 0);
-        r.edx = v->index;
-        break;
+        return (struct cpuid_regs){.ecx = subleaf & (uint32_t)BITS(7, 0), .edx = v->index};
     case 0xd:
         return leaf_xsave(subleaf);
+    case LEAF_HYPERVISOR: /* "HamletHamlet", four letters to a register */
+        return (struct cpuid_regs){LEAF_HYPERVISOR, 0x6c6d6148, 0x61487465, 0x74656c6d};
     }
-    return r;
+    return prepared ? *prepared : none;
+}
+
+static inline struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+    return leaf == 1 ? leaf_features(v) : other_leaf(v, leaf, subleaf);
 }
 
 enum exit_action exit_cpuid(struct vcpu *v)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Over an instruction that Hamlet has executed in the guest's place: the only "RIP += length", with
+ * the other effects of an instruction that has come to its end. Private to vmx/.
+ * From: vmx/run/run.c (RESUME_NEXT), vmx/vcpu/state.c (vcpu_step_over).   To: vmx/vmcs.h.
+ * Spec: SDM "Saving RIP, RSP, RFLAGS, and SSP", "Guest Non-Register State", "Checks on Guest RIP,
+ * RFLAGS, and SSP".
+ */
+#pragma once
+#include "vmx/vmcs.h"
+#include "arch/x86.h"
+
+/* Bits 63:32 of RIP are 0 outside of 64-bit mode. */
+static inline bool advance_wraps(void)
+{
+    return !(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) ||
+           !(vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
+}
+
+/* The VMCS of the vCPU is current. Blocking by STI and MOV SS ends. RF is 0 now, and an EPT
+ * violation has saved it as 1. With TF the single-step trap becomes pending. */
+static inline void vcpu_advance_rip(uint64_t length)
+{
+    uint64_t next = vmread(GUEST_RIP) + length;
+    if (__builtin_expect(LO32(next) < length, 0) && advance_wraps())
+        next = LO32(next);
+    vmwrite(GUEST_RIP, next);
+    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    if (__builtin_expect(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS), 0))
+        vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+    uint64_t rflags = vmread(GUEST_RFLAGS);
+    if (__builtin_expect(rflags & (RFLAGS_RF | RFLAGS_TF), 0)) {
+        vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+        if (rflags & RFLAGS_TF)
+            vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+    }
+}
