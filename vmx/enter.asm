@@ -1,8 +1,10 @@
 ; SPDX-License-Identifier: MIT
 ;
 ; VM entry that looks like a function call: the guest runs inside of vmx_enter(), which returns at
-; the VM exit. The run loop around it is plain C.
-; From: vmx/run/run.c (vcpu_run).   To: back to vmx/run/run.c (the exit table).
+; the VM exit. The run loop around it is plain C. The guest's registers replace Hamlet's: all but
+; RSP and RBP are lost in the call, and vmx/enter.h names them to the compiler.
+; From: vmx/enter.h (vmx_enter).   To: back to vmx/run/run.c (the exit table), vmx/vmcs.c
+; (vmcs_failed).
 ; Spec: SDM "VM Entries", "Loading Host State".
 ;
 ; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu/vcpu.c.
@@ -24,17 +26,13 @@ RDI_            equ 7
 
         bits 64
         section .text
-        global vmx_enter
+        global vmx_enter_guest
         global vmx_exit_point
+        extern vmcs_failed
 
-; int vmx_enter(struct vcpu *v)
-vmx_enter:
-        push rbx
+; In: RDI = struct vcpu *v.
+vmx_enter_guest:
         push rbp
-        push r12
-        push r13
-        push r14
-        push r15
         push rdi                        ; the VM exit finds v here
 
         ; The CPU finds our stack by HOST_RSP. It is the same at nearly every entry.
@@ -68,14 +66,13 @@ vmx_enter:
 .launch:
         vmlaunch
 
-        ; Only a VMfail comes by here. VMfailInvalid sets CF, VMfailValid sets ZF; the registers
-        ; still hold the guest's values.
+        ; Only a VMfail comes by here: the controls or the host state are wrong, and Hamlet wrote
+        ; both. vmcs_failed() panics.
 .failed:
-        mov eax, 1
-        mov ecx, 2
-        cmovz eax, ecx
-        pop rdi
-        jmp restore_host
+        pop rsi
+        pop rbp
+        lea rdi, [rel instruction]
+        call vmcs_failed
 
 ; The CPU has loaded RSP, segments and control registers of the host-state area; the other registers
 ; are the guest's.
@@ -98,13 +95,9 @@ vmx_exit_point:
         mov [rdi + GPR(15)], r15
         pop qword [rdi + GPR(RDI_)]
         pop rdi
-        xor eax, eax
-
-restore_host:
-        pop r15
-        pop r14
-        pop r13
-        pop r12
         pop rbp
-        pop rbx
         ret
+
+        section .rodata
+instruction:
+        db "VM entry of vcpu", 0

@@ -7,7 +7,18 @@
 
 struct vcpu;
 
-/* Returns 0 at the VM exit, 1 after VMfailInvalid, 2 after VMfailValid. Guest registers come from
- * v->regs and are back there afterwards. */
-int vmx_enter(struct vcpu *v);
+/* Returns v at the VM exit. Guest registers come from v->regs and are back there afterwards. */
+#ifdef HAMLET_UNIT
+struct vcpu *vmx_enter(struct vcpu *v);
+#else
+static inline struct vcpu *vmx_enter(struct vcpu *v)
+{
+    asm volatile("call vmx_enter_guest"
+                 : "+D"(v)
+                 :
+                 : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                   "r15", "cc", "memory");
+    return v;
+}
+#endif
 void vmx_exit_point(void); /* HOST_RIP */

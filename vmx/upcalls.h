@@ -13,6 +13,7 @@
 enum exit_action {
     RESUME_SAME, /* enter again at the same RIP */
     RESUME_NEXT, /* step over the instruction first */
+    RESUME_OVER, /* vcpu_step_over() has done so */
     STOP_VM,     /* v does not run any further; its VM knows the reason */
 };
 

@@ -184,8 +184,10 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
         vcpu_set_rflags(v, a.state.rflags);
     if (vm_is_ending(v->vm))
         return STOP_VM;
-    vcpu_set_length(v, insn->len); /* the CPU may have exited for other bytes, and reports none */
-    return done == 0 ? RESUME_NEXT : RESUME_SAME;
+    if (done != 0)
+        return RESUME_SAME;
+    vcpu_step_over(v, insn->len); /* the CPU may have exited for other bytes, and reports none */
+    return RESUME_OVER;
 }
 
 /* --- The exit --------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * State of a CPU that exits and switches must not lose: single-stepping goes over an instruction
  * that exits, breakpoints and DR6 are the guest's own, an NMI comes once and not into its own
  * handler, vector registers, SYSCALL's MSRs and CR2 belong to one virtual CPU.
- * To: vmx/vcpu/state.c (vcpu_advance_rip), vmx/exit/intr.c, vmx/vcpu/inject.c,
+ * To: vmx/vcpu/advance.h (vcpu_advance_rip), vmx/exit/intr.c, vmx/vcpu/inject.c,
  * vmx/vcpu/registers.c.
  * Spec: SDM "Debug Exceptions", "Nonmaskable Interrupt (NMI)", "VM-Exit Interruption Information".
  */

@@ -136,11 +136,7 @@ static void handle(struct vcpu *v, uint64_t irr[4])
 bool inject_wakes(struct vcpu *v) { return v->irr[0] != 0; }
 void inject_pending(struct vcpu *v) { handle(v, v->irr); }
 
-static int exits_with(uint64_t reason)
-{
-    w.reason[this_cpu()->index] = reason;
-    return 0;
-}
+static void exits_with(uint64_t reason) { w.reason[this_cpu()->index] = reason; }
 
 /* SDM "Posted-Interrupt Processing": the CPU does what software does in posted_take(). */
 static void processes_posted_interrupts(struct vcpu *v)
@@ -152,7 +148,7 @@ static void processes_posted_interrupts(struct vcpu *v)
 }
 
 /* A guest does what it still may; then it only computes. */
-int vmx_enter(struct vcpu *v)
+struct vcpu *vmx_enter(struct vcpu *v)
 {
     unsigned cpu = this_cpu()->index;
     for (;;) {
@@ -170,20 +166,24 @@ int vmx_enter(struct vcpu *v)
             if (!w.halts)
                 break;
             w.halts--;
-            return exits_with(EXIT_HLT);
+            exits_with(EXIT_HLT);
+            return v;
         case GUEST_SLICE:
             if (!w.slices)
                 break; /* another has had the last */
             w.slices--;
             w.clock[cpu] = 1;
-            return exits_with(EXIT_PREEMPTION_TIMER);
+            exits_with(EXIT_PREEMPTION_TIMER);
+            return v;
         case GUEST_SENDS:
             if (!w.ipis)
                 break;
             w.ipis--;
-            return exits_with(EXIT_VMCALL);
+            exits_with(EXIT_VMCALL);
+            return v;
         default:
-            return exits_with(EXIT_EXTERNAL_INTERRUPT);
+            exits_with(EXIT_EXTERNAL_INTERRUPT);
+            return v;
         }
     }
 }
@@ -258,7 +258,6 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
 void apic_on_timer(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
 void vcpu_reset(struct vcpu *v) { (void)v; }
-void vcpu_advance_rip(const struct vcpu *v) { (void)v; }
 void vcpu_dump(const struct vcpu *v) { (void)v; }
 void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
 void inject_again(struct vcpu *v) { (void)v; }

@@ -124,7 +124,7 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out) { (void)v, *out 
 unsigned vcpu_cpl(void) { return state.cpl; }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] = value; }
-void vcpu_set_length(struct vcpu *v, unsigned length)
+void vcpu_step_over(struct vcpu *v, unsigned length)
 {
     must(v == &vcpu && length >= 1 && length <= INSN_LEN_MAX);
 }
@@ -312,7 +312,8 @@ static uint64_t address(uint32_t random)
 
 static void check_exit(enum exit_action action)
 {
-    must(action == RESUME_SAME || action == RESUME_NEXT || action == STOP_VM);
+    must(action == RESUME_SAME || action == RESUME_NEXT || action == RESUME_OVER ||
+         action == STOP_VM);
     must((action == STOP_VM) == vm_is_ending(&vm));
     must(injected <= 1 && (injected == 0 || action == RESUME_SAME));
 }

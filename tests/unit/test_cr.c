@@ -10,6 +10,7 @@
 #include "arch/x86.h"
 #include "tests/unit/test.h"
 #include "vmx/cpu.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/vmcs.h"
@@ -162,7 +163,7 @@ TEST(the_next_instruction)
     fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L; /* but not in IA-32e mode */
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
     memcpy(before, fields, sizeof(fields));
-    vcpu_advance_rip(&v);
+    vcpu_advance_rip(fields[VM_EXIT_INSTRUCTION_LENGTH]);
     assert_int_equal(fields[GUEST_RIP], 0);
     before[GUEST_RIP] = 0;
     assert_memory_equal(fields, before, sizeof(fields));

@@ -194,6 +194,23 @@ TEST(an_nmi_again_is_not_blocked_by_itself)
     assert_int_equal(fields[GUEST_INTERRUPTIBILITY], 0);
 }
 
+/* The run loop looks at the clock and not at the event: an alarm of 0 is always over. */
+TEST(an_event_rings_the_alarm)
+{
+    v.alarm = 1;
+    vcpu_inject(&v, VECTOR_UD);
+    assert_int_equal(v.alarm, 0);
+    v.alarm = 1;
+    inject_pass_on(&v, EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_EXCEPTION) | VECTOR_DB);
+    assert_int_equal(v.alarm, 0);
+    v.alarm = 1;
+    inject_again(&v);
+    assert_int_equal(v.alarm, 1);
+    fields[IDT_VECTORING_INFO] = EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_EXTERNAL) | 0x40;
+    inject_again(&v);
+    assert_int_equal(v.alarm, 0);
+}
+
 /* --- Windows ---------------------------------------------------------------------------------- */
 
 static void offer(uint8_t vector)
@@ -422,6 +439,7 @@ int main(void)
         T(an_nmi_that_was_delivered_blocks_the_next),
         T(an_interrupted_delivery_comes_again),
         T(an_nmi_again_is_not_blocked_by_itself),
+        T(an_event_rings_the_alarm),
         T(an_interrupt_waits_for_its_window),
         T(a_masked_interrupt_is_remembered),
         T(an_exception_goes_first),

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "arch/x86.h"
 #include "tests/unit/test.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/vcpu.h"
 
 static uint64_t fields[0x7000];
@@ -26,7 +27,6 @@ FIXTURE(create)
     memset(fields, 0, sizeof(fields));
     v = (struct vcpu){0};
     fields[GUEST_RFLAGS] = RFLAGS_1;
-    fields[VM_EXIT_INSTRUCTION_LENGTH] = 3;
     return 0;
 }
 
@@ -34,12 +34,11 @@ FIXTURE(create)
  * so that of the emulated instruction counts. */
 TEST(length_of_the_emulator_counts)
 {
-    fields[GUEST_RIP] = 0x1000;
-    vcpu_advance_rip(&v);
-    assert_int_equal(fields[GUEST_RIP], 0x1003);
     fields[VM_EXIT_INSTRUCTION_LENGTH] = 0xbad0bad;
-    vcpu_set_length(&v, 7);
-    vcpu_advance_rip(&v);
+    fields[GUEST_RIP] = 0x1000;
+    vcpu_advance_rip(3);
+    assert_int_equal(fields[GUEST_RIP], 0x1003);
+    vcpu_step_over(&v, 7);
     assert_int_equal(fields[GUEST_RIP], 0x100a);
 }
 
@@ -47,15 +46,15 @@ TEST(length_of_the_emulator_counts)
 TEST(rip_wraps_at_4_gib_outside_of_64_bit_mode)
 {
     fields[GUEST_RIP] = 0xfffffffe;
-    vcpu_advance_rip(&v);
+    vcpu_advance_rip(3);
     assert_int_equal(fields[GUEST_RIP], 1);
     fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT; /* compatibility mode */
     fields[GUEST_RIP] = 0xffffffff;
-    vcpu_advance_rip(&v);
+    vcpu_advance_rip(3);
     assert_int_equal(fields[GUEST_RIP], 2);
     fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
     fields[GUEST_RIP] = 0xfffffffe;
-    vcpu_advance_rip(&v);
+    vcpu_advance_rip(3);
     assert_int_equal(fields[GUEST_RIP], UINT64_C(0x100000001));
 }
 
@@ -63,7 +62,7 @@ TEST(end_of_an_instruction)
 {
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI;
     fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_TF | RFLAGS_RF;
-    vcpu_advance_rip(&v);
+    vcpu_advance_rip(3);
     assert_int_equal(fields[GUEST_RFLAGS], RFLAGS_1 | RFLAGS_TF);
     assert_int_equal(fields[GUEST_INTERRUPTIBILITY], BLOCKED_BY_NMI);
     assert_int_equal(fields[GUEST_PENDING_DEBUG], PENDING_DEBUG_BS);

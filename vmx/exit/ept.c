@@ -6,10 +6,12 @@
  * Spec: SDM "EPT Violations", "Exit Qualification for EPT Violations".
  */
 #include "vmx/exit/exit.h"
+#include "vmx/vcpu/inject.h"
 #include "vmx/vmcs.h"
 
 enum exit_action exit_ept_violation(struct vcpu *v)
 {
+    inject_again(v);
     uint64_t qualification = vmread(EXIT_QUALIFICATION), at = vmread(GUEST_PHYSICAL_ADDRESS);
     hottest_count(&v->hottest[HOTTEST_GPA], at);
     v->exit.qualification = qualification;

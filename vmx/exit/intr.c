@@ -36,6 +36,7 @@ enum exit_action exit_window(struct vcpu *v)
 
 enum exit_action exit_exception_nmi(struct vcpu *v)
 {
+    inject_again(v);
     uint32_t info = (uint32_t)vmread(VM_EXIT_INTERRUPTION_INFO);
     /* An IRET that ends an NMI handler has unblocked NMIs, but will be executed again. */
     if ((info & EVENT_NMI_UNBLOCKED) && !v->event)
@@ -65,6 +66,7 @@ enum exit_action exit_exception_nmi(struct vcpu *v)
  * any other access to memory that is not mapped. */
 enum exit_action exit_apic_access(struct vcpu *v)
 {
+    inject_again(v);
     uint64_t qualification = vmread(EXIT_QUALIFICATION);
     /* by type; those that are not here are accesses to page tables */
     static const uint16_t as_ept[] = {[APIC_LINEAR_READ] = QUAL_EPT_READ | QUAL_EPT_LINEAR,

@@ -18,6 +18,7 @@
 #include "vmx/exit/exit.h"
 #include "vmx/reasons.h"
 #include "vmx/show/show.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/debug.h"
 #include "vmx/vcpu/inject.h"
@@ -38,6 +39,7 @@ static enum exit_action exit_triple_fault(struct vcpu *v)
 static enum exit_action exit_hlt(struct vcpu *v)
 {
     v->halted = true;
+    v->alarm = 0;
     v->halted_masked = !(vmread(GUEST_RFLAGS) & RFLAGS_IF);
     return v->halted_masked ? vcpu_on_dead_halt(v) : RESUME_NEXT;
 }
@@ -52,7 +54,7 @@ static enum exit_action exit_nothing(struct vcpu *v)
 /* attend() compares the clock with the slice and the deadline, and arms the timer again. */
 static enum exit_action exit_preemption_timer(struct vcpu *v)
 {
-    v->armed_deadline = UINT64_MAX;
+    v->alarm = 0;
     return RESUME_SAME;
 }
 
@@ -137,12 +139,8 @@ static enum exit_action dispatch(struct vcpu *v)
     if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0) || !exit_table[reason])
         return exit_unexpected(v, reason);
     v->exit.reason = reason;
-    v->exit.length = 0;
     v->exit.reasons = v->exit.reasons << 8 | reason;
     v->exit_count[reason]++;
-    /* These may come while the CPU delivers an event, which has to be delivered again then. */
-    if (reason == EXIT_EXCEPTION_NMI || reason == EXIT_APIC_ACCESS || reason == EXIT_EPT_VIOLATION)
-        inject_again(v);
     return exit_table[reason](v);
 }
 
@@ -175,25 +173,22 @@ static int attend_requests(struct vcpu *v)
     return -1;
 }
 
-/* TSC at which v has to be looked at: its slice ends, or its local APIC's timer is due. */
-static uint64_t alarm_of(const struct vcpu *v)
+/* The alarm is the end of the slice, or the time at which the local APIC's timer is due, if that is
+ * sooner. The preemption timer counts in the guest only, so it is late by the time that exits took,
+ * and never early. has_something() compares the clock at each exit for that reason. */
+static void alarm_set(struct vcpu *v, uint64_t now)
 {
-    return v->timer_deadline ? MIN(v->slice_end, v->timer_deadline) : v->slice_end;
-}
-
-/* The preemption timer counts in the guest only, so it is late by the time that exits took, and
- * never early. has_something() compares the clock at each exit for that reason. */
-static void timer_arm(struct vcpu *v, uint64_t now)
-{
-    uint64_t alarm = alarm_of(v);
+    uint64_t deadline = atomic_load(&v->timer_deadline);
+    uint64_t alarm = deadline ? MIN(v->slice_end, deadline) : v->slice_end;
     uint64_t ticks = alarm > now ? ((alarm - now) >> vmx_caps.timer_shift) + 1 : 0;
     vmwrite(PREEMPTION_TIMER_VALUE, MIN(ticks, (uint64_t)UINT32_MAX));
-    v->armed_deadline = v->timer_deadline;
+    v->armed_deadline = deadline;
+    v->alarm = v->irq_waits ? 0 : alarm; /* without APICv, each exit may make it deliverable */
 }
 
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. PIR is folded after the timer,
  * which may post, and before the question whether an event ends HLT. */
-static int attend(struct vcpu *v)
+static __attribute__((noinline)) int attend(struct vcpu *v)
 {
     int left = attend_requests(v);
     if (left >= 0)
@@ -210,17 +205,17 @@ static int attend(struct vcpu *v)
         v->halted = v->halted_masked = false;
     }
     inject_pending(v);
-    timer_arm(v, now);
+    alarm_set(v, now);
     return -1;
 }
 
-/* Every reason for attend(). Loads only: another CPU may set a request after this look, and then
- * sends a kick, which makes the guest exit at once. */
+/* Every reason for attend(). What an exit leaves to do, an event or an HLT, has set the alarm to 0.
+ * Loads only: another CPU may set a request after this look, and then sends a kick, which makes the
+ * guest exit at once. */
 static inline bool has_something(const struct vcpu *v)
 {
-    uint64_t some = atomic_load(&v->requests) | v->event | v->halted | v->irq_waits |
-                    (atomic_load(&v->pi_desc->control) & PI_ON);
-    return some || v->armed_deadline != v->timer_deadline || rdtsc() >= alarm_of(v);
+    return (atomic_load(&v->requests) | (atomic_load(&v->pi_desc->control) & PI_ON)) ||
+           v->armed_deadline != atomic_load(&v->timer_deadline) || rdtsc() >= v->alarm;
 }
 
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
@@ -241,13 +236,19 @@ static __attribute__((noinline)) void trace_entry(struct vcpu *v)
         e->head |= (rdtsc() - e->tsc) << 32;
 }
 
+/* The instruction is done, by Hamlet, so no monitor trap comes of it. */
+static bool stops_behind_it(struct vcpu *v)
+{
+    return __builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM;
+}
+
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
     struct vmx_cpu *cpu = this_vmx_cpu();
-    v->armed_deadline = UINT64_MAX; /* a new slice: attend() before the first entry */
+    v->alarm = 0; /* a new slice: attend() before the first entry */
     v->exit.traced = NULL;
     for (;;) {
-        if (has_something(v)) {
+        if (__builtin_expect(has_something(v), 0)) {
             int left = attend(v);
             if (left >= 0)
                 return (enum vcpu_left)left;
@@ -255,25 +256,15 @@ enum vcpu_left vcpu_run(struct vcpu *v)
         ept_flush_before_entry(cpu, v->ept, &v->ept_generation);
         if (__builtin_expect(trace_on, 0))
             trace_entry(v);
-        int failed = vmx_enter(v);
+        v = vmx_enter(v);
         ept_out_of_guest(cpu);
-        if (__builtin_expect(failed, 0)) /* the controls or the host state: Hamlet wrote both */
-            panic("VM entry of vcpu=%u refused: %s", v->index,
-                  vm_instruction_error((uint32_t)vmread(VM_INSTRUCTION_ERROR)));
         v->launched = true;
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
-        switch (dispatch(v)) {
-        case RESUME_NEXT:
-            vcpu_advance_rip(v);
-            /* Hamlet executed the instruction, so no monitor trap comes of it. */
-            if (__builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM)
-                return LEFT_STOPPED;
-            break;
-        case RESUME_SAME:
-            break;
-        case STOP_VM:
+        enum exit_action action = dispatch(v);
+        if (__builtin_expect(action == RESUME_NEXT, 1))
+            vcpu_advance_rip(vmread(VM_EXIT_INSTRUCTION_LENGTH));
+        if (action == STOP_VM || (action != RESUME_SAME && stops_behind_it(v)))
             return LEFT_STOPPED;
-        }
     }
 }

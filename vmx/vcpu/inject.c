@@ -60,6 +60,7 @@ static COLD void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t 
     }
     v->event = event_of(EVENT_EXCEPTION, vector);
     v->event_length = 0;
+    v->alarm = 0;
     vmwrite(GUEST_RFLAGS, vmread(GUEST_RFLAGS) | RFLAGS_RF);
     v->event_error = error;
     /* In real mode no exception pushes an error code. */
@@ -100,6 +101,7 @@ void inject_again(struct vcpu *v)
     v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR | EVENT_ERROR_CODE));
     v->event_error = info & EVENT_ERROR_CODE ? (uint32_t)vmread(IDT_VECTORING_ERROR_CODE) : 0;
     v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
+    v->alarm = 0;
     /* The delivery that failed has blocked NMIs, and VM entry injects no NMI under
      * that blocking. */
     if (FIELD_GET(EVENT_TYPE, info) == EVENT_NMI)
@@ -117,6 +119,7 @@ void inject_pass_on(struct vcpu *v, uint32_t info)
 {
     v->event = (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR));
     v->event_length = (uint32_t)vmread(VM_EXIT_INSTRUCTION_LENGTH);
+    v->alarm = 0;
 }
 
 static void inject_now(struct vcpu *v, uint32_t event)

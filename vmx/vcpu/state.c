@@ -2,14 +2,15 @@
 /*
  * The registers of a vCPU, for exit handlers and for a view from outside. Most registers are in the
  * VMCS, so it is made current first, if another VMCS is.
- * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging), monitor/,
- * vmx/run/run.c (vcpu_advance_rip).
+ * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging,
+ * vcpu_step_over), monitor/.
  * To: vmx/vmcs.c (vmcs_make_current), vmx/vcpu/cr.c (CR0 and CR4 as the guest sees them).
- * Hot: most exits end by stepping over their instruction.
+ * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest Register State", "Information for VM Exits Due to Instruction Execution".
  */
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/cpu.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
@@ -76,31 +77,10 @@ void vcpu_move_tsc(struct vcpu *v, uint64_t by)
     atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
 }
 
-void vcpu_set_length(struct vcpu *v, unsigned length) { v->exit.length = length; }
-
-static bool in_64_bit_code(void)
+void vcpu_step_over(struct vcpu *v, unsigned length)
 {
-    return (vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) &&
-           (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
-}
-
-/* The only "RIP += length". The instruction has come to its end, so RF is 0, which an EPT violation
- * saves as 1: SDM "Saving RIP, RSP, RFLAGS, and SSP". */
-void vcpu_advance_rip(const struct vcpu *v)
-{
-    uint64_t rip = vmread(GUEST_RIP);
-    uint64_t next = rip + (v->exit.length ? v->exit.length : vmread(VM_EXIT_INSTRUCTION_LENGTH));
-    if (HI32(rip ^ next) && !in_64_bit_code())
-        next = LO32(next);
-    vmwrite(GUEST_RIP, next);
-    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
-    if (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS))
-        vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-    uint64_t rflags = vmread(GUEST_RFLAGS);
-    if (rflags & RFLAGS_RF)
-        vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-    if (rflags & RFLAGS_TF)
-        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+    (void)v;
+    vcpu_advance_rip(length);
 }
 
 void vcpu_set_rflags(struct vcpu *v, uint64_t value)

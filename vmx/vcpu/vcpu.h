@@ -53,7 +53,6 @@ struct vcpu {
     /* vmx/run/run.c, vmx/exit/, vmx/vcpu/state.c: the last exit */
     struct {
         uint32_t reason; /* basic exit reason */
-        unsigned length; /* of the instruction that was emulated, 0: the CPU knows its length */
         uint64_t qualification;
         struct trace_event *traced; /* gets the cost of this exit at the next entry; or NULL */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
@@ -110,8 +109,10 @@ struct vcpu {
     /* vmx/vcpu/setup.c */
     struct cpu *host_cpu; /* whose tables the host-state area points to */
 
+    /* vmx/run/, vmx/vcpu/inject.c: TSC from which on attend() is due, 0: before the next entry */
+    uint64_t alarm;
     /* vmx/run/: the time slice */
-    uint64_t armed_deadline; /* timer_deadline when the timer was set; UINT64_MAX: not set */
+    uint64_t armed_deadline; /* timer_deadline when the alarm was set */
     uint64_t slice_end;      /* TSC */
     uint64_t turn_end;       /* TSC: from then on another vCPU of this CPU may have it */
     /* vmx/ept_flush.c, vmx/vcpu/apicv.c */
@@ -173,9 +174,9 @@ void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);
 /* Add to the guest's TSC. From the next entry on; from an exit of this vCPU, or while STOPPED. */
 void vcpu_move_tsc(struct vcpu *v, uint64_t by);
-/* RESUME_NEXT will step over `length` bytes: for an exit whose instruction length the CPU does not
- * report. */
-void vcpu_set_length(struct vcpu *v, unsigned length);
+/* From an exit of v whose instruction has `length` bytes, which the CPU does not report: step over
+ * it, and answer the exit with RESUME_OVER. */
+void vcpu_step_over(struct vcpu *v, unsigned length);
 
 /* State for instruction decoders and page walks; from an exit of this vCPU, or while STOPPED. */
 struct vcpu_paging {
@@ -204,9 +205,6 @@ void vcpu_unload(struct vcpu *v);
  * before. v is loaded in this CPU or in none. */
 void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
-/* Step over the instruction of the last exit, as its end does: blocking by STI and MOV SS ends, and
- * with RFLAGS.TF the single-step trap becomes pending. v's VMCS is current. */
-void vcpu_advance_rip(const struct vcpu *v);
 /* The vCPU whose VMCS is current starts in real mode at vector << 12. */
 void vcpu_start_at_sipi(uint8_t vector);
 unsigned vcpu_vpid_count(void); /* VPIDs in use: leak check */
