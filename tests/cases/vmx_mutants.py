@@ -82,8 +82,6 @@ EXPLAINED = {
     "vmx/ept.c: torn: atomic_fetch_add(&ept->generation, 1);":
         "ept->lock is held: nothing else writes it meanwhile",
     "vmx/run/init.c: ept_flush_all();": "the lab's firmware uses no VMX, so it leaves nothing",
-    "vmx/run/sched.c: atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);":
-        "in to_running(): posted_to_running() sets ON for what came while SN was 1, which does too",
     "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);": ALONE,
     "vmx/vcpu/state.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);": ALONE,
     "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,

@@ -19,11 +19,9 @@ IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
 
-# Before an entry Hamlet looks at PIR whatever ON says. Where the rule is about ON, it may only
-# trust that.
-TRUST_ON = [(RUN, "    apicv_fold(v);\n    if (v->halted)",
-             "    if (atomic_load(&v->pi_desc->control) & PI_ON)\n        apicv_fold(v);\n    if "
-             "(v->halted)")]
+# Before an entry Hamlet looks at PIR if ON is set, or for the request of to_running(). Where the
+# rule is about ON, it may only trust that.
+TRUST_ON = [(RUN, "(atomic_load(&v->requests) & VCPU_REQUEST_FOLD) ||", "false ||")]
 
 # A vCPU that falls asleep looks at ON and at PIR, where ON alone would do.
 ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(old & PI_ON);")]
@@ -51,7 +49,7 @@ MUTANTS = [
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
     ("PIR not folded before an entry",
-     [(RUN, "    apicv_fold(v);\n    if (v->halted)", "    if (v->halted)")]),
+     [(RUN, "    if (may_fold(v))\n        apicv_fold(v);\n", "")]),
     ("PIR not looked at when SN is cleared",
      [*TRUST_ON, (PID, "    if (posted_pending(d)) /*", "    if (0) /*")]),
     ("PIR looked at before SN is cleared",
@@ -60,7 +58,8 @@ MUTANTS = [
        "    bool some = posted_pending(d);\n    notify(d, TRACE_PID_RUNNING, apic_id, "
        "x2apic);\n    if (some)")]),
     ("ON not looked at before an entry",
-     [(RUN, "(atomic_load(&v->pi_desc->control) & PI_ON);", "0;")]),
+     [(RUN, "(atomic_load(&v->requests) | (atomic_load(&v->pi_desc->control) & PI_ON))",
+       "atomic_load(&v->requests)")]),
     ("ON cleared after PIR was taken",
      [(PID, "change(d, PI_ON, 0); /* first", "atomic_load(&d->control); /* first"),
       (PID, "    return lowest >= 0;\n}", "    change(d, PI_ON, 0);\n    return lowest >= 0;\n}")]),

@@ -101,8 +101,16 @@ static const struct msr_row *row_of(uint32_t msr)
     return NULL;
 }
 
+/* Most exits are for these, which have no row. */
+static bool is_local_apic(uint32_t msr)
+{
+    return msr == MSR_IA32_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+}
+
 static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
+    if (is_local_apic(msr))
+        return vcpu_on_rdmsr(v, msr, value);
     const struct msr_row *row = row_of(msr);
     if (msr == MSR_IA32_MTRR_DEF_TYPE || msr == MSR_IA32_TSC_ADJUST) {
         *value = msr == MSR_IA32_TSC_ADJUST ? v->tsc_adjust : v->mtrr_def_type;
@@ -129,6 +137,8 @@ static COLD int move_tsc(struct vcpu *v, uint64_t by)
 
 static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
+    if (is_local_apic(msr))
+        return vcpu_on_wrmsr(v, msr, value);
     const struct msr_row *row = row_of(msr);
     if (msr == MSR_IA32_MTRR_DEF_TYPE) {
         uint64_t type = value & BITS(7, 0);

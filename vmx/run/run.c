@@ -186,11 +186,18 @@ static void alarm_set(struct vcpu *v, uint64_t now)
     v->alarm = v->irq_waits ? 0 : alarm; /* without APICv, each exit may make it deliverable */
 }
 
+/* PIR has something only if ON is set, or if the request is: while SN was 1, no post set ON. */
+static bool may_fold(const struct vcpu *v)
+{
+    return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) ||
+           (atomic_load(&v->pi_desc->control) & PI_ON);
+}
+
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. PIR is folded after the timer,
  * which may post, and before the question whether an event ends HLT. */
 static __attribute__((noinline)) int attend(struct vcpu *v)
 {
-    int left = attend_requests(v);
+    int left = atomic_load(&v->requests) ? attend_requests(v) : -1;
     if (left >= 0)
         return left;
     uint64_t now = rdtsc();
@@ -198,7 +205,8 @@ static __attribute__((noinline)) int attend(struct vcpu *v)
         apic_on_timer(v);
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
-    apicv_fold(v);
+    if (may_fold(v))
+        apicv_fold(v);
     if (v->halted) {
         if (!inject_wakes(v))
             return LEFT_HALTED;

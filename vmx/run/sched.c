@@ -36,6 +36,7 @@ struct run_queue {
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
     uint64_t tick;                  /* TSC at which its CPU asks done() again */
+    uint64_t timer;                 /* TSC at which its CPU's timer fires; 0: it is off */
 };
 static struct run_queue queues[CPU_MAX];
 
@@ -63,8 +64,6 @@ static void to_running(struct vcpu *v)
 {
     posted_to_running(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     v->state = VCPU_RUNNING;
-    /* While SN was 1 no poster set ON, so attend() has to look at PIR in any case. */
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
 }
 
 /* A vCPU waits in the queue of `cpu`: ask the one that runs there to end its slice soon. The lock
@@ -171,10 +170,15 @@ static void wait_for_cpu(struct vcpu *v)
     if (to && this_vmx_cpu()->vcpu == v)
         vcpu_unload(v);
     spin_lock(&here->lock);
-    here->load--;
-    here->busy--;
+    if (to) {
+        here->load--;
+        here->busy--;
+    } else {
+        to_ready(here, v);
+    }
     spin_unlock(&here->lock);
-    enqueue_at(to ? to : this_cpu(), v);
+    if (to)
+        enqueue_at(to, v);
 }
 
 /* --- Starting, waking, stopping --------------------------------------------------------------- */
@@ -338,23 +342,26 @@ void sched_notified(void) { wake_those(has_notification); }
 
 /* The host's timer serves the halted vCPUs: it fires at the first of their deadlines, or at
  * `latest`, if that is sooner and not 0. */
-static void arm_host_timer(uint64_t latest)
+static void arm_host_timer(struct run_queue *q, uint64_t latest)
 {
-    struct run_queue *q = own_queue();
     uint64_t first = latest;
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first; v; v = v->next)
         if (v->timer_deadline && (!first || v->timer_deadline < first))
             first = v->timer_deadline;
     spin_unlock(&q->lock);
-    apic_timer_at(first);
+    if (first != q->timer)
+        apic_timer_at(first);
+    q->timer = first;
 }
 
 static void on_timer(void *ctx)
 {
     (void)ctx;
+    struct run_queue *q = own_queue();
+    q->timer = 0; /* it fires once */
     wake_those(timer_is_due);
-    arm_host_timer(0);
+    arm_host_timer(q, 0);
 }
 
 static void on_wake_up(void *ctx)
@@ -402,19 +409,18 @@ static void sleep_for_work(struct run_queue *q)
     if (!nothing)
         return;
     /* The first CPU wakes up at each tick: it serves the console, and VMs that end. */
-    arm_host_timer(this_cpu()->index == 0 ? q->tick : 0);
+    arm_host_timer(q, this_cpu()->index == 0 ? q->tick : 0);
     this_vmx_cpu()->sleeps++;
     cpu_wait();
     atomic_store(&q->idle, false);
-    arm_host_timer(0); /* the tick must not come into a guest */
+    arm_host_timer(q, 0); /* the tick must not come into a guest */
 }
 
 static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
 {
-    spin_lock(&q->lock);
-    bool others = q->ready.first;
-    spin_unlock(&q->lock);
-    if (!others || rdtsc() < v->turn_end) /* the first CPU's tick ends a slice, but not a turn */
+    /* For a vCPU that is queued behind this look share() is called. The first CPU's tick ends a
+     * slice, but not a turn. */
+    if (!atomic_load(&q->ready.first) || rdtsc() < v->turn_end)
         return v;
     wait_for_cpu(v);
     return NULL;
@@ -428,7 +434,7 @@ static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
     if (!asleep)
         return v;
     if (v->timer_deadline)
-        arm_host_timer(0);
+        arm_host_timer(q, 0);
     return NULL;
 }
 

@@ -74,34 +74,31 @@ COLD void apicv_reload(struct vcpu *v)
         vmwrite(VMCS_EOI_EXIT_BITMAP(i), atomic_load(&v->eoi_exit[i]));
 }
 
-static int highest(const uint64_t bits[4])
-{
-    for (int i = 3; i >= 0; i--)
-        if (bits[i])
-            return 64 * i + 63 - __builtin_clzll(bits[i]);
-    return -1;
-}
-
 /* With APICv the steps of SDM "Posted-Interrupt Processing", as the CPU does them at a
  * notification: VIRR |= PIR, and RVI becomes the highest vector of the old RVI and the new bits.
  * The request is cleared before PIR is read, so a vector that is posted later has a new request,
  * or ON. */
 void apicv_fold(struct vcpu *v)
 {
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+    if (atomic_load(&v->requests) & VCPU_REQUEST_FOLD)
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     if (!vmx_caps.apicv) {
         posted_take(v->pi_desc, v->irr);
         return;
     }
-    uint64_t irr[4] = {0};
+    uint64_t irr[4] = {0}, highest = 0;
     if (!posted_take(v->pi_desc, irr))
         return;
-    for (unsigned i = 0; i < 8; i++)
-        v->vapic[(APIC_IRR + 16 * i) / 4] |= (uint32_t)(irr[i / 2] >> 32 * (i % 2));
+    for (unsigned i = 0; i < 4; i++) {
+        if (!irr[i])
+            continue;
+        v->vapic[(APIC_IRR + 32 * i) / 4] |= LO32(irr[i]);
+        v->vapic[(APIC_IRR + 32 * i + 16) / 4] |= HI32(irr[i]);
+        highest = 64 * i + 63 - (unsigned)__builtin_clzll(irr[i]);
+    }
     uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
-    int vector = highest(irr);
-    if (vector > (int)FIELD_GET(INTERRUPT_STATUS_RVI, status))
-        vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | (uint64_t)vector);
+    if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))
+        vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | highest);
 }
 
 /* SDM "Evaluation of Pending Virtual Interrupts" */

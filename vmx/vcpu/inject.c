@@ -184,8 +184,18 @@ static bool irr_is_set(const struct vcpu *v)
     return any;
 }
 
+/* With APICv the CPU delivers interrupts by itself: then nothing is left to do at most entries. */
+static bool nothing_waits(const struct vcpu *v)
+{
+    return vmx_caps.apicv && !v->event &&
+           !(atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_EXT)) &&
+           !(v->proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW));
+}
+
 void inject_pending(struct vcpu *v)
 {
+    if (nothing_waits(v))
+        return;
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
     if (v->event) {
         inject_now(v, v->event);

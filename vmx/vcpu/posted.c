@@ -86,9 +86,11 @@ bool posted_take(struct pi_desc *d, uint64_t irr[4])
     int lowest = -1;
     uint64_t old = change(d, PI_ON, 0); /* first: a post after this one notifies again */
     for (int i = 0; i < 4; i++) {
+        if (!atomic_load(&d->pir[i])) /* most are empty, and a locked access is slow */
+            continue;
         uint64_t posted = atomic_exchange(&d->pir[i], 0);
         irr[i] |= posted;
-        if (posted && lowest < 0)
+        if (lowest < 0)
             lowest = 64 * i + __builtin_ctzll(posted);
     }
     if (lowest >= 0)
