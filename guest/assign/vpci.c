@@ -38,30 +38,48 @@ void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, u
 void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 {
     size_t at = f->reg_count;
-    invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width));
+    invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width) &&
+              reg.offset < PCI_EXT_FIRST);
     while (at > 0 && f->regs[at - 1].offset > reg.offset)
         at--;
     memmove(&f->regs[at + 1], &f->regs[at], (f->reg_count - at) * sizeof(reg));
     f->regs[at] = reg;
     f->reg_count++;
+    /* Capabilities of a hostile device may overlap: the register that begins first counts. */
+    for (at = f->reg_count; at-- > 0;) {
+        const struct vpci_reg *r = &f->regs[at];
+        memset(f->reg_of + r->offset, (int)at + 1, r->width);
+        memcpy(f->from_shadow + r->offset, &r->shadow, r->width);
+    }
 }
 
-/* --- The hardware behind a function; the virtual host bridge has none ------------------------- */
+/* --- Reads ------------------------------------------------------------------------------------ */
 
-static uint32_t hardware_read(const struct vpci_function *f, uint16_t offset, unsigned width)
+/* Does nothing answer there? A device that its guest resets is busy with that. */
+static bool is_silent(const struct vpci_function *f) { return !f || (f->of && f->of->resetting); }
+
+/* A byte in no list is read from the hardware; but extended capabilities are hidden. */
+uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
-    return f->of ? pci_read(f->of->fn->bdf, offset, width) : 0;
-}
-
-/* --- One register ----------------------------------------------------------------------------- */
-
-static uint32_t register_read(const struct vpci_function *f, const struct vpci_reg *r)
-{
-    uint32_t all = (uint32_t)WIDTH_MASK(r->width);
-    uint32_t value = vpci_shadow(f, r->offset, r->width) & r->shadow;
-    if (~r->shadow & all)
-        value |= hardware_read(f, r->offset, r->width) & ~r->shadow;
+    uint32_t all = (uint32_t)WIDTH_MASK(width), shown = 0;
+    if (is_silent(f))
+        return all;
+    if (offset >= PCI_EXT_FIRST)
+        return 0;
+    memcpy(&shown, f->from_shadow + offset, width);
+    uint32_t value = vpci_shadow(f, offset, width) & shown;
+    if (shown != all && f->of) /* the virtual host bridge has no hardware behind it */
+        value |= pci_read32(f->of->fn->bdf, (uint16_t)ALIGN_DOWN(offset, 4)) >> offset % 4 * 8 &
+                 all & ~shown;
     return value;
+}
+
+/* --- Writes, register by register: an access may touch several, or a part of one -------------- */
+
+static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_t at)
+{
+    unsigned n = at < PCI_EXT_FIRST ? f->reg_of[at] : 0;
+    return n ? &f->regs[n - 1] : NULL;
 }
 
 /* `value`: the register as the guest wants it; `touched`: the bits of the bytes that it wrote. */
@@ -79,46 +97,9 @@ static void register_write(struct vpci_function *f, const struct vpci_reg *r, ui
     if (!f->of || (!hardware && !(r->clear_on_1 & touched & value)))
         return;
     /* Bits of the kind "write one to clear" are written as zero unless the guest wrote the one. */
-    old = hardware_read(f, r->offset, r->width) & ~hardware & ~r->clear_on_1;
+    old = pci_read(f->of->fn->bdf, r->offset, r->width) & ~hardware & ~r->clear_on_1;
     pci_write(f->of->fn->bdf, r->offset, r->width,
               old | (value & hardware) | (value & r->clear_on_1 & touched));
-}
-
-/* --- One access, which may touch several registers or a part of one --------------------------- */
-
-/* The register of f that holds the byte at `at`; NULL: the byte is in no list. */
-static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_t at)
-{
-    for (size_t i = 0; i < f->reg_count; i++)
-        if (f->regs[i].offset <= at && at < f->regs[i].offset + f->regs[i].width)
-            return &f->regs[i];
-    return NULL;
-}
-
-/* Does nothing answer there? A device that its guest resets is busy with that. */
-static bool is_silent(const struct vpci_function *f) { return !f || (f->of && f->of->resetting); }
-
-/* A byte in no list is read from the hardware; but extended capabilities are hidden. */
-uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
-{
-    uint32_t value = 0;
-    if (is_silent(f))
-        return (uint32_t)WIDTH_MASK(width);
-    for (unsigned i = 0; i < width;) {
-        uint16_t at = (uint16_t)(offset + i);
-        const struct vpci_reg *r = register_at(f, at);
-        if (!r) {
-            if (at < PCI_EXT_FIRST)
-                value |= (hardware_read(f, at, 1) & 0xff) << (8 * i);
-            i++;
-            continue;
-        }
-        uint64_t whole = register_read(f, r) >> (8 * (at - r->offset));
-        unsigned bytes = MIN(width - i, (unsigned)(r->offset + r->width - at));
-        value |= (uint32_t)((whole & WIDTH_MASK(bytes)) << (8 * i));
-        i += bytes;
-    }
-    return value;
 }
 
 void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
@@ -137,7 +118,7 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
         uint32_t touched = (uint32_t)(WIDTH_MASK(bytes) << (8 * skip));
         uint32_t written = (value >> (8 * i)) << (8 * skip);
         /* Write-one-to-clear bits of bytes that the guest did not touch must read as zero here. */
-        uint32_t kept = register_read(f, r) & ~touched & ~r->clear_on_1;
+        uint32_t kept = vpci_read(f, r->offset, r->width) & ~touched & ~r->clear_on_1;
         register_write(f, r, kept | (written & touched), touched);
         i += bytes;
     }

@@ -62,6 +62,9 @@ struct vpci_function {
 
     size_t reg_count;
     struct vpci_reg regs[VPCI_REG_MAX];
+    /* By byte: 1 + the index of the register that has it, 0: none; which bits are read from the
+     * shadow. */
+    uint8_t reg_of[PCI_EXT_FIRST], from_shadow[PCI_EXT_FIRST];
     struct vbar bars[PCI_BAR_COUNT + 1]; /* the last is the ROM */
     uint8_t shadow[VPCI_CONFIG_SIZE];
 };

@@ -25,6 +25,13 @@ static size_t range_from(const struct vm_bus *bus, uint64_t address)
     return low;
 }
 
+/* The ranges change: what was found among them does not count any more. */
+static COLD void forget(struct vm_bus *bus)
+{
+    bus->recent = bus->before = NULL;
+    bus->hole.size = 0;
+}
+
 COLD int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
 {
     size_t at = range_from(bus, range->base);
@@ -37,6 +44,7 @@ COLD int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
     memmove(&bus->ranges[at + 1], &bus->ranges[at], (bus->count - at) * sizeof(*range));
     bus->ranges[at] = *range;
     bus->count++;
+    forget(bus);
     return 0;
 }
 
@@ -46,25 +54,47 @@ COLD void vm_bus_remove(struct vm_bus *bus, uint64_t base)
     if (at == bus->count || bus->ranges[at].base != base)
         return;
     bus->count--;
+    forget(bus);
     memmove(&bus->ranges[at], &bus->ranges[at + 1], (bus->count - at) * sizeof(bus->ranges[0]));
+}
+
+/* Not in the range that was found last. */
+static __attribute__((noinline)) const struct vm_range *find_another(struct vm_bus *bus,
+                                                                     uint64_t address)
+{
+    const struct vm_range *r = bus->before;
+    if (address - bus->hole.base < bus->hole.size)
+        return NULL;
+    if (!r || address - r->base >= r->size) {
+        size_t at = range_from(bus, address);
+        r = &bus->ranges[at];
+        if (at == bus->count || r->base > address) {
+            bus->hole.base = at ? r[-1].base + r[-1].size : 0;
+            bus->hole.size = (at == bus->count ? UINT64_MAX : r->base) - bus->hole.base;
+            return NULL;
+        }
+    }
+    bus->before = bus->recent;
+    bus->recent = r;
+    return r;
 }
 
 const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
 {
-    const struct vm_range *r = &bus->ranges[bus->recent];
-    if (address - r->base < r->size && bus->recent < bus->count)
-        return r;
-    size_t at = range_from(bus, address);
-    if (at == bus->count || bus->ranges[at].base > address)
-        return NULL;
-    bus->recent = at;
-    return &bus->ranges[at];
+    const struct vm_range *r = bus->recent;
+    return r && address - r->base < r->size ? r : find_another(bus, address);
+}
+
+static bool is_in_hole(const struct vm_bus *bus, uint64_t address, unsigned width)
+{
+    uint64_t offset = address - bus->hole.base;
+    return offset < bus->hole.size && width <= bus->hole.size - offset;
 }
 
 /* --- An access -------------------------------------------------------------------------------- */
 
 /* The range that holds the whole access; NULL: there is none, or its first access maps it. */
-static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
+static inline const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(bus, at);
     return r && !r->map && width <= r->size - (at - r->base) ? r : NULL;
@@ -72,9 +102,8 @@ static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned
 
 /* An access that no single range holds goes in parts, as on the bus of a PC: each is naturally
  * aligned, and one range holds it, or no range. True: some range answered. */
-static __attribute__((cold, noinline)) bool in_parts(struct vcpu *v, struct vm_bus *bus,
-                                                     uint64_t at, unsigned width, uint64_t *value,
-                                                     bool write)
+static COLD __attribute__((noinline)) bool in_parts(struct vcpu *v, struct vm_bus *bus, uint64_t at,
+                                                    unsigned width, uint64_t *value, bool write)
 {
     bool answered = false;
     for (unsigned done = 0, n; done < width; done += n) {
@@ -111,7 +140,7 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
     if (r)
         r->read(v, r->owner, at - r->base, width, value);
     else
-        answered = in_parts(v, bus, at, width, value, false);
+        answered = !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, value, false);
     *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
     if (is_noted(v, bus, r))
         vm_note_mmio(v, false, width, at, *value);
@@ -127,7 +156,8 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned widt
     if (r)
         r->write(v, r->owner, at - r->base, width, value);
     else
-        answered = in_parts(v, bus, at, width, &(uint64_t){value}, true);
+        answered =
+            !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, &(uint64_t){value}, true);
     if (is_noted(v, bus, r))
         vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);

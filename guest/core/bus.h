@@ -35,7 +35,13 @@ struct vm_range {
 struct vm_bus { /* sorted by base; no two ranges overlap */
     struct vm_range ranges[VM_RANGE_MAX];
     size_t count;
-    size_t recent; /* index of the range found last: the next access is often there too */
+    /* Two ranges that were found last, or NULL: the next access is often there too, and a driver
+     * takes turns with an address register and a data register. */
+    const struct vm_range *recent, *before;
+    /* Where no range is, around the last access that met none: guests pass time by such writes. */
+    struct {
+        uint64_t base, size;
+    } hole;
 };
 /* -EEXIST: overlaps another range; -ENOSPC: the table is full; -EINVAL: empty, or wraps. */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);

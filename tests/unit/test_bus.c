@@ -5,6 +5,7 @@
  * nothing is.
  * From: make unit.   To: guest/core/bus.c.
  */
+#include <stdlib.h>
 #include "guest/core/bus.h"
 #include "guest/core/vm.h"
 #include "tests/unit/test.h"
@@ -118,6 +119,32 @@ TEST(each_byte_finds_its_range)
         assert_ptr_equal(vm_bus_find(bus, 0x1010)->owner, &b);
         assert_ptr_equal(vm_bus_find(bus, 0x101f)->owner, &b);
         assert_null(vm_bus_find(bus, 0x1020));
+    }
+}
+
+static const struct vm_range *by_search(uint64_t at)
+{
+    for (size_t i = 0; i < bus->count; i++)
+        if (at - bus->ranges[i].base < bus->ranges[i].size)
+            return &bus->ranges[i];
+    return NULL;
+}
+
+/* Ranges and a hole are remembered; a range may come into the hole, and one may go. */
+TEST(what_was_found_last_changes_no_answer)
+{
+    srand(1);
+    for (unsigned step = 0; step < 20000; step++) {
+        uint64_t at = 0xff0 + (unsigned)rand() % 0x60, value;
+        unsigned width = 1u << rand() % 4;
+        if (step % 7 == 0 && add(ALIGN_DOWN(at, 8), 1 + (unsigned)rand() % 8, &a) < 0)
+            vm_bus_remove(bus, ALIGN_DOWN(at, 8));
+        assert_ptr_equal(vm_bus_find(bus, at), by_search(at));
+        bool answers = false;
+        for (unsigned i = 0; i < width; i++)
+            answers |= by_search(at + i) != NULL;
+        forget();
+        assert_int_equal(vm_bus_read(&vcpu, bus, at, width, &value), answers);
     }
 }
 
@@ -255,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup(an_access_inside_of_a_range, fresh),
         cmocka_unit_test_setup(an_access_over_a_border_goes_in_aligned_parts, fresh),
         cmocka_unit_test_setup(an_access_half_in_a_hole, fresh),
+        cmocka_unit_test_setup(what_was_found_last_changes_no_answer, fresh),
         cmocka_unit_test_setup(an_access_to_nothing, fresh),
         cmocka_unit_test_setup(what_is_noted, fresh),
         cmocka_unit_test_setup(mapped_at_the_first_access, fresh),

@@ -30,7 +30,7 @@ TEST(few_are_counted_exactly)
         unsigned at = (unsigned)rand() % HOTTEST_ROWS; /* 0 among them: as good an address as any */
         hottest_count(&t, at);
         real[at]++;
-        assert_int_equal(t.rows[0].at, at);
+        assert_true(t.rows[0].at == at || t.rows[1].at == at);
     }
     for (unsigned at = 0; at < HOTTEST_ROWS; at++)
         assert_int_equal(count_of(&t, at), real[at]);

@@ -8,11 +8,11 @@
  */
 #include "vmx/vcpu/hottest.h"
 
-/* Row 0 is the latest. An unknown `at` replaces the rarest of the others and inherits its count, so
- * a new place that is frequent stays. */
+/* Rows 0 and 1 are the latest. An unknown `at` replaces the rarest of the others and inherits its
+ * count, so a new place that is frequent stays. */
 void hottest_move_to_front(struct hottest *h, uint64_t at)
 {
-    unsigned row = 1, rarest = 1;
+    unsigned row = 2, rarest = 2;
     while (row < HOTTEST_ROWS && (h->rows[row].at != at || !h->rows[row].count)) {
         if (h->rows[row].count < h->rows[rarest].count)
             rarest = row;
@@ -23,7 +23,8 @@ void hottest_move_to_front(struct hottest *h, uint64_t at)
         h->rows[row].at = at;
     }
     __typeof__(h->rows[0]) found = h->rows[row];
-    h->rows[row] = h->rows[0];
+    h->rows[row] = h->rows[1];
+    h->rows[1] = h->rows[0];
     h->rows[0] = found;
     h->rows[0].count++;
 }

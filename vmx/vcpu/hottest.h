@@ -12,15 +12,18 @@ enum hottest_kind { HOTTEST_PORT, HOTTEST_MSR, HOTTEST_GPA, HOTTEST_KINDS };
 struct hottest {
     struct {
         uint64_t at, count; /* count 0: an empty row */
-    } rows[HOTTEST_ROWS];   /* the first one is the latest */
+    } rows[HOTTEST_ROWS];   /* the first two are the latest */
 };
 
 void hottest_move_to_front(struct hottest *h, uint64_t at);
-/* A guest that polls repeats its last access, so that row is compared first. */
+/* A guest that polls repeats its last access, and one that asks by an address and a data register
+ * repeats the last two. So these rows are compared first. */
 static inline void hottest_count(struct hottest *h, uint64_t at)
 {
     if (__builtin_expect(h->rows[0].at == at, 1))
         h->rows[0].count++;
+    else if (h->rows[1].at == at && h->rows[1].count)
+        h->rows[1].count++;
     else
         hottest_move_to_front(h, at);
 }
