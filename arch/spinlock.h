@@ -24,6 +24,13 @@ static inline void spin_lock(struct spinlock *l)
         cpu_relax();
 }
 
+/* Take the lock if it is free; false: it is not. */
+static inline bool spin_trylock(struct spinlock *l)
+{
+    uint32_t ticket = atomic_load(&l->serving);
+    return atomic_replace(&l->next, &ticket, ticket + 1);
+}
+
 static inline void spin_unlock(struct spinlock *l)
 {
     /* Only the holder writes `serving`. Release order is enough, and costs no fence. */

@@ -66,10 +66,11 @@ static void flush(unsigned index, unsigned count)
         invalidate_iec(u, index, count);
 }
 
-static void entries_block(unsigned index, unsigned count)
+static void entries_block(unsigned index, unsigned count, struct u128 absent)
 {
+    invariant(index < VTD_IRTE_MAX && count <= VTD_IRTE_MAX - index && index % count == 0);
     for (unsigned i = index; i < index + count; i++)
-        unit_publish_entry(&vtd.irt[i], (struct u128){0});
+        unit_publish_entry(&vtd.irt[i], absent);
     flush(index, count);
 }
 
@@ -124,8 +125,7 @@ int vtd_irte_alloc(bdf_t source_id, unsigned count)
 
 void vtd_irte_free(unsigned index, unsigned count)
 {
-    invariant(index < VTD_IRTE_MAX && count <= VTD_IRTE_MAX - index && index % count == 0);
-    entries_block(index, count); /* before another source-id can get them */
+    entries_block(index, count, (struct u128){0}); /* before another source-id can get them */
     spin_lock(&vtd.irt_lock);
     for (unsigned i = index; i < index + count; i++) {
         invariant(vtd.slots[i].used);
@@ -167,11 +167,8 @@ void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bo
                             .hi = FIELD_SET(IRTE_PDA_HIGH, HI32(address))});
 }
 
-void vtd_irte_block(unsigned index)
-{
-    invariant(index < VTD_IRTE_MAX);
-    entries_block(index, 1);
-}
+void vtd_irte_block(unsigned index) { entries_block(index, 1, (struct u128){0}); }
+void vtd_irte_hold(unsigned index) { entries_block(index, 1, (struct u128){.lo = IRTE_FPD}); }
 
 struct u128 vtd_irte_read(unsigned index)
 {

@@ -93,6 +93,7 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
 /* Into the descriptor, as the guest's vector. Needs vtd_can_post(). VT-d "Interrupt Posting". */
 void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent);
 void vtd_irte_block(unsigned index); /* P = 0: its messages are faults */
+void vtd_irte_hold(unsigned index);  /* the same, and these faults are not recorded */
 struct u128 vtd_irte_read(unsigned index);
 /* The descriptor into which the entry posts. False: the entry is not present or does not post. */
 bool vtd_irte_posts(unsigned index, const struct pi_desc **pid);

@@ -37,6 +37,11 @@ struct assignment {
     /* guest/assign/reset.c */
     bool resetting; /* its guest has started a reset: until that is over no register answers */
     bool lost;      /* it did not come back from a reset; it gets no other */
+
+    /* guest/assign/irq.c */
+    unsigned stolen, stolen_tick; /* messages at the expense of other VMs in that tick */
+    bool held_told;
+
     struct intx intx;
     struct vpci_function v; /* what the guest sees of it */
 };

@@ -29,6 +29,7 @@ struct intx_line {
     const struct ioapic *io;
     unsigned irte;
     int vector;
+    const struct cpu *cpu; /* that takes its interrupts */
     unsigned unclaimed;
 };
 static struct intx_line lines[LINE_MAX];
@@ -76,8 +77,17 @@ static void line_arrived(void *ctx)
     spin_unlock(&lock);
 }
 
+/* The line goes to a CPU. While no function drives it, it may go to another one. */
+static void line_lead(struct intx_line *l, const struct cpu *cpu)
+{
+    if (l->cpu != cpu)
+        vtd_irte_remap(l->irte, cpu->apic_id, (uint8_t)l->vector, true);
+    l->cpu = cpu;
+}
+
 /* EOI of the guest: lower its pin and let the function drive the line. If the device still asserts
- * INTx, the line rises at once, and line_arrived() sees it again. */
+ * INTx, the line rises at once, and line_arrived() sees it again. The vCPU that serves the line is
+ * here: so does the line come here, if no other function uses it. */
 static void guest_ended(void *ctx)
 {
     struct intx *x = ctx;
@@ -85,6 +95,8 @@ static void guest_ended(void *ctx)
     if (x->asserted) {
         x->asserted = false;
         vioapic_line(x->a->vm->ioapic, x->pin, false);
+        if (x->on->users == x && !x->next)
+            line_lead(x->on, this_cpu());
         hardware_disable(x, x->guest_disable);
     }
     spin_unlock(&lock);
@@ -141,7 +153,8 @@ static int line_open(struct intx_line *l, uint32_t gsi)
     l->gsi = gsi;
     l->irte = (unsigned)irte;
     l->unclaimed = 0;
-    vtd_irte_remap(l->irte, cpu_get(0)->apic_id, (uint8_t)l->vector, true);
+    l->cpu = NULL;
+    line_lead(l, cpu_get(0));
     ioapic_write_rte(io, gsi - io->gsi_base,
                      vtd_ioapic_rte(l->irte, (uint8_t)l->vector, true, true));
     return 0;

@@ -18,6 +18,7 @@
 #include "guest/pc/vlapic.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
+#include "vmx/run/sched.h"
 #include "vtd/vtd_regs.h"
 #define LOG "irq"
 #include "arch/log.h"
@@ -58,15 +59,32 @@ COLD enum irq_delivery irq_best_delivery(const struct assignment *a, const char 
     return **why ? IRQ_SOFTWARE : IRQ_POSTED;
 }
 
-/* A remapped interrupt has arrived on its host vector: pass it to each of its vCPUs. */
-static void remapped_arrived(void *ctx)
+/* --- A remapped message ----------------------------------------------------------------------- */
+
+static unsigned ticks;
+
+static bool is_remapped(const struct irq_route *route)
 {
-    struct irq_route *route = ctx;
-    struct vm *vm = route->owner->vm;
-    route->count++;
-    vm->irq_count++;
-    for (uint64_t set = route->targets; set; set &= set - 1) {
-        struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
+    return route->delivery == IRQ_SOFTWARE || route->delivery == IRQ_INJECTED;
+}
+
+/* Where the first of its vCPUs runs, waits or sleeps: the message costs no other CPU anything. */
+static const struct cpu *cpu_of(const struct vm *vm, uint64_t targets)
+{
+    const struct cpu *home = atomic_load(&vm->vcpus[__builtin_ctzll(targets)]->cpu);
+    return home ? home : cpu_get(0); /* it has not run yet */
+}
+
+COLD static void entry_lead(struct irq_route *route)
+{
+    route->cpu = cpu_of(route->owner->vm, route->targets);
+    vtd_irte_remap(route->irte, route->cpu->apic_id, (uint8_t)route->host_vector, false);
+}
+
+static void targets_post(const struct irq_route *route, uint64_t targets)
+{
+    for (uint64_t set = targets; set; set &= set - 1) {
+        struct vcpu *v = route->owner->vm->vcpus[__builtin_ctzll(set)];
         TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
         if (route->delivery == IRQ_INJECTED)
             vcpu_post_by_exit(v, route->vector);
@@ -74,6 +92,95 @@ static void remapped_arrived(void *ctx)
             vcpu_post(v, route->vector);
     }
 }
+
+/* This interrupt took time of another VM's vCPU, and its device has sent too many of them in this
+ * tick. What a VM loses to its own devices is its own affair. */
+static bool steals(struct assignment *a)
+{
+    const struct vm *here = sched_interrupted();
+    if (!here || here == a->vm)
+        return false;
+    unsigned now = atomic_load(&ticks);
+    if (atomic_exchange(&a->stolen_tick, now) != now)
+        atomic_store(&a->stolen, 0);
+    return atomic_fetch_add(&a->stolen, 1) >= IRQ_STOLEN_MAX;
+}
+
+COLD static void entry_hold(struct irq_route *route)
+{
+    struct assignment *a = route->owner;
+    vtd_irte_hold(route->irte);
+    if (!route->held) {
+        route->held = true;
+        route->held_next = a->vm->held;
+        atomic_store(&a->vm->held, route);
+    }
+    if (!a->held_told)
+        log_often("vm=%s " BDF_FMT " vector=0x%02x: more than %u interrupts in a tick, while others"
+                  " run: held back",
+                  a->vm->name, BDF_ARG(a->fn->bdf), route->vector, IRQ_STOLEN_MAX);
+    a->held_told = true;
+}
+
+/* A remapped interrupt has arrived on its host vector: pass it to each of its vCPUs. The entry
+ * follows the vCPU to its CPU, and is held if there are too many. Only the holder of vm->lock
+ * changes an entry, and irq_free() waits for this handler with that lock held: so if the lock is
+ * not free, the next message is early enough. */
+static void remapped_arrived(void *ctx)
+{
+    struct irq_route *route = ctx;
+    struct vm *vm = route->owner->vm;
+    atomic_fetch_add(&route->count, 1);
+    atomic_fetch_add(&vm->irq_count, 1);
+    uint64_t targets = atomic_load(&route->targets);
+    targets_post(route, targets);
+    bool hold = steals(route->owner);
+    if (!targets || (!hold && cpu_of(vm, targets) == route->cpu) || !spin_trylock(&vm->lock))
+        return;
+    if (is_remapped(route) && hold) /* else the guest has changed it meanwhile */
+        entry_hold(route);
+    else if (is_remapped(route) && !route->held)
+        entry_lead(route);
+    spin_unlock(&vm->lock);
+}
+
+/* A message that came while the entry was held is lost. So each vCPU gets one more interrupt, at
+ * which its driver looks at the device. */
+COLD static void held_release(struct vm *vm)
+{
+    struct irq_route *route = vm->held;
+    atomic_store(&vm->held, NULL);
+    for (; route; route = route->held_next) {
+        route->held = false;
+        if (!is_remapped(route))
+            continue;
+        entry_lead(route);
+        targets_post(route, route->targets);
+    }
+}
+
+COLD void irq_tick(void)
+{
+    atomic_fetch_add(&ticks, 1);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (!atomic_load(&vm->held))
+            continue;
+        spin_lock(&vm->lock);
+        held_release(vm);
+        spin_unlock(&vm->lock);
+    }
+}
+
+COLD static void held_forget(struct irq_route *route)
+{
+    struct irq_route **at = &route->owner->vm->held;
+    while (*at && *at != route)
+        at = &(*at)->held_next;
+    if (*at)
+        *at = route->held_next;
+}
+
+/* --- Routes ----------------------------------------------------------------------------------- */
 
 COLD int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count)
 {
@@ -104,6 +211,7 @@ COLD void irq_routes_free(struct irq_route *routes, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         if (routes[i].host_vector >= 0)
             irq_free((uint8_t)routes[i].host_vector);
+        held_forget(&routes[i]);
         routes[i] = (struct irq_route){.host_vector = -1};
     }
 }
@@ -172,7 +280,7 @@ COLD void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data
         vtd_irte_post(route->irte, vcpu_descriptor(vm->vcpus[__builtin_ctzll(targets)]), vector,
                       false);
     else
-        vtd_irte_remap(route->irte, cpu_get(0)->apic_id, (uint8_t)route->host_vector, false);
+        entry_lead(route);
     log_trace("vm=%s " BDF_FMT " irte=%u vector=0x%02x vcpus=0x%lx %s", vm->name,
               BDF_ARG(route->owner->fn->bdf), route->irte, vector, targets,
               delivery_names[route->delivery]);

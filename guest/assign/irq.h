@@ -25,11 +25,18 @@ struct irq_route {
     uint64_t targets; /* the vCPUs that get it, a bit each */
     uint8_t vector;   /* that the guest chose */
     enum irq_delivery delivery;
-    uint64_t count; /* interrupts that came through Hamlet */
+    uint64_t count;              /* interrupts that came through Hamlet */
+    const struct cpu *cpu;       /* remapped: to which the entry leads */
+    struct irq_route *held_next; /* in vm->held */
+    bool held;                   /* in vm->held: its entry is not present until the next tick */
 };
 
+/* A remapped message costs the CPU that takes it an interrupt. A device may send so many in a tick
+ * while a vCPU of another VM runs there; the entries of those above are held until the tick. */
+#define IRQ_STOLEN_MAX 16
+
 /* `count` routes (a power of two, contiguous IRTEs) for a function, each blocked until it is set.
- * -ENOSPC: the table has no such block. */
+ * -ENOSPC: the table has no such block. The caller of this and the next three holds vm->lock. */
 MUST_CHECK int irq_routes_alloc(struct assignment *a, struct irq_route *routes, unsigned count);
 void irq_routes_free(struct irq_route *routes, unsigned count);
 /* The guest wrote this message: the route leads where it says. A message that would reach no vCPU
@@ -37,6 +44,8 @@ void irq_routes_free(struct irq_route *routes, unsigned count);
  * vectors. SDM "Message Address Register Format". */
 void irq_route_set(struct irq_route *route, uint64_t address, uint32_t data);
 void irq_route_block(struct irq_route *route);
+/* Once a tick, on the bootstrap processor: what was held goes on. */
+void irq_tick(void);
 /* Its entry is present, and for another source-id than that of its device. */
 bool irq_route_is_foreign(const struct irq_route *route);
 const char *irq_delivery_name(enum irq_delivery d);

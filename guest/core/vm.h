@@ -36,6 +36,7 @@
 
 struct fetch_last; /* guest/pc/fetch.c */
 struct legacy;     /* guest/pc/legacy/chips.h */
+struct irq_route;  /* guest/assign/irq.h */
 struct assignment; /* guest/assign/assign.h: one per function that was handed over */
 struct vtd_domain; /* vtd/vtd.h */
 
@@ -140,8 +141,9 @@ struct vm {
 
     /* guest/assign/ */
     struct assignment *assignments;
-    uint64_t fault_count; /* of its devices */
-    uint64_t irq_count;   /* interrupts of its devices that came through Hamlet */
+    uint64_t fault_count;   /* of its devices */
+    uint64_t irq_count;     /* interrupts of its devices that came through Hamlet */
+    struct irq_route *held; /* those that sent too many, until the next tick; vm->lock */
 
     /* guest/assign/dma.c: devices that go untranslated */
     struct vtd_domain *untranslated; /* NULL until the first */

@@ -144,6 +144,7 @@ static void all_ticks(void)
 static bool tick(void)
 {
     vtd_fault_tick();
+    irq_tick();
     trap_tell_nmi();
     return task_run(all_ticks) && over;
 }

@@ -24,10 +24,10 @@
 #include "pci/pci_private.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
+#include "vmx/run/sched.h"
 
 struct options options = {.post = POST_HW, .ir = true, .vtd = true};
 enum log_level log_threshold = LOG_ERROR;
-static struct cpu cpu0;
 
 /* --- arch ------------------------------------------------------------------------------------- */
 
@@ -110,7 +110,8 @@ void ioapic_write_rte(const struct ioapic *io, unsigned pin, uint64_t rte)
     assert(pin == 3 || pin == 4); /* lines 11 and 12 */
     *(pin == 3 ? &m.rte : &m.other_rte) = rte;
 }
-struct cpu *cpu_get(unsigned index) { return index ? NULL : &cpu0; }
+struct cpu *cpu_get(unsigned index) { return &m.cpus[index]; }
+struct cpu *this_cpu(void) { return &m.cpus[m.here]; }
 bool page_is_ram(hpa_t base, uint64_t size)
 {
     (void)size;
@@ -220,7 +221,7 @@ void vtd_irte_free(unsigned index, unsigned count)
 }
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level)
 {
-    (void)apic_id;
+    m.remapped_to = apic_id;
     m.last_remapped = index;
     model_note("remap%s 0x%x", level ? "-level" : "", vector);
 }
@@ -245,6 +246,12 @@ void vtd_irte_block(unsigned index)
     m.last_blocked = index;
     m.blocked++;
 }
+void vtd_irte_hold(unsigned index)
+{
+    m.last_held = index;
+    m.held++;
+}
+const struct vm *sched_interrupted(void) { return m.interrupted; }
 struct u128 vtd_irte_read(unsigned index)
 {
     (void)index;
@@ -311,6 +318,10 @@ uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
     return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
 }
 uint64_t vlapic_takers(const struct vm *vm, uint64_t set) { return (void)vm, set; }
+struct vm *vm_next(const struct vm *before)
+{
+    return !before ? &m.vm : before == &m.vm ? &m.other_vm : NULL;
+}
 size_t vm_count(void) { return 2; }
 struct vm *vm_get(size_t n) { return n ? &m.other_vm : &m.vm; }
 int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type,

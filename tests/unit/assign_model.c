@@ -229,6 +229,9 @@ struct vm *model_other_vm(void)
 int model_assign(enum plan plan, enum bar_mapping bar)
 {
     pci_caps_read(&m.fn);
+    m.cpus[0].apic_id = 10;
+    m.cpus[1].apic_id = 11;
+    vcpu0.cpu = vcpu1.cpu = NULL;
     vcpu0.vm = vcpu1.vm = &m.vm;
     struct device_config *c = &m.vm.config.devices[0];
     *c = (struct device_config){.bdf = m.fn.bdf, .plan = plan, .bar = bar, .rom = c->rom};

@@ -7,6 +7,7 @@
  * tests/fuzz/fuzz_vpci.c.
  */
 #pragma once
+#include "arch/cpu.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
 #include "pci/pci_regs.h"
@@ -54,6 +55,11 @@ struct model {
     int maps_left;                      /* then vm_map() fails; below 0: never */
     uint32_t last_out[2];               /* port and byte */
     unsigned last_remapped;             /* entry of the remapping table */
+    uint32_t remapped_to;               /* APIC id in it */
+    unsigned last_held, held;           /* an entry, calls of vtd_irte_hold() */
+    struct cpu cpus[2];                 /* APIC ids 10 and 11 */
+    unsigned here;                      /* which of them this_cpu() is */
+    const struct vm *interrupted;       /* sched_interrupted() */
     uint64_t tsc_khz;                   /* as it is, a second never passes; 0: it is always over */
     bool intx_old;   /* the first device has no Interrupt Disable: the bit does not change */
     unsigned posted; /* interrupts, and the last vector */

@@ -54,6 +54,25 @@ TEST(intx_is_silenced_until_the_guest_is_done)
                 PCI_COMMAND_INTX_OFF); /* as the guest wants it */
 }
 
+/* The line comes to the CPU that served it, as long as no other function uses it. */
+TEST(a_line_follows_the_vcpu_that_serves_it)
+{
+    unsigned pin = vpci_read(f, PCI_INTERRUPT_LINE, 1);
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
+    assert_int_equal(m.remapped_to, 10);
+    m.config[PCI_STATUS] |= PCI_STATUS_INTX;
+    m.here = 1;
+    m.handler(m.handler_ctx);
+    assert_int_equal(m.remapped_to, 10);
+    m.events[0] = '\0';
+    end_of_interrupt(0x33);
+    assert_int_equal(m.remapped_to, 11);
+    assert_string_equal(m.events, "remap-level 0x40; ");
+    m.handler(m.handler_ctx);
+    end_of_interrupt(0x33); /* there it is by now */
+    assert_string_equal(m.events, "remap-level 0x40; ");
+}
+
 /* PCI Express "Function Level Reset (FLR)": Interrupt Disable is clear after it, so the line is
  * heard again; the ROM is not decoded, the BARs are where they were. */
 TEST(a_guests_reset_leaves_a_device_that_works)
@@ -221,6 +240,7 @@ TEST(a_line_of_two)
     assert_int_equal(assign_hot(&m.vm, &c), 0);
     unsigned pin = vpci_read(m.vm.pci->functions[2], PCI_INTERRUPT_LINE, 1);
     assert_int_not_equal(pin, vpci_read(f, PCI_INTERRUPT_LINE, 1));
+    ioapic_write(0x10 + 2 * pin, 0x8000 | 0x33);
     *status |= PCI_STATUS_INTX;
     m.handler(m.handler_ctx);
     assert_true(pin_is_high(pin));
@@ -229,6 +249,10 @@ TEST(a_line_of_two)
     m.config[PCI_STATUS] |= PCI_STATUS_INTX;
     m.handler(m.handler_ctx);
     assert_true(is_silenced());
+    m.here = 1;
+    end_of_interrupt(0x33);
+    assert_false(pin_is_high(pin));
+    assert_int_equal(m.remapped_to, 10); /* it would go from CPU to CPU */
     assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
     assert_false(m.rte & RTE_MASKED);
     assert_int_equal(assign_take_back(&m.vm, c.bdf), 0);
@@ -333,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(intx_is_on),
         CASE(the_guest_disables_its_intx),
+        CASE(a_line_follows_the_vcpu_that_serves_it),
         CASE(intx_is_silenced_until_the_guest_is_done),
         CASE(a_guests_reset_leaves_a_device_that_works),
         CASE(a_guest_cannot_unmask_a_line_that_is_served),

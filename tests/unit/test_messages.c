@@ -12,6 +12,7 @@
  * Spec: PCI Local Bus 3.0 "MSI Capability Structure", "MSI-X Capability and Table Structures".
  */
 #include "guest/assign/vmsix.h"
+#include "tests/unit/stubs.h"
 #include "tests/unit/vpci_fixture.h"
 
 static uint32_t entry_of_device(unsigned i, unsigned at)
@@ -234,15 +235,158 @@ TEST(a_table_beyond_its_bar)
     assert_true(model_maps(vpci_read(f, PCI_BAR(1), 4), 0x4000));
 }
 
+/* --- Remapped messages: to which CPU, and how many -------------------------------------------- */
+
+/* Message 0 of MSI, remapped, to vCPU 1, which is at home on the second CPU of the model. */
+static struct irq_route *remapped(void)
+{
+    f->of->config.irq = IRQ_REMAP;
+    m.vm.vcpus[1]->cpu = &m.cpus[1];
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000);
+    vpci_write(f, AT_MSI_DATA, 2, 0x44);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    assert_int_equal(f->msi[0].delivery, IRQ_SOFTWARE);
+    return &f->msi[0];
+}
+
+static void message(void) { m.handler(m.handler_ctx); }
+
+/* It goes to the CPU of its vCPU. When the vCPU has moved, the first message finds out. */
+TEST(a_remapped_message_follows_its_vcpu)
+{
+    (void)remapped();
+    assert_int_equal(m.remapped_to, 11);
+    m.events[0] = '\0';
+    m.here = 1;
+    message();
+    assert_string_equal(m.events, ""); /* as long as it is right, nothing is written */
+    m.vm.vcpus[1]->cpu = &m.cpus[0];
+    message();
+    assert_int_equal(m.remapped_to, 10);
+    assert_string_equal(m.events, "remap 0x41; ");
+    message(); /* was on its way: the entry is right by now */
+    assert_string_equal(m.events, "remap 0x41; ");
+    assert_int_equal(m.posted, 3);
+}
+
+TEST(a_vcpu_that_has_never_run_is_on_the_first_cpu)
+{
+    m.vm.vcpus[0]->cpu = &m.cpus[1];
+    f->of->config.irq = IRQ_REMAP;
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01000); /* vCPU 1 */
+    vpci_write(f, AT_MSI_DATA, 2, 0x44);
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    assert_int_equal(m.remapped_to, 10);
+}
+
+/* Another CPU is about to change the entry: it is left alone, and the next message tries again. */
+TEST(an_entry_that_another_cpu_changes_is_left_alone)
+{
+    (void)remapped();
+    m.vm.vcpus[1]->cpu = &m.cpus[0];
+    spin_lock(&m.vm.lock);
+    message();
+    spin_unlock(&m.vm.lock);
+    assert_int_equal(m.remapped_to, 11);
+    vpci_write(f, AT_MSI_CONTROL, 2, 0); /* blocked, and one message was on its way */
+    message();
+    assert_int_equal(m.remapped_to, 11);
+    assert_int_equal(m.posted, 1); /* it leads nowhere */
+    assert_int_equal(m.vm.lock.next, m.vm.lock.serving);
+}
+
+/* A storm: while another VM runs here, so many a tick and no more. Then the entry is not present,
+ * and what was lost of it is one interrupt at the tick. */
+TEST(a_storm_is_held_until_the_tick)
+{
+    const struct irq_route *route = remapped();
+    m.interrupted = &m.other_vm;
+    stub_log_clear();
+    for (unsigned tick = 1; tick <= 3; tick++) {
+        for (unsigned i = 0; i < IRQ_STOLEN_MAX; i++)
+            message();
+        assert_int_equal(m.held, tick - 1);
+        message();
+        assert_int_equal(m.held, tick);
+        assert_int_equal(m.last_held, route->irte);
+        assert_true(!strstr(stub_log, "vector=0x44: more than 16 interrupts in a tick, while "
+                                      "others run: held back") == (tick > 1)); /* one line */
+        stub_log_clear();
+        m.posted = 0;
+        m.events[0] = '\0';
+        irq_tick();
+        assert_string_equal(m.events, "remap 0x41; ");
+        assert_int_equal(m.posted, 1);
+        irq_tick(); /* once */
+        assert_int_equal(m.posted, 1);
+    }
+}
+
+/* What a VM loses to its own device is its own affair, and an idle CPU loses nothing. */
+TEST(a_storm_at_its_own_expense_goes_on)
+{
+    (void)remapped();
+    for (unsigned i = 0; i < 10 * IRQ_STOLEN_MAX; i++) {
+        m.interrupted = i % 2 ? &m.vm : NULL;
+        message();
+    }
+    assert_int_equal(m.held, 0);
+    assert_int_equal(m.posted, 10 * IRQ_STOLEN_MAX);
+}
+
+static void storm(void)
+{
+    m.interrupted = &m.other_vm;
+    for (unsigned i = 0; i <= IRQ_STOLEN_MAX; i++)
+        message();
+    assert_int_equal(m.held, 1);
+}
+
+/* The guest blocks the message, resets the device, or loses it, while it is held. */
+TEST(a_held_message_that_ends)
+{
+    (void)remapped();
+    storm();
+    vpci_write(f, AT_MSI_CONTROL, 2, 0);
+    m.posted = 0;
+    m.events[0] = '\0';
+    irq_tick();
+    assert_int_equal(m.posted, 0);
+    assert_string_equal(m.events, "");
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    m.held = 0;
+    storm();
+    assert_non_null(m.vm.held);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_null(m.vm.held);
+    irq_tick();
+    assert_int_equal(m.posted, IRQ_STOLEN_MAX + 1);
+    struct device_config c = m.vm.config.devices[0];
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    f = m.vm.pci->functions[1];
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(msi_of_64_bits),     CASE(msi_of_32_bits),
-        CASE(msi_that_masks),     CASE(the_number_of_messages_reaches_the_device),
-        CASE(msix_control),       CASE(msix_entries),
-        CASE(function_mask),      CASE(a_route_and_its_mask),
-        CASE(no_entry_is_left),   CASE(taken_back_no_message_is_left),
-        CASE(msix_after_a_reset), CASE(a_table_beyond_its_bar),
+        CASE(msi_of_64_bits),
+        CASE(msi_of_32_bits),
+        CASE(msi_that_masks),
+        CASE(the_number_of_messages_reaches_the_device),
+        CASE(msix_control),
+        CASE(msix_entries),
+        CASE(function_mask),
+        CASE(a_route_and_its_mask),
+        CASE(no_entry_is_left),
+        CASE(taken_back_no_message_is_left),
+        CASE(msix_after_a_reset),
+        CASE(a_table_beyond_its_bar),
+        CASE(a_remapped_message_follows_its_vcpu),
+        CASE(a_vcpu_that_has_never_run_is_on_the_first_cpu),
+        CASE(an_entry_that_another_cpu_changes_is_left_alone),
+        CASE(a_storm_is_held_until_the_tick),
+        CASE(a_storm_at_its_own_expense_goes_on),
+        CASE(a_held_message_that_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,26 @@ TEST(test_remap)
     }
 }
 
+/* Blocked, and nothing is recorded: else a device that sends without end would fill the records. */
+TEST(test_hold)
+{
+    for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
+        start(kind);
+        unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
+        vtd_irte_remap(index, 2, 0x41, false);
+        assert_int_equal(send(NIC, index).outcome, MODEL_REMAPPED);
+        vtd_irte_hold(index);
+        unsigned records = model[0].next_record;
+        assert_int_equal(send(NIC, index).outcome, MODEL_BLOCKED);
+        assert_int_equal(model[0].next_record, records);
+        assert_int_equal(vtd_fault_count(NIC), 0);
+        vtd_irte_remap(index, 1, 0x42, false);
+        assert_int_equal(send(NIC, index).vector, 0x42);
+        vtd_irte_free(index, 1);
+        assert_blocked(NIC, index, 0x22);
+    }
+}
+
 TEST(test_compatibility_is_blocked)
 {
     start(0);
@@ -244,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_remap),
+        cmocka_unit_test(test_hold),
         cmocka_unit_test(test_compatibility_is_blocked),
         cmocka_unit_test(test_post),
         cmocka_unit_test(test_posting_is_gated),

@@ -191,7 +191,9 @@ struct model_message model_interrupt(unsigned n, bdf_t source_id, uint64_t addre
     }
     if (!reason)
         return deliver(m, entry);
-    model_fault(n, source_id, reason, false, index);
+    bool qualified = reason == 0x22 || reason == 0x26;
+    if (!qualified || !(entry.lo & IRTE_FPD))
+        model_fault(n, source_id, reason, false, index);
     r.outcome = MODEL_BLOCKED;
     return r;
 }
