@@ -133,6 +133,9 @@ void pci_caps_read(struct pci_function *f)
     f->ext_ari = ext_find(f, PCI_EXT_ID_ARI, 8);
     f->ext_sriov = ext_find(f, PCI_EXT_ID_SRIOV, 64);
     f->ext_rebar = ext_find(f, PCI_EXT_ID_REBAR, PCI_REBAR_CONTROL(0) + 4);
+    f->ext_vc = ext_find(f, PCI_EXT_ID_VC, PCI_VC_CONTROL(PCI_VC_MAX));
+    if (!f->ext_vc) /* the id of those that also have channels by function */
+        f->ext_vc = ext_find(f, PCI_EXT_ID_VC_BESIDE_MFVC, PCI_VC_CONTROL(PCI_VC_MAX));
     f->ext_ltr = ext_find(f, PCI_EXT_ID_LTR, PCI_LTR_MAX + 4);
 }
 
@@ -150,6 +153,6 @@ bool pci_is_bridge(const struct pci_function *f)
 
 bool pci_has_flr(const struct pci_function *f)
 {
-    return f->cap_pcie && !pci_is_bridge(f) &&
+    return f->cap_pcie && !pci_is_bridge(f) && !pci_has_quirk(f, QUIRK_NO_FLR) &&
            (pci_read32(f->bdf, f->cap_pcie + PCIE_DEVICE_CAP) & PCIE_DEVICE_CAP_FLR);
 }

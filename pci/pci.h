@@ -33,7 +33,10 @@ struct pci_function {
     uint8_t interrupt_line; /* as the firmware left it; 0xff: none */
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
-    uint16_t ext_acs, ext_ats, ext_sriov, ext_ari, ext_rebar, ext_ltr;
+    uint16_t ext_acs, ext_ats, ext_sriov, ext_ari, ext_rebar, ext_ltr, ext_vc;
+    uint16_t acs_control; /* offset of the register, if there is ACS */
+    uint16_t quirks;      /* what the device does otherwise: a bit for each enum pci_quirk */
+    bool isolates;        /* without ACS it does what that would do */
     /* The MSI and MSI-X capabilities as read at boot. Never read again: a guest that has the
      * function may load firmware of its own into it, which may show other values. */
     uint16_t msi_control, msix_control;

@@ -50,6 +50,25 @@ int pci_port_type(const struct pci_function *f);
 bool pci_is_bridge(const struct pci_function *f); /* to another PCI bus */
 bool pci_has_flr(const struct pci_function *f);
 
+/* quirks.c: the bits of f->quirks. */
+enum pci_quirk {
+    QUIRK_NO_PEERS,
+    QUIRK_PCH_PORT,
+    QUIRK_WIDE_ACS,
+    QUIRK_AS_FUNCTION_0,
+    QUIRK_AS_FUNCTION_1,
+    QUIRK_AS_PCIE_BRIDGE,
+    QUIRK_NO_FLR,
+    QUIRK_SLOW_FLR,
+    QUIRK_NO_BUS_RESET,
+};
+/* Fill f->quirks, isolates and acs_control; the header and the capabilities have been read. */
+void pci_quirks_read(struct pci_function *f);
+static inline bool pci_has_quirk(const struct pci_function *f, enum pci_quirk quirk)
+{
+    return f->quirks & BIT(quirk);
+}
+
 /* requester.c: switch on those Access Control Services that isolate. */
 void pci_acs_enable(const struct pci_function *f);
 

@@ -150,6 +150,7 @@
 #define PCIE_UPSTREAM             0x5
 #define PCIE_DOWNSTREAM           0x6
 #define PCIE_TO_PCI_BRIDGE        0x7
+#define PCIE_ROOT_COMPLEX_ENDPOINT 0x9
 #define PCI_TO_PCIE_BRIDGE        0x8
 #define PCIE_DEVICE_CAP           0x04
 #define PCIE_DEVICE_CAP_FLR       BIT(28)
@@ -191,6 +192,8 @@
 #define PCI_EXT_FIRST             0x100
 #define PCI_EXT_ID                BITS(15, 0)
 #define PCI_EXT_NEXT              BITS(31, 20)
+#define PCI_EXT_ID_VC             0x0002
+#define PCI_EXT_ID_VC_BESIDE_MFVC 0x0009 /* the same, where a device has channels by function */
 #define PCI_EXT_ID_ACS            0x000d
 #define PCI_EXT_ID_ARI            0x000e
 #define PCI_EXT_ID_ATS            0x000f
@@ -201,6 +204,7 @@
 /* PCI Express Base "ACS Extended Capability": the same bits in both registers. */
 #define PCI_ACS_CAPABILITY        4
 #define PCI_ACS_CONTROL           6
+#define PCI_ACS_WIDE_CONTROL      8 /* of ports with registers of 32 bits */
 #define PCI_ACS_VALIDATE          BIT(0) /* source validation */
 #define PCI_ACS_REDIRECT_REQ      BIT(2) /* P2P request redirect */
 #define PCI_ACS_REDIRECT_CPL      BIT(3) /* P2P completion redirect */
@@ -229,6 +233,14 @@
 
 /* PCI Express Base "Latency Tolerance Reporting (LTR) Extended Capability" */
 #define PCI_LTR_MAX               4 /* snooped, and in the upper half not snooped */
+
+/* PCI Express Base "Virtual Channel Extended Capability" */
+#define PCI_VC_PORT               4
+#define PCI_VC_EXTENDED           BITS(2, 0) /* channels beside the first */
+#define PCI_VC_MAX                8
+#define PCI_VC_PORT_CONTROL       0x0c
+#define PCI_VC_CONTROL(n)         (0x14 + 0x0c * (n))
+#define PCI_VC_ENABLE             BIT(31)
 
 /* PCI Local Bus "Configuration Mechanism #1" */
 #define PCI_PORT_ADDRESS          0xcf8

@@ -19,16 +19,16 @@ void pci_acs_enable(const struct pci_function *f)
     if (!f->ext_acs)
         return;
     uint16_t can = pci_read16(f->bdf, f->ext_acs + PCI_ACS_CAPABILITY);
-    pci_change16(f->bdf, f->ext_acs + PCI_ACS_CONTROL, can & ACS_PORT, 0);
+    pci_change16(f->bdf, f->acs_control, can & ACS_PORT, 0);
 }
 
 /* Are all `wanted` services on that the function has? One that it lacks is not needed. */
 static bool acs_active(const struct pci_function *f, uint16_t wanted)
 {
-    if (!f->ext_acs)
-        return false;
+    if (!f->ext_acs || f->isolates)
+        return f->isolates;
     wanted &= pci_read16(f->bdf, f->ext_acs + PCI_ACS_CAPABILITY);
-    return (pci_read16(f->bdf, f->ext_acs + PCI_ACS_CONTROL) & wanted) == wanted;
+    return (pci_read16(f->bdf, f->acs_control) & wanted) == wanted;
 }
 
 /* Requests on a conventional bus have no id, so the bridge puts its own into them: a PCI Express to
@@ -36,10 +36,14 @@ static bool acs_active(const struct pci_function *f, uint16_t wanted)
  * bridge nearest to the root decides. */
 bdf_t pci_requester(const struct pci_function *f)
 {
-    bdf_t id = f->bdf;
+    bdf_t first = BDF(BDF_BUS(f->bdf), BDF_DEV(f->bdf), 0);
+    bdf_t id = pci_has_quirk(f, QUIRK_AS_FUNCTION_0)   ? first
+               : pci_has_quirk(f, QUIRK_AS_FUNCTION_1) ? first + 1
+                                                       : f->bdf;
     for (const struct pci_function *bridge = f->parent; bridge; bridge = bridge->parent) {
         int type = pci_port_type(bridge);
-        if (type == PCIE_TO_PCI_BRIDGE)
+        if (type == PCIE_TO_PCI_BRIDGE ||
+            (pci_has_quirk(bridge, QUIRK_AS_PCIE_BRIDGE) && bridge->parent))
             id = BDF(bridge->secondary_bus, 0, 0);
         else if (type < 0 || type == PCI_TO_PCIE_BRIDGE)
             id = bridge->bdf;
@@ -47,16 +51,32 @@ bdf_t pci_requester(const struct pci_function *f)
     return id;
 }
 
-/* The first of those functions of its device that can reach each other without VT-d. */
+static bool is_sibling(const struct pci_function *f, const struct pci_function *g)
+{
+    return !f->physical && !g->physical && BDF_BUS(f->bdf) == BDF_BUS(g->bdf) &&
+           BDF_DEV(f->bdf) == BDF_DEV(g->bdf);
+}
+
+/* Does a function of its device send under the id of another one? */
+static bool ids_are_shared(const struct pci_function *f)
+{
+    for (size_t i = 0; i < pci_count(); i++)
+        if (is_sibling(f, pci_get(i)) && (pci_has_quirk(pci_get(i), QUIRK_AS_FUNCTION_0) ||
+                                          pci_has_quirk(pci_get(i), QUIRK_AS_FUNCTION_1)))
+            return true;
+    return false;
+}
+
+/* The first of those functions of its device that can reach each other without VT-d, or that VT-d
+ * cannot tell apart. */
 static const struct pci_function *first_sibling(const struct pci_function *f)
 {
-    if (acs_active(f, ACS_DEVICE))
+    bool shared = ids_are_shared(f);
+    if (acs_active(f, ACS_DEVICE) && !shared)
         return f;
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *g = pci_get(i);
-        bool sibling = !f->physical && !g->physical && BDF_BUS(f->bdf) == BDF_BUS(g->bdf) &&
-                       BDF_DEV(f->bdf) == BDF_DEV(g->bdf);
-        if (sibling && !acs_active(g, ACS_DEVICE))
+        if (is_sibling(f, g) && (shared || !acs_active(g, ACS_DEVICE)))
             return g;
     }
     return f;

@@ -7,7 +7,8 @@
  * Requirements"; PCI-to-PCI Bridge "Bridge Control Register".
  *
  * Kept over the reset: Command (without bus mastering), BARs and their sizes, what the firmware
- * tuned on the bus and on the link. Masks of errors (AER) are sticky: the function keeps them.
+ * tuned on the bus, on the link and its virtual channels. Masks of errors (AER) are sticky: the
+ * function keeps them.
  * A device whose FLR is in no capability counts as one without FLR.
  */
 #include "pci/pci_private.h"
@@ -17,6 +18,7 @@
 
 #define DRAIN_TIMEOUT_US  100000 /* "FLR": pending transactions are over within 100 ms */
 #define FLR_TIME_US       100000 /* the function may be silent for so long */
+#define FLR_SLOW_US       250000 /* more, for those that answer too early */
 #define D3_TIME_US        10000  /* D0 to D3hot, and D3hot to D0 */
 #define BUS_RESET_TIME_US 2000   /* RST# at least 1 ms (Trst) */
 #define BUS_READY_TIME_US 100000 /* before the first configuration request */
@@ -46,7 +48,8 @@ static size_t reset_together(const struct pci_function *f, bool free_too, struct
         if (bus < bridge->secondary_bus || bus > bridge->subordinate_bus)
             continue;
         bool ours = g == f || (g->owner ? g->owner == f->owner : free_too);
-        if (!ours || g->spared || pci_is_bridge(g) || count == BUS_FUNCTIONS_MAX)
+        if (!ours || g->spared || pci_has_quirk(g, QUIRK_NO_BUS_RESET) || pci_is_bridge(g) ||
+            count == BUS_FUNCTIONS_MAX)
             return 0;
         out[count++] = g;
     }
@@ -68,7 +71,8 @@ bool pci_reset_with_siblings(const struct pci_function *f)
 static bool has_af_flr(const struct pci_function *f)
 {
     uint8_t both = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
-    return f->cap_af && (pci_read8(f->bdf, f->cap_af + PCI_AF_CAPABILITIES) & both) == both;
+    return f->cap_af && !pci_has_quirk(f, QUIRK_NO_FLR) &&
+           (pci_read8(f->bdf, f->cap_af + PCI_AF_CAPABILITIES) & both) == both;
 }
 
 static bool has_d3hot_reset(const struct pci_function *f)
@@ -98,6 +102,8 @@ int pci_drain(const struct pci_function *f)
 struct saved {
     uint16_t command, device_control, device_control2, link_control;
     uint32_t latencies; /* that it may report (LTR) */
+    uint16_t vc_arbitration;
+    uint32_t vc[PCI_VC_MAX]; /* traffic classes of each virtual channel, and whether it is on */
     uint8_t cache_line, latency, interrupt_line;
     struct sriov_saved sriov;
 };
@@ -107,6 +113,34 @@ static bool has_control2(const struct pci_function *f)
     uint16_t caps = pci_read16(f->bdf, f->cap_pcie + PCIE_CAPABILITIES);
     return FIELD_GET(PCIE_VERSION, caps) >= 2 &&
            f->cap_pcie + PCIE_DEVICE_CONTROL2 + 2 <= PCI_CONFIG_SIZE;
+}
+
+static unsigned vc_count(const struct pci_function *f)
+{
+    if (!f->ext_vc)
+        return 0;
+    return 1 + (unsigned)FIELD_GET(PCI_VC_EXTENDED, pci_read32(f->bdf, f->ext_vc + PCI_VC_PORT));
+}
+
+static void vc_save(const struct pci_function *f, struct saved *s)
+{
+    unsigned count = vc_count(f);
+    if (count)
+        s->vc_arbitration = pci_read16(f->bdf, f->ext_vc + PCI_VC_PORT_CONTROL);
+    for (unsigned i = 0; i < count; i++)
+        s->vc[i] = pci_read32(f->bdf, f->ext_vc + PCI_VC_CONTROL(i));
+}
+
+/* A channel gets its traffic classes before it goes on. */
+static void vc_restore(const struct pci_function *f, const struct saved *s)
+{
+    unsigned count = vc_count(f);
+    if (count)
+        pci_write16(f->bdf, f->ext_vc + PCI_VC_PORT_CONTROL, s->vc_arbitration);
+    for (unsigned i = 0; i < count; i++) {
+        pci_write32(f->bdf, f->ext_vc + PCI_VC_CONTROL(i), s->vc[i] & (uint32_t)~PCI_VC_ENABLE);
+        pci_write32(f->bdf, f->ext_vc + PCI_VC_CONTROL(i), s->vc[i]);
+    }
 }
 
 /* Silence the function, and save what the reset will clear. */
@@ -123,6 +157,7 @@ static void quiesce(const struct pci_function *f, struct saved *s)
     }
     if (f->ext_ltr)
         s->latencies = pci_read32(f->bdf, f->ext_ltr + PCI_LTR_MAX);
+    vc_save(f, s);
     pci_sriov_save(f, &s->sriov);
     s->command = pci_command(f->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
     pci_msi_enable(f, false);
@@ -156,6 +191,7 @@ static void restore(const struct pci_function *f, const struct saved *s)
         if (has_control2(f))
             pci_write16(bdf, f->cap_pcie + PCIE_DEVICE_CONTROL2, s->device_control2);
     }
+    vc_restore(f, s);
     pci_bars_write(f);
     pci_write8(bdf, PCI_CACHE_LINE_SIZE, s->cache_line);
     pci_write8(bdf, PCI_LATENCY_TIMER, s->latency);
@@ -168,7 +204,7 @@ static void restore(const struct pci_function *f, const struct saved *s)
 static void reset_flr(const struct pci_function *f)
 {
     pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, PCIE_DEVICE_FLR, 0);
-    task_delay_us(FLR_TIME_US);
+    task_delay_us(FLR_TIME_US + (pci_has_quirk(f, QUIRK_SLOW_FLR) ? FLR_SLOW_US : 0));
 }
 
 static void reset_af_flr(const struct pci_function *f)

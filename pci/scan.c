@@ -75,6 +75,7 @@ static struct pci_function *function_scan(bdf_t bdf, struct pci_function *parent
     header_read(f);
     pci_caps_read(f);
     pci_bars_read(f);
+    pci_quirks_read(f);
     pci_acs_enable(f);
     if (f->header_type == PCI_HEADER_BRIDGE)
         bridge_read(f);

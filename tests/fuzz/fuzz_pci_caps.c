@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
 // sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: pci/quirks.c
 /*
  * Machines of up to six functions whose configuration space is made of the input: what it holds,
  * and which bits follow a write. Whatever they say, scan, audit, SR-IOV and reset end, stay inside

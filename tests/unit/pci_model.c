@@ -198,8 +198,20 @@ static uint32_t far_access(uint64_t offset, unsigned size, bool write, uint32_t 
     return UINT32_MAX;
 }
 
+struct model_chipset model_chipset;
+static uint32_t chipset_access(uint64_t offset, bool write, uint32_t v)
+{
+    if (offset != 0x1014 && (write || offset != 0x1104))
+        abort();
+    if (write && !model_chipset.locked)
+        model_chipset.peers = v;
+    return offset == 0x1014 ? model_chipset.peers : model_chipset.backbone;
+}
+
 static uint32_t ecam_access(const void *p, unsigned size, bool write, uint32_t v)
 {
+    if ((uintptr_t)p >= MODEL_CHIPSET)
+        return chipset_access((uintptr_t)p - MODEL_CHIPSET, write, v);
     if ((uintptr_t)p < MODEL_ECAM_BASE)
         return far_access((uintptr_t)p - MODEL_FAR_BASE, size, write, v);
     uint64_t offset = (uintptr_t)p - MODEL_ECAM_BASE;

@@ -39,6 +39,13 @@ void model_ext_cap(struct model_function *f, uint16_t at, uint16_t id, uint16_t 
 void model_bridge(struct model_function *f, uint8_t secondary, uint8_t subordinate);
 void model_pcie(struct model_function *f, uint8_t at, unsigned port_type);
 
+/* Registers of a chipset: two, and whether the second can be changed. */
+#define MODEL_CHIPSET UINT64_C(0xfed1c000)
+extern struct model_chipset {
+    uint32_t peers, backbone;
+    bool locked;
+} model_chipset;
+
 /* Segment 1 is there; a function in it, which has only a header. */
 struct model_function *model_far(bdf_t bdf, uint8_t header_type);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
 // sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: pci/quirks.c
 /*
  * Capability lists, MSI and MSI-X, as good and as hostile devices show them.
  * Spec: PCI Local Bus "Capabilities List", "MSI and MSI-X Operation"; PCI Express Base "PCI Express

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: tests/unit/pci_model.c pci/config.c pci/functions.c lib/text.c pci/scan.c pci/bar.c
 // sources: pci/caps.c pci/msi.c pci/reset.c pci/requester.c pci/objection.c pci/sriov.c pci/room.c
+// sources: pci/quirks.c
 /*
  * Resets: the right kind, what is kept, and that every wait ends.
  * Spec: PCI Express Base "Function Level Reset (FLR)"; PCI-to-PCI Bridge "Bridge Control Register".
@@ -14,7 +15,7 @@ static enum pci_reset_kind used;
 static unsigned resets, silence_us;
 static bool d3hot_does_nothing;
 
-enum { AT_LTR = 0x200, AT_REBAR = 0x210, REBAR = 1 << 5 | 2 }; /* one, BAR 2 */
+enum { AT_LTR = 0x200, AT_VC = 0x240, AT_REBAR = 0x210, REBAR = 1 << 5 | 2 }; /* one, BAR 2 */
 
 /* Everything that a reset takes away. */
 static void lose_state(struct model_function *f)
@@ -29,6 +30,9 @@ static void lose_state(struct model_function *f)
     model_set(f, 0x100 + PCI_ACS_CONTROL, 2, 0);
     model_set(f, 0x40 + PCIE_LINK_CONTROL, 2, 0);
     model_set(f, AT_LTR + PCI_LTR_MAX, 4, 0);
+    model_set(f, AT_VC + PCI_VC_PORT_CONTROL, 2, 0);
+    for (unsigned i = 0; i < PCI_VC_MAX; i++)
+        model_set(f, AT_VC + PCI_VC_CONTROL(i), 4, i ? 0 : 0x800000ff);
     model_set(f, AT_REBAR + PCI_REBAR_CONTROL(0), 2, REBAR | 8 << 8); /* 256 MiB */
     f->silent_us = silence_us;
 }
@@ -237,6 +241,37 @@ TEST(sizes_latencies_and_the_link_are_restored)
     assert_int_equal(model_get(m, 0x40 + PCIE_LINK_CONTROL, 2), 0x42);
 }
 
+static void vc_on_write(struct model_function *f, uint16_t reg, uint32_t v)
+{
+    on_write(f, reg, v);
+    if (reg == AT_VC + PCI_VC_CONTROL(1) && (v & PCI_VC_ENABLE)) /* it had its classes before */
+        assert_int_equal(v & 0xff, model_get(f, reg, 4) & 0xff);
+}
+
+/* Of each channel that there is, by either id of the capability, and not of what lies behind. */
+TEST(virtual_channels_are_kept)
+{
+    for (unsigned channels = 1; channels <= PCI_VC_MAX; channels += 7) {
+        behind_a_port(NULL);
+        with_flr(m);
+        m->on_write = vc_on_write;
+        model_ext_cap(m, 0x100, 0xb, AT_VC);
+        model_ext_cap(m, AT_VC, channels == 1 ? PCI_EXT_ID_VC : PCI_EXT_ID_VC_BESIDE_MFVC, 0);
+        model_set(m, AT_VC + PCI_VC_PORT, 4, channels - 1);
+        model_set(m, AT_VC + PCI_VC_PORT_CONTROL, 2, 4);
+        model_writable(m, AT_VC + PCI_VC_PORT_CONTROL, 2, 0xe);
+        for (unsigned i = 0; i < PCI_VC_MAX; i++) {
+            model_set(m, AT_VC + PCI_VC_CONTROL(i), 4, 0x80000000 | i << 24 | 1u << i);
+            model_writable(m, AT_VC + PCI_VC_CONTROL(i), 4, UINT32_MAX);
+        }
+        reset_works(PCI_RESET_FLR);
+        assert_int_equal(model_get(m, AT_VC + PCI_VC_PORT_CONTROL, 2), 4);
+        for (unsigned i = 0; i < PCI_VC_MAX; i++)
+            assert_int_equal(model_get(m, AT_VC + PCI_VC_CONTROL(i), 4),
+                             i < channels ? 0x80000000 | i << 24 | 1u << i : 0);
+    }
+}
+
 TEST(bus_reset)
 {
     reset_works(PCI_RESET_BUS);
@@ -350,6 +385,7 @@ int main(void)
         CASE(d3hot_that_lies_is_followed_by_the_next_kind),
         CASE(sizes_latencies_and_the_link_are_restored),
         CASE(a_function_that_slept_is_awake_before_it_is_restored),
+        CASE(virtual_channels_are_kept),
         CASE(bus_reset),
         CASE(a_bus_reset_spares_others),
         CASE(nothing_to_reset_with),

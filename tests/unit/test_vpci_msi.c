@@ -224,7 +224,7 @@ TEST(a_table_lost_in_a_reset_from_inside_is_written_again)
     table(0x1c, 4, 0);
     uint32_t address = *(uint32_t *)(m.bar_bytes + 0x10);
     reset_from_inside();
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM); /* without it no table answers */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);     /* without it no table answers */
     vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE); /* before the entry: all the same */
     assert_int_equal(*(uint32_t *)(m.bar_bytes + 0x10), address);
     reset_from_inside();
