@@ -73,6 +73,8 @@ void apic_on_write(struct vcpu *v, uint32_t offset);
 /* guest/pc/vlapic.c: v took an INIT. Its local APIC goes to the state of SDM "Local APIC State
  * After Power-Up or Reset" and "Local APIC State After It Receives an INIT-Deassert IPI". */
 void apic_on_init(struct vcpu *v);
+/* guest/assign/assign.c: after vcpu_address_changed(), before the next entry of v. */
+void apic_on_address(struct vcpu *v);
 /* guest/pc/vlapic_irq.c: EOI of a vector with its EOI-exit bit set. */
 void apic_on_eoi(struct vcpu *v, uint8_t vector);
 /* guest/pc/vlapic_timer.c: v->timer_deadline has passed: set the next, or 0. The timer's clock is

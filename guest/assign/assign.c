@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of a physical function to a VM and back.
- * From: guest/life/create.c, guest/life/control.c (reset), monitor/cmd/pci.c (assign, unassign).
+ * From: guest/life/create.c, guest/life/control.c (reset), monitor/cmd/pci.c (assign, unassign);
+ * vmx/run/run.c (apic_on_address).
  * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start),
  * guest/assign/dma.c (which addresses it uses), vtd/context.c (its view of memory),
  * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers),
@@ -406,6 +407,17 @@ int assign_restart_all(struct vm *vm)
         err = registers_show(a);
     spin_unlock(&vm->lock);
     return err;
+}
+
+/* A message in logical mode names vCPUs by registers that the guest may write later. */
+COLD void apic_on_address(struct vcpu *v)
+{
+    spin_lock(&v->vm->lock);
+    for (struct assignment *a = v->vm->assignments; a; a = a->next) {
+        vmsi_reroute(&a->v);
+        vmsix_reroute(a->v.msix);
+    }
+    spin_unlock(&v->vm->lock);
 }
 
 void assign_silence(void)

@@ -56,6 +56,12 @@ static void msi_update(struct vpci_function *f)
         irq_route_block(&f->msi[i]);
 }
 
+void vmsi_reroute(struct vpci_function *f)
+{
+    if (f->cap_msi && f->msi_live)
+        msi_update(f);
+}
+
 static void msi_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value)
 {
     uint32_t old = vpci_shadow(f, r->offset, r->width);

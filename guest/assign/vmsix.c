@@ -102,6 +102,13 @@ static void entry_update(struct vmsix *m, unsigned i)
         device_mask(m, i, true);
 }
 
+void vmsix_reroute(struct vmsix *m)
+{
+    for (unsigned i = 0; m && i < m->info.count; i++)
+        if (m->slots[i].routed)
+            entry_update(m, i);
+}
+
 /* --- The trapped pages ------------------------------------------------------------------------ */
 
 static bool in_table(const struct vmsix *m, uint64_t bar_offset)

@@ -28,6 +28,9 @@ void vmsix_release(struct vpci_function *f);
 /* Forget what the guest has set, as a reset of the function does. */
 void vmsix_reset(struct vpci_function *f);
 
+/* The same as vmsi_reroute(). m may be NULL. */
+void vmsix_reroute(struct vmsix *m);
+
 /* Trap the table's pages at this guest-physical address, until vm_bus_remove(). -EEXIST, -ENOSPC:
  * as vm_bus_add(). */
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);

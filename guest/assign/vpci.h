@@ -125,3 +125,5 @@ MUST_CHECK int vmsi_init(struct vpci_function *f, uint8_t at);
 void vmsi_release(struct vpci_function *f);
 /* As a reset of the function leaves MSI: disabled. */
 void vmsi_reset(struct vpci_function *f);
+/* The guest's local APICs have other addresses: the routes lead where its message says now. */
+void vmsi_reroute(struct vpci_function *f);

@@ -111,6 +111,8 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
         vlapic_deliver(v, (uint8_t)value);
     else if (offset == APIC_SVR && !(value & APIC_SVR_ENABLE))
         mask_lvt(v);
+    else if (offset == APIC_LDR || offset == APIC_DFR)
+        vcpu_address_changed(v);
     else if (offset == APIC_ESR)
         vlapic_write_esr(v);
     else if (offset == APIC_LVT_TIMER)
@@ -186,6 +188,7 @@ static void reset_registers(struct vcpu *v)
     memset(v->irr, 0, sizeof(v->irr));
     vlapic_of(v)->errors = 0;
     vlapic_timer_reset(v);
+    vcpu_address_changed(v);
 }
 
 /* -ENOENT, for #GP: a transition that the manual forbids, or an address other than VM_APIC_BASE. */
@@ -205,6 +208,7 @@ static int write_base(struct vcpu *v, uint64_t value)
         vlapic_set(v, APIC_LDR, x2apic_ldr(v));
         vlapic_set(v, ICR_HIGH_X2, 0);
         vlapic_set(v, APIC_ICR_HIGH, 0);
+        vcpu_address_changed(v);
     } else {
         reset_registers(v);
     }

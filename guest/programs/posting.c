@@ -10,7 +10,8 @@
  *   mixed=N     every vCPU to every other (vcpus=4, two CPUs); by turns of phase=8192 each
  *               computes, or sleeps one time in awake=64
  *   moved=N     while the device sends, vector and vCPU change under it (vcpus=2)
- *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs)
+ *   several=N   one message for two vCPUs, then for any of them, then for one (vcpus=2, two CPUs);
+ *               with x2apic=0 also for a logical address that one of them takes later
  *   storm=N     that many of a device that sends unasked and goes on when the program ends
  *   detached=1  the device sends until it is taken away; meanwhile the vCPU sleeps, or with
  *               busy=1 computes
@@ -22,7 +23,8 @@
 #define LAB_STORM    0x21c              /* of the lab's device: a message every so many ticks */
 #define PATIENCE     UINT64_C(20000000) /* turns of a loop that does nothing */
 #define BETWEEN      2000
-#define REASON_TIMER 52 /* SDM Appendix C: VMX-preemption timer expired */
+#define XAPIC_BITS   BITS(31, 24) /* of APIC_ID and APIC_LDR, in xAPIC mode */
+#define REASON_TIMER 52           /* SDM Appendix C: VMX-preemption timer expired */
 
 static struct {
     struct source source;
@@ -275,22 +277,37 @@ static void moved(uint64_t count)
 
 static uint64_t mine[2]; /* by vCPU */
 
+static unsigned self(void)
+{
+    return x2apic_mode ? apic_read(APIC_ID) : (unsigned)FIELD_GET(XAPIC_BITS, apic_read(APIC_ID));
+}
+
 static void count_mine(struct interrupt_frame *frame)
 {
     (void)frame;
-    atomic_fetch_add(&mine[apic_read(APIC_ID)], 1);
+    atomic_fetch_add(&mine[self()], 1);
 }
+
+static uint32_t ldr; /* of the second vCPU, in xAPIC mode; 0: it may keep its own */
 
 static void listen(void)
 {
     interrupts_on();
-    while (!atomic_load(&done))
+    while (!atomic_load(&done)) {
+        if (atomic_load(&ldr))
+            apic_write(APIC_LDR, (uint32_t)FIELD_SET(XAPIC_BITS, atomic_exchange(&ldr, 0)));
         cpu_relax();
+    }
 }
 
-/* `each` of the two get it. */
-static void send_to(const char *whom, uint32_t address, uint32_t data, uint64_t count,
-                    unsigned each)
+static void second_gets_ldr(uint32_t value)
+{
+    atomic_store(&ldr, value);
+    check(spin_until(atomic_load(&ldr) == 0, PATIENCE));
+    wait_ticks(BETWEEN); /* it has taken the value, and is about to write it */
+}
+
+static void aim(uint32_t address, uint32_t data)
 {
     char *entry = pci_msix_entry(lines[0].source.device.bdf, 0);
     check(entry != NULL);
@@ -298,12 +315,24 @@ static void send_to(const char *whom, uint32_t address, uint32_t data, uint64_t 
     mmio_write32(entry + PCI_MSIX_ENTRY_ADDRESS, address);
     mmio_write32(entry + PCI_MSIX_ENTRY_DATA, data);
     mmio_write32(entry + PCI_MSIX_ENTRY_CONTROL, 0);
+}
+
+/* `each` of the two get it. */
+static void send(const char *whom, uint64_t count, unsigned each)
+{
     mine[0] = mine[1] = 0;
     for (uint64_t i = 1; i <= count; i++) {
         source_raise(&lines[0].source);
         check(spin_until(atomic_load(&mine[0]) + atomic_load(&mine[1]) >= i * each, PATIENCE));
     }
     print("%s: raised=%lu vcpu0=%lu vcpu1=%lu", whom, count, mine[0], mine[1]);
+}
+
+static void send_to(const char *whom, uint32_t address, uint32_t data, uint64_t count,
+                    unsigned each)
+{
+    aim(address, data);
+    send(whom, count, each);
 }
 
 static void several(uint64_t count)
@@ -314,9 +343,18 @@ static void several(uint64_t count)
     on_interrupt(FIRST_VECTOR, count_mine);
     interrupts_on();
     processor_start(1, listen);
+    if (!x2apic_mode) {
+        apic_write(APIC_LDR, (uint32_t)FIELD_SET(XAPIC_BITS, 1));
+        second_gets_ldr(2);
+    }
     send_to("both", both, FIRST_VECTOR, count, 2);
     send_to("any", both, lowest | FIRST_VECTOR, count, 1);
     send_to("one", MESSAGE_ADDRESS(1), FIRST_VECTOR, count, 1);
+    if (!x2apic_mode) {
+        aim(MESSAGE_ADDRESS(4) | (uint32_t)MESSAGE_LOGICAL, FIRST_VECTOR); /* of no vCPU yet */
+        second_gets_ldr(4);
+        send("moved", count, 1);
+    }
     atomic_store(&done, 1);
 }
 

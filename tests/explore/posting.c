@@ -257,6 +257,7 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
+void apic_on_address(struct vcpu *v) { (void)v; }
 void vcpu_reset(struct vcpu *v) { (void)v; }
 void vcpu_dump(const struct vcpu *v) { (void)v; }
 void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }

@@ -82,6 +82,7 @@ void vcpu_init_signal(struct vcpu *v) { no_pin_does_that(v); }
 int vm_reset(struct vm *m) { return no_pin_does_that(m->vcpus[0]), 0; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { (void)vector, no_pin_does_that(v); }
 void vcpu_apic_mode_changed(struct vcpu *v) { must(v->vm == &vm); }
+void vcpu_address_changed(struct vcpu *v) { must(v->vm == &vm); }
 void sched_wake(struct vcpu *v) { (void)v; }
 void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }

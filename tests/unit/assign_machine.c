@@ -315,6 +315,8 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on) { (void)v, (void)vec
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical)
 {
     (void)vm;
+    if (logical && m.addresses_swapped)
+        return (dest & 1) << 1 | (dest >> 1 & 1);
     return logical ? dest & 3 : dest < 2 ? BIT(dest) : 0;
 }
 uint64_t vlapic_takers(const struct vm *vm, uint64_t set) { return (void)vm, set; }

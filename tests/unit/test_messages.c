@@ -235,6 +235,37 @@ TEST(a_table_beyond_its_bar)
     assert_true(model_maps(vpci_read(f, PCI_BAR(1), 4), 0x4000));
 }
 
+/* SDM "Logical Destination Mode": the guest may write LDR when its messages are set up, and those
+ * in use follow: of MSI, and of MSI-X the entries that are not masked. */
+TEST(a_logical_address_that_changes)
+{
+    vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);
+    for (unsigned i = 0; i < 2; i++) {
+        live_entry(i);
+        table(0x10 + 16 * i, 8, 0xfee01004); /* to bit 0 */
+    }
+    table(0x1c, 4, 1); /* entry 0 is masked again */
+    m.events[0] = '\0';
+    apic_on_address(&asking);
+    assert_string_equal(m.events, "");
+    m.addresses_swapped = true;
+    apic_on_address(&asking);
+    assert_string_equal(m.events, "post 1 0x55; ");
+    table(0x1c, 4, 0);
+    assert_int_equal(vmsix_route(f->msix, 0, &(bool){0})->targets, 2);
+    vpci_write(f, AT_MSIX_CONTROL, 2, 0);
+    vpci_write(f, AT_MSI_ADDRESS, 4, 0xfee01004);
+    vpci_write(f, AT_MSI_DATA, 2, 0x44);
+    apic_on_address(&asking);
+    assert_int_equal(f->msi[0].delivery, IRQ_UNROUTED); /* not enabled */
+    vpci_write(f, AT_MSI_CONTROL, 2, PCI_MSI_ENABLE);
+    assert_int_equal(f->msi[0].targets, 2);
+    m.addresses_swapped = false;
+    apic_on_address(&asking);
+    assert_int_equal(f->msi[0].targets, 1);
+    assert_true(m.config[AT_MSI_CONTROL] & PCI_MSI_ENABLE);
+}
+
 /* --- Remapped messages: to which CPU, and how many -------------------------------------------- */
 
 /* Message 0 of MSI, remapped, to vCPU 1, which is at home on the second CPU of the model. */
@@ -381,6 +412,7 @@ int main(void)
         CASE(taken_back_no_message_is_left),
         CASE(msix_after_a_reset),
         CASE(a_table_beyond_its_bar),
+        CASE(a_logical_address_that_changes),
         CASE(a_remapped_message_follows_its_vcpu),
         CASE(a_vcpu_that_has_never_run_is_on_the_first_cpu),
         CASE(an_entry_that_another_cpu_changes_is_left_alone),

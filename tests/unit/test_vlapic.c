@@ -311,14 +311,48 @@ TEST(virtual_wire)
     v->apic_base |= APIC_BASE_EN;
 }
 
+/* Devices' messages are led by these registers: each change of one is told, and no other. */
+TEST(a_change_of_address_is_told)
+{
+    static const struct {
+        unsigned offset;
+        uint64_t told;
+    } rows[] = {{APIC_LDR, 1}, {APIC_DFR, 1}, {APIC_TPR, 0}, {APIC_SVR, 0}, {APIC_LVT_ERROR, 0}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        seen.addresses = 0;
+        store(rows[i].offset, 4, 0x1ff);
+        assert_int_equal(seen.addresses, rows[i].told);
+        seen.addresses = 0;
+        apic_on_write(&vcpus[2], rows[i].offset);
+        assert_int_equal(seen.addresses, rows[i].told << 2);
+    }
+    seen.addresses = 0;
+    to_x2apic(&vcpus[1]);
+    assert_int_equal(seen.addresses, 2);
+    apic_on_init(&vcpus[2]);
+    assert_int_equal(seen.addresses, 6);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[0], MSR_IA32_APIC_BASE, VM_APIC_BASE), 0);
+    assert_int_equal(seen.addresses, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(after_reset),      CASE(writable_bits), CASE(odd_accesses),
-        CASE(software_disable), CASE(modes),         CASE(x2apic_faults),
-        CASE(priorities),       CASE(level_eoi),     CASE(destinations),
-        CASE(takers),           CASE(ipis),          CASE(x2apic_ipis),
-        CASE(trap_like_writes), CASE(virtual_wire),
+        CASE(a_change_of_address_is_told),
+        CASE(after_reset),
+        CASE(writable_bits),
+        CASE(odd_accesses),
+        CASE(software_disable),
+        CASE(modes),
+        CASE(x2apic_faults),
+        CASE(priorities),
+        CASE(level_eoi),
+        CASE(destinations),
+        CASE(takers),
+        CASE(ipis),
+        CASE(x2apic_ipis),
+        CASE(trap_like_writes),
+        CASE(virtual_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

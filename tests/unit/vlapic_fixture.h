@@ -28,6 +28,7 @@ static struct vcpu vcpus[VCPUS];
 /* What the APIC asked of vmx/ and of the I/O APIC. */
 static struct {
     int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi, resets;
+    uint64_t addresses; /* of which vCPUs it has changed */
 } seen;
 
 void vcpu_post(struct vcpu *v, uint8_t vector)
@@ -60,6 +61,7 @@ void vcpu_apic_mode_changed(struct vcpu *v)
     (void)v;
     seen.mode_changes++;
 }
+void vcpu_address_changed(struct vcpu *v) { seen.addresses |= BIT(v->index); }
 void vioapic_eoi(struct vioapic *io, uint8_t vector)
 {
     (void)io;

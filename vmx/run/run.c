@@ -166,6 +166,10 @@ static int attend_requests(struct vcpu *v)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_RELOAD);
         apicv_reload(v);
     }
+    if (requests & VCPU_REQUEST_ADDRESS) {
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_ADDRESS);
+        apic_on_address(v);
+    }
     if (requests & VCPU_REQUEST_SHARE) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SHARE);
         v->slice_end = MIN(v->slice_end, v->turn_end);

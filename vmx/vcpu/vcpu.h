@@ -132,16 +132,17 @@ struct vcpu {
     uint8_t sipi_vector;  /* of VCPU_REQUEST_SIPI */
     uint64_t eoi_exit[4]; /* EOI-exit bitmap */
 };
-#define VCPU_REQUEST_STOP   BIT(0) /* leave the guest, become STOPPED */
-#define VCPU_REQUEST_RELOAD BIT(1) /* APIC mode or controls changed: rewrite them before entry */
-#define VCPU_REQUEST_NMI    BIT(2) /* an NMI waits for its turn */
-#define VCPU_REQUEST_INIT   BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
-#define VCPU_REQUEST_SIPI   BIT(4) /* STARTUP IPI: start at sipi_vector */
-#define VCPU_REQUEST_FOLD   BIT(5) /* look at PIR even if ON is clear */
-#define VCPU_REQUEST_EXT    BIT(7) /* the line of an 8259 is asserted; stays set as long as it is */
-#define VCPU_REQUEST_NMI_2  BIT(8) /* a second one behind it */
-#define VCPU_REQUEST_NMIS   (VCPU_REQUEST_NMI | VCPU_REQUEST_NMI_2)
-#define VCPU_REQUEST_SHARE  BIT(6) /* another vCPU waits for this CPU: the slice ends soon */
+#define VCPU_REQUEST_STOP    BIT(0) /* leave the guest, become STOPPED */
+#define VCPU_REQUEST_RELOAD  BIT(1) /* APIC mode or controls changed: rewrite them before entry */
+#define VCPU_REQUEST_NMI     BIT(2) /* an NMI waits for its turn */
+#define VCPU_REQUEST_INIT    BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
+#define VCPU_REQUEST_SIPI    BIT(4) /* STARTUP IPI: start at sipi_vector */
+#define VCPU_REQUEST_FOLD    BIT(5) /* look at PIR even if ON is clear */
+#define VCPU_REQUEST_EXT     BIT(7) /* the line of an 8259 is asserted; stays set as long as it is */
+#define VCPU_REQUEST_NMI_2   BIT(8) /* a second one behind it */
+#define VCPU_REQUEST_ADDRESS BIT(9) /* its APIC has another address: apic_on_address() */
+#define VCPU_REQUEST_NMIS    (VCPU_REQUEST_NMI | VCPU_REQUEST_NMI_2)
+#define VCPU_REQUEST_SHARE   BIT(6) /* another vCPU waits for this CPU: the slice ends soon */
 
 /* What a VM decides about a new vCPU. */
 struct vcpu_place {

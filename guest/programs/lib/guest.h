@@ -94,6 +94,7 @@ struct interrupt_frame {
 void on_interrupt(uint8_t vector, void (*handler)(struct interrupt_frame *frame));
 /* Local APIC on, in x2APIC mode if the CPU has it and `x2apic` is asked for. */
 void apic_on(bool x2apic);
+extern bool x2apic_mode; /* of all processors */
 uint32_t apic_read(enum apic_reg reg);
 void apic_write(enum apic_reg reg, uint32_t value);
 void send_ipi(uint32_t apic_id, uint32_t command); /* command: the low half of ICR */

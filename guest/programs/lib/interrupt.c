@@ -19,7 +19,8 @@ static struct idt_gate {
 #define FIRST_EXTERNAL 32
 
 static void (*handlers[256])(struct interrupt_frame *frame);
-static bool x2apic_mode, apic_is_on;
+bool x2apic_mode;
+static bool apic_is_on;
 
 void interrupts_load(void)
 {

@@ -25,7 +25,7 @@ static void first_steps(void)
     void (*run)(void) = program;
 
     interrupts_load();
-    apic_on(true);
+    apic_on(x2apic_mode);
     atomic_store(&is_up, true);
     run();
     for (;;)
