@@ -32,7 +32,7 @@ enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio);
 enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
                              const uint64_t *linear);
 /* guest/pc/linear.c: may the guest write so many bytes, at most a page, there? -EFAULT: no, and #PF
- * is injected. -ENOENT: its page tables are outside of its memory. */
+ * is injected. */
 MUST_CHECK int guest_check_write(struct vcpu *v, uint64_t linear, size_t size);
 /* guest/pc/linear.c: copy by linear address, with the guest's paging. Errors as above. */
 MUST_CHECK int guest_copy_linear(struct vcpu *v, uint64_t linear, void *buffer, size_t size,

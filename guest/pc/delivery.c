@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An event whose gate, descriptors or stack are where there is no memory. On a PC a read there
- * gives ones, and a write is lost; what the CPU makes of that is its own affair: a triple fault, or
- * a handler without a frame. So Hamlet lends it a page of ones for as long as the delivery lasts,
- * and lets the CPU deliver the event again. The monitor trap ends the loan before the first
- * instruction of the handler.
+ * An event whose gate, descriptors or stack are where there is no memory, or page tables that are
+ * there. On a PC a read there gives ones, and a write is lost; what the CPU makes of that is its
+ * own affair: a page fault, a triple fault, or a handler without a frame. So Hamlet lends it a page
+ * of ones, and lets the CPU deliver the event or walk the tables again. The monitor trap ends the
+ * loan before the next instruction, which is the first one of a handler.
  * From: guest/pc/mmio.c (delivery_lend), vmx/vcpu/debug.c (vcpu_on_delivered).
  * To: vmx/vcpu/debug.c (vcpu_tell_delivery), guest/core/memory.c (vm_map, vm_unmap).
  * Spec: SDM "Information for VM Exits That Occur During Event Delivery", "Monitor Trap Flag".

@@ -13,12 +13,15 @@
 #include "lib/string.h"
 #include "vmx/vcpu/inject.h"
 
+/* What an entry is where there is no memory: most modes of paging have reserved bits in it. */
+static const uint64_t ones = UINT64_MAX;
+
 static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 {
     struct linear *a = ctx;
     const void *p = vm_ram(a->v->vm, at, size);
     if (!p)
-        return -ENOENT;
+        p = &ones;
     *value = size == 8 ? atomic_load((const uint64_t *)p) : atomic_load((const uint32_t *)p);
     if (a->seen && a->seen->count < LINEAR_SEEN_MAX)
         a->seen->entry[a->seen->count++] = (struct linear_entry){p, *value, size == 8};
@@ -30,7 +33,7 @@ static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
     struct linear *a = ctx;
     void *p = vm_ram(a->v->vm, at, size);
     if (!p)
-        return -ENOENT;
+        return 0;
     if (size == 8)
         atomic_fetch_or((uint64_t *)p, bits);
     else
@@ -81,7 +84,7 @@ int linear_translate(struct linear *a, uint64_t linear, enum gwalk_access access
     if (err == -EINVAL)
         vcpu_inject_error(a->v, VECTOR_GP, 0);
     if (err)
-        return err == -EPERM || err == -EINVAL ? -EFAULT : err;
+        return -EFAULT;
     *out = w.gpa;
     *left = linear_left(&w);
     return 0;

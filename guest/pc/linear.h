@@ -37,7 +37,7 @@ MUST_CHECK int linear_walk(struct linear *a, uint64_t at, enum gwalk_access acce
                            struct gwalk *out);
 
 /* *left: bytes from there to the end of the page, or fewer. -EFAULT: the access faults, and the
- * exception of the CPU is injected. -ENOENT: the guest's page tables lie outside of its memory. */
+ * exception of the CPU is injected. */
 MUST_CHECK int linear_translate(struct linear *a, uint64_t at, enum gwalk_access access, gpa_t *out,
                                 uint64_t *left);
 

@@ -173,10 +173,6 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
     int done = insn_exec(insn, &cpu, &bus);
     if (insn->kind == INSN_VMOV)
         vcpu_vectors_in(v);
-    if (done == -ENOENT) {
-        vm_fail(v->vm, "page tables outside of memory, CR3=0x%lx", a.state.cr3);
-        return STOP_VM;
-    }
     /* After a fault too: the registers of a REP count the elements that are done. */
     if (gpr[RSP] != rsp)
         vcpu_set_gpr(v, RSP, gpr[RSP]);
@@ -206,19 +202,14 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
         vcpu_inject_error(v, VECTOR_GP, 0);
         return RESUME_SAME;
     }
-    /* the CPU was reading or marking an entry of the guest's page tables */
-    if (!(qualification & QUAL_EPT_LINEAR)) {
-        vm_fail(vm, "page tables outside of memory, at 0x%lx", at.v);
-        return STOP_VM;
-    }
-    /* the CPU was delivering an event, and the instruction at RIP has nothing to do with it */
-    if (v->event && delivery_lend(v, at))
+    /* the CPU was reading or marking an entry of the guest's page tables, or was delivering an
+     * event: the instruction at RIP has nothing to do with it */
+    bool walks = !(qualification & QUAL_EPT_LINEAR);
+    if ((walks || v->event) && delivery_lend(v, at))
         return RESUME_SAME;
-    if (v->event) {
-        vm_fail(
-            vm,
-            "stack or tables of an interrupt in a device, or too often outside of memory, at 0x%lx",
-            at.v);
+    if (walks || v->event) {
+        vm_fail(vm, "%s in a device, or too often outside of memory, at 0x%lx",
+                walks ? "page tables" : "stack or tables of an interrupt", at.v);
         return STOP_VM;
     }
     if (qualification & QUAL_EPT_FETCH) {

@@ -91,11 +91,16 @@ CASES = [
                 "kernel=lost-stack.elf,name=gate,mem=4M,cmdline=gate=1",
                 "kernel=lost-stack.elf,name=irq,mem=4M,cmdline=gate=2",
                 "kernel=lost-stack.elf,name=device,mem=4M,cmdline=device=1",
+                "kernel=lost-stack.elf,name=tables,mem=4M,cmdline=tables=1",
+                "kernel=lost-stack.elf,name=cr3,mem=4M,cmdline=tables=2",
                 "kernel=hello.elf,mem=4M"],
            expect=[r"(?s)(?=.*frame\| frames lost, handlers run: 20)"
                    r"(?=.*vm=gate why=\"triple fault\")(?=.*vm=irq why=\"triple fault\")"
-                   r"(?=.*vm=device why=\"stack or tables of an interrupt in a device)"],
-           exits={"frame": 1, "gate": 254, "irq": 254, "device": 254, "hello": 1})
+                   r"(?=.*vm=device why=\"stack or tables of an interrupt in a device)"
+                   r"(?=.*tables\| tables of ones: page faults)"
+                   r"(?=.*vm=cr3 why=\"triple fault\")"],
+           exits={"frame": 1, "gate": 254, "irq": 254, "device": 254, "hello": 1, "tables": 1,
+                  "cr3": 254})
       for apicv in ("on", "off")),
     Case("misbehaviour-answers", vms=["kernel=misbehave.elf,mem=4M"], expect=MISBEHAVIOUR),
     Case("crash-report", vms=["kernel=triple-fault.bin,mem=4M"],

@@ -152,9 +152,10 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
     must(v == &vcpu);
     vm_fail(&vm, "%s", why);
 }
+static bool walks; /* the CPU was reading page tables */
 bool delivery_lend(struct vcpu *v, gpa_t at)
 {
-    must(v == &vcpu && v->event && at.v >= DEVICE);
+    must(v == &vcpu && (v->event || walks) && at.v >= DEVICE);
     return may_map;
 }
 void vtd_fault_poll(void) {}
@@ -424,6 +425,7 @@ static void instruction(const struct step *s)
     }
     uint64_t how = s->more & 0x80 ? QUAL_EPT_LINEAR_VALID : QUAL_EPT_LINEAR_VALID | QUAL_EPT_LINEAR;
     how |= s->more & 0x40 ? QUAL_EPT_FETCH : QUAL_EPT_READ;
+    walks = !(how & QUAL_EPT_LINEAR);
     check_fetch();
     bool told = (how & QUAL_EPT_LINEAR) && (s->more & 0x20);
     uint64_t linear = vcpu.regs.gpr[RDI];

@@ -26,29 +26,22 @@ static enum exit_action one_access(struct vcpu *v, struct pio *pio)
     return action;
 }
 
-static enum exit_action not_copied(struct vcpu *v, int err)
-{
-    if (err == -EFAULT) /* the guest restarts the instruction at this element */
-        return RESUME_SAME;
-    vcpu_on_crash(v, "page tables outside of memory");
-    return STOP_VM;
-}
-
 /* One element between the port and `linear`. Nothing is read from the port before it is known that
- * the element can be stored: a device forgets what it has handed over. */
+ * the element can be stored: a device forgets what it has handed over. After a fault the guest
+ * restarts the instruction at this element. */
 static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t linear)
 {
     uint32_t word = 0;
     int err = pio->in ? guest_check_write(v, linear, pio->width)
                       : guest_copy_linear(v, linear, &word, pio->width, false);
     if (err < 0)
-        return not_copied(v, err);
+        return RESUME_SAME;
     pio->value = word;
     enum exit_action action = vcpu_on_port(v, pio);
     word = pio->value;
     if (pio->in && action == RESUME_NEXT)
         err = guest_copy_linear(v, linear, &word, pio->width, true);
-    return err < 0 ? not_copied(v, err) : action;
+    return err < 0 ? RESUME_SAME : action;
 }
 
 /* RCX, RSI and RDI change after each element: on hardware an interrupt may come in between. */

@@ -187,7 +187,7 @@ static int finish_event(struct vcpu *v)
 }
 
 /* 0: the switch is made, but may have left a fault in the new task. -EFAULT: the old task has one,
- * and nothing has happened. -EINVAL: #GP; -ENODEV: see above; -ENOENT: no such memory. */
+ * and nothing has happened. -EINVAL: #GP; -ENODEV: see above. */
 static int switch_to(struct vcpu *v, uint16_t selector, unsigned by)
 {
     bool software = FIELD_GET(EVENT_TYPE, v->event) >= EVENT_SOFT_INTERRUPT;
@@ -234,8 +234,6 @@ enum exit_action exit_task_switch(struct vcpu *v)
         return inject_gp(v);
     if (err == 0 || err == -EFAULT)
         return RESUME_SAME;
-    vcpu_on_crash(v, err == -ENODEV
-                         ? "task switch: a TSS of 16 bits, of virtual-8086 mode, with LDT or trap"
-                         : "page tables outside of memory");
+    vcpu_on_crash(v, "task switch: a TSS of 16 bits, of virtual-8086 mode, with LDT or trap");
     return STOP_VM;
 }
