@@ -88,6 +88,7 @@ struct vm_wires {
     void (*line)(struct vm *vm, unsigned pin, bool asserted);
     uint8_t (*acknowledge)(struct vm *vm); /* the vector behind LINT0 of the first local APIC */
     enum vm_keys (*keys)(struct vm *vm, int byte); /* a typed byte; -1: only ask */
+    void (*unclaimed)(struct vm *vm, uint16_t port, uint32_t value); /* an OUT without a device */
 };
 
 struct vm {

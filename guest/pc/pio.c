@@ -23,6 +23,8 @@ enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio)
         pio->value = (uint32_t)value;
     } else if (!vm_bus_write(v, &v->vm->pio, pio->port, pio->width, pio->value)) {
         log_trace("vm=%s out port=0x%x: no device", v->vm->name, pio->port);
+        if (v->vm->wires.unclaimed)
+            v->vm->wires.unclaimed(v->vm, pio->port, pio->value);
     }
     TRACE(TRACE_PIO, v->trace_id, pio->width | (pio->in ? 0 : TRACE_WRITE), pio->port, pio->value,
           0);

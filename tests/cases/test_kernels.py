@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 Kernels as people bring them: headers that GRUB forgives, demands that are met or refused by name,
-modules, packed files, calls of a BIOS.
+modules, packed files, calls of a BIOS, ports that switch an emulator off.
 
 From: make test      To: guest/load/, guest/pc/legacy/
 """
@@ -11,15 +11,19 @@ import gzip
 import pytest
 from case import GUESTS, Case
 
+POWER_OFF = ("qemu", "bochs", "virtualbox", "cloud")        # whose port the kernel writes to
+
 CASES = [
     Case("loader",
          vms=['kernel=mb2-tags.bin,mem=4M,initrd=boot-int.bin,string="one two",'
-              "initrd=boot-int.bin,string=three", "kernel=boot-int.bin,mem=4M"],
+              "initrd=boot-int.bin,string=three", "kernel=boot-int.bin,mem=4M"]
+         + [f"kernel=power-ports.bin,name={pc},mem=4M,cmdline={pc}" for pc in POWER_OFF],
          expect=[r"vm=mb2-tags kernel: asks for a video mode; it starts in text mode, 80x25$",
                  r"kernel=multiboot2",
                  r"^mb2-tags\| tags: 01 02 04 06 03 one two 03 three 08 09 14 15 21",
                  r'vm=boot-int why="INT 10h: there is no BIOS"'],
-         exits={"mb2-tags": 1, "boot-int": 254}, forbid=[r"boot-int\| !"]),
+         exits={"mb2-tags": 1, "boot-int": 254} | dict.fromkeys(POWER_OFF, 0),
+         forbid=[r"boot-int\| !"]),
     # A teaching kernel: its screen is seen, keys reach it, its clock is right.
     Case("course", vms=["kernel=course.bin,mem=4M,timeout=60"],
          answers=[(r"course\| >", "Reset\r"), (r"=course reset[\s\S]*course\| >", "hello\r")],

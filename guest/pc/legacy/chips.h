@@ -96,6 +96,7 @@ uint8_t cmos_in(struct legacy *l, uint16_t port);
 void cmos_out(struct legacy *l, uint16_t port, uint8_t value);
 uint8_t pm_in(struct legacy *l, uint16_t port);
 void pm_out(struct legacy *l, uint16_t port, uint8_t value);
+void pm_unclaimed(struct vm *vm, uint16_t port, uint32_t value);
 uint8_t absent_in(struct legacy *l, uint16_t port);
 void absent_out(struct legacy *l, uint16_t port, uint8_t value);
 

@@ -141,7 +141,7 @@ int legacy_create(struct vm *vm)
     l->on = legacy_wanted(vm);
     if (!l->on)
         return add_ports(l, absent_rows, absent_rows + ARRAY_COUNT(absent_rows));
-    vm->wires = (struct vm_wires){on_line, on_acknowledge, keyboard_type};
+    vm->wires = (struct vm_wires){on_line, on_acknowledge, keyboard_type, pm_unclaimed};
     return add_ports(l, rows, rows + ARRAY_COUNT(rows));
 }
 
