@@ -175,6 +175,18 @@ void console_line(const char *fmt, ...)
     finish_line(line, (size_t)length);
 }
 
+void console_draw(const char *fmt, ...)
+{
+    char text[LINE_MAX];
+    va_list args;
+    va_start(args, fmt);
+    int length = vsnprintf(text, LINE_MAX, fmt, args);
+    va_end(args);
+    spin_lock(&lock);
+    emit(text, MIN((size_t)length, (size_t)LINE_MAX - 1));
+    spin_unlock(&lock);
+}
+
 static enum log_level *own_level(const char *subsystem)
 {
     for (unsigned i = 0; i < level_count; i++)

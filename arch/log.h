@@ -79,6 +79,8 @@ extern void (*console_copy)(const char *line, size_t length);
  * printed since then, this piece begins a line too, with the name. So no guest writes a line that
  * does not begin with its name. */
 void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends);
+/* Not a line, but what leaves the cursor where the lines go on: a picture above them. */
+void console_draw(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The port of the console is set up, or there is none: print the lines kept so far. Later lines go
  * to the port at once. port_of_reports: of report=; 0: none. */
 void console_start(uint16_t port_of_reports);

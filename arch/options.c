@@ -111,6 +111,7 @@ static const struct option rows[] = {
     {"end", option_word, FIELD(end),
      OPTION_WORDS([END_POWEROFF] = "poweroff", [END_HALT] = "halt", [END_REBOOT] = "reboot",
                   [END_MONITOR] = "monitor")},
+    {"screen", option_word, FIELD(draw), OPTION_WORDS("lines", "draw")},
     {"trace", option_word, FIELD(trace), OPTION_WORDS("off", "on")},
     {"report", option_number, FIELD(report), .max = UINT16_MAX},
     {"gdb", set_gdb, .why = PORTS},

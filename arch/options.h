@@ -48,6 +48,8 @@ struct options {
     /* end=poweroff|halt|reboot|monitor, an enum end_mode: after the last VM; monitor: the user
      * looks around, and powers off. boot/main.c, monitor/term/console.c */
     uint8_t end;
+    /* screen=lines|draw: guests' text screens. monitor/term/console.c */
+    bool draw;
     /* trace=on|off: from the first VM on. monitor/term/console.c */
     bool trace;
     /* cpus=N: use at most N CPUs; 0: all. boot/main.c */

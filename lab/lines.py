@@ -12,13 +12,14 @@ import re
 from lab.say import Unusable
 
 ERASED = re.compile(r".*\x1b\[K", re.S)
+DRAWN = re.compile(r"\x1b7.*?(?:\x1b8|$)", re.S)      # a guest's screen, at the top
 SEQUENCE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")      # GRUB clears the screen
 GUEST = re.compile(r"[A-Za-z0-9_-]{1,15}\| (.*)", re.S)    # only what a guest prints begins so
 
 
 def clean(line):
     """A line as a terminal shows it."""
-    return SEQUENCE.sub("", ERASED.sub("", line.replace("\r", "")))
+    return SEQUENCE.sub("", ERASED.sub("", DRAWN.sub("", line.replace("\r", ""))))
 
 
 def split(text):

@@ -86,7 +86,10 @@ def run(name, boot, console):
     """Start `boot` on the machine `name`; returns a boot.Ended when it is over."""
     check(name, boot)
     if name == "lab":
-        return bochs.run(boot, console)
-    if name == "nested":
-        return nested.run(boot, console)
-    return qemu.run(boot, console, accel=name)
+        ended = bochs.run(boot, console)
+    elif name == "nested":
+        ended = nested.run(boot, console)
+    else:
+        ended = qemu.run(boot, console, accel=name)
+    ended.raw = bytes(console.bytes)
+    return ended

@@ -54,6 +54,7 @@ class Ended:
     text: str = ""
     detail: str = ""
     files: dict = field(default_factory=dict)      # Boot.outputs: name -> bytes
+    raw: bytes = b""                               # what came, with the sequences of a terminal
     report: bytes = b""                            # of the port of report=: lab/channel.py
 
     def said(self):

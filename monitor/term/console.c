@@ -3,6 +3,7 @@
  * Typed bytes go to the guest in focus, or to the monitor's line; Ctrl-A changes that, as in QEMU.
  * From: boot/main.c (monitor_init); between turns of the scheduler by vm_hooks.poll.
  * To: monitor/edit.c, monitor/term/command.c; monitor/focus.c; guest/pc/vuart.c (vuart_type);
+ * guest/pc/legacy/draw.c;
  * monitor/gdb/gdb.c.
  *
  * INVARIANT: a byte is taken from the line only when there is room for it where it goes.
@@ -10,6 +11,7 @@
 #include "arch/options.h"
 #include "arch/trace.h"
 #include "arch/uart.h"
+#include "guest/pc/legacy/legacy.h"
 #include "guest/pc/pc.h"
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
@@ -26,6 +28,7 @@
 
 static struct edit edit;
 static bool escaped; /* Ctrl-A was the last key */
+static bool draws;   /* the screen of the guest in focus */
 
 static void draw_line(void)
 {
@@ -124,9 +127,13 @@ static bool key_of_escape(uint8_t byte)
     case 'h':
         say("Ctrl-A c  between guest and monitor");
         say("Ctrl-A n  the next guest");
+        say("Ctrl-A s  draw the guest's text screen, or print its rows");
         say("Ctrl-A x  end every VM and power off; once more: at once");
         say("Ctrl-A h  this");
         say("Ctrl-A Ctrl-A  sends Ctrl-A to the guest");
+        return true;
+    case 's':
+        draws = !draws;
         return true;
     case 'x':
         cmd_power_off();
@@ -171,6 +178,7 @@ static bool poll(bool ended)
             break;
     }
     focus_follow();
+    legacy_draw(draws && !focus_on_monitor() ? focus_vm() : NULL);
     unsigned lost = uart_lost();
     if (lost)
         say("hamlet: typed=lost bytes=%u: they were not read in time", lost);
@@ -181,6 +189,7 @@ void monitor_init(void)
 {
     if (options.trace && trace_start())
         say("hamlet: no memory for a trace");
+    draws = options.draw;
     gdb_init(command_run);
     focus_init();
     vm_hooks.poll = poll;

@@ -7,6 +7,7 @@ From: make test      To: guest/load/, guest/pc/legacy/
 """
 
 import gzip
+import re
 
 import pytest
 from case import GUESTS, Case
@@ -54,3 +55,33 @@ def test_packed_kernel(boot, tmp_path):
     packed.write_bytes(gzip.compress((GUESTS / "hello.elf").read_bytes()))
     boot(Case("packed", vms=[f"kernel={packed},name=hello,mem=4M"],
               expect=[r"kernel=ELF64", r"^hello\| Hello from a guest"], exits={"hello": 1}))
+
+
+PLACE = re.compile(rb"\x1b7\x1b\[(\d+);(\d+)H\x1b\[(\d+);(\d+)m([ -~]*)\x1b8")
+
+
+def drawn(raw):
+    """The rows at the top of the terminal that has got these bytes, by number, without those that
+    are blank."""
+    rows = [bytearray(b" " * 80) for _ in range(25)]
+    for row, column, _, _, text in PLACE.findall(raw):
+        at = int(column) - 1
+        rows[int(row) - 1][at:at + len(text)] = text
+    shown = {n: row.decode().rstrip() for n, row in enumerate(rows)}
+    return {n: row for n, row in shown.items() if row}
+
+
+def test_drawn_screen(boot):
+    """The console draws the screen, keys arrive, and lines of another guest go on below. The guest
+    that has the console then has a screen of its own, and at the end the terminal is as it was."""
+    got = boot(Case("course-drawn", append="console=com1 screen=draw",
+                    vms=["kernel=course.bin,mem=4M,timeout=60",
+                         "kernel=echo.elf,name=other,mem=4M"],
+                    answers=[(r"m>", "hello\r"), (r"vm=other has the console", "Bernardo\r")],
+                    expect=[r"^other\| who is there\? ", r"vm=course exit=1",
+                            r"^other\| good day, Bernardo$"],
+                    exits={"course": 1, "other": 1}, forbid=[r"course\|"]))
+    raw = got.ended.raw
+    first, second = (match.start() for match in re.finditer(rb"\x1b\[26r", raw))
+    assert drawn(raw[:second]) == got.report.vms["course"].rows
+    assert first < raw.index(b"\x1b7") and raw.rindex(b"\x1b8") < raw.rindex(b"\x1b[r")

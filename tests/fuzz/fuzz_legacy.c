@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The legacy PC under any sequence of port accesses, typed bytes, alarms and interrupt cycles. No
- * access leaves its chip (the address sanitizer sees it), no count divides by zero, and the request
- * line of the 8259s is never changed to what it is.
+ * access leaves its chip (the address sanitizer sees it), no count divides by zero, the request
+ * line of the 8259s is never changed to what it is, and no escape of the guest's is drawn.
  */
 // sources: guest/pc/legacy/legacy.c guest/pc/legacy/pic.c guest/pc/legacy/pit.c
-// sources: guest/pc/legacy/keyboard.c guest/pc/legacy/screen.c guest/pc/legacy/cmos.c
-// sources: guest/pc/legacy/pm.c guest/pc/legacy/absent.c guest/pc/legacy/mptable.c
-// sources: guest/core/bus.c
+// sources: guest/pc/legacy/keyboard.c guest/pc/legacy/screen.c guest/pc/legacy/draw.c
+// sources: guest/pc/legacy/cmos.c guest/pc/legacy/pm.c guest/pc/legacy/absent.c
+// sources: guest/pc/legacy/mptable.c guest/core/bus.c
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "arch/ioapic.h"
@@ -98,8 +100,26 @@ static void clock_write(struct vcpu *v, void *owner, uint64_t offset, unsigned w
         vm.rtc_index = value & 0x7f;
 }
 
+void console_draw(const char *fmt, ...)
+{
+    char text[512], *at = text;
+    va_list args;
+    va_start(args, fmt);
+    must((size_t)vsnprintf(text, sizeof(text), fmt, args) < sizeof(text));
+    va_end(args);
+    if (strncmp(text, "\0337", 2) != 0)
+        return; /* begins, or ends */
+    for (unsigned n = 0; n < 2; n++) /* a place, and colors */
+        at = strpbrk(strchr(at + 1, '['), "Hm") + 1;
+    while (*at >= ' ' && *at <= '~')
+        at++;
+    must(strcmp(at, "\0338") == 0);
+}
+
 static void cycle(uint8_t what)
 {
+    if (what & 8)
+        legacy_draw(what & 64 ? &vm : NULL);
     if (what & 1 && ring)
         ring(&vm);
     if (what & 2 && intr)
@@ -122,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     intr = false;
     ring = NULL;
     stub_log_clear();
+    legacy_draw(NULL);
     must(!vm_bus_add(&vm.pio, VM_TRAPPED(0x70, 2, "rtc", clock_read, clock_write, NULL)));
     must(!legacy_create(&vm));
     legacy_reset(&vm);

@@ -42,6 +42,11 @@ def guest_bytes(rng):
     return b"".join(parts)[:199]
 
 
+def drawn(rng):
+    """Nothing, or a part of a guest's screen, as guest/pc/legacy/draw.c has it between two lines."""
+    return b"\x1b7\x1b[5;1H\x1b[37;40m" + rng.choice(ROWS) + b"\x1b8" if rng.random() < 0.3 else b""
+
+
 def lines_at_random(rng):
     """[(line, is it Hamlet's)]"""
     lines = [(rng.choice(OURS), True) if rng.random() < 0.4 else
@@ -75,7 +80,7 @@ def forge(rng):
     """The guests' lines change nothing."""
     lines = lines_at_random(rng)
     ours = seen([line for line, is_ours in lines if is_ours])
-    text = seen([line for line, _ in lines], rng)
+    text = seen([drawn(rng) + line for line, _ in lines], rng)
     assert report.read(text) == report.read(ours), text
     assert traced(text) == traced(ours), text
 

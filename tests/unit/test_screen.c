@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The text screen: rows as text, which of them the console gets as the screen changes and scrolls,
- * and the registers that drivers read back. Here too: the MP table.
+ * what a terminal shows of a screen that is drawn, and the registers that drivers read back. Here
+ * too: the MP table.
  */
-// sources: guest/pc/legacy/screen.c guest/pc/legacy/mptable.c
+// sources: guest/pc/legacy/screen.c guest/pc/legacy/draw.c guest/pc/legacy/mptable.c
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "guest/core/memory.h"
@@ -38,6 +40,7 @@ FIXTURE(fresh)
     vm = (struct vm){.name = "a", .legacy = &l};
     l.vm = &vm;
     l.on = true;
+    legacy_draw(NULL);
     stub_log_clear();
     return 0;
 }
@@ -120,6 +123,157 @@ TEST(a_screen_without_rest)
     assert_string_equal(stub_log, "a| the end\n");
 }
 
+/* --- Drawn ------------------------------------------------------------------------------------ */
+
+/* The terminal. */
+static char glyphs[26][81]; /* the last row: where lines go on */
+static unsigned pens[25][80], runs, top_row, cursor_row;
+
+static void receive(const char *text)
+{
+    unsigned a = 0, b = 0, used = 0;
+    if (sscanf(text, "\033[37;40m\033[2J\033[m\033[%ur\033[%u;1H", &top_row, &cursor_row) == 2) {
+        for (unsigned r = 0; r < 25; r++) {
+            memset(glyphs[r], ' ', 80);
+            for (unsigned c = 0; c < 80; c++)
+                pens[r][c] = 3740;
+        }
+        return;
+    }
+    if (strcmp(text, "\033[r\033[999;1H") == 0) {
+        top_row = 0;
+        return;
+    }
+    assert_int_equal(sscanf(text, "\0337\033[%u;%uH\033[%n", &a, &b, (int *)&used), 2);
+    const char *at = text + used;
+    unsigned front, back;
+    assert_int_equal(sscanf(at, "%u;%um%n", &front, &back, (int *)&used), 2);
+    runs++;
+    for (at += used; strcmp(at, "\0338") != 0; at++, b++) {
+        assert_in_range(*at, ' ', '~');
+        assert_in_range(a, 1, 25);
+        assert_in_range(b, 1, 80);
+        glyphs[a - 1][b - 1] = *at;
+        pens[a - 1][b - 1] = front * 100 + back;
+    }
+}
+
+void console_draw(const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    assert_in_range(vsnprintf(text, sizeof(text), fmt, args), 1, sizeof(text) - 1);
+    va_end(args);
+    receive(text);
+}
+
+static void looks(unsigned n)
+{
+    runs = 0;
+    while (n--)
+        legacy_poll(&vm, false);
+}
+
+static void terminal_shows_the_page(void)
+{
+    for (unsigned r = 0; r < 25; r++)
+        for (unsigned c = 0; c < 80; c++)
+            assert_int_equal(glyphs[r][c], page[(r * 80 + c) * 2] ? page[(r * 80 + c) * 2] : ' ');
+}
+
+static void begin_drawing(void)
+{
+    screen_out(&l, 0x3d4, 0x0a); /* no cursor */
+    screen_out(&l, 0x3d5, 0x20);
+    for (unsigned n = 0; n < 2000; n++)
+        page[n * 2 + 1] = 7;
+    row(0, "one");
+    row(24, "the last row");
+    row(23, "");
+    page[(24 * 80 + 79) * 2] = '.';
+    legacy_draw(&vm);
+    assert_int_equal(top_row, 26);
+    assert_int_equal(cursor_row, 26);
+    looks(1);
+}
+
+TEST(drawn_where_it_changes)
+{
+    begin_drawing();
+    terminal_shows_the_page();
+    assert_int_equal(runs, 2);
+    assert_int_equal(pens[0][0], 3740);
+    looks(1);
+    assert_int_equal(runs, 0);
+    row(0, "on the");
+    page[(3 * 80 + 5) * 2] = 'x';
+    page[(3 * 80 + 5) * 2 + 1] = 0x1c; /* bright red on blue */
+    page[(3 * 80 + 6) * 2 + 1] = 0x63; /* cyan on brown */
+    looks(1);
+    assert_int_equal(runs, 3);
+    terminal_shows_the_page();
+    assert_int_equal(pens[3][5], 9144);
+    assert_int_equal(pens[3][6], 3643);
+    assert_int_equal(pens[3][7], 3740);
+    assert_string_equal(stub_log, ""); /* and no rows as lines */
+}
+
+TEST(drawn_with_its_cursor)
+{
+    begin_drawing();
+    screen_out(&l, 0x3d4, 0x0c); /* the second row is the first that is shown */
+    screen_out(&l, 0x3d5, 0);
+    screen_out(&l, 0x3d4, 0x0d);
+    screen_out(&l, 0x3d5, 80);
+    screen_out(&l, 0x3d4, 0x0f);
+    screen_out(&l, 0x3d5, 82);
+    screen_out(&l, 0x3d4, 0x0a);
+    screen_out(&l, 0x3d5, 0);
+    looks(1);
+    assert_int_equal(pens[0][2], 3047);
+    assert_int_equal(glyphs[23][0], 't');
+    screen_out(&l, 0x3d4, 0x0f);
+    screen_out(&l, 0x3d5, 83);
+    looks(1);
+    assert_int_equal(runs, 2);
+    assert_int_equal(pens[0][2], 3740);
+    assert_int_equal(pens[0][3], 3047);
+}
+
+/* A guest that changes the colors of every letter is not sent at once; each part comes in turn. */
+TEST(drawn_a_part_at_a_time)
+{
+    begin_drawing();
+    for (unsigned n = 0; n < 2000; n++)
+        page[n * 2 + 1] = n & 1 ? 0x12 : 0x21;
+    looks(1);
+    assert_int_equal(runs, 8);
+    looks(249);
+    assert_int_equal(runs, 8 * 249);
+    looks(1);
+    assert_int_equal(runs, 0);
+    for (unsigned n = 0; n < 2000; n++)
+        page[n * 2] = 'y';
+    runs = 0;
+    legacy_poll(&vm, true);
+    assert_int_equal(runs, 100);
+}
+
+TEST(drawn_no_more)
+{
+    struct vm other = {.name = "b"};
+    begin_drawing();
+    row(5, "five");
+    legacy_draw(&other); /* has no screen */
+    assert_int_equal(top_row, 0);
+    page[(24 * 80 + 79) * 2] = ' ';
+    shows("a| one\na| five\na| the last row\n");
+    legacy_draw(&vm);
+    looks(1);
+    terminal_shows_the_page();
+}
+
 TEST(registers)
 {
     screen_out(&l, 0x3d4, 0x0e);
@@ -166,6 +320,10 @@ int main(void)
         cmocka_unit_test_setup(changes_are_shown_once, fresh),
         cmocka_unit_test_setup(a_screen_that_scrolls, fresh),
         cmocka_unit_test_setup(a_screen_without_rest, fresh),
+        cmocka_unit_test_setup(drawn_where_it_changes, fresh),
+        cmocka_unit_test_setup(drawn_with_its_cursor, fresh),
+        cmocka_unit_test_setup(drawn_a_part_at_a_time, fresh),
+        cmocka_unit_test_setup(drawn_no_more, fresh),
         cmocka_unit_test_setup(registers, fresh),
         cmocka_unit_test_setup(mp_table, fresh),
     };

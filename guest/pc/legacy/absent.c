@@ -2,7 +2,7 @@
 /*
  * Without the legacy PC: a guest that waits for one of its chips waits in vain, and one line names
  * the chip. Its ports read as ones, as ports without a device do.
- * From: guest/pc/legacy/legacy.c (ports), screen.c (absent_poll).   To: arch/log.c.
+ * From: guest/pc/legacy/legacy.c (ports), draw.c (absent_poll).   To: arch/log.c.
  */
 #include "guest/pc/legacy/chips.h"
 #define LOG "vm"

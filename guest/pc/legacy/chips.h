@@ -3,7 +3,7 @@
  * The chips of the legacy PC. Private to guest/pc/legacy/. All of it is guarded by vm->lock; only
  * the members of the screen belong to the bootstrap processor.
  * From: every file of this room.
- * To: guest/pc/legacy/pic.c, pit.c, keyboard.c, screen.c, cmos.c, pm.c, absent.c.
+ * To: guest/pc/legacy/pic.c, pit.c, keyboard.c, screen.c, draw.c, cmos.c, pm.c, absent.c.
  */
 #pragma once
 #include "guest/pc/legacy/legacy.h"
@@ -56,6 +56,15 @@ struct screen {
     unsigned waiting;                               /* looks since the screen began to change */
     uint32_t seen[SCREEN_ROWS], shown[SCREEN_ROWS]; /* checksums of rows */
 };
+
+/* Registers of the CRT controller; a place is a high byte, then a low one, and counts letters. */
+#define CRTC_CURSOR_OFF 0x0a /* bit 5 */
+#define CRTC_START      0x0c /* the first letter that is shown */
+#define CRTC_CURSOR     0x0e
+static inline unsigned screen_place(const struct screen *s, unsigned crtc)
+{
+    return (unsigned)(s->crtc[crtc] << 8 | s->crtc[crtc + 1]);
+}
 
 struct absent {
     const char *name; /* of the chip whose ports were read last */
@@ -113,6 +122,11 @@ uint8_t pic_acknowledge(struct legacy *l);
 void pit_restart(struct legacy *l); /* masks have changed: does channel 0 interrupt? */
 /* A typed byte, or -1: only ask. */
 enum vm_keys keyboard_type(struct vm *vm, int byte);
+/* Letter n of the screen as ASCII, its attribute in the high byte. Of a VM with a screen. */
+uint16_t screen_cell(const struct vm *vm, unsigned n);
+/* Rows that have changed go to the console; at the `last` look without waiting for a row to be
+ * complete. */
+void screen_look(struct vm *vm, bool last);
 void keyboard_poll(struct legacy *l);
 void absent_poll(struct legacy *l);
 void mptable_build(uint8_t *to, uint64_t at, unsigned vcpus);

@@ -3,8 +3,9 @@
  * The legacy PC: the chips that a kernel of the classic kind programs. A VM has them if the user or
  * the format of its kernel wants them (legacy=). A guest that leaves them alone pays no exit for
  * them: what it writes to the screen is plain memory.
- * From: guest/life/ (made, reset, visited once a tick, destroyed), monitor/cmd/screen.c.
- * To: guest/pc/legacy/legacy.c (ports and lines), screen.c, mptable.c.
+ * From: guest/life/ (made, reset, visited once a tick, destroyed), monitor/cmd/screen.c,
+ * monitor/term/console.c (legacy_draw).
+ * To: guest/pc/legacy/legacy.c (ports and lines), screen.c, draw.c, mptable.c.
  */
 #pragma once
 #include "guest/core/vm.h"
@@ -21,10 +22,13 @@ void legacy_tables(const struct vm *vm, uint8_t *ram);
 MUST_CHECK int legacy_create(struct vm *vm);
 void legacy_destroy(struct vm *vm);
 void legacy_reset(struct vm *vm); /* as at power-on, while the VM is still */
-/* Once a tick, on the bootstrap processor: rows of the screen that have changed go to the console.
- * `last`: at the VM's end, without waiting for a row to be complete. */
+/* Once a tick, on the bootstrap processor: what has changed on the screen goes to the console.
+ * `last`: at the VM's end. */
 void legacy_poll(struct vm *vm, bool last);
 
 /* A row of the screen, without the blanks at its end; letters beyond ASCII become similar ones.
  * Returns its length, 0 for a VM without a screen. */
 size_t legacy_row(const struct vm *vm, unsigned row, char text[SCREEN_COLUMNS + 1]);
+/* Whose screen the console draws at its top, as it changes, instead of lines; NULL, or a VM without
+ * one: no screen. Bootstrap processor. */
+void legacy_draw(const struct vm *vm);

@@ -2,12 +2,11 @@
 /*
  * The text screen of a VGA. Its page at 0xB8000 is plain memory, so a guest prints without an exit;
  * Hamlet looks at the page ten times a second, and prints the rows that have changed.
- * From: guest/pc/legacy/legacy.c (screen_in, screen_out), guest/life/run.c (legacy_poll),
+ * From: guest/pc/legacy/legacy.c (screen_in, screen_out), guest/pc/legacy/draw.c (screen_look),
  * monitor/cmd/screen.c (legacy_row).
  * To: guest/core/memory.c (vm_ram), arch/log.c (console_line).
- * Spec: IBM VGA "CRT Controller Registers".   Not handled: graphics, colors, fonts.
+ * Spec: IBM VGA "CRT Controller Registers".   Not handled: graphics, fonts.
  */
-#include "arch/time.h"
 #include "guest/core/memory.h"
 #include "guest/pc/legacy/chips.h"
 #include "lib/string.h"
@@ -18,12 +17,10 @@
 #define PAGE_BYTES     0x8000
 #define CRTC_INDEX     0x3d4
 #define CRTC_DATA      0x3d5
-#define CRTC_START     0x0c /* first character shown, high byte, then low */
 #define PORT_MISC_READ 0x3cc
 #define PORT_STATUS    0x3da
 #define MISC_COLOR     0x67
 #define STATUS_RETRACE 0x09
-#define LOOK_US        100000
 #define LOOKS_MAX      10 /* a screen that never comes to rest is shown so often */
 
 /* Letters 0xb0 to 0xdf of the character set: shades and lines. */
@@ -31,10 +28,7 @@ static const char boxes[] = ".:#|++++++|+++++"
                             "++++-++++++++=++"
                             "+++++++++++#_||^";
 
-static unsigned start_of(const struct screen *s)
-{
-    return (unsigned)(s->crtc[CRTC_START] << 8 | s->crtc[CRTC_START + 1]) * 2;
-}
+static unsigned start_of(const struct screen *s) { return screen_place(s, CRTC_START) * 2; }
 
 static char ascii(uint8_t c)
 {
@@ -43,14 +37,19 @@ static char ascii(uint8_t c)
     return c == 0 || c == 0xff ? ' ' : c < ' ' || c > '~' ? '?' : (char)c;
 }
 
+uint16_t screen_cell(const struct vm *vm, unsigned n)
+{
+    const uint8_t *page = vm_ram(vm, gpa(PAGE_AT), PAGE_BYTES);
+    unsigned at = (start_of(&vm->legacy->screen) + n * 2) % PAGE_BYTES;
+    return page ? (uint16_t)(page[at + 1] << 8 | (uint8_t)ascii(page[at])) : ' ';
+}
+
 size_t legacy_row(const struct vm *vm, unsigned row, char text[SCREEN_COLUMNS + 1])
 {
     const struct legacy *l = vm->legacy;
-    const uint8_t *page = vm_ram(vm, gpa(PAGE_AT), PAGE_BYTES);
     size_t length = 0;
-    for (unsigned i = 0; l && l->on && page && i < SCREEN_COLUMNS; i++) {
-        unsigned at = start_of(&l->screen) + (row * SCREEN_COLUMNS + i) * 2;
-        text[i] = ascii(page[at % PAGE_BYTES]);
+    for (unsigned i = 0; l && l->on && i < SCREEN_COLUMNS; i++) {
+        text[i] = (char)screen_cell(vm, row * SCREEN_COLUMNS + i);
         if (text[i] != ' ')
             length = i + 1;
     }
@@ -131,20 +130,9 @@ static bool look(struct vm *vm, struct screen *s)
     return moves;
 }
 
-void legacy_poll(struct vm *vm, bool last)
+void screen_look(struct vm *vm, bool last)
 {
-    struct legacy *l = vm->legacy;
-    if (!l)
-        return;
-    if (!l->on) {
-        absent_poll(l);
-        return;
-    }
-    keyboard_poll(l);
-    struct screen *s = &l->screen;
-    if (!last && rdtsc() < s->next)
-        return;
-    s->next = time_deadline_us(LOOK_US);
+    struct screen *s = &vm->legacy->screen;
     uint64_t sum = page_sum(vm, s);
     bool moves = sum != s->sum && look(vm, s);
     s->sum = sum;
