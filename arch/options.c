@@ -54,7 +54,7 @@ static const char *set_console(const struct option *row, void *field, char *valu
     return why || !baud ? why : option_set(&speed, o, baud);
 }
 
-/* PORT[,wait][,VM] */
+/* PORT[,wait][,VM]; * for the VM: each of them */
 static const char *set_gdb(const struct option *row, void *field, char *value)
 {
     static const struct option name = {"vm", option_name, FIELD(gdb_vm), .min = 1};
@@ -65,6 +65,10 @@ static const char *set_gdb(const struct option *row, void *field, char *value)
         vm = option_cut(vm, ',');
     o->gdb_vm[0] = '\0';
     const char *why = set_port(row, &o->gdb_port, value);
+    if (!why && vm && strcmp(vm, "*") == 0) {
+        memcpy(o->gdb_vm, "*", 2);
+        return NULL;
+    }
     return why || !vm ? why : option_set(&name, o, vm);
 }
 

@@ -25,8 +25,8 @@ struct options {
      * monitor/cmd/trace.c */
     uint16_t report;
     /* gdb=com2|com1|0xPORT|off[,wait][,VM]: the port, 0: none, at 115200 baud; the VM to debug, "":
-     * the first; wait: that VM waits for the debugger before it begins. monitor/gdb.c,
-     * gdb_target.c */
+     * the first; wait: that VM waits for the debugger before it begins; "*": each of them does, and
+     * a debugger gets one after the other. monitor/gdb/ */
     uint16_t gdb_port;
     bool gdb_wait;
     char gdb_vm[16];

@@ -13,7 +13,8 @@ struct text text_of(const char *fmt, ...)
     struct text t;
     va_list args;
     va_start(args, fmt);
-    t.used = MIN((size_t)vsnprintf(t.at, TEXT_MAX, fmt, args), (size_t)TEXT_MAX - 1);
+    t.used = (size_t)vsnprintf(t.at, TEXT_MAX, fmt, args);
+    t.used = MIN(t.used, (size_t)TEXT_MAX - 1);
     va_end(args);
     return t;
 }

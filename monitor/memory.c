@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory by an address of a guest's program (gva), of a guest's CPU (gpa) or of the machine (hpa).
- * From: monitor/cmd/memory.c, walk.c; monitor/gdb/target.c.   To: guest/insn/gwalk.c,
- * guest/core/memory.c.
+ * From: monitor/cmd/memory.c, walk.c; monitor/gdb/.   To: guest/insn/gwalk.c,
+ * guest/core/memory.c, guest/assign/vbar.c (vbar_read).
  */
 #include "monitor/memory.h"
 #include "arch/page.h"
 #include "arch/trap.h"
 #include "arch/x86.h"
+#include "guest/assign/vpci.h"
 #include "guest/core/memory.h"
 #include "guest/life/life.h"
 #include "lib/string.h"
-#include "vmx/vcpu/vcpu.h"
 
 struct reader {
     struct vcpu *v;
@@ -33,7 +33,9 @@ static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
     return 0;
 }
 
-static void walk_loaded(struct vcpu *v, void *ctx) { vcpu_paging(v, ctx); }
+static void paging_loaded(struct vcpu *v, void *ctx) { vcpu_paging(v, ctx); }
+
+void memory_paging(struct vcpu *v, struct vcpu_paging *out) { vm_visit(v, paging_loaded, out); }
 
 /* With the rights of the supervisor and without SMAP: a debugger may see more than a program. */
 int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
@@ -42,7 +44,7 @@ int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out)
     struct reader r = {v, out};
     struct gwalk_bus bus = {table_read, NULL, &r};
     *out = (struct memory_walk){0};
-    vm_visit(v, walk_loaded, &s);
+    memory_paging(v, &s);
     struct gwalk_cpu cpu = {.cr0 = s.cr0,
                             .cr3 = s.cr3,
                             .cr4 = s.cr4 & ~CR4_SMAP,
@@ -77,16 +79,34 @@ int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *
     return 0;
 }
 
+bool memory_bars;
+
+/* As much of the piece as one access reads: a register of up to 4 bytes, or of 8 if just that was
+ * asked for. 0: no BAR is there. */
+static size_t bar_copy(struct vm *vm, gpa_t at, uint8_t *bytes, uint64_t size)
+{
+    uint64_t value, width = size == 8 ? 8 : 4;
+    while (width > size || at.v % width)
+        width /= 2;
+    if (!memory_bars || !vbar_read(vm, at, (unsigned)width, &value))
+        return 0;
+    memcpy(bytes, &value, width);
+    return width;
+}
+
 size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest)
 {
     size_t done = 0;
     while (done < size) {
         struct memory_walk w = {0};
         uint64_t at = gva + done, piece = MIN(size - done, PAGE_SIZE - at % PAGE_SIZE);
-        uint8_t *page = memory_walk(v, at, &w) ? NULL : vm_ram(v->vm, w.end.gpa, piece);
-        if (!page)
+        if (memory_walk(v, at, &w))
             break;
-        memcpy(to_guest ? page : bytes + done, to_guest ? bytes + done : page, piece);
+        uint8_t *page = vm_ram(v->vm, w.end.gpa, piece);
+        if (page)
+            memcpy(to_guest ? page : bytes + done, to_guest ? bytes + done : page, piece);
+        else if (to_guest || !(piece = bar_copy(v->vm, w.end.gpa, bytes + done, piece)))
+            break;
         done += piece;
     }
     return done;

@@ -6,8 +6,7 @@
  */
 #pragma once
 #include "guest/insn/gwalk.h"
-
-struct vcpu;
+#include "vmx/vcpu/vcpu.h"
 
 #define WALK_STEP_MAX 5
 
@@ -27,6 +26,10 @@ MUST_CHECK int memory_walk(struct vcpu *v, uint64_t gva, struct memory_walk *out
 enum memory_space { MEMORY_GVA, MEMORY_GPA, MEMORY_HPA };
 /* One byte; -EFAULT: there is no memory at that address. */
 MUST_CHECK int memory_read8(struct vcpu *v, enum memory_space space, uint64_t at, uint8_t *out);
+/* The CPU's state for walks; from anywhere. */
+void memory_paging(struct vcpu *v, struct vcpu_paging *out);
+/* memory_copy() reads BARs, too: a register of a device may do something when it is read. */
+extern bool memory_bars;
 /* Copy from guest memory, or to it, for a debugger: the rights of a mapped page do not count.
  * Returns the number of bytes up to the first that is not mapped. */
 size_t memory_copy(struct vcpu *v, uint64_t gva, uint8_t *bytes, size_t size, bool to_guest);

@@ -6,7 +6,8 @@
  * where guest and host use the same ports: no exit. The rest is trapped and forwarded: a BAR
  * smaller than a page, the pages of an MSI-X table, ports that the guest moved.
  * From: guest/assign/vpci_header.c (Command), guest/assign/vpci.c (through write),
- * guest/assign/assign.c, guest/assign/reset.c, guest/life/check.c (vbar_holding).
+ * guest/assign/assign.c, guest/assign/reset.c, guest/life/check.c (vbar_holding), monitor/memory.c
+ * (vbar_read).
  * To: guest/core/memory.c (vm_map, vm_unmap), vmx/bitmaps.c, guest/assign/vmsix.c.
  * Spec: PCI Local Bus 3.0 "Base Addresses", "Expansion ROM Base Address Register".
  */
@@ -245,6 +246,21 @@ const struct vbar *vbar_holding(const struct vm *vm, uint64_t at, uint64_t size)
                 return &a->v.bars[i];
         }
     return NULL;
+}
+
+bool vbar_read(const struct vm *vm, gpa_t at, unsigned width, uint64_t *value)
+{
+    for (struct assignment *a = vm->assignments; a; a = a->next)
+        for (size_t i = 0; i < ARRAY_COUNT(a->v.bars); i++) {
+            struct vbar *b = &a->v.bars[i];
+            uint64_t offset = at.v - b->mapped_at;
+            if (b->mapped && b->host.kind == PCI_BAR_MEM && offset < b->host.size &&
+                width <= b->host.size - offset && mmio_map(hpa(b->host.base + offset), width)) {
+                forward_read(NULL, b, offset, width, value);
+                return true;
+            }
+        }
+    return false;
 }
 
 void vbar_unmap_all(struct vpci_function *f)

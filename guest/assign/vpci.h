@@ -115,6 +115,10 @@ void vbar_update(struct vpci_function *f);
 void vbar_unmap_all(struct vpci_function *f);
 /* As a reset leaves the BARs, but at their places: not decoded. Command is 0 already. */
 void vbar_reset(struct vpci_function *f);
+/* For a debugger: `width` bytes (1, 2, 4, 8) of a memory BAR, or of its MSI-X table, at an address
+ * of the guest; the device may do something in answer. The VM is still. False: the guest reaches no
+ * BAR there. */
+MUST_CHECK bool vbar_read(const struct vm *vm, gpa_t at, unsigned width, uint64_t *value);
 /* The memory BAR of one of the VM's devices that holds [at, at + size) of the host, or NULL. */
 const struct vbar *vbar_holding(const struct vm *vm, uint64_t at, uint64_t size);
 

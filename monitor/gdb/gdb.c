@@ -19,6 +19,7 @@
 #define LOG "gdb"
 #include "arch/log.h"
 
+#define READ_AGAIN "unset tdesc filename" /* GDB then asks for the description again */
 #define GDB_SPEED  115200
 #define POLL_BYTES 64
 #define MEMORY_MAX (GDB_PACKET_MAX / 2)
@@ -30,7 +31,8 @@ static struct {
     bool waits;       /* for the VM to stop: the answer to its last packet */
     bool packet;      /* one is in line.in, not answered yet */
     bool name_looked; /* for the VM that the option names */
-    bool wide;        /* the description of registers that it has is that of a 64-bit guest */
+    unsigned mode;    /* in which registers and code are to be shown: 16, 32, 64; 0: the CPU's */
+    unsigned bits;    /* that of the description that the debugger has */
     uint64_t thread;  /* of g, p, m and the like: the last that stopped, or that H has chosen */
 } gdb;
 
@@ -38,6 +40,19 @@ static struct {
 enum result { ANSWERED, OK, ERROR, UNKNOWN, LATER };
 
 static struct vcpu *current(void) { return target_thread(gdb.thread); }
+
+/* The mode in which the CPU runs: 16, 32 or 64 bits. */
+static unsigned cpu_bits(void)
+{
+    struct vcpu_paging s = {.code64 = true};
+    if (current())
+        memory_paging(current(), &s);
+    return s.code64 ? 64 : s.code32 ? 32 : 16;
+}
+
+static unsigned wanted_bits(void) { return gdb.mode ? gdb.mode : cpu_bits(); }
+
+static bool is_wide(void) { return gdb.bits == 64; }
 
 /* --- Words of a packet ------------------------------------------------------------------------ */
 
@@ -65,8 +80,8 @@ static bool take_thread(uint64_t *id)
 static bool answer_register(uint64_t n)
 {
     uint8_t bytes[GDB_REG_MAX];
-    size_t size = gdb_reg_size(gdb.wide, n);
-    bool known = size && gdb_reg_read(current(), gdb.wide, n, bytes);
+    size_t size = gdb_reg_size(is_wide(), n);
+    bool known = size && gdb_reg_read(current(), is_wide(), n, bytes);
     if (known)
         gdb_answer_hex(&gdb.line, bytes, size);
     for (size_t i = 0; i < size && !known; i++)
@@ -86,12 +101,12 @@ static enum result write_registers(void)
 {
     uint8_t bytes[GDB_REG_MAX];
     size_t size;
-    for (unsigned n = 0; (size = gdb_reg_size(gdb.wide, n)); n++) {
+    for (unsigned n = 0; (size = gdb_reg_size(is_wide(), n)); n++) {
         const char *digits = gdb.line.at;
         if (strlen(digits) < 2 * size)
             return ERROR;
         if (gdb_bytes(&gdb.line, bytes, size))
-            gdb_reg_write(current(), gdb.wide, n, bytes);
+            gdb_reg_write(current(), is_wide(), n, bytes);
         gdb.line.at = digits + 2 * size;
     }
     return OK;
@@ -108,8 +123,8 @@ static enum result write_register(void)
     uint8_t bytes[GDB_REG_MAX];
     uint64_t n;
     bool done = take_number(&n) && take_char('=') &&
-                gdb_bytes(&gdb.line, bytes, gdb_reg_size(gdb.wide, n)) &&
-                gdb_reg_write(current(), gdb.wide, n, bytes);
+                gdb_bytes(&gdb.line, bytes, gdb_reg_size(is_wide(), n)) &&
+                gdb_reg_write(current(), is_wide(), n, bytes);
     return done ? OK : ERROR;
 }
 
@@ -252,21 +267,26 @@ static enum result run_command(void)
     return gdb.line.out_length == before ? OK : ANSWERED;
 }
 
+/* Its first part is asked for first: from then on the debugger has this one. */
 static enum result send_description(void)
 {
     uint64_t offset, size;
     if (!take_range(&offset, &size))
         return ERROR;
-    gdb_describe(&gdb.line, gdb.wide, offset, MIN(size, (uint64_t)GDB_PACKET_MAX - 1));
+    if (offset == 0)
+        gdb.bits = wanted_bits();
+    gdb_describe(&gdb.line, gdb.bits, offset, MIN(size, (uint64_t)GDB_PACKET_MAX - 1));
     return ANSWERED;
 }
 
-/* A debugger begins: the state of the one before is dropped. */
+/* A debugger begins: the state of the one before is dropped. With a file of 64 bits it is shown 64
+ * from the start, whatever the CPU is in: breakpoints may be set at all addresses of the kernel. */
 static enum result begin_session(void)
 {
-    gdb.session = true;
     gdb.thread = 1;
-    gdb.wide = target_is_wide();
+    gdb.mode = target_file_is_wide() ? 64 : 0;
+    gdb.bits = wanted_bits();
+    memory_bars = false;
     target_forget_breaks();
     gdb_answer_text(&gdb.line, "PacketSize=%x;qXfer:features:read+;vContSupported+",
                     GDB_PACKET_MAX);
@@ -327,7 +347,10 @@ static void answer_packet(void)
 {
     bool first = strncmp(gdb.line.in, "qSupported", strlen("qSupported")) == 0;
     gdb.waits &= !first;
-    bool heard = first || (gdb.session && !gdb.waits);
+    if (first && (!gdb.session || !target_thread(1)))
+        target_next();
+    gdb.session |= first;
+    bool heard = gdb.session && !gdb.waits;
     if (heard && !target_at_rest()) {
         target_pause();
         return;
@@ -344,6 +367,19 @@ static void answer_packet(void)
     gdb_answer_end(&gdb.line);
 }
 
+/* A line that the debugger prints, before it hears why the VM rests: the CPU has changed its mode,
+ * and the debugger asks for a description only if its user wants it to. */
+static void tell_mode(void)
+{
+    if (wanted_bits() == gdb.bits)
+        return;
+    struct text t = text_of("the CPU runs %u-bit code now; to see it so: " READ_AGAIN, cpu_bits());
+    gdb_answer_begin(&gdb.line);
+    gdb_answer_text(&gdb.line, "O");
+    answer_hex_line(t.at, strlen(t.at));
+    gdb_answer_end(&gdb.line);
+}
+
 /* Answer the packet that let the VM go on, if it rests again or has ended. */
 static bool tell_why(void)
 {
@@ -353,8 +389,11 @@ static bool tell_why(void)
     gdb.waits = false;
     gdb.session &= !over;
     gdb.line.out_length = gdb.line.out_sent = 0;
+    gdb.thread = target_stopped();
+    if (!over)
+        tell_mode();
     gdb_answer_begin(&gdb.line);
-    gdb.thread = target_why(&gdb.line, SIGNAL_INT);
+    target_why(&gdb.line, SIGNAL_INT);
     gdb_answer_end(&gdb.line);
     return true;
 }
@@ -427,4 +466,27 @@ void cmd_gdb(struct args *a)
     else
         say("port=0x%x vm=%s debugger=%s", uart_line_port(), target_vm() ? target_vm()->name : "-",
             gdb.session ? "yes" : "no");
+}
+
+void cmd_mode(struct args *a)
+{
+    static const struct {
+        const char *name;
+        unsigned bits;
+    } modes[] = {{"cpu", 0}, {"16", 16}, {"32", 32}, {"64", 64}};
+    for (size_t i = 0; i < ARRAY_COUNT(modes); i++)
+        if (args_is(a, modes[i].name))
+            gdb.mode = modes[i].bits;
+    if (args_end(a))
+        say("cpu=%u shown=%u%s", cpu_bits(), gdb.bits,
+            wanted_bits() == gdb.bits ? "" : "; to see it so: " READ_AGAIN);
+}
+
+void cmd_bars(struct args *a)
+{
+    bool on = args_is(a, "on");
+    if (on || args_is(a, "off"))
+        memory_bars = on;
+    if (args_end(a))
+        say("bars=%s", memory_bars ? "on: a device may do something when GDB reads it" : "off");
 }

@@ -50,9 +50,9 @@ bool gdb_bytes(struct gdb_line *l, void *bytes, size_t size); /* two hex digits 
 
 #define GDB_REG_MAX 16 /* bytes of the largest */
 
-/* Text of the target description from `offset` on, as the answer to qXfer has it; `wide`: of a
- * 64-bit guest. */
-void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size);
+/* Text of the target description from `offset` on, as the answer to qXfer has it. `bits`: 16, 32 or
+ * 64, of the code that the CPU runs; `wide`, below: 64. */
+void gdb_describe(struct gdb_line *l, unsigned bits, size_t offset, size_t size);
 size_t gdb_reg_size(bool wide, uint64_t n); /* in bytes; 0: there is no register n */
 /* False: the register has no known value, or cannot be changed to this one. */
 bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_MAX]);
@@ -67,7 +67,10 @@ void target_choose(struct vm *vm);
 struct vm *target_vm(void); /* NULL: none has started yet */
 /* A thread is a vCPU, its id the index plus one. NULL: no such, or the VM has ended. */
 struct vcpu *target_thread(uint64_t id);
-bool target_is_wide(void);
+void target_next(void); /* gdb=PORT,wait,*: the next VM that waits for its debugger, if one does */
+/* The kernel's file is an ELF file of 64 bits, whatever the mode in which it starts: GDB has read
+ * the same file, and its addresses have 64 bits. */
+bool target_file_is_wide(void);
 /* No vCPU of it runs, and nothing is armed any more: its state may be read and changed. */
 bool target_at_rest(void);
 void target_pause(void); /* returns at once; wait for target_at_rest() */
@@ -76,8 +79,10 @@ bool target_go(const char actions[VM_VCPU_MAX]);
 void target_detach(void); /* remove all breakpoints and let the VM go on */
 void target_end(const char *why);
 
+/* The thread about which the next target_why() answers. */
+uint64_t target_stopped(void);
 /* Answer with the reason of the rest, each reason once: the next call answers with the next one.
- * `signal`: the answer if there is no reason. Returns the thread of the reason. */
+ * `signal`: the answer if there is no reason. Returns its thread. */
 uint64_t target_why(struct gdb_line *l, unsigned signal);
 /* `kind`: '0' INT3, '1' DR at an instruction, '2' written, '3' read, '4' either. False: cannot. */
 bool target_break(struct vcpu *v, bool set, char kind, uint64_t at, uint64_t size);
@@ -87,5 +92,7 @@ void target_forget_breaks(void);
 
 void gdb_init(void (*run_line)(char *line)); /* run_line: for "monitor COMMAND" in GDB */
 struct args;
-void cmd_gdb(struct args *a); /* the command of the monitor */
+void cmd_gdb(struct args *a); /* commands of the monitor */
+void cmd_mode(struct args *a);
+void cmd_bars(struct args *a);
 void gdb_poll(void); /* between two turns of the scheduler: a few bytes in, a few bytes out */

@@ -2,12 +2,13 @@
 /*
  * The registers of a vCPU as GDB counts them: one table for their order, their names in the target
  * description, and where each is kept while the vCPU is stopped.
- * From: monitor/gdb/gdb.c.   To: vmx/show/dump.c, vmx/vcpu/state.c.
+ * From: monitor/gdb/gdb.c.   To: vmx/show/dump.c, vmx/vcpu/state.c, monitor/memory.c.
  * Spec: Debugging with GDB, "Target Description Format", "i386 Features"; SDM "FXSAVE Area".
  */
 #include "arch/x86.h"
 #include "lib/string.h"
 #include "monitor/gdb/gdb.h"
+#include "monitor/memory.h"
 #include "vmx/caps.h"
 #include "vmx/show/show.h"
 #include "vmx/vmcs_fields.h"
@@ -146,16 +147,22 @@ static void describe_register(struct part *p, const struct row *r, unsigned nth,
     describe(p, t.at);
 }
 
-void gdb_describe(struct gdb_line *l, bool wide, size_t offset, size_t size)
+/* GDB takes a description of 16 or 32 bits beside a file of 64 bits, and the other way round, if it
+ * names the file's architecture as a compatible one. Without an ABI it has no opinion about 16. */
+#define HEAD(architecture)                                                                         \
+    "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"                   \
+    "<architecture>" architecture "</architecture><osabi>none</osabi>"                             \
+    "<compatible>i386</compatible><compatible>i386:x86-64</compatible>"
+
+void gdb_describe(struct gdb_line *l, unsigned bits, size_t offset, size_t size)
 {
     struct part p = {l, offset, size};
+    bool wide = bits == 64;
     size_t mark = l->out_length; /* m: there may be more, l: that was the last */
     gdb_answer_text(l, "m");
     const struct row *r;
     unsigned nth;
-    describe(&p, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>");
-    describe(&p, wide ? "<architecture>i386:x86-64</architecture>"
-                      : "<architecture>i386</architecture>");
+    describe(&p, wide ? HEAD("i386:x86-64") : bits == 32 ? HEAD("i386") : HEAD("i8086"));
     for (unsigned n = 0; (r = find(wide, n, &nth)); n++) {
         if (r->head && nth == 0)
             describe(&p, r->head);
@@ -173,6 +180,24 @@ static uint8_t *fpu_at(struct vcpu *v, const struct row *r, unsigned nth)
     return (uint8_t *)v->fpu + r->at + nth * FPU_STEP;
 }
 
+/* GDB knows no segments: what it shows as RIP is where the instruction is, CS.base + RIP, as
+ * breakpoints are. */
+static uint64_t linear_rip(struct vcpu *v)
+{
+    struct vcpu_paging s;
+    memory_paging(v, &s);
+    return s.segment_base[SEG_CS] + s.rip;
+}
+
+static void write_rip(struct vcpu *v, uint64_t value)
+{
+    struct vcpu_paging s;
+    memory_paging(v, &s);
+    value -= s.segment_base[SEG_CS];
+    /* SDM "Checks on Guest RIP, RFLAGS, and SSP" */
+    vcpu_set_rip(v, s.code64 ? value : LO32(value));
+}
+
 bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_MAX])
 {
     unsigned nth;
@@ -187,6 +212,8 @@ bool gdb_reg_read(struct vcpu *v, bool wide, uint64_t n, uint8_t bytes[GDB_REG_M
     }
     if (r->place == GPR)
         value = vcpu_gpr(v, (enum gpr)(r->at + nth));
+    else if (r->at == GUEST_RIP)
+        value = linear_rip(v);
     else if (!vcpu_vmcs_field(v, r->at, &value))
         return false;
     memcpy(bytes, &value, MIN(size_of(r, wide), sizeof(value)));
@@ -199,7 +226,7 @@ static bool write_field(struct vcpu *v, uint32_t field, uint64_t value)
     if (!vcpu_vmcs_field(v, field, &old))
         return false;
     if (field == GUEST_RIP)
-        vcpu_set_rip(v, value);
+        write_rip(v, value);
     else if (field == GUEST_RFLAGS)
         vcpu_set_rflags(v, (old & ~RFLAGS_EDITED) | (value & RFLAGS_EDITED));
     else /* a selector alone: VM entry checks it against the rest of the segment */

@@ -17,6 +17,7 @@
 #include "monitor/gdb/gdb.h"
 #include "monitor/memory.h"
 #include "vmx/vcpu/debug.h"
+#include "vmx/vmcs_fields.h"
 #define LOG "gdb"
 #include "arch/log.h"
 
@@ -26,6 +27,7 @@
 #define DR7_ALL(n) (DR7_LOCAL(n) | BITS(19 + 4 * (n), 16 + 4 * (n)))
 
 static struct {
+    uint32_t due; /* by index, VMs whose debugger has not come yet */
     struct vm *vm;
     bool armed;   /* the breakpoints below are in its memory and registers */
     bool crashed; /* the VM ends when the debugger lets it go on */
@@ -45,8 +47,10 @@ static struct {
 
 void target_choose(struct vm *vm)
 {
+    uint32_t due = target.due | (vm ? (uint32_t)BIT(vm->index) : 0);
     memset(&target, 0, sizeof(target));
     target.vm = vm;
+    target.due = due;
 }
 
 struct vm *target_vm(void) { return target.vm; }
@@ -56,12 +60,28 @@ static bool is_alive(void) { return target.vm && vm_is_up(target.vm); }
 /* A VM with run= is none for a debugger: run= uses the monitor trap flag already. */
 static bool on_start(struct vm *vm)
 {
-    bool wanted = !*options.gdb_vm || strcmp(vm->name, options.gdb_vm) == 0;
-    if (target.vm || !wanted || vm->config.run)
-        return target.vm == vm && options.gdb_wait;
-    target_choose(vm);
+    bool each = *options.gdb_vm == '*';
+    if (vm->config.run)
+        return false;
+    if (!target.vm && (each || !*options.gdb_vm || !strcmp(vm->name, options.gdb_vm)))
+        target_choose(vm);
+    if (target.vm != vm && !each)
+        return false;
     log_info("vm=%s %s", vm->name, options.gdb_wait ? "waits for the debugger" : "can be debugged");
+    target.due |= (uint32_t)BIT(vm->index);
     return options.gdb_wait;
+}
+
+void target_next(void)
+{
+    struct vm *vm = target.vm;
+    if (!vm || !(target.due & BIT(vm->index)))
+        for (vm = vm_next(NULL); vm && !(target.due & BIT(vm->index));)
+            vm = vm_next(vm);
+    if (!vm)
+        return;
+    target_choose(vm);
+    target.due &= ~(uint32_t)BIT(vm->index);
 }
 
 struct vcpu *target_thread(uint64_t id)
@@ -69,24 +89,12 @@ struct vcpu *target_thread(uint64_t id)
     return is_alive() && id >= 1 && id <= target.vm->vcpu_count ? target.vm->vcpus[id - 1] : NULL;
 }
 
-/* An ELF file of 64 bits, whatever the mode in which its kernel starts: GDB has read the same
- * file, and takes no other description of the registers. */
-static bool file_is_wide(const struct boot_module *kernel)
+bool target_file_is_wide(void)
 {
-    const struct elf_ident *ident = (const void *)kernel->data;
-    return kernel->size >= sizeof(*ident) && memcmp(ident->magic, ELF_MAGIC, 4) == 0 &&
+    const struct boot_module *kernel = target.vm ? target.vm->config.kernel : NULL;
+    const struct elf_ident *ident = kernel ? (const void *)kernel->data : NULL;
+    return ident && kernel->size >= sizeof(*ident) && memcmp(ident->magic, ELF_MAGIC, 4) == 0 &&
            ident->class == ELF_CLASS64;
-}
-
-/* GDB assumes 64 bits by the kernel's file; else the state of the first vCPU decides. */
-bool target_is_wide(void)
-{
-    struct vcpu_paging s;
-    const struct vcpu *v = target_thread(1);
-    if (!v || target.vm->start.mode == VCPU_LONG64 || file_is_wide(target.vm->config.kernel))
-        return true;
-    vcpu_paging(v, &s);
-    return s.efer & EFER_LMA;
 }
 
 /* --- Breakpoints ------------------------------------------------------------------------------ */
@@ -266,13 +274,19 @@ static bool on_event(struct vcpu *v, enum debug_event event, unsigned n)
     if (event == DEBUG_INT3) { /* the guest may use INT3, too */
         struct vcpu_paging s;
         struct memory_walk w = {0};
-        vcpu_paging(v, &s);
-        if (memory_walk(v, s.segment_base[1] + s.rip, &w) || !break_at(w.end.gpa))
+        memory_paging(v, &s);
+        if (memory_walk(v, s.segment_base[SEG_CS] + s.rip, &w) || !break_at(w.end.gpa))
             return false;
     }
     target.happened[v->index] = (struct happening){true, event, n};
     target.crashed |= event == DEBUG_CRASH;
     return true;
+}
+
+uint64_t target_stopped(void)
+{
+    unsigned i = first_due();
+    return i < VM_VCPU_MAX ? i + 1 : 1;
 }
 
 static void tell_end(struct gdb_line *l)

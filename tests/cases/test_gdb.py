@@ -30,7 +30,7 @@ def free_port():
 def debug(boot, tmp_path, case, commands, expect, program=None):
     """Boot the case, run gdb's commands in it, and look for the regexes in what it shows, in
     this order."""
-    case.gdb = free_port()
+    case.gdb = case.gdb or free_port()
     before = ["set pagination off", "set confirm off", "set tcp connect-timeout 80",
               "set remotetimeout 10", f"target remote :{case.gdb}"]
     line = ["gdb", "-nx", "-q", "-batch"]
@@ -63,7 +63,8 @@ def test_a_guest(boot, tmp_path):
     """Break, look, step, write; the other VM ends meanwhile, and this one when the debugger
     has left."""
     case = Case("gdb-guest",
-                vms=["kernel=hello.elf,name=other,mem=4M", "kernel=hello.elf,name=alpha,mem=4M"],
+                vms=["kernel=hello.elf,name=other,mem=4M",
+                     "kernel=hello.elf,name=alpha,mem=4M,pci=1234:11e8"],
                 append=WAIT + ",alpha", exits={"alpha": 1, "other": 1},
                 expect=[r"gdb: vm=alpha waits", r"vm=other exit=1", r"alpha\| Jello from a guest"])
     debug(boot, tmp_path, case, program="hello.elf", commands=[
@@ -72,7 +73,8 @@ def test_a_guest(boot, tmp_path):
         "monitor vm", "continue", "x/s $rdi", "set {char}$rdi = 'J'",
         "set $r15 = 0x1122334455667788", "p/x $r15",
         "set $xmm3.v2_int64[1] = 7", "p $xmm3.v2_int64[1]", "p $mxcsr", "x/x 0x40000000",
-        "set {int}0x40000000 = 1",
+        "set {int}0x40000000 = 1", "x/wx 0xd0000000", "monitor bars on", "x/wx 0xd0000000",
+        "set {int}0xd0000004 = 1",
         "info threads", "detach"], expect=[
             r"^rip +0x\w+ +0x\w+ <_start>", r"^Breakpoint 1, .* in main \(\)",
             r"^#0 .* in main \(\)", r"=> 0x\w+ <main>:\s+push ",
@@ -80,6 +82,8 @@ def test_a_guest(boot, tmp_path):
             r"^Breakpoint 2, .* in print \(\)", r'"Hello from a guest\."',
             r"= 0x1122334455667788", r"= 7", r"= 8064",
             r"Cannot access memory at address 0x40000000", r"Cannot access memory",
+            r"Cannot access memory at address 0xd0000000", r"^bars=on: a device may do something",
+            r"^0xd0000000:\s+0x010000ed$", r"Cannot access memory at address 0xd0000004",
             r"^\* 1 +Thread 1 .*active.* in print", r"detached"])
 
 
@@ -133,37 +137,72 @@ def test_what_is_the_guests_own(boot, tmp_path):
                   r"= 1$", r"= 3$", r"detached"])
 
 
-def test_a_crash_is_looked_at(boot, tmp_path):
-    case = Case("gdb-crash", vms=["kernel=triple-fault.bin,name=crash,mem=4M"], append=WAIT,
-                exits={"crash": 254}, expect=[r'why="triple fault"'])
-    debug(boot, tmp_path, case, commands=["continue", "x/i $pc", "continue"], expect=[
-        r"received signal SIGSEGV", r"=> 0x\w+:\s+ud2", r"terminated with signal SIGSEGV"])
+# A kernel of each format waits for GDB in its turn. Of each: the VM, the file that GDB reads, what
+# is typed between "target remote" and "kill", and what GDB shows.
+READ_AGAIN = "unset tdesc filename"
+FORMATS = [
+    # looked at where it crashed
+    ("kernel=triple-fault.bin,name=flat,mem=4M", None, ["show architecture", "continue", "x/i $pc"],
+     [r"i386:x86-64", r"received signal SIGSEGV", r"=> 0x\w+:\s+ud2"]),
+    # Its first instructions, in 32-bit code and back in 16-bit code.
+    ("kernel=boot-sector.bin,name=sector,mem=4M", None,
+     ["show architecture", "x/3i $pc", "stepi 3", "p/x $esi", "p/x $eip", "monitor mode",
+      "hbreak *0x7c35", "continue", READ_AGAIN, "show architecture", "x/2i $pc", "delete",
+      "source {hook}", "hbreak *0x7c54", "continue", "x/i $pc", "source {unhook}", "delete"],
+     [r"i8086", r"=> 0x7c00:\s+xor +%ax,%ax\n.*mov +%ax,%ds\n.*mov +\$0x\w+,%si$",
+      r"= 0x7c\w\w$", r"= 0x7c07$", r"^cpu=16 shown=16$",
+      r"^the CPU runs 32-bit code now; to see it so: unset tdesc filename$",
+      r"Breakpoint \d, 0x0*7c35",
+      r"\"i386\"", r"=> 0x7c35:\s+mov +\$0x10,%ax\n.*mov +%eax,%ds",
+      r"=> 0x7c54:\s+mov +\$0x20,%ax$"]),
+    # A breakpoint in the upper half, before paging is on.
+    ("kernel=to-64.bin,name=elf32,mem=4M", None,
+     ["show architecture", "x/i $pc", "monitor mode 64", READ_AGAIN, "hbreak *0xffffffff80100200",
+      "continue", "x/i $pc", "stepi", "p/x $rbx", "delete", "continue"],
+     [r"\"i386\"", r"=> 0x\w+:\s+movl ", r"^cpu=32 shown=32; to see it so",
+      r"Breakpoint \d, 0xffffffff80100200", r"movabs \$0x1122334455667788,%rbx",
+      r"= 0x1122334455667788$", r"exited normally"]),
+    ("kernel=multiboot1.bin,name=old,mem=4M,cmdline=x", None,
+     ["show architecture", "x/2i $pc", "stepi", "stepi", "p/x $ebp", "info registers eflags",
+      "stepi 5", "x/i $pc", "stepi", "x/i $pc", "continue"],
+     [r"\"i386\"", r"cld", r"mov +%eax,%ebp", r"= 0x2badb002", r"^eflags .*\[",
+      r"=> 0x\w+:\s+out +%al,\(%dx\)", r"=> 0x\w+:\s+jmp ", r"exited normally"]),
+    ("kernel=multiboot2.bin,name=new,mem=4M", None,
+     ["show architecture", "p/x $eax", "continue"],
+     [r"\"i386\"", r"= 0x36d76289$", r"exited normally"]),
+    # The usual hobby kernel: an ELF file of 64 bits with a multiboot2 header.
+    (f"kernel={ROOT / 'build/tests/mends.elf'},name=bare,mem=8M", ROOT / "build/tests/mends.elf",
+     ["show architecture", "p $pc", "monitor mode cpu", READ_AGAIN, "p $pc", "x/7i $pc", "stepi",
+      "monitor mode 64", READ_AGAIN, "break bare_main", "continue", "p/x $cs", "x/i $pc"],
+     [r"i386:x86-64", r"_start>", r"^cpu=32 shown=64; to see it so", r"= .*0x\w+ <_start>",
+      r"movl +\$0x\w+,0x\w+$", r"^cpu=32 shown=32; to see it so",
+      r"Breakpoint \d, .*bare_main", r"= 0x8$", r"=> 0x\w+ <bare_main(\+\d+)?>:\s+\w+ .*%r"]),
+    ("kernel=bzimage.bin,name=linux,mem=4M", None,
+     ["show architecture", "x/i $pc", "p/x $rsi", "continue"],
+     [r"i386:x86-64", r"=> 0x100200:\s+xor +%eax,%eax", r"= 0x98000$", r"exited normally"]),
+]
 
 
-def test_a_32_bit_guest(boot, tmp_path):
-    """Its registers, and a step over an instruction that Hamlet carries out."""
-    case = Case("gdb-32", vms=["kernel=multiboot1.bin,name=old,mem=4M,cmdline=x"], append=WAIT,
-                exits={"old": 1})
-    debug(boot, tmp_path, case,
-          commands=["show architecture", "x/2i $pc", "stepi", "stepi", "p/x $ebp",
-                    "info registers eflags", "stepi 5", "x/i $pc", "stepi", "x/i $pc", "continue"],
-          expect=[
-              r"\"i386\"", r"cld", r"mov +%eax,%ebp", r"= 0x2badb002", r"^eflags .*\[",
-              r"=> 0x\w+:\s+out +%al,\(%dx\)", r"=> 0x\w+:\s+jmp ",
-              r"exited normally"])
-
-
-def test_a_64_bit_kernel_that_starts_with_32(boot, tmp_path):
-    """The usual hobby kernel: an ELF file of 64 bits with a multiboot2 header. A breakpoint that is
-    set before paging is on stops it in 64-bit mode."""
-    kernel = ROOT / "build/tests/mends.elf"
-    case = Case("gdb-multiboot2", vms=[f"kernel={kernel},name=bare,mem=8M"], append=WAIT,
-                exits={"bare": 254})
-    debug(boot, tmp_path, case, program=kernel,
-          commands=["show architecture", "p $pc", "break bare_main", "continue", "p/x $cs",
-                    "x/i $pc", "kill"],
-          expect=[r"i386:x86-64", r"_start>", r"Breakpoint 1, .*bare_main", r"= 0x8$",
-                  r"=> 0x\w+ <bare_main(\+\d+)?>:\s+\w+ .*%r"])
+def test_each_format(boot, tmp_path):
+    """--gdb stops a kernel of each format before its first instruction, and GDB shows the code that
+    the CPU runs."""
+    case = Case("gdb-formats", vms=[vm for vm, *_ in FORMATS], append=WAIT + ",*", gdb=free_port(),
+                exits={"flat": 254, "sector": 254, "elf32": 1, "old": 1, "new": 1, "bare": 254,
+                       "linux": 1})
+    hook, unhook = tmp_path / "hook", tmp_path / "unhook"
+    hook.write_text(f"define hook-stop\n{READ_AGAIN}\nend\n")
+    unhook.write_text("define hook-stop\nend\n")
+    typed, expect = [], []
+    for vm, program, commands, shows in FORMATS:
+        typed += [f"file {program or ''}", f"target remote :{case.gdb}", f"echo -- {vm}\\n"]
+        typed += [command.format(hook=hook, unhook=unhook) for command in commands]
+        typed += [] if "exited normally" in shows else ["kill"]
+        expect += [f"^-- {vm}$", *shows]
+    debug(boot, tmp_path, case, typed[2:], expect)
+    (transcript,) = section("docs/debugging.md", "The mode of a guest's CPU")
+    answers = [line for line in transcript if not line.startswith("(gdb) ")]
+    shown = (tmp_path / "gdb.log").read_text().split("\n")
+    assert answers and missing(answers, shown, []) is None
 
 
 # --- Not GDB --------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t line[3 * 4096 + 16];
     if (size < 2 || size > 4096)
         return 0;
-    world_begin(data[0] & 1 ? VCPU_LONG64 : VCPU_PROTECTED32);
+    world_begin(data[0] & 1 ? 64 : data[0] & 4 ? 16 : 32);
     world_type(hello, sizeof(hello) - 1);
     size_t length = data[0] & 2 ? size - 1 : with_sums(data + 1, size - 1, line);
     if (data[0] & 2)

@@ -16,14 +16,18 @@
 #include "vmx/vmcs_fields.h"
 
 #define RAM_SIZE 0x4000
+#define BAR      0x10000
 
 static struct {
-    struct vm vm;
+    struct vm vm, *next; /* next: another one, or NULL */
     struct vcpu vcpus[2];
     uint8_t fpu[2][1024];
     uint64_t fields[2][0x400];
     struct vcpu_debug armed[2];
-    uint8_t *ram; /* by itself, so that the sanitizer sees its ends */
+    unsigned bits; /* of the code that its CPUs run */
+    uint64_t cs_base;
+    uint64_t bar[2]; /* at BAR */
+    uint8_t *ram;    /* by itself, so that the sanitizer sees its ends */
     const uint8_t *typed;
     size_t typed_length;
     size_t said_length;
@@ -69,6 +73,31 @@ static void run_line(char *line)
 bool complain(const struct args *a, const char *fmt, ...) { return (void)a, (void)fmt, false; }
 bool args_vm(struct args *a, struct vm **out) { return (void)a, (void)out, false; }
 bool args_end(struct args *a) { return (void)a, true; }
+bool args_is(struct args *a, const char *word)
+{
+    bool is = a->words[a->next] && strcmp(a->words[a->next], word) == 0;
+    a->next += is;
+    return is;
+}
+void console_line(const char *fmt, ...)
+{
+    va_list args;
+    char line[256];
+    va_start(args, fmt);
+    int length = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    if (console_copy)
+        console_copy(line, (size_t)length);
+}
+bool vbar_read(const struct vm *vm, gpa_t at, unsigned width, uint64_t *value)
+{
+    bool is = at.v >= BAR && at.v < BAR + sizeof(world.bar) && at.v % width == 0;
+    (void)vm;
+    *value = 0;
+    if (is)
+        memcpy(value, (uint8_t *)world.bar + at.v - BAR, width);
+    return is;
+}
 
 void *vm_ram(const struct vm *vm, gpa_t at, uint64_t size)
 {
@@ -79,6 +108,10 @@ struct vcpu *vm_next_vcpu(const struct vm *vm, const struct vcpu *before)
 {
     unsigned n = before ? before->index + 1 : 0;
     return n < vm->vcpu_count ? vm->vcpus[n] : NULL;
+}
+struct vm *vm_next(const struct vm *before)
+{
+    return !before ? &world.vm : before == &world.vm ? world.next : NULL;
 }
 bool vm_is_still(const struct vm *vm) { return vm->state != VM_RUNNING; }
 int vm_pause(struct vm *vm)
@@ -111,7 +144,10 @@ void vm_visit(struct vcpu *v, void (*look)(struct vcpu *v, void *ctx), void *ctx
 
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
 {
-    *out = (struct vcpu_paging){.rip = *world_field(v->index, GUEST_RIP)};
+    *out = (struct vcpu_paging){.rip = *world_field(v->index, GUEST_RIP),
+                                .code64 = world.bits == 64,
+                                .code32 = world.bits == 32};
+    out->segment_base[SEG_CS] = world.cs_base;
 }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] = value; }
@@ -136,7 +172,7 @@ bool page_is_ram(hpa_t at, uint64_t size) { return (void)at, (void)size, false; 
 int read8_safe(const void *at, uint8_t *out) { return (void)at, (void)out, -EFAULT; }
 
 /* A VM that waits for its debugger, and a line on which nothing was said. */
-static void world_begin(enum vcpu_mode mode)
+static void world_begin(unsigned bits)
 {
     uint8_t *ram = world.ram ? world.ram : malloc(RAM_SIZE);
     memset(&world, 0, offsetof(typeof(world), said));
@@ -146,7 +182,7 @@ static void world_begin(enum vcpu_mode mode)
     world.ram = ram;
     memset(ram, 0x90, RAM_SIZE);
     world.vm.state = VM_PAUSED;
-    world.vm.start.mode = mode;
+    world.bits = bits;
     world.vm.vcpu_count = 2;
     static const struct boot_module kernel; /* an empty file */
     world.vm.config.kernel = &kernel;

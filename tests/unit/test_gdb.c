@@ -6,6 +6,7 @@
 // sources: guest/insn/gwalk.c lib/parse.c lib/text.c
 #include <stdint.h>
 #include <stdio.h>
+#include "lib/elf.h"
 #include "tests/unit/gdb_stubs.h"
 #include "tests/unit/stubs.h"
 #include "tests/unit/test.h"
@@ -49,7 +50,7 @@ static const char *ask(const char *text)
 
 FIXTURE(attached)
 {
-    world_begin(VCPU_LONG64);
+    world_begin(64);
     assert_non_null(strstr(ask("qSupported:swbreak+"), "PacketSize=800"));
     return 0;
 }
@@ -156,7 +157,7 @@ TEST(registers_of_a_64_bit_guest)
 
 TEST(registers_of_a_32_bit_guest)
 {
-    world_begin(VCPU_PROTECTED32);
+    world_begin(32);
     assert_non_null(ask("qSupported"));
     assert_string_equal(set("edi", "78563412"), "OK");
     assert_int_equal(world.vcpus[0].regs.gpr[RDI], 0x12345678);
@@ -167,6 +168,144 @@ TEST(registers_of_a_32_bit_guest)
     assert_string_equal(ask(all), "OK");
     assert_int_equal(world.vcpus[0].regs.gpr[RAX], 0x04030201);
     assert_string_equal(ask("G0102"), "E01");
+}
+
+/* The architecture that the description names; it is compatible with both kinds of files. */
+static const char *architecture(void)
+{
+    static char name[32];
+    const char *all = ask("qXfer:features:read:target.xml:0,200");
+    const char *from = strstr(all, "<architecture>") + strlen("<architecture>");
+    assert_non_null(strstr(all, "<compatible>i386</compatible>"));
+    assert_non_null(strstr(all, "<compatible>i386:x86-64</compatible>"));
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(from, "<"), from);
+    return name;
+}
+
+static char *kept;
+static void keep_line(const char *line, size_t length)
+{
+    snprintf(kept, 256, "%.*s", (int)length, line);
+}
+
+/* The command of the monitor; its answer. */
+static const char *mode(const char *word)
+{
+    static char said[256];
+    struct args a = {.words = {(char *)(uintptr_t)word}};
+    *said = '\0';
+    console_copy = keep_line;
+    kept = said;
+    cmd_mode(&a);
+    console_copy = NULL;
+    return said;
+}
+
+TEST(shown_as_the_cpu_runs)
+{
+    world_begin(16);
+    assert_non_null(ask("qSupported"));
+    assert_string_equal(architecture(), "i8086");
+    world.bits = 32;
+    assert_non_null(ask("vCont?"));
+    assert_int_equal(strlen(ask("g")), 2 * (9 * 4 + 7 * 4 + 80 + 8 * 4 + 128 + 4));
+    assert_string_equal(mode(NULL), "cpu=32 shown=16; to see it so: unset tdesc filename");
+    assert_string_equal(architecture(), "i386");
+    assert_string_equal(mode(NULL), "cpu=32 shown=32");
+    world.bits = 64; /* a later part is of the same description */
+    assert_null(strstr(ask("qXfer:features:read:target.xml:200,700"), "rax"));
+}
+
+/* When it stops in another mode, a line comes before the reason of the stop. */
+TEST(a_changed_mode_is_told)
+{
+    world_begin(32);
+    assert_non_null(ask("qSupported"));
+    assert_null(ask("vCont;s:1"));
+    assert_true(world_happens(0, DEBUG_STEP, 0));
+    assert_string_equal(typed(""), packet_of("T05thread:1;"));
+    assert_null(ask("vCont;s:2"));
+    world.bits = 64;
+    assert_true(world_happens(1, DEBUG_STEP, 0));
+    const char *said = typed("");
+    assert_int_equal(strncmp(said, "$O746865204350552072756e732036342d626974", 40), 0);
+    assert_non_null(strstr(said, packet_of("T05thread:2;")));
+    assert_string_equal(typed("-"), packet_of("T05thread:2;")); /* only that once more */
+    assert_string_equal(mode("32"), "cpu=64 shown=32");         /* as it is wanted now */
+}
+
+/* Breakpoints of a file of 64 bits have addresses of 64 bits. */
+TEST(a_file_of_64_bits)
+{
+    static const struct {
+        struct elf_ident ident;
+    } file = {{.magic = ELF_MAGIC, .class = ELF_CLASS64}};
+    static const struct boot_module kernel = {.data = (const void *)&file, .size = sizeof(file)};
+    world_begin(32);
+    world.vm.config.kernel = &kernel;
+    assert_non_null(ask("qSupported"));
+    assert_string_equal(architecture(), "i386:x86-64");
+    assert_string_equal(mode("cpu"), "cpu=32 shown=64; to see it so: unset tdesc filename");
+    assert_string_equal(architecture(), "i386");
+}
+
+TEST(rip_is_a_linear_address)
+{
+    world_begin(16);
+    world.cs_base = 0x7c00;
+    assert_non_null(ask("qSupported"));
+    *world_field(0, GUEST_RIP) = 0x12;
+    assert_string_equal(get("eip"), "127c0000");
+    assert_string_equal(set("eip", "207c0000"), "OK");
+    assert_int_equal(*world_field(0, GUEST_RIP), 0x20);
+    assert_string_equal(set("eip", "00000000"), "OK"); /* below the base: still of 32 bits */
+    assert_int_equal(*world_field(0, GUEST_RIP), 0xffff8400);
+}
+
+TEST(bars_only_if_it_is_said)
+{
+    world.bar[0] = 0x1122334455667788;
+    world.bar[1] = 0x99;
+    assert_string_equal(ask("m10000,4"), "E01");
+    struct args on = {.words = {"on"}}, off = {.words = {"off"}};
+    cmd_bars(&on);
+    assert_string_equal(ask("m10000,4"), "88776655");
+    assert_string_equal(ask("m10000,8"), "8877665544332211");
+    assert_string_equal(ask("m10001,2"), "7766");
+    assert_string_equal(ask("m1000e,8"), "0000"); /* as far as there is any */
+    assert_string_equal(ask("M10000,1:00"), "E01");
+    cmd_bars(&off);
+    assert_string_equal(ask("m10000,4"), "E01");
+    cmd_bars(&on);
+    assert_non_null(ask("qSupported")); /* the next debugger has to say it, too */
+    assert_string_equal(ask("m10000,4"), "E01");
+}
+
+/* gdb=PORT,wait,*: a debugger that has gone gets the next one, when it comes again. */
+TEST(one_after_the_other)
+{
+    static struct vm other;
+    strcpy(options.gdb_vm, "*");
+    options.gdb_wait = true;
+    world_begin(64);
+    other = world.vm;
+    other.index = 1;
+    world.next = &other;
+    assert_true(vm_hooks.hold(&other));
+    assert_non_null(ask("qSupported"));
+    assert_ptr_equal(target_vm(), &world.vm);
+    assert_non_null(ask("qSupported")); /* the line was lost: it is still this one */
+    assert_ptr_equal(target_vm(), &world.vm);
+    assert_string_equal(ask("vKill;1"), "OK");
+    assert_int_equal(other.state, VM_PAUSED);
+    assert_non_null(ask("qSupported"));
+    assert_ptr_equal(target_vm(), &other);
+    assert_string_equal(ask("D"), "OK");
+    assert_int_equal(other.state, VM_RUNNING);
+    assert_non_null(ask("qSupported"));
+    assert_ptr_equal(target_vm(), &other); /* there is no more */
+    *options.gdb_vm = '\0';
+    options.gdb_wait = false;
 }
 
 TEST(int3_is_there_only_while_it_runs)
@@ -285,6 +424,12 @@ int main(void)
         cmocka_unit_test_setup(memory_is_guest_memory_only, attached),
         cmocka_unit_test_setup(registers_of_a_64_bit_guest, attached),
         cmocka_unit_test_setup(registers_of_a_32_bit_guest, attached),
+        cmocka_unit_test(shown_as_the_cpu_runs),
+        cmocka_unit_test(a_changed_mode_is_told),
+        cmocka_unit_test(a_file_of_64_bits),
+        cmocka_unit_test(rip_is_a_linear_address),
+        cmocka_unit_test_setup(bars_only_if_it_is_said, attached),
+        cmocka_unit_test(one_after_the_other),
         cmocka_unit_test_setup(int3_is_there_only_while_it_runs, attached),
         cmocka_unit_test_setup(what_the_guest_wrote_stays, attached),
         cmocka_unit_test_setup(four_debug_registers, attached),

@@ -70,6 +70,9 @@ TEST(a_port_for_a_debugger)
     assert_int_equal(options_parse("gdb=com1,b"), 0);
     assert_true(options.gdb_port == 0x3f8 && !options.gdb_wait);
     assert_string_equal(options.gdb_vm, "b");
+    assert_int_equal(options_parse("gdb=com2,wait,*"), 0);
+    assert_true(options.gdb_wait);
+    assert_string_equal(options.gdb_vm, "*");
     assert_int_equal(options_parse("gdb=off"), 0);
     assert_int_equal(options.gdb_port, 0);
 }
@@ -88,17 +91,29 @@ TEST(what_is_wrong_is_named)
 TEST(bad_values)
 {
     static const char *const bad[] = {
-        "console=com3",  "console=com1,0",
-        "console=com1,", "console=0x10000",
-        "console=",      "console=com1,1e5",
-        "cpus=-1",       "cpus=",
-        "cpus",          "vtd",
-        "vtd=",          "post=soft",
-        "end=later",     "=on",
-        "vtdx=on",       "cpus=0x100000000",
-        "gdb=",          "gdb=com2,",
-        "gdb=com2,a,b",  "gdb=com2,wait,",
-        "gdb=com9",      "gdb=com2,sixteen-letters!",
+        "console=com3",
+        "console=com1,0",
+        "console=com1,",
+        "console=0x10000",
+        "console=",
+        "console=com1,1e5",
+        "cpus=-1",
+        "cpus=",
+        "cpus",
+        "vtd",
+        "vtd=",
+        "post=soft",
+        "end=later",
+        "=on",
+        "vtdx=on",
+        "cpus=0x100000000",
+        "gdb=",
+        "gdb=com2,",
+        "gdb=com2,a,b",
+        "gdb=com2,wait,",
+        "gdb=com2,**",
+        "gdb=com9",
+        "gdb=com2,sixteen-letters!",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         stub_log_clear();

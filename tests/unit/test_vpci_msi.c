@@ -52,6 +52,19 @@ TEST(msix_entries_are_the_guests)
     assert_int_equal(table_in(0x60, 4), 0xabcd);
 }
 
+/* A debugger reads what the guest would read, and only where a BAR is decoded. */
+TEST(a_debugger_reads_the_table_of_the_guest)
+{
+    uint64_t at = vpci_read(f, PCI_BAR(1), 4), value = 0;
+    table(0x10, 8, 0xfee01000);
+    assert_true(vbar_read(&m.vm, gpa(at + 0x1010), 8, &value));
+    assert_int_equal(value, 0xfee01000);
+    assert_false(vbar_read(&m.vm, gpa(at + 0x3ffc), 8, &value)); /* over the end */
+    assert_false(vbar_read(&m.vm, gpa(0xc040), 1, &value));      /* ports */
+    vpci_write(f, PCI_COMMAND, 2, 0);
+    assert_false(vbar_read(&m.vm, gpa(at + 0x1010), 8, &value));
+}
+
 /* A multi-message MSI: the low bits of the data are the device's. */
 TEST(msi_is_routed_by_what_the_guest_wrote)
 {
@@ -267,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_msix_table_is_a_hole),
         CASE(msix_entries_are_the_guests),
+        CASE(a_debugger_reads_the_table_of_the_guest),
         CASE(msi_is_routed_by_what_the_guest_wrote),
         CASE(a_new_vector_does_not_reach_the_device),
         CASE(what_vtd_cannot_post_is_remapped),
