@@ -20,7 +20,7 @@ static struct spinlock kept_lock;
 static struct kept {
     char text[KEPT_SIZE];
     size_t used;
-    unsigned left_out; /* lines */
+    unsigned left_out; /* lines before these */
 } kept[VM_MAX];
 
 bool focus_on_monitor(void) { return focus.monitor; }
@@ -35,22 +35,31 @@ struct vm *focus_vm(void)
     return vm;
 }
 
-/* True: the text is kept, or counted as left out. */
+static void drop_oldest(struct kept *k)
+{
+    size_t end = 0;
+    while (end < k->used && k->text[end] != '\n')
+        end++;
+    end = MIN(end + 1, k->used);
+    memmove(k->text, k->text + end, k->used - end);
+    k->used -= end;
+    k->left_out++;
+}
+
+/* True: the text is kept. The last lines are, because they tell why a guest ended. */
 static bool keep(struct vm *vm, const char *text, bool line_ends)
 {
     struct kept *k = &kept[vm->index];
-    size_t size = strlen(text);
+    size_t size = MIN(strlen(text), (size_t)KEPT_SIZE - 1);
     if (!focus.monitor)
         return false;
     spin_lock(&kept_lock);
-    if (k->used + size + 1 <= KEPT_SIZE && !k->left_out) {
-        memcpy(k->text + k->used, text, size);
-        k->used += size;
-        if (line_ends)
-            k->text[k->used++] = '\n';
-    } else {
-        k->left_out += line_ends;
-    }
+    while (k->used + size + 1 > KEPT_SIZE)
+        drop_oldest(k);
+    memcpy(k->text + k->used, text, size);
+    k->used += size;
+    if (line_ends)
+        k->text[k->used++] = '\n';
     spin_unlock(&kept_lock);
     return true;
 }
@@ -59,13 +68,13 @@ static void show_kept(struct vm *vm)
 {
     struct kept *k = &kept[vm->index];
     spin_lock(&kept_lock);
+    if (k->left_out)
+        console_line("(%u lines of %s before these are left out)", k->left_out, vm->name);
     for (size_t from = 0, at = 0; from < k->used; from = at + 1) {
         for (at = from; at < k->used && k->text[at] != '\n';)
             at++;
         console_line("%s| %.*s", vm->name, (int)(at - from), k->text + from);
     }
-    if (k->left_out)
-        console_line("(%u more lines of %s are left out)", k->left_out, vm->name);
     k->used = k->left_out = 0;
     spin_unlock(&kept_lock);
 }

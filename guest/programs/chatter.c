@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest with bad manners on its serial port: flood=1 prints lines without end, else it reads a
- * line, slow=N ticks for each byte, and says what came of it.
+ * line, slow=N ticks for each byte, and says what came of it, after lines=N lines.
  * To: guest/pc/vuart.c (input that waits), monitor/term/console.c (no VM talks another down).
  */
 #include "guest/programs/lib/guest.h"
@@ -23,6 +23,8 @@ int main(void)
         sum = (sum * 31 + (uint8_t)c) & BITS(31, 0);
         count++;
     }
+    for (uint64_t n = 0; n < option("lines", 0); n++)
+        print("line %lu of too many", n);
     print("bytes=%lu sum=0x%lx", count, sum);
     return 0;
 }

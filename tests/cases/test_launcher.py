@@ -214,10 +214,12 @@ def test_whole_trace(boot):
 
 
 def test_last_words_are_shown(boot):
-    """A guest that ends while the monitor has the console."""
-    boot(Case("last-words", vms=["kernel=chatter.elf,name=one,mem=4M,cmdline=flood=1"],
-              answers=[(r"line 20 of", "\x01c"), (PROMPT, "vm\r"), (PROMPT, "vm stop one\r")],
-              expect=[r"^vm=one ends", r"^one\| line \d+ of far too many", r"end vms=1"]))
+    """A guest that ends while the monitor has the console, after more lines than are kept."""
+    boot(Case("last-words", vms=["kernel=chatter.elf,name=one,mem=4M,cmdline=lines=400"],
+              answers=[(r"I listen", "\r\x01c")], exits={"one": 1},
+              expect=[r"^The monitor has the console",
+                      r"^\(\d+ lines of one before these are left out",
+                      r"^one\| line 399 of too many", r"^one\| bytes=0 sum=0x0", r"end vms=1"]))
 
 
 def test_monitor_after_the_end(boot):
