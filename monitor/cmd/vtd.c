@@ -120,8 +120,7 @@ static void say_route(const struct assignment *a, const char *kind, unsigned n,
     say(BDF_FMT " %s=%u irte=%u %s vcpu=%d vector=0x%02x count=%lu%s%s", BDF_ARG(a->fn->bdf), kind,
         n, r->irte, irq_delivery_name(r->delivery), r->targets ? __builtin_ctzll(r->targets) : -1,
         r->vector, r->count, why ? " " : "", why ? why : "");
-    say("  irte 0x%016lx%016lx %s", e.hi, e.lo,
-        explain_words(e.lo & IRTE_IM ? "vtd.irte_posted" : "vtd.irte", e.lo, e.hi).at);
+    say("  irte 0x%016lx%016lx %s", e.hi, e.lo, explain_words("vtd.irte", e.lo, e.hi).at);
     if (e.lo & IRTE_P)
         say("  source-id of the entry: " BDF_FMT ", of the device: " BDF_FMT,
             BDF_ARG((bdf_t)FIELD_GET(IRTE_SID, e.hi)), BDF_ARG(a->requester));

@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "monitor/args.h"
 #include "lib/parse.h"
+#include "vtd/vtd_regs.h"
 
 static const struct explain_register *const tables[] = {explain_vtd, explain_vmx, explain_pc};
 
@@ -65,8 +66,19 @@ static void say_field(const struct explain_field *f, const uint64_t *words)
         (int)length, meaning);
 }
 
+/* Of the two formats of an interrupt-remapping entry, the entry's own mode bit says which it has,
+ * whatever the name says, and whether or not the unit posts. */
+static const struct explain_register *format_of(const struct explain_register *r, uint64_t low)
+{
+    static const char name[] = "vtd.irte";
+    if (strncmp(r->name, name, strlen(name)) != 0)
+        return r;
+    return explain_find(low & IRTE_IM ? "vtd.irte_posted" : name);
+}
+
 void explain_say(const struct explain_register *r, const uint64_t *words)
 {
+    r = format_of(r, words[0]);
     say("%s: %s", r->name, r->title);
     uint64_t known[2] = {0};
     for (const struct explain_field *f = r->fields; f->name; f++) {
@@ -83,7 +95,8 @@ struct text explain_words(const char *name, uint64_t low, uint64_t high)
 {
     const uint64_t words[2] = {low, high};
     struct text t = {0};
-    for (const struct explain_field *f = explain_find(name)->fields; f->name; f++) {
+    const struct explain_register *r = format_of(explain_find(name), low);
+    for (const struct explain_field *f = r->fields; f->name; f++) {
         uint64_t value = value_of(f, words);
         const char *meaning;
         size_t length = value_word(f->values, value, &meaning);
