@@ -27,11 +27,11 @@ enum trace_type {
     TRACE_TYPE_COUNT
 };
 enum trace_pid {
-    TRACE_PID_RUNNING = 1,
+    TRACE_PID_RUNNING = 1, /* a second one: ON is set, for what was posted to a ready vCPU */
     TRACE_PID_READY,
     TRACE_PID_HALTED,
     TRACE_PID_POSTED, /* by software; Hamlet cannot see what VT-d posts */
-    TRACE_PID_TAKEN,  /* PIR was folded by software; Hamlet cannot see the CPU do it */
+    TRACE_PID_TAKEN,  /* each vector, when PIR is folded by software; not when the CPU does it */
 };
 #define TRACE_WRITE BIT(7)
 

@@ -218,15 +218,19 @@ def test_hardware_and_software_leave_the_same_states_of_a_ready_one(boot):
     hardware, software = (rounds_of(of_the_target(recorded(boot, "ready", 40, post, **shape)))
                           for post in ("hw", "sw"))
     assert len(hardware) == 10 and hardware == software
-    for first, *posted, running, taken, ready in hardware:
-        assert [what for what, _, _ in (first, running, taken, ready)] == [
-            "ready", "running", "taken", "ready"]
+    for first, *posted, running, found, t1, t2, t3, t4, ready in hardware:
+        taken = [t1, t2, t3, t4]
+        assert [what for what, _, _ in (first, running, found, *taken, ready)] == [
+            "ready", "running", "running", *["taken"] * 4, "ready"]
         assert [vector for _, vector, _ in posted] == [0x51, 0x52, 0x53, 0x54]
+        assert [vector for _, vector, _ in taken] == [0x51, 0x52, 0x53, 0x54]
+        # No poster has set ON; Hamlet does, and clears it before it takes.
+        assert [word & 1 for _, _, word in (running, found, *taken)] == [0, 1, 0, 0, 0, 0]
         # SN is set, and a post changes nothing in the word.
         assert {word for _, _, word in [first, *posted]} == {first[2]} and first[2] & 3 == 2
 
 
-FOLLOWS = {"ready": {"ready", "running"}, "running": {"taken", "ready", "halted"},
+FOLLOWS = {"ready": {"ready", "running"}, "running": {"running", "taken", "ready", "halted"},
            "taken": {"taken", "ready", "halted"}, "halted": {"ready", "running"}}
 
 
@@ -244,6 +248,7 @@ def assert_legal(states):
     for (before, _, word, _), (after, _, later, _) in zip(path, path[1:]):
         assert after in FOLLOWS[before], (before, after)
         assert before != "ready" or word & 1 == later & 1
+        assert before != after or before != "running" or (word & 1, later & 1) == (0, 1)
     return {(before[0], after[0]) for before, after in zip(path, path[1:])}
 
 

@@ -5,6 +5,7 @@
  */
 // sources: vmx/vcpu/posted.c
 #include "vmx/vcpu/posted.h"
+#include "arch/trace.h"
 #include "arch/trap.h"
 #include "tests/unit/test.h"
 #include <string.h>
@@ -97,6 +98,61 @@ TEST(take_adds_to_irr)
     assert_true(irr[0] == (BIT(5) | BIT(0x30)) && irr[2] == BIT(1));
 }
 
+/* --- What the recorder has -------------------------------------------------------------------- */
+
+static struct {
+    unsigned what, vector;
+    uint64_t control;
+} events[8];
+static unsigned event_count;
+
+void trace_write(uint64_t head, uint64_t b, uint64_t c)
+{
+    (void)b;
+    assert_true(event_count < ARRAY_COUNT(events));
+    events[event_count].what = (unsigned)FIELD_GET(TRACE_HEAD_INFO, head);
+    events[event_count].vector = (unsigned)FIELD_GET(TRACE_HEAD_A, head);
+    events[event_count++].control = c;
+}
+
+static void assert_event(unsigned n, unsigned what, unsigned vector, uint64_t low)
+{
+    assert_true(n < event_count);
+    assert_int_equal(events[n].what, what);
+    assert_int_equal(events[n].vector, vector);
+    assert_int_equal(events[n].control & (PI_ON | PI_SN), low);
+}
+
+TEST(each_change_is_recorded)
+{
+    struct pi_desc p = PI_DESC_READY;
+    uint64_t irr[4] = {0};
+    trace_on = true;
+    event_count = 0;
+    posted_post(&p, 0x30, false, &nv, &ndst);
+    posted_post(&p, 0xf1, false, &nv, &ndst);
+    posted_to_running(&p, 1, true);
+    assert_true(posted_take(&p, irr));
+    posted_to_running(&p, 1, true);
+    posted_post(&p, 0x31, false, &nv, &ndst); /* sets ON itself */
+    trace_on = false;
+    assert_int_equal(event_count, 8);
+    assert_event(0, TRACE_PID_POSTED, 0x30, PI_SN);
+    assert_event(1, TRACE_PID_POSTED, 0xf1, PI_SN);
+    assert_event(2, TRACE_PID_RUNNING, 0, 0);
+    assert_event(3, TRACE_PID_RUNNING, 0, PI_ON); /* for what was posted before */
+    assert_event(4, TRACE_PID_TAKEN, 0x30, 0);
+    assert_event(5, TRACE_PID_TAKEN, 0xf1, 0);
+    assert_event(6, TRACE_PID_RUNNING, 0, 0);
+    assert_event(7, TRACE_PID_POSTED, 0x31, PI_ON);
+    event_count = 0;
+    trace_on = true;
+    posted_to_running(&p, 2, true); /* ON is set already: one change */
+    trace_on = false;
+    assert_int_equal(event_count, 1);
+    assert_event(0, TRACE_PID_RUNNING, 0, PI_ON);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +163,7 @@ int main(void)
         cmocka_unit_test(clearing_SN_finds_what_was_posted),
         cmocka_unit_test(no_sleep_with_work),
         cmocka_unit_test(take_adds_to_irr),
+        cmocka_unit_test(each_change_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,8 +49,11 @@ static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint32_t apic_id
 void posted_to_running(struct pi_desc *d, uint32_t apic_id, bool x2apic)
 {
     notify(d, TRACE_PID_RUNNING, apic_id, x2apic);
-    if (posted_pending(d)) /* posted while SN was set, when no poster sets ON */
-        change(d, 0, PI_ON);
+    if (!posted_pending(d))
+        return;
+    uint64_t old = change(d, 0, PI_ON); /* posted while SN was set, when no poster sets ON */
+    if (!(old & PI_ON))
+        record(d, TRACE_PID_RUNNING, 0, old | PI_ON);
 }
 
 void posted_to_ready(struct pi_desc *d)
@@ -83,19 +86,18 @@ bool posted_post(struct pi_desc *d, uint8_t vector, bool urgent, uint8_t *nv, ui
 
 bool posted_take(struct pi_desc *d, uint64_t irr[4])
 {
-    int lowest = -1;
+    bool any = false;
     uint64_t old = change(d, PI_ON, 0); /* first: a post after this one notifies again */
-    for (int i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         if (!atomic_load(&d->pir[i])) /* most are empty, and a locked access is slow */
             continue;
         uint64_t posted = atomic_exchange(&d->pir[i], 0);
         irr[i] |= posted;
-        if (lowest < 0)
-            lowest = 64 * i + __builtin_ctzll(posted);
+        any |= posted != 0;
+        for (; trace_on && posted; posted &= posted - 1)
+            record(d, TRACE_PID_TAKEN, 64 * i + (unsigned)__builtin_ctzll(posted), old & ~PI_ON);
     }
-    if (lowest >= 0)
-        record(d, TRACE_PID_TAKEN, (unsigned)lowest, old & ~PI_ON);
-    return lowest >= 0;
+    return any;
 }
 
 bool posted_pending(const struct pi_desc *d)
