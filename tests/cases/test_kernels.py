@@ -9,6 +9,7 @@ From: make test      To: guest/load/, guest/pc/legacy/
 import gzip
 import re
 
+import documents
 import pytest
 from case import GUESTS, Case
 
@@ -37,16 +38,18 @@ CASES = [
          expect=[r"course\| the clock is right to 1 %$", r"course\| > hello$"],
          exits={"course": 1}),
     # Without the chips: what the kernel waits for is named, and nothing else changes.
-    Case("legacy-off", vms=["kernel=legacy-wait.bin,mem=4M,legacy=off,timeout=4"],
-         expect=[r"vm=legacy-wait waits at port 0x40: there is no PIT; legacy=on$",
-                 r"vm=legacy-wait halts, and has programmed a PIC and a PIT: there is none; "
-                 r"legacy=on$", r'why="timeout=4'], exits={"legacy-wait": 254}),
+    Case("legacy-off", vms=["kernel=legacy-wait.bin,name=k,mem=4M,legacy=off,timeout=4"],
+         expect=[r"vm=k waits at port 0x40: there is no PIT; legacy=on$",
+                 r"vm=k halts, and has programmed a PIC and a PIT: there is none; "
+                 r"legacy=on$", r'why="timeout=4'], exits={"k": 254}),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.on}-{case.name}")
 def test_kernel(boot, case):
-    boot(case)
+    got = boot(case)
+    if case.name == "legacy-off":
+        documents.shown("legacy-off", got.text)
 
 
 def test_packed_kernel(boot, tmp_path):

@@ -9,6 +9,7 @@ From: make test      To: guest/programs/edu-*.c, lab/bochs/plugin/ (docs/lab.md:
 
 import re
 
+import documents
 import pytest
 from case import Case
 
@@ -33,9 +34,13 @@ def run(boot, name, vms, unit, **more):
     ("edu-msi", r"arrived=1000 exits=0"),
 ])
 def test_no_exit_in_steady_state(boot, guest, shown, unit):
-    _, trace = run(boot, f"{guest}-{'hostile' if unit else 'plain'}",
+    got, trace = run(boot, f"{guest}-{'hostile' if unit else 'plain'}",
                    [f"kernel={guest}.elf,mem=16M,pci=00:02.0,plan=D"], unit, expect=[shown],
                    exits={guest: 1})
+    if guest == "edu-dma" and not unit:
+        documents.shown("tour-dma", got.text)
+    if guest == "edu-msi" and not unit:
+        documents.shown("tour-interrupt", got.text)
     if guest == "edu-msi":
         messages = len(re.findall(r"device 00:02\.0 message", trace))
         posts = len(re.findall(r"unit0 post sid=00:02\.0 vector=0x51 ", trace))

@@ -9,6 +9,7 @@ From: make test      To: guest/programs/posting.c, docs/posting.md
 
 import re
 
+import documents
 import pytest
 from case import PROMPT, Case
 from lab import trace as traces
@@ -192,12 +193,21 @@ def assert_thirty_turns(states):
                                                           active | 1, active]
 
 
+def documented_turn():
+    """What docs/posting.md draws: (step, control word without NDST)."""
+    drawn = "\n".join(documents.transcript("same-states")[0])
+    steps = re.findall(r" (halted|post|ready|running|taken) +[0-9a-f]{8}_([0-9a-f]{8}) ", drawn)
+    return [("posted" if what == "post" else what, int(word, 16)) for what, word in steps]
+
+
 def test_hardware_and_software_leave_the_same_states(boot):
     """Bit for bit, ON, SN, NV and NDST: what the unit did to the descriptor, and what the poster in
     software did."""
     hardware, software = (of_the_target(recorded(boot, "halted", 30, post, **SLEEPER))
                           for post in ("hw", "sw"))
     assert_thirty_turns(hardware)
+    at = [what for what, _, _ in hardware].index("halted")
+    assert documented_turn() == [(what, word & 0xFFFFFFFF) for what, _, word in hardware[at:at + 5]]
     assert hardware == software
 
 

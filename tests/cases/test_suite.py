@@ -8,6 +8,7 @@ From: make test      To: lab/project.py, lab/suite.py, lab/new/
 import subprocess
 from xml.etree import ElementTree
 
+import documents
 import pytest
 from case import ROOT
 
@@ -40,6 +41,7 @@ def test_a_kernel_to_start_from(tmp_path):
     assert rows[6] == "# status 0, and not 7" and "# vm mine: exit=1" in rows, rows
     assert "# not shown, in this order: ^factorial of 5 is 121$" in rows, rows
     assert any(row.endswith("exits, and 1 at most") for row in rows), rows
+    documents.shown("own-kernel", done.stdout)
     root = ElementTree.parse(tmp_path / "junit.xml").getroot()
     assert [root.attrib[key] for key in ("tests", "failures", "skipped")] == ["3", "2", "0"]
 
