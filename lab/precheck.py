@@ -35,7 +35,7 @@ def complaints(menu, cpus):
             done = subprocess.run([PROGRAM, *words], capture_output=True, text=True,
                                   errors="replace")
         except FileNotFoundError:
-            raise Unusable(f"{PROGRAM} is not there: run make first") from None
+            raise Unusable(f"{PROGRAM} is not there: make -C {PROGRAM.parents[1]}") from None
     if done.returncode not in (0, 1):
         raise Unusable(f"{PROGRAM.name} failed: {done.stderr.strip() or done.returncode}")
     return done.stdout.splitlines()

@@ -61,4 +61,9 @@ def tap(number, result):
     """A line of TAP, and for a failure its reason in lines that begin with #."""
     end = f" # SKIP {result.skipped}" if result.skipped else ""
     line = f"{'not ok' if result.failed else 'ok'} {number} - {result.name}{end}"
-    return "\n".join([line, *(f"# {why}" for why in result.failed.split("\n") if why)])
+    return "\n".join([line, *(f"# {_of_tap(why)}" for why in result.failed.split("\n") if why)])
+
+
+def _of_tap(line):
+    """Without the ends of lines that Unicode knows: a guest may print any."""
+    return "".join(c if c.isprintable() else "?" for c in line)

@@ -29,6 +29,7 @@ from pathlib import Path
 from lab import lines, machines, results
 from lab.say import Unusable
 
+LAST_WORDS = 3      # lines of guests that a failed case shows
 # key: what it is for the reader of a file; several: it is a list
 SEVERAL = ("vm", "append", "device", "expect", "expect-log", "monitor")
 ONCE = {"on": "auto", "status": "0", "exits": "", "until": "", "cpus": "1", "megs": "256",
@@ -131,6 +132,12 @@ def _run(launcher, folder, case):
     return results.Result(name, time.monotonic() - begin, failed, text=text)
 
 
+def _in_words(said):
+    """A device's last fault: where, and what."""
+    where = [f"{key} {said[key]}" for key in ("read", "write", "index") if key in said]
+    return " ".join([*where, said.get("what", "")]).strip()
+
+
 def _findings(case, done, text, told):
     """What is not as the file says, a line each."""
     status = int(case.once["status"])
@@ -139,8 +146,11 @@ def _findings(case, done, text, told):
         return
     if done.returncode != status:
         yield f"status {done.returncode}, and not {status}{': ' * bool(told['why'])}{told['why']}"
-        yield from (f"vm {vm['name']}: exit={vm['exit']} {vm.get('why', '')}".rstrip()
-                    for vm in told["vms"])
+        for vm in told["vms"]:
+            yield f"vm {vm['name']}: exit={vm['exit']} {vm.get('why', '')}".rstrip()
+            yield from (f"vm {vm['name']}: fault of {bdf}: {_in_words(said)}"
+                        for bdf, said in vm.get("devices", {}).items() if "last-fault" in said)
+        yield from [line for line in lines.split(text) if lines.GUEST.fullmatch(line)][-LAST_WORDS:]
     for key in ("expect", "expect-log"):
         wanted = lines.Wanted([lines.pattern(value, key) for value in case.several[key]],
                               of_guests=key == "expect")

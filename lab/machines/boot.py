@@ -88,16 +88,23 @@ class Console:
     def text(self):
         return self.lines.text()
 
+    @staticmethod
+    def _show(data, lines):
+        """A terminal gets the bytes; a file or a pipe lines, without a terminal's sequences."""
+        if not sys.stdout.isatty():
+            data = "".join(f"{line}\n" for line in lines).encode()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
     def prepare(self, answers):
         self.answers = [(re.compile(pattern.encode()), reply) for pattern, reply in answers]
 
     def take(self, data):
         """Bytes from the machine; returns what is to be typed in answer."""
         self.bytes += data.replace(b"\r", b"")
-        if self.show:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
         lines = self.lines.take(data)
+        if self.show:
+            self._show(data, lines)
         if self.wanted and self.wanted.take(lines, self.lines.rest):
             self.end = "seen"
         elif self.panic_ends and any(report.PANIC.match(line) for line in lines):

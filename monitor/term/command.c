@@ -9,7 +9,6 @@
 #include "monitor/gdb/gdb.h"
 
 #define WALK_USAGE "[NAME[.N]] [gpa] ADDRESS, or bb:dd.f ADDRESS"
-#define WALK_HELP  "an address through the guest's tables, EPT, or VT-d, entry by entry"
 
 static void help(struct args *a);
 
@@ -27,8 +26,10 @@ static const struct row {
      "exits by reason, how many since asked last; which ports, MSRs, addresses", "exits alpha"},
     {"x", cmd_x, "[NAME[.N]] [gva | gpa] ADDRESS [COUNT], or hpa ADDRESS [COUNT]",
      "bytes of memory, guest's or host's", "x gpa 0x100000 32"},
-    {"walk", cmd_walk, WALK_USAGE, WALK_HELP, "walk alpha.0 0x100000"},
-    {"tlb", cmd_walk, WALK_USAGE, WALK_HELP, "tlb 00:02.0 0x1000"},
+    {"walk", cmd_walk, WALK_USAGE,
+     "an address through the guest's tables, EPT, or VT-d, entry by entry",
+     "walk alpha.0 0x100000"},
+    {"tlb", cmd_walk, WALK_USAGE, "the same as walk", "tlb 00:02.0 0x1000"},
     {"map", cmd_map, "[NAME]", "what a VM has at which address: RAM, direct, trapped, hole",
      "map alpha"},
     {"screen", cmd_screen, "[NAME]", "a guest's text screen", "screen alpha"},

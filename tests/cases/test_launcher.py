@@ -213,6 +213,15 @@ def test_whole_trace(boot):
         assert len(exits) == int(got.report.vms[name].keys["exits"])
 
 
+def test_a_file_gets_lines(capsysbinary):
+    """What is shown where no terminal is has no sequences of one, and whole lines only."""
+    console = Console(show=True)
+    for piece in (b"\x1b[H\x1b[Ja\r\nb", b"b\r\n\r\x1b[K(hamlet) vm\r\x1b[K(hamlet) vm\r\nrest"):
+        console.take(piece)
+    assert capsysbinary.readouterr().out == b"a\nbb\n(hamlet) vm\n"
+    assert console.lines.rest == "rest"
+
+
 def test_last_words_are_shown(boot):
     """A guest that ends while the monitor has the console, after more lines than are kept."""
     boot(Case("last-words", vms=["kernel=chatter.elf,name=one,mem=4M,cmdline=lines=400"],
@@ -256,6 +265,8 @@ def test_results():
     assert root.attrib["tests"] == "2" and root.attrib["failures"] == "1"
     assert root[0].find("system-out").text == "x?<"
     assert results.tap(2, found[1]) == "not ok 2 - b\n# status 3\n# more"
+    forged = results.Result("c", failed="a| x\u2028ok 3 - c\x85ok 4 - d")
+    assert results.tap(3, forged).splitlines() == ["not ok 3 - c", "# a| x?ok 3 - c?ok 4 - d"]
 
 
 def test_files_of_a_run(tmp_path):
