@@ -15,6 +15,7 @@ from lab import lines
 NO_VCPU = 0xFFFF
 WRITE = 0x80
 PID_STATES = {1: "running", 2: "ready", 3: "halted", 4: "posted", 5: "taken"}
+PID_VECTOR = (4, 5)      # those of which the event has one
 HEX = "([0-9a-f]{1,16})"
 FORMS = {kind: re.compile(form, re.A) for kind, form in {
     "begin": r".*khz=(\d+) .*dropped=(\d+)", "end": "", "pid": f"{HEX} {HEX}",
@@ -136,7 +137,8 @@ def words(trace, event):
     if e.type == "post":
         return f"vector=0x{e.a:02x}{' notify' if e.info else ''}"
     if e.type == "pid":
-        return f"{PID_STATES.get(e.info, '?')} control=0x{e.c:x}"
+        vector = f" vector=0x{e.a:02x}" if e.info in PID_VECTOR else ""
+        return f"{PID_STATES.get(e.info, '?')}{vector} control=0x{e.c:x}"
     if e.type == "config":
         return _access(e, f"{bdf(e.a >> 16)} reg=0x{e.a & 0xFFFF:x}", e.b)
     if e.type == "mmio":
@@ -163,7 +165,7 @@ def text(trace):
 
 def chrome(trace):
     """Trace Event Format: a process per VM, a thread per vCPU; an exit lasts as long as it cost, a
-    slice as long as it ran."""
+    slice as long as it ran; ON and SN of a descriptor are counters."""
     out, start = [], trace.start()
     for index, name in trace.vms.items():
         out.append({"ph": "M", "name": "process_name", "pid": index,
@@ -183,6 +185,9 @@ def chrome(trace):
         else:
             out.append({"ph": "i", "s": "t", "cat": e.type, "name": f"{e.type} {words(trace, e)}",
                         "ts": at, **place})
+        if e.type == "pid" and vcpu != NO_VCPU:
+            out.append({"ph": "C", "name": f"descriptor of {trace.who(vcpu)}", "ts": at,
+                        "pid": place["pid"], "args": {"ON": e.c & 1, "SN": e.c >> 1 & 1}})
     for vcpu, cpu, begin, end in trace.slices():
         out.append({"ph": "X", "cat": "sched", "name": f"on CPU {cpu}",
                     "ts": trace.us(begin - start), "dur": trace.us(end - begin),

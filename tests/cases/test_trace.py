@@ -40,6 +40,20 @@ def test_cost_of_an_exit_that_left_its_cpu():
     assert [e["dur"] for e in exits] == [40]
 
 
+def test_a_descriptor():
+    """Its words and its vector as text, ON and SN as counters."""
+    head = HEAD + "trace: type 4 pid\ntrace: pid 1000 0\n"
+    rows = [(100, 0x2000004, 2), (200, 0x51_0500_0004 | 0xFFFF << 8, 0)]
+    trace = traces.read(head + "".join(f"trace: e 0 {tsc:x} {word:x} 1000 {control:x}\n"
+                                       for tsc, word, control in rows) + "trace: end\n")
+    said = traces.text(trace)
+    assert " ready control=0x2\n" in said and " taken vector=0x51 control=0x0\n" in said
+    counters = [e for e in traces.chrome(trace)["traceEvents"] if e["ph"] == "C"]
+    assert [(e["ts"], e["args"]) for e in counters] == [
+        (0, {"ON": 0, "SN": 1}), (100, {"ON": 0, "SN": 0})]
+    assert {e["name"] for e in counters} == {"descriptor of a.0"}
+
+
 def test_the_machine_among_it(tmp_path):
     """Interrupts that the unit posts to a running vCPU leave nothing in Hamlet's trace; the
     machine's has them, by the same clock."""
