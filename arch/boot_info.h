@@ -22,6 +22,15 @@ struct boot_module {
     const char *cmdline; /* the text behind the file's name on GRUB's line; "": none */
 };
 
+/* The screen as the loader leaves it. */
+struct boot_screen {
+    hpa_t base;             /* 0: none */
+    uint32_t pitch;         /* bytes of a row */
+    uint32_t width, height; /* characters or pixels */
+    uint8_t bits;           /* of a pixel */
+    bool text;              /* a character and its colours in 2 bytes */
+};
+
 struct boot_info {
     const char *cmdline; /* the hypervisor's own */
     struct boot_range ranges[BOOT_RANGE_MAX];
@@ -30,6 +39,7 @@ struct boot_info {
     size_t module_count;
     const void *rsdp; /* copy of the RSDP that GRUB found; NULL if none */
     size_t rsdp_size;
+    struct boot_screen screen;
     /* Symbols of this image as GRUB loaded them, for backtraces; sizes 0: none. By UEFI GRUB loads
      * them, and modules, into low memory, where even address 0 is a place: see page_clear_0(). */
     const void *symtab;

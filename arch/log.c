@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines on the console. One lock is held for a whole line; after a panic the lock is ignored.
- * From: everywhere (log_error, log_info, log_trace, console_line).   To: lib/printf.c, arch/uart.c.
+ * From: everywhere (log_error, log_info, log_trace, console_line).
+ * To: lib/printf.c, arch/terminal.c.
  */
 #include "arch/log.h"
 #include "lib/atomic.h"
@@ -11,10 +12,9 @@
 #include "lib/printf.h"
 #include "arch/spinlock.h"
 #include "lib/string.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 
 #define LINE_MAX   512
-#define EARLY_MAX  2048
 #define PROMPT_MAX 240
 
 #define LEVEL_MAX  16
@@ -49,24 +49,6 @@ static struct {
     bool open;
 } piece;
 
-/* Text from before the port of the console is known, such as errors of the command line. */
-static struct {
-    char text[EARLY_MAX];
-    size_t length;
-    bool over; /* console_start() was called */
-} early;
-
-static void emit(const char *text, size_t size)
-{
-    if (early.over) {
-        uart_write(text, size);
-        return;
-    }
-    size = MIN(size, EARLY_MAX - early.length);
-    memcpy(early.text + early.length, text, size);
-    early.length += size;
-}
-
 void console_report(const void *bytes, size_t size)
 {
     for (const uint8_t *at = bytes; report_port && size--; at++)
@@ -88,9 +70,9 @@ void console_report_line(const char *fmt, ...)
 static void begin_line(void)
 {
     if (prompt.length)
-        emit(ERASE, sizeof(ERASE) - 1);
+        terminal_write(ERASE, sizeof(ERASE) - 1);
     if (piece.open)
-        emit("\n", 1);
+        terminal_write("\n", 1);
     piece.open = false;
 }
 
@@ -101,11 +83,11 @@ static void write_line(const char *text, size_t size)
     if (locked)
         spin_lock(&lock);
     begin_line();
-    emit(text, size);
+    terminal_write(text, size);
     if (strncmp(text, "hamlet: ", 8) == 0)
         console_report(text, size);
     if (locked) {
-        emit(prompt.text, prompt.length);
+        terminal_write(prompt.text, prompt.length);
         spin_unlock(&lock);
     }
 }
@@ -115,15 +97,15 @@ void console_piece(uint32_t *turn, const char *name, const char *text, bool line
     spin_lock(&lock);
     if (!piece.open || *turn != piece.turn) {
         begin_line();
-        emit(name, strlen(name));
-        emit("| ", 2);
+        terminal_write(name, strlen(name));
+        terminal_write("| ", 2);
     }
-    emit(text, strlen(text));
+    terminal_write(text, strlen(text));
     piece.open = !line_ends && !prompt.length; /* what stands before the prompt would be erased */
     if (!piece.open)
-        emit("\n", 1);
+        terminal_write("\n", 1);
     *turn = ++piece.turn;
-    emit(prompt.text, prompt.length);
+    terminal_write(prompt.text, prompt.length);
     spin_unlock(&lock);
 }
 
@@ -135,7 +117,7 @@ void console_prompt(const char *text, size_t size)
     begin_line();
     prompt.length = MIN(size, (size_t)PROMPT_MAX);
     memcpy(prompt.text, text, prompt.length);
-    emit(prompt.text, prompt.length);
+    terminal_write(prompt.text, prompt.length);
     spin_unlock(&lock);
 }
 
@@ -144,16 +126,11 @@ void console_echo(char c)
     spin_lock(&lock);
     if (prompt.length < PROMPT_MAX)
         prompt.text[prompt.length++] = c;
-    emit(&c, 1);
+    terminal_write(&c, 1);
     spin_unlock(&lock);
 }
 
-void console_start(uint16_t port_of_reports)
-{
-    report_port = port_of_reports;
-    early.over = true;
-    uart_write(early.text, early.length);
-}
+void console_start(uint16_t port_of_reports) { report_port = port_of_reports; }
 
 /* `length` is that of the whole text; `line` may hold only a part. End it with a newline. */
 static void finish_line(char line[LINE_MAX], size_t length)
@@ -183,7 +160,7 @@ void console_draw(const char *fmt, ...)
     int length = vsnprintf(text, LINE_MAX, fmt, args);
     va_end(args);
     spin_lock(&lock);
-    emit(text, MIN((size_t)length, (size_t)LINE_MAX - 1));
+    terminal_write(text, MIN((size_t)length, (size_t)LINE_MAX - 1));
     spin_unlock(&lock);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Lines on the console: "[cpu] subsystem: text". A source defines LOG, its subsystem, and then
  * includes this header, as its last. Tests and people grep these lines: facts are key=value.
- * From: everywhere.   To: lib/printf.c (formats), arch/uart.c (bytes).
+ * From: everywhere.   To: lib/printf.c (formats), arch/terminal.c (bytes).
  *
  * error: an event that should not happen, at boot or in the machine. info: milestones. trace: the
  * rest, which is compiled in, and printed with log=trace. A line that a guest can cause at will is
@@ -81,8 +81,7 @@ extern void (*console_copy)(const char *line, size_t length);
 void console_piece(uint32_t *turn, const char *name, const char *text, bool line_ends);
 /* Not a line, but what leaves the cursor where the lines go on: a picture above them. */
 void console_draw(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* The port of the console is set up, or there is none: print the lines kept so far. Later lines go
- * to the port at once. port_of_reports: of report=; 0: none. */
+/* port_of_reports: of report=; 0: none. */
 void console_start(uint16_t port_of_reports);
 /* For a panic: from now on no CPU takes the lock of the console. */
 void console_ignore_lock(void);

@@ -26,7 +26,6 @@ struct options options = {
     .inv = INV_QI,
     .apicv = true,
     .x2apic = true,
-    .end = END_POWEROFF,
 };
 
 #define FIELD(member) OPTION_FIELD(struct options, member)
@@ -42,14 +41,21 @@ static const char *set_port(const struct option *row, uint16_t *port, const char
     return NULL;
 }
 
-/* PORT[,SPEED] */
+/* auto, screen, pci, or a port; each with a SPEED behind it, or none */
 static const char *set_console(const struct option *row, void *field, char *value)
 {
     static const struct option speed = {"speed", option_number, FIELD(console_speed), .min = 50,
                                         .max = DEFAULT_SPEED};
     struct options *o = field;
     char *baud = option_cut(value, ',');
-    const char *why = set_port(row, &o->console_port, value);
+    static const char *const words[] = {
+        [CONSOLE_AUTO] = "auto", [CONSOLE_SCREEN] = "screen", [CONSOLE_PCI] = "pci"};
+    const char *why = NULL;
+    o->console = CONSOLE_AUTO;
+    while (o->console < CONSOLE_PORT && strcmp(value, words[o->console]) != 0)
+        o->console++;
+    if (o->console == CONSOLE_PORT)
+        why = set_port(row, &o->console_port, value);
     o->console_speed = DEFAULT_SPEED;
     return why || !baud ? why : option_set(&speed, o, baud);
 }
@@ -94,9 +100,10 @@ static const char *add_vfs(const struct option *row, void *field, char *value)
     return option_set(&number, &o->vfs[o->vfs_count++].count, count);
 }
 
-#define PORTS "not com1, com2, 0xPORT or off"
+#define PORTS    "not com1, com2, 0xPORT or off"
+#define CONSOLES "not auto, screen, pci, com1, com2, 0xPORT or off"
 static const struct option rows[] = {
-    {"console", set_console, .why = PORTS},
+    {"console", set_console, .why = CONSOLES},
     {"log", option_word, FIELD(log),
      OPTION_WORDS([LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace")},
     {"vtd", option_word, FIELD(vtd), OPTION_WORDS("off", "on")},
@@ -113,8 +120,8 @@ static const struct option rows[] = {
     {"vfs", add_vfs, .why = "not bus:device.function,number"},
     {"cpus", option_number, FIELD(cpus), .max = UINT32_MAX},
     {"end", option_word, FIELD(end),
-     OPTION_WORDS([END_POWEROFF] = "poweroff", [END_HALT] = "halt", [END_REBOOT] = "reboot",
-                  [END_MONITOR] = "monitor")},
+     OPTION_WORDS([END_AUTO] = "auto", [END_POWEROFF] = "poweroff", [END_HALT] = "halt",
+                  [END_REBOOT] = "reboot", [END_MONITOR] = "monitor", [END_KEY] = "key")},
     {"screen", option_word, FIELD(draw), OPTION_WORDS("lines", "draw")},
     {"trace", option_word, FIELD(trace), OPTION_WORDS("off", "on")},
     {"report", option_number, FIELD(report), .max = UINT16_MAX},

@@ -10,14 +10,16 @@
 
 enum post_mode { POST_OFF, POST_SW, POST_HW };
 enum inv_mode { INV_QI, INV_REG };
-enum end_mode { END_POWEROFF, END_HALT, END_REBOOT, END_MONITOR };
+enum end_mode { END_AUTO, END_POWEROFF, END_HALT, END_REBOOT, END_MONITOR, END_KEY };
+enum console { CONSOLE_AUTO, CONSOLE_SCREEN, CONSOLE_PCI, CONSOLE_PORT };
 
 #define OPTIONS_DEVICE_MAX 8
 
 /* Each member: its option, and the files that read it. */
 struct options {
-    /* console=com1|com2|0xPORT|off[,SPEED]: the port, 0: none; baud, 115200 by default.
-     * boot/main.c; monitor/gdb.c (not the same port for both) */
+    /* console=auto|screen|pci|com1|com2|0xPORT|off[,SPEED], an enum console; its port, 0: none;
+     * baud, 115200 by default. boot/console.c; monitor/gdb.c (not the same port for both) */
+    uint8_t console;
     uint16_t console_port;
     uint32_t console_speed;
     /* report=PORT: the lines "hamlet: ...", and a trace as it is made, go to this port, too, which
@@ -45,8 +47,10 @@ struct options {
     bool apicv;
     /* x2apic=on|off: the host's own local APICs. arch/apic.c */
     bool x2apic;
-    /* end=poweroff|halt|reboot|monitor, an enum end_mode: after the last VM; monitor: the user
-     * looks around, and powers off. boot/main.c, monitor/term/console.c */
+    /* end=auto|poweroff|halt|reboot|monitor|key, an enum end_mode: after the last VM; monitor: the
+     * user looks around, and powers off; key: power off when one is pressed; auto: poweroff with a
+     * serial port, key with a screen alone, halt with neither. boot/main.c, monitor/term/console.c
+     */
     uint8_t end;
     /* screen=lines|draw: guests' text screens. monitor/term/console.c */
     bool draw;

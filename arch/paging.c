@@ -25,11 +25,12 @@
 #define PTE_TEXT    PTE_P
 #define PTE_RODATA  (PTE_P | PTE_NX)
 #define PTE_DATA    (PTE_P | PTE_RW | PTE_NX)
-#define PTE_DEVICE  (PTE_DATA | PTE_PCD | PTE_PWT)  /* PAT entry 3: UC, as it is after reset */
+#define PTE_SCREEN  (PTE_DATA | PTE_PWT)            /* PAT entry 1: WC */
+#define PTE_DEVICE  (PTE_DATA | PTE_PCD | PTE_PWT)  /* PAT entry 3: UC */
 
 /* Addresses from there on are not canonical, or walk the tables again. */
 #define LOWER_HALF  BIT(47)
-#define PAT_AFTER_RESET UINT64_C(0x0007040600070406)
+#define PAT UINT64_C(0x0007040600070106) /* as after reset, but for entry 1: WC, not WT */
 
 #define CPUID_EXT_EDX_NX BIT(20)    /* CPUID.80000001H:EDX "Execute Disable Bit" */
 // clang-format on
@@ -77,6 +78,9 @@ int paging_init(const struct boot_info *info)
     for (size_t i = 0; i < info->range_count && err == 0; i++)
         if (info->ranges[i].usable)
             err = set_range(info->ranges[i].base.v, info->ranges[i].size, PTE_DATA);
+    const struct boot_screen *s = &info->screen;
+    if (s->base.v && s->base.v < LOWER_HALF && err == 0)
+        err = set_range(s->base.v, (uint64_t)s->pitch * s->height, PTE_SCREEN);
     if (err < 0 || set_range(info->info_base.v, info->info_size, PTE_DATA) < 0 ||
         set_part(image_start, text_end, PTE_TEXT) < 0 ||
         set_part(text_end, rodata_end, PTE_RODATA) < 0 ||
@@ -89,7 +93,7 @@ int paging_init(const struct boot_info *info)
 void paging_load(void)
 {
     wrmsr(MSR_IA32_EFER, rdmsr(MSR_IA32_EFER) | EFER_NXE);
-    wrmsr(MSR_IA32_PAT, PAT_AFTER_RESET);
+    wrmsr(MSR_IA32_PAT, PAT);
     write_cr3(ptr_hpa(root).v);
     write_cr4(CR4_PAE | CR4_MCE | CR4_PGE);
     write_cr0(read_cr0() | CR0_WP | CR0_NE | CR0_MP);

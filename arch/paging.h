@@ -28,8 +28,9 @@
  * -ENOMEM: no page for a table. */
 MUST_CHECK int paging_init(const struct boot_info *info);
 /* Load the tables and the protection bits (CR0.WP, EFER.NXE) on this CPU, and let machine checks
- * come as #MC: without CR4.MCE they reset the machine. The PAT is that of reset. Hamlet selects
- * memory types by PCD and PWT, and a VM exit loads the host's PAT again. */
+ * come as #MC: without CR4.MCE they reset the machine. The PAT is that of reset, but for WC in
+ * place of WT. Hamlet selects memory types by PCD and PWT, and a VM exit loads the host's PAT
+ * again. */
 void paging_load(void);
 
 /* Map [base, base + size) uncached and return its address (= base). NULL: no memory for tables, or

@@ -3,11 +3,12 @@
  * A second stack of the bootstrap processor: what runs on it can stop in the middle of a function,
  * and go on there later, with all its variables. So a wait of 100 ms is one line where it belongs,
  * and no vCPU waits for it.
- * From: arch/task.h.   To: arch/uart.c (uart_poll).
+ * From: arch/task.h.   To: arch/terminal.c (terminal_poll), arch/line.c.
  */
 #include "arch/task.h"
 #include "arch/cpu.h"
-#include "arch/uart.h"
+#include "arch/line.h"
+#include "arch/terminal.h"
 #include "lib/string.h"
 
 #define TURN_US 1000    /* of a long copy, without a pause */
@@ -63,7 +64,8 @@ bool task_run(void (*work)(void))
 
 void task_pause(void)
 {
-    uart_poll();
+    terminal_poll();
+    line_poll();
     if (task.runs)
         stack_switch(&task.inside, task.outside);
     else

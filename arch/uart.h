@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's serial console, a 16550 at an I/O port, polled; and a second 16550, to a program. On a
- * machine without them writes are dropped, and no call hangs.
- * To: arch/uart.c.
- * Spec: PC16550D data sheet.
+ * A 16550 of the host, polled, without interrupts: at an I/O port, or in memory with its registers
+ * some bytes apart. No call waits.
+ * From: arch/terminal.c (the console), arch/line.c (a program).   To: arch/uart.c.
+ * Spec: PC16550D data sheet "Registers".
  */
 #pragma once
 #include "lib/types.h"
@@ -18,6 +18,7 @@ enum uart_reg {
     UART_MSR = 6,
     UART_SCR = 7,
 };
+#define UART_REGISTERS      8
 #define UART_LSR_DATA_READY BIT(0)
 #define UART_LSR_OVERRUN    BIT(1)
 #define UART_LSR_THR_EMPTY  BIT(5)
@@ -25,21 +26,23 @@ enum uart_reg {
 #define UART_LCR_8N1        0x03
 #define UART_LCR_DLAB       BIT(7)
 
-/* Probe and set up the 16550 at `port` (0: none) at `baud`. False: nothing answers there. */
-bool uart_init(uint16_t port, uint32_t baud);
-void uart_write(const char *text, size_t size); /* \n becomes \r\n */
-void uart_drain(void);                          /* wait until the last byte is on the wire */
-int uart_read(void);                            /* a byte, or -1 if none waits */
-void uart_poll(void); /* keep what has arrived, for uart_read() and uart_line_read() */
-/* Take the key behind the first waiting `escape`; two escapes are one byte of input, and no escape.
- * The input before it is lost, and counted. -1: there is none, and all input stays. */
-int uart_read_escaped(uint8_t escape);
-unsigned uart_lost(void); /* bytes of input lost since the last call, or more */
-uint16_t uart_port(void); /* 0: none */
+/* Where the registers are. */
+struct uart_place {
+    uint64_t base;   /* I/O port, or host-physical address that is mapped; 0: no UART */
+    uint8_t spacing; /* 0: I/O ports; 1, 2, 4: memory, bytes from a register to the next */
+};
 
-/* A line to a program, such as a debugger. No call waits for the program. */
-bool uart_line_open(uint16_t port, uint32_t baud); /* false: nothing answers there */
-uint16_t uart_line_port(void);                     /* 0: none */
-int uart_line_read(void);                          /* a byte, or -1 if none waits */
-/* Write as many bytes as the FIFO takes at once, none while it is not empty. Returns how many. */
-size_t uart_line_write(const uint8_t *bytes, size_t size);
+struct uart {
+    struct uart_place at;
+    unsigned fifo; /* bytes; 1: an 8250, or a 16550 whose FIFO is broken */
+    unsigned room; /* so many bytes fit into the FIFO without another look at LSR */
+    unsigned lost; /* bytes of input that found the FIFO full, at least */
+};
+
+/* Probe and set up the UART there, at `baud`; 0: at the speed that the firmware set. False: nothing
+ * answers, and *u is no UART, for which all functions do nothing. */
+bool uart_open(struct uart *u, struct uart_place at, uint32_t baud);
+/* Give it as many bytes as it takes at once. Returns how many. */
+size_t uart_send(struct uart *u, const uint8_t *bytes, size_t size);
+int uart_take(struct uart *u);           /* a byte that has arrived; -1: none */
+bool uart_is_idle(const struct uart *u); /* the last byte is on the wire */

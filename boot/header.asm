@@ -10,6 +10,7 @@ MAGIC           equ 0xe85250d6
 ARCH_I386       equ 0                   ; 32-bit protected mode of i386
 TAG_END         equ 0
 TAG_REQUEST     equ 1
+TAG_SCREEN      equ 5
 TAG_ALIGN       equ 6
 TAG_OPTIONAL    equ 1                   ; in the tag's flags
 
@@ -51,6 +52,10 @@ wish:                                   ; optional: Hamlet starts without these
     dd wish_end - wish
     dd INFO_ELF, INFO_RSDP_OLD, INFO_RSDP_NEW
 wish_end:
+    align 8
+    dw TAG_SCREEN, TAG_OPTIONAL         ; pixels, as many and as deep as the loader likes
+    dd 20
+    dd 0, 0, 0
     align 8
     dw TAG_ALIGN, TAG_OPTIONAL          ; modules begin on page borders
     dd 8

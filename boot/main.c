@@ -3,6 +3,7 @@
  * The table of contents of the hypervisor: the steps of the boot, and what holds after each.
  * From: boot/header.asm.   To: each function that hamlet_main() calls, in this order.
  */
+#include "boot/console.h"
 #include "boot/multiboot2.h"
 #include "arch/acpi.h"
 #include "arch/apic.h"
@@ -16,7 +17,7 @@
 #include "arch/symbol.h"
 #include "arch/trap.h"
 #include "arch/tsc.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "guest/core/identity.h"
 #include "guest/life/life.h"
 #include "monitor/monitor.h"
@@ -33,13 +34,26 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2);
 
 static struct boot_info info;
 
+/* What is on a screen is lost with the power; what went over a line is somewhere else. */
+static enum end_mode how_to_end(void)
+{
+    if (options.end != END_AUTO)
+        return options.end;
+    return terminal_has_serial() ? END_POWEROFF : terminal_has_screen() ? END_KEY : END_HALT;
+}
+
 static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
 {
+    enum end_mode how = how_to_end();
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
-    uart_drain(); /* a power-off loses what the FIFO still holds */
-    if (options.end == END_POWEROFF || options.end == END_MONITOR)
+    if (how == END_KEY)
+        console_line("press a key to switch the machine off");
+    while (how == END_KEY && terminal_read() < 0)
+        cpu_relax();
+    terminal_drain(); /* a power-off loses what the FIFO still holds */
+    if (how == END_POWEROFF || how == END_MONITOR || how == END_KEY)
         acpi_power_off();
-    if (options.end == END_REBOOT)
+    if (how == END_REBOOT)
         acpi_reset();
     for (;;)
         asm volatile("cli; hlt");
@@ -57,9 +71,9 @@ static void need(int err, const char *what)
 static void init_console(int parse_error)
 {
     int err = options_parse(info.cmdline);
-    uart_init(options.console_port, options.console_speed);
     (void)log_level_set(NULL, (enum log_level)options.log);
     console_start(options.report);
+    boot_console_first(&info);
     console_line("hamlet: boot entry_tsc=%lu cmdline=\"%s\"", boot_entry_tsc, info.cmdline);
     if (err < 0)
         log_error("bad options are ignored, their defaults hold");
@@ -124,11 +138,13 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     need(page_clear_0(&info), "memory");               /* page 0 holds nothing of ours */
     need(paging_init(&info), "page protection");       /* W^X holds */
     (void)acpi_init(&info);                            /* tables found and checksummed */
+    boot_console_by_tables(&info);                     /* the firmware's own console, too */
     tsc_init(acpi_hpet(), acpi_pm_timer());            /* waits are as long as they say */
     options.x2apic &= !vtd_asks_for_xapic();           /* the firmware's SMI code knows the APICs */
     apic_init();                                       /* interrupts can come, none does yet */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */
+    boot_console_by_pci();                             /* or a card's */
     enable_vfs();                                      /* VFs are functions like others */
     (void)vtd_init();                                  /* all DMA is blocked, if there is a unit */
     has_vmx = vmx_init() == 0 &&                       /* vmx_caps says what this CPU can do */

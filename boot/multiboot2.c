@@ -104,10 +104,27 @@ static void take_rsdp(const struct mb2_tag *tag, struct boot_info *out)
     out->rsdp_size = size;
 }
 
+/* Of a palette Hamlet knows one form: entry 15 of 256 is white, as the firmware sets them. */
+static void take_screen(const struct mb2_tag *tag, struct boot_info *out)
+{
+    const struct mb_screen *s = (const void *)(tag + 1);
+    if (tag->size < sizeof(*tag) + sizeof(*s) || s->type > MB_SCREEN_TEXT)
+        return;
+    out->screen = (struct boot_screen){
+        .base = hpa(s->address),
+        .pitch = s->pitch,
+        .width = s->width,
+        .height = s->height,
+        .bits = s->bits,
+        .text = s->type == MB_SCREEN_TEXT,
+    };
+}
+
 static void (*const take[])(const struct mb2_tag *tag, struct boot_info *out) = {
     [MB2_TAG_CMDLINE] = take_cmdline, [MB2_TAG_MODULE] = take_module,
     [MB2_TAG_MMAP] = take_mmap,       [MB2_TAG_ELF] = take_elf,
     [MB2_TAG_RSDP_OLD] = take_rsdp,   [MB2_TAG_RSDP_NEW] = take_rsdp,
+    [MB2_TAG_SCREEN] = take_screen,
 };
 
 int multiboot2_parse(uint32_t magic, const struct mb2_info *info, struct boot_info *out)

@@ -89,6 +89,7 @@ def build(target, menu, firmware="bios"):
         (tree / "boot/grub").mkdir(parents=True)
         lines = ["set timeout=0", "serial --unit=0 --speed=115200", "terminal_input serial console",
                  "terminal_output serial console", "insmod gzio",
+                 'if [ "$grub_platform" = efi ]; then insmod all_video; fi',
                  f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'"]
         lines.append(f"multiboot2 {_add(tree, menu.kernel, 0)} {menu.append}".rstrip())
         for number, module in enumerate(menu.modules, 1):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Layouts of the ACPI tables: arch/ reads those of the firmware, and guest/ writes those of a VM.
- * From: arch/acpi.c, arch/acpi_parse.c, guest/load/vacpi.c.
+ * From: arch/acpi.c, arch/acpi_parse.c, arch/acpi_serial.c, guest/load/vacpi.c.
  * Spec: ACPI "Root System Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)",
  * "Multiple APIC Description Table (MADT)"; PCI Firmware "MCFG Table Description".
  */
@@ -167,3 +167,32 @@ static_assert(sizeof(struct acpi_fadt6) == 276, "ACPI 6: FADT");
 #define AML_PACKAGE          0x12
 #define AML_ROOT             '\\'
 #define AML_PKG_LENGTH_COUNT BITS(7, 6)
+
+/* Microsoft "Serial Port Console Redirection Table" */
+struct acpi_spcr {
+    struct acpi_header header;
+    uint8_t type, reserved[3];
+    struct acpi_gas base;
+    uint8_t interrupts, irq;
+    uint32_t gsi;
+    uint8_t baud; /* 0: as it is */
+} __attribute__((packed));
+LAYOUT(struct acpi_spcr, base, 40);
+LAYOUT(struct acpi_spcr, baud, 58);
+enum serial_type { SERIAL_16550 = 0, SERIAL_16450 = 1, SERIAL_16550_GAS = 0x12 };
+
+/* Microsoft "Debug Port Table 2" */
+struct acpi_dbg2 {
+    struct acpi_header header;
+    uint32_t offset, count; /* of the devices */
+} __attribute__((packed));
+struct dbg2_device {
+    uint8_t revision;
+    uint16_t length;
+    uint8_t address_count;
+    uint16_t name_length, name_offset, oem_length, oem_offset;
+    uint16_t port, type, reserved;
+    uint16_t address_offset, size_offset;
+} __attribute__((packed));
+static_assert(sizeof(struct dbg2_device) == 22, "DBG2: device information");
+#define DBG2_SERIAL 0x8000

@@ -11,7 +11,7 @@
  * printed meanwhile: the console may be behind the bridge that is being sized.
  */
 #include "pci/pci_private.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #define LOG "pci"
 #include "arch/log.h"
 
@@ -103,14 +103,19 @@ static unsigned bar_count(const struct pci_function *f)
     return f->header_type == PCI_HEADER_BRIDGE ? 2 : 0;
 }
 
-/* Called before the BARs are sized, so each counts with the largest size. */
+/* Called before the BARs are sized, so each counts with the largest size. A UART in memory has its
+ * registers at the beginning of its BAR. */
 bool pci_is_console(const struct pci_function *f)
 {
-    uint16_t port = uart_port();
-    for (unsigned i = 0; port && i < bar_count(f); i++) {
-        uint32_t v = pci_read32(f->bdf, PCI_BAR(i));
-        uint64_t base = v & ~PCI_BAR_IO_FLAGS;
-        if ((v & PCI_BAR_IS_IO) && base && port >= base && port < base + CONSOLE_IO_MAX)
+    struct uart_place at = terminal_serial();
+    for (unsigned i = 0; at.base && i < bar_count(f); i++) {
+        uint64_t v = pci_read32(f->bdf, PCI_BAR(i));
+        bool io = v & PCI_BAR_IS_IO;
+        uint64_t base = v & ~(io ? PCI_BAR_IO_FLAGS : PCI_BAR_MEM_FLAGS);
+        if (!io && FIELD_GET(PCI_BAR_MEM_TYPE, v) == PCI_BAR_MEM_64 && i + 1 < bar_count(f))
+            base |= (uint64_t)pci_read32(f->bdf, PCI_BAR(++i)) << 32;
+        if (io == !at.spacing && base && at.base >= base &&
+            at.base - base < (io ? CONSOLE_IO_MAX : PAGE_SIZE))
             return true;
     }
     return false;

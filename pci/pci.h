@@ -121,6 +121,8 @@ MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
 /* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one
  * at 0 would take the ports of the machine. */
 uint16_t pci_decode_bits(const struct pci_function *f);
+/* serial.c: the console goes to the first UART in a function, if there is one (logged). */
+void pci_serial_open(uint32_t baud);
 /* A driver can reset its device by the device's own registers, and Hamlet does not see it. Are the
  * BARs not where they were at the scan, or is decode off? Then write the BARs and switch decode on.
  * True: that was needed; all other bits of Command are as the reset left them. */

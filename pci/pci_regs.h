@@ -70,6 +70,9 @@
 #define PCI_BASE_BRIDGE           0x06
 #define PCI_SUB_HOST_BRIDGE       0x0600
 #define PCI_SUB_IOMMU             0x0806
+#define PCI_SUB_VGA               0x0300
+#define VGA_BASE                  0xa0000 /* decoded by VGA beside its BARs */
+#define VGA_SIZE                  0x20000
 
 /* PCI-to-PCI Bridge "Type 01h Configuration Space Header" */
 #define PCI_BRIDGE_SUBTRACTIVE    BIT(0) /* class code, interface */

@@ -12,6 +12,7 @@
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/panic.h"
+#include "arch/terminal.h"
 #include "guest/assign/audit.h"
 #include "guest/assign/dma.h"
 #include "guest/assign/faults.h"
@@ -280,10 +281,28 @@ static struct assignment *list_of(struct vm *vm, struct assignment *all[], unsig
 /* The VM owns the functions already. The order is a promise: all are reset and confined before a
  * register of one is shown to the guest, and so bus mastering can be switched on. On an error none
  * is given. */
+/* A screen that a guest gets is no longer Hamlet's to draw on. VGA decodes the text screen beside
+ * its BARs. */
+static void screen_leave(const struct vm *vm, const struct pci_function *fn)
+{
+    bool had = PCI_CLASS_SUB(fn->class_code) == PCI_SUB_VGA &&
+               terminal_screen_is_in(hpa(VGA_BASE), VGA_SIZE);
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++)
+        had |= fn->bars[i].kind == PCI_BAR_MEM &&
+               terminal_screen_is_in(hpa(fn->bars[i].base), fn->bars[i].size);
+    if (!had)
+        return;
+    log_info("vm=%s " BDF_FMT " has the screen: it goes with the device", vm->name,
+             BDF_ARG(fn->bdf));
+    terminal_close_screen();
+}
+
 static int assign_give(struct vm *vm, struct assignment *all[], unsigned count)
 {
     unsigned confined = 0;
     int err = 0;
+    for (unsigned i = 0; i < count; i++)
+        screen_leave(vm, all[i]->fn);
     list_reset(list_of(vm, all, count));
     while (confined < count && !(err = function_confine(all[confined])))
         confined++;

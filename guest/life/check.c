@@ -16,7 +16,7 @@
 #include "guest/life/check.h"
 #include "arch/page.h"
 #include "arch/panic.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "guest/assign/assign.h"
 #include "guest/assign/vmsix.h"
 #include "guest/core/memory.h"
@@ -125,7 +125,7 @@ static void check_descriptors(struct checker *a)
 {
     for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
         if (index % POLL_EACH == 0)
-            uart_poll();
+            terminal_poll();
         const struct pi_desc *pid;
         bool known = !vtd_irte_posts(index, &pid);
         for (size_t i = 0; i < a->count && !known; i++)
@@ -168,7 +168,7 @@ unsigned check_vms(struct vm *const *vms, size_t count)
     }
     for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
         if (index % POLL_EACH == 0)
-            uart_poll();
+            terminal_poll();
         if (vtd_irte_unverified(index))
             BREACH(&a, "irte=%u accepts any source-id", index);
     }

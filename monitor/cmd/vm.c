@@ -5,7 +5,7 @@
  */
 #include "arch/acpi.h"
 #include "arch/panic.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "guest/assign/assign.h"
 #include "guest/life/life.h"
 #include "monitor/cmd/commands.h"
@@ -70,7 +70,7 @@ void cmd_power_off(void)
 {
     if (asked) { /* the second time does not wait for the VMs */
         assign_silence();
-        uart_drain();
+        terminal_drain();
         acpi_power_off();
     }
     asked = true;
@@ -93,6 +93,6 @@ void cmd_reboot(struct args *a)
         panic("asked for at the console");
     assign_silence();
     say("hamlet: reboot by the monitor");
-    uart_drain();
+    terminal_drain();
     acpi_reset();
 }

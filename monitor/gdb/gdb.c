@@ -11,7 +11,7 @@
  */
 #include "monitor/gdb/gdb.h"
 #include "arch/options.h"
-#include "arch/uart.h"
+#include "arch/line.h"
 #include "lib/string.h"
 #include "monitor/args.h"
 #include "monitor/edit.h"
@@ -402,7 +402,7 @@ static bool tell_why(void)
 static void listen(void)
 {
     for (unsigned i = 0; i < POLL_BYTES && !gdb.packet; i++) {
-        int byte = uart_line_read();
+        int byte = line_read();
         enum gdb_event event = byte < 0 ? GDB_NOTHING : gdb_line_take(&gdb.line, (uint8_t)byte);
         gdb.packet = event == GDB_PACKET;
         if (event == GDB_INTERRUPT && gdb.waits)
@@ -413,14 +413,13 @@ static void listen(void)
 static bool send_some(void)
 {
     struct gdb_line *l = &gdb.line;
-    l->out_sent +=
-        uart_line_write((const uint8_t *)l->out + l->out_sent, l->out_length - l->out_sent);
+    l->out_sent += line_write((const uint8_t *)l->out + l->out_sent, l->out_length - l->out_sent);
     return l->out_sent == l->out_length;
 }
 
 void gdb_poll(void)
 {
-    if (!uart_line_port())
+    if (!line_port())
         return;
     if (!gdb.name_looked && !target_vm())
         log_error("gdb=: no VM that can be debugged has the name %s", options.gdb_vm);
@@ -442,7 +441,7 @@ void gdb_init(void (*run_line)(char *line))
         return;
     if (options.gdb_port == options.console_port)
         log_error("gdb=: that port is the console's");
-    else if (!uart_line_open(options.gdb_port, GDB_SPEED))
+    else if (!line_open(options.gdb_port, GDB_SPEED))
         log_error("gdb=: no serial port at 0x%x", options.gdb_port);
     else
         target_init();
@@ -461,10 +460,10 @@ void cmd_gdb(struct args *a)
         else
             target_choose(vm);
     }
-    if (!uart_line_port())
+    if (!line_port())
         say("no port: gdb=com2 on Hamlet's command line opens one");
     else
-        say("port=0x%x vm=%s debugger=%s", uart_line_port(), target_vm() ? target_vm()->name : "-",
+        say("port=0x%x vm=%s debugger=%s", line_port(), target_vm() ? target_vm()->name : "-",
             gdb.session ? "yes" : "no");
 }
 

@@ -10,7 +10,7 @@
  */
 #include "arch/options.h"
 #include "arch/trace.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "guest/pc/legacy/legacy.h"
 #include "guest/pc/pc.h"
 #include "lib/string.h"
@@ -172,14 +172,14 @@ static bool poll(bool ended)
     for (unsigned i = 0; i < POLL_BYTES; i++) {
         struct vm *vm = focus_vm();
         bool full = vm && !focus_on_monitor() && !escaped && !vuart_has_room(vm);
-        int byte = full ? uart_read_escaped(CTRL_A) : uart_read();
+        int byte = full ? terminal_read_escaped(CTRL_A) : terminal_read();
         escaped = escaped || (full && byte >= 0);
         if (byte < 0 || take((uint8_t)byte))
             break;
     }
     focus_follow();
     legacy_draw(draws && !focus_on_monitor() ? focus_vm() : NULL);
-    unsigned lost = uart_lost();
+    unsigned lost = terminal_lost();
     if (lost)
         say("hamlet: typed=lost bytes=%u: they were not read in time", lost);
     return stay;

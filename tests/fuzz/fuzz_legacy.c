@@ -108,7 +108,7 @@ void console_draw(const char *fmt, ...)
     must((size_t)vsnprintf(text, sizeof(text), fmt, args) < sizeof(text));
     va_end(args);
     if (strncmp(text, "\0337", 2) != 0)
-        return; /* begins, or ends */
+        return;                      /* begins, or ends */
     for (unsigned n = 0; n < 2; n++) /* a place, and colors */
         at = strpbrk(strchr(at + 1, '['), "Hm") + 1;
     while (*at >= ' ' && *at <= '~')

@@ -19,7 +19,7 @@
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/trap.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "guest/pc/vlapic.h"
 #include "pci/pci_private.h"
 #include "vmx/caps.h"
@@ -126,7 +126,12 @@ bool pci_room_behind(const struct pci_function *bridge, const struct pci_bar *ba
 {
     return (void)bridge, (void)bar, true;
 }
-uint16_t uart_port(void) { return 0x3f8; }
+struct uart_place terminal_serial(void) { return (struct uart_place){.base = 0x3f8}; }
+bool terminal_screen_is_in(hpa_t base, uint64_t size)
+{
+    return m.screen >= base.v && m.screen - base.v < size;
+}
+void terminal_close_screen(void) { m.screen = 0; }
 uint8_t in8(uint16_t port) { return (uint8_t)port; }
 uint16_t in16(uint16_t port) { return port; }
 uint32_t in32(uint16_t port) { return port; }

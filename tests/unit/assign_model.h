@@ -48,6 +48,7 @@ struct model {
     void (*fault_handler)(const struct vtd_fault *); /* what assign_init() set */
     const struct vtd_fault *recorded;                /* by the unit, and not read yet; NULL: none */
     bool locks_broken;
+    uint64_t screen;         /* the memory of the console's screen; 0: none */
     bdf_t silenced;          /* its faults are not recorded; 0: none */
     uint64_t rte, other_rte; /* of the I/O APIC pins of lines 11 and 12 */
     unsigned last_posted, last_blocked, blocked;

@@ -45,16 +45,16 @@ struct vm_hooks vm_hooks;
 struct vmx_caps vmx_caps = {.xcr0 = 3};
 void (*console_copy)(const char *line, size_t length);
 
-bool uart_line_open(uint16_t port, uint32_t baud) { return port != 0 && baud != 0; }
-uint16_t uart_line_port(void) { return 0x2f8; }
-int uart_line_read(void)
+bool line_open(uint16_t port, uint32_t baud) { return port != 0 && baud != 0; }
+uint16_t line_port(void) { return 0x2f8; }
+int line_read(void)
 {
     if (!world.typed_length)
         return -1;
     world.typed_length--;
     return *world.typed++;
 }
-size_t uart_line_write(const uint8_t *bytes, size_t size)
+size_t line_write(const uint8_t *bytes, size_t size)
 {
     size = MIN(size, (size_t)64);
     if (world.said_length + size >= sizeof(world.said))

@@ -16,7 +16,7 @@
 #include "arch/paging.h"
 #include "arch/panic.h"
 #include "arch/task.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 
 #define FUNCTION_MAX 1100
 
@@ -32,7 +32,8 @@ static size_t log_at;
 static uint64_t delay_us;
 static unsigned decode_while_sizing;
 static uint64_t ram_base, ram_size;
-static uint16_t console_port, power_port;
+static uint16_t power_port;
+static struct uart_place console;
 static uint64_t patience = 2000000; /* TSC ticks */
 enum log_level log_threshold = LOG_TRACE;
 
@@ -47,7 +48,8 @@ void model_start(bool ecam)
     delay_us = 0;
     decode_while_sizing = 0;
     ram_base = ram_size = 0;
-    console_port = power_port = 0;
+    power_port = 0;
+    console.base = 0;
 }
 
 struct model_function *model_add(bdf_t bdf, uint16_t vendor, uint16_t device, uint32_t class_code)
@@ -131,7 +133,7 @@ void model_pcie(struct model_function *f, uint8_t at, unsigned port_type)
 bool model_logged(const char *part) { return strstr(log_text, part) != NULL; }
 uint64_t model_delay_us(void) { return delay_us; }
 unsigned model_decode_while_sizing(void) { return decode_while_sizing; }
-void model_console(uint16_t port) { console_port = port; }
+void model_console(uint64_t base, uint8_t spacing) { console = (struct uart_place){base, spacing}; }
 
 void model_impatient(void) { patience = 0; }
 
@@ -279,7 +281,7 @@ bool acpi_has_port(uint64_t first, uint64_t count)
     return power_port && ranges_overlap(first, count, power_port, 1);
 }
 
-uint16_t uart_port(void) { return console_port; }
+struct uart_place terminal_serial(void) { return console; }
 
 /* Time that the code asks for is counted; waits for a condition end after a real millisecond
  * or so. */

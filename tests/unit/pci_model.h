@@ -56,5 +56,5 @@ unsigned model_pauses(void);              /* calls of task_pause() */
 unsigned model_decode_while_sizing(void); /* all-ones written to a BAR with decode on */
 void model_ram(uint64_t base, uint64_t size);
 void model_power(uint16_t port); /* of the chipset's power management; 0: none */
-void model_console(uint16_t port);
+void model_console(uint64_t base, uint8_t spacing);
 void model_impatient(void); /* waits for a condition look twice and end */

@@ -3,8 +3,9 @@
  * ACPI tables as firmware writes them, and as it should not.
  * Spec: ACPI "Multiple APIC Description Table (MADT)", "DefPackage Encoding".
  */
-// sources: arch/acpi_parse.c
+// sources: arch/acpi_parse.c arch/acpi_serial.c
 #include "arch/acpi.h"
+#include "arch/acpi_serial.h"
 #include "tests/unit/test.h"
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,86 @@ TEST(soft_off)
     assert_false(s5_of("\x08_S5_\x0d\x06\x04\x00\x00", 10, &a, &b)); /* not a package */
 }
 
+/* Type, 3 bytes, the port's address, 6 bytes of interrupts, baud. */
+TEST(spcr)
+{
+    static const struct {
+        uint8_t body[52 - 12], length;
+        bool good;
+        struct uart_place at;
+        uint32_t baud;
+    } rows[] = {
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0xf8, 2, 0, 0, 0, 0, 0, 0, [22] = 7},
+         23,
+         true,
+         {0x2f8, 0},
+         115200},
+        {{1, 0, 0, 0, 1, 8, 0, 1, 0xf8, 2, 0, 0, 0, 0, 0, 0, [22] = 0}, 23, true, {0x2f8, 0}, 0},
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0xf8, 2, 0, 0, 0, 0, 0, 0, [22] = 9}, 23, true, {0x2f8, 0}, 0},
+        {{0x12, 0, 0, 0, 0, 32, 0, 3, 0, 0x90, 0, 0xfe, 1, 0, 0, 0, [22] = 3},
+         40,
+         true,
+         {0x1fe009000, 4},
+         9600},
+        {{0, 0, 0, 0, 0, 8, 0, 1, 0, 0x90, 0, 0xfe}, 23, true, {0xfe009000, 1}, 0},
+        {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0x90, 0, 0xfe}, 23, true, {0xfe009000, 1}, 0},
+        {{0, 0, 0, 0, 0, 24, 0, 1, 0, 0x90, 0, 0xfe}, 23, false, {0}, 0},
+        {{0, 0, 0, 0, 0, 64, 0, 1, 0, 0x90, 0, 0xfe}, 23, false, {0}, 0},
+        {{3, 0, 0, 0, 1, 8, 0, 1, 0xf8, 2}, 23, false, {0}, 0},    /* a PL011 */
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0, 0}, 23, false, {0}, 0},       /* switched off */
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0xf9, 0xff}, 23, false, {0}, 0}, /* over the last port */
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0, 0, 1}, 23, false, {0}, 0},    /* no such port */
+        {{0, 0, 0, 0, 2, 8, 0, 1, 0xf8, 2}, 23, false, {0}, 0},    /* in configuration space */
+        {{0, 0, 0, 0, 1, 8, 0, 1, 0xf8, 2}, 22, false, {0}, 0},    /* cut off */
+    };
+    struct uart_place at;
+    uint32_t baud;
+    assert_false(acpi_spcr_uart(NULL, &at, &baud));
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct acpi_header *h = make("SPCR", rows[i].body, rows[i].length);
+        assert_int_equal(acpi_spcr_uart(h, &at, &baud), rows[i].good);
+        if (rows[i].good) {
+            assert_int_equal(at.base, rows[i].at.base);
+            assert_int_equal(at.spacing, rows[i].at.spacing);
+            assert_int_equal(baud, rows[i].baud);
+        }
+        free(h);
+    }
+}
+
+/* A port of USB, and behind it a UART. */
+TEST(dbg2)
+{
+    uint8_t body[8 + 34 + 38] = {
+        [0] = 44,       [4] = 2, [8] = 0,       34, 0, 1, [8 + 12] = 2,  0x80, 0, 0,
+        [8 + 18] = 22,  0,       [42] = 0,      38, 0, 1, [42 + 12] = 0, 0x80, 1, 0,
+        [42 + 18] = 26, 0,       [42 + 26] = 1, 8,  0, 1, 0xe8,          3,    0, 0,
+    };
+    struct uart_place at;
+    assert_false(acpi_dbg2_uart(NULL, &at));
+    struct acpi_header *h = make("DBG2", body, sizeof(body));
+    assert_true(acpi_dbg2_uart(h, &at));
+    assert_int_equal(at.base, 0x3e8);
+    free(h);
+    for (size_t cut = 0; cut < sizeof(body); cut++) {
+        h = make("DBG2", body, cut);
+        assert_false(acpi_dbg2_uart(h, &at));
+        free(h);
+    }
+    static const struct {
+        uint8_t offset, value;
+    } lies[] = {{4, 1},      {0, 200},     {9, 0},       {9, 21},       {9, 73},     {42 + 1, 39},
+                {42 + 3, 0}, {42 + 13, 0}, {42 + 14, 3}, {42 + 18, 27}, {42 + 19, 1}};
+    for (size_t i = 0; i < ARRAY_COUNT(lies); i++) {
+        uint8_t kept = body[lies[i].offset];
+        body[lies[i].offset] = lies[i].value;
+        h = make("DBG2", body, sizeof(body));
+        assert_false(acpi_dbg2_uart(h, &at));
+        free(h);
+        body[lies[i].offset] = kept;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +337,8 @@ int main(void)
         cmocka_unit_test(hpet),
         cmocka_unit_test(fadt),
         cmocka_unit_test(soft_off),
+        cmocka_unit_test(spcr),
+        cmocka_unit_test(dbg2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -395,6 +395,24 @@ TEST(a_guests_reset_ends_messages)
         assert_int_equal(f->msi[i].delivery, IRQ_UNROUTED);
 }
 
+/* The screen's memory is in a BAR, or it is the text of a VGA: Hamlet draws there no more. */
+TEST(a_screen_goes_with_its_device)
+{
+    struct device_config c = device_at(m.fn.bdf);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.screen = 0xb8000;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_int_equal(m.screen, 0xb8000);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.fn.class_code = 0x030000;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_int_equal(m.screen, 0);
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    m.screen = m.fn.bars[0].base + 0x1000;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_int_equal(m.screen, 0);
+}
+
 /* A panic silences what VMs own, and leaves the rest alone. */
 TEST(a_panic_silences_what_is_owned)
 {
@@ -435,6 +453,7 @@ int main(void)
         CASE(a_guests_reset_ends_messages),
         CASE(a_lost_device_is_silent),
         CASE(a_reset_that_fails),
+        CASE(a_screen_goes_with_its_device),
         CASE(a_panic_silences_what_is_owned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

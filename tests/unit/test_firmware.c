@@ -5,13 +5,14 @@
  * archive has a folder per machine: NAME, and the tables as they are in memory, SIGNATURE.bin.
  * build/unit/test_firmware.log has a line per machine.
  */
-// sources: arch/acpi_parse.c vtd/dmar.c
+// sources: arch/acpi_parse.c arch/acpi_serial.c vtd/dmar.c
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "arch/acpi.h"
+#include "arch/acpi_serial.h"
 #include "arch/cpu.h"
 #include "tests/unit/stubs.h"
 #include "tests/unit/test.h"
@@ -83,11 +84,26 @@ static void take_dmar(const char *machine, const struct acpi_header *h)
         print_message("%s: %s", machine, stub_log);
 }
 
+static void take_spcr(const char *machine, const struct acpi_header *h)
+{
+    struct uart_place at;
+    uint32_t baud;
+    if (acpi_spcr_uart(h, &at, &baud))
+        print_message("%s: SPCR at=0x%lx spacing=%u baud=%u\n", machine, at.base, at.spacing, baud);
+}
+
+static void take_dbg2(const char *machine, const struct acpi_header *h)
+{
+    struct uart_place at;
+    if (acpi_dbg2_uart(h, &at))
+        print_message("%s: DBG2 at=0x%lx spacing=%u\n", machine, at.base, at.spacing);
+}
+
 static const struct {
     const char *signature;
     void (*take)(const char *machine, const struct acpi_header *h);
 } kinds[] = {{"APIC", take_madt}, {"FACP", take_fadt}, {"MCFG", take_mcfg}, {"HPET", take_hpet},
-             {"DMAR", take_dmar}, {"SPCR", NULL},      {"DBG2", NULL}};
+             {"DMAR", take_dmar}, {"SPCR", take_spcr}, {"DBG2", take_dbg2}};
 
 /* A block of exactly the table's size, so that one byte too far is noticed. */
 static void take_table(const char *machine, unsigned kind)

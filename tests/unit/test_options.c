@@ -30,7 +30,8 @@ TEST(default_values)
     assert_true(options.vtd && options.ir && options.apicv && options.x2apic);
     assert_int_equal(options.post, POST_HW);
     assert_int_equal(options.inv, INV_QI);
-    assert_int_equal(options.end, END_POWEROFF);
+    assert_int_equal(options.end, END_AUTO);
+    assert_int_equal(options.console, CONSOLE_AUTO);
     assert_int_equal(options.cpus, 0);
     assert_false(options.rmrr_map);
 }
@@ -56,8 +57,17 @@ TEST(consoles)
 {
     assert_int_equal(options_parse("console=0xe010"), 0);
     assert_int_equal(options.console_port, 0xe010);
+    assert_int_equal(options.console, CONSOLE_PORT);
     assert_int_equal(options_parse("console=off"), 0);
     assert_int_equal(options.console_port, 0);
+    assert_int_equal(options_parse("console=screen end=key"), 0);
+    assert_int_equal(options.console, CONSOLE_SCREEN);
+    assert_int_equal(options.end, END_KEY);
+    assert_int_equal(options_parse("console=pci,9600"), 0);
+    assert_int_equal(options.console, CONSOLE_PCI);
+    assert_int_equal(options.console_speed, 9600);
+    assert_int_equal(options_parse("console=auto"), 0);
+    assert_int_equal(options.console, CONSOLE_AUTO);
 }
 
 TEST(a_port_for_a_debugger)

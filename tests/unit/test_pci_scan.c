@@ -246,12 +246,28 @@ TEST(host_bridge_and_console_are_left_alone)
     struct model_function *uart = model_add(BDF(0, 3, 0), 0x1b36, 2, 0x070002);
     model_bar(host, PCI_BAR(0), 0xfff00000, 0, 0xfea00000);
     model_bar(uart, PCI_BAR(0), 0xfffffff8, 1, 0xc000);
-    model_console(0xc000);
+    model_console(0xc000, 0);
     pci_scan();
     assert_int_equal(pci_get(0)->bars[0].kind, PCI_BAR_NONE);
     assert_int_equal(pci_get(1)->bars[0].kind, PCI_BAR_NONE);
     assert_string_equal(pci_not_assignable(pci_get(0)), "it is the host bridge");
     assert_string_equal(pci_not_assignable(pci_get(1)), "the console is in it");
+}
+
+/* Its UART in memory, by a BAR of 64 bits. A port of the same number is another thing. */
+TEST(a_console_in_memory_is_left_alone)
+{
+    model_start(true);
+    struct model_function *uart = model_add(BDF(0, 3, 0), 0x1b36, 2, 0x070002);
+    model_bar(uart, PCI_BAR(0), 0xfffff000, 4, 0x40000000);
+    model_bar(uart, PCI_BAR(1), 0xffffffff, 0, 0x12);
+    model_console(0x1240000008, 4);
+    pci_scan();
+    assert_string_equal(pci_not_assignable(pci_get(0)), "the console is in it");
+    model_console(0x40000008, 4);
+    assert_string_not_equal(pci_not_assignable(pci_get(0)), "the console is in it");
+    model_console(0x1240000008, 0);
+    assert_string_not_equal(pci_not_assignable(pci_get(0)), "the console is in it");
 }
 
 TEST(a_device_that_vanishes_while_scanned)
@@ -337,6 +353,7 @@ int main(void)
         cmocka_unit_test(hostile_bars_are_ignored),
         cmocka_unit_test(a_hole_in_the_upper_half),
         cmocka_unit_test(host_bridge_and_console_are_left_alone),
+        cmocka_unit_test(a_console_in_memory_is_left_alone),
         cmocka_unit_test(a_device_that_vanishes_while_scanned),
         cmocka_unit_test(a_panic_waits_for_no_lock),
     };

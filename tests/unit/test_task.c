@@ -4,12 +4,13 @@
  * Work that stops in the middle of a function, and goes on there.
  */
 #include "arch/task.h"
-#include "arch/uart.h"
+#include "arch/terminal.h"
 #include "tests/unit/test.h"
 #include <string.h>
 
 static unsigned polls;
-void uart_poll(void) { polls++; }
+void terminal_poll(void) { polls++; }
+void line_poll(void) {}
 
 /* A clock of the test: a deadline lies so many microseconds ahead, and all before it is past. */
 static uint64_t ahead;

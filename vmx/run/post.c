@@ -29,10 +29,7 @@ void vcpu_apic_mode_changed(struct vcpu *v)
         sched_wake(v);
 }
 
-void vcpu_address_changed(struct vcpu *v)
-{
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_ADDRESS);
-}
+void vcpu_address_changed(struct vcpu *v) { atomic_fetch_or(&v->requests, VCPU_REQUEST_ADDRESS); }
 
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {

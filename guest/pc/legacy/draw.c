@@ -23,8 +23,8 @@
 #define RUNS_AT_ONCE 8 /* some 900 bytes: a line of 115200 baud keeps up */
 
 /* The lines have what is left of the terminal; "r": rows that scroll, from there to the last. */
-#define BEGIN "\033[37;40m\033[2J\033[m\033[%ur\033[%u;1H"
-#define END   "\033[r\033[999;1H"
+#define BEGIN        "\033[37;40m\033[2J\033[m\033[%ur\033[%u;1H"
+#define END          "\033[r\033[999;1H"
 
 static struct {
     const struct vm *vm; /* NULL: no screen is drawn */

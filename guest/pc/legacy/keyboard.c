@@ -11,6 +11,7 @@
 #include "arch/time.h"
 #include "guest/pc/legacy/chips.h"
 #include "guest/pc/vioapic.h"
+#include "lib/scancode.h"
 #include "lib/string.h"
 
 #define KEYBOARD_PIN  1
@@ -27,18 +28,9 @@
 #define OUTPUT_RUN    BIT(0) /* of the controller's output port; 0 resets */
 #define OUTPUT_A20    BIT(1)
 #define ACK           0xfa
-#define RELEASED      0x80 /* set 1 */
 #define RELEASED_2    0xf0 /* set 2: stands in front */
-#define EXTENDED      0xe0 /* both */
-#define KEY_CTRL      0x1d
-#define KEY_SHIFT     0x2a
 #define ESC           0x1b
 #define ESC_ALONE_US  50000 /* later, the byte behind an ESC is a key of its own */
-
-/* Letters by scan code of set 1. */
-static const char plain[] =
-    "\0\0331234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
-static const char shifted[] = "\0\0!@#$%^&*()_+\0\0QWERTYUIOP{}\0\0ASDFGHJKL:\"~\0|ZXCVBNM<>?";
 
 /* The codes of set 2 in the order of set 1. */
 static const uint8_t set_2[] = {
@@ -83,7 +75,7 @@ static void reply(struct keyboard *k, uint8_t byte)
 static void key(struct keyboard *k, uint8_t code, bool pressed)
 {
     if (k->mode & MODE_SET_1) {
-        push(k, pressed ? code : code | RELEASED);
+        push(k, pressed ? code : code | SCANCODE_RELEASED);
         return;
     }
     if (!pressed)
@@ -112,14 +104,14 @@ static uint8_t code_of(const char *letters, size_t count, uint8_t letter)
 static void stroke_letter(struct keyboard *k, uint8_t byte)
 {
     uint8_t letter = byte == '\r' ? '\n' : byte == 0x7f ? '\b' : byte;
-    uint8_t code = code_of(plain, sizeof(plain) - 1, letter), with = 0;
+    uint8_t code = code_of(scancode_plain, sizeof(scancode_plain) - 1, letter), with = 0;
     if (!code && letter) {
-        code = code_of(shifted, sizeof(shifted) - 1, letter);
-        with = KEY_SHIFT;
+        code = code_of(scancode_shifted, sizeof(scancode_shifted) - 1, letter);
+        with = SCANCODE_SHIFT;
     }
     if (!code && letter < ' ') {
-        code = code_of(plain, sizeof(plain) - 1, letter | 0x60);
-        with = KEY_CTRL;
+        code = code_of(scancode_plain, sizeof(scancode_plain) - 1, letter | 0x60);
+        with = SCANCODE_CTRL;
     }
     if (code)
         stroke(k, code, with);
@@ -131,7 +123,7 @@ static void stroke_extended(struct keyboard *k, uint8_t letter)
     static const uint8_t codes[] = {0x48, 0x50, 0x4d, 0x4b, 0, 0x4f, 0, 0x47}; /* from 'A' on */
     uint8_t code = letter - 'A' < (int)sizeof(codes) && letter >= 'A' ? codes[letter - 'A'] : 0;
     for (unsigned pressed = 2; code && pressed-- > 0;) {
-        push(k, EXTENDED);
+        push(k, SCANCODE_EXTENDED);
         key(k, code, pressed);
     }
 }

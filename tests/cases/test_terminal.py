@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""
+The terminal of a PC: a screen that GRUB has set up by UEFI or by BIOS, the keyboard, a serial port
+that a table of the firmware or a PCI function has, and a machine that has none of them.
+
+From: make test      To: boot/console.c, arch/terminal.c, arch/screen.c, arch/keyboard.c
+
+QEMU's own monitor looks at the screen, and presses keys.
+"""
+
+import contextlib
+import re
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+import case
+from lab import font, iso
+from lab.machines import qemu
+from lab.machines.boot import WITH_US, Boot, stop
+
+PATIENCE = 90           # seconds
+HAMLET = case.ROOT / "build/hamlet.elf"
+FONT = "/usr/share/grub/ascii.pf2"
+
+
+class Pc:
+    """A machine without a serial port, unless `more` has one."""
+
+    def __init__(self, scratch, append="", more=(), firmware="bios", modules=(), kernel=HAMLET):
+        self.scratch = scratch
+        medium = scratch / "hamlet.iso"
+        menu = iso.Menu(kernel, f"report=0xe9 {append}", modules)
+        iso.build(medium, menu, "both" if firmware == "uefi" else "bios")
+        line = qemu.arguments(Boot(medium), "tcg", medium, scratch)
+        line[line.index("-serial") + 1] = "none"
+        line += ["-monitor", f"unix:{scratch}/monitor,server,nowait", *more]
+        if firmware == "uefi":
+            line += qemu._uefi(scratch)
+        self.child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.DEVNULL)
+
+    def until(self, what, condition):
+        """The machine has so much time, and no case depends on how long it takes."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"{what}:\n{self.said()}"
+            time.sleep(0.05)
+
+    def said(self):
+        report = self.scratch / "report"
+        return report.read_text(errors="replace") if report.exists() else ""
+
+    def until_said(self, text):
+        self.until(f"{text!r} is not reported", lambda: text in self.said())
+
+    def ask(self, command):
+        """One command to QEMU's monitor; returns when it has been carried out."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(f"{self.scratch}/monitor")
+            answer = b""
+            for words in ("", command):
+                line.sendall(words.encode() + b"\n" if words else b"")
+                while not answer.endswith(b"(qemu) "):
+                    more = line.recv(4096)
+                    if not more:
+                        break
+                    answer += more
+                answer, whole = b"", answer
+            return whole.decode(errors="replace")
+
+    def off(self):
+        self.until("still on", lambda: self.child.poll() is not None)
+
+
+@contextlib.contextmanager
+def pc(*words, **more):
+    machine = Pc(*words, **more)
+    try:
+        yield machine
+    finally:
+        stop(machine.child)
+
+
+def read_pixels(picture):
+    """What stands on a screen of letters of 8 x 16 pixels: its lines; another picture: none."""
+    head = re.match(rb"P6\s+(\d+)\s+(\d+)\s+255\s", picture)
+    width, height = map(int, head.groups())
+    pixels = picture[head.end():]
+    with open(FONT, "rb") as file:
+        known = {rows: chr(code) for code, rows in font.letters(file.read()).items()}
+
+    def row_of_pixels(column, y):
+        bits = 0
+        for x in range(8):
+            bits = bits << 1 | (pixels[(y * width + column * 8 + x) * 3] > 127)
+        return bits
+
+    return ["".join(known.get(bytes(row_of_pixels(c, r * 16 + y) for y in range(16)), "?")
+                    for c in range(width // 8)).rstrip() for r in range(height // 16)]
+
+
+def read_cells(memory):
+    letters = memory[::2].decode("latin-1")
+    return [letters[at:at + 80].rstrip() for at in range(0, 25 * 80, 80)]
+
+
+def shows_the_end(lines):
+    """The last lines of a boot without VMX, and the cursor."""
+    shown = [line for line in lines if line]
+    assert shown[-3:] == ["hamlet: end vms=0 failed=0", "press a key to switch the machine off",
+                          "_"]
+    assert any(re.fullmatch(r"\[0\] pci: functions=\d+", line) for line in shown), shown
+    assert not any("?" in line for line in shown), shown
+
+
+def test_screen_by_uefi(tmp_path):
+    """A frame of pixels, seen from the first line on; a key ends what has no serial port."""
+    with pc(tmp_path, more=["-vga", "std"], firmware="uefi") as machine:
+        machine.until_said("hamlet: end")
+        lines = []
+
+        def shown():
+            machine.ask(f"screendump {tmp_path}/screen.ppm")
+            lines[:] = read_pixels((tmp_path / "screen.ppm").read_bytes())
+            return "_" in lines
+
+        machine.until("the end is not on the screen", shown)
+        shows_the_end(lines)
+        assert re.match(r'hamlet: boot entry_tsc=\d+ cmdline="report=0xe9', lines[0]), lines[0]
+        assert machine.child.poll() is None
+        machine.ask("sendkey a")
+        machine.off()
+
+
+def test_screen_by_bios(tmp_path):
+    """EGA text, which GRUB leaves if a VGA cannot do more, or if it does not know the tag that asks
+    for pixels: here that has another number."""
+    tag = struct.pack("<HHI12x", 5, 1, 20)
+    image = HAMLET.read_bytes()
+    assert image.count(tag) == 1
+    kernel = tmp_path / "hamlet.elf"
+    kernel.write_bytes(image.replace(tag, b"\x77" + tag[1:]))
+    with pc(tmp_path, more=["-vga", "std"], append="console=screen",
+            kernel=kernel) as machine:
+        machine.until_said("hamlet: end")
+        lines = []
+
+        def shown():
+            machine.ask(f"pmemsave 0xb8000 4000 \"{tmp_path}/cells\"")
+            lines[:] = read_cells((tmp_path / "cells").read_bytes())
+            return "_" in lines
+
+        machine.until("the end is not on the screen", shown)
+        shows_the_end(lines)
+        machine.ask("sendkey ret")
+        machine.off()
+
+
+def test_no_terminal_at_all(tmp_path):
+    """It halts: switched off, it would look as if it had not started."""
+    with pc(tmp_path, more=["-vga", "none"]) as machine:
+        machine.until_said("hamlet: end")
+        machine.until("it does not halt", lambda: "HLT=1" in machine.ask("info registers"))
+
+
+def spcr(port):
+    """A table whose serial port is at that I/O port, as it is set up."""
+    body = struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, port) + bytes(28)
+    table = bytearray(struct.pack("<4sIBB6s8sI4sI", b"SPCR", 36 + len(body), 2, 0, b"HAMLET",
+                                  b"CONSOLE ", 1, b"TEST", 1) + body)
+    table[9] = -sum(table) & 0xff
+    return bytes(table)
+
+
+WHOLE = r"hamlet: boot entry_tsc=(.|\n)*hamlet: end vms=0 failed=0\n\Z"
+
+
+@pytest.mark.parametrize("where", ["spcr", "pci", "pci-by-name"])
+def test_serial_port_elsewhere(where, tmp_path):
+    """All from the first line on goes to the port that is found later; the end is a power-off."""
+    modules, more = [], ["-chardev", f"file,id=port,path={tmp_path}/port"]
+    if where == "spcr":
+        (tmp_path / "table").write_bytes(spcr(0x2f8))
+        modules = [iso.Module(tmp_path / "table", "acpi")]
+        more += ["-device", "isa-serial,chardev=port,iobase=0x2f8,irq=3"]
+    else:
+        more += ["-device", "pci-serial,chardev=port"]
+    append = "console=pci" if where == "pci-by-name" else ""
+    with pc(tmp_path, append=append, more=more, modules=modules) as machine:
+        machine.off()
+        text = (tmp_path / "port").read_text().replace("\r", "")
+    assert re.search(WHOLE, text), text
+    assert ("console: SPCR names the console: port=0x2f8 baud=0" if where == "spcr"
+            else "is the console") in text
