@@ -4,8 +4,8 @@
  * changed are drawn. So no pixel is read: on hardware that takes some hundred times as long as to
  * write one.
  * From: arch/terminal.c.   To: arch/font.asm (the letters).
- * Spec: Multiboot2 "Boot information format"; ECMA-48 "Control functions" (EL, ED, CUP); DEC VT100 User Guide (DECSTBM,
- * DECSC, DECRC).
+ * Spec: Multiboot2 "Boot information format"; ECMA-48 "Control functions" (EL, ED, CUP); DEC VT100
+ * User Guide (DECSTBM, DECSC, DECRC).
  */
 #include "arch/screen.h"
 #include "arch/io.h"

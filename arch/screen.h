@@ -13,7 +13,7 @@ bool screen_open(const struct boot_screen *s);
 void screen_close(void);
 bool screen_is_open(void);
 bool screen_is_in(hpa_t base, uint64_t size); /* the screen's memory lies in that range */
-/* Text with \n, \r, \b and some sequences of a VT100: erase to the end of the line; erase to the end
- * of the screen, or all of it; go to a row and a column; keep that place, and return to it; the row
- * from which on lines scroll. Others are ignored. */
+/* Text with \n, \r, \b and some sequences of a VT100: erase to the end of the line; erase to the
+ * end of the screen, or all of it; go to a row and a column; keep that place, and return to it; the
+ * row from which on lines scroll. Others are ignored. */
 void screen_write(const char *text, size_t size);

@@ -43,7 +43,7 @@ def guest_bytes(rng):
 
 
 def drawn(rng):
-    """Nothing, or a part of a guest's screen, as guest/pc/legacy/draw.c has it between two lines."""
+    """Nothing, or a part of a guest's screen, as guest/pc/legacy/draw.c sends it."""
     return b"\x1b7\x1b[5;1H\x1b[37;40m" + rng.choice(ROWS) + b"\x1b8" if rng.random() < 0.3 else b""
 
 

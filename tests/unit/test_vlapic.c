@@ -311,7 +311,7 @@ TEST(virtual_wire)
     v->apic_base |= APIC_BASE_EN;
 }
 
-/* Devices' messages are led by these registers: each change of one is told, and no other. */
+/* Devices' messages are led by these registers: each change of one is reported, and no other. */
 TEST(a_change_of_address_is_told)
 {
     static const struct {

@@ -26,7 +26,8 @@ void vcpu_extint(struct vcpu *v, bool asserted);
  * changed: v adapts its controls and its MSR bitmap before its next entry. */
 void vcpu_apic_mode_changed(struct vcpu *v);
 /* The APIC of v has another logical address, or another mode: before the next entry of v its
- * devices' messages are led anew (apic_on_address). Called in an exit of v, or while it is still. */
+ * devices' messages are led there (apic_on_address). Called in an exit of v, or while it is still.
+ */
 void vcpu_address_changed(struct vcpu *v);
 /* `on`, a level-triggered vector: its bit in TMR is 1, and its EOI goes to apic_on_eoi(), with
  * APICv by an exit (EOI-exit bitmap). */

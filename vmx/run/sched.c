@@ -4,8 +4,7 @@
  * list of HALTED ones. The first of the queue has a turn of a millisecond; a CPU with an empty
  * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
- * To choose the next vCPU takes constant time. Only a wake list is searched, because a notification
- * does not name its vCPU.
+ * Only a wake list is searched, because a notification does not name its vCPU.
  * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -26,8 +25,8 @@
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
-#include "arch/trap.h"
 #include "arch/spinlock.h"
+#include "arch/trap.h"
 
 struct run_queue {
     struct spinlock lock;

@@ -138,7 +138,7 @@ struct vcpu {
 #define VCPU_REQUEST_INIT    BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
 #define VCPU_REQUEST_SIPI    BIT(4) /* STARTUP IPI: start at sipi_vector */
 #define VCPU_REQUEST_FOLD    BIT(5) /* look at PIR even if ON is clear */
-#define VCPU_REQUEST_EXT     BIT(7) /* the line of an 8259 is asserted; stays set as long as it is */
+#define VCPU_REQUEST_EXT     BIT(7) /* the line of an 8259 is asserted; set as long as it is */
 #define VCPU_REQUEST_NMI_2   BIT(8) /* a second one behind it */
 #define VCPU_REQUEST_ADDRESS BIT(9) /* its APIC has another address: apic_on_address() */
 #define VCPU_REQUEST_NMIS    (VCPU_REQUEST_NMI | VCPU_REQUEST_NMI_2)
