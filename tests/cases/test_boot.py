@@ -30,8 +30,7 @@ CASES = [
     Case("bios", on="kvm", expect=[r"hamlet: boot", END]),
     Case("kernel-tests", on="lab", kernel=KTEST, expect=[r"ktest: \d+ passed, 0 failed", END],
          forbid=[r"ktest: FAIL"]),
-    Case("kernel-tests", on="tcg", kernel=KTEST, devices=["edu,addr=4"],
-         expect=[r"ktest: \d+ passed, 0 failed", END], forbid=[r"ktest: FAIL"]),
+    # by BIOS on tcg: README's command, tests/cases/test_docs.py
     Case("kernel-tests-uefi", on="tcg", kernel=KTEST, devices=["edu,addr=4"],
          machine={"firmware": "uefi"}, expect=[r"ktest: \d+ passed, 0 failed", END],
          forbid=[r"ktest: FAIL"]),

@@ -14,6 +14,8 @@ import documents
 import pytest
 from case import ROOT, Case
 
+from lab import machines
+
 
 def demo():
     """The words of `make run`."""
@@ -29,6 +31,19 @@ def test_the_readmes_first_run():
     assert run.returncode == 0, run.stdout
     documents.shown("make-run", run.stdout)
     documents.shown("tour-port", run.stdout)
+
+
+def test_the_readmes_kernel_tests():
+    """As it stands there. What other machines find: tests/cases/test_boot.py."""
+    readme = (ROOT / "README.md").read_text()
+    (command,) = re.findall(r"^(\./hamlet run --on tcg .*)$", readme, re.M)
+    reason = machines.why_not("tcg")
+    if reason:
+        pytest.skip(f"tcg: {reason}")
+    run = subprocess.run(shlex.split(command, comments=True), cwd=ROOT, stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, errors="replace")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"ktest: \d\d+ passed, 0 failed", run.stdout), run.stdout
 
 
 def test_a_blocked_access(boot):
