@@ -123,6 +123,7 @@ static const struct option rows[] = {
      OPTION_WORDS([END_AUTO] = "auto", [END_POWEROFF] = "poweroff", [END_HALT] = "halt",
                   [END_REBOOT] = "reboot", [END_MONITOR] = "monitor", [END_KEY] = "key")},
     {"screen", option_word, FIELD(draw), OPTION_WORDS("lines", "draw")},
+    {"check", option_word, FIELD(check), OPTION_WORDS("off", "on")},
     {"trace", option_word, FIELD(trace), OPTION_WORDS("off", "on")},
     {"report", option_number, FIELD(report), .max = UINT16_MAX},
     {"gdb", set_gdb, .why = PORTS},

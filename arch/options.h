@@ -56,6 +56,8 @@ struct options {
     bool draw;
     /* trace=on|off: from the first VM on. monitor/term/console.c */
     bool trace;
+    /* check=on|off: before the first VM, what this PC has. boot/main.c */
+    bool check;
     /* cpus=N: use at most N CPUs; 0: all. boot/main.c */
     uint32_t cpus;
     /* hide=BDF, several times: no guest gets that device. guest/assign/audit.c */

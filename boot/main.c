@@ -18,8 +18,10 @@
 #include "arch/trap.h"
 #include "arch/tsc.h"
 #include "arch/terminal.h"
+#include "guest/assign/audit.h"
 #include "guest/core/identity.h"
 #include "guest/life/life.h"
+#include "monitor/cmd/commands.h"
 #include "monitor/monitor.h"
 #include "pci/pci.h"
 #include "vmx/run/run.h"
@@ -151,6 +153,10 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
               this_cpu_runs_guests();                  /* this CPU is in VMX operation */
     /* The others are too, and wait for work; one that is not like this one is left out. */
     cpu_start_all(options.cpus, other_cpu_joins, other_cpu);
+    if (options.check)
+        cmd_machine(&(struct args){.command = "machine"});
+    if (options.check && !has_vmx)
+        audit_print(); /* else the first step to a VM prints it */
     unsigned vms = 0, failed = ktest_run_all();
     failed += run_guests(&vms);
     end(vms, failed);

@@ -81,31 +81,43 @@ def vm_modules(text):
     return [Module(kernel, " ".join([f"vm={name}", *words])), *initrds]
 
 
-def build(target, menu, firmware="bios"):
+CHOICE = 10     # seconds, in which a person may choose another entry
+
+
+def build(target, menu, firmware="bios", others=()):
     """Write the ISO `target`. firmware="bios" is the slim medium of the machines here; "both"
-    starts by UEFI as well."""
+    starts by UEFI as well. `others`: (title, Menu), entries behind the first."""
     with tempfile.TemporaryDirectory(prefix="hamlet-iso-") as name:
         tree = Path(name)
         (tree / "boot/grub").mkdir(parents=True)
-        lines = ["set timeout=0", "serial --unit=0 --speed=115200", "terminal_input serial console",
+        lines = [f"set timeout={CHOICE if others else 0}", "serial --unit=0 --speed=115200", "terminal_input serial console",
                  "terminal_output serial console", "insmod gzio",
-                 'if [ "$grub_platform" = efi ]; then insmod all_video; fi',
-                 f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'"]
-        lines.append(f"multiboot2 {_add(tree, menu.kernel, 0)} {menu.append}".rstrip())
-        for number, module in enumerate(menu.modules, 1):
-            command = "module2" if module.unpack else "module2 --nounzip"
-            lines.append(f"{command} {_add(tree, module.path, number)} {module.words}".rstrip())
-        lines.append("boot")
+                 'if [ "$grub_platform" = efi ]; then insmod all_video; fi']
+        if others:
+            lines += [f"menuentry '{title}' {{\n{_entry(tree, entry)}\n}}"
+                      for title, entry in [("Hamlet", menu), *others]]
+        else:
+            lines += [_entry(tree, menu), "boot"]
         (tree / "boot/grub/grub.cfg").write_text("\n".join(lines) + "\n")
         _rescue(Path(target), tree, firmware)
 
 
-def _add(tree, path, number):
+def _entry(tree, menu):
+    lines = [f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'",
+             f"multiboot2 {_add(tree, menu.kernel)} {menu.append}".rstrip()]
+    for module in menu.modules:
+        command = "module2" if module.unpack else "module2 --nounzip"
+        lines.append(f"{command} {_add(tree, module.path)} {module.words}".rstrip())
+    return "\n".join(lines)
+
+
+def _add(tree, path):
     """Copy a file into the tree under a name of its own; its path for GRUB."""
     path = Path(path)
     if not path.is_file():
         raise Unusable(f"{path}: no such file")
-    inside = f"/boot/{path.name}" if number == 0 else f"/boot/{number}-{path.name}"
+    number = len(list((tree / "boot").glob("[0-9]*-*")))
+    inside = f"/boot/{number}-{path.name}"
     shutil.copy(path, tree / inside[1:])
     return inside
 

@@ -151,6 +151,7 @@ static int allow_vmx(void)
 /* Facts that other files need, after all conditions are checked. */
 static void caps_note(void)
 {
+    vmx_caps.ready = true;
     vmx_caps.timer_shift = (uint8_t)FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC));
     vmx_caps.invpcid = words[CONTROL_PROC2] & PROC2_INVPCID;
     vmx_caps.rdtscp = words[CONTROL_PROC2] & PROC2_RDTSCP;
@@ -187,6 +188,19 @@ int caps_check_cpu(void)
     int err = allow_vmx();
     const char *lack = err ? NULL : lack_of_this_cpu();
     return lack ? FAIL(ENODEV, "this CPU differs from the first one: %s", lack) : err;
+}
+
+bool caps_lack(unsigned n, const char **name, const char **why, bool *needed)
+{
+    for (const struct control *c = controls; c->name && basic; c++) {
+        if (c->want == WANT_0 || (HI32(allowed[c->word]) & c->bit) || n-- > 0)
+            continue;
+        *name = c->name;
+        *why = c->why;
+        *needed = c->want == WANT_1;
+        return true;
+    }
+    return false;
 }
 
 int caps_init(void)

@@ -9,6 +9,7 @@
 #include "vmx/vmx_bits.h"
 
 struct vmx_caps {
+    bool ready; /* caps_init() found all that Hamlet needs */
     /* The CPU serves the virtual-APIC page in xAPIC and x2APIC mode, and delivers virtual
      * interrupts without an exit; false with apicv=off. */
     bool apicv;
@@ -29,6 +30,9 @@ MUST_CHECK int caps_init(void);
 /* On each CPU: switch VMX on in IA32_FEATURE_CONTROL, and compare with what caps_init() saw.
  * -ENODEV (logged): locked off by the firmware, or a vCPU could not move between the two CPUs. */
 MUST_CHECK int caps_check_cpu(void);
+/* The n-th control, from 0 on, that Hamlet would use and this CPU does not have, with what it is
+ * for. needed: no guest runs without it. False: no more. */
+bool caps_lack(unsigned n, const char **name, const char **why, bool *needed);
 
 enum control_word { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY };
 /* The word as every vCPU starts with it. */

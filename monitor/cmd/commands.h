@@ -28,6 +28,7 @@ void cmd_explain(struct args *a);
 void cmd_trace(struct args *a);
 void cmd_log(struct args *a);
 void cmd_cpu(struct args *a);
+void cmd_machine(struct args *a);
 void cmd_reboot(struct args *a);
 
 /* Send the events that were not sent yet to the port of report=. all: no CPU writes one now. */

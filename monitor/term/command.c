@@ -60,6 +60,8 @@ static const struct row {
      "what happened, event by event; dump is for ./hamlet trace", "trace show 50"},
     {"log", cmd_log, "[SUBSYSTEM] [error | info | trace]", "how much Hamlet says", "log vtd trace"},
     {"cpu", cmd_cpu, "", "who runs on which processor", "cpu"},
+    {"machine", cmd_machine, "", "what this PC has of what Hamlet uses, and what each lack means",
+     "machine"},
     {"reboot", cmd_reboot, "[off | panic]",
      "reset the machine; end all VMs and switch it off; or stop it and say where everybody was",
      "reboot off"},

@@ -30,17 +30,20 @@ FONT = "/usr/share/grub/ascii.pf2"
 class Pc:
     """A machine without a serial port, unless `more` has one."""
 
-    def __init__(self, scratch, append="", more=(), firmware="bios", modules=(), kernel=HAMLET):
+    def __init__(self, scratch, append="", more=(), firmware="bios", modules=(), kernel=HAMLET,
+                 medium=None):
         self.scratch = scratch
-        medium = scratch / "hamlet.iso"
-        menu = iso.Menu(kernel, f"report=0xe9 {append}", modules)
-        iso.build(medium, menu, "both" if firmware == "uefi" else "bios")
+        if not medium:
+            medium = scratch / "hamlet.iso"
+            iso.build(medium, iso.Menu(kernel, f"report=0xe9 {append}", modules),
+                      "both" if firmware == "uefi" else "bios")
         line = qemu.arguments(Boot(medium), "tcg", medium, scratch)
         line[line.index("-serial") + 1] = "none"
         line += ["-monitor", f"unix:{scratch}/monitor,server,nowait", *more]
         if firmware == "uefi":
             line += qemu._uefi(scratch)
         self.child = subprocess.Popen([*WITH_US, *line], stdin=subprocess.DEVNULL)
+        self.until("QEMU has no monitor", lambda: (scratch / "monitor").exists())
 
     def until(self, what, condition):
         """The machine has so much time, and no case depends on how long it takes."""
@@ -70,6 +73,18 @@ class Pc:
                     answer += more
                 answer, whole = b"", answer
             return whole.decode(errors="replace")
+
+    def pixels(self):
+        """The lines of letters that a screen of pixels shows."""
+        picture = self.scratch / "screen.ppm"
+        self.ask(f"screendump {picture}")
+        return read_pixels(picture.read_bytes())
+
+    def cells(self):
+        """The lines of a screen of text."""
+        memory = self.scratch / "cells"
+        self.ask(f'pmemsave 0xb8000 4000 "{memory}"')
+        return read_cells(memory.read_bytes())
 
     def off(self):
         self.until("still on", lambda: self.child.poll() is not None)
@@ -123,8 +138,7 @@ def test_screen_by_uefi(tmp_path):
         lines = []
 
         def shown():
-            machine.ask(f"screendump {tmp_path}/screen.ppm")
-            lines[:] = read_pixels((tmp_path / "screen.ppm").read_bytes())
+            lines[:] = machine.pixels()
             return "_" in lines
 
         machine.until("the end is not on the screen", shown)
@@ -149,8 +163,7 @@ def test_screen_by_bios(tmp_path):
         lines = []
 
         def shown():
-            machine.ask(f"pmemsave 0xb8000 4000 \"{tmp_path}/cells\"")
-            lines[:] = read_cells((tmp_path / "cells").read_bytes())
+            lines[:] = machine.cells()
             return "_" in lines
 
         machine.until("the end is not on the screen", shown)
@@ -164,6 +177,32 @@ def test_no_terminal_at_all(tmp_path):
     with pc(tmp_path, more=["-vga", "none"]) as machine:
         machine.until_said("hamlet: end")
         machine.until("it does not halt", lambda: "HLT=1" in machine.ask("info registers"))
+
+
+def test_check_of_a_pc(tmp_path):
+    """A person chooses the second entry of a medium, and reads what the PC has."""
+    medium = tmp_path / "medium.iso"
+    hello = case.GUESTS / "hello.elf"
+    subprocess.run([case.ROOT / "hamlet", "iso", medium, "--vm", f"kernel={hello}"], check=True,
+                   capture_output=True)
+    with pc(tmp_path, more=["-vga", "std"], medium=medium) as machine:
+        machine.until("no menu", lambda: any("check this PC" in line for line in machine.cells()))
+        machine.ask("sendkey down")
+        machine.ask("sendkey ret")
+        lines = []
+
+        def shown():
+            lines[:] = machine.pixels()
+            return "_" in lines
+
+        machine.until("the end is not on the screen", shown)
+    text = "\n".join(lines)
+    for row in (r'^hamlet: boot entry_tsc=\d+ cmdline="check=on"$', r'^cpu="QEMU TCG CPU ',
+                r"^guests=no apicv=no", r'^  a line of "vmx" above has the reason$',
+                r"^unit=0 at=0x[0-9a-f]+ segment=0", r"^translation=on interrupt-remapping=on",
+                r'^hamlet: vm=selftest exit=refused why="this CPU runs no guests"$',
+                r"^press a key to switch the machine off$"):
+        assert re.search(row, text, re.M), f"{row}:\n{text}"
 
 
 def spcr(port):
