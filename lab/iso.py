@@ -90,7 +90,8 @@ def build(target, menu, firmware="bios", others=()):
     with tempfile.TemporaryDirectory(prefix="hamlet-iso-") as name:
         tree = Path(name)
         (tree / "boot/grub").mkdir(parents=True)
-        lines = [f"set timeout={CHOICE if others else 0}", "serial --unit=0 --speed=115200", "terminal_input serial console",
+        lines = [f"set timeout={CHOICE if others else 0}", "serial --unit=0 --speed=115200",
+                 "terminal_input serial console",
                  "terminal_output serial console", "insmod gzio",
                  'if [ "$grub_platform" = efi ]; then insmod all_video; fi']
         if others:

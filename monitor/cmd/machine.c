@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine: what this PC has of what Hamlet uses, and what each lack means. `audit` is about its devices. With check=on it is
- * printed at boot, also where no guest can run.
+ * machine: what this PC has of what Hamlet uses, and what each lack means. `audit` is about its
+ * devices. With check=on it is printed at boot, also where no guest can run.
  * From: monitor/term/command.c, boot/main.c (check=on).
  * To: vmx/caps.c (caps_lack), monitor/cmd/vtd.c.
- * Spec: SDM "CPUID-CPU Identification", "Microcode Update Facilities".
+ * Spec: SDM "CPUID-CPU Identification", "Microcode Update Resources".
  */
 #include "arch/acpi.h"
 #include "arch/apic.h"

@@ -23,6 +23,7 @@ from lab.machines import qemu
 from lab.machines.boot import WITH_US, Boot, stop
 
 PATIENCE = 90           # seconds
+LAST = "press a key to switch the machine off"
 HAMLET = case.ROOT / "build/hamlet.elf"
 FONT = "/usr/share/grub/ascii.pf2"
 
@@ -125,8 +126,7 @@ def read_cells(memory):
 def shows_the_end(lines):
     """The last lines of a boot without VMX, and the cursor."""
     shown = [line for line in lines if line]
-    assert shown[-3:] == ["hamlet: end vms=0 failed=0", "press a key to switch the machine off",
-                          "_"]
+    assert shown[-3:] == ["hamlet: end vms=0 failed=0", LAST, "_"]
     assert any(re.fullmatch(r"\[0\] pci: functions=\d+", line) for line in shown), shown
     assert not any("?" in line for line in shown), shown
 
@@ -139,7 +139,7 @@ def test_screen_by_uefi(tmp_path):
 
         def shown():
             lines[:] = machine.pixels()
-            return "_" in lines
+            return "_" in lines and LAST in lines
 
         machine.until("the end is not on the screen", shown)
         shows_the_end(lines)
@@ -164,7 +164,7 @@ def test_screen_by_bios(tmp_path):
 
         def shown():
             lines[:] = machine.cells()
-            return "_" in lines
+            return "_" in lines and LAST in lines
 
         machine.until("the end is not on the screen", shown)
         shows_the_end(lines)
@@ -193,7 +193,7 @@ def test_check_of_a_pc(tmp_path):
 
         def shown():
             lines[:] = machine.pixels()
-            return "_" in lines
+            return "_" in lines and LAST in lines
 
         machine.until("the end is not on the screen", shown)
     text = "\n".join(lines)
@@ -201,7 +201,7 @@ def test_check_of_a_pc(tmp_path):
                 r"^guests=no apicv=no", r'^  a line of "vmx" above has the reason$',
                 r"^unit=0 at=0x[0-9a-f]+ segment=0", r"^translation=on interrupt-remapping=on",
                 r'^hamlet: vm=selftest exit=refused why="this CPU runs no guests"$',
-                r"^press a key to switch the machine off$"):
+                f"^{LAST}$"):
         assert re.search(row, text, re.M), f"{row}:\n{text}"
 
 
