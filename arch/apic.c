@@ -85,14 +85,21 @@ static void choose_mode(void)
     invariant(page != NULL);
 }
 
-/* In LVT and I/O APIC: the firmware's own, for instance to drive a fan. */
+/* What Hamlet leaves as it is: SMIs in LVT and I/O APIC are the firmware's own, for instance to
+ * drive a fan. */
 static bool is_smi(uint32_t entry)
 {
     return FIELD_GET(APIC_LVT_DELIVERY, entry) == APIC_DELIVERY_SMI;
 }
 
-/* All but those that cause SMIs. The firmware set the thermal one on the first CPU; INIT has
- * cleared it on the others. */
+/* LINT1 is where a chipset reports its errors: trap_tell_nmi(). */
+static bool is_platform_nmi(enum apic_reg lvt, uint32_t entry)
+{
+    return lvt == APIC_LVT_LINT1 && FIELD_GET(APIC_LVT_DELIVERY, entry) == APIC_DELIVERY_NMI;
+}
+
+/* All but those that cause SMIs, and the chipset's NMIs on the first CPU. The firmware set the
+ * thermal one on the first CPU; INIT has cleared it on the others. */
 static void mask_lvts(void)
 {
     static uint32_t thermal = APIC_LVT_MASKED; /* of the first CPU */
@@ -108,7 +115,7 @@ static void mask_lvts(void)
             thermal = old;
         if (lvts[i] == APIC_LVT_THERMAL && is_smi(thermal))
             write_reg(lvts[i], thermal);
-        else if (!is_smi(old))
+        else if (!is_smi(old) && !is_platform_nmi(lvts[i], old))
             write_reg(lvts[i], APIC_LVT_MASKED);
     }
 }

@@ -34,8 +34,11 @@
 #define MSR_IA32_MTRR_DEF_TYPE              0x2ff
 #define     MTRR_ENABLED                    BIT(11)
 #define     MTRR_WB                         6
+#define MSR_IA32_MC_CTL(bank)               (0x400 + 4 * (bank))
 #define MSR_IA32_MC_STATUS(bank)            (0x401 + 4 * (bank)) /* ADDR and MISC follow */
 #define     MC_STATUS_VAL                   BIT(63)
+#define     MC_STATUS_UC                    BIT(61)
+#define     MC_STATUS_CODE                  BITS(15, 0)
 #define     MC_STATUS_MISCV                 BIT(59)
 #define     MC_STATUS_ADDRV                 BIT(58)
 #define MSR_IA32_VMX_BASIC                  0x480

@@ -2,12 +2,13 @@
 /*
  * Exceptions. One in Hamlet's own code is our mistake and ends in a panic, unless the exception
  * table lists the instruction as one that may fault.
- * From: arch/trap.asm.   To: arch/panic.c, arch/irq.c (vectors from 32 on).
- * Spec: SDM "Interrupt and Exception Handling", "Exception and Interrupt Reference", "Machine-Check
- * Architecture".
+ * From: arch/trap.asm.   To: arch/panic.c, arch/irq.c (vectors from 32 on), arch/mce.c.
+ * Spec: SDM "Interrupt and Exception Handling", "Exception and Interrupt Reference"; ICH "NMI
+ * Status and Control Register".
  */
 #include "arch/trap.h"
-#include "arch/msr.h"
+#include "arch/io.h"
+#include "arch/mce.h"
 #include "arch/panic.h"
 #include "arch/x86.h"
 #include "lib/atomic.h"
@@ -15,6 +16,9 @@
 #include "arch/log.h"
 
 #define EXCEPTION_COUNT 32
+#define NMI_STATUS      0x61
+#define NMI_SERR        BIT(7)
+#define NMI_IOCHK       BIT(6)
 
 /* Built by EXTABLE: the section's borders are in linker.ld. */
 struct extable_entry {
@@ -62,28 +66,6 @@ static void print_frame(const struct trap_frame *f)
     log_error("cr0=%lx cr3=%lx cr4=%lx", read_cr0(), read_cr3(), read_cr4());
 }
 
-static uint64_t msr_if(bool there, uint32_t msr)
-{
-    uint64_t v = 0;
-    return there && rdmsr_safe(msr, &v) == 0 ? v : 0;
-}
-
-/* Which unit of the machine saw the error, and at which address. SDM "Error-Reporting Register
- * Banks". */
-static void print_banks(void)
-{
-    unsigned count = (unsigned)FIELD_GET(MCG_CAP_COUNT, msr_if(true, MSR_IA32_MCG_CAP));
-    log_error("machine check: status=0x%lx banks=%u", msr_if(true, MSR_IA32_MCG_STATUS), count);
-    for (unsigned bank = 0; bank < count; bank++) {
-        uint32_t msr = MSR_IA32_MC_STATUS(bank);
-        uint64_t status = msr_if(true, msr);
-        if (status & MC_STATUS_VAL)
-            log_error("bank=%u status=0x%lx address=0x%lx misc=0x%lx", bank, status,
-                      msr_if(status & MC_STATUS_ADDRV, msr + 1),
-                      msr_if(status & MC_STATUS_MISCV, msr + 2));
-    }
-}
-
 static void exception_dispatch(struct trap_frame *f)
 {
     for (const struct extable_entry *e = extable_start; e < extable_end; e++)
@@ -94,7 +76,7 @@ static void exception_dispatch(struct trap_frame *f)
     panic_begin(); /* this CPU may hold the console's lock */
     print_frame(f);
     if (f->vector == VECTOR_MC)
-        print_banks();
+        mce_print();
     panic_from(f->rip, f->rbp, "exception %u in Hamlet's own code", f->vector);
 }
 
@@ -102,13 +84,18 @@ static void exception_dispatch(struct trap_frame *f)
  * while this CPU holds the console's lock. So the handler counts only, and trap_tell_nmi() logs. */
 static uint32_t nmi_count;
 
+/* ICH "NMI Status and Control Register": two pins of the chipset have a bit, other sources none. */
 void trap_tell_nmi(void)
 {
     static bool was_logged;
     if (was_logged || !atomic_load(&nmi_count))
         return;
     was_logged = true;
-    log_error("NMI: the platform reports an error that we cannot name; more of them are not told");
+    uint8_t reason = in8(NMI_STATUS);
+    log_error("NMI: %s; more of them are not reported",
+              reason & NMI_SERR    ? "SERR#, a PCI device or the chipset has seen an error"
+              : reason & NMI_IOCHK ? "IOCHK#, an ISA device has seen an error"
+                                   : "the platform does not name a reason");
 }
 
 void trap_dispatch(struct trap_frame *f)
@@ -121,31 +108,4 @@ void trap_dispatch(struct trap_frame *f)
     } else {
         irq_dispatch(f->vector);
     }
-}
-
-int rdmsr_safe(uint32_t msr, uint64_t *out)
-{
-    uint32_t lo, hi;
-    int err = 0;
-    asm volatile("1: rdmsr; jmp 3f; 2: mov %4, %0; 3: " EXTABLE("1b", "2b")
-                 : "+r"(err), "=a"(lo), "=d"(hi)
-                 : "c"(msr), "i"(-EIO));
-    if (err == 0)
-        *out = (uint64_t)hi << 32 | lo;
-    return err;
-}
-
-int read8_safe(const void *at, uint8_t *out)
-{
-    uint8_t byte = 0;
-    int err = 0;
-    uint64_t cr2 = read_cr2();
-    asm volatile("1: movb (%2), %1; jmp 3f; 2: mov %3, %0; 3: " EXTABLE("1b", "2b")
-                 : "+r"(err), "+q"(byte)
-                 : "r"(at), "i"(-EFAULT)
-                 : "memory");
-    if (err) /* a guest's registers may be in this CPU, and CR2 is one of them */
-        write_cr2(cr2);
-    *out = byte;
-    return err;
 }

@@ -58,8 +58,3 @@ unsigned irq_count(void); /* device vectors that are taken */
 
 /* Run the handler of `vector` and send the EOI. The caller has interrupts off. */
 void irq_dispatch(uint8_t vector);
-
-/* An MSR that may not exist: -EIO on #GP instead of a panic. */
-MUST_CHECK int rdmsr_safe(uint32_t msr, uint64_t *out);
-/* A byte that may not be mapped: -EFAULT on #PF instead of a panic. */
-MUST_CHECK int read8_safe(const void *at, uint8_t *out);

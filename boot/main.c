@@ -10,6 +10,7 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/ktest.h"
+#include "arch/mce.h"
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/paging.h"
@@ -50,8 +51,10 @@ static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
     if (how == END_KEY)
         console_line("press a key to switch the machine off");
-    while (how == END_KEY && terminal_read() < 0)
-        cpu_relax();
+    while (how == END_KEY && terminal_read() < 0) {
+        trap_tell_nmi();
+        mce_poll();
+    }
     terminal_drain(); /* a power-off loses what the FIFO still holds */
     if (how == END_POWEROFF || how == END_MONITOR || how == END_KEY)
         acpi_power_off();
@@ -84,7 +87,12 @@ static void init_console(int parse_error)
 
 static bool has_vmx; /* constant after vmx_init() */
 
-static bool never(void) { return false; }
+/* What the other CPUs look after, beside the turns of their vCPUs; the first has its tick. */
+static bool never_done(void)
+{
+    mce_poll();
+    return false;
+}
 
 /* Every CPU does this before it can run a vCPU. False (logged): it cannot. */
 static bool this_cpu_runs_guests(void)
@@ -95,13 +103,17 @@ static bool this_cpu_runs_guests(void)
     return true;
 }
 
-static bool other_cpu_joins(void) { return !has_vmx || this_cpu_runs_guests(); }
+static bool other_cpu_joins(void)
+{
+    mce_init();
+    return !has_vmx || this_cpu_runs_guests();
+}
 
 /* The work of every CPU but the first. It does not return. */
 static void other_cpu(void)
 {
     if (has_vmx)
-        sched_run(never);
+        sched_run(never_done);
     for (;;)
         cpu_wait();
 }
@@ -143,6 +155,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
     boot_console_by_tables(&info);                     /* the firmware's own console, too */
     tsc_init(acpi_hpet(), acpi_pm_timer());            /* waits are as long as they say */
     options.x2apic &= !vtd_asks_for_xapic();           /* the firmware's SMI code knows the APICs */
+    mce_init();                                        /* the hardware's errors are reported */
     apic_init();                                       /* interrupts can come, none does yet */
     ioapic_init();                                     /* every pin is masked */
     pci_scan();                                        /* before vtd: DMAR scopes name PCI paths */

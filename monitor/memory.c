@@ -6,7 +6,7 @@
  */
 #include "monitor/memory.h"
 #include "arch/page.h"
-#include "arch/trap.h"
+#include "arch/safe.h"
 #include "arch/x86.h"
 #include "guest/assign/vpci.h"
 #include "guest/core/memory.h"

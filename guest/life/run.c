@@ -7,6 +7,7 @@
  * guest/life/report.c, guest/life/kills.c.
  */
 #include "arch/page.h"
+#include "arch/mce.h"
 #include "arch/panic.h"
 #include "arch/task.h"
 #include "arch/trap.h"
@@ -146,6 +147,7 @@ static bool tick(void)
     vtd_fault_tick();
     irq_tick();
     trap_tell_nmi();
+    mce_poll();
     return task_run(all_ticks) && over;
 }
 

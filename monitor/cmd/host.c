@@ -14,9 +14,9 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
 
 static const char *const subsystems[] = {
-    "acpi",  "apic", "assign", "boot", "check", "config",  "cpu",  "dma",    "ept",
-    "gdb",   "intx", "ioapic", "irq",  "load",  "options", "page", "paging", "pci",
-    "storm", "time", "trap",   "vbar", "vm",    "vmsix",   "vmx",  "vtd"};
+    "acpi",  "apic", "assign", "boot", "check", "config",  "console", "cpu",    "dma", "ept",
+    "gdb",   "intx", "ioapic", "irq",  "load",  "options", "page",    "paging", "pci", "mce",
+    "storm", "time", "trap",   "vbar", "vm",    "vmsix",   "vmx",     "vtd"};
 
 static bool is_subsystem(const char *word)
 {

@@ -10,7 +10,7 @@
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/msr.h"
-#include "arch/trap.h"
+#include "arch/safe.h"
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
 #include "pci/pci.h"

@@ -18,6 +18,7 @@
 #include "lib/string.h"
 #include "arch/symbol.h"
 #include "arch/time.h"
+#include "arch/safe.h"
 #include "arch/trap.h"
 
 /* Does a write of one byte at p fault? Writes back what is there. */

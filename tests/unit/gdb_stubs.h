@@ -10,7 +10,7 @@
 #include "monitor/gdb/gdb.c"
 #include "monitor/memory.h"
 #include "arch/page.h"
-#include "arch/trap.h"
+#include "arch/safe.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/debug.h"
 #include "vmx/vmcs_fields.h"
