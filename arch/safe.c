@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Accesses that may fault. The exception table (arch/trap.h) has the place where each goes on then.
- * From: everywhere. arch/trap.c (exception_dispatch) looks the place up.
+ * From: arch/mce.c, monitor/cmd/machine.c, monitor/memory.c.   To: arch/trap.h (EXTABLE).
  */
 #include "arch/safe.h"
 #include "arch/trap.h"
