@@ -9,6 +9,7 @@
 #include "arch/acpi.h"
 #include "arch/apic.h"
 #include "arch/cpu.h"
+#include "arch/leaks.h"
 #include "arch/msr.h"
 #include "arch/safe.h"
 #include "lib/string.h"
@@ -58,6 +59,18 @@ static void say_vmx(void)
         say("  a line of \"vmx\" above has the reason");
 }
 
+/* Hamlet does nothing about them so far: docs/hardware.md. */
+static void say_leaks(void)
+{
+    struct text here = {0}, not_here = {0};
+    const char *name;
+    bool leaks;
+    for (unsigned n = 0; leaks_known(n, &name, &leaks); n++)
+        text_add(leaks ? &here : &not_here, " %s", name);
+    say("leaks here:%s; not here:%s", here.used ? here.at : " none",
+        not_here.used ? not_here.at : " none");
+}
+
 static void say_firmware(void)
 {
     static const char *const useful[] = {"DMAR", "MCFG", "HPET", "SPCR", "DBG2"};
@@ -83,6 +96,7 @@ void cmd_machine(struct args *a)
         return;
     say_cpu();
     say_vmx();
+    say_leaks();
     say("apic=%s", apic_is_x2apic() ? "x2apic" : "xapic");
     say_firmware();
     cmd_vtd(a);
