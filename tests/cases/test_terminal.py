@@ -87,6 +87,17 @@ class Pc:
         self.ask(f'pmemsave 0xb8000 4000 "{memory}"')
         return read_cells(memory.read_bytes())
 
+    def at_the_end(self, look):
+        """What the screen shows when Hamlet waits for a key; `look`: pixels or cells."""
+        lines = []
+
+        def shown():
+            lines[:] = look()
+            return "_" in lines and LAST in lines
+
+        self.until("the end is not on the screen", shown)
+        return lines
+
     def off(self):
         self.until("still on", lambda: self.child.poll() is not None)
 
@@ -135,13 +146,7 @@ def test_screen_by_uefi(tmp_path):
     """A frame of pixels, seen from the first line on; a key ends what has no serial port."""
     with pc(tmp_path, more=["-vga", "std"], firmware="uefi") as machine:
         machine.until_said("hamlet: end")
-        lines = []
-
-        def shown():
-            lines[:] = machine.pixels()
-            return "_" in lines and LAST in lines
-
-        machine.until("the end is not on the screen", shown)
+        lines = machine.at_the_end(machine.pixels)
         shows_the_end(lines)
         assert re.match(r'hamlet: boot entry_tsc=\d+ cmdline="report=0xe9', lines[0]), lines[0]
         assert machine.child.poll() is None
@@ -160,13 +165,7 @@ def test_screen_by_bios(tmp_path):
     with pc(tmp_path, more=["-vga", "std"], append="console=screen",
             kernel=kernel) as machine:
         machine.until_said("hamlet: end")
-        lines = []
-
-        def shown():
-            lines[:] = machine.cells()
-            return "_" in lines and LAST in lines
-
-        machine.until("the end is not on the screen", shown)
+        lines = machine.at_the_end(machine.cells)
         shows_the_end(lines)
         machine.ask("sendkey ret")
         machine.off()
@@ -189,13 +188,7 @@ def test_check_of_a_pc(tmp_path):
         machine.until("no menu", lambda: any("check this PC" in line for line in machine.cells()))
         machine.ask("sendkey down")
         machine.ask("sendkey ret")
-        lines = []
-
-        def shown():
-            lines[:] = machine.pixels()
-            return "_" in lines and LAST in lines
-
-        machine.until("the end is not on the screen", shown)
+        lines = machine.at_the_end(machine.pixels)
     text = "\n".join(lines)
     for row in (r'^hamlet: boot entry_tsc=\d+ cmdline="check=on"$', r'^cpu="QEMU TCG CPU ',
                 r"^guests=no apicv=no", r'^  a line of "vmx" above has the reason$',
