@@ -4,7 +4,7 @@
  * happened and where, halt.
  * From: everywhere, by panic() and invariant(); arch/trap.c (exceptions, NMI), arch/cpu.c
  * (panic_know_others).
- * To: arch/symbol.c (names), arch/log.c (console_ignore_lock).
+ * To: arch/symbol.c (names), arch/log.c (console_ignore_lock), arch/terminal.c.
  */
 #include "arch/panic.h"
 #include "lib/atomic.h"
@@ -13,6 +13,7 @@
 #include "arch/layout.h"
 #include "lib/printf.h"
 #include "arch/symbol.h"
+#include "arch/terminal.h"
 #include "lib/text.h"
 #include "arch/time.h"
 #define LOG "panic"
@@ -125,6 +126,7 @@ void panic_begin(void)
     uint32_t owner = 0, me = this_cpu()->index + 1;
     if (atomic_replace(&panic_owner, &owner, me)) {
         console_ignore_lock();
+        terminal_for_panic();
         stop_others();
     } else if (owner != me || ++depth > DEPTH_MAX) {
         stop(); /* another CPU prints the report, or this one panics in its own panic */

@@ -12,7 +12,9 @@
 #include "lib/atomic.h"
 #include "lib/bits.h"
 
-#define KEPT_MAX   16384   /* bytes: the boot, and more */
+#define KEPT_MAX   16384 /* bytes: the boot, and more */
+#define COM1       0x3f8
+#define COM1_BAUD  115200
 #define WAIT_READS 1000000 /* some 1 us each: longer than 16 bytes take at 300 baud */
 
 static struct uart serial;
@@ -89,6 +91,16 @@ bool terminal_open_screen(const struct boot_screen *screen)
         return false;
     catch_up(screen_write);
     return true;
+}
+
+static bool is_chosen;
+
+void terminal_chosen(void) { is_chosen = true; }
+
+void terminal_for_panic(void)
+{
+    if (!is_chosen)
+        (void)terminal_open_serial((struct uart_place){.base = COM1}, COM1_BAUD);
 }
 
 bool terminal_screen_is_in(hpa_t base, uint64_t size) { return screen_is_in(base, size); }

@@ -16,6 +16,10 @@ bool terminal_open_serial(struct uart_place at, uint32_t baud);
 bool terminal_open_screen(const struct boot_screen *screen);
 bool terminal_screen_is_in(hpa_t base, uint64_t size); /* its memory lies in that range */
 void terminal_close_screen(void);                      /* its device is a guest's from now on */
+/* boot/ has read console=, and opens what it names. A panic before that takes COM1, if that is
+ * there. */
+void terminal_chosen(void);
+void terminal_for_panic(void);
 bool terminal_has_serial(void);
 bool terminal_has_screen(void);
 struct uart_place terminal_serial(void); /* base 0: none */

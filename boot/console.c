@@ -30,6 +30,7 @@ static bool wants(enum console what)
 
 void boot_console_first(const struct boot_info *info)
 {
+    terminal_chosen();
     if (wants(CONSOLE_PORT))
         IGNORE(terminal_open_serial((struct uart_place){.base = options.console_port},
                                     options.console_speed));

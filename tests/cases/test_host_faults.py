@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: MIT
 """
-Faults of the machine under Hamlet: an NMI, an error that the hardware has corrected, one that it
-has not. QEMU's own monitor makes them.
+Faults under Hamlet: an NMI, an error that the hardware has corrected, one that it has not, which
+QEMU's own monitor makes; and a panic in each part of the boot, by an instruction that GDB puts
+there.
 
-From: make test      To: arch/mce.c, arch/trap.c (trap_tell_nmi)
+From: make test      To: arch/mce.c, arch/trap.c (trap_tell_nmi), arch/panic.c, arch/terminal.c
 """
 
+import re
+import subprocess
+
+import case
+import pytest
 from test_terminal import pc
+
+# A function of each part of the boot, in their order. The first is called before there is a
+# console; with the second the functions have names.
+STEPS = ["multiboot2_parse", "symbol_init", "page_init", "paging_init", "acpi_init", "apic_init",
+         "pci_scan", "vtd_init", "cpu_start_all"]
+SYMBOLS = case.ROOT / "build/hamlet.sym"
 
 CORRECTED = 0x9c00000000000151      # VAL EN MISCV ADDRV
 UNCORRECTED = 0xbe00000000000134    # UC and PCC, too
@@ -36,3 +48,31 @@ def test_faults_of_the_machine(tmp_path):
     text = port.read_text(errors="replace")
     dump = text[text.index("#MC machine check"):]
     assert "bank=4" not in dump, "the bank was read, and not freed"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_panic_in_each_step(step, tmp_path):
+    """Its first line and its report are on the serial port, and on the screen where one is."""
+    port, stub = tmp_path / "port", tmp_path / "gdb"
+    more = ["-vga", "std", "-chardev", f"file,id=port,path={port}", "-device",
+            "isa-serial,chardev=port,iobase=0x3f8,irq=4", "-S", "-chardev",
+            f"socket,id=stub,path={stub},server=on,wait=off", "-gdb", "chardev:stub"]
+    commands = [f"target remote {stub}", "hbreak *boot_entry", "continue",
+                f"set {{unsigned short}}{step} = 0x0b0f", "delete", "detach"]
+    with pc(tmp_path, more=more) as machine:
+        machine.until("QEMU has no stub", stub.exists)
+        gdb = subprocess.run(["gdb", "-batch", "-nx", SYMBOLS,
+                              *(word for line in commands for word in ("-ex", line))],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
+
+        def shown():
+            return "hamlet: panic cpu=0 rip=" in port.read_text(errors="replace")
+
+        machine.until(f"no panic: {gdb.stdout} {gdb.stderr}", shown)
+        if step != STEPS[0]:
+            machine.until("not on the screen", lambda: any(
+                line.startswith("hamlet: panic cpu=0 rip=") for line in machine.pixels()))
+    text = port.read_text(errors="replace").replace("\r", "")
+    assert re.search(r"^\[0\] trap: exception 6 #UD invalid opcode", text, re.M), text
+    name = r"0x\w+," if step in STEPS[:2] else rf"{step}\b"
+    assert re.search(rf"^hamlet: panic cpu=0 trace={name}", text, re.M), text

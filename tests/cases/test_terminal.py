@@ -22,7 +22,7 @@ from lab import font, iso
 from lab.machines import qemu
 from lab.machines.boot import WITH_US, Boot, stop
 
-PATIENCE = 90           # seconds
+PATIENCE = 8           # seconds
 LAST = "press a key to switch the machine off"
 HAMLET = case.ROOT / "build/hamlet.elf"
 FONT = "/usr/share/grub/ascii.pf2"

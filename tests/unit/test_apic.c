@@ -96,7 +96,7 @@ TEST(lvts_of_the_firmware_stay)
     assert_int_equal(lvt(APIC_LVT_PMC), SMI | APIC_LVT_MASKED);
     assert_int_equal(lvt(APIC_LVT_LINT0), APIC_LVT_MASKED);
     assert_int_equal(lvt(APIC_LVT_LINT1), 0x400); /* the chipset reports its errors there */
-    init(); /* another CPU */
+    init();                                       /* another CPU */
     apic_init();
     assert_int_equal(lvt(APIC_LVT_THERMAL), SMI);
     assert_int_equal(lvt(APIC_LVT_PMC), APIC_LVT_MASKED);
