@@ -2,7 +2,7 @@
 /*
  * Rules of the APICs that few kernels need and every manual has: TMR, ESR and the error interrupt,
  * a divider that changes under a running timer, registers that are not there, a local APIC that is
- * off, two NMIs at once. In xAPIC mode, and then in x2APIC mode. Two vCPUs.
+ * off, an INIT that keeps MSRs, two NMIs at once. In xAPIC mode, then in x2APIC mode. Two vCPUs.
  * To: guest/pc/vlapic.c, guest/pc/vlapic_irq.c, guest/pc/vlapic_timer.c, guest/pc/vioapic.c,
  * vmx/vcpu/inject.c.
  * Spec: SDM "Interrupt Acceptance for Fixed Interrupts", "Error Handling", "APIC Timer",
@@ -10,6 +10,7 @@
  */
 #include "arch/ioapic.h"
 #include "arch/msr.h"
+#include "lib/atomic.h"
 #include "guest/load/vacpi.h"
 #include "guest/programs/lib/guest.h"
 
@@ -167,6 +168,39 @@ static void switched_off(void)
     right(cpuid(1, 0).edx & CPUID_1_APIC);
 }
 
+/* --- INIT ------------------------------------------------------------------------------------- */
+
+/* SDM "IA-32 Processor States Following Power-up, Reset, or INIT": MSRs stay. */
+static const struct {
+    uint32_t msr;
+    uint64_t value;
+} kept[] = {{MSR_IA32_PAT, 0x0607040600070406},
+            {MSR_IA32_SYSENTER_CS, 8},
+            {MSR_IA32_SYSENTER_ESP, 0x7000},
+            {MSR_IA32_SYSENTER_EIP, 0x8000}};
+static uint32_t found, looked;
+
+static void set_msrs(void)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(kept); i++)
+        wrmsr(kept[i].msr, kept[i].value);
+}
+
+static void look_at_msrs(void)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(kept); i++)
+        atomic_fetch_add(&found, rdmsr(kept[i].msr) == kept[i].value);
+    atomic_store(&looked, 1);
+}
+
+static void init_keeps_msrs(void)
+{
+    processor_start(1, set_msrs);
+    processor_start(1, look_at_msrs);
+    right(spin_until(atomic_load(&looked), PATIENCE));
+    right(found == ARRAY_COUNT(kept));
+}
+
 /* --- NMIs ------------------------------------------------------------------------------------- */
 
 static void on_nmi(struct interrupt_frame *frame)
@@ -201,6 +235,7 @@ int main(void)
     }
     absent_registers();
     arbitration();
+    init_keeps_msrs();
     processor_start(1, send_two);
     right(spin_until(now(nmis) == 2, PATIENCE));
     print("wrong=%u", wrong);

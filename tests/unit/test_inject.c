@@ -401,6 +401,36 @@ TEST(each_broken_rule_is_named)
     }
 }
 
+/* SDM "Checks on Guest Segment Registers": the DPL of CS and of SS. */
+TEST(the_privilege_level_is_one)
+{
+    const unsigned accessed = 9, conforming = 13, data = 3;
+    const struct {
+        unsigned type, cs, ss;
+        bool real, good;
+    } rows[] = {
+        {accessed, 0, 0, false, true},    {accessed, 3, 3, false, true},
+        {accessed, 3, 0, false, false},   {accessed, 0, 3, false, false},
+        {conforming, 0, 3, false, true},  {conforming, 3, 3, false, true},
+        {conforming, 3, 1, false, false}, {data, 0, 0, true, true},
+        {data, 3, 3, true, false},        {data, 0, 3, false, false},
+        {data, 3, 0, false, false},       {accessed, 3, 3, true, false},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        create(state);
+        uint64_t cs = (FLAT_CODE & ~SEG_AR_TYPE) | FIELD_SET(SEG_AR_TYPE, rows[i].type);
+        fields[GUEST_CS_ACCESS_RIGHTS] = cs | FIELD_SET(SEG_AR_DPL, rows[i].cs);
+        fields[GUEST_SS_ACCESS_RIGHTS] = FLAT_DATA | FIELD_SET(SEG_AR_DPL, rows[i].ss);
+        if (rows[i].real) {
+            fields[GUEST_CR0] &= ~(CR0_PE | CR0_PG);
+            fields[GUEST_IA32_EFER] = fields[VM_ENTRY_CONTROLS] = 0;
+        }
+        const char *broken = entry_check_guest();
+        if (!*broken != rows[i].good || (*broken && !strstr(broken, "SS.DPL")))
+            fail_msg("row %u: \"%s\"", i, broken);
+    }
+}
+
 /* SDM "Checks on Guest Non-Register State" */
 TEST(rules_of_two_fields)
 {
@@ -448,6 +478,7 @@ int main(void)
         T(what_ends_hlt),
         T(a_good_state_has_no_complaint),
         T(each_broken_rule_is_named),
+        T(the_privilege_level_is_one),
         T(rules_of_two_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,8 +235,8 @@ TEST(a_table_beyond_its_bar)
     assert_true(model_maps(vpci_read(f, PCI_BAR(1), 4), 0x4000));
 }
 
-/* SDM "Logical Destination Mode": the guest may write LDR when its messages are set up, and those
- * in use follow: of MSI, and of MSI-X the entries that are not masked. */
+/* SDM "Determining IPI Destination": the guest may write LDR when its messages are set up. Those in
+ * use follow: of MSI, and of MSI-X the entries that are not masked. */
 TEST(a_logical_address_that_changes)
 {
     vpci_write(f, AT_MSIX_CONTROL, 2, PCI_MSIX_ENABLE);

@@ -91,6 +91,12 @@ void vcpu_setup_host(struct vcpu *v)
     v->host_cpu = here;
 }
 void vcpu_setup_guest(struct vcpu *v) { assert_ptr_equal(current, v->vmcs); }
+static unsigned msrs_were_set;
+void vcpu_setup_msrs(void)
+{
+    assert_ptr_equal(current, a->vmcs);
+    msrs_were_set++;
+}
 void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
                    uint32_t rights)
 {
@@ -111,7 +117,7 @@ FIXTURE(create)
     memset(cpus, 0, sizeof(cpus));
     here = &cpus[0];
     current = NULL;
-    registers_were_reset = 0;
+    registers_were_reset = msrs_were_set = 0;
     a = created();
     b = created();
     done[0] = '\0';
@@ -206,7 +212,7 @@ TEST(an_init_drops_what_was_posted)
     assert_false(posted_pending(a->pi_desc) || (a->pi_desc->control & PI_ON));
     assert_int_equal(a->irr[1] | a->irr[2] | a->eoi_exit[3] | a->irq_waits | a->event, 0);
     assert_int_equal(a->mtrr_def_type, 7);
-    assert_int_equal(registers_were_reset, 0);
+    assert_int_equal(registers_were_reset + msrs_were_set, 0);
 }
 
 TEST(a_reset_is_more_than_an_init)
@@ -219,6 +225,7 @@ TEST(a_reset_is_more_than_an_init)
     assert_false(posted_pending(a->pi_desc));
     assert_int_equal(a->mtrr_def_type, 0x806);
     assert_int_equal(registers_were_reset, 1);
+    assert_int_equal(msrs_were_set, 1);
 }
 
 TEST(the_tsc_is_moved_at_the_next_entry)

@@ -72,6 +72,12 @@ static const char *check_code_and_stack(void)
     uint64_t ss = FIELD_GET(SEG_AR_TYPE, rights(SEG_SS));
     if (usable(SEG_SS) && ss != 3 && ss != 7)
         return "SS is not a writable, accessed data segment";
+    uint64_t cs_dpl = FIELD_GET(SEG_AR_DPL, rights(SEG_CS));
+    uint64_t ss_dpl = FIELD_GET(SEG_AR_DPL, rights(SEG_SS));
+    if (ss_dpl && (type == 3 || !(vmread(GUEST_CR0) & CR0_PE)))
+        return "SS.DPL is not 0, in real mode or with a data segment in CS";
+    if (type & BIT(2) && type & BIT(3) ? cs_dpl > ss_dpl : cs_dpl != ss_dpl)
+        return "CS.DPL does not go with SS.DPL";
     if (HI32(vmread(GUEST_CS_BASE)) || (usable(SEG_SS) && HI32(vmread(GUEST_SS_BASE))))
         return "CS or SS has a base beyond 4 GiB";
     return "";

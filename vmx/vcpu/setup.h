@@ -13,6 +13,7 @@
 void vcpu_setup_controls(struct vcpu *v);
 void vcpu_setup_host(struct vcpu *v); /* also when v has come to another CPU */
 void vcpu_setup_guest(struct vcpu *v);
+void vcpu_setup_msrs(void); /* those of the guest that an INIT leaves as they are */
 void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,
                    uint32_t rights);
 /* Write the primary controls if they differ from what the VMCS holds. */

@@ -173,6 +173,9 @@ void vcpu_power_on(struct vcpu *v)
     v->tsc_adjust = v->tsc_offset = 0;
     atomic_store(&v->requests, 0);
     vcpu_reset(v);
+    vcpu_borrow(v);
+    vcpu_setup_msrs();
+    vcpu_return(v);
 }
 
 /* The selectors of a GDT of null, code, data, which the guest has to load itself. */
