@@ -18,7 +18,6 @@
 #include "guest/pc/vlapic.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
-#include "vmx/run/sched.h"
 #include "vtd/vtd_regs.h"
 #define LOG "irq"
 #include "arch/log.h"
@@ -97,7 +96,7 @@ static void targets_post(const struct irq_route *route, uint64_t targets)
  * tick. What a VM loses to its own devices is its own affair. */
 static bool steals(struct assignment *a)
 {
-    const struct vm *here = sched_interrupted();
+    const struct vm *here = vcpu_interrupted();
     if (!here || here == a->vm)
         return false;
     unsigned now = atomic_load(&ticks);

@@ -186,6 +186,19 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
     return RESUME_OVER;
 }
 
+/* Another vCPU was faster: since the exit it has touched the BAR too, or moved it here. */
+static bool is_mapped_by_now(const struct vm *vm, gpa_t at, uint64_t qualification)
+{
+    unsigned wants = (unsigned)(qualification & (QUAL_EPT_READ | QUAL_EPT_WRITE | QUAL_EPT_FETCH));
+    unsigned has;
+    enum ept_type type;
+    hpa_t to;
+    static_assert(QUAL_EPT_READ == EPT_PERM_READ && QUAL_EPT_WRITE == EPT_PERM_WRITE &&
+                      QUAL_EPT_FETCH == EPT_PERM_EXEC,
+                  "SDM: the same bits");
+    return ept_translate(vm->ept, at, &to, &has, &type) && (has & wants) == wants;
+}
+
 /* --- The exit --------------------------------------------------------------------------------- */
 
 enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
@@ -193,7 +206,7 @@ enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
 {
     struct vm *vm = v->vm;
     int mapped = vm_bus_map(vm, at.v);
-    if (mapped > 0)
+    if (mapped > 0 || (mapped < 0 && is_mapped_by_now(vm, at, qualification)))
         return RESUME_SAME;
     if (mapped < 0)
         log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);

@@ -24,7 +24,6 @@
 #include "pci/pci_private.h"
 #include "vmx/caps.h"
 #include "vmx/run/post.h"
-#include "vmx/run/sched.h"
 
 struct options options = {.post = POST_HW, .ir = true, .vtd = true};
 enum log_level log_threshold = LOG_ERROR;
@@ -256,7 +255,7 @@ void vtd_irte_hold(unsigned index)
     m.last_held = index;
     m.held++;
 }
-const struct vm *sched_interrupted(void) { return m.interrupted; }
+const struct vm *vcpu_interrupted(void) { return m.interrupted; }
 struct u128 vtd_irte_read(unsigned index)
 {
     (void)index;

@@ -299,12 +299,6 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_unlock(&start_lock);
 }
 
-const struct vm *sched_interrupted(void)
-{
-    const struct vcpu *v = this_vmx_cpu()->vcpu;
-    return v && v->state == VCPU_RUNNING ? v->vm : NULL;
-}
-
 bool sched_knows(const struct vcpu *v)
 {
     bool found = false;

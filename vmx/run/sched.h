@@ -40,8 +40,6 @@ static inline uint64_t sched_deadline(uint64_t us) { return time_deadline_us(sch
  * waits takes a STARTUP: it starts in real mode at vector << 12. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
-/* The VM of the vCPU that has this CPU, seen from an interrupt of the host; NULL: none has it. */
-const struct vm *sched_interrupted(void);
 /* Leak checks: the number of vCPUs that have a home; whether v is on any queue or wake list. */
 unsigned sched_load(void);
 bool sched_knows(const struct vcpu *v);

@@ -165,6 +165,12 @@ void vcpu_reset(struct vcpu *v)
         atomic_store(&v->eoi_exit[i], 0);
 }
 
+const struct vm *vcpu_interrupted(void)
+{
+    const struct vcpu *v = this_vmx_cpu()->vcpu;
+    return v && v->state == VCPU_RUNNING ? v->vm : NULL;
+}
+
 /* Caches and MTRRs are as firmware leaves them. */
 void vcpu_power_on(struct vcpu *v)
 {
