@@ -160,8 +160,8 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
     const struct insn *insn = fetch_insn(&a, &fetched);
     if (!insn)
         return not_decoded(&a, at, &fetched);
-    uint64_t *gpr = v->regs.gpr, rsp = vcpu_gpr(v, RSP), rflags = a.state.rflags;
-    gpr[RSP] = rsp;
+    uint64_t *gpr = v->regs.gpr, rflags = a.state.rflags;
+    gpr[RSP] = a.state.rsp;
     struct insn_cpu cpu = {.gpr = gpr,
                            .rflags = &a.state.rflags,
                            .rip = a.state.rip,
@@ -174,7 +174,7 @@ static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear
     if (insn->kind == INSN_VMOV)
         vcpu_vectors_in(v);
     /* After a fault too: the registers of a REP count the elements that are done. */
-    if (gpr[RSP] != rsp)
+    if (gpr[RSP] != a.state.rsp)
         vcpu_set_gpr(v, RSP, gpr[RSP]);
     if (a.state.rflags != rflags)
         vcpu_set_rflags(v, a.state.rflags);

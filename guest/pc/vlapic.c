@@ -28,32 +28,35 @@
 
 enum { R = 1, W = 2, RW = R | W }; /* 0: the register is not there */
 
+/* By offset: registers are 16 bytes apart. */
 static const struct apic_row {
     uint16_t offset;
     uint8_t xapic, x2apic; /* R, W: the accesses of that mode */
     uint32_t writable;
-} rows[] = {
-    {APIC_ID, R, R, 0},
-    {APIC_VERSION, R, R, 0},
-    {APIC_TPR, RW, RW, BITS(7, 0)},
-    {APIC_PPR, R, R, 0},
-    {APIC_EOI, W, W, 0},
-    {APIC_LDR, RW, R, XAPIC_ID},
-    {APIC_DFR, RW, 0, DFR_MODEL},
-    {APIC_SVR, RW, RW, BITS(8, 0)},
-    {APIC_ESR, RW, RW, 0},
-    {APIC_ICR, RW, RW, ICR_WRITABLE},
-    {APIC_ICR_HIGH, RW, 0, XAPIC_ID},
-    {APIC_LVT_TIMER, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED | APIC_LVT_TIMER_MODE},
-    {APIC_LVT_THERMAL, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED},
-    {APIC_LVT_PMC, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED},
-    {APIC_LVT_LINT0, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED},
-    {APIC_LVT_LINT1, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED},
-    {APIC_LVT_ERROR, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED},
-    {APIC_TIMER_INITIAL, RW, RW, BITS(31, 0)},
-    {APIC_TIMER_CURRENT, R, R, 0},
-    {APIC_TIMER_DIVIDE, RW, RW, BIT(3) | BITS(1, 0)},
-    {APIC_SELF_IPI, 0, W, BITS(7, 0)},
+} rows[0x400 / 16] = {
+#define ROW(reg, ...) [(reg) / 16] = {reg, __VA_ARGS__}
+    ROW(APIC_ID, R, R, 0),
+    ROW(APIC_VERSION, R, R, 0),
+    ROW(APIC_TPR, RW, RW, BITS(7, 0)),
+    ROW(APIC_PPR, R, R, 0),
+    ROW(APIC_EOI, W, W, 0),
+    ROW(APIC_LDR, RW, R, XAPIC_ID),
+    ROW(APIC_DFR, RW, 0, DFR_MODEL),
+    ROW(APIC_SVR, RW, RW, BITS(8, 0)),
+    ROW(APIC_ESR, RW, RW, 0),
+    ROW(APIC_ICR, RW, RW, ICR_WRITABLE),
+    ROW(APIC_ICR_HIGH, RW, 0, XAPIC_ID),
+    ROW(APIC_LVT_TIMER, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED | APIC_LVT_TIMER_MODE),
+    ROW(APIC_LVT_THERMAL, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED),
+    ROW(APIC_LVT_PMC, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | APIC_LVT_MASKED),
+    ROW(APIC_LVT_LINT0, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED),
+    ROW(APIC_LVT_LINT1, RW, RW, APIC_LVT_VECTOR | APIC_LVT_DELIVERY | LVT_PIN | APIC_LVT_MASKED),
+    ROW(APIC_LVT_ERROR, RW, RW, APIC_LVT_VECTOR | APIC_LVT_MASKED),
+    ROW(APIC_TIMER_INITIAL, RW, RW, BITS(31, 0)),
+    ROW(APIC_TIMER_CURRENT, R, R, 0),
+    ROW(APIC_TIMER_DIVIDE, RW, RW, BIT(3) | BITS(1, 0)),
+    ROW(APIC_SELF_IPI, 0, W, BITS(7, 0)),
+#undef ROW
 };
 
 static const struct apic_row *row_of(unsigned offset)
@@ -61,10 +64,9 @@ static const struct apic_row *row_of(unsigned offset)
     static const struct apic_row bits = {0, R, R, 0};
     if (offset >= APIC_ISR && offset < APIC_ESR && offset % 16 == 0)
         return &bits; /* ISR, TMR, IRR: eight words each */
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        if (rows[i].offset == offset)
-            return &rows[i];
-    return NULL;
+    if (offset % 16 || offset / 16 >= ARRAY_COUNT(rows) || !rows[offset / 16].offset)
+        return NULL;
+    return &rows[offset / 16];
 }
 
 static bool is_xapic(const struct vcpu *v)
@@ -105,26 +107,40 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
         value |= (uint32_t)~DFR_MODEL;
     if (offset != APIC_EOI && offset != APIC_SELF_IPI)
         vlapic_set(v, offset, value);
-    if (offset == APIC_EOI)
+    switch (offset) {
+    case APIC_EOI:
         vlapic_eoi(v);
-    else if (offset == APIC_SELF_IPI)
+        break;
+    case APIC_ICR:
+        vlapic_send(v, value,
+                    vlapic_is_x2apic(v)
+                        ? vlapic_get(v, ICR_HIGH_X2)
+                        : (uint32_t)FIELD_GET(XAPIC_ID, vlapic_get(v, APIC_ICR_HIGH)));
+        break;
+    case APIC_SELF_IPI:
         vlapic_deliver(v, (uint8_t)value);
-    else if (offset == APIC_SVR && !(value & APIC_SVR_ENABLE))
-        mask_lvt(v);
-    else if (offset == APIC_LDR || offset == APIC_DFR)
+        break;
+    case APIC_SVR:
+        if (!(value & APIC_SVR_ENABLE))
+            mask_lvt(v);
+        break;
+    case APIC_LDR:
+    case APIC_DFR:
         vcpu_address_changed(v);
-    else if (offset == APIC_ESR)
+        break;
+    case APIC_ESR:
         vlapic_write_esr(v);
-    else if (offset == APIC_LVT_TIMER)
+        break;
+    case APIC_LVT_TIMER:
         vlapic_timer_lvt(v);
-    else if (offset == APIC_TIMER_DIVIDE)
+        break;
+    case APIC_TIMER_DIVIDE:
         vlapic_timer_divide(v);
-    else if (offset == APIC_TIMER_INITIAL)
+        break;
+    case APIC_TIMER_INITIAL:
         vlapic_timer_start(v);
-    else if (offset == APIC_ICR && vlapic_is_x2apic(v))
-        vlapic_send(v, value, vlapic_get(v, ICR_HIGH_X2));
-    else if (offset == APIC_ICR)
-        vlapic_send(v, value, (uint32_t)FIELD_GET(XAPIC_ID, vlapic_get(v, APIC_ICR_HIGH)));
+        break;
+    }
 }
 
 /* --- xAPIC mode: memory ----------------------------------------------------------------------- */

@@ -120,7 +120,11 @@ void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t code)
 }
 void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
-void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out) { (void)v, *out = state; }
+void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
+{
+    *out = state;
+    out->rsp = v->regs.gpr[RSP];
+}
 unsigned vcpu_cpl(void) { return state.cpl; }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] = value; }

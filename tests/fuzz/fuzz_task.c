@@ -23,6 +23,7 @@
 
 static uint64_t fields[0x7000];
 static uint8_t ram[RAM_SIZE];
+struct vmx_caps vmx_caps = {.guest_cr4 = BITS(22, 0)};
 static struct vcpu v;
 static bool faulted, crashed;
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "arch/x86.h"
 #include "tests/unit/test.h"
+#include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/setup.h"
@@ -18,6 +19,7 @@
 static uint64_t fields[0x7000];
 static unsigned reads;
 static struct vcpu v, other;
+struct vmx_caps vmx_caps;
 static struct cpu here;
 static const void *current; /* VMCS */
 static struct vmcs *const vmcs = (struct vmcs *)&v, *const others = (struct vmcs *)&other;
@@ -69,14 +71,13 @@ TEST(cr4_keeps_vmxe_and_mce)
 /* A bit of the mask is the host's, and the guest reads the shadow; of another bit, the register. */
 TEST(what_the_guest_reads)
 {
-    fields[CR0_MASK] = 0x0f;
-    fields[GUEST_CR0] = 0x33;
-    fields[CR0_READ_SHADOW] = 0x55;
-    assert_int_equal(cr0_guest_view(), 0x35);
-    fields[CR4_MASK] = 0xf0;
-    fields[GUEST_CR4] = 0x33;
-    fields[CR4_READ_SHADOW] = 0x55;
-    assert_int_equal(cr4_guest_view(), 0x53);
+    fields[GUEST_CR0] = CR0_PE | CR0_NE | CR0_TS;
+    fields[CR0_READ_SHADOW] = CR0_PE | CR0_CD | CR0_MP;
+    assert_int_equal(cr0_guest_view(), CR0_PE | CR0_CD | CR0_TS);
+    vmx_caps.guest_cr4 = CR4_PAE | CR4_PGE | CR4_MCE;
+    fields[GUEST_CR4] = CR4_PAE | CR4_VMXE | CR4_MCE;
+    fields[CR4_READ_SHADOW] = CR4_PGE | CR4_OSFXSR;
+    assert_int_equal(cr4_guest_view(), CR4_PAE | CR4_OSFXSR);
 }
 
 static void segment(enum segment s, uint64_t base) { fields[VMCS_BASE(s)] = base; }

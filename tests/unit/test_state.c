@@ -10,10 +10,12 @@
 #include <string.h>
 #include "arch/x86.h"
 #include "tests/unit/test.h"
+#include "vmx/caps.h"
 #include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/vcpu.h"
 
 static uint64_t fields[0x7000];
+struct vmx_caps vmx_caps;
 static struct vcpu v;
 
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }

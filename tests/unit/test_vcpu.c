@@ -15,6 +15,7 @@
 #include "tests/unit/test.h"
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
+#include "vmx/caps.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
@@ -34,6 +35,7 @@ static void note(const char *what)
     strncat(done, " ", sizeof(done) - strlen(done) - 1);
 }
 
+struct vmx_caps vmx_caps;
 struct cpu *this_cpu(void) { return here; }
 void *page_alloc(void) { return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE); }
 void page_free(void *page) { free(page); }

@@ -3,21 +3,24 @@
  * CR0 and CR4 of a guest: the value in force, and the shadow that the guest reads.
  * From: vmx/exit/cr.c (MOV to CR), vmx/vcpu/setup.c (after INIT), vmx/vcpu/vcpu.c (entry state).
  * To: vmx/vmcs.h (the fields).
+ * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4".
  */
 #include "vmx/vcpu/cr.h"
+#include "vmx/caps.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
 
 uint64_t cr0_guest_view(void)
 {
-    uint64_t mask = vmread(CR0_MASK);
-    return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
+    return (vmread(GUEST_CR0) & ~CR0_HOSTS) | (vmread(CR0_READ_SHADOW) & CR0_HOSTS);
 }
+
+uint64_t cr4_hosts(void) { return ~vmx_caps.guest_cr4 | CR4_MCE; }
 
 uint64_t cr4_guest_view(void)
 {
-    uint64_t mask = vmread(CR4_MASK);
+    uint64_t mask = cr4_hosts();
     return (vmread(GUEST_CR4) & ~mask) | (vmread(CR4_READ_SHADOW) & mask);
 }
 

@@ -5,6 +5,11 @@
  */
 #pragma once
 #include "lib/types.h"
+#include "arch/x86.h"
+
+/* Bits of which the guest reads and writes the shadow: the guest/host masks. */
+#define CR0_HOSTS (CR0_NE | CR0_CD | CR0_NW)
+uint64_t cr4_hosts(void);
 
 /* The value that the guest reads. All four: the VMCS of the vCPU is current. */
 uint64_t cr0_guest_view(void);

@@ -112,8 +112,8 @@ void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t li
  * (CR0.CD = NW = 0), because no firmware has to switch them on first. */
 static void setup_guest_control_registers(void)
 {
-    vmwrite(CR0_MASK, CR0_NE | CR0_CD | CR0_NW);
-    vmwrite(CR4_MASK, ~vmx_caps.guest_cr4 | CR4_MCE);
+    vmwrite(CR0_MASK, CR0_HOSTS);
+    vmwrite(CR4_MASK, cr4_hosts());
     cr0_write(CR0_ET);
     cr4_write(0);
     vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) & ~ENTRY_GUEST_64BIT);

@@ -103,6 +103,7 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
         .efer = vmread(GUEST_IA32_EFER),
         .rflags = vmread(GUEST_RFLAGS),
         .rip = vmread(GUEST_RIP),
+        .rsp = vmread(GUEST_RSP),
         .cpl = (uint8_t)FIELD_GET(SEG_AR_DPL, ss),
         .code32 = cs & SEG_AR_DB,
     };

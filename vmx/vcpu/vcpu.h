@@ -183,7 +183,7 @@ void vcpu_step_over(struct vcpu *v, unsigned length);
 
 /* State for instruction decoders and page walks; from an exit of this vCPU, or while STOPPED. */
 struct vcpu_paging {
-    uint64_t cr0, cr3, cr4, efer, rflags, rip;
+    uint64_t cr0, cr3, cr4, efer, rflags, rip, rsp;
     uint8_t cpl;
     bool code64, code32;      /* CS.L; CS.D */
     uint8_t stack_size;       /* bytes of the stack pointer: 2, 4, 8 */
