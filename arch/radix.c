@@ -46,7 +46,7 @@ static void entry_set(const struct radix *r, uint64_t *entry, uint64_t value)
 }
 
 /* A table to stand below `entry`, with the same meaning: nothing, or 512 smaller pages. */
-static uint64_t *table_new(const struct radix *r, uint64_t entry, unsigned level)
+static COLD uint64_t *table_new(const struct radix *r, uint64_t entry, unsigned level)
 {
     uint64_t *table = page_alloc();
     if (!table)

@@ -43,7 +43,7 @@ void ept_flush_vpid(uint16_t vpid)
     invvpid(vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL, vpid);
 }
 
-void ept_flush_all(void)
+COLD void ept_flush_all(void)
 {
     invept(INVEPT_ALL, 0);
     invvpid(INVVPID_ALL, 0);
@@ -63,7 +63,7 @@ static bool is_clean(struct cpu *other, const struct ept *ept, uint64_t generati
     return atomic_load(&cpu->guest_ept) != ept || atomic_load(&cpu->guest_generation) >= generation;
 }
 
-void ept_flush(struct ept *ept)
+COLD void ept_flush(struct ept *ept)
 {
     uint64_t generation = atomic_load(&ept->generation);
     for (unsigned i = 0; i < cpu_count(); i++) {

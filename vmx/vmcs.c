@@ -23,6 +23,10 @@ void vmcs_failed(const char *instruction, uint64_t operand)
     panic("%s 0x%lx fails: %s", instruction, operand, vm_instruction_error((uint32_t)error));
 }
 
+/* Each VMREAD and VMWRITE has a call of these: without the name they are shorter. */
+void vmcs_read_failed(enum vmcs_field field) { vmcs_failed("VMREAD", field); }
+void vmcs_write_failed(enum vmcs_field field) { vmcs_failed("VMWRITE", field); }
+
 struct vmcs *vmcs_alloc(void)
 {
     struct vmcs *vmcs = page_alloc();

@@ -17,6 +17,8 @@ struct vmcs {
 };
 
 void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
+void vmcs_read_failed(enum vmcs_field field) __attribute__((noreturn, cold));
+void vmcs_write_failed(enum vmcs_field field) __attribute__((noreturn, cold));
 
 #ifdef HAMLET_UNIT /* host tests keep the fields in an array */
 uint64_t vmread(enum vmcs_field field);
@@ -31,7 +33,7 @@ static inline uint64_t vmread(enum vmcs_field field)
                  : "r"((uint64_t)field)
                  : "memory");
     if (__builtin_expect(failed, 0))
-        vmcs_failed("VMREAD", field);
+        vmcs_read_failed(field);
     return value;
 }
 
@@ -43,7 +45,7 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
                  : "rm"(value), "r"((uint64_t)field)
                  : "memory");
     if (__builtin_expect(failed, 0))
-        vmcs_failed("VMWRITE", field);
+        vmcs_write_failed(field);
 }
 #endif
 

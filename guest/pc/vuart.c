@@ -209,7 +209,7 @@ bool vuart_has_room(struct vm *vm)
     return u && u->typed - atomic_load(&u->taken) < VUART_INPUT;
 }
 
-void vuart_type(struct vm *vm, uint8_t byte)
+COLD void vuart_type(struct vm *vm, uint8_t byte)
 {
     struct vuart *u = vm->uart;
     if (keys(vm, u, byte) != VM_KEYS_NONE)

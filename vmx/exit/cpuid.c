@@ -212,8 +212,8 @@ static inline struct cpuid_regs leaf_features(const struct vcpu *v)
     return r;
 }
 
-static __attribute__((noinline)) struct cpuid_regs other_leaf(const struct vcpu *v, uint32_t leaf,
-                                                              uint32_t subleaf)
+static COLD __attribute__((noinline)) struct cpuid_regs other_leaf(const struct vcpu *v,
+                                                                   uint32_t leaf, uint32_t subleaf)
 {
     const struct cpuid_regs none = {0};
     const struct cpuid_regs *prepared = answer_of(leaf);

@@ -45,8 +45,8 @@ static enum exit_action string_element(struct vcpu *v, struct pio *pio, uint64_t
 }
 
 /* RCX, RSI and RDI change after each element: on hardware an interrupt may come in between. */
-static __attribute__((noinline)) enum exit_action string_access(struct vcpu *v, struct pio *pio,
-                                                                bool rep)
+static COLD __attribute__((noinline)) enum exit_action string_access(struct vcpu *v,
+                                                                     struct pio *pio, bool rep)
 {
     unsigned size = 2u << FIELD_GET(INFO_IO_ADDRESS_SIZE, vmread(VM_EXIT_INSTRUCTION_INFO));
     uint64_t *index = &v->regs.gpr[pio->in ? RDI : RSI], *count = &v->regs.gpr[RCX];

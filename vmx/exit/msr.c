@@ -82,7 +82,7 @@ static const struct msr_row {
     {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "all guests share the prefetchers"},
 };
 
-void msr_open_bitmap(struct bitmaps *b)
+COLD void msr_open_bitmap(struct bitmaps *b)
 {
     for (const struct msr_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
         bool read = row->kind == PASSES || row->kind == READ_PASSES;
@@ -155,7 +155,7 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;
 }
 
-static enum exit_action refuse(struct vcpu *v, const char *what, uint32_t msr)
+static COLD enum exit_action refuse(struct vcpu *v, const char *what, uint32_t msr)
 {
     if (!row_of(msr))
         log_guest(&v->log_budget, "vcpu=%u %s msr=0x%x: #GP", v->index, what, msr);

@@ -29,7 +29,7 @@
 #define LOG "vmx"
 #include "arch/log.h"
 
-static enum exit_action exit_triple_fault(struct vcpu *v)
+static COLD enum exit_action exit_triple_fault(struct vcpu *v)
 {
     vcpu_on_crash(v, "triple fault");
     return STOP_VM;
@@ -60,13 +60,13 @@ static enum exit_action exit_preemption_timer(struct vcpu *v)
 
 /* The INIT was meant for the host's CPU: the machine sent it, or a device, if its remapping unit
  * does not block such a message. The exit has consumed it. */
-static enum exit_action exit_init_signal(struct vcpu *v)
+static COLD enum exit_action exit_init_signal(struct vcpu *v)
 {
     log_guest(&v->log_budget, "an INIT that Hamlet has not sent: ignored");
     return RESUME_SAME;
 }
 
-static enum exit_action exit_our_bug(struct vcpu *v)
+static COLD enum exit_action exit_our_bug(struct vcpu *v)
 {
     panic("%s at gpa=0x%lx", exit_reason_name(v->exit.reason), vmread(GUEST_PHYSICAL_ADDRESS));
 }

@@ -417,8 +417,7 @@ static void sleep_for_work(struct run_queue *q)
 
 static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
 {
-    /* For a vCPU that is queued behind this look share() is called. The first CPU's tick ends a
-     * slice, but not a turn. */
+    /* The first CPU's tick ends a slice, but not a turn. After this look, share() does it. */
     if (!atomic_load(&q->ready.first) || rdtsc() < v->turn_end)
         return v;
     wait_for_cpu(v);

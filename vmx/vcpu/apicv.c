@@ -22,7 +22,7 @@
 /* The APIC-access page: RAM of Hamlet's, shared by the vCPUs of a VM, and mapped where the
  * guest looks for its APIC. The CPU redirects each access, so no access of xAPIC mode reaches
  * this RAM. */
-int apicv_create(struct vcpu *v)
+COLD int apicv_create(struct vcpu *v)
 {
     v->apic_base = APIC_PAGE_DEFAULT | APIC_BASE_EN | (v->index == 0 ? APIC_BASE_BSP : 0);
     if (!vmx_caps.apicv)

@@ -41,7 +41,7 @@ void vcpu_set_proc(struct vcpu *v, uint32_t proc)
     vmwrite(PROC_BASED_CONTROLS, proc);
 }
 
-uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r)
+COLD uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r)
 {
     if (r != RSP)
         return v->regs.gpr[r];
@@ -51,7 +51,7 @@ uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r)
     return value;
 }
 
-void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
+COLD void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
 {
     if (r != RSP) {
         v->regs.gpr[r] = value;
@@ -63,7 +63,7 @@ void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value)
 }
 
 /* A vCPU that goes on at another instruction is not in HLT any more. */
-void vcpu_set_rip(struct vcpu *v, uint64_t value)
+COLD void vcpu_set_rip(struct vcpu *v, uint64_t value)
 {
     vcpu_borrow(v);
     vmwrite(GUEST_RIP, value);
@@ -71,7 +71,7 @@ void vcpu_set_rip(struct vcpu *v, uint64_t value)
     v->halted = v->halted_masked = false;
 }
 
-void vcpu_move_tsc(struct vcpu *v, uint64_t by)
+COLD void vcpu_move_tsc(struct vcpu *v, uint64_t by)
 {
     v->tsc_offset += by;
     atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
@@ -83,7 +83,7 @@ void vcpu_step_over(struct vcpu *v, unsigned length)
     vcpu_advance_rip(length);
 }
 
-void vcpu_set_rflags(struct vcpu *v, uint64_t value)
+COLD void vcpu_set_rflags(struct vcpu *v, uint64_t value)
 {
     vcpu_borrow(v);
     vmwrite(GUEST_RFLAGS, value | RFLAGS_1);
