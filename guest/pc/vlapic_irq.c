@@ -142,13 +142,14 @@ uint32_t vlapic_ppr(const struct vcpu *v)
 /* v->irr: interrupts that have left PIR. They go into IRR first, so that priority decides. */
 int apic_next_irq(struct vcpu *v)
 {
-    for (unsigned word = 0; word < 8; word++) {
-        uint32_t taken = vlapic_taken(v, word);
-        unsigned at = APIC_IRR + word * WORD_STRIDE;
-        if (taken)
-            vlapic_set(v, at, vlapic_get(v, at) | taken);
+    for (unsigned i = 0; i < ARRAY_COUNT(v->irr); i++) {
+        unsigned at = APIC_IRR + 2 * i * WORD_STRIDE;
+        if (!v->irr[i])
+            continue;
+        vlapic_set(v, at, vlapic_get(v, at) | LO32(v->irr[i]));
+        vlapic_set(v, at + WORD_STRIDE, vlapic_get(v, at + WORD_STRIDE) | HI32(v->irr[i]));
+        v->irr[i] = 0;
     }
-    v->irr[0] = v->irr[1] = v->irr[2] = v->irr[3] = 0;
     int next = highest_vector(v, APIC_IRR);
     bool passes = next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_ppr(v) & PRIORITY_CLASS);
     return passes ? next : -1;

@@ -5,7 +5,7 @@ What operations cost, as a table and as build/bench.json: an object per machine.
 of the TSC is an instruction, so the figures are instructions, the same from run to run; nothing
 here is a measurement of time.
 
-From: make bench      To: guest/programs/bench.c, irq-cost.c and smp.c, which count
+From: make bench      To: guest/programs/bench.c, peer.c, irq-cost.c and smp.c, which count
 """
 
 import json
@@ -14,24 +14,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import profile
+
 ROOT = Path(__file__).resolve().parents[2]
+
+# Of an interrupt to a vCPU that runs, is ready, is halted; two CPUs advance in steps of some ticks.
+POSTED, SOFTWARE, INJECTED = (60, 1060, 960), (640, 1400, 1100), (1040, 1900, 1600)
 
 # Key, what is counted, the most that it may be (None: no promise), KVM's figure in the same Bochs
 # (without / with APICv).
 ROWS = [
-    ("cpuid_exit", "CPUID, exit to next guest instruction", 250, "1249 / 1315"),
-    ("vmcall", "VMCALL that does nothing", 250, "3554 / 3711"),
-    ("trapped_in", "IN of an emulated port", 400, "1432 / 1540"),
+    ("cpuid_exit", "CPUID, exit to next guest instruction", 165, "1249 / 1315"),
+    ("vmcall", "VMCALL that does nothing", 155, "3554 / 3711"),
+    ("trapped_in", "IN of an emulated port", 330, "1432 / 1540"),
+    ("out_cf8", "OUT 0xCF8", 280, ""),
+    ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE", 215, ""),
+    ("config_vendor", "configuration read, an id", 780, ""),
+    ("config_capability", "the same, a capability from hardware", 860, ""),
+    ("msix_entry_read", "read of a trapped register", 1270, ""),
+    *[(f"vmcs_{exit}", f"VMREADs and VMWRITEs of it: {what}", limit, "") for exit, what, limit in (
+        ("cpuid", "CPUID", 7), ("vmcall", "VMCALL", 7), ("io_instruction", "a port", 7),
+        ("wrmsr", "WRMSR", 6), ("ept_violation", "a trapped register", 23))],
     ("passed_in", "IN of an assigned device's port", 5, "5081 / 5976"),
     ("direct_mmio_read", "read of an assigned device's register", 5, "7501 / 7963"),
     ("irq_running_posted_exits", "exits of 50 device interrupts, posted by VT-d", 0, ""),
     *[(f"irq_{state}_{way}", f"MSI to handler: vCPU {state}, {how}",
-       limit if state == "running" else None, kvm if state == "running" else "")
-      for way, how, limit, kvm in (("posted", "posted by VT-d", 60, ""),
-                                   ("software", "posted by software", 800, "- / 1792 (self-IPI)"),
-                                   ("injected", "injected, no APICv", 1400, "6104 / - (self-IPI)"))
-      for state in ("running", "ready", "halted")],
-    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", None, ""),
+       limit, kvm if state == "running" else "")
+      for way, how, limits, kvm in (
+          ("posted", "posted by VT-d", POSTED, ""),
+          ("software", "posted by software", SOFTWARE, "- / 1792 (self-IPI)"),
+          ("injected", "injected, no APICv", INJECTED, "6104 / - (self-IPI)"))
+      for state, limit in zip(("running", "ready", "halted"), limits)],
+    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", 820, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
     ("inv_qi_page", "IOTLB flush of one page, by the queue", None, ""),
@@ -54,7 +68,7 @@ def boot(machine, *words):
     run = subprocess.run(["./hamlet", "run", "--on", machine, "--timeout", "120", *words], cwd=ROOT,
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     found = {key: int(value) for key, value in re.findall(r"\| bench (\w+)=(\d+)", run.stdout)}
-    if not found or "FAIL" in run.stdout:
+    if not re.search(r"\| (bench|peer) ", run.stdout) or "FAIL" in run.stdout:
         sys.exit(f"bench: the run on {machine} ended with "
                  f"{run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-500:]}")
     return run.stdout, found
@@ -65,14 +79,28 @@ def figures(machine, *words):
                 *words)[1]
 
 
+def operations(*words):
+    """One operation at a time; the median of each is what counts, so no tick of the CPU."""
+    console, _ = boot("lab", "--vm", profile.VM, *words)
+    return {key: int(value) for key, value in re.findall(r"\| peer (\w+) .*median=(\d+)", console)}
+
+
+def vmcs_accesses():
+    """What costs one instruction here, and some 30 cycles on hardware."""
+    handlers = {"vmcall": "vcpu_on_vmcall"}
+    return {f"vmcs_{exit}": sum(map(profile.is_vmcs, profile.steps(handler, profile.VM)))
+            for exit in ("cpuid", "vmcall", "io_instruction", "wrmsr", "ept_violation")
+            for handler in [handlers.get(exit, f"exit_{exit}")]}
+
+
 def trace_costs(plain):
     """The same exit with a trace, and by a Hamlet that was built without any."""
     subprocess.run(["make", "-s", "O=build/no-trace", "EXTRA_CFLAGS=-DTRACE_NEVER",
                     "build/no-trace/hamlet.elf"], cwd=ROOT, check=True)
-    traced = figures("lab", "--append", "console=com1 trace=on")
-    without = figures("lab", "--kernel", "build/no-trace/hamlet.elf")
-    return {"trace_on_cost": traced["cpuid_exit"] - plain["cpuid_exit"],
-            "trace_off_cost": plain["cpuid_exit"] - without["cpuid_exit"]}
+    traced = operations("--append", "console=com1 trace=on")
+    without = operations("--kernel", "build/no-trace/hamlet.elf")
+    return {"trace_on_cost": traced["cpuid"] - plain["cpuid"],
+            "trace_off_cost": plain["cpuid"] - without["cpuid"]}
 
 
 def invalidations():
@@ -113,6 +141,7 @@ def main():
     results = {"lab": figures("lab")}
     results["lab"] |= boot("lab", "--vm",
                            "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
+    results["lab"] |= operations() | vmcs_accesses()
     results["lab"] |= trace_costs(results["lab"]) | invalidations() | dma_modes() | interrupts()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []

@@ -3,7 +3,9 @@
 """
 Where the instructions of one VM exit go: one line per function, from the exit to the next entry.
 
-    tests/bench/profile.py HANDLER [VM]    HANDLER: a function of the exit table, exit_cpuid
+    tests/bench/profile.py HANDLER [VM [WORDS]]
+
+HANDLER: a function of the exit table, exit_cpuid, or one behind it. WORDS: of the command line.
 
 The lab machine is stopped by the emulator's own GDB stub when a guest's exit reaches HANDLER for
 the 20th time; the next exit is followed instruction by instruction, until the guest runs again.
@@ -75,11 +77,12 @@ def free_port():
         return s.getsockname()[1]
 
 
-def steps(handler, vm):
+def steps(handler, vm, words=""):
     """(function, first bytes) of each instruction."""
     port = free_port()
     machine = subprocess.Popen(["./hamlet", "run", "--on", "lab", "--debug", str(port),
-                                "--timeout", "600", "--vm", vm], cwd=ROOT,
+                                "--timeout", "600", "--append", f"console=com1 {words}",
+                                "--vm", vm], cwd=ROOT,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
@@ -97,15 +100,19 @@ def steps(handler, vm):
     return found
 
 
+def is_vmcs(step):
+    """VMREAD 0F 78, VMWRITE 0F 79, with or without a REX prefix."""
+    return re.match(r"(4\w)?0f7[89]", step[1]) is not None
+
+
 def main():
-    if not 2 <= len(sys.argv) <= 3 or not shutil.which(GDB):
+    if not 2 <= len(sys.argv) <= 4 or not shutil.which(GDB):
         sys.exit(__doc__)
-    found = steps(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else VM)
+    found = steps(sys.argv[1], *(sys.argv[2:] or [VM]))
     count, vmcs = collections.Counter(), collections.Counter()
     for name, code in found:
         count[name] += 1
-        # VMREAD 0F 78, VMWRITE 0F 79, with or without a REX prefix.
-        vmcs[name] += re.match(r"(4\w)?0f7[89]", code) is not None
+        vmcs[name] += is_vmcs((name, code))
     print(f"{'function':32} instructions  VMCS")
     for name, n in count.most_common():
         print(f"{name:32} {n:12} {vmcs[name] or '':>5}".rstrip())

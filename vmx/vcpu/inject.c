@@ -175,10 +175,11 @@ static void inject_interrupt(struct vcpu *v, uint64_t blocked)
     inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
 }
 
-/* Any bit of IRR: the guest's next change of TPR, ISR or IF may make it deliverable. */
+/* Any bit of IRR, or on the way to it: the guest's next change of TPR, ISR or IF may make it
+ * deliverable. */
 static bool irr_is_set(const struct vcpu *v)
 {
-    uint32_t any = 0;
+    uint64_t any = v->irr[0] | v->irr[1] | v->irr[2] | v->irr[3];
     for (unsigned reg = APIC_IRR; reg < APIC_IRR + 0x80; reg += 16)
         any |= v->vapic[reg / 4];
     return any;
@@ -210,9 +211,9 @@ void inject_pending(struct vcpu *v)
     if (ext_waits(v) && apic_extint(v, false) >= 0)
         proc |= PROC_INTERRUPT_WINDOW;
     if (!vmx_caps.apicv) {
-        if (apic_next_irq(v) >= 0)
-            proc |= PROC_INTERRUPT_WINDOW;
         v->irq_waits = irr_is_set(v);
+        if (v->irq_waits && apic_next_irq(v) >= 0)
+            proc |= PROC_INTERRUPT_WINDOW;
     }
     vcpu_set_proc(v, proc);
 }

@@ -3,7 +3,7 @@
  * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
  * SYSCALL and SWAPGS, the debug registers, CR2. Hamlet itself uses none of them, so they stay in
  * the CPU from exit to exit. They are switched together when another vCPU is loaded (with the
- * scheduler about 1000 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no
+ * scheduler about 800 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no
  * guest sees a value of another.
  * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/vcpu/registers.h (XCR0), arch/page.c
  * (the XSAVE area).
