@@ -38,7 +38,7 @@ Mutant = collections.namedtuple("Mutant", "name line what text")  # text: of the
 # What is left out: invalidations, and the steps that order them.
 FLUSH = r"(invept|invvpid|ept_flush\w*|ept_out_of_guest|vmcs_clear|vmcs_make_current)\("
 LOADED = r"(vcpu_unload|vcpu_load|vcpu_setup_host|registers_save|registers_restore)\("
-SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu) = "
+SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu|->alarm) = "
 ATOMIC = r"(__)?atomic_\w+\("
 POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick|sched_\w+)\("
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
