@@ -84,6 +84,11 @@ EXPLAINED = {
     "vmx/run/init.c: ept_flush_all();": "the lab's firmware uses no VMX, so it leaves nothing",
     "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);": ALONE,
     "vmx/vcpu/state.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);": ALONE,
+    "vmx/run/run.c: v->alarm = 0;":
+        "at the timer's exit the clock shows the same, as the timer is never early; a slice begins "
+        "with an alarm that is over, or with a request",
+    "vmx/run/run.c: v->alarm = v->irq_waits ? 0 : alarm;":
+        "attend() runs at each exit then, which only make bench notices",
     "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,
     "vmx/run/sched.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_SIPI);": STARTUP,
 }

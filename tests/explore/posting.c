@@ -151,6 +151,8 @@ static void processes_posted_interrupts(struct vcpu *v)
 struct vcpu *vmx_enter(struct vcpu *v)
 {
     unsigned cpu = this_cpu()->index;
+    if (v->halted)
+        explore_failed("vCPU %u goes on behind an HLT that no event has ended", v->index);
     for (;;) {
         uint32_t can =
             (uint32_t)((w.halts ? BIT(GUEST_HLT) : 0) | (w.slices ? BIT(GUEST_SLICE) : 0) |
