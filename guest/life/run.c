@@ -15,6 +15,7 @@
 #include "guest/life/check.h"
 #include "guest/life/life.h"
 #include "guest/pc/legacy/legacy.h"
+#include "guest/pc/pc.h"
 #include "lib/printf.h"
 #include "vmx/run/sched.h"
 #include "vmx/show/show.h"
@@ -121,8 +122,10 @@ static void vm_tick(struct vm *vm)
         vm_end(vm, VM_EXIT_HALTED); /* two vCPUs that halted at once did not see each other */
     if (vm->state == VM_RUNNING && kills_due(vm))
         vm_fail(vm, "killed");
-    if (vm_is_up(vm))
+    if (vm_is_up(vm)) {
         legacy_poll(vm, false);
+        vuart_poll(vm);
+    }
     if (vm->state == VM_ENDING && all_stopped(vm))
         vm_finish(vm);
 }

@@ -30,3 +30,5 @@ void vpower_reset_write(struct vm *vm, uint8_t value); /* port 0xCF9 was written
 /* Input for a guest, byte by byte. vuart_type() requires vuart_has_room(). */
 bool vuart_has_room(struct vm *vm);
 void vuart_type(struct vm *vm, uint8_t byte);
+/* Once a tick: a line without an end that is at rest is shown, if the guest waits for input. */
+void vuart_poll(struct vm *vm);

@@ -3,7 +3,8 @@
  * The guest's serial port, a 16550 at 0x3F8 that is always ready. Its output appears line by line,
  * each line with the name of the VM in front. Input for the VM waits here until the guest polls the
  * port or takes the interrupt.
- * From: guest/core/bus.c (through read and write), monitor/term/console.c (vuart_type).
+ * From: guest/core/bus.c (through read and write), monitor/term/console.c (vuart_type),
+ * guest/life/run.c (vuart_poll).
  * To: arch/log.c (console_line, console_piece), guest/pc/vioapic.c (vioapic_line).
  * Hot: guests print with one exit per character.
  * Spec: PC16550D data sheet.   Not handled: modem lines, real speed, errors.
@@ -33,6 +34,7 @@
 #define VUART_MCR_LOOP BIT(4)
 #define VUART_MSR      0xb0 /* carrier, ready and clear to send */
 #define VUART_IDLE     16   /* polls for input after which an unfinished line is shown */
+#define VUART_REST     100  /* ticks, likewise, if the guest waits by an interrupt */
 #define VUART_LINE     200
 #define VUART_INPUT    2048
 #define VUART_FIFO     16 /* bytes; one without FCR_ON */
@@ -42,7 +44,7 @@ struct vuart {
     bool tx_empty; /* "transmitter empty" is pending, an interrupt if IER enables it */
     bool asserted; /* state of the line at the I/O APIC */
     enum { PLAIN, ESCAPE, SEQUENCE } escape;
-    unsigned idle;
+    unsigned idle, rest;
     /* The monitor writes and moves `typed`, the guest reads and moves `taken`: no lock. */
     unsigned typed, taken;
     uint8_t input[VUART_INPUT];
@@ -103,6 +105,7 @@ static void send(struct vm *vm, struct vuart *u, uint8_t byte)
     }
     if ((byte < ' ' && byte != '\t') || byte == 0x7f)
         return;
+    u->rest = 0;
     u->line[u->used++] = (char)byte;
     if (u->used == VUART_LINE - 1)
         end_line(vm, u);
@@ -218,6 +221,17 @@ COLD void vuart_type(struct vm *vm, uint8_t byte)
     atomic_store(&u->typed, u->typed + 1);
     spin_lock(&vm->lock);
     update_line(vm, u);
+    spin_unlock(&vm->lock);
+}
+
+void vuart_poll(struct vm *vm)
+{
+    struct vuart *u = vm->uart;
+    if (!(u->ier & VUART_IER_RX) || u->used == 0)
+        return;
+    spin_lock(&vm->lock);
+    if (++u->rest == VUART_REST)
+        show_prompt(vm, u);
     spin_unlock(&vm->lock);
 }
 

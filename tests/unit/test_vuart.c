@@ -171,6 +171,36 @@ TEST(a_prompt_is_kept_once)
     assert_string_equal(kept, "login: x\n");
 }
 
+static void send_text(const char *text)
+{
+    while (*text)
+        out(UART_DATA, (uint8_t)*text++);
+}
+
+/* A guest that does not poll, but waits for an interrupt in HLT. */
+TEST(a_prompt_at_rest_is_shown)
+{
+    send_text("$ ");
+    for (unsigned tick = 0; tick < 200; tick++)
+        vuart_poll(&vm);
+    assert_string_equal(stub_log, ""); /* it does not wait */
+    out(UART_IER, VUART_IER_RX);
+    for (unsigned tick = 0; tick < VUART_REST - 1; tick++)
+        vuart_poll(&vm);
+    send_text("> ");
+    for (unsigned tick = 0; tick < VUART_REST - 1; tick++)
+        vuart_poll(&vm);
+    assert_string_equal(stub_log, "");
+    vuart_poll(&vm);
+    assert_string_equal(stub_log, "a| $ > ");
+    stub_log_clear();
+    for (unsigned tick = 0; tick < 200; tick++)
+        vuart_poll(&vm);
+    assert_string_equal(stub_log, "");
+    send_text("ls\n");
+    assert_string_equal(stub_log, "ls\n");
+}
+
 TEST(a_prompt_is_shown_once)
 {
     for (const char *s = "login: "; *s; s++)
@@ -221,6 +251,7 @@ int main(void)
                                        T(what_a_driver_probes),
                                        T(escape_sequences),
                                        T(a_prompt_is_kept_once),
+                                       T(a_prompt_at_rest_is_shown),
                                        T(a_prompt_is_shown_once),
                                        T(loop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
