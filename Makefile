@@ -125,7 +125,7 @@ $O/tests/stub.elf: $(addprefix tests/guests/stub,.asm .c .ld) $(HEADERS) Makefil
 
 # Kernels without a linker: the bytes of the file are the bytes in memory, or a multiboot header says.
 FLAT_GUESTS := $(patsubst guest/programs/flat/%.asm,$O/guests/%.bin,$(wildcard guest/programs/flat/*.asm))
-$O/guests/%.bin: guest/programs/flat/%.asm Makefile
+$O/guests/%.bin: guest/programs/flat/%.asm $(wildcard guest/programs/flat/lib/*.asm) Makefile
 	$(say) NASM $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(AS) -f bin $< -o $@

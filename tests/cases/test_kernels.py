@@ -37,6 +37,19 @@ CASES = [
          vms=["kernel=course.bin,mem=4M,timeout=60"], answers=[(r"course\| >", "hello\r")],
          expect=[r"course\| the clock is right to 1 %$", r"course\| > hello$"],
          exits={"course": 1}),
+    # A kernel of several processors, older than ACPI: to its shell, by the keyboard and the screen,
+    # then by the serial port.
+    *(Case(f"mp-shell{name}", append=f"console=com1{words}", cpus=2,
+           vms=["kernel=mp-shell.bin,name=screen,mem=4M,vcpus=2,timeout=120",
+                "kernel=mp-shell.bin,name=serial,mem=4M,vcpus=2,timeout=120,cmdline=serial"],
+           answers=[(prompt, f"{line}\r")
+                    for prompts in ([r"screen\| \$\n"] * 4,
+                                    [r"vm=serial has the console"] + [r"serial\| \$ "] * 3)
+                    for prompt, line in zip(prompts, ("echo to be", "cpus", "ipi", "halt"))],
+           expect=[rf"^{vm}\| {line}$" for vm in ("screen", "serial")
+                   for line in ("to be", "2 cpus tick", "1 answered")],
+           exits={"screen": 0, "serial": 0}, forbid=[r"what\?", "error of"])
+      for name, words in [("", ""), ("-by-software", " apicv=off")]),
     # Without the chips: what the kernel waits for is named, and nothing else changes.
     Case("legacy-off", vms=["kernel=legacy-wait.bin,name=k,mem=4M,legacy=off,timeout=4"],
          expect=[r"vm=k waits at port 0x40: there is no PIT; legacy=on$",
