@@ -55,6 +55,8 @@ CASES = [
            append=f"console=com1 apicv={apicv}", exits={"tasks": 254},
            expect=[r"tasks\| by JMP, there and back", r"\| by CALL and IRET",
                    r"\| by a gate: INT and #UD", r"\| a wrong stack segment: #TS in the new task",
+                   r"\| level 3: by a gate, not by a TSS, and back$",
+                   r"\| two NMIs by a gate, one after the other$",
                    r"\| a double fault has its own stack",
                    r'why="task switch: a TSS of 16 bits'])
       for apicv in ("on", "off")),

@@ -1,7 +1,8 @@
 ; SPDX-License-Identifier: MIT
 ; A 32-bit kernel that switches tasks by hardware: by JMP, CALL and IRET, by task gates for an
-; exception, an interrupt of software and a double fault, and into a task whose stack segment is
-; wrong. At last into a TSS of 16 bits, which Hamlet refuses.
+; exception, an interrupt of software, an NMI and a double fault, into a task of privilege level 3
+; and out of it, and into a task whose stack segment is wrong. At last into a TSS of 16 bits, which
+; Hamlet refuses.
 ; To: vmx/exit/task.c.
 ; Spec: SDM "Task Switching", "Task-State Segment (TSS)"; Multiboot "OS image format".
 bits 32
@@ -18,12 +19,19 @@ TASK_UD equ     0x28                    ; #UD and INT 30h
 TASK_DF equ     0x30
 TASK_X  equ     0x38                    ; its SS is wrong
 TASK_TS equ     0x40
-TASK_16 equ     0x48
+TASK_NMI equ    0x48
+TASK_U  equ     0x50                    ; of level 3
+TASK_GP equ     0x58
+TASK_16 equ     0x60
+U_CODE  equ     0x68 | 3
+U_DATA  equ     0x70 | 3
+GATE_A  equ     0x78 | 3                ; level 3 may use it
 TSS     equ     0x190000                ; 128 bytes each, in that order
 NT      equ     1 << 14
 PD      equ     0x200000                ; each maps the first 4 MiB
 PD_B    equ     0x201000                ; and at 4 MiB once more: of TASK_B; VM: mem=8M
-LARGE   equ     0x83                    ; present, writable, large
+LARGE   equ     0x87                    ; present, writable, of the user, large
+APIC    equ     0xfee00000
 
 header: dd      MAGIC, FLAGS, -(MAGIC + FLAGS)
         dd      header, header, 0, 0, start
@@ -59,7 +67,7 @@ start:  cld
         mov     esp, 0x180000
         lgdt    [gdt.pointer]
         lidt    [idt.pointer]
-        mov     ecx, 7
+        mov     ecx, 10
         mov     eax, TSS
         mov     ebx, gdt + TASK_A       ; bases of the TSSs
 .base:  mov     [ebx + 2], ax
@@ -76,13 +84,26 @@ start:  cld
         MAKE    TASK_DF, task_df, 0x183000, DATA
         MAKE    TASK_X, wrong, 0x184000, CODE
         MAKE    TASK_TS, task_ts, 0x185000, DATA
+        MAKE    TASK_NMI, task_nmi, 0x186000, DATA
+        MAKE    TASK_GP, task_gp, 0x187000, DATA
+        MAKE    TASK_U, task_u, 0x188000, U_DATA
+        mov     dword [edi + 36], 0x3002 ; may print
+        mov     dword [edi + 72], U_DATA
+        mov     dword [edi + 76], U_CODE
+        mov     dword [edi + 84], U_DATA
+        mov     dword [edi + 92], U_DATA
+        GATE    2, TASK_NMI
         GATE    6, TASK_UD
+        GATE    13, TASK_GP
         GATE    0x30, TASK_UD
+        GATE    0x31, TASK_UD
+        mov     byte [idt + 8 * 0x31 + 5], 0xe5 ; level 3 may use it
         GATE    8, TASK_DF
         GATE    10, TASK_TS
         mov     ax, TASK_A
         ltr     ax
         mov     dword [PD], LARGE
+        mov     dword [PD + (APIC >> 22) * 4], (APIC & 0xffc00000) | LARGE
         mov     dword [PD_B], LARGE
         mov     dword [PD_B + 4], LARGE
         mov     eax, cr4
@@ -132,6 +153,19 @@ start:  cld
 back:   cmp     dword [count], 3
         jne     wrong
         SAY     no_stack
+
+        jmp     TASK_U:0
+        cmp     dword [count], 5
+        jne     wrong
+        SAY     user
+
+        mov     dword [APIC + 0x310], 0
+        mov     dword [APIC + 0x300], 0x4400 ; an NMI to itself
+        mov     ecx, 1000000
+.nmi:   cmp     dword [count], 7
+        loopne  .nmi
+        jne     wrong
+        SAY     by_nmi
 
         mov     byte [idt + 8 * 13 + 5], 0 ; no gate for #GP, so it is a #DF
         mov     ax, 0xfff8
@@ -187,6 +221,51 @@ task_ts:
         mov     dword [TSS_OF(TASK_A) + 32], back
         jmp     TASK_A:0
 
+; Level 3: a gate that it may use, a TSS that it may not, and a gate back.
+task_u: mov     ax, cs
+        cmp     ax, U_CODE
+        jne     wrong
+        mov     ax, ss
+        cmp     ax, U_DATA
+        jne     wrong
+        int     0x31
+        cmp     dword [count], 4
+        jne     wrong
+.fault: jmp     TASK_A:0
+        jmp     wrong
+.behind:
+        mov     ax, cs
+        cmp     ax, U_CODE
+        jne     wrong
+        jmp     GATE_A:0
+        jmp     wrong
+
+task_gp:
+        cmp     dword [esp], TASK_A     ; the error code
+        jne     wrong
+        EXPECT  TSS_OF(TASK_GP), TASK_U
+        EXPECT  TSS_OF(TASK_U) + 32, task_u.fault
+        inc     dword [count]
+        mov     dword [TSS_OF(TASK_U) + 32], task_u.behind
+        add     esp, 4
+        iretd
+        jmp     wrong
+
+; The second NMI, which comes while the first is handled, waits until its IRET.
+task_nmi:
+        cmp     esp, 0x186000
+        jne     wrong
+        inc     dword [count]
+        cmp     dword [count], 6
+        jne     .iret
+        mov     dword [APIC + 0x300], 0x4400
+        mov     ecx, 1000
+.wait:  loop    .wait
+        cmp     dword [count], 6
+        jne     wrong
+.iret:  iretd
+        jmp     task_nmi
+
 task_df:
         cmp     esp, 0x182ffc
         jne     wrong
@@ -210,6 +289,8 @@ by_jmp: db      "by JMP, there and back", 10, 0
 by_call: db     "by CALL and IRET", 10, 0
 by_gate: db     "by a gate: INT and #UD", 10, 0
 no_stack: db    "a wrong stack segment: #TS in the new task", 10, 0
+user:   db      "level 3: by a gate, not by a TSS, and back", 10, 0
+by_nmi: db      "two NMIs by a gate, one after the other", 10, 0
 double: db      "a double fault has its own stack", 10, 0
 no:     db      "WRONG", 10, 0
 
@@ -217,14 +298,16 @@ align 8
 gdt:    dq      0
         dq      0x00cf9b000000ffff
         dq      0x00cf93000000ffff
-        times 6 dq 0x0000890000000067   ; available TSSs of 32 bits
+        times 9 dq 0x0000890000000067   ; available TSSs of 32 bits
         dq      0x000081000000002b      ; of 16 bits
+        dq      0x00cffb000000ffff, 0x00cff3000000ffff
+        dq      0xe500 << 32 | TASK_A << 16
 .pointer:
         dw      $ - gdt - 1
         dd      gdt
 
 align 8
-idt:    times 0x31 dq 0
+idt:    times 0x32 dq 0
 .pointer:
         dw      $ - idt - 1
         dd      idt
