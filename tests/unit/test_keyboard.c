@@ -146,6 +146,18 @@ TEST(who_gets_a_byte)
     assert_int_equal(keyboard_type(&vm, -1), VM_KEYS_NONE);
 }
 
+/* It reads the data port only when there is data. */
+TEST(a_guest_that_polls_the_status)
+{
+    l.pic[0].used = false;
+    for (unsigned i = 0; i < 199; i++)
+        assert_int_equal(in(0x64) & 1, 0);
+    assert_int_equal(keyboard_type(&vm, 'a'), VM_KEYS_NONE);
+    in(0x64);
+    type("a");
+    assert_string_equal(codes(), "1e 9e ");
+}
+
 TEST(resets)
 {
     out(0x64, 0xfe);
@@ -170,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup(keys_of_set_2, fresh),
         cmocka_unit_test_setup(escape, fresh),
         cmocka_unit_test_setup(who_gets_a_byte, fresh),
+        cmocka_unit_test_setup(a_guest_that_polls_the_status, fresh),
         cmocka_unit_test_setup(resets, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #define KEYBOARD_PIN  1
 #define PORT_DATA     0x60
 #define PORT_COMMAND  0x64
+#define POLLS_MAX     200 /* of the status, in all: no driver needs so many to set it up */
 #define PORT_A        0x92
 #define PORT_A_RESET  BIT(0)
 #define STATUS_FULL   BIT(0)
@@ -144,7 +145,8 @@ static void type(struct keyboard *k, uint8_t byte)
     stroke_letter(k, byte);
 }
 
-/* The keyboard gets typed bytes from when its guest reads the data port or takes its interrupt. */
+/* The keyboard gets typed bytes from when its guest reads the data port, waits for them at the
+ * status port, or takes its interrupt. */
 static bool listens(const struct legacy *l)
 {
     bool asserted;
@@ -284,6 +286,8 @@ uint8_t keyboard_in(struct legacy *l, uint16_t port)
     struct keyboard *k = &l->keyboard;
     if (port == PORT_A)
         return k->outputs & OUTPUT_A20;
+    if (port == PORT_COMMAND && !k->full && ++k->polls == POLLS_MAX)
+        k->heard = true;
     if (port == PORT_COMMAND)
         return (uint8_t)(STATUS_READY | (k->full ? STATUS_FULL : 0));
     k->heard = true;
