@@ -317,7 +317,7 @@ else
 	$(Q)tests/cases/vmx_mutants.py
 	$(Q)tests/cases/mend_mutants.py
 endif
-judges: setup # KVM, Xen, a newer Linux and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
+judges: setup # KVM, Xen, a newer Linux, kernels of others and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges
 ifeq ($(origin FUZZ_RUNS),command line)
