@@ -35,11 +35,11 @@ struct pit_channel {
 
 #define KEY_RING 256
 struct keyboard {
-    uint8_t mode;         /* the controller's command byte */
-    uint8_t command;      /* of the controller, that waits for its data; 0: none */
-    uint8_t argument;     /* command of the keyboard, that waits for its argument; 0: none */
-    bool full, on;        /* full: `out` waits to be read; on: the keyboard sends keys */
-    bool heard;           /* the guest has read the data port, or polls for data */
+    uint8_t mode;     /* the controller's command byte */
+    uint8_t command;  /* of the controller, that waits for its data; 0: none */
+    uint8_t argument; /* command of the keyboard, that waits for its argument; 0: none */
+    bool full, on;    /* full: `out` waits to be read; on: the keyboard sends keys */
+    bool heard;       /* the guest has read the data port, or polls for data */
     uint8_t polls;
     uint8_t out, outputs; /* outputs: the controller's output port */
     uint8_t ring[KEY_RING];
