@@ -5,11 +5,10 @@ What each mechanism buys: one guest and one device by plans A, B, C and D, as a 
 exits of the guest, interrupts that Hamlet took for it, and instructions. In the lab a tick is an
 instruction, so the figures are the same from run to run.
 
-An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself while
-another takes the interrupts that are not posted by VT-d (ticks of two CPUs are a little more than
-instructions). There B differs from C: B makes the vCPU exit, to inject at its entry; C posts into
-its descriptor and notifies it, which it takes without an exit. On one CPU the device's interrupt
-itself is an exit, and then both cost the same.
+An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself (ticks of
+two CPUs are a little more than instructions). Messages that VT-d does not post go to the CPU of
+their vCPU, so by B and C each is one exit. B injects at the next entry; C posts into the descriptor,
+and the CPU delivers. D has no exit.
 
 From: make plans, tests/cases/test_plans.py      To: guest/programs/plans.c, which counts
 """
@@ -35,8 +34,8 @@ all instructions, the guest's own too.
 register: a read of a device register. By plan A it is an exit, and Hamlet decodes the instruction
   that the guest was at, and reads for it.
 config: a read of configuration space, which is always trapped.
-interrupt: from the write that raises it to its handler; the vCPU is on CPU 0, which takes messages.
-own CPU: the same, the vCPU on a CPU of its own: here B (an exit) and C (none) differ."""
+interrupt: from the write that raises it to its handler; the machine has one CPU.
+own CPU: the same, the vCPU on the second of two CPUs, to which its messages go."""
 
 
 def words(plan, cpus):

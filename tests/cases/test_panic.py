@@ -17,7 +17,7 @@ PANICS = [
     ("page_fault", [r"exception 14 #PF", r"cr2=0*123\b", r"panic:", r"touch_nothing\+0x", CHAIN]),
     ("without_a_stack", [r"exception 8 #DF", r"panic:"]),
     ("broken_invariant", [r"panic:", r"arch\.c:\d+: broken invariant: page_alloc", CHAIN]),
-    ("machine_check", [r"exception 18 #MC", r"trap: machine check: status=0x0 banks=\d+", r"panic:",
+    ("machine_check", [r"exception 18 #MC", r"mce: machine check: status=0x0 banks=\d+", r"panic:",
                        CHAIN]),
 ]
 
