@@ -5,10 +5,10 @@ What each mechanism buys: one guest and one device by plans A, B, C and D, as a 
 exits of the guest, interrupts that Hamlet took for it, and instructions. In the lab a tick is an
 instruction, so the figures are the same from run to run.
 
-An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself (ticks of
-two CPUs are a little more than instructions). Messages that VT-d does not post go to the CPU of
-their vCPU, so by B and C each is one exit. B injects at the next entry; C posts into the descriptor,
-and the CPU delivers. D has no exit.
+An interrupt is counted twice: on the only CPU, and with a CPU that the vCPU has for itself (ticks
+of two CPUs are a little more than instructions). Messages that VT-d does not post go to the CPU of
+their vCPU, so by B and C each is one exit. B injects at the next entry; C posts into the
+descriptor, and the CPU delivers. D has no exit.
 
 From: make plans, tests/cases/test_plans.py      To: guest/programs/plans.c, which counts
 """
