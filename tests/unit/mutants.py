@@ -108,6 +108,7 @@ EXPLAINED = {
     "~ assign_shield(vm, a->fn, true);": "the function itself is left out of those to spare",
     "~ vtd_fault_listen(a->requester);": "each is about a source-id of its own",
     "~ vmsi_release(&a->v);": "each has entries and registers of its own",
+    "~ vmsi_reroute(&a->v);": "each has entries and registers of its own",
     "~ assign_reset_in_use(a);": "the reset does not read what is cleared",
     "~ faults_init();": "at boot, before there is any device",
     "~ vpci_set_shadow(&a->v, PCI_COMMAND, 2, 0);": VIEW,
