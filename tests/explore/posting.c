@@ -66,7 +66,7 @@ static struct world {
     uint64_t clock[CPUS_MAX];          /* 1: the slice is over */
     uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
     uint64_t reason[CPUS_MAX];
-    uint64_t mode, loaded; /* of the APIC of vCPU 0, and what its VMCS says */
+    uint64_t mode, loaded, led; /* of the APIC of vCPU 0; what its VMCS says, and its messages */
     unsigned slices, halts, ipis;
 } w;
 static struct shape shape; /* of this search */
@@ -259,7 +259,11 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
-void apic_on_address(struct vcpu *v) { (void)v; }
+void apic_on_address(struct vcpu *v)
+{
+    (void)v;
+    w.led = w.mode;
+}
 void vcpu_reset(struct vcpu *v) { (void)v; }
 void vcpu_dump(const struct vcpu *v) { (void)v; }
 void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
@@ -323,6 +327,7 @@ static void outside_actor(void)
         sched_wake(&w.vcpus[0]);
     for (unsigned i = 0; i < shape.requests; i++) {
         w.mode++;
+        vcpu_address_changed(&w.vcpus[0]);
         vcpu_apic_mode_changed(&w.vcpus[0]);
     }
     if (shape.stop)
@@ -375,10 +380,11 @@ static void check_vcpu(const struct vcpu *v)
     if (v->index == shape.vcpus - 1 && shape.requests &&
         (v->requests & VCPU_REQUEST_NMIS) != VCPU_REQUEST_NMIS)
         explore_failed("vCPU %u has lost a request", v->index);
-    if (v->state == VCPU_RUNNING && (v->requests & (VCPU_REQUEST_RELOAD | VCPU_REQUEST_SHARE)))
+    if (v->state == VCPU_RUNNING &&
+        (v->requests & (VCPU_REQUEST_RELOAD | VCPU_REQUEST_ADDRESS | VCPU_REQUEST_SHARE)))
         explore_failed("vCPU %u computes with requests 0x%x", v->index, v->requests);
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
-        w.mode != w.loaded)
+        (w.mode != w.loaded || w.mode != w.led))
         explore_failed("vCPU 0 goes on in an old mode of its APIC");
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && posted_pending(v->pi_desc))
         explore_failed("vCPU %u %s with an interrupt posted", v->index,
