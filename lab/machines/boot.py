@@ -213,6 +213,23 @@ class Line:
             self.client = None
 
 
+class _Child:
+    """A running emulator, and a descriptor that is ready when it has ended."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def __enter__(self):
+        self.fd = os.pidfd_open(self.process.pid)
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def ended(self):
+        return self.process.poll() is not None
+
+
 def watch(child, source, sink, console, timeout, line, patience=LAST_ANSWER):
     """
     Pass bytes between a running emulator and the console until one of: the child ends and its line
@@ -220,7 +237,7 @@ def watch(child, source, sink, console, timeout, line, patience=LAST_ANSWER):
     Ended.how ("off" for a child that ended; the caller looks why). When the time is over Hamlet is
     asked to end its VMs, and so to report where their vCPUs are; also for their screens.
     """
-    with Keyboard(console.show) as keyboard:
+    with Keyboard(console.show) as keyboard, _Child(child) as child:
         how = _watch_until(child, source, sink, console, time.monotonic() + timeout, line, keyboard)
         if how == "timeout" or (how == "seen" and console.wants_screens):
             os.write(sink, END_ALL)
@@ -232,9 +249,9 @@ def watch(child, source, sink, console, timeout, line, patience=LAST_ANSWER):
 
 def _watch_until(child, source, sink, console, end, line, keyboard):
     while time.monotonic() < end:
-        ended = child.poll() is not None
+        ended = child.ended()
         typed = [keyboard.fd] if keyboard.fd is not None else []
-        sources = [source, *typed, *line.sources(console)]
+        sources = [source, child.fd, *typed, *line.sources(console)]
         ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
         line.serve(ready)
         if source in ready:
@@ -244,8 +261,8 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
                 if console.end:
                     return console.end
                 continue
-            if child.poll() is None:
-                time.sleep(0.05)
+            if not ended:
+                select.select([child.fd], [], [], 0.05)     # it closes its line, and then ends
         if keyboard.fd in ready:
             os.write(sink, os.read(keyboard.fd, 256))
         if ended:
