@@ -3,11 +3,12 @@
 """
 All tests, one after the other, and one line at the end: `N passed, N failed, N skipped`.
 
-From: make test      To: make unit, make check, tests/cases/
+From: make test      To: make check, tests/cases/
 
 Unit tests count by cmocka's own lines, boot cases by pytest's. A stage without a count of its own
-is one test. The nested machine keeps one processor of the host busy, so its cases run beside the
-others; then each takes what is left.
+is one test. The nested machine keeps one processor of the host busy for half of the time, so its
+cases begin at once and go before the others, which run beside them; then each takes what is left.
+A case waits now and then, so there is one run more than there are processors.
 """
 
 import os
@@ -31,10 +32,10 @@ SHARED = tempfile.mkdtemp(prefix="hamlet-test-")       # who has which case
 STAGES = [
     # what runs together: a stage's name, its command, and where its programs write if not on the
     # terminal
-    [("unit tests", [*MAKE, "unit"], "build/unit/*.log")],
-    [("checks", [*MAKE, "check"], None)],
-    [("boot cases", [*CASES, f"--share={SHARED}", "--nested=no", *sys.argv[1:]], None),
-     ("more boot cases", [*CASES, f"--share={SHARED}", "--nested=first", *sys.argv[1:]], None)],
+    [("unit tests and checks", [*MAKE, "check"], "build/unit/*.log")],
+    [("nested boot cases", [*CASES, f"--share={SHARED}", "--nested=first", *sys.argv[1:]], None),
+     *((f"boot cases {n}", [*CASES, f"--share={SHARED}", "--nested=no", *sys.argv[1:]],
+        None) for n in range(1, 1 + min(os.cpu_count(), 4)))],
 ]
 
 

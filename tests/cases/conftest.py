@@ -78,9 +78,20 @@ def pytest_runtestloop(session):
         _server(start=True)
 
 
+def pytest_runtest_teardown(item, nextitem):
+    """An idle Linux keeps a processor of this host as busy as any other: the machine is not kept
+    for longer than its cases last."""
+    if _is_nested(item) and not (nextitem and _is_nested(nextitem)):
+        _close()
+
+
 def pytest_sessionfinish():
-    for server in _servers:
-        server.close()
+    _close()
+
+
+def _close():
+    while _servers:
+        _servers.pop().close()
 
 
 def _server(start=False):
