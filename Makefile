@@ -193,7 +193,7 @@ CPPCHECK := --std=c11 --enable=warning,performance,portability --quiet --error-e
 TEXT_LIMIT := 200704
 
 lint: all # rooms, includes, signposts, names, words, documents (tests/lint/)
-	$(Q)bad=0; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O python3 $$c || bad=1; done; exit $$bad
+	$(Q)bad=0; for c in $(sort $(wildcard tests/lint/*.py)); do O=$O /usr/bin/python3 $$c || bad=1; done; exit $$bad
 
 # What takes longest comes first, so that no other processor waits for it at the end.
 CHECKS := cppcheck clang fuzz format size

@@ -278,9 +278,6 @@ static struct assignment *list_of(struct vm *vm, struct assignment *all[], unsig
     return count ? all[0] : NULL;
 }
 
-/* The VM owns the functions already. The order is a promise: all are reset and confined before a
- * register of one is shown to the guest, and so bus mastering can be switched on. On an error none
- * is given. */
 /* A screen that a guest gets is no longer Hamlet's to draw on. VGA decodes the text screen beside
  * its BARs. */
 static void screen_leave(const struct vm *vm, const struct pci_function *fn)
@@ -297,6 +294,9 @@ static void screen_leave(const struct vm *vm, const struct pci_function *fn)
     terminal_close_screen();
 }
 
+/* The VM owns the functions already. The order is a promise: all are reset and confined before a
+ * register of one is shown to the guest, and so bus mastering can be switched on. On an error none
+ * is given. */
 static int assign_give(struct vm *vm, struct assignment *all[], unsigned count)
 {
     unsigned confined = 0;

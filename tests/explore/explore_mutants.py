@@ -51,18 +51,18 @@ MUTANTS = [
     ("PIR not folded before an entry",
      [(RUN, "    if (may_fold(v))\n        apicv_fold(v);\n", "")]),
     ("PIR not looked at when SN is cleared",
-     [*TRUST_ON, (PID, "    if (posted_pending(d)) /*", "    if (0) /*")]),
+     [*TRUST_ON, (PID, "    if (!posted_pending(d))", "    if (1)")]),
     ("PIR looked at before SN is cleared",
      [*TRUST_ON,
-      (PID, "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (posted_pending(d))",
+      (PID, "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (!posted_pending(d))",
        "    bool some = posted_pending(d);\n    notify(d, TRACE_PID_RUNNING, apic_id, "
-       "x2apic);\n    if (some)")]),
+       "x2apic);\n    if (!some)")]),
     ("ON not looked at before an entry",
      [(RUN, "(atomic_load(&v->requests) | (atomic_load(&v->pi_desc->control) & PI_ON))",
        "atomic_load(&v->requests)")]),
     ("ON cleared after PIR was taken",
      [(PID, "change(d, PI_ON, 0); /* first", "atomic_load(&d->control); /* first"),
-      (PID, "    return lowest >= 0;\n}", "    change(d, PI_ON, 0);\n    return lowest >= 0;\n}")]),
+      (PID, "    return any;\n}", "    change(d, PI_ON, 0);\n    return any;\n}")]),
     ("PIR taken with a load and a store",
      [(PID, "atomic_exchange(&d->pir[i], 0);",
        "atomic_load(&d->pir[i]);\n        atomic_store(&d->pir[i], 0);")]),
@@ -154,16 +154,21 @@ def said_of(texts, explorer):
         return said[0].replace("explore: FAILED: ", "").replace(", after", "") if said else None
 
 
-def found(mutant):
-    """What the explorer says with this rule broken; None: it finds nothing."""
-    rule, edits = mutant
+def broken(rule, edits):
+    """The files with their edits, {name: text}. ValueError: one does not fit."""
     texts = {}
     for name, old, new in edits:
         text = texts.get(name) or (ROOT / name).read_text()
         if text.count(old) != 1:
-            sys.exit(f"mutants: {rule!r}: {name} has not exactly one {old!r}")
+            raise ValueError(f"{rule!r}: {name} has not exactly one {old!r}")
         texts[name] = text.replace(old, new)
-    return said_of(texts, EXPLORERS.get(edits[0][0], "posting"))
+    return texts
+
+
+def found(mutant):
+    """What the explorer says with this rule broken; None: it finds nothing."""
+    rule, edits = mutant
+    return said_of(broken(rule, edits), EXPLORERS.get(edits[0][0], "posting"))
 
 
 def main():
