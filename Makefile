@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check diff fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
+.PHONY: all unit explore lint check diff lab lab-check fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -338,6 +338,23 @@ profile: setup all # where the instructions of one exit go, by function (EXIT=ex
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)
 plans: all # one device by plans A, B, C and D: what each mechanism buys
 	$(Q)/usr/bin/python3 tests/bench/plans.py
+
+# A lab: files of a reader, below the folder MINE, instead of Hamlet's of the same names.
+ifdef MINE
+INSTEAD := $(patsubst $(MINE)/%,%,$(shell find $(MINE) -name '*.c'))
+$O/$(MINE)/hamlet.sym: $(filter-out $(INSTEAD:%=$O/%.o),$(OBJECTS)) $(INSTEAD:%=$O/$(MINE)/%.o)
+$O/$(MINE)/hamlet-test.sym: $(filter-out $(INSTEAD:%=$O/%.o),$(OBJECTS)) $(INSTEAD:%=$O/$(MINE)/%.o) $(TEST_OBJECTS)
+$O/$(MINE)/hamlet-test.sym: LDFLAGS += -e test_entry
+endif
+LAB := $(filter-out lab lab-check,$(MAKECMDGOALS))
+lab: setup # make lab 8: something is taken out of Hamlet for you to put back (labs/README.md)
+	$(Q)labs/labs.py begin $(LAB)
+lab-check: setup all # make lab-check 8: is it right?
+	$(Q)labs/labs.py check $(LAB)
+ifneq ($(filter lab lab-check,$(MAKECMDGOALS)),)
+.PHONY: $(LAB)
+$(LAB): ; @:
+endif
 clean: # remove what was built
 	$(Q)rm -rf $O
 help: # this list

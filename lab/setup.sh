@@ -7,7 +7,7 @@
 
 set -u
 
-build="gcc g++ make nasm binutils acpica-tools python3"
+build="gcc g++ make nasm binutils acpica-tools python3 patch"
 boot="grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools"
 lab="libltdl-dev libtool xz-utils bochsbios vgabios"
 qemu="qemu-system-x86 ovmf"

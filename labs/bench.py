@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""
+What a lab is tried on: unit tests, the explorer of interleavings, and boots of the lab machine.
+Each is built with the reader's files instead of Hamlet's of the same names.
+
+From: labs/judges.py, labs/labs.py      To: tests/unit/, tests/explore/, tests/cases/case.py
+"""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import case as cases
+from mutants import Test
+
+ROOT = Path(__file__).resolve().parents[1]
+UNIT = "-std=gnu11 -O0 -g -w -fno-pie -no-pie -DHAMLET_UNIT -I. -Ibuild -mcx16".split()
+EXPLORE = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
+           "-I. -mcx16").split()
+SECONDS = 60        # for a program that may loop
+
+
+class NotYet(Exception):
+    """What was seen is not what the lab asks for; the text says what, in a line or more."""
+
+
+def run(command):
+    """stdout has stderr's lines in their places."""
+    return subprocess.run(command, cwd=ROOT, text=True, errors="replace", timeout=SECONDS,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+class Bench:
+    """`mine`: the folder of the reader's files, below ROOT; `files`: their names in Hamlet."""
+
+    def __init__(self, mine, files):
+        self.mine, self.files = mine.relative_to(ROOT), files
+        self.scratch = tempfile.TemporaryDirectory(prefix="hamlet-lab-")
+
+    def compiled(self, command):
+        made = run(["gcc", f"-I{self.mine}", *command])
+        if made.returncode:
+            raise NotYet("gcc does not take it:\n" + made.stdout[:2000])
+
+    def ours(self, name):
+        return str(self.mine / name) if name in self.files else name
+
+    def unit(self, *names):
+        """All tests of these programs of tests/unit/ pass. Returns a line for each."""
+        said = []
+        for name in names:
+            test, program = Test(ROOT / f"tests/unit/{name}.c"), f"{self.scratch.name}/{name}"
+            self.compiled([*UNIT, test.main, *map(self.ours, test.linked), "tests/unit/stubs.c",
+                           "-lcmocka", "-o", program])
+            try:
+                ran = run([program])
+            except subprocess.TimeoutExpired:
+                raise NotYet(f"{name}: it is still busy after {SECONDS} s") from None
+            if ran.returncode:
+                raise NotYet(failures(name, ran.stdout))
+            said.append(f"{name}: {ran.stdout.count('[       OK ]')} tests pass")
+        return said
+
+    def explorer(self, name, searches):
+        """No interleaving of the first so many searches of an explorer breaks a promise."""
+        program = f"{self.scratch.name}/{name}"
+        self.compiled([*EXPLORE, f"tests/explore/{name}.c", "tests/explore/explore.c", "-o",
+                       program])
+        states = 0
+        for number in range(searches):
+            try:
+                ran = run([program, "quick", str(number)])
+            except subprocess.TimeoutExpired:
+                raise NotYet(f"the explorer is still busy after {SECONDS} s") from None
+            if ran.returncode:
+                raise NotYet(ran.stdout[ran.stdout.find("explore: FAILED"):].strip())
+            states += int(re.search(r"states=(\d+)", ran.stdout)[1])
+        return [f"{states} states of the explorer's first {searches} searches, and nothing is lost"]
+
+    def boot(self, name, **more):
+        """What came of a boot of Hamlet with the reader's files (tests/cases/case.py: Got)."""
+        image = more.pop("image", "hamlet")
+        made = run(["make", "-s", f"MINE={self.mine}", "EXTRA_CFLAGS=-w",
+                    f"build/{self.mine}/{image}.elf"])
+        if made.returncode:
+            raise NotYet("it does not build:\n" + made.stdout[:2000])
+        case = cases.Case(f"lab-{name}", kernel=ROOT / f"build/{self.mine}/{image}.elf",
+                          timeout=SECONDS, outputs=["trace"], rules=False, **more)
+        try:
+            return cases.run(case, Path(self.scratch.name))
+        except AssertionError as failure:
+            raise NotYet(told(str(failure))) from None
+
+
+def failures(name, text):
+    """Each test of a cmocka program that fails, with its reason and where it stands."""
+    lines = []
+    for part in re.split(r"^\[ RUN      \] ", text, flags=re.M)[1:]:
+        test = part.split("\n", 1)[0]
+        said = re.findall(r"^\[ +(?:ERROR|LINE) +\] --- (.*?)(?:: error: Failure!)?$", part, re.M)
+        if "[       OK ]" not in part:
+            lines.append(f"{name}: {test}: {', '.join(said) or 'the program ends here'}")
+    return "\n".join(lines[:8]) or f"{name} fails: {text[-500:]}"
+
+
+# Of the console of a boot that failed: what is worth reading first.
+TELLING = re.compile(r"panic: .*:\d+: |why=|breach|fault |FAIL|is not good|because")
+
+
+def told(failure):
+    """What a boot says that failed: the reason, and the lines that tell, or else the end."""
+    reason, _, rest = failure.partition("; the console's end:\n")
+    lines = rest.splitlines()
+    telling = [line for line in lines if TELLING.search(line)][:6] or lines[-8:]
+    return "\n".join([reason, *(f"| {line}" for line in telling)])

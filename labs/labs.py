@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The labs: something is taken out of Hamlet, and a reader puts it back.
+
+    labs/labs.py begin N    copies the files of lab N to labs/NN-name/mine/, without a part of them
+    labs/labs.py check N    builds Hamlet with those files instead of its own, tries it, and says
+                            what was seen; status 0 if it is right
+
+From: make lab N, make lab-check N      To: labs/NN-name/gap.patch (what is taken out),
+labs/judges.py (what has to be seen)
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "labs"), str(ROOT / "tests/cases"), str(ROOT / "tests/unit")]
+
+import judges                                    # noqa: E402
+from bench import Bench, NotYet                  # noqa: E402
+from lab.say import Unusable                     # noqa: E402
+
+
+def folders():
+    """{number: folder} of all labs."""
+    return {int(path.name[:2]): path for path in sorted((ROOT / "labs").glob("[0-9][0-9]-*"))}
+
+
+def files(folder):
+    """The files that the gap is in, by their names in Hamlet."""
+    return re.findall(r"^\+\+\+ b/(\S+)$", (folder / "gap.patch").read_text(), re.M)
+
+
+def copy(folder, mine, gap):
+    """Hamlet's files of the lab, with the gap or as they are."""
+    for name in files(folder):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, mine / name)
+    if gap:
+        subprocess.run(["patch", "-s", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "-i",
+                        folder / "gap.patch"], cwd=mine, check=True)
+
+
+def begin(folder):
+    mine, name = folder / "mine", f"labs/{folder.name}"
+    page = f"the page: {name}/README.md"
+    if mine.exists():
+        return f"{name}/mine is there: go on with it, or remove it to begin again; {page}"
+    copy(folder, mine, True)
+    where = ", ".join(f"{name}/mine/{file}" for file in files(folder))
+    return f"{page}\nyour file: {where}\nthen: make lab-check {int(folder.name[:2])}"
+
+
+def check(folder, mine):
+    """(right or not, lines that say what was seen)"""
+    try:
+        return True, judges.JUDGES[int(folder.name[:2])](Bench(mine, files(folder)))
+    except NotYet as seen:
+        return False, str(seen).splitlines()
+
+
+def main(words):
+    labs = folders()
+    if len(words) != 2 or words[0] not in ("begin", "check") or not words[1].isdigit() or (
+            int(words[1]) not in labs):
+        return f"which lab? make lab N, make lab-check N; N is one of {', '.join(map(str, labs))}"
+    folder = labs[int(words[1])]
+    if words[0] == "begin":
+        print(begin(folder))
+        return 0
+    if not (folder / "mine").exists():
+        return f"lab {words[1]} has not begun: make lab {words[1]}"
+    try:
+        right, lines = check(folder, folder / "mine")
+    except Unusable as problem:
+        return str(problem)
+    print("\n".join(f"  {line}" for line in lines))
+    print(f"lab {words[1]}: {'right' if right else 'not yet'}")
+    return not right
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""
+Each lab both ways: with its gap it is not right, and what is seen is shown; with Hamlet's own files
+it is.
+
+From: make test      To: labs/labs.py, labs/judges.py, labs/NN-name/gap.patch
+"""
+
+import re
+import shutil
+import sys
+
+import pytest
+from case import ROOT
+
+sys.path[:0] = [str(ROOT / "labs"), str(ROOT / "tests/unit")]
+
+import labs                                      # noqa: E402
+
+FOLDERS = labs.folders()
+
+# What a reader sees who has done nothing yet.
+TOLD = {
+    1: r"test_bitmaps: only_the_named_ports_pass: 0x1 != 0",
+    2: r"VM entry with invalid control fields",
+    3: r"test_radix: largest_page_that_fits",
+    4: r"test_vpci: bars_are_sized_and_moved",
+    5: r"test_vpci: the_io_bitmap_follows_an_io_bar",
+    6: r"test_vtd_dma: attach_gives_the_view",
+    7: r"vtd: fault sid=00:02.0 read iova=0x10c000 reason=6",
+    8: r"a byte arrived after vtd_unmap.. had returned; .*\n\| \d+ unit0 iotlb stale sid=00:02.0",
+    9: r"test_vtd_dma: unmap_is_final",
+    10: r"test_vtd_intremap: test_behind_a_bridge",
+    11: r"test_posted: post_while_running_notifies_once",
+    12: r"test_posted: clearing_SN_finds_what_was_posted",
+    13: r"vCPU 0 sleeps with an interrupt posted, after\n +cpu0 ",
+    14: r"test_intx: intx_is_silenced_until_the_guest_is_done",
+    15: r"test_assign_order: taken_back_in_order",
+}
+
+
+def tried(number, gap, change=lambda mine: None):
+    """(right, what is shown) of the lab with its gap, or with Hamlet's files and a change."""
+    folder = FOLDERS[number]
+    mine = ROOT / f"build/labs/{folder.name}"
+    shutil.rmtree(mine, ignore_errors=True)
+    labs.copy(folder, mine, gap)
+    change(mine)
+    right, lines = labs.check(folder, mine)
+    return right, "\n".join(lines)
+
+
+@pytest.mark.parametrize("number", FOLDERS)
+def test_gap(number):
+    right, said = tried(number, True)
+    assert not right and re.search(TOLD[number], said), said
+
+
+@pytest.mark.parametrize("number", FOLDERS)
+def test_whole(number):
+    right, said = tried(number, False)
+    assert right and said, said
+
+
+# Answers that a reader may come to, each wrong in a small way: (lab, file, text, instead, told).
+WRONG = [
+    (1, "vmx/bitmaps.c", "    if (pass && first <= CONFIG_LAST && end > CONFIG_FIRST)\n"
+     "        return -EPERM;\n", "", "configuration_ports_never_pass"),
+    (8, "vtd/sspt.c", "    flush_range(d, flush.first, flush.end - flush.first);\n}\n\nint vtd_map",
+     "}\n\nint vtd_map", " stale "),
+    (8, "vtd/sspt.c", "    struct radix_range flush = radix_clear(&d->tree, iova, iova + size);\n"
+     "    flush_range(d, flush.first, flush.end - flush.first);\n",
+     "    flush_range(d, iova, size);\n    radix_clear(&d->tree, iova, iova + size);\n",
+     " stale "),
+    (12, "vmx/vcpu/posted.c",
+     "    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n    if (!posted_pending(d))\n",
+     "    bool some = posted_pending(d);\n    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n"
+     "    if (!some)\n", "computes with an interrupt posted"),
+    (13, "vmx/run/sched.c", "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {",
+     "if (sleeps) {", "is left in state|sleeps with"),
+    (15, "guest/assign/assign.c", "        if (pci_drain(a->fn))\n", "        if (0)\n", "drain"),
+]
+
+
+@pytest.mark.parametrize("number, file, text, instead, told", WRONG)
+def test_wrong(number, file, text, instead, told):
+    def change(mine):
+        source = (mine / file).read_text()
+        assert source.count(text) == 1
+        (mine / file).write_text(source.replace(text, instead))
+    right, said = tried(number, False, change)
+    assert not right and re.search(told, said), said
+
+
+def test_a_reader(tmp_path):
+    """Work that is there is not overwritten; what is no lab, and what is no C, gets a line."""
+    folder = tmp_path / FOLDERS[1].name
+    shutil.copytree(FOLDERS[1], folder, ignore=shutil.ignore_patterns("mine"))
+    assert "your file: labs/01-one-bit/mine/vmx/bitmaps.c" in labs.begin(folder)
+    mine = folder / "mine/vmx/bitmaps.c"
+    assert "LAB 1" in mine.read_text()
+    mine.write_text("my work")
+    assert "is there: go on with it" in labs.begin(folder) and mine.read_text() == "my work"
+    for words in (["begin"], ["check", "99"], ["check", "x"], ["look", "1"], []):
+        assert "which lab?" in labs.main(words)
+    right, said = tried(1, False, lambda mine: (mine / "vmx/bitmaps.c").write_text("my work"))
+    assert not right and re.search(r"gcc does not take it:\n.*error", said, re.S), said
