@@ -341,7 +341,9 @@ plans: all # one device by plans A, B, C and D: what each mechanism buys
 
 # A lab: files of a reader, below the folder MINE, instead of Hamlet's of the same names.
 ifdef MINE
-INSTEAD := $(patsubst $(MINE)/%,%,$(shell find $(MINE) -name '*.c'))
+INSTEAD := $(patsubst $(MINE)/%,%,$(shell find $(MINE) -mindepth 2 -name '*.c'))
+$O/$(MINE)/attack.elf: $O/$(MINE)/attack.c.o $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
+	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments $(GUEST_LD:%=-T %) $(filter %.o,$^) -o $@
 $O/$(MINE)/hamlet.sym: $(filter-out $(INSTEAD:%=$O/%.o),$(OBJECTS)) $(INSTEAD:%=$O/$(MINE)/%.o)
 $O/$(MINE)/hamlet-test.sym: $(filter-out $(INSTEAD:%=$O/%.o),$(OBJECTS)) $(INSTEAD:%=$O/$(MINE)/%.o) $(TEST_OBJECTS)
 $O/$(MINE)/hamlet-test.sym: LDFLAGS += -e test_entry

@@ -78,15 +78,25 @@ class Bench:
             states += int(re.search(r"states=(\d+)", ran.stdout)[1])
         return [f"{states} states of the explorer's first {searches} searches, and nothing is lost"]
 
-    def boot(self, name, **more):
-        """What came of a boot of Hamlet with the reader's files (tests/cases/case.py: Got)."""
-        image = more.pop("image", "hamlet")
+    def built(self, *images):
+        """Paths of what is made of the reader's files, by its names below build/."""
         made = run(["make", "-s", f"MINE={self.mine}", "EXTRA_CFLAGS=-w",
-                    f"build/{self.mine}/{image}.elf"])
+                    *(f"build/{self.mine}/{image}" for image in images)])
         if made.returncode:
             raise NotYet("it does not build:\n" + made.stdout[:2000])
-        case = cases.Case(f"lab-{name}", kernel=ROOT / f"build/{self.mine}/{image}.elf",
-                          timeout=SECONDS, outputs=["trace"], rules=False, **more)
+        return [ROOT / f"build/{self.mine}/{image}" for image in images]
+
+    @staticmethod
+    def whole():
+        """Hamlet without a reader's files."""
+        return ROOT / "build/hamlet.elf"
+
+    def boot(self, name, image="hamlet", kernel=None, **more):
+        """What came of a boot of Hamlet with the reader's files (tests/cases/case.py: Got);
+        `kernel`: of another image of Hamlet."""
+        kernel = kernel or self.built(f"{image}.elf")[0]
+        case = cases.Case(f"lab-{name}", kernel=kernel, timeout=SECONDS, outputs=["trace"],
+                          rules=False, **more)
         try:
             return cases.run(case, Path(self.scratch.name))
         except AssertionError as failure:

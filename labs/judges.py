@@ -164,3 +164,38 @@ def a_line(bench):
 @lab(15)
 def take_it_back(bench):
     return bench.unit("test_assign_order", "test_assign")
+
+
+# Besides a victim that does not end well: what Hamlet says of interrupts that none of it has sent.
+STRAY = re.compile(r"an INIT that Hamlet has not sent|at vector \S+ has no handler|\bNMI\b.*")
+VICTIM = ('kernel=victim.elf,mem=16M,pci=00:03.0,timeout=4,cmdline="seconds=1 msi=1 '
+          'late=20000"')
+
+
+def disturbed(bench, attack, kernel=None):
+    """What the victim or Hamlet noticed of the attack; None: nothing."""
+    try:
+        got = bench.boot("get-out", kernel=kernel, cpus=2, machine={"devices": "2"},
+                         vms=[f"kernel={attack},name=attack,mem=2M,timeout=4,{DEVICE}", VICTIM])
+    except NotYet as broken:
+        return str(broken).splitlines()[0]
+    stray = STRAY.search(got.text)
+    if stray:
+        return f"Hamlet: {stray[0]}"
+    victim = got.report.vms.get("victim")
+    if victim and victim.exit == "1" and re.search(r"victim\| rounds=.* unexpected=0", got.text):
+        return None
+    said = re.findall(r"^victim\| .*|hamlet: vm=victim exit=.*", got.text, re.M)
+    return "the victim: " + (said[-1] if said else "it says nothing")
+
+
+@lab(16)
+def get_out(bench):
+    hamlet, attack = bench.built("hamlet.elf", "attack.elf")
+    noticed = disturbed(bench, attack, hamlet)
+    if not noticed:
+        raise NotYet("the victim lives on and noticed nothing, and Hamlet got no stray interrupt")
+    whole = disturbed(bench, attack, bench.whole())
+    if whole:
+        raise NotYet(f"but so it is without the hole, which is worse: please report it: {whole}")
+    return [noticed, "without the hole the victim notices nothing"]

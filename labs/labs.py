@@ -8,9 +8,10 @@ The labs: something is taken out of Hamlet, and a reader puts it back.
                             what was seen; status 0 if it is right
 
 From: make lab N, make lab-check N      To: labs/NN-name/gap.patch (what is taken out),
-labs/judges.py (what has to be seen)
+labs/16-get-out/holes/ (what is put in), labs/judges.py (what has to be seen)
 """
 
+import random
 import re
 import shutil
 import subprocess
@@ -30,35 +31,58 @@ def folders():
     return {int(path.name[:2]): path for path in sorted((ROOT / "labs").glob("[0-9][0-9]-*"))}
 
 
-def files(folder):
-    """The files that the gap is in, by their names in Hamlet."""
-    return re.findall(r"^\+\+\+ b/(\S+)$", (folder / "gap.patch").read_text(), re.M)
+def files(patch):
+    """The files that a patch changes, by their names in Hamlet."""
+    return re.findall(r"^\+\+\+ b/(\S+)$", patch.read_text(), re.M)
 
 
-def copy(folder, mine, gap):
-    """Hamlet's files of the lab, with the gap or as they are."""
-    for name in files(folder):
+def copy(patch, mine, gap):
+    """Hamlet's files that a patch changes, with the change or as they are."""
+    for name in files(patch):
         (mine / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, mine / name)
     if gap:
-        subprocess.run(["patch", "-s", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "-i",
-                        folder / "gap.patch"], cwd=mine, check=True)
+        subprocess.run(["patch", "-s", "-p1", "--fuzz=0", "--no-backup-if-mismatch", "-i", patch],
+                       cwd=mine, check=True)
+
+
+def hide(folder, mine, hole):
+    """Lab 16: the reader writes the attacker, and Hamlet has a hole."""
+    mine.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "attack.c", mine)
+    (mine / "hole").write_text(f"{hole}\n")
 
 
 def begin(folder):
-    mine, name = folder / "mine", f"labs/{folder.name}"
+    mine, name, number = folder / "mine", f"labs/{folder.name}", int(folder.name[:2])
     page = f"the page: {name}/README.md"
     if mine.exists():
         return f"{name}/mine is there: go on with it, or remove it to begin again; {page}"
-    copy(folder, mine, True)
-    where = ", ".join(f"{name}/mine/{file}" for file in files(folder))
-    return f"{page}\nyour file: {where}\nthen: make lab-check {int(folder.name[:2])}"
+    if (folder / "holes").exists():
+        hide(folder, mine, random.choice(sorted((folder / "holes").iterdir())).stem)
+        where = f"{name}/mine/attack.c"
+    else:
+        copy(folder / "gap.patch", mine, True)
+        where = ", ".join(f"{name}/mine/{file}" for file in files(folder / "gap.patch"))
+    return f"{page}\nyour file: {where}\nthen: make lab-check {number}"
+
+
+def bench_of(folder, mine):
+    """What the reader's files are tried on; a hole is not among what the reader sees."""
+    if not (folder / "holes").exists():
+        return Bench(mine, files(folder / "gap.patch"))
+    hole = folder / f"holes/{(mine / 'hole').read_text().strip()}.patch"
+    hidden = ROOT / f"build/labs/{folder.name}-hidden"
+    shutil.rmtree(hidden, ignore_errors=True)
+    copy(hole, hidden, True)
+    shutil.copy(mine / "attack.c", hidden)
+    return Bench(hidden, files(hole))
 
 
 def check(folder, mine):
     """(right or not, lines that say what was seen)"""
     try:
-        return True, judges.JUDGES[int(folder.name[:2])](Bench(mine, files(folder)))
+        return True, judges.JUDGES[int(folder.name[:2])](bench_of(folder, mine))
     except NotYet as seen:
         return False, str(seen).splitlines()
 

@@ -36,15 +36,21 @@ TOLD = {
     13: r"vCPU 0 sleeps with an interrupt posted, after\n +cpu0 ",
     14: r"test_intx: intx_is_silenced_until_the_guest_is_done",
     15: r"test_assign_order: taken_back_in_order",
+    16: r"the victim lives on and noticed nothing",
 }
 
 
-def tried(number, gap, change=lambda mine: None):
+def tried(number, gap, change=lambda mine: None, hole="4"):
     """(right, what is shown) of the lab with its gap, or with Hamlet's files and a change."""
     folder = FOLDERS[number]
     mine = ROOT / f"build/labs/{folder.name}"
     shutil.rmtree(mine, ignore_errors=True)
-    labs.copy(folder, mine, gap)
+    if (folder / "holes").exists():
+        labs.hide(folder, mine, hole)
+        if not gap:
+            shutil.copy(ROOT / "tests/labs/attack.c", mine)
+    else:
+        labs.copy(folder / "gap.patch", mine, gap)
     change(mine)
     right, lines = labs.check(folder, mine)
     return right, "\n".join(lines)
