@@ -110,7 +110,7 @@ def failures(name, text):
         test = part.split("\n", 1)[0]
         said = re.findall(r"^\[ +(?:ERROR|LINE) +\] --- (.*?)(?:: error: Failure!)?$", part, re.M)
         if "[       OK ]" not in part:
-            lines.append(f"{name}: {test}: {', '.join(said) or 'the program ends here'}")
+            lines.append(f"{name}: {test}: {', '.join(said) or part.strip().splitlines()[-1]}")
     return "\n".join(lines[:8]) or f"{name} fails: {text[-500:]}"
 
 

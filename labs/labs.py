@@ -6,11 +6,14 @@ The labs: something is taken out of Hamlet, and a reader puts it back.
     labs/labs.py begin N    copies the files of lab N to labs/NN-name/mine/, without a part of them
     labs/labs.py check N    builds Hamlet with those files instead of its own, tries it, and says
                             what was seen; status 0 if it is right
+    labs/labs.py trap N     makes the mistake of row N of docs/passthrough-traps.md in a copy, and
+                            shows the test that turns red; status 0 if one does
 
-From: make lab N, make lab-check N      To: labs/NN-name/gap.patch (what is taken out),
-labs/16-get-out/holes/ (what is put in), labs/judges.py (what has to be seen)
+From: make lab N, make lab-check N, make trap N      To: labs/traps.py, labs/NN-name/gap.patch
+(what is taken out), labs/16-get-out/holes/ (what is put in), labs/judges.py (what has to be seen)
 """
 
+import difflib
 import random
 import re
 import shutil
@@ -24,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "labs"), str(ROOT / "tests/cases"), str(RO
 import judges                                    # noqa: E402
 from bench import Bench, NotYet                  # noqa: E402
 from lab.say import Unusable                     # noqa: E402
+from traps import TRAPS                          # noqa: E402
 
 
 def folders():
@@ -87,8 +91,34 @@ def check(folder, mine):
         return False, str(seen).splitlines()
 
 
+def trap(number):
+    """(a test turns red or not, lines that tell which)"""
+    name, text, instead, program, _ = TRAPS[number]
+    copied = ROOT / f"build/labs/trap-{number}"
+    shutil.rmtree(copied, ignore_errors=True)
+    (copied / name).parent.mkdir(parents=True)
+    (copied / name).write_text((ROOT / name).read_text().replace(text, instead))
+    shown = list(difflib.unified_diff(text.splitlines(), instead.splitlines(), name, name,
+                                      lineterm=""))
+    try:
+        return False, [*shown, *Bench(copied, [name]).unit(program)]
+    except NotYet as seen:
+        return True, [*shown, *str(seen).splitlines()]
+
+
+def trap_shown(word):
+    if not word.isdigit() or int(word) not in TRAPS:
+        return f"which trap? make trap N; rows of docs/passthrough-traps.md: 1 to {len(TRAPS)}"
+    red, lines = trap(int(word))
+    print("\n".join(f"  {line}" for line in lines))
+    print(f"trap {word}: {'a test turns red' if red else 'no test notices'}")
+    return not red
+
+
 def main(words):
     labs = folders()
+    if words[:1] == ["trap"]:
+        return trap_shown("".join(words[1:]))
     if len(words) != 2 or words[0] not in ("begin", "check") or not words[1].isdigit() or (
             int(words[1]) not in labs):
         return f"which lab? make lab N, make lab-check N; N is one of {', '.join(map(str, labs))}"

@@ -111,3 +111,18 @@ def test_a_reader(tmp_path):
         assert "which lab?" in labs.main(words)
     right, said = tried(1, False, lambda mine: (mine / "vmx/bitmaps.c").write_text("my work"))
     assert not right and re.search(r"gcc does not take it:\n.*error", said, re.S), said
+
+
+def test_traps():
+    """Each row of the page has its switch, which fits the source and names a test of the row; one
+    is tried (make judges: each)."""
+    rows = re.findall(r"^\| (\d+) \| (.*)$", (ROOT / "docs/passthrough-traps.md").read_text(), re.M)
+    assert [int(number) for number, _ in rows] == list(labs.TRAPS)
+    for number, row in rows:
+        name, text, _, program, test = labs.TRAPS[int(number)]
+        assert (ROOT / name).read_text().count(text) == 1, (number, name)
+        assert program in row or test in row, (number, program, test)
+    red, lines = labs.trap(1)
+    assert red and "configuration_ports_never_pass" in "\n".join(lines), lines
+    for words in (["trap"], ["trap", "0"], ["trap", "x"]):
+        assert "which trap?" in labs.main(words)

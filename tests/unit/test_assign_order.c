@@ -84,6 +84,23 @@ TEST(taken_back_in_order)
           "irte ff:00.0; remap-level 0x40; line-open; map; ");
 }
 
+/* Two functions behind one bridge: its id leads to the VM's memory until the last is taken back. */
+TEST(the_id_of_a_bridge_stays_for_the_other)
+{
+    behind_a_bridge();
+    assigned();
+    struct pci_function *other = model_more(BDF(1, 3, 0));
+    other->parent = m.fn.parent;
+    struct device_config c = device_at(other->bdf);
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    from_now();
+    assert_int_equal(assign_take_back(&m.vm, m.fn.bdf), 0);
+    assert_null(strstr(m.events, "detach 00:1e.0"));
+    assert_non_null(strstr(m.events, "detach 01:02.0"));
+    assert_int_equal(assign_take_back(&m.vm, other->bdf), 0);
+    assert_non_null(strstr(m.events, "detach 00:1e.0; detach 01:03.0; "));
+}
+
 /* What cannot be reset is silent all the same, and its translation ends last. */
 TEST(without_a_reset_it_is_silent)
 {
@@ -435,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(given_in_order),
         CASE(taken_back_in_order),
+        CASE(the_id_of_a_bridge_stays_for_the_other),
         CASE(without_a_reset_it_is_silent),
         CASE(half_attached_is_not_given),
         CASE(half_shown_is_not_given),

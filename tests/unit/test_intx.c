@@ -284,6 +284,19 @@ TEST(a_claim_ends_the_count)
     assert_true(m.rte & RTE_MASKED);
 }
 
+/* The user names the input of the I/O APIC where the firmware's number is another one. */
+TEST(the_user_names_the_input)
+{
+    struct pci_function *g = model_more(BDF(0, 5, 0));
+    struct device_config c = {.bdf = g->bdf, .plan = PLAN_POST_HW, .intx = 12};
+    assert_int_equal(g->interrupt_line, 11);
+    m.other_rte = RTE_MASKED;
+    assert_int_equal(assign_hot(&m.vm, &c), 0);
+    assert_false(m.other_rte & RTE_MASKED);
+    assert_int_equal(assign_take_back(&m.vm, g->bdf), 0);
+    assert_true(m.other_rte & RTE_MASKED);
+}
+
 /* Two lines: what happens to one is nothing to the other. */
 TEST(two_lines)
 {
@@ -368,6 +381,7 @@ int main(void)
         CASE(taken_back_while_it_is_served),
         CASE(taken_back_while_another_cpu_serves_it),
         CASE(a_line_of_two),
+        CASE(the_user_names_the_input),
         CASE(two_lines),
         CASE(a_function_that_cannot_be_silenced),
         CASE(without_a_line_it_stays_silent),

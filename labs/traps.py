@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""
+The traps of docs/passthrough-traps.md, each as a switch: what has to change in Hamlet for the
+mistake to be there, and the unit test that turns red.
+
+From: labs/labs.py (make trap N), tests/judges/test_traps.py      To: docs/passthrough-traps.md
+
+A row has the number of its row there: (file, text, text instead, program of tests/unit/, its test).
+"""
+
+TRAPS = {
+    1: ("vmx/bitmaps.c", "    if (pass && first <= CONFIG_LAST && end > CONFIG_FIRST)",
+        "    if (0)", "test_bitmaps", "configuration_ports_never_pass"),
+    2: ("guest/assign/vpci.c", "    if (offset == 0 && width == 4)\n        bus->address =",
+        "    if (offset == 0)\n        bus->address =", "test_vpci_edges",
+        "the_latch_takes_dwords"),
+    3: ("guest/assign/vpci.c", "        if (!r) { /* in no list: read-only */\n",
+        "        if (!r) {\n            if (f->of)\n"
+        "                pci_write(f->of->fn->bdf, at, 1, value >> 8 * i & 0xff);\n",
+        "test_vpci", "unlisted_registers_are_read_only"),
+    4: ("guest/assign/vpci_header.c",
+        "    intx_guest_disable(f->of, value & PCI_COMMAND_INTX_OFF);\n",
+        "    pci_command(f->of->fn->bdf, value & 3, ~value & 3);\n", "test_vpci",
+        "bars_are_sized_and_moved"),
+    5: ("guest/assign/assign.c",
+        "    while (confined < count && !(err = function_confine(all[confined])))\n"
+        "        confined++;\n    for (unsigned i = 0; i < count && !err; i++)\n"
+        "        err = function_show(all[i]);\n",
+        "    for (unsigned i = 0; i < count && !err; i++)\n        err = function_show(all[i]);\n"
+        "    while (confined < count && !(err = function_confine(all[confined])))\n"
+        "        confined++;\n", "test_assign_order", "given_in_order"),
+    6: ("pci/bar.c", "pci_command(f->bdf, 0, PCI_COMMAND_IO | PCI_COMMAND_MEM);",
+        "pci_command(f->bdf, 0, 0);", "test_pci_scan", "sizes_bars_with_decode_off"),
+    7: ("guest/assign/vbar.c", "    if (!place_ok(b) || overlaps(b, true)) {",
+        "    if (overlaps(b, true)) {", "test_vpci",
+        "a_bar_is_not_placed_over_ram_apics_or_another"),
+    8: ("guest/assign/vbar.c", "    if (map_direct(b, 0, hole.offset) &&",
+        "    if (map_direct(b, 0, b->host.size) &&", "test_vpci_msi", "the_msix_table_is_a_hole"),
+    9: ("guest/assign/vmsix.c", "    if (sends && !s->unmasked)", "    if (sends)",
+        "test_vpci_msi", "msix_entries_are_the_guests"),
+    10: ("guest/assign/vpci_header.c",
+         "    if (f->of && decode && pci_decode_restore(f->of->fn))", "    if (0)",
+         "test_vpci_msi", "msi_and_decode_lost_in_a_reset_from_inside_are_written_again"),
+    11: ("pci/reset.c", "        if (!ours || g->spared ||", "        if (!ours ||",
+         "test_pci_reset", "a_bus_reset_spares_others"),
+    12: ("guest/assign/assign.c", "    if (!requester_twin(a))\n        vtd_detach(a->requester);",
+         "    vtd_detach(a->requester);", "test_assign_order",
+         "the_id_of_a_bridge_stays_for_the_other"),
+    13: ("vtd/scope.c", "    return f && f->physical ? f->physical->bdf : source_id;",
+         "    (void)f;\n    return source_id;", "test_vtd_unit",
+         "test_virtual_functions_follow_their_physical_one"),
+    14: ("pci/bar.c", "    bars_resize(f);\n", "    (void)bars_resize;\n", "test_pci_reset",
+         "sizes_latencies_and_the_link_are_restored"),
+    15: ("guest/assign/vbar.c", "        if (fn->bars[i].base)\n",
+         "        if (fn->bars[i].kind != PCI_BAR_NONE)\n", "test_assign",
+         "a_bar_without_an_address_is_not_shown"),
+    16: ("guest/assign/intx.c", "(a->config.intx ? a->config.intx : a->fn->interrupt_line)",
+         "a->fn->interrupt_line", "test_intx", "the_user_names_the_input"),
+    17: ("guest/assign/intx.c", "        hardware_disable(x, true);\n        vioapic_line(",
+         "        vioapic_line(", "test_intx", "intx_is_silenced_until_the_guest_is_done"),
+    18: ("pci/requester.c", "            id = BDF(bridge->secondary_bus, 0, 0);",
+         "            id = f->bdf;", "test_pci_group",
+         "a_pcie_to_pci_bridge_signs_as_its_secondary_bus"),
+    19: ("guest/assign/assign.c", "        if (pci_drain(a->fn))\n", "        if (0)\n",
+         "test_assign_order", "taken_back_in_order"),
+    20: ("pci/reset.c", "    pci_acs_enable(f); /*", "    /*", "test_pci_reset",
+         "what_keeps_functions_apart_is_on_again"),
+    21: ("guest/assign/assign.c",
+         "    for (struct assignment *a = vm->assignments; a; a = a->next)\n"
+         "        assign_reset_in_use(a);\n", "", "test_assign",
+         "a_restarted_vm_finds_its_device_as_at_first"),
+    22: ("guest/assign/vbar.c", "fn->rom.kind == PCI_BAR_NONE ? NULL : pci_rom_objection(fn);",
+         "NULL;", "test_vpci", "a_rom_without_a_place_is_not_shown"),
+    23: ("guest/assign/vpci_caps.c",
+         "    return ((const uint8_t *)f->of->fn)[understood[i].found] == at;",
+         "    (void)f, (void)i, (void)at;\n    return true;", "test_vpci",
+         "a_hostile_capability_list_shows_no_more"),
+    24: ("guest/assign/reset.c", "    a->resetting = true;\n    faults_bus_master(a, false);\n",
+         "    faults_bus_master(a, false);\n    assign_reset_in_use(a);\n", "test_assign_order",
+         "a_guests_reset_takes_time"),
+    25: ("pci/reset.c", "        if (!forgot_bars(hit[i]))\n", "        if (0)\n",
+         "test_pci_reset", "d3hot_that_lies_is_followed_by_the_next_kind"),
+    26: ("guest/assign/vpci_header.c", "{.offset = PCI_VENDOR_ID, .width = 2, .shadow = 0xffff},",
+         "{.offset = PCI_VENDOR_ID, .width = 2},", "test_vpci_edges",
+         "the_identity_is_that_of_the_scan"),
+    27: ("vtd/init.c", "        if (!u->usable)\n            unit_block(u);\n",
+         "        (void)unit_block;\n", "test_vtd_unit", "test_one_unit_only_blocks"),
+    28: ("vtd/fault.c", "    while (atomic_load(&u->faults_seen) < FAULTS_A_TICK) {",
+         "    for (bool once = true; once; once = false) {", "test_vtd_fault",
+         "test_faults_while_reporting"),
+    29: ("guest/assign/faults.c",
+         "    else if (silence) /* it is no bus master, and goes on */\n"
+         "        vtd_fault_silence(f);\n", "", "test_assign",
+         "a_parked_device_that_goes_on_is_silenced"),
+    30: ("guest/assign/assign.c", "    domain_detach(a);\n    fn->owner = NULL;",
+         "    fn->owner = NULL;", "test_assign_order", "taken_back_in_order"),
+    31: ("vtd/init.c", "    int err = protected_memory_on(u);\n", "    int err = 0;\n",
+         "test_vtd_unit", "test_takeover_from_scalable_mode"),
+    32: ("guest/assign/audit.c",
+         "            page_is_reserved(hpa(fn->bars[i].base), fn->bars[i].size))\n",
+         "            0)\n", "test_assign", "a_bar_over_reserved_memory"),
+}
