@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check diff lab lab-check trap fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
+.PHONY: all unit explore lint check diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -282,7 +282,7 @@ fuzz-small: $(FUZZ:%=$O/fuzz/%) # tests/fuzz/corpus: the fewest inputs that reac
 
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
-	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges,$(MAKECMDGOALS))))
+	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges book,$(MAKECMDGOALS))))
 # One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
 DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
 	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8
@@ -338,6 +338,8 @@ profile: setup all # where the instructions of one exit go, by function (EXIT=ex
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)
 plans: all # one device by plans A, B, C and D: what each mechanism buys
 	$(Q)/usr/bin/python3 tests/bench/plans.py
+book: setup # the documents as a site with a search, build/book/index.html
+	$(Q)/usr/bin/python3 lab/book.py $O/book
 
 # A lab: files of a reader, below the folder MINE, instead of Hamlet's of the same names.
 ifdef MINE

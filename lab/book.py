@@ -1,0 +1,135 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The book as a site: the documents, in the order of docs/book/README.md, each picture of
+docs/pictures.md in the chapters that name it. Sphinx makes the pages; a link that leads nowhere
+ends it.
+
+    lab/book.py FOLDER      FOLDER/index.html is the first page
+
+From: make book      To: docs/book/README.md (the chapters), docs/pictures.md
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTENTS = "docs/book/README.md"
+LINK = re.compile(r"(?<!!)\[([^]]+)\]\(([^)#\s]+)(#[\w-]+)?\)")
+# Alone on its line, a link to a section with a drawing: here stands the drawing itself.
+PICTURE = re.compile(r"^\[([^]]+)\]\((?:\.\./)*(\w+\.md)#([\w-]+)\)$", re.M)
+DRAWING = re.compile(r"^```text\n.*?^```$", re.S | re.M)
+
+CONF = """\
+project = "Hamlet"
+html_title = "Hamlet: the book"
+extensions = ["myst_parser"]
+myst_heading_anchors = 4
+html_theme = "furo"
+html_copy_source = html_show_sourcelink = html_show_copyright = False
+highlight_language = "none"
+suppress_warnings = ["myst.header"]
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+"""
+# A drawing has up to 120 columns.
+STYLE = """\
+.content { width: 56em; }
+pre { font-size: 0.7em; }
+"""
+
+
+def slug(title):
+    """The anchor of a heading, as GitHub and MyST make it."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def parts():
+    """[(title, [(title, name) of a page])] of the table of contents."""
+    found = []
+    for line in (ROOT / CONTENTS).read_text().splitlines():
+        if line.startswith("## "):
+            found.append((line[3:], []))
+        elif line.startswith("- "):
+            found[-1][1].extend((title, resolved(CONTENTS, target))
+                                for title, target, _ in LINK.findall(line))
+    return found
+
+
+def resolved(page, target):
+    """The name of what a link of a page leads to, from the root."""
+    path = (ROOT / page).parent / target
+    return str(path.resolve().relative_to(ROOT))
+
+
+def labs():
+    return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("labs/[0-9]*/README.md"))]
+
+
+def drawing(page, anchor):
+    """The first drawing of a section."""
+    for section in re.split(r"^(?=#+ )", (ROOT / page).read_text(), flags=re.M):
+        title = section.split("\n", 1)[0].lstrip("# ")
+        found = DRAWING.search(section)
+        if slug(title) == anchor and found:
+            return found[0]
+    sys.exit(f"[hamlet] book: {page} has no section #{anchor} with a drawing")
+
+
+def page_text(page, pages):
+    """A page with its drawings, and without links to what is no page of the book."""
+    def shown(match):
+        name = resolved(page, match[0].split("](")[1].split("#")[0])
+        return f"{drawing(name, match[3])}\n\n*{match[1]}*" if name in pages else match[0]
+
+    def linked(match):
+        inside = match[2].startswith("http") or resolved(page, match[2]) in pages
+        return match[0] if inside else match[1]
+
+    text = (ROOT / page).read_text()
+    if page.startswith("docs/book/"):
+        text = PICTURE.sub(shown, text)
+    return LINK.sub(linked, text)
+
+
+def write_sources(source):
+    chapters = parts()
+    listed = [page for _, group in chapters for _, page in group]
+    pages = {"README.md", *listed, *labs()}
+    for page in sorted(pages):
+        (source / page).parent.mkdir(parents=True, exist_ok=True)
+        (source / page).write_text(page_text(page, pages))
+    trees = [f"```{{toctree}}\n:caption: {title}\n:maxdepth: 1\n\n" +
+             "\n".join(f"{name} <{page}>" for name, page in group) + "\n```"
+             for title, group in chapters]
+    lab_page = source / "labs/README.md"
+    lab_page.write_text(lab_page.read_text() + "\n```{toctree}\n:hidden:\n\n" +
+                        "\n".join(name.removeprefix("labs/") for name in labs()) + "\n```\n")
+    intro = (ROOT / CONTENTS).read_text().split("\n## ")[0]
+    (source / "index.md").write_text(intro + "\n[What Hamlet is](README.md)\n\n" +
+                                     "```{toctree}\n:hidden:\n\nREADME.md\n```\n\n" +
+                                     "\n\n".join(trees) + "\n")
+    (source / "conf.py").write_text(CONF)
+    (source / "_static").mkdir()
+    (source / "_static/book.css").write_text(STYLE)
+
+
+def main():
+    folder = Path(sys.argv[1])
+    source = folder.parent / f"{folder.name}-source"
+    for old in (folder, source):
+        shutil.rmtree(old, ignore_errors=True)
+    source.mkdir(parents=True)
+    write_sources(source)
+    made = subprocess.run([sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W",
+                           "--keep-going", source, folder])
+    if made.returncode == 0:
+        print(f"[hamlet] book: {folder}/index.html")
+    return made.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
