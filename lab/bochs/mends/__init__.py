@@ -3,7 +3,7 @@
 Where Bochs 3.0 strays from the manual, and the edit that leads it back.
 
 From: lab/bochs/build.py (applied to the unpacked source, before configure)
-To:   events.py, tlb.py, vmx.py, cpu.py (the mends by area), switches.py (other edits);
+To:   events.py, tlb.py, vmx.py, cpu.py (the mends by area), switches.py, watch.py (other edits);
       tests/cases/test_mends.py (a case per mend: it fails on Bochs as shipped)
 Spec: the SDM section named in each row.
 
@@ -17,13 +17,14 @@ trusted as a judge.
 import shutil
 from pathlib import Path
 
+from lab.bochs.mends import switches, watch
 from lab.bochs.mends.cpu import CPU
 from lab.bochs.mends.events import EVENTS
-from lab.bochs.mends.switches import SWITCHES
 from lab.bochs.mends.tlb import TLB
 from lab.bochs.mends.vmx import VMX
 
 MENDS = EVENTS + TLB + VMX + CPU
+SWITCHES = switches.SWITCHES + watch.WATCH
 HERE = Path(__file__).parent
 
 

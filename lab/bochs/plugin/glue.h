@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The models inside Bochs: one object that is Bochs' I/O APIC, and the world of the models.
- * From: glue.cc, glue_pci.cc      To: lab/bochs/plugin/machine.h
+ * From: glue.cc, glue_pci.cc, glue_cpu.cc      To: lab/bochs/plugin/machine.h
  */
 #pragma once
 #define BX_PLUGGABLE
@@ -54,6 +54,7 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
     void register_state() override {}
     void set_enabled(bool enabled, Bit16u base_offset) override;
     void receive_eoi(Bit8u vector) override;
+    void cpu_does(unsigned cpu, const char *what, Bit64u value) override;
     void set_irq_level(Bit8u pin, bool level) override;
     void line_written_back(bx_phy_address address) override { machine->line_written_back(address); }
     Bit32u config_read(Bit32u address, unsigned len) override;
@@ -66,6 +67,7 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
     void deliver(const Message &message) override;
     uint64_t now() override { return bx_pc_system.time_ticks(); }
     void trace(const std::string &line) override;
+    bool detail() override { return trace_file && options.trace_detail; }
 
     /* Bus */
     bool dma(uint16_t sid, uint64_t address, void *buffer, size_t n, bool is_write) override;
@@ -80,6 +82,7 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
 
   private:
     bool is_ram(uint64_t hpa, size_t n) const;
+    std::string virtual_register(uint64_t page, unsigned offset);
     bool peer_read(uint64_t hpa, Bit8u *to, size_t n);
     bool is_ecam(uint64_t address) const;
     uint32_t ecam_read(uint64_t offset, unsigned size);

@@ -44,6 +44,7 @@ class Host
     virtual void deliver(const Message &message) = 0;
     virtual uint64_t now() = 0; /* processor ticks; one tick is one instruction in Bochs */
     virtual void trace(const std::string &line) = 0;
+    virtual bool detail() { return false; } /* the trace wants every look-up and access, too */
 };
 
 /* printf into a std::string. */

@@ -34,6 +34,7 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("acs", acs),
         NUMBER("pch_intx", pch_intx),
         NUMBER("trace_dma", trace_dma),
+        NUMBER("trace_detail", trace_detail),
         /* the remapping units */
         NUMBER("version", unit.version),
         NUMBER("width", unit.width),

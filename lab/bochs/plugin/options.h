@@ -26,7 +26,8 @@ struct LabOptions {
     bool acs = true;           /* root ports isolate what is behind them */
     bool pch_intx = false;     /* PIRQs end at pins 16 to 23, whatever Interrupt Line says */
     bool trace_dma = true;
-    std::string trace; /* file; none if empty */
+    bool trace_detail = false; /* also look-ups, table entries as used, the processors */
+    std::string trace;         /* file; none if empty */
 };
 
 constexpr uint64_t UNIT_BASE = 0xfed90000; /* of unit 0; unit 1 lies one page above */

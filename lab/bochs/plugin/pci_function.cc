@@ -121,15 +121,25 @@ uint64_t PciFunction::bar_base(unsigned index) const
     return NEVER;
 }
 
+void PciFunction::tell_access(unsigned index, uint64_t offset, uint64_t value, unsigned size,
+                              const char *arrow)
+{
+    if (host.detail() && index != ROM_BAR)
+        host.trace(text("device %s bar%u offset=0x%llx width=%u %s 0x%llx", bdf_text(sid()).c_str(),
+                        index, (unsigned long long)offset, size, arrow, (unsigned long long)value));
+}
+
 uint64_t PciFunction::cpu_read(unsigned index, uint64_t offset, unsigned size)
 {
     uint64_t value = silent() ? bits(8 * size - 1, 0) : bar_read(index, offset, size);
+    tell_access(index, offset, value, size, "->");
     bus.completion(sid());
     return value;
 }
 
 void PciFunction::cpu_write(unsigned index, uint64_t offset, uint64_t value, unsigned size)
 {
+    tell_access(index, offset, value, size, "<-");
     if (!silent())
         bar_write(index, offset, value, size);
 }

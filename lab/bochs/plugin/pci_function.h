@@ -151,6 +151,8 @@ class PciFunction
     bool resets(unsigned offset, uint32_t value, unsigned size, const uint8_t *before);
     void after_config_write(unsigned offset, unsigned size, const uint8_t *before);
     void resize_bar();
+    void tell_access(unsigned bar, uint64_t offset, uint64_t value, unsigned size,
+                     const char *arrow);
     void msi_release();
     void msix_release();
     void update_intx();

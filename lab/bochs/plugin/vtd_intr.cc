@@ -73,6 +73,12 @@ bool VtdUnit::compatibility(uint16_t sid, uint64_t address, uint32_t data)
     return true;
 }
 
+void VtdUnit::tell_irte(const char *what, uint16_t sid, unsigned index, const Entry128 &irte)
+{
+    tell("iec %s sid=%s index=%u entry=%016llx.%016llx", what, bdf_text(sid).c_str(), index,
+         (unsigned long long)irte.hi, (unsigned long long)irte.lo);
+}
+
 /* From the interrupt entry cache if it is there, however old. */
 uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
 {
@@ -85,6 +91,7 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
     auto hit = iec.find(uint16_t(index));
     if (hit != iec.end()) {
         irte = hit->second;
+        tell_irte("hit", sid, index, irte);
         if (!readable || irte != fresh)
             say(text("iec stale sid=%s index=%u cached=%016llx.%016llx now=%016llx.%016llx",
                      bdf_text(sid).c_str(), index, (unsigned long long)irte.hi,
@@ -96,8 +103,10 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
         return FAULT_IR_ACCESS;
     if (irte != fresh)
         say(text("irte stale sid=%s index=%u: not written back", bdf_text(sid).c_str(), index));
-    if ((irte.lo & IRTE_P) || opt.caching_mode || opt.write_buffer)
+    bool fills = (irte.lo & IRTE_P) || opt.caching_mode || opt.write_buffer;
+    if (fills)
         iec[uint16_t(index)] = irte;
+    tell_irte(fills ? "fill" : "read", sid, index, irte);
     return FAULT_NONE;
 }
 
@@ -174,12 +183,17 @@ bool VtdUnit::post(uint16_t sid, unsigned index, const Entry128 &irte)
     unsigned vector = unsigned(field(irte.lo, 23, 16));
     bool on = pid[4] & bit(0), sn = pid[4] & bit(1), urgent = irte.lo & IRTE_URG;
     bool notify = !on && (urgent || !sn);
+    uint64_t before = pid[4];
     pid[vector / 64] |= bit(vector % 64);
     pid[4] |= notify;
     if (!host.write(address, pid, sizeof(pid)))
         return blocked(sid, FAULT_PID_ACCESS, index, fpd);
     say(text("post sid=%s vector=0x%02x pid=0x%llx on=%d sn=%d urg=%d notify=%d",
              bdf_text(sid).c_str(), vector, (unsigned long long)address, on, sn, urgent, notify));
+    tell("descriptor pid=0x%llx before=0x%llx after=0x%llx pir=%016llx.%016llx.%016llx.%016llx",
+         (unsigned long long)address, (unsigned long long)before, (unsigned long long)pid[4],
+         (unsigned long long)pid[3], (unsigned long long)pid[2], (unsigned long long)pid[1],
+         (unsigned long long)pid[0]);
     if (!notify)
         return true;
     Message message; /* fixed, physical, edge */

@@ -21,6 +21,42 @@ template <typename Cache, typename Predicate> static size_t erase_from(Cache &ca
     return before - cache.size();
 }
 
+/* The same of a cache whose losses stand in the trace. */
+template <typename Cache, typename Predicate>
+size_t VtdUnit::flush_from(Cache &cache, Predicate gone)
+{
+    return erase_from(cache, [&](const auto &item) {
+        bool goes = gone(item);
+        if (goes)
+            tell_gone("gone", item);
+        return goes;
+    });
+}
+
+void VtdUnit::tell_gone(const char *what, const std::pair<const uint16_t, Context> &item)
+{
+    tell("context %s sid=%s", what, bdf_text(item.first).c_str());
+}
+
+void VtdUnit::tell_gone(const char *what, const std::pair<const Key, Leaf> &item)
+{
+    const Key &key = item.first;
+    tell("iotlb %s sid=%s page=0x%llx", what, bdf_text(key.tag).c_str(),
+         (unsigned long long)(key.page << key.shift));
+}
+
+void VtdUnit::tell_gone(const char *what, const std::pair<const Key, Table> &item)
+{
+    const Key &key = item.first;
+    tell("paging %s did=%u level=%u page=0x%llx", what, key.tag, (key.shift - 3) / 9,
+         (unsigned long long)key.page);
+}
+
+void VtdUnit::tell_gone(const char *what, const std::pair<const uint16_t, Entry128> &item)
+{
+    tell("iec %s index=%u", what, item.first);
+}
+
 /* IQEI, or 0 for a descriptor that is in order. */
 uint8_t VtdUnit::descriptor_check(const Entry128 &d) const
 {
@@ -91,6 +127,9 @@ void VtdUnit::queue_run()
             return queue_stop(FSTS_IQE, IQEI_FETCH);
         if (!fetch((iqa & ~bits(11, 0)) + iqh, d, true))
             return queue_stop(FSTS_IQE, IQEI_FETCH);
+        tell("queue fetched head=0x%llx tail=0x%llx descriptor=%016llx.%016llx",
+             (unsigned long long)iqh, (unsigned long long)iqt, (unsigned long long)d.hi,
+             (unsigned long long)d.lo);
         if (uint8_t info = descriptor_check(d))
             return queue_stop(FSTS_IQE, info);
         if (type_of(d.lo) == INV_DEVICE_TLB && opt.timeout_error &&
@@ -151,7 +190,7 @@ void VtdUnit::context_invalidate(const Entry128 &d)
     unsigned granularity = unsigned(field(d.lo, 5, 4));
     uint16_t did = uint16_t(field(d.lo, 31, 16)), sid = uint16_t(field(d.lo, 47, 32));
     uint16_t keep = uint16_t(~function_mask[field(d.lo, 49, 48)]);
-    size_t n = erase_from(context_cache, [&](const auto &item) {
+    size_t n = flush_from(context_cache, [&](const auto &item) {
         bool domain =
             item.second.reason ? did == 0 || item.second.did() == did : item.second.did() == did;
         bool device = ((item.first ^ sid) & keep) == 0;
@@ -199,9 +238,9 @@ void VtdUnit::iotlb_invalidate(const Entry128 &d)
                                   (!hint && covers(d, key.page << key.shift, key.shift, true)));
     };
     drain_for(d);
-    size_t n = erase_from(iotlb_by_sid, leaf_gone);
+    size_t n = flush_from(iotlb_by_sid, leaf_gone);
     erase_from(iotlb_by_did, leaf_gone);
-    erase_from(paging_cache, table_gone);
+    flush_from(paging_cache, table_gone);
     if (granularity == GLOBAL && !context_unflushed) /* the context cache goes first */
         iotlb_unflushed = false;
     for (auto &[id, domain] : domains)
@@ -218,7 +257,7 @@ void VtdUnit::iec_invalidate(const Entry128 &d)
     bool selective = d.lo & bit(4);
     uint32_t first = uint32_t(field(d.lo, 47, 32)),
              mask = uint32_t(bit(unsigned(field(d.lo, 31, 27))) - 1);
-    size_t n = erase_from(iec, [&](const auto &item) {
+    size_t n = flush_from(iec, [&](const auto &item) {
         return !selective || (item.first & ~mask) == (first & ~mask);
     });
     iec_unflushed = iec_unflushed && selective;
@@ -232,6 +271,7 @@ void VtdUnit::wait_complete(const Entry128 &d)
     if (d.lo & bit(5)) {
         uint32_t status = uint32_t(d.lo >> 32);
         host.write(d.hi & bits(opt.haw - 1, 2), &status, sizeof(status));
+        tell("queue wait status=0x%x at=0x%llx", status, (unsigned long long)d.hi);
     }
     if (d.lo & bit(4)) {
         bool was_set = ics & 1;
@@ -286,10 +326,10 @@ void VtdUnit::write_buffer_flush()
     };
     if (opt.caching_mode)
         return; /* there, absent entries are cached by right */
-    erase_from(iotlb_by_sid, absent);
+    flush_from(iotlb_by_sid, absent);
     erase_from(iotlb_by_did, absent);
-    erase_from(context_cache, [](const auto &item) { return item.second.reason != 0; });
-    erase_from(iec, [](const auto &item) { return !(item.second.lo & 1); });
+    flush_from(context_cache, [](const auto &item) { return item.second.reason != 0; });
+    flush_from(iec, [](const auto &item) { return !(item.second.lo & 1); });
 }
 
 } /* namespace lab */

@@ -173,6 +173,11 @@ class VtdUnit
     bool table_read(uint64_t hpa, void *to, size_t n, bool snoop);
     bool chance(unsigned percent);
     void say(const std::string &line);
+    template <typename... Args> void tell(const char *format, Args... args)
+    {
+        if (host.detail())
+            say(text(format, args...));
+    }
     void advise(const std::string &line);
     void violation(const std::string &rule);
 
@@ -211,6 +216,7 @@ class VtdUnit
     Leaf *iotlb_find(Iotlb &cache, uint16_t tag, uint64_t iova);
     Leaf iotlb_lookup(uint16_t sid, uint64_t iova);
     void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf);
+    void tell_leaf(const char *what, uint16_t sid, uint64_t iova, const Leaf &leaf);
     void stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached);
     bool page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write);
     uint8_t refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const;
@@ -238,6 +244,11 @@ class VtdUnit
     uint64_t due_for(const Entry128 &d);
 
     /* vtd_queue.cc */
+    template <typename Cache, typename Predicate> size_t flush_from(Cache &cache, Predicate gone);
+    void tell_gone(const char *what, const std::pair<const uint16_t, Context> &item);
+    void tell_gone(const char *what, const std::pair<const Key, Leaf> &item);
+    void tell_gone(const char *what, const std::pair<const Key, Table> &item);
+    void tell_gone(const char *what, const std::pair<const uint16_t, Entry128> &item);
     void queue_run();
     void queue_stop(uint32_t status, uint8_t info);
     uint8_t descriptor_check(const Entry128 &d) const;
@@ -257,6 +268,7 @@ class VtdUnit
     bool remap(uint16_t sid, const Entry128 &irte);
     bool post(uint16_t sid, unsigned index, const Entry128 &irte);
     uint8_t irte_lookup(uint16_t sid, unsigned index, Entry128 &irte);
+    void tell_irte(const char *what, uint16_t sid, unsigned index, const Entry128 &irte);
     uint8_t irte_check(uint16_t sid, const Entry128 &irte) const;
     bool blocked(uint16_t sid, uint8_t reason, unsigned index, bool fpd);
     bool x2apic_mode() const { return opt.x2apic && (irta & IRTA_EIME); }

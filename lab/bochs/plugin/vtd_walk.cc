@@ -67,14 +67,23 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
         return fail(FAULT_ABORT_MODE);
     if (ttm_of(root) != TTM_LEGACY)
         return fail(FAULT_RTADDR);
-    if (!fetch((root & ~bits(11, 0)) + 16 * (sid >> 8), entry, snoop))
+    uint64_t at = (root & ~bits(11, 0)) + 16 * (sid >> 8);
+    auto told = [&](const char *table, const Entry128 &e) {
+        if (!snoop)
+            tell("%s entry sid=%s hpa=0x%llx value=%016llx.%016llx", table, bdf_text(sid).c_str(),
+                 (unsigned long long)at, (unsigned long long)e.hi, (unsigned long long)e.lo);
+    };
+    if (!fetch(at, entry, snoop))
         return fail(FAULT_ROOT_ACCESS);
+    told("root", entry);
     if (!(entry.lo & 1))
         return fail(FAULT_ROOT_P);
     if (entry.hi || (entry.lo & (bits(11, 1) | bits(63, opt.haw))))
         return fail(FAULT_ROOT_RSVD);
-    if (!fetch((entry.lo & ~bits(11, 0)) + 16 * (sid & 0xff), context.entry, snoop))
+    at = (entry.lo & ~bits(11, 0)) + 16 * (sid & 0xff);
+    if (!fetch(at, context.entry, snoop))
         return fail(FAULT_CTX_ACCESS);
+    told("context", context.entry);
     if (!(context.entry.lo & 1))
         return fail(FAULT_CTX_P);
     return fail(context_check(context.entry));
@@ -109,8 +118,13 @@ VtdUnit::Context VtdUnit::context_lookup(uint16_t sid)
     }
     if (!cached && !kept.reason)
         domain_seen(sid, kept);
-    if (!cached && (!kept.reason || opt.caching_mode || opt.write_buffer))
+    bool fills = !cached && (!kept.reason || opt.caching_mode || opt.write_buffer);
+    if (fills)
         context_cache[sid] = kept;
+    if (cached || fills)
+        tell("context %s sid=%s did=%u entry=%016llx.%016llx", cached ? "hit" : "fill",
+             bdf_text(sid).c_str(), kept.did(), (unsigned long long)kept.entry.hi,
+             (unsigned long long)kept.entry.lo);
     return kept;
 }
 
@@ -156,6 +170,8 @@ VtdUnit::Leaf VtdUnit::walk(const Context &context, uint64_t iova, bool use_cach
             continue;
         table = hit->second;
         shift = s - 9;
+        tell("paging hit did=%u level=%u page=0x%llx table=0x%llx", leaf.did, (s - 3) / 9,
+             (unsigned long long)(iova >> s), (unsigned long long)table.hpa);
         break;
     }
     for (;; shift -= 9) {
@@ -163,6 +179,11 @@ VtdUnit::Leaf VtdUnit::walk(const Context &context, uint64_t iova, bool use_cach
         if (!table_read(table.hpa + 8 * field(iova, shift + 8, shift), &entry, sizeof(entry),
                         !use_cache))
             return fail(shift == top ? FAULT_CTX_INVALID : FAULT_SS_ACCESS);
+        if (use_cache)
+            tell("second-stage entry did=%u level=%u hpa=0x%llx value=%016llx", leaf.did,
+                 (shift - 3) / 9,
+                 (unsigned long long)(table.hpa + 8 * field(iova, shift + 8, shift)),
+                 (unsigned long long)entry);
         table.r = table.r && (entry & 1);
         table.w = table.w && (entry & 2);
         if (!(entry & 3)) {
@@ -181,8 +202,11 @@ VtdUnit::Leaf VtdUnit::walk(const Context &context, uint64_t iova, bool use_cach
             leaf.w = table.w;
             return leaf;
         }
-        if (use_cache)
-            paging_cache[{leaf.did, uint8_t(shift), iova >> shift}] = table;
+        if (!use_cache)
+            continue;
+        paging_cache[{leaf.did, uint8_t(shift), iova >> shift}] = table;
+        tell("paging fill did=%u level=%u page=0x%llx table=0x%llx", leaf.did, (shift - 3) / 9,
+             (unsigned long long)(iova >> shift), (unsigned long long)table.hpa);
     }
 }
 
@@ -196,12 +220,21 @@ VtdUnit::Leaf *VtdUnit::iotlb_find(Iotlb &cache, uint16_t tag, uint64_t iova)
     return nullptr;
 }
 
+void VtdUnit::tell_leaf(const char *what, uint16_t sid, uint64_t iova, const Leaf &leaf)
+{
+    tell("iotlb %s sid=%s did=%u page=0x%llx size=0x%llx hpa=0x%llx rights=%d", what,
+         bdf_text(sid).c_str(), leaf.did, (unsigned long long)(iova & ~bits(leaf.shift - 1, 0)),
+         (unsigned long long)bit(leaf.shift), (unsigned long long)leaf.hpa,
+         leaf.reason ? 0 : int(leaf.r) | int(leaf.w) << 1);
+}
+
 void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf)
 {
     bool absent = leaf.reason || (!leaf.r && !leaf.w);
     if (absent && !opt.caching_mode && !opt.write_buffer)
         return;
     iotlb_by_sid[{sid, leaf.shift, iova >> leaf.shift}] = leaf;
+    tell_leaf("fill", sid, iova, leaf);
     iotlb_by_did[{leaf.did, leaf.shift, iova >> leaf.shift}] = leaf;
 }
 
@@ -216,6 +249,7 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
                     context_unflushed ? "context" : "iotlb", bdf_text(sid).c_str()));
     if (Leaf *hit = iotlb_find(iotlb_by_sid, sid, iova)) {
         Leaf leaf = *hit;
+        tell_leaf("hit", sid, iova, leaf);
         stale_check("iotlb", sid, iova, leaf);
         return leaf;
     }
@@ -228,6 +262,7 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
     }
     if (Leaf *hit = iotlb_find(iotlb_by_did, context.did(), iova)) {
         leaf = *hit;
+        tell_leaf("hit", sid, iova, leaf);
         stale_check("iotlb", sid, iova, leaf);
     } else {
         leaf = walk(context, iova, true);
@@ -333,15 +368,19 @@ void VtdUnit::drop_some()
 {
     if (!opt.drop || !chance(opt.drop))
         return;
-    auto drop_from = [&](auto &cache) {
-        if (!cache.empty())
-            cache.erase(std::next(cache.begin(), long(random_state % cache.size())));
+    auto drop_from = [&](auto &cache, bool told) {
+        if (cache.empty())
+            return;
+        auto victim = std::next(cache.begin(), long(random_state % cache.size()));
+        if (told)
+            tell_gone("evict", *victim);
+        cache.erase(victim);
     };
-    drop_from(iotlb_by_sid);
-    drop_from(iotlb_by_did);
-    drop_from(paging_cache);
-    drop_from(context_cache);
-    drop_from(iec);
+    drop_from(iotlb_by_sid, true);
+    drop_from(iotlb_by_did, false); /* of the same pages as the one above */
+    drop_from(paging_cache, true);
+    drop_from(context_cache, true);
+    drop_from(iec, true);
 }
 
 } /* namespace lab */

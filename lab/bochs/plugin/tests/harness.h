@@ -44,6 +44,7 @@ struct World : lab::Host {
     std::vector<lab::Message> messages;
     std::vector<std::string> lines;
     uint64_t clock = 0;
+    bool wants_detail = false;
 
     bool read(uint64_t hpa, void *to, size_t n) override
     {
@@ -63,6 +64,7 @@ struct World : lab::Host {
     void deliver(const lab::Message &message) override { messages.push_back(message); }
     uint64_t now() override { return clock; }
     void trace(const std::string &line) override { lines.push_back(line); }
+    bool detail() override { return wants_detail; }
 
     void set64(uint64_t hpa, uint64_t value) { write(hpa, &value, 8); }
     uint64_t get64(uint64_t hpa)
