@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """
-What `trace dump` sent over the line, as text, as a file for Perfetto or Chrome (chrome://tracing),
-and as one page with a timeline per vCPU.
+A recorded run, or what `trace dump` sent over the line: as text, and as a file for Perfetto or
+Chrome (chrome://tracing). lab/play/ makes a page of it.
 
-From: the launcher `hamlet`      To: lab/lines.py, lab/trace_page.py (the page); arch/trace.h
-and monitor/cmd/trace.c have the form
+From: the launcher `hamlet`, lab/play/
+To:   lab/lines.py; arch/trace.h and monitor/cmd/trace.c have the form, lab/record.py that of the
+lines of the machine and of the names
 """
 
+import bisect
 import re
 from dataclasses import dataclass, field
 
@@ -20,7 +22,8 @@ HEX = "([0-9a-f]{1,16})"
 FORMS = {kind: re.compile(form, re.A) for kind, form in {
     "begin": r".*khz=(\d+) .*dropped=(\d+)", "end": "", "pid": f"{HEX} {HEX}",
     "type": r"(\d+) (.+)", "reason": r"(\d+) (.+)", "vm": r"(\d+) (.+)",
-    "lost": r"(\d+) (\d+)", "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}"}.items()}
+    "lost": r"(\d+) (\d+)", "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}", "m": r"(\d{1,20}) (.+)",
+    "device": r"(\S+) (\S+)", "symbol": rf"(\S+) {HEX} (\S+)"}.items()}
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
 
 
@@ -47,6 +50,8 @@ class Trace:
     pids: dict = field(default_factory=dict)       # address of a descriptor -> vCPU
     events: list = field(default_factory=list)
     machine: list = field(default_factory=list)    # (tick, text) of the lab machine, the same clock
+    devices: dict = field(default_factory=dict)    # bus:device.function -> VM
+    symbols: dict = field(default_factory=dict)    # VM -> [(address, function)], in order
     complete: bool = False
 
     def who(self, vcpu):
@@ -55,6 +60,15 @@ class Trace:
     def owner(self, event):
         """The vCPU that an event is about: a descriptor's for its changes."""
         return self.pids.get(event.b, NO_VCPU) if event.type == "pid" else event.vcpu
+
+    def symbol(self, vm, address):
+        """FUNCTION+OFFSET; "" if the VM's program is not known."""
+        found = self.symbols.get(vm, [])
+        at = bisect.bisect_right(found, (address, "~"))
+        if not at:
+            return ""
+        base, name = found[at - 1]
+        return f"{name}+0x{address - base:x}" if address > base else name
 
     def us(self, ticks):
         return ticks * 1000 / self.khz
@@ -86,13 +100,9 @@ def read(text):
     if trace is None:
         raise ValueError("no trace in there: it is what the monitor's command `trace dump` prints")
     trace.events.sort(key=lambda event: event.tsc)
+    for found in trace.symbols.values():
+        found.sort()
     return trace
-
-
-def read_machine(text):
-    """The trace of the lab machine (`--output trace`): its first word is the tick."""
-    rows = [line.split(None, 1) for line in lines.split(text)]
-    return [(int(row[0]), row[1]) for row in rows if len(row) == 2 and row[0].isdecimal()]
 
 
 def _take(trace, kind, rest):
@@ -112,6 +122,12 @@ def _take(trace, kind, rest):
         names[int(words[0])] = words[1]
     elif kind == "pid":
         trace.pids[int(words[0], 16)] = int(words[1], 16)
+    elif kind == "m":
+        trace.machine.append((int(words[0]), words[1]))
+    elif kind == "device":
+        trace.devices[words[0]] = words[1]
+    elif kind == "symbol":
+        trace.symbols.setdefault(words[0], []).append((int(words[1], 16), words[2]))
     elif kind == "lost":
         trace.lost += int(words[1])
     elif kind == "end":

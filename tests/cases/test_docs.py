@@ -25,12 +25,16 @@ def demo():
 
 
 def test_the_readmes_first_run():
-    run = subprocess.run([ROOT / "hamlet", "run", *demo()], cwd=ROOT, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         errors="replace")
-    assert run.returncode == 0, run.stdout
-    documents.shown("make-run", run.stdout)
-    documents.shown("tour-port", run.stdout)
+    said = ""
+    for words in (["run", "--trace", "build/run", *demo()],
+                  ["play", "build/run", "-o", "build/run.html"]):
+        run = subprocess.run([ROOT / "hamlet", *words], cwd=ROOT, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             errors="replace")
+        said += run.stdout
+        assert run.returncode == 0, said
+    documents.shown("make-run", said)
+    documents.shown("tour-port", said)
 
 
 def test_the_readmes_kernel_tests():

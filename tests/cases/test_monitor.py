@@ -258,26 +258,9 @@ def test_trace(boot, tmp_path):
     run = subprocess.run([ROOT / "hamlet", "trace", log], capture_output=True, text=True,
                          check=True)
     assert re.search(r"loop\.0 +exit +VMX-preemption timer expired cost=", run.stdout)
-    subprocess.run([ROOT / "hamlet", "trace", log, "--json", tmp_path / "t.json",
-                    "--html", tmp_path / "t.html"], check=True)
+    subprocess.run([ROOT / "hamlet", "trace", log, "--json", tmp_path / "t.json"], check=True)
     chrome = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     assert any(e["ph"] == "X" and e["cat"] == "exit" and e["dur"] > 0 for e in chrome)
-    page = (tmp_path / "t.html").read_text()
-    assert "src=" not in page and "http" not in page, "the page asks for something from outside"
-    open_in_browser(tmp_path / "t.html", trace)
-
-
-def open_in_browser(page, trace):
-    """A real browser runs the page's script, which counts the timelines that it has drawn."""
-    browser = shutil.which("chromium")
-    if not browser:
-        pytest.skip("chromium is not installed; the page was made, but no browser has opened it")
-    run = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu",
-                          "--virtual-time-budget=2000", "--dump-dom", page.as_uri()],
-                         capture_output=True, text=True, timeout=60)
-    drawn = re.search(r'data-drawn="(\d+)"', run.stdout)
-    assert drawn, run.stderr[-500:]
-    assert int(drawn.group(1)) == len({trace.owner(e) for e in trace.events})
 
 
 def noise(chance, commands):

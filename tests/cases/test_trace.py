@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: MIT
 """
-A trace as text, as a page and for Perfetto: what was dropped is not shown, and what the machine did
-stands among it.
+A trace as text and for Perfetto: what was dropped is not shown. tests/cases/test_play.py has the
+page, and what the machine did.
 
-From: make test      To: lab/trace.py, lab/trace_page.py
+From: make test      To: lab/trace.py
 """
 
-import subprocess
-
-from case import GUESTS, ROOT
-
 from lab import trace as traces
-from lab import trace_page
 
 HEAD = "trace: begin khz=1000 dropped=5\ntrace: type 1 exit\ntrace: type 9 sched\ntrace: vm 0 a\n"
 LEAVES, RUNS, EXIT = 0x200000009, 0x000000009, 0x000000C000001
@@ -26,7 +21,6 @@ def test_a_slice_whose_begin_was_dropped():
     """It begins with what the ring of its CPU still holds, not with the first event of all."""
     trace = made((0, 100, EXIT), (1, 500, EXIT), (1, 700, LEAVES), (1, 800, RUNS), (1, 900, LEAVES))
     assert list(trace.slices()) == [(0, 1, 500, 700), (0, 1, 800, 900)]
-    assert '"slices": [[400.0, 600.0], [700.0, 800.0]]' in trace_page.page(trace, "x")
     slices = [e for e in traces.chrome(trace)["traceEvents"] if e.get("cat") == "sched"]
     assert [(e["ts"], e["dur"]) for e in slices] == [(400, 200), (700, 100)]
 
@@ -52,19 +46,3 @@ def test_a_descriptor():
     assert [(e["ts"], e["args"]) for e in counters] == [
         (0, {"ON": 0, "SN": 1}), (100, {"ON": 0, "SN": 0})]
     assert {e["name"] for e in counters} == {"descriptor of a.0"}
-
-
-def test_the_machine_among_it(tmp_path):
-    """Interrupts that the unit posts to a running vCPU leave nothing in Hamlet's trace; the
-    machine's has them, by the same clock."""
-    run = [ROOT / "hamlet", "run", "--on", "lab", "--output", "trace", "--trace", "events", "--vm",
-           f"kernel={GUESTS}/edu-msi.elf,mem=16M,pci=1234:11e8,cmdline=count=20"]
-    subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-    shown = subprocess.run([ROOT / "hamlet", "trace", "events", "--machine", "trace"], cwd=tmp_path,
-                           check=True, capture_output=True, text=True).stdout.split("\n")
-    ticks = [int(row.split()[0]) for row in shown[1:] if row]
-    assert ticks == sorted(ticks)
-    first = next(n for n, row in enumerate(shown) if "edu-msi.0    config" in row)
-    posts = [n for n, row in enumerate(shown) if " post sid=00:02.0 vector=0x51 " in row]
-    last = max(n for n, row in enumerate(shown) if "edu-msi.0    exit" in row)
-    assert len(posts) == 20 and first < posts[0] and posts[-1] < last

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""
+Steps that Hamlet's recorder reports: changes of descriptors, the scheduler, emulated accesses.
+
+From: lab/play/story.py      To: arch/trace.h (the events)
+"""
+
+from lab import trace as traces
+from lab.play import bits
+
+POSTED = "vmx/vcpu/posted.c"
+LEFT = {1: "its slice is over, or other work is due", 2: "it has executed HLT",
+        3: "its VM ends", 4: "it waits for SIPI"}
+
+
+def take(story, row):
+    event = row.event
+    owner = story.trace.owner(event)
+    vcpu = story.trace.who(owner) if owner != traces.NO_VCPU else ""
+    teller = TELLERS.get(event.type, _other)
+    teller(story, row, event, vcpu)
+
+
+def _lane(vcpu):
+    return f"vcpu {vcpu}" if vcpu else "hamlet"
+
+
+# --- The descriptor ------------------------------------------------------------------------------
+
+def _pid(story, row, event, vcpu):
+    vcpu = vcpu or f"vCPU of descriptor 0x{event.b:x}"
+    state = traces.PID_STATES.get(event.info, "?")
+    changes = bits.control(vcpu, event.c)
+    changes[f"vcpu/{vcpu}/pid"] = f"0x{event.b:x}"
+    STATES[state](story, row, event, vcpu, changes)
+
+
+def _running(story, row, event, vcpu, changes):
+    cpu = changes[f"vcpu/{vcpu}/ndst"]
+    again = story.of(vcpu, "state") == "running" and changes[f"vcpu/{vcpu}/on"]
+    changes[f"vcpu/{vcpu}/state"] = "running"
+    text = (f"Hamlet makes {vcpu} running: SN = 0, and from now on a post notifies CPU {cpu} by "
+            "0xf0 (ANV).")
+    if again:
+        text = (f"Hamlet sets ON of {vcpu}: something was posted while SN was 1, when no poster "
+                "sets ON.")
+    story.step(row, _lane(vcpu), text, source=(POSTED, "posted_to_running"),
+               title=("VT-d", "Using Interrupt Posting for Virtual Interrupt Delivery"),
+               chains=story.chains.waiting(vcpu), changes=changes)
+
+
+def _ready(story, row, event, vcpu, changes):
+    before = story.of(vcpu, "state")
+    changes[f"vcpu/{vcpu}/state"] = "ready"
+    how = ("is awake, and waits for its turn" if before == "halted" else "waits for its turn")
+    if before == "halted":
+        story.chains.answered(story.chains.waiting(vcpu))
+    story.step(row, _lane(vcpu), f"{vcpu} {how}: Hamlet sets SN, and a post only sets PIR.",
+               source=(POSTED, "posted_to_ready"),
+               title=("VT-d", "Using Interrupt Posting for Virtual Interrupt Delivery"),
+               chains=story.chains.waiting(vcpu) if before == "halted" else (), changes=changes)
+
+
+def _halted(story, row, event, vcpu, changes):
+    changes[f"vcpu/{vcpu}/state"] = "halted"
+    story.step(row, _lane(vcpu), f"{vcpu} sleeps on the wake list of CPU "
+               f"{changes[f'vcpu/{vcpu}/ndst']}: a post notifies that CPU by 0xf1 (WNV).",
+               source=(POSTED, "posted_to_halted"),
+               title=("VT-d", "Using Interrupt Posting for Virtual Interrupt Delivery"),
+               changes=changes)
+
+
+def _posted(story, row, event, vcpu, changes):
+    changes.update(bits.posted(story, vcpu, event.a, bool(event.c & bits.ON)))
+    chain = story.chains.handled.pop(event.cpu, None)
+    if chain is None:
+        chain = story.chains.begin("interrupt", f"vector 0x{event.a:02x} from software").number
+    story.chains.post(chain, vcpu, event.a, story.of(vcpu, "state", "running"))
+    story.step(row, _lane(vcpu),
+               f"Hamlet sets PIR[0x{event.a:02x}] in the descriptor of {vcpu}, as "
+               f"the unit would; ON is {event.c & 1}.", source=(POSTED, "posted_post"),
+               title=("VT-d", "Interrupt-Posting Hardware Operation"), chains={chain},
+               changes=changes)
+
+
+def _taken(story, row, event, vcpu, changes):
+    left = {int(word, 16) for word in story.of(vcpu, "pir", "").split(",") if word} - {event.a}
+    changes[f"vcpu/{vcpu}/pir"] = ",".join(f"{vector:02x}" for vector in sorted(left))
+    story.step(row, _lane(vcpu),
+               f"Hamlet has cleared ON of {vcpu}, and takes vector 0x{event.a:02x} "
+               "out of PIR into the virtual IRR.", source=(POSTED, "posted_take"),
+               title=("SDM", "Posted-Interrupt Processing"),
+               chains=story.chains.waiting(vcpu, event.a), changes=changes)
+
+
+STATES = {"running": _running, "ready": _ready, "halted": _halted, "posted": _posted,
+          "taken": _taken}
+
+
+# --- The rest ------------------------------------------------------------------------------------
+
+def _sched(story, row, event, vcpu):
+    if event.a == 0:
+        story.on_cpu[event.cpu] = vcpu
+        story.step(row, _lane(vcpu), f"CPU {event.cpu} takes {vcpu}: a slice begins.",
+                   source=("vmx/run/sched.c", "run_slice"), chains=story.chains.waiting(vcpu),
+                   changes={f"cpu/{event.cpu}/vcpu": vcpu, f"vcpu/{vcpu}/cpu": event.cpu,
+                            f"vcpu/{vcpu}/state": "running"})
+        return
+    changes = {f"cpu/{event.cpu}/vcpu": None, f"vcpu/{vcpu}/cpu": None}
+    if event.a in (3, 4):
+        changes[f"vcpu/{vcpu}/state"] = None
+    story.on_cpu.pop(event.cpu, None)
+    story.step(row, _lane(vcpu), f"{vcpu} leaves CPU {event.cpu}: {LEFT.get(event.a, '?')}.",
+               source=("vmx/run/sched.c", "run_slice"), changes=changes)
+
+
+def _irq(story, row, event, vcpu):
+    chain = story.chains.remapped.pop(0) if story.chains.remapped else None
+    if chain is not None:
+        story.chains.handled[event.cpu] = chain
+    story.step(row, _lane(vcpu), f"Hamlet's handler gets the device's interrupt: it is vector "
+               f"0x{event.a:02x} of {vcpu}.", source=("guest/assign/irq.c", "targets_post"),
+               chains={chain} if chain is not None else ())
+
+
+def _inject(story, row, event, vcpu):
+    story.step(row, _lane(vcpu),
+               f"Hamlet injects vector 0x{event.a & 0xFF:02x} into {vcpu} with the "
+               "next VM entry.", source=("vmx/vcpu/inject.c", "inject_now"),
+               title=("SDM", "Event Injection"))
+
+
+def _post(story, row, event, vcpu):
+    """The descriptor's own event says the same, and more."""
+
+
+def _access(story, row, event, vcpu):
+    width, write = event.info & ~traces.WRITE, event.info & traces.WRITE
+    if event.type == "config":
+        where, value = (f"register 0x{event.a & 0xFFFF:x} in the configuration space of "
+                        f"{traces.bdf(event.a >> 16)}"), event.b
+    elif event.type == "mmio":
+        where, value = f"0x{event.b:x}", event.c
+    else:
+        where, value = f"port 0x{event.a:x}", event.b
+    size = f"{width} byte{'s' if width > 1 else ''}"
+    text = f"{vcpu} reads {where}: Hamlet answers 0x{value:x}, {size}."
+    if write:
+        text = f"{vcpu} writes 0x{value:x} to {where}, {size}; Hamlet emulates it."
+    source = ("guest/pc/pio.c", "vcpu_on_port") if event.type == "pio" else (
+        "guest/core/vm.h", f"vm_note_{event.type}")
+    story.step(row, _lane(vcpu), text, source=source)
+
+
+def _fault(story, row, event, vcpu):
+    reason = f"0x{event.info:02x}"
+    story.step(row, "hamlet", f"Hamlet reads a fault record: {traces.bdf(event.a)}, reason "
+               f"{reason} ({bits.REASONS.get(reason, '?')}), 0x{event.b:x}.",
+               source=("vtd/fault.c", ""), title=("VT-d", "Fault Recording Registers"),
+               marks=("fault",))
+
+
+def _other(story, row, event, vcpu):
+    story.step(row, _lane(vcpu), f"{event.type} {traces.words(story.trace, event)}.")
+
+
+TELLERS = {"pid": _pid, "sched": _sched, "irq": _irq, "inject": _inject, "post": _post,
+           "config": _access, "mmio": _access, "pio": _access, "fault": _fault}

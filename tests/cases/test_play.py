@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""
+The page that plays a recorded run: posted interrupts for a vCPU that runs, that is ready, that is
+halted, each step as Hamlet and the machine have recorded it; and a browser shows what was recorded.
+
+From: make test      To: lab/record.py, lab/play/, guest/programs/posting.c
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.parse
+
+import pytest
+from case import GUESTS, ROOT
+
+from lab import trace as traces
+from lab.play import page
+from lab.play.story import Story
+
+VM = f"kernel={GUESTS}/posting.elf,name=alpha,mem=16M,vcpus=2,pci=1234:11e8"
+PROGRAM = 'cmdline="running=2 ready=8 halted=4 vcpus=2"'
+SENT = ["device message", "unit0 iec", "unit0 post"]
+HANDLED = ["cpu0 delivered", "cpu0 eoi"]
+TURN = ["pid running", "sched runs", "pid taken", "cpu0 entry"]
+CHAINS = {
+    "running": [*SENT, "unit0 notify", "cpu0 notified", "cpu0 folded", *HANDLED],
+    "ready": [*SENT, "pid running", *TURN, *HANDLED],
+    "halted": [*SENT, "unit0 notify", "cpu0 exit", "pid ready", *TURN, *HANDLED]}
+COUNTS = {"running": 2, "ready": 8, "halted": 4}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The file that a run has left."""
+    folder = tmp_path_factory.mktemp("play")
+    run = subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--trace", "run", "--vm",
+                          f"{VM},{PROGRAM}"], cwd=folder, capture_output=True, text=True,
+                         stdin=subprocess.DEVNULL)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert [path.name for path in folder.iterdir()] == ["run"]
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def story(recorded):
+    return Story(traces.read(recorded.read_text()))
+
+
+def steps_of(story, chain):
+    return [step for step in story.steps if chain.number in step.chains]
+
+
+def event(step):
+    """Who, and what: of a line of the machine, or of Hamlet's."""
+    words = [word for word in step.raw.split("\n")[0].split() if "=" not in word]
+    return f"{words[0]} {words[2]}" if words[0] == "device" else " ".join(words[:2])
+
+
+def test_one_chain_for_each_interrupt(story):
+    """From the device's message to the guest's EOI, in the order of docs/posting.md."""
+    found = {}
+    for chain in story.chains.all:
+        if chain.kind == "interrupt":
+            steps = [event(step) for step in steps_of(story, chain)]
+            assert steps == CHAINS[chain.state], steps
+            found[chain.state] = found.get(chain.state, 0) + 1
+    assert found == COUNTS
+
+
+def test_the_steps_are_the_recorded_events(recorded, story):
+    """One clock, and nothing left out: each line of the machine is a step, with its words."""
+    ticks = [step.at for step in story.steps]
+    assert ticks == sorted(ticks)
+    said = re.findall(r"^trace: m (\d+) (.*)$", recorded.read_text(), re.M)
+    told = [(str(step.at), line) for step in story.steps for line in step.raw.split("\n")
+            if re.match(r"(device|unit|cpu|ioapic)", line)]
+    assert told == said
+    text = subprocess.run([ROOT / "hamlet", "trace", recorded], capture_output=True, text=True,
+                          check=True).stdout
+    shown = [int(row.split()[0]) for row in text.split("\n")[1:] if row]
+    assert shown == sorted(shown) and text.count(" post sid=00:02.0 ") == sum(COUNTS.values())
+
+
+def test_back_and_forth(story):
+    """A step undone leaves what was before."""
+    state = dict(story.state)
+    for step in reversed(story.steps):
+        for path, old, new in reversed(step.changes):
+            assert state.get(path) == new
+            state.update({path: old}) if old is not None else state.pop(path, None)
+    assert not state
+
+
+def test_sources_and_titles(story, tmp_path):
+    """What a step names is there: the function in the file, the title among the references."""
+    references = (ROOT / "docs/references.md").read_text()
+    data = page.data(story.trace, "x", tmp_path)
+    for source in filter(None, data["sources"]):
+        file, function, line, link = source
+        assert (ROOT / file).exists() and (tmp_path / link.split("#")[0]).resolve() == ROOT / file
+        assert not function or function in (ROOT / file).read_text().splitlines()[line - 1], source
+    for title in filter(None, data["titles"]):
+        assert f'"{title[1]}"' in references, title
+
+
+def test_a_trace_of_another_machine():
+    """Without the lab's lines the entries are made of Hamlet's exits and their cost."""
+    head = "trace: begin khz=1000 dropped=0\ntrace: type 1 exit\ntrace: vm 0 a\n"
+    story = Story(traces.read(head + "trace: e 0 64 2800000c000001 1000 0\ntrace: end\n"))
+    assert [(step.at, step.text.split(" on ")[0].split(":")[0]) for step in story.steps] == [
+        (100, "a.0 exits to Hamlet"), (0x64 + 0x280000, "CPU 0 enters a.0.")]
+
+
+# --- In a browser --------------------------------------------------------------------------------
+
+# It presses the keys that a user presses, and reads what is then on the page.
+DRIVER = """
+function press(key) { dispatchEvent(new KeyboardEvent("keydown", {key})); }
+function value(path) { return document.querySelector(`[data-path="${path}"]`).dataset.value; }
+function dots(path) {
+  const set = document.querySelectorAll(`[data-path="${path}"] circle.set`);
+  return [...set].map(dot => dot.__data__);
+}
+function shown(vcpu) {
+  const text = document.getElementById("text").textContent;
+  const seen = {step: Number(document.body.dataset.step), text};
+  for (const name of ["state", "on", "sn", "nv", "ndst", "rvi", "svi"])
+    seen[name] = value(`vcpu/${vcpu}/${name}`);
+  for (const name of ["pir", "virr", "visr"]) seen[name] = dots(`vcpu/${vcpu}/${name}`);
+  return seen;
+}
+const seen = {};
+for (const number of CHAINS) {
+  const box = document.getElementById("chain");
+  box.value = number;
+  box.dispatchEvent(new Event("change"));
+  const count = document.querySelectorAll("#strip li").length;
+  seen[number] = [];
+  for (let i = 0; i < count; i++) { seen[number].push(shown("alpha.0")); press("ArrowRight"); }
+  press("Home");
+  seen[number].push(shown("alpha.0"));
+}
+document.body.dataset.lanes = document.querySelectorAll("#lanes .lane-label").length;
+document.body.dataset.seen = encodeURIComponent(JSON.stringify(seen));
+"""
+
+
+def browser():
+    found = shutil.which("chromium")
+    if not found:
+        pytest.skip("chromium is not installed; the page was made, but no browser has opened it")
+    return found
+
+
+def drive(folder, recorded, chains):
+    """What a browser shows at each step of these chains: {chain: [...]}."""
+    subprocess.run([ROOT / "hamlet", "play", recorded, "-o", folder / "page.html"], check=True)
+    html = (folder / "page.html").read_text()
+    outside = r"\bsrc=|<link|url\(|@import|https?:"
+    assert not re.search(outside, html.split("<script>")[0]) and "default-src 'none'" in html
+    script = f"<script>{DRIVER.replace('CHAINS', json.dumps(chains))}</script></body>"
+    (folder / "driven.html").write_text(script.join(html.rsplit("</body>", 1)))
+    run = subprocess.run([browser(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                          (folder / "driven.html").as_uri()], capture_output=True, timeout=60)
+    dom = run.stdout.decode("utf-8", "replace")
+    seen = re.search(r'data-seen="([^"]+)"', dom)
+    assert seen, run.stderr[-500:]
+    assert 'data-lanes="5"' in dom      # two vCPUs, a CPU, a unit, a device
+    return json.loads(urllib.parse.unquote(seen[1]))
+
+
+def vectors(words):
+    return [int(word, 16) for word in words.split(",") if word]
+
+
+def expected(raw):
+    """What the recorded event itself says of the vCPU: a descriptor's words, or a CPU's."""
+    said, out = dict(re.findall(r"(\w+)=(\S*)", raw)), {}
+    control = said.get("after") or (said.get("control") if raw.startswith("pid") else None)
+    if control:
+        word = int(control, 16)
+        out.update(on=str(word & 1), sn=str(word >> 1 & 1), nv=str(word >> 16 & 0xFF),
+                   ndst=str(word >> 32))
+    if "after" in said:
+        whole = int(said["pir"].replace(".", ""), 16)
+        out["pir"] = [bit for bit in range(256) if whole >> bit & 1]
+    if raw.startswith("cpu"):
+        out.update({name: str(int(said[name], 16)) for name in ("rvi", "svi")})
+        out.update({name: vectors(said[name]) for name in ("virr", "visr")})
+    if " notified " in raw:
+        out.update(on="0", pir=vectors(said["pir"]))
+    if " folded " in raw:
+        out["pir"] = []
+    return out
+
+
+def test_a_browser_shows_what_was_recorded(recorded, story, tmp_path):
+    chains = {state: next(chain for chain in story.chains.all if chain.state == state)
+              for state in CHAINS}
+    seen = drive(tmp_path, recorded, [chain.number for chain in chains.values()])
+    for state, chain in chains.items():
+        steps, told = steps_of(story, chain), seen[str(chain.number)]
+        assert [at["text"] for at in told[:-1]] == [step.text for step in steps]
+        assert told[-1] == told[0], "back at its first step the page shows something else"
+        for step, at in zip(steps, told):
+            assert at["step"] == story.steps.index(step)
+            want = expected(step.raw)
+            assert {name: at[name] for name in want} == want, step.text
+        assert told[2]["state"] == state and told[2]["pir"] == [chain.vector]
+        assert told[-3]["visr"] == [chain.vector] and not told[-2]["visr"]
+        assert told[2]["on"] == ("0" if state == "ready" else "1")
