@@ -14,7 +14,13 @@ LINUX = (f"console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_kh
          "lpj=400000")
 
 
-def cpu(count=1, model=MODEL):
-    """The line of Bochs' configuration."""
-    return (f"cpu: model={model}, count={count}, ips={IPS}, reset_on_triple_fault=0, "
+# IA32_ARCH_CAPABILITIES of a processor that has no leak which this register has a bit for, nor
+# asks software for help: what Bochs is.
+LEAKS_NOTHING = sum(1 << bit for bit in (0, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62))
+
+
+def cpu(count=1, model=MODEL, threads=1):
+    """The line of Bochs' configuration; a core has that many threads, a package one core."""
+    return (f"cpu: model={model}, count={count // threads}:1:{threads}, ips={IPS}, "
+            "reset_on_triple_fault=0, "
             "ignore_bad_msrs=1, cpuid_limit_winnt=0")

@@ -7,10 +7,11 @@ From: lab/machines/__init__.py
 To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/bochs/dmar.py
 (their table)
 
-Options: model (default corei7_skylake_x), vmx=off (locked off by the firmware), stock=1 (Bochs
-without the mends), serial=off (no serial port: the console is then what Hamlet reports to port
-0xE9), vtd=off (no unit, no DMAR table). Every other one describes unit and device: units=, slow=,
-... (docs/lab.md). An output "trace" is what they did.
+Options: model (default corei7_skylake_x, which then leaks nothing), threads (of each core), vmx=off
+(locked off by the firmware), stock=1 (Bochs without the mends), serial=off (no serial port: the
+console is then what Hamlet reports to port 0xE9), vtd=off (no unit, no DMAR table). Every other one
+describes processor, unit and device: units=, slow=, ... (docs/lab.md). An output "trace" is what
+they did.
 """
 
 import os
@@ -21,7 +22,7 @@ import tempfile
 import tty
 from pathlib import Path
 
-from lab.bochs import MODEL, build, cpu, dmar
+from lab.bochs import LEAKS_NOTHING, MODEL, build, cpu, dmar
 from lab.bochs.plugin import build as plugin
 from lab.machines.boot import WITH_US, Ended, Line, stop, watch
 from lab.say import Unusable
@@ -31,7 +32,7 @@ VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
 HERE = ("edu", "pcie-root-port")  # of QEMU's devices: what is here anyway, or has no part here
 MODEL = "corei7_skylake_x"
 # options that are not part of the description of unit and device
-OURS = ("model", "vmx", "stock", "serial", "vtd")
+OURS = ("model", "threads", "vmx", "stock", "serial", "vtd")
 
 # time0 is fixed so that every run is the same run.
 CONFIG = """\
@@ -84,7 +85,7 @@ def _run(scratch, boot, console):
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     log = scratch / "bochs.log"
-    text = CONFIG.format(megs=boot.megs, cpu=cpu(boot.cpus, boot.options.get("model", MODEL)),
+    text = CONFIG.format(megs=boot.megs, cpu=_cpu(boot),
                          rom=ROM, vga_rom=VGA_ROM, iso=boot.iso, disk=_disk(boot, scratch),
                          console=_console(boot, theirs), log=log)
     if boot.debug:
@@ -110,12 +111,18 @@ def _run(scratch, boot, console):
     return result
 
 
+def _cpu(boot):
+    return cpu(boot.cpus, boot.options.get("model", MODEL), int(boot.options.get("threads", "1")))
+
+
 def _description(boot, scratch):
     """Unit and device in the words of HAMLET_LAB."""
     words = [f"{key}={value}" for key, value in boot.options.items() if key not in OURS
              and key not in dmar.ONLY_TABLE]
     if boot.options.get("vtd") == "off":
         words.append("units=0")
+    if not {"model", "arch_capabilities"} & boot.options.keys():
+        words.append(f"arch_capabilities={LEAKS_NOTHING:#x}")
     if "trace" in boot.outputs:
         words.append(f"trace={scratch / 'trace'}")
     return ",".join(words)

@@ -105,4 +105,100 @@ SWITCHES = [
         repair="  BX_INSTR_CACHE_CNTRL(BX_CPU_ID, BX_INSTR_WBINVD);\n"
                "  bx_devices.pluginIOAPIC->line_written_back(~(bx_phy_address) 0);\n",
     ),
+    # What the processors say about known leaks, and what software does about them: the plugin
+    # answers, and its trace has a line for each step.
+    Mend(
+        name="plugin-processor",
+        file="iodev/iodev.h",
+        spec="Model-Specific Registers (MSRs)",
+        rule="(the places where the plugin answers for an MSR, changes EDX of a leaf of CPUID, and "
+             "is told of a step)",
+        anchor="  virtual void line_written_back(bx_phy_address addr) {}\n",
+        repair="  virtual void line_written_back(bx_phy_address addr) {}\n"
+               "  virtual bool msr_is_ours(unsigned cpu, Bit32u index, bool write, Bit64u *value, "
+               "bool *good) { return false; }\n"
+               "  virtual Bit32u cpuid_edx(Bit32u leaf, Bit32u subleaf, Bit32u edx) { return edx; "
+               "}\n"
+               "  virtual void cpu_step(unsigned cpu, const char *what, Bit64u value) {}\n",
+    ),
+    Mend(
+        name="plugin-msr-include",
+        file="cpu/msr.cc",
+        spec="Model-Specific Registers (MSRs)",
+        rule="(their declaration)",
+        anchor="#include \"msr.h\"\n",
+        repair="#include \"msr.h\"\n#include \"iodev/iodev.h\"\n",
+    ),
+    Mend(
+        name="plugin-rdmsr",
+        file="cpu/msr.cc",
+        spec="RDMSR - Read From Model Specific Register",
+        rule="a register of the plugin is read",
+        anchor="  Bit64u val64 = 0;\n\n#if BX_SUPPORT_VMX >= 2\n",
+        repair="  Bit64u val64 = 0;\n"
+               "  bool good = false;\n"
+               "  if (bx_devices.pluginIOAPIC->msr_is_ours(BX_CPU_ID, index, false, msr, &good))\n"
+               "    return good;\n\n#if BX_SUPPORT_VMX >= 2\n",
+    ),
+    Mend(
+        name="plugin-wrmsr",
+        file="cpu/msr.cc",
+        spec="WRMSR - Write to Model Specific Register",
+        rule="and written",
+        anchor="  BX_INSTR_WRMSR(BX_CPU_ID, index, val_64);\n",
+        repair="  BX_INSTR_WRMSR(BX_CPU_ID, index, val_64);\n"
+               "  bool good = false;\n"
+               "  if (bx_devices.pluginIOAPIC->msr_is_ours(BX_CPU_ID, index, true, &val_64, "
+               "&good))\n"
+               "    return good;\n",
+    ),
+    Mend(
+        name="plugin-cpuid",
+        file="cpu/proc_ctrl.cc",
+        spec="CPUID - CPU Identification",
+        rule="leaf 7 tells of the registers that the plugin answers for",
+        anchor="  BX_CPU_THIS_PTR cpuid->get_cpuid_leaf(EAX, ECX, &leaf);\n",
+        repair="  BX_CPU_THIS_PTR cpuid->get_cpuid_leaf(EAX, ECX, &leaf);\n"
+               "  leaf.edx = bx_devices.pluginIOAPIC->cpuid_edx(EAX, ECX, leaf.edx);\n",
+    ),
+    Mend(
+        name="plugin-verw-include",
+        file="cpu/protect_ctrl.cc",
+        spec="VERR/VERW - Verify a Segment for Reading or Writing",
+        rule="(the declaration for the edit below)",
+        anchor="#include \"cpu.h\"\n",
+        repair="#include \"cpu.h\"\n#include \"iodev/iodev.h\"\n",
+    ),
+    Mend(
+        name="plugin-verw",
+        file="cpu/protect_ctrl.cc",
+        spec="VERR/VERW - Verify a Segment for Reading or Writing",
+        rule="with MD_CLEAR the form that reads its selector from memory overwrites buffers",
+        anchor="    BX_ERROR((\"VERW: not recognized in real or virtual-8086 mode\"));\n"
+               "    exception(BX_UD_EXCEPTION, 0);\n"
+               "  }\n",
+        repair="    BX_ERROR((\"VERW: not recognized in real or virtual-8086 mode\"));\n"
+               "    exception(BX_UD_EXCEPTION, 0);\n"
+               "  }\n"
+               "  if (! i->modC0())\n"
+               "    bx_devices.pluginIOAPIC->cpu_step(BX_CPU_ID, \"verw\", 0);\n",
+    ),
+    Mend(
+        name="plugin-entry",
+        file="cpu/vmx.cc",
+        spec="VM Entries",
+        rule="the guest runs, with this EPT pointer",
+        anchor="  BX_CPU_THIS_PTR in_vmx_guest = true;\n",
+        repair="  BX_CPU_THIS_PTR in_vmx_guest = true;\n"
+               "  bx_devices.pluginIOAPIC->cpu_step(BX_CPU_ID, \"entry\", vm->eptptr);\n",
+    ),
+    Mend(
+        name="plugin-exit",
+        file="cpu/vmx.cc",
+        spec="VM Exits",
+        rule="it runs no more",
+        anchor="  BX_INSTR_VMEXIT(BX_CPU_ID, reason, qualification);\n",
+        repair="  BX_INSTR_VMEXIT(BX_CPU_ID, reason, qualification);\n"
+               "  bx_devices.pluginIOAPIC->cpu_step(BX_CPU_ID, \"exit\", reason);\n",
+    ),
 ]

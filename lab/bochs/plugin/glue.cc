@@ -37,6 +37,7 @@ LabMachine::LabMachine()
         setvbuf(trace_file, nullptr, _IOLBF, 1 << 16);
     }
     machine = std::make_unique<Machine>(*this, *this, options);
+    processors = std::make_unique<Processors>(*this, options.processor);
     machine->ioapic().set_id(Bit8u(BX_SMP_PROCESSORS)); /* as Bochs' firmware has it in the MADT */
 }
 
@@ -67,6 +68,7 @@ void LabMachine::init()
 void LabMachine::reset(unsigned)
 {
     machine->reset();
+    processors->reset();
     remap_bars();
 }
 
@@ -85,6 +87,14 @@ void LabMachine::set_enabled(bool enabled, Bit16u base_offset)
         uint64_t block = base & ~(BLOCK - 1);
         block_add(block, BLOCK);
     }
+}
+
+bool LabMachine::msr_is_ours(unsigned cpu, Bit32u index, bool write, Bit64u *value, bool *good)
+{
+    uint64_t word = *value;
+    bool ours = processors->msr(cpu, index, write, word, *good);
+    *value = word;
+    return ours;
 }
 
 void LabMachine::receive_eoi(Bit8u vector) { machine->ioapic().eoi(vector); }

@@ -57,6 +57,15 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
     void cpu_does(unsigned cpu, const char *what, Bit64u value) override;
     void set_irq_level(Bit8u pin, bool level) override;
     void line_written_back(bx_phy_address address) override { machine->line_written_back(address); }
+    bool msr_is_ours(unsigned cpu, Bit32u index, bool write, Bit64u *value, bool *good) override;
+    Bit32u cpuid_edx(Bit32u leaf, Bit32u subleaf, Bit32u edx) override
+    {
+        return processors->cpuid_edx(leaf, subleaf, edx);
+    }
+    void cpu_step(unsigned cpu, const char *what, Bit64u value) override
+    {
+        processors->step(cpu, what, value);
+    }
     Bit32u config_read(Bit32u address, unsigned len) override;
     void config_write(Bit32u address, Bit32u value, unsigned len) override;
 
@@ -94,6 +103,7 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
 
     LabOptions options;
     std::unique_ptr<Machine> machine;
+    std::unique_ptr<Processors> processors;
     std::vector<std::unique_ptr<Function>> functions;
     std::map<uint64_t, Block> blocks;
     std::FILE *trace_file = nullptr;

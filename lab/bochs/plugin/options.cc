@@ -35,6 +35,9 @@ static const std::map<std::string, Setter> &keys()
         NUMBER("pch_intx", pch_intx),
         NUMBER("trace_dma", trace_dma),
         NUMBER("trace_detail", trace_detail),
+        /* the processors */
+        NUMBER("arch_capabilities", processor.capabilities),
+        NUMBER("commands", processor.commands),
         /* the remapping units */
         NUMBER("version", unit.version),
         NUMBER("width", unit.width),

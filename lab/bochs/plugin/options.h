@@ -2,10 +2,11 @@
 /*
  * The description of the lab machine: key=value, separated by commas, from the environment variable
  * HAMLET_LAB. docs/lab.md has the list.
- * From: glue.cc      To: vtd_unit.h, device.h
+ * From: glue.cc      To: vtd_unit.h, device.h, processor.h
  */
 #pragma once
 #include "device.h"
+#include "processor.h"
 #include "vtd_unit.h"
 
 namespace lab
@@ -13,6 +14,7 @@ namespace lab
 
 struct LabOptions {
     VtdOptions unit;
+    ProcessorOptions processor;
     Trouble trouble;
     unsigned units = 1;        /* 0: a machine without VT-d; 2: the second serves device 2 */
     unsigned second_width = 0; /* of the second unit, if another than the first one's */
