@@ -141,9 +141,9 @@ all: $O/hamlet.elf $O/hamlet-test.elf $O/precheck $(GUESTS) $(FLAT_GUESTS) $O/te
 
 # A unit test names the sources it tests in its first lines: "// sources: vmx/vcpu/posted.c lib/parse.c".
 UNIT := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -DHAMLET_UNIT -I. -I$O -mcx16 -Wall -Wextra -Werror \
+UNIT_FLAGS := -std=gnu11 -O1 -g -fno-pie -no-pie -Wl,-z,noexecstack -DHAMLET_UNIT -I. -I$O -mcx16 -Wall -Wextra -Werror \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
-unit_sources = $(shell sed -n 's,^// sources: *,,p' tests/unit/$1.c)
+unit_sources = $(patsubst %.asm,$O/%.asm.o,$(shell sed -n 's,^// sources: *,,p' tests/unit/$1.c))
 unit_included = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/unit/$1.c)
 
 .SECONDEXPANSION:

@@ -2,13 +2,15 @@
 /*
  * The processors: GRUB started number 0; this file starts the others, one after the other.
  * From: boot/main.c (cpu_init_boot, cpu_start_all), boot/ap.asm (cpu_ap_main).
- * To: boot/ap.asm (their first instructions), arch/gdt.c, arch/paging.c, arch/idt.c, arch/apic.c.
+ * To: boot/ap.asm (their first instructions), arch/gdt.c, arch/paging.c, arch/idt.c, arch/apic.c,
+ * arch/leaks.c (LEAKS_ONE_THREAD).
  * Spec: SDM "Multiple-Processor (MP) Initialization", "MP Initialization Example".
  */
 #include "arch/cpu.h"
 #include "arch/acpi.h"
 #include "arch/apic.h"
 #include "arch/gdt.h"
+#include "arch/leaks.h"
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
@@ -22,6 +24,9 @@
 #include "arch/log.h"
 
 #define START_TIMEOUT_US 100000
+#define LEAF_TOPOLOGY    0xb
+#define TOPOLOGY_SHIFT   BITS(4, 0)  /* EAX */
+#define TOPOLOGY_TYPE    BITS(15, 8) /* ECX */
 
 LAYOUT(struct cpu, stack_top, 16); /* boot/ap.asm: CPU_STACK_TOP */
 
@@ -103,6 +108,30 @@ static hpa_t place_start_code(void)
     return code;
 }
 
+/* SDM "CPUID-CPU Identification", leaf 0BH: the bits of an APIC id that tell threads of one core
+ * from each other; level type 1 is the thread. */
+static unsigned thread_bits(void)
+{
+    struct cpuid_regs level = {0};
+    if (cpuid(0, 0).eax >= LEAF_TOPOLOGY)
+        level = cpuid(LEAF_TOPOLOGY, 0);
+    return FIELD_GET(TOPOLOGY_TYPE, level.ecx) == 1 ? level.eax & TOPOLOGY_SHIFT : 0;
+}
+
+static bool core_is_used(uint32_t id)
+{
+    unsigned bits = thread_bits();
+    for (unsigned i = 0; i < cpus_count; i++)
+        if (cpus[i].apic_id >> bits == id >> bits)
+            return true;
+    return false;
+}
+
+static bool is_wanted(uint32_t id)
+{
+    return id != cpus[0].apic_id && !((leaks_guards & LEAKS_ONE_THREAD) && core_is_used(id));
+}
+
 static void nmi_to(unsigned cpu) { apic_nmi(cpus[cpu].apic_id); }
 
 unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
@@ -120,10 +149,11 @@ unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
     if (code.v != 0) {
         panic_know_others(cpu_count, nmi_to);
         for (size_t i = 0; i < count && cpus_count < CPU_MAX && cpus_count != limit; i++)
-            if (ids[i] != cpus[0].apic_id && cpu_start(ids[i], code) == -ENOMEM)
+            if (is_wanted(ids[i]) && cpu_start(ids[i], code) == -ENOMEM)
                 break;
     }
-    log_info("online=%u madt=%lu start=0x%lx", cpus_count, found, code.v);
+    log_info("online=%u madt=%lu start=0x%lx threads=%s", cpus_count, found, code.v,
+             leaks_guards & LEAKS_ONE_THREAD ? "one of each core" : "all");
     return cpus_count;
 }
 

@@ -20,9 +20,30 @@
 #define     FEATURE_CONTROL_LOCK            BIT(0)
 #define     FEATURE_CONTROL_VMX_OUTSIDE_SMX BIT(2)
 #define MSR_IA32_TSC_ADJUST                 0x3b
+#define MSR_IA32_SPEC_CTRL                  0x48
+#define     SPEC_CTRL_IBRS                  BIT(0)
+#define     SPEC_CTRL_BHI_DIS_S             BIT(10)
+#define MSR_IA32_PRED_CMD                   0x49
+#define     PRED_CMD_IBPB                   BIT(0)
 #define MSR_IA32_BIOS_SIGN_ID               0x8b
 #define MSR_IA32_MTRRCAP                    0xfe
 #define MSR_IA32_ARCH_CAPABILITIES          0x10a
+#define     ARCH_RDCL_NO                    BIT(0)
+#define     ARCH_IBRS_ALL                   BIT(1) /* IBRS once set holds after an exit, too */
+#define     ARCH_SKIP_L1DFL                 BIT(3) /* a hypervisor below empties the L1 cache */
+#define     ARCH_SSB_NO                     BIT(4)
+#define     ARCH_MDS_NO                     BIT(5)
+#define     ARCH_PSCHANGE_NO                BIT(6)
+#define     ARCH_TAA_NO                     BIT(8)
+#define     ARCH_MMIO_NO                    BITS(15, 13) /* three ways to read stale data */
+#define     ARCH_FB_CLEAR                   BIT(17)
+#define     ARCH_BHI_NO                     BIT(20)
+#define     ARCH_PBRSB_NO                   BIT(24)
+#define     ARCH_GDS_CTRL                   BIT(25)
+#define     ARCH_GDS_NO                     BIT(26)
+#define     ARCH_RFDS_NO                    BIT(27)
+#define     ARCH_RFDS_CLEAR                 BIT(28)
+#define MSR_IA32_FLUSH_CMD                  0x10b
 #define MSR_IA32_SYSENTER_CS                0x174
 #define MSR_IA32_SYSENTER_ESP               0x175
 #define MSR_IA32_SYSENTER_EIP               0x176

@@ -25,6 +25,7 @@ struct options options = {
     .post = POST_HW,
     .inv = INV_QI,
     .apicv = true,
+    .mitigations = true,
     .x2apic = true,
 };
 
@@ -115,6 +116,9 @@ static const struct option rows[] = {
     {"identity", option_size, FIELD(identity), .min = 18 << 20, .max = 2 * SIZE_1G,
      .why = "out of range 18M to 2G"},
     {"apicv", option_word, FIELD(apicv), OPTION_WORDS("off", "on")},
+    {"mitigations", option_word, FIELD(mitigations), OPTION_WORDS("off", "auto")},
+    {"smt", option_word, FIELD(smt),
+     OPTION_WORDS([SMT_AUTO] = "auto", [SMT_ON] = "on", [SMT_OFF] = "off")},
     {"x2apic", option_word, FIELD(x2apic), OPTION_WORDS("off", "on")},
     {"hide", add_hidden, .why = "not bus:device.function"},
     {"vfs", add_vfs, .why = "not bus:device.function,number"},

@@ -11,6 +11,7 @@
 enum post_mode { POST_OFF, POST_SW, POST_HW };
 enum inv_mode { INV_QI, INV_REG };
 enum end_mode { END_AUTO, END_POWEROFF, END_HALT, END_REBOOT, END_MONITOR, END_KEY };
+enum smt_mode { SMT_AUTO, SMT_ON, SMT_OFF };
 enum console { CONSOLE_AUTO, CONSOLE_SCREEN, CONSOLE_PCI, CONSOLE_PORT };
 
 #define OPTIONS_DEVICE_MAX 8
@@ -45,6 +46,11 @@ struct options {
     bool rmrr_map;
     /* apicv=on|off; off: guests get the software local APIC. vmx/caps.c */
     bool apicv;
+    /* mitigations=auto|off: what is done about known leaks of the CPU. smt=auto|on|off, an enum
+     * smt_mode: all threads of a core are used, or one; auto: one if a leak asks for it.
+     * arch/leaks.c */
+    bool mitigations;
+    uint8_t smt;
     /* x2apic=on|off: the host's own local APICs. arch/apic.c */
     bool x2apic;
     /* end=auto|poweroff|halt|reboot|monitor|key, an enum end_mode: after the last VM; monitor: the

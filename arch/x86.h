@@ -160,6 +160,13 @@ struct table_register {
 } __attribute__((packed));
 
 #define CPUID_1_HYPERVISOR BIT(31) /* ECX; a convention, not SDM: a hypervisor is below */
+/* Leaf 7, EDX: commands against known leaks */
+#define CPUID_7_MD_CLEAR   BIT(10) /* VERW overwrites buffers */
+#define CPUID_7_IBRS       BIT(26) /* IA32_SPEC_CTRL, IA32_PRED_CMD */
+#define CPUID_7_STIBP      BIT(27)
+#define CPUID_7_L1D_FLUSH  BIT(28) /* IA32_FLUSH_CMD */
+#define CPUID_7_ARCH       BIT(29) /* IA32_ARCH_CAPABILITIES */
+#define CPUID_7_SSBD       BIT(31)
 
 struct cpuid_regs {
     uint32_t eax, ebx, ecx, edx;

@@ -10,6 +10,7 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/ktest.h"
+#include "arch/leaks.h"
 #include "arch/mce.h"
 #include "arch/options.h"
 #include "arch/page.h"
@@ -97,7 +98,7 @@ static bool never_done(void)
 /* Every CPU does this before it can run a vCPU. False (logged): it cannot. */
 static bool this_cpu_runs_guests(void)
 {
-    if (vmx_enable() < 0)
+    if (leaks_join() < 0 || vmx_enable() < 0)
         return false;
     sched_init_cpu();
     return true;

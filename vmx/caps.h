@@ -20,7 +20,8 @@ struct vmx_caps {
     bool invpcid, rdtscp;
     bool nested;   /* another hypervisor below takes each exit first, so exits are dear */
     uint64_t xcr0; /* state components that are switched, so guests may use them; 0: no XSAVE */
-    uint64_t guest_cr4; /* bits of CR4 whose features guests are offered */
+    uint64_t guest_cr4;      /* bits of CR4 whose features guests are offered */
+    uint32_t guest_commands; /* CPUID_7_..., EDX: commands against leaks that guests are offered */
 };
 extern struct vmx_caps vmx_caps; /* constant after vmx_init() */
 

@@ -3,7 +3,7 @@
  * What vmx/ keeps of each logical processor: the vCPU whose state is loaded, and the EPT in use
  * now. Private to vmx/, but for the monitor's view of a CPU.
  * From: vmx/vcpu/vcpu.c (load, unload), vmx/ept_flush.c (announcements),
- * vmx/run/sched.c (its queue).
+ * vmx/run/sched.c (its queue), vmx/vcpu/guards.c.
  * To: arch/cpu.h (struct cpu, in which it lies).
  */
 #pragma once
@@ -11,6 +11,7 @@
 #include "lib/bits.h"
 
 struct vcpu;
+struct vm;
 struct ept;
 struct run_queue;
 
@@ -19,6 +20,7 @@ struct vmx_cpu {
     struct ept *guest_ept; /* ept_flush.c: set while this CPU is in a guest, or about to enter it */
     uint64_t guest_generation; /* ept_flush.c: of that EPT, when this CPU last invalidated */
     struct run_queue *queue;   /* sched.c: NULL until it runs vCPUs */
+    const struct vm *last_vm;  /* guards.c: whose vCPU was loaded here last */
     uint64_t sleeps;           /* sched.c: times that its queue was empty, so it slept */
 } __attribute__((may_alias));
 static_assert(sizeof(struct vmx_cpu) <= sizeof(((struct cpu *)0)->vmx), "its place in struct cpu");

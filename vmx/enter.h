@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VM entry that looks like a call. Private to vmx/.
- * From: vmx/run/run.c (vcpu_run), vmx/vcpu/setup.c (HOST_RIP).   To: vmx/enter.asm.
+ * From: vmx/run/run.c (vcpu_run), vmx/vcpu/guards.c (HOST_RIP).   To: vmx/enter.asm.
  */
 #pragma once
 
@@ -21,4 +21,6 @@ static inline struct vcpu *vmx_enter(struct vcpu *v)
     return v;
 }
 #endif
-void vmx_exit_point(void); /* HOST_RIP */
+/* HOST_RIP; the second one is for a CPU with known leaks. */
+void vmx_exit_point(void);
+void vmx_exit_point_guarded(void);

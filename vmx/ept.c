@@ -13,6 +13,7 @@
 #include "vmx/ept.h"
 #include "vmx/caps.h"
 #include "vmx/ept_flush.h"
+#include "arch/leaks.h"
 #include "arch/page.h"
 
 #define GPA_LIMIT RADIX_SPAN(EPT_LEVELS + 1)
@@ -47,8 +48,11 @@ int ept_map(struct ept *ept, gpa_t at, hpa_t to, uint64_t size, unsigned perm, e
         size > GPA_LIMIT - at.v || !(perm & EPT_PERM_ALL))
         return -EINVAL;
     uint64_t rights = FIELD_SET(EPT_MEMTYPE, type) | (perm & EPT_PERM_ALL);
+    struct radix tree = ept->tree;
+    if ((perm & EPT_PERM_EXEC) && (leaks_guards & LEAKS_SMALL))
+        tree.pages_2m = tree.pages_1g = false;
     spin_lock(&ept->lock);
-    int err = radix_map(&ept->tree, at.v, size, to.v | rights);
+    int err = radix_map(&tree, at.v, size, to.v | rights);
     spin_unlock(&ept->lock);
     if (err == -ENOMEM)
         ept_unmap(ept, at,

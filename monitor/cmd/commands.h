@@ -31,6 +31,8 @@ void cmd_cpu(struct args *a);
 void cmd_machine(struct args *a);
 void cmd_reboot(struct args *a);
 
+/* One line: the known leaks that this CPU has, and what is done about each. */
+void cmd_say_leaks(void);
 /* Send the events that were not sent yet to the port of report=. all: no CPU writes one now. */
 void cmd_trace_stream(bool all);
 /* True: cmd_power_off() was called. */

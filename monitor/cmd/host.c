@@ -81,6 +81,7 @@ void cmd_cpu(struct args *a)
         say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
             v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu == this_cpu() ? " (this one)" : "");
     }
+    cmd_say_leaks();
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
             say("vcpu=%s.%u state=%s home=%d", vm->name, v->index, vcpu_state_name(v->state),

@@ -59,14 +59,14 @@ static void say_vmx(void)
         say("  a line of \"vmx\" above has the reason");
 }
 
-/* Hamlet does nothing about them so far: docs/hardware.md. */
-static void say_leaks(void)
+/* The words: docs/hardware.md. */
+void cmd_say_leaks(void)
 {
     struct text here = {0}, not_here = {0};
-    const char *name;
+    const char *name, *done;
     bool leaks;
-    for (unsigned n = 0; leaks_known(n, &name, &leaks); n++)
-        text_add(leaks ? &here : &not_here, " %s", name);
+    for (unsigned n = 0; leaks_known(n, &name, &leaks, &done); n++)
+        text_add(leaks ? &here : &not_here, " %s%s%s", name, leaks ? "=" : "", leaks ? done : "");
     say("leaks here:%s; not here:%s", here.used ? here.at : " none",
         not_here.used ? not_here.at : " none");
 }
@@ -96,7 +96,7 @@ void cmd_machine(struct args *a)
         return;
     say_cpu();
     say_vmx();
-    say_leaks();
+    cmd_say_leaks();
     say("apic=%s", apic_is_x2apic() ? "x2apic" : "xapic");
     say_firmware();
     cmd_vtd(a);

@@ -48,6 +48,8 @@ ROWS = [
     ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", 820, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
+    ("leaks_on_cost", "what leaks of a CPU that has all of them add to an exit", 190, ""),
+    ("leaks_off_cost", "and those of one that has none", 0, ""),
     ("inv_qi_page", "IOTLB flush of one page, by the queue", None, ""),
     ("inv_reg_page", "the same by registers", None, ""),
     ("inv_qi_domain", "IOTLB flush of a domain, by the queue", None, ""),
@@ -103,6 +105,14 @@ def trace_costs(plain):
             "trace_off_cost": plain["cpuid"] - without["cpuid"]}
 
 
+def leak_costs(plain):
+    """The same exit on a CPU with all leaks, and without any measure."""
+    leaky = operations("--machine", "arch_capabilities=0,commands=1")
+    without = operations("--append", "console=com1 mitigations=off")
+    return {"leaks_on_cost": leaky["cpuid"] - plain["cpuid"],
+            "leaks_off_cost": plain["cpuid"] - without["cpuid"]}
+
+
 def invalidations():
     """A unit's caches flushed by queue and by registers; tests/kernel/vtd_bench.c counts."""
     found = {}
@@ -142,7 +152,8 @@ def main():
     results["lab"] |= boot("lab", "--vm",
                            "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
     results["lab"] |= operations() | vmcs_accesses()
-    results["lab"] |= trace_costs(results["lab"]) | invalidations() | dma_modes() | interrupts()
+    results["lab"] |= trace_costs(results["lab"]) | leak_costs(results["lab"]) | invalidations()
+    results["lab"] |= dma_modes() | interrupts()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
     print(f"{'lab: instructions per operation':56} {'Hamlet':>10} {'at most':>8}  KVM without / "

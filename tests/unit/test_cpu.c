@@ -18,7 +18,9 @@
 #include <string.h>
 
 static uint64_t model_tsc(void);
-#define rdtsc() model_tsc()
+static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf);
+#define rdtsc()              model_tsc()
+#define cpuid(leaf, subleaf) model_cpuid(leaf, subleaf)
 #include "arch/cpu.c"
 
 /* The machine: what happens to a CPU that is started. */
@@ -39,6 +41,17 @@ uint8_t boot_stack_top[1];
 asm(".globl ap_start16, ap_start16_end; ap_start16: .fill 30; ap_start16_end:");
 struct cpu *ap_cpu;
 
+uint32_t leaks_guards;
+static struct cpuid_regs topology; /* leaf 0BH; all 0: there is none */
+static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    assert_int_equal(subleaf, 0);
+    if (leaf == 0)
+        return (struct cpuid_regs){.eax = topology.ecx ? 0xb : 0xa};
+    assert_int_equal(leaf, 0xb);
+    assert_int_not_equal(topology.ecx, 0);
+    return topology;
+}
 static uint64_t model_tsc(void) { return m.tsc += 1000; }
 uint64_t time_deadline_us(uint64_t us) { return m.tsc + us * 1000; }
 struct cpu *this_cpu(void) { return &cpus[0]; }
@@ -172,6 +185,26 @@ TEST(more_than_there_is_room_for)
     assert_int_equal(start_all(many, ARRAY_COUNT(many), 0, all_join), CPU_MAX);
 }
 
+/* SDM "CPUID-CPU Identification", leaf 0BH: threads of a core differ in the low bits. */
+TEST(one_thread_of_each_core)
+{
+    static const uint32_t threads[] = {0, 2, 4, 6, 1, 3, 5, 7, 9};
+    m.xapic = false;
+    topology = (struct cpuid_regs){.eax = 1, .ebx = 2, .ecx = 0x100};
+    assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
+    assert_non_null(strstr(stub_log, "threads=all"));
+    leaks_guards = LEAKS_ONE_THREAD;
+    assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 5);
+    assert_int_equal(cpu_get(1)->apic_id, 2); /* 1 is the sibling of the first CPU */
+    assert_int_equal(cpu_get(4)->apic_id, 9); /* 8 is not there */
+    assert_non_null(strstr(stub_log, "threads=one of each core"));
+    topology.ecx = 0x200; /* the first level is not that of threads */
+    assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
+    topology.ecx = 0;
+    assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
+    leaks_guards = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +212,7 @@ int main(void)
         cmocka_unit_test(one_that_does_not_join_costs_itself_only),
         cmocka_unit_test(xapic_mode_reaches_255_ids),
         cmocka_unit_test(more_than_there_is_room_for),
+        cmocka_unit_test(one_thread_of_each_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

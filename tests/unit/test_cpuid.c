@@ -108,6 +108,21 @@ TEST(limited_cpuid)
     highest = 0x20;
 }
 
+/* Commands against leaks are the guest's as they are the host's; which bits IA32_SPEC_CTRL has
+ * stands in subleaf 2, if there is one. */
+TEST(commands_against_leaks)
+{
+    struct cpuid_regs r = answer(&vcpu, 7, 0);
+    assert_int_equal(r.edx, BIT(10) | BITS(29, 26) | BIT(31));
+    assert_int_equal(vmx_caps.guest_commands, r.edx);
+    assert_int_equal(r.eax, 2);
+    assert_int_equal(answer(&vcpu, 7, 1).edx, 0);
+    assert_int_equal(answer(&vcpu, 7, 2).edx, 0x3f);
+    assert_int_equal(answer(&vcpu, 7, 2).eax, 0);
+    basic[7].eax = 0;
+    assert_int_equal(answer(&vcpu, 7, 2).edx, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +130,7 @@ int main(void)
         cmocka_unit_test_setup(widths_of_addresses, start),
         cmocka_unit_test_setup(the_apic_follows_its_enable_bit, start),
         cmocka_unit_test_setup(limited_cpuid, start),
+        cmocka_unit_test_setup(commands_against_leaks, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

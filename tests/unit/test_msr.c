@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "arch/leaks.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "arch/x86.h"
@@ -13,6 +14,7 @@
 #include "vmx/caps.h"
 #include "vmx/exit/exit.h"
 #include "vmx/exit/msr.h"
+#include "vmx/vcpu/guards.h"
 #include "vmx/vcpu/inject.h"
 #include "vmx/vmcs.h"
 
@@ -52,6 +54,13 @@ int vcpu_on_wrmsr(struct vcpu *of, uint32_t msr, uint64_t value)
     deadline = value;
     return 0;
 }
+static uint64_t spec_ctrl_set;
+int guards_set_spec_ctrl(struct vcpu *of, uint64_t value)
+{
+    spec_ctrl_set = value;
+    return of == &v && value < 8 ? 0 : -EINVAL;
+}
+uint64_t leaks_guest_capabilities(void) { return 0x123; }
 void vcpu_move_tsc(struct vcpu *of, uint64_t by) { of->tsc_offset += by; }
 
 static bool exits(uint32_t msr, bool write)
@@ -96,6 +105,23 @@ TEST(only_a_guests_own_pass)
     assert_true(exits(MSR_IA32_TSC_AUX, false) && exits(MSR_IA32_TSC_AUX, true));
     assert_int_equal(passing(true), ARRAY_COUNT(own) - 1);
     bitmaps_destroy(b);
+}
+
+/* A barrier costs only the guest, so a write of one passes; the rest is answered. */
+TEST(commands_against_leaks_pass)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const uint32_t all = (uint32_t)(CPUID_7_IBRS | CPUID_7_L1D_FLUSH | CPUID_7_ARCH);
+        vmx_caps.guest_commands = i ? all : 0;
+        b = bitmaps_create();
+        msr_open_bitmap(b);
+        assert_int_equal(exits(MSR_IA32_PRED_CMD, true), !i);
+        assert_int_equal(exits(MSR_IA32_FLUSH_CMD, true), !i);
+        assert_true(exits(MSR_IA32_SPEC_CTRL, true) && exits(MSR_IA32_SPEC_CTRL, false));
+        assert_true(exits(MSR_IA32_ARCH_CAPABILITIES, false));
+        bitmaps_destroy(b);
+    }
+    vmx_caps.guest_commands = 0;
 }
 
 /* RDMSR or WRMSR that exits. True: no #GP. */
@@ -179,6 +205,25 @@ TEST(the_default_type_is_remembered)
     assert_int_equal(value, 0xc06);
 }
 
+TEST(spec_ctrl_and_capabilities)
+{
+    uint64_t value;
+    v.spec_ctrl = 5;
+    assert_false(read(MSR_IA32_SPEC_CTRL, &value));
+    assert_false(write(MSR_IA32_SPEC_CTRL, 0));
+    assert_false(read(MSR_IA32_ARCH_CAPABILITIES, &value));
+    vmx_caps.guest_commands = (uint32_t)(CPUID_7_IBRS | CPUID_7_ARCH);
+    assert_true(read(MSR_IA32_SPEC_CTRL, &value));
+    assert_int_equal(value, 5);
+    assert_true(write(MSR_IA32_SPEC_CTRL, 7));
+    assert_int_equal(spec_ctrl_set, 7);
+    assert_false(write(MSR_IA32_SPEC_CTRL, 8));
+    assert_true(read(MSR_IA32_ARCH_CAPABILITIES, &value));
+    assert_int_equal(value, 0x123);
+    assert_false(write(MSR_IA32_ARCH_CAPABILITIES, 0));
+    vmx_caps.guest_commands = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +231,8 @@ int main(void)
         cmocka_unit_test(what_exits_is_answered_here),
         cmocka_unit_test(a_guest_moves_its_tsc),
         cmocka_unit_test(the_default_type_is_remembered),
+        cmocka_unit_test(commands_against_leaks_pass),
+        cmocka_unit_test(spec_ctrl_and_capabilities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

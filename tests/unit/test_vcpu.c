@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "arch/leaks.h"
 #include "arch/page.h"
 #include "tests/unit/test.h"
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/apicv.h"
+#include "vmx/vcpu/guards.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
@@ -84,6 +86,15 @@ void registers_restore(struct vcpu *v)
     assert_ptr_equal(current, v->vmcs);
     note("restore");
 }
+uint32_t leaks_guards = LEAKS_IBPB;
+static unsigned guards_were_reset;
+void guards_reset(struct vcpu *v) { guards_were_reset += v == a; }
+void guards_vm_comes(const struct vcpu *v)
+{
+    assert_ptr_not_equal(this_vmx_cpu()->vcpu, v);
+    assert_null(this_vmx_cpu()->vcpu);
+    note("barrier");
+}
 int apicv_create(struct vcpu *v) { return (void)v, 0; }
 void vcpu_setup_controls(struct vcpu *v) { assert_ptr_equal(current, v->vmcs); }
 void vcpu_setup_host(struct vcpu *v)
@@ -119,7 +130,7 @@ FIXTURE(create)
     memset(cpus, 0, sizeof(cpus));
     here = &cpus[0];
     current = NULL;
-    registers_were_reset = msrs_were_set = 0;
+    registers_were_reset = guards_were_reset = msrs_were_set = 0;
     a = created();
     b = created();
     done[0] = '\0';
@@ -137,14 +148,14 @@ FIXTURE(destroy)
 TEST(a_load_on_another_cpu_invalidates_both)
 {
     vcpu_load(a);
-    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
     assert_int_equal(a->ept_generation, UINT64_MAX); /* INVEPT before the entry */
     vcpu_unload(a);
     a->ept_generation = 5;
     here = &cpus[1];
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
     assert_int_equal(a->ept_generation, UINT64_MAX);
 }
 
@@ -155,10 +166,10 @@ TEST(a_load_on_the_same_cpu_invalidates_nothing)
     a->ept_generation = 5;
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "VMPTRLD restore ");
+    assert_string_equal(done, "barrier VMPTRLD restore ");
     assert_int_equal(a->ept_generation, 5);
     vcpu_load(a); /* it is loaded */
-    assert_string_equal(done, "VMPTRLD restore ");
+    assert_string_equal(done, "barrier VMPTRLD restore ");
 }
 
 /* The other may have another EPT: who waits for that generation must not take ours for it. */
@@ -170,6 +181,14 @@ TEST(a_load_says_that_nothing_is_invalidated_yet)
     assert_ptr_equal(this_vmx_cpu()->vcpu, a);
 }
 
+TEST(a_barrier_only_where_it_is_needed)
+{
+    leaks_guards = ~(uint32_t)LEAKS_IBPB;
+    vcpu_load(a);
+    leaks_guards = LEAKS_IBPB;
+    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+}
+
 TEST(one_leaves_before_the_next_comes)
 {
     vcpu_load(a);
@@ -177,7 +196,7 @@ TEST(one_leaves_before_the_next_comes)
     b->host_cpu = here;
     done[0] = '\0';
     vcpu_load(b);
-    assert_string_equal(done, "save VMCLEAR VMPTRLD restore ");
+    assert_string_equal(done, "save VMCLEAR barrier VMPTRLD restore ");
     assert_false(a->launched);
     assert_ptr_equal(this_vmx_cpu()->vcpu, b);
     vcpu_unload(b);
@@ -197,7 +216,7 @@ TEST(the_first_load_and_that_after_init_flush)
     assert_null(this_vmx_cpu()->vcpu); /* its registers are in memory, where they change */
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
 }
 
 /* What was posted is a part of the local APIC's IRR, which an INIT clears; so is TMR. */
@@ -214,7 +233,7 @@ TEST(an_init_drops_what_was_posted)
     assert_false(posted_pending(a->pi_desc) || (a->pi_desc->control & PI_ON));
     assert_int_equal(a->irr[1] | a->irr[2] | a->eoi_exit[3] | a->irq_waits | a->event, 0);
     assert_int_equal(a->mtrr_def_type, 7);
-    assert_int_equal(registers_were_reset + msrs_were_set, 0);
+    assert_int_equal(registers_were_reset + guards_were_reset + msrs_were_set, 0);
 }
 
 TEST(a_reset_is_more_than_an_init)
@@ -227,6 +246,7 @@ TEST(a_reset_is_more_than_an_init)
     assert_false(posted_pending(a->pi_desc));
     assert_int_equal(a->mtrr_def_type, 0x806);
     assert_int_equal(registers_were_reset, 1);
+    assert_int_equal(guards_were_reset, 1);
     assert_int_equal(msrs_were_set, 1);
 }
 
@@ -269,6 +289,7 @@ int main(void)
         T(a_load_on_another_cpu_invalidates_both),
         T(a_load_on_the_same_cpu_invalidates_nothing),
         T(a_load_says_that_nothing_is_invalidated_yet),
+        T(a_barrier_only_where_it_is_needed),
         T(one_leaves_before_the_next_comes),
         T(the_first_load_and_that_after_init_flush),
         T(an_init_drops_what_was_posted),

@@ -68,6 +68,7 @@ static const struct cpuid_row {
     {0x1, {0, 0, 0, BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(17)}, "MTRR PGE CMOV PAT PSE-36"},
     {0x1, {0, 0, 0, BIT(19) | BITS(27, 23)}, "CLFLUSH MMX FXSR SSE SSE2 self-snoop"},
     {0x2, {ALL, ALL, ALL, ALL}, "caches, as descriptors"},
+    {0x7, {ALL, NONE, NONE, NONE}, "the highest subleaf; subleaf 1 is empty"},
     {0x7, {NONE, BIT(0) | BIT(3) | BIT(5) | BIT(8), 0, 0}, "FSGSBASE BMI1 AVX2 BMI2"},
     {0x7, {NONE, L7_EBX_TSC_ADJUST, 0, 0}, "IA32_TSC_ADJUST: by how much the TSC was moved"},
     {0x7, {NONE, BIT(7) | BIT(20), 0, 0}, "SMEP SMAP: their bits of CR4 are the guest's"},
@@ -75,6 +76,10 @@ static const struct cpuid_row {
     {0x7,
      {NONE, BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29), 0, 0},
      "RDSEED ADX CLFLUSHOPT CLWB SHA"},
+    {0x7,
+     {0, 0, 0, CPUID_7_IBRS | CPUID_7_STIBP | CPUID_7_SSBD | CPUID_7_ARCH},
+     "IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_ARCH_CAPABILITIES"},
+    {0x7, {0, 0, 0, CPUID_7_MD_CLEAR | CPUID_7_L1D_FLUSH}, "VERW, IA32_FLUSH_CMD"},
     {0x7, {NONE, L7_EBX_AVX512, 0, 0}, "AVX-512 F DQ CD BW VL: registers.c switches the state"},
     {0x80000001, {ALL, NONE, BIT(0) | BIT(5) | BIT(8), 0}, "LAHF LZCNT PREFETCHW"},
     {0x80000001,
@@ -130,6 +135,8 @@ static void cpuid_adjust(void)
         basic[7].ebx &= ~(uint32_t)L7_EBX_INVPCID;
     if (!vmx_caps.rdtscp)
         extended[1].edx &= ~(uint32_t)BIT(27);
+    vmx_caps.guest_commands = basic[7].edx;
+    basic[7].eax = MIN(basic[7].eax, 2u);
     basic[6].eax = (uint32_t)BIT(2); /* the APIC timer never stops */
     frequencies_fill();
     extended[8].eax |= FIELD_SET(L88_EAX_LINEAR, LINEAR_WIDTH);
@@ -200,6 +207,14 @@ static struct cpuid_regs leaf_caches(uint32_t subleaf)
     return r;
 }
 
+/* Subleaf 2 of leaf 7: which bits IA32_SPEC_CTRL has, and that MXCSR does not change timing. */
+static struct cpuid_regs leaf_spec_ctrl(void)
+{
+    if (basic[7].eax < 2)
+        return (struct cpuid_regs){0};
+    return (struct cpuid_regs){.edx = cpuid(7, 2).edx & (uint32_t)BITS(5, 0)};
+}
+
 /* Leaf 1, which kernels execute to serialize: three bits of it follow registers of the guest. */
 static inline struct cpuid_regs leaf_features(const struct vcpu *v)
 {
@@ -221,7 +236,7 @@ static COLD __attribute__((noinline)) struct cpuid_regs other_leaf(const struct 
     case 0x4:
         return leaf_caches(subleaf);
     case 0x7:
-        return subleaf == 0 ? *prepared : none;
+        return subleaf == 0 ? *prepared : subleaf == 2 ? leaf_spec_ctrl() : none;
     case 0xb: /* the x2APIC id; no levels above the thread */
         return (struct cpuid_regs){.ecx = subleaf & (uint32_t)BITS(7, 0), .edx = v->index};
     case 0xd:

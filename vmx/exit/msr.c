@@ -4,16 +4,19 @@
  * The virtual PC has the registers of the local APIC. An MSR in neither is #GP, as on a CPU
  * that lacks it.
  * From: vmx/run/run.c (exit table), guest/life/create.c (msr_open_bitmap).
- * To: guest/pc/vlapic.c (vcpu_on_rdmsr), vmx/bitmaps.c (bitmaps_msr).
+ * To: guest/pc/vlapic.c (vcpu_on_rdmsr), vmx/bitmaps.c (bitmaps_msr), vmx/vcpu/guards.c
+ * (IA32_SPEC_CTRL), arch/leaks.c.
  * Hot: each write of the TSC deadline; without APICv each access to an x2APIC register.
  * Spec: SDM "Model-Specific Registers (MSRs)", "RDMSR-Read From Model Specific Register".
  */
 #include "vmx/exit/exit.h"
 #include "vmx/caps.h"
 #include "vmx/exit/msr.h"
+#include "vmx/vcpu/guards.h"
 #include "vmx/vcpu/inject.h"
 #define LOG "vmx"
 #include "arch/log.h"
+#include "arch/leaks.h"
 #include "arch/msr.h"
 #include "arch/panic.h"
 #include "arch/x86.h"
@@ -63,6 +66,8 @@ static const struct msr_row {
     {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
     {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_PRED_CMD, PASSES, 0, "a barrier, which costs only the guest"},
+    {MSR_IA32_FLUSH_CMD, PASSES, 0, "likewise"},
     {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
     {MSR_IA32_MISC_ENABLE, CONSTANT,
      MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS, "nothing to switch"},
@@ -72,6 +77,8 @@ static const struct msr_row {
     {MSR_MISC_FEATURES, CONSTANT, 0, "no features to enable"},
     {MSR_IA32_MCG_CAP, READ_ONLY, 0, "no bank of machine checks"},
     {MSR_IA32_MCG_STATUS, CONSTANT, 0, "no machine check has happened"},
+    {MSR_IA32_SPEC_CTRL, ABSENT, 0, "unless guests are offered it: guard_read()"},
+    {MSR_IA32_ARCH_CAPABILITIES, ABSENT, 0, "likewise"},
     {MSR_IA32_FEATURE_CONTROL, ABSENT, 0, "neither VMX nor SGX is there to be allowed"},
     {MSR_PPIN_CTL, ABSENT, 0, "which processor this is, is not a guest's business"},
     {MSR_PLATFORM_INFO, ABSENT, 0, "no ratios to choose, no CPUID faulting"},
@@ -82,12 +89,26 @@ static const struct msr_row {
     {MSR_MISC_FEATURE_CONTROL, ABSENT, 0, "all guests share the prefetchers"},
 };
 
+static COLD bool is_there(uint32_t msr)
+{
+    switch (msr) {
+    case MSR_IA32_TSC_AUX:
+        return vmx_caps.rdtscp;
+    case MSR_IA32_SPEC_CTRL:
+    case MSR_IA32_PRED_CMD:
+        return vmx_caps.guest_commands & CPUID_7_IBRS;
+    case MSR_IA32_ARCH_CAPABILITIES:
+        return vmx_caps.guest_commands & CPUID_7_ARCH;
+    case MSR_IA32_FLUSH_CMD:
+        return vmx_caps.guest_commands & CPUID_7_L1D_FLUSH;
+    }
+    return true;
+}
+
 COLD void msr_open_bitmap(struct bitmaps *b)
 {
     for (const struct msr_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
-        bool read = row->kind == PASSES || row->kind == READ_PASSES;
-        if (row->msr == MSR_IA32_TSC_AUX && !vmx_caps.rdtscp)
-            continue;
+        bool read = (row->kind == PASSES || row->kind == READ_PASSES) && is_there(row->msr);
         if (read && bitmaps_msr(b, row->msr, true, row->kind == PASSES) < 0)
             panic("MSR 0x%x has no bit in the bitmap", row->msr);
     }
@@ -107,6 +128,16 @@ static bool is_local_apic(uint32_t msr)
     return msr == MSR_IA32_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
 }
 
+/* What a guest reads for its own defence. A write of IA32_SPEC_CTRL exits each time, so that no
+ * exit has to read what it holds. */
+static COLD bool guard_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    if ((msr != MSR_IA32_SPEC_CTRL && msr != MSR_IA32_ARCH_CAPABILITIES) || !is_there(msr))
+        return false;
+    *value = msr == MSR_IA32_SPEC_CTRL ? v->spec_ctrl : leaks_guest_capabilities();
+    return true;
+}
+
 static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     if (is_local_apic(msr))
@@ -118,6 +149,8 @@ static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
     if (!row || row->kind == PASSES)
         return vcpu_on_rdmsr(v, msr, value);
+    if (guard_read(v, msr, value))
+        return 0;
     if (row->kind == ABSENT)
         return -ENOENT;
     *value = row->value;
@@ -148,6 +181,8 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         v->mtrr_def_type = value; /* remembered only: the EPT holds the type of memory */
         return 0;
     }
+    if (msr == MSR_IA32_SPEC_CTRL && is_there(msr))
+        return guards_set_spec_ctrl(v, value);
     if (msr == MSR_IA32_TSC || msr == MSR_IA32_TSC_ADJUST)
         return move_tsc(v, value - (msr == MSR_IA32_TSC ? rdtsc() + v->tsc_offset : v->tsc_adjust));
     if (!row || row->kind == PASSES)

@@ -3,16 +3,16 @@
  * The first contents of a VMCS, one function per area of the manual: controls, host
  * state, guest state.
  * From: vmx/vcpu/vcpu.c (a vCPU is made, is reset, or comes to another CPU).
- * To: vmx/enter.asm (HOST_RIP), vmx/vcpu/apicv.c (the controls that depend on the APIC's mode).
+ * To: vmx/vcpu/guards.c (HOST_RIP), vmx/vcpu/apicv.c (the controls that depend on the APIC's mode).
  * Spec: SDM "VM-Execution Control Fields", "Host-State Area", "Guest-State Area".
  */
 #include "vmx/vcpu/setup.h"
 #include "vmx/caps.h"
-#include "vmx/enter.h"
 #include "vmx/ept_flush.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/debug.h"
+#include "vmx/vcpu/guards.h"
 #include "vmx/vmcs.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
@@ -95,7 +95,7 @@ void vcpu_setup_host(struct vcpu *v)
     vmwrite(HOST_IDTR_BASE, idtr.base);
     ZERO(HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_FS_BASE,
          HOST_IA32_SYSENTER_CS, HOST_IA32_SYSENTER_ESP, HOST_IA32_SYSENTER_EIP);
-    vmwrite(HOST_RIP, (uintptr_t)vmx_exit_point);
+    vmwrite(HOST_RIP, guards_exit_point(v));
     v->host_cpu = cpu;
 }
 

@@ -14,6 +14,7 @@
 #include "vmx/ept_flush.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/cr.h"
+#include "vmx/vcpu/guards.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
@@ -21,12 +22,15 @@
 #include "arch/spinlock.h"
 #include "arch/x86.h"
 #include "arch/msr.h"
+#include "arch/leaks.h"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
 #include "lib/string.h"
 
 LAYOUT(struct vcpu, launched, 104);
+LAYOUT(struct vcpu, guards, 105);
+LAYOUT(struct vcpu, spec_ctrl_loaded, 108);
 LAYOUT(struct vcpu, host_rsp, 112);
 LAYOUT(struct vcpu, regs, 120);
 static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
@@ -65,6 +69,8 @@ void vcpu_load(struct vcpu *v)
         return;
     if (cpu->vcpu)
         vcpu_unload(cpu->vcpu);
+    if (leaks_guards & LEAKS_IBPB)
+        guards_vm_comes(v);
     vmcs_make_current(v->vmcs);
     cpu->vcpu = v;
     if (v->host_cpu != this_cpu()) {
@@ -175,6 +181,7 @@ const struct vm *vcpu_interrupted(void)
 void vcpu_power_on(struct vcpu *v)
 {
     registers_reset(v);
+    guards_reset(v);
     v->mtrr_def_type = MTRR_ENABLED | MTRR_WB;
     v->tsc_adjust = v->tsc_offset = 0;
     atomic_store(&v->requests, 0);

@@ -59,8 +59,11 @@ struct vcpu {
     } exit;
     /* vmx/run/run.c */
     bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
+    /* vmx/vcpu/guards.c: what each entry and exit does about leaks of the CPU */
+    uint8_t guards;            /* of LEAKS_EACH_ENTRY */
+    uint32_t spec_ctrl_loaded; /* IA32_SPEC_CTRL while the guest runs, with LEAKS_SPEC_CTRL */
 
-    /* vmx/enter.asm, which also reads `launched`; vmx/exit/ and vmx/vcpu/ change registers */
+    /* vmx/enter.asm, which also reads the three above; vmx/exit/ and vmx/vcpu/ change registers */
     uint64_t host_rsp; /* as last written to the VMCS */
     struct guest_regs regs;
 
@@ -103,6 +106,8 @@ struct vcpu {
     /* vmx/exit/msr.c */
     uint64_t tsc_adjust;    /* IA32_TSC_ADJUST: by how much the guest has moved its TSC */
     uint64_t mtrr_def_type; /* IA32_MTRR_DEF_TYPE: remembered only, the EPT holds the type */
+    /* vmx/vcpu/guards.c */
+    uint32_t spec_ctrl; /* IA32_SPEC_CTRL as the guest has written it */
 
     /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls as in the VMCS */
     uint32_t pin, proc, proc2;
