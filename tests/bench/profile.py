@@ -36,6 +36,7 @@ set tcp connect-timeout 600
 target remote :{port}
 hbreak {handler}
 python
+import re
 def pc():
     return int(gdb.parse_and_eval("$pc").cast(gdb.lookup_type("long")))
 
@@ -51,6 +52,8 @@ def follow():
         if name == "vmx_exit_point" and found and found[-1][0] != name:
             found = []      # so far it was the guest, which has code at the same addresses
         found.append((name, code))
+        if re.match("f3(48)?a[45ab]", code):    # REP: each element takes a tick
+            found += [(name, "")] * (int(gdb.parse_and_eval("$rcx")) - 1)
         gdb.execute("stepi", to_string=True)
     return found
 
@@ -65,7 +68,7 @@ while "{handler}" not in [name for name, _ in found]:
     gdb.execute("continue", to_string=True)
     found = follow()
 for step in found:
-    print("step", *step)
+    print("step", step[0], step[1] or "rep")
 end
 kill
 '''
