@@ -129,19 +129,21 @@ bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
     return m && bar_offset >= m->hole.offset && bar_offset - m->hole.offset < m->hole.size;
 }
 
-/* Of an access that ends behind the table, only the part in the table is read. */
+/* Of an access that ends behind its entry, only the part in the entry is read. */
 void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
 {
-    if (!in_table(m, at)) {
+    if (in_table(m, at)) {
+        at -= m->info.table_offset;
+        const struct msix_entry *e = &m->slots[at / PCI_MSIX_ENTRY_SIZE].guest;
+        unsigned bits = at % PCI_MSIX_ENTRY_SIZE * 8;
+        uint64_t high = e->data | (uint64_t)e->control << 32;
+        *value = bits == 0   ? e->address
+                 : bits < 64 ? e->address >> bits | high << (64 - bits)
+                             : high >> (bits - 64);
+    } else {
         *value = reaches_in(m, at, width) ? WIDTH_MASK(width)
                                           : mmio_read(m->pages + (at - m->hole.offset), width);
-        return;
     }
-    *value = 0;
-    at -= m->info.table_offset;
-    const struct msix_entry *e = &m->slots[at / PCI_MSIX_ENTRY_SIZE].guest;
-    size_t in_entry = at % PCI_MSIX_ENTRY_SIZE;
-    memcpy(value, (const char *)e + in_entry, MIN(width, PCI_MSIX_ENTRY_SIZE - in_entry));
 }
 
 static bool in_pba(const struct vmsix *m, uint64_t bar_offset)

@@ -35,7 +35,8 @@ void vmsix_reroute(struct vmsix *m);
  * as vm_bus_add(). */
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
 /* For a BAR of which every access is trapped: does this one hit the pages of the table? m may be
- * NULL. If so, vmsix_read() and vmsix_write() handle it. `width`: 1, 2, 4 or 8 bytes. */
+ * NULL. If so, vmsix_read() and vmsix_write() handle it. `width`: 1, 2, 4 or 8 bytes; what a read
+ * leaves above them does not count. */
 bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset);
 void vmsix_read(const struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t *value);
 void vmsix_write(struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t value);

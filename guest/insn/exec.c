@@ -24,8 +24,8 @@ static uint64_t sign_extend(uint64_t value, unsigned width)
 }
 
 /* A register or an immediate, zero-extended; 0 for memory, which only the bus reads. */
-static uint64_t operand_read(const struct insn_operand *o, const struct insn *insn,
-                             const struct insn_cpu *cpu)
+uint64_t insn_operand(const struct insn_operand *o, const struct insn *insn,
+                      const struct insn_cpu *cpu)
 {
     if (o->kind == INSN_OPERAND_IMM)
         return insn->imm & WIDTH_MASK(o->width);
@@ -35,7 +35,7 @@ static uint64_t operand_read(const struct insn_operand *o, const struct insn *in
     return o->high_byte ? FIELD_GET(HIGH_BYTE, value) : value & WIDTH_MASK(o->width);
 }
 
-static void operand_write(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value)
+void insn_set_operand(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value)
 {
     uint64_t *reg = &cpu->gpr[o->reg];
     if (o->high_byte)
@@ -57,17 +57,17 @@ static uint64_t linear(const struct insn *insn, const struct insn_cpu *cpu, unsi
     return segment >= INSN_FS ? cpu->segment_base[segment] + offset : offset;
 }
 
-static uint64_t effective_address(const struct insn *insn, const struct insn_cpu *cpu)
+uint64_t insn_address(const struct insn *insn, const struct insn_cpu *cpu, int64_t further)
 {
     const struct insn_mem *m = &insn->mem;
-    uint64_t address = (uint64_t)m->disp;
+    uint64_t offset = (uint64_t)(m->disp + further);
     if (m->rip_relative)
-        address += cpu->rip + insn->len;
+        offset += cpu->rip + insn->len;
     if (m->base != INSN_NO_REG)
-        address += cpu->gpr[m->base];
+        offset += cpu->gpr[m->base];
     if (m->index != INSN_NO_REG)
-        address += cpu->gpr[m->index] * m->scale;
-    return address;
+        offset += cpu->gpr[m->index] * m->scale;
+    return linear(insn, cpu, m->segment, m->addr_size, offset);
 }
 
 /* In bytes. SDM "BT—Bit Test": a bit number in a register may be outside of the operand, in both
@@ -78,7 +78,7 @@ static int64_t bit_string_offset(const struct insn *insn, const struct insn_cpu 
     if (!bit_test || insn->src.kind != INSN_OPERAND_REG)
         return 0;
     int64_t bits = 8 * insn->src.width;
-    int64_t number = (int64_t)sign_extend(operand_read(&insn->src, insn, cpu), insn->src.width);
+    int64_t number = (int64_t)sign_extend(insn_operand(&insn->src, insn, cpu), insn->src.width);
     int64_t operands = number / bits - (number % bits < 0 ? 1 : 0); /* rounded down */
     return operands * insn->src.width;
 }
@@ -313,7 +313,7 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
     bool modify = writes_dst(insn->kind);
     struct alu a = {
         .width = insn->dst.width,
-        .src = operand_read(&insn->src, insn, cpu),
+        .src = insn_operand(&insn->src, insn, cpu),
         .flags = *cpu->rflags,
     };
     /* all but the moves compute with the old value of their destination */
@@ -331,7 +331,7 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
         return err;
     *cpu->rflags = a.flags;
     if (insn->kind == INSN_XCHG || insn->kind == INSN_XADD)
-        operand_write(&insn->src, cpu, a.dst);
+        insn_set_operand(&insn->src, cpu, a.dst);
     else if (insn->kind == INSN_CMPXCHG && !(a.flags & RFLAGS_ZF))
         cpu->gpr[INSN_RAX] = gpr_merge(cpu->gpr[INSN_RAX], a.width, a.dst);
     return 0;
@@ -343,7 +343,7 @@ static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
 {
     struct alu a = {
         .width = insn->dst.width,
-        .dst = operand_read(&insn->dst, insn, cpu),
+        .dst = insn_operand(&insn->dst, insn, cpu),
         .flags = *cpu->rflags,
     };
     int err = bus->read(bus->ctx, address, insn->src.width, false, &a.src);
@@ -356,7 +356,7 @@ static int exec_to_register(const struct insn *insn, struct insn_cpu *cpu,
     *cpu->rflags = a.flags;
     bool none = (insn->kind == INSN_BSF || insn->kind == INSN_BSR) && !a.src; /* it stays */
     if (writes_dst(insn->kind) && !none)
-        operand_write(&insn->dst, cpu, a.result);
+        insn_set_operand(&insn->dst, cpu, a.result);
     return 0;
 }
 
@@ -433,7 +433,7 @@ static int string_element(const struct insn *insn, struct insn_cpu *cpu, const s
         *cpu->rflags = a.flags;
     }
     if (kind == INSN_LODS)
-        operand_write(&insn->dst, cpu, a.dst);
+        insn_set_operand(&insn->dst, cpu, a.dst);
     if (rsi)
         string_step(insn, cpu, INSN_RSI);
     if (rdi)
@@ -469,8 +469,7 @@ int insn_exec(const struct insn *insn, struct insn_cpu *cpu, const struct insn_b
     if (insn->kind == INSN_CLFLUSH) /* a device's registers are in no cache */
         return 0;
 
-    uint64_t offset = effective_address(insn, cpu) + (uint64_t)bit_string_offset(insn, cpu);
-    uint64_t address = linear(insn, cpu, insn->mem.segment, insn->mem.addr_size, offset);
+    uint64_t address = insn_address(insn, cpu, bit_string_offset(insn, cpu));
     if (insn->kind == INSN_PUSH)
         return exec_push(insn, cpu, bus, address);
     if (insn->kind == INSN_VMOV)

@@ -148,12 +148,24 @@ MUST_CHECK int insn_decode(const uint8_t *bytes, size_t size, enum insn_mode mod
 struct insn_cpu {
     uint64_t *gpr; /* 16 values, order of enum insn_reg */
     uint64_t *rflags;
-    uint64_t rip; /* of the instruction itself; insn_exec() does not change it */
-    uint64_t segment_base[INSN_SEGMENT_COUNT]; /* bytes; in 64-bit mode only FS and GS count */
-    uint8_t stack_size;                        /* bytes of the stack pointer: 2, 4, 8 */
+    uint64_t rip;                 /* of the instruction itself; insn_exec() does not change it */
+    const uint64_t *segment_base; /* by enum insn_segment; in 64-bit mode only FS and GS count */
+    uint8_t stack_size;           /* bytes of the stack pointer: 2, 4, 8 */
     /* INSN_VMOV: bits 127:0 of the vector registers, 255:128, 511:256; NULL: not there */
     uint8_t *vector[3];
 };
+
+/* MOV, MOVNTI and MOVZX, which most drivers use alone: they compute nothing. */
+static inline bool insn_moves(const struct insn *insn)
+{
+    return insn->kind == INSN_MOV || insn->kind == INSN_MOVZX;
+}
+/* The linear address that is `further` bytes behind that of the memory operand. */
+uint64_t insn_address(const struct insn *insn, const struct insn_cpu *cpu, int64_t further);
+/* The value of a register or an immediate, zero-extended; 0 of memory. Set a register. */
+uint64_t insn_operand(const struct insn_operand *o, const struct insn *insn,
+                      const struct insn_cpu *cpu);
+void insn_set_operand(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value);
 
 /* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4, 8, 16 or 32 bytes,
  * which may cross a page. 0, or any negative code, which insn_exec() returns unchanged; then no

@@ -20,8 +20,7 @@
 
 struct fetch_last {
     bool kept; /* the rest of this struct still counts at the next fetch */
-    uint8_t cpl;
-    uint64_t cr0, cr3, cr4, efer, at; /* at: linear address of the instruction */
+    struct vcpu_paging state;
     struct linear_seen seen;
     const uint8_t *code; /* where the host finds its first byte */
     uint8_t bytes[INSN_LEN_MAX];
@@ -29,13 +28,13 @@ struct fetch_last {
 };
 static_assert(VM_VCPU_MAX * sizeof(struct fetch_last) <= PAGE_SIZE, "those of a VM in one page");
 
-int fetch_create(struct vm *vm)
+COLD int fetch_create(struct vm *vm)
 {
     vm->fetches = page_alloc();
     return vm->fetches ? 0 : -ENOMEM;
 }
 
-void fetch_destroy(struct vm *vm)
+COLD void fetch_destroy(struct vm *vm)
 {
     if (vm->fetches)
         page_free(vm->fetches);
@@ -44,7 +43,7 @@ void fetch_destroy(struct vm *vm)
 
 uint64_t fetch_at(const struct linear *a, size_t n)
 {
-    return a->state.rip + n + (a->state.code64 ? 0 : a->state.segment_base[INSN_CS]);
+    return a->state->rip + n + (a->state->code64 ? 0 : a->state->segment_base[INSN_CS]);
 }
 
 static enum insn_mode mode_of(const struct vcpu_paging *s)
@@ -52,26 +51,24 @@ static enum insn_mode mode_of(const struct vcpu_paging *s)
     return s->code64 ? INSN_MODE_64 : s->code32 ? INSN_MODE_32 : INSN_MODE_16;
 }
 
-static bool is_as_seen(const struct linear_entry *e)
-{
-    return e->value ==
-           (e->wide ? atomic_load((const uint64_t *)e->at) : atomic_load((const uint32_t *)e->at));
-}
+static struct fetch_last *last_of(const struct vcpu *v) { return &v->vm->fetches[v->index]; }
 
-static bool is_same(const struct fetch_last *last, const struct linear *a)
+const struct insn *fetch_again(struct linear *a)
 {
-    const struct vcpu_paging *s = &a->state;
-    if (!last->kept || last->at != fetch_at(a, 0) || last->insn.mode != mode_of(s) ||
-        last->cpl != s->cpl || last->cr3 != s->cr3 || last->cr0 != s->cr0 || last->cr4 != s->cr4 ||
-        last->efer != s->efer)
-        return false;
-    for (unsigned i = 0; i < last->seen.count; i++)
-        if (!is_as_seen(&last->seen.entry[i]))
-            return false;
-    for (unsigned i = 0; i < last->insn.len; i++)
+    struct fetch_last *last = last_of(a->v);
+    const struct insn *insn = &last->insn;
+    bool bases = insn->mode != INSN_MODE_64 || insn->mem.segment >= INSN_FS;
+    if (!last->kept || !vcpu_paging_again(&last->state, bases))
+        return NULL;
+    const struct linear_entry *e = last->seen.entry, *end = e + last->seen.count;
+    for (; e < end; e++)
+        if (atomic_load(e->at) != e->value)
+            return NULL;
+    for (unsigned i = 0; i < insn->len; i++)
         if (last->code[i] != last->bytes[i])
-            return false;
-    return true;
+            return NULL;
+    a->state = &last->state;
+    return insn;
 }
 
 /* PAE paging takes its first level from registers, which are not compared. */
@@ -81,7 +78,7 @@ static bool can_be_kept(const struct vcpu_paging *s)
 }
 
 /* Read on from byte `size` to the end of that page; the number of bytes then. */
-static size_t read_page(struct linear *a, struct fetch_last *last, size_t size)
+static COLD size_t read_page(struct linear *a, struct fetch_last *last, size_t size)
 {
     struct gwalk w;
     if (linear_walk(a, fetch_at(a, size), GWALK_FETCH, &w))
@@ -95,31 +92,19 @@ static size_t read_page(struct linear *a, struct fetch_last *last, size_t size)
     return size + part;
 }
 
-static void keep(struct fetch_last *last, const struct linear *a)
+COLD const struct insn *fetch_insn(struct linear *a, struct fetched *f)
 {
-    const struct vcpu_paging *s = &a->state;
-    last->cr0 = s->cr0;
-    last->cr3 = s->cr3;
-    last->cr4 = s->cr4;
-    last->efer = s->efer;
-    last->cpl = s->cpl;
-    last->at = fetch_at(a, 0);
-    last->kept = can_be_kept(s);
-}
-
-const struct insn *fetch_insn(struct linear *a, struct fetched *f)
-{
-    struct fetch_last *last = &a->v->vm->fetches[a->v->index];
-    enum insn_mode mode = mode_of(&a->state);
-    if (is_same(last, a))
-        return &last->insn;
+    struct fetch_last *last = last_of(a->v);
     last->kept = false;
     last->seen.count = 0;
+    a->state = &last->state;
+    vcpu_paging(a->v, a->state);
+    enum insn_mode mode = mode_of(a->state);
     a->seen = &last->seen;
     *f = (struct fetched){last->bytes, read_page(a, last, 0), NULL};
     a->seen = NULL;
     if (insn_decode(f->bytes, f->size, mode, &last->insn) == 0) {
-        keep(last, a);
+        last->kept = can_be_kept(a->state);
         return &last->insn;
     }
     /* It goes on in the next page, or is none that is known. */

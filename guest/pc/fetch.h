@@ -19,8 +19,11 @@ struct fetched {
     const char *name; /* of what insn_decode() does not know */
 };
 
-/* The instruction at CS:RIP, until the next fetch of this vCPU. NULL: the bytes are none that
- * insn_decode() knows; *f has them, fewer than INSN_LEN_MAX if a page is missing. */
+/* The instruction that the last fetch of this vCPU has found, if another fetch would find it again;
+ * NULL: perhaps not. a->state is then that of the vCPU, until its next fetch. */
+const struct insn *fetch_again(struct linear *a);
+/* The instruction at CS:RIP, and a->state, both until the next fetch of this vCPU. NULL: the bytes
+ * are none that insn_decode() knows; *f has them, fewer than INSN_LEN_MAX if a page is missing. */
 const struct insn *fetch_insn(struct linear *a, struct fetched *f);
 
 /* Linear address of the n-th byte of the instruction. */

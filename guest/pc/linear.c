@@ -19,25 +19,25 @@ static const uint64_t ones = UINT64_MAX;
 static int table_read(void *ctx, gpa_t at, unsigned size, uint64_t *value)
 {
     struct linear *a = ctx;
-    const void *p = vm_ram(a->v->vm, at, size);
+    const uint64_t *p = vm_ram(a->v->vm, gpa(ALIGN_DOWN(at.v, 8)), 8);
     if (!p)
         p = &ones;
-    *value = size == 8 ? atomic_load((const uint64_t *)p) : atomic_load((const uint32_t *)p);
+    uint64_t word = atomic_load(p);
+    *value = size == 8 ? word : LO32(word >> at.v % 8 * 8);
     if (a->seen && a->seen->count < LINEAR_SEEN_MAX)
-        a->seen->entry[a->seen->count++] = (struct linear_entry){p, *value, size == 8};
+        a->seen->entry[a->seen->count++] = (struct linear_entry){p, word};
     return 0;
 }
 
 static int table_set_bits(void *ctx, gpa_t at, unsigned size, uint64_t bits)
 {
     struct linear *a = ctx;
-    void *p = vm_ram(a->v->vm, at, size);
+    uint64_t *p = vm_ram(a->v->vm, gpa(ALIGN_DOWN(at.v, 8)), 8);
     if (!p)
         return 0;
-    if (size == 8)
-        atomic_fetch_or((uint64_t *)p, bits);
-    else
-        atomic_fetch_or((uint32_t *)p, (uint32_t)bits);
+    if (size == 4)
+        bits <<= at.v % 8 * 8;
+    atomic_fetch_or(p, bits);
     for (unsigned i = 0; a->seen && i < a->seen->count; i++)
         if (a->seen->entry[i].at == p)
             a->seen->entry[i].value |= bits;
@@ -55,7 +55,7 @@ static uint8_t maxphyaddr(void)
 
 int linear_walk(struct linear *a, uint64_t linear, enum gwalk_access access, struct gwalk *out)
 {
-    const struct vcpu_paging *s = &a->state;
+    const struct vcpu_paging *s = a->state;
     struct gwalk_cpu cpu = {.cr0 = s->cr0,
                             .cr3 = s->cr3,
                             .cr4 = s->cr4,
@@ -110,10 +110,11 @@ static void copy_physical(struct vcpu *v, gpa_t at, uint8_t *bytes, size_t size,
 
 int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
 {
-    struct linear a = {.v = v};
+    struct vcpu_paging state;
+    struct linear a = {.v = v, .state = &state};
     gpa_t at;
     uint64_t left;
-    vcpu_paging(v, &a.state);
+    vcpu_paging(v, &state);
     int err = linear_translate(&a, linear, GWALK_WRITE, &at, &left);
     return err || left >= size ? err : linear_translate(&a, linear + left, GWALK_WRITE, &at, &left);
 }
@@ -121,11 +122,12 @@ int guest_check_write(struct vcpu *v, uint64_t linear, size_t size)
 static int copy(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool to_guest,
                 bool system)
 {
-    struct linear a = {.v = v};
+    struct vcpu_paging state;
+    struct linear a = {.v = v, .state = &state};
     uint8_t *bytes = buffer;
-    vcpu_paging(v, &a.state);
+    vcpu_paging(v, &state);
     if (system)
-        a.state.cpl = 0;
+        state.cpl = 0;
     while (size) {
         gpa_t at;
         uint64_t left;

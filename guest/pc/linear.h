@@ -9,13 +9,12 @@
 #include "vmx/vcpu/vcpu.h"
 
 /* Entries of page tables that a walk has read, where the host finds them, with the bits that the
- * walk has set. */
+ * walk has set. Of an entry of 4 bytes, the 8 bytes around it. */
 #define LINEAR_SEEN_MAX 5
 struct linear_seen {
     struct linear_entry {
-        const void *at;
+        const uint64_t *at;
         uint64_t value;
-        bool wide; /* 8 bytes; else 4 */
     } entry[LINEAR_SEEN_MAX];
     unsigned count;
 };
@@ -23,7 +22,7 @@ struct linear_seen {
 /* The context of all accesses of one instruction. */
 struct linear {
     struct vcpu *v;
-    struct vcpu_paging state;
+    struct vcpu_paging *state;
     /* The access of the exit, which the CPU has translated and found allowed: linear address *told
      * is at `at`. NULL if the CPU has not told. */
     const uint64_t *told;

@@ -6,6 +6,7 @@
  * From: vmx/exit/ept.c and vmx/exit/intr.c (vcpu_on_gpa).
  * To: guest/pc/fetch.c, guest/insn/exec.c, guest/pc/linear.c, then guest/core/bus.c (vm_bus_read,
  * vm_bus_write).
+ * Hot: each access to a trapped register.
  * Spec: SDM "EPT Violations".
  */
 #include "vmx/upcalls.h"
@@ -31,8 +32,8 @@ struct span {
     unsigned width[2];
 };
 
-static int find_span(struct linear *a, uint64_t linear, unsigned width, enum gwalk_access access,
-                     struct span *s)
+static COLD int find_span(struct linear *a, uint64_t linear, unsigned width,
+                          enum gwalk_access access, struct span *s)
 {
     uint64_t left;
     int err = linear_translate(a, linear, access, &s->at[0], &left);
@@ -48,7 +49,8 @@ static int find_span(struct linear *a, uint64_t linear, unsigned width, enum gwa
 /* Only one operand of a string instruction caused the exit. The other may be in a BAR that the EPT
  * maps to the device. Hamlet then accesses the device in the guest's place, with vm->lock held, so
  * that no other CPU moves the BAR meanwhile. Where nothing is mapped, *value keeps its ones. */
-static void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm, uint64_t *value)
+static COLD void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm,
+                               uint64_t *value)
 {
     unsigned has;
     enum ept_type type;
@@ -65,10 +67,22 @@ static void access_mapped(struct vm *vm, gpa_t at, unsigned width, unsigned perm
     spin_unlock(&vm->lock);
 }
 
+static void read_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t *value)
+{
+    if (!vm_bus_read(v, &v->vm->mmio, at.v, width, value))
+        access_mapped(v->vm, at, width, EPT_PERM_READ, value);
+}
+
+static void write_device(struct vcpu *v, gpa_t at, unsigned width, uint64_t value)
+{
+    if (!vm_bus_write(v, &v->vm->mmio, at.v, width, value))
+        access_mapped(v->vm, at, width, EPT_PERM_WRITE, &value);
+}
+
 /* How many of the `left` bytes at `at` the next access to the device takes. A part of an operand
  * that crosses a page may have 3, 5, 6 or 7 bytes, and a vector has 16 or 32. What is not 1, 2, 4
  * or 8 goes in naturally aligned accesses. */
-static unsigned access_width(uint64_t at, unsigned left)
+static COLD unsigned access_width(uint64_t at, unsigned left)
 {
     if (left <= 8 && (left & (left - 1)) == 0)
         return left;
@@ -78,64 +92,62 @@ static unsigned access_width(uint64_t at, unsigned left)
     return width;
 }
 
-static void read_physical(struct linear *a, gpa_t at, unsigned width, uint8_t *to)
+static COLD void read_physical(struct vcpu *v, gpa_t at, unsigned width, uint8_t *to)
 {
-    struct vm *vm = a->v->vm;
     uint64_t part;
-    const void *ram = vm_ram(vm, at, width);
+    const void *ram = vm_ram(v->vm, at, width);
     if (ram)
         memcpy(to, ram, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
         n = access_width(at.v + done, width - done);
-        if (!vm_bus_read(a->v, &vm->mmio, at.v + done, n, &part))
-            access_mapped(vm, gpa(at.v + done), n, EPT_PERM_READ, &part);
+        read_device(v, gpa(at.v + done), n, &part);
         memcpy(to + done, &part, n);
     }
 }
 
-static void write_physical(struct linear *a, gpa_t at, unsigned width, const uint8_t *from)
+static COLD void write_physical(struct vcpu *v, gpa_t at, unsigned width, const uint8_t *from)
 {
-    struct vm *vm = a->v->vm;
-    void *ram = vm_ram(vm, at, width);
+    void *ram = vm_ram(v->vm, at, width);
     if (ram)
         memcpy(ram, from, width);
     for (unsigned done = 0, n; !ram && done < width; done += n) {
         uint64_t part = 0;
         n = access_width(at.v + done, width - done);
         memcpy(&part, from + done, n);
-        if (!vm_bus_write(a->v, &vm->mmio, at.v + done, n, part))
-            access_mapped(vm, gpa(at.v + done), n, EPT_PERM_WRITE, &part);
+        write_device(v, gpa(at.v + done), n, part);
     }
 }
 
-static int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
+static COLD int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
+    struct linear *a = ctx;
     struct span s;
-    int err = find_span(ctx, linear, width, modify ? GWALK_WRITE : GWALK_READ, &s);
+    int err = find_span(a, linear, width, modify ? GWALK_WRITE : GWALK_READ, &s);
     if (err)
         return err;
-    read_physical(ctx, s.at[0], s.width[0], to);
+    read_physical(a->v, s.at[0], s.width[0], to);
     if (s.width[1])
-        read_physical(ctx, s.at[1], s.width[1], (uint8_t *)to + s.width[0]);
+        read_physical(a->v, s.at[1], s.width[1], (uint8_t *)to + s.width[0]);
     return 0;
 }
 
-static int bus_write(void *ctx, uint64_t linear, unsigned width, const void *from)
+static COLD int bus_write(void *ctx, uint64_t linear, unsigned width, const void *from)
 {
+    struct linear *a = ctx;
     struct span s;
-    int err = find_span(ctx, linear, width, GWALK_WRITE, &s);
+    int err = find_span(a, linear, width, GWALK_WRITE, &s);
     if (err)
         return err;
-    write_physical(ctx, s.at[0], s.width[0], from);
+    write_physical(a->v, s.at[0], s.width[0], from);
     if (s.width[1])
-        write_physical(ctx, s.at[1], s.width[1], (const uint8_t *)from + s.width[0]);
+        write_physical(a->v, s.at[1], s.width[1], (const uint8_t *)from + s.width[0]);
     return 0;
 }
 
 /* The bytes are no instruction that insn.c knows: the VM ends, with the bytes in its reason. Bytes
  * that are cut off by a missing page are another case. Another vCPU has unmapped the page since the
  * exit, and the guest gets the page fault of its fetch. */
-static enum exit_action not_decoded(struct linear *a, gpa_t at, const struct fetched *f)
+static COLD enum exit_action not_decoded(struct linear *a, const struct fetched *f)
 {
     char text[INSN_LEN_MAX * 3 + 1] = "";
     gpa_t next;
@@ -146,48 +158,69 @@ static enum exit_action not_decoded(struct linear *a, gpa_t at, const struct fet
     for (size_t i = 0; i < f->size; i++)
         snprintf(text + 3 * i, sizeof(text) - 3 * i, " %02x", f->bytes[i]);
     vm_fail(a->v->vm,
-            "device memory at 0x%lx touched by an instruction that is not emulated (%s):%s", at.v,
-            f->name, text);
+            "device memory at 0x%lx touched by an instruction that is not emulated (%s):%s",
+            a->at.v, f->name, text);
     return STOP_VM;
 }
 
-/* Carry out the instruction that caused the exit. */
-static enum exit_action emulate(struct vcpu *v, gpa_t at, const uint64_t *linear, bool write)
+/* A plain move whose operand is what the CPU reports, as a whole: no walk, and no RAM. */
+static inline bool move_told(const struct linear *a, const struct insn *insn, struct insn_cpu *cpu)
 {
-    struct linear a = {.v = v, .told = linear, .at = at, .write = write};
-    struct fetched fetched;
-    vcpu_paging(v, &a.state);
-    const struct insn *insn = fetch_insn(&a, &fetched);
-    if (!insn)
-        return not_decoded(&a, at, &fetched);
-    uint64_t *gpr = v->regs.gpr, rflags = a.state.rflags;
-    gpr[RSP] = a.state.rsp;
-    struct insn_cpu cpu = {.gpr = gpr,
-                           .rflags = &a.state.rflags,
-                           .rip = a.state.rip,
-                           .stack_size = a.state.stack_size};
-    memcpy(cpu.segment_base, a.state.segment_base, sizeof(cpu.segment_base));
-    struct insn_bus bus = {bus_read, bus_write, &a};
+    bool store = insn->dst.kind == INSN_OPERAND_MEM;
+    unsigned width = store ? insn->dst.width : insn->src.width;
+    if (!insn_moves(insn) || !a->told || insn_address(insn, cpu, 0) != *a->told ||
+        store != a->write || a->at.v % PAGE_SIZE + width > PAGE_SIZE)
+        return false;
+    uint64_t value;
+    if (store) {
+        write_device(a->v, a->at, width, insn_operand(&insn->src, insn, cpu));
+    } else {
+        read_device(a->v, a->at, width, &value);
+        insn_set_operand(&insn->dst, cpu, value);
+    }
+    return true;
+}
+
+static COLD int execute(struct linear *a, const struct insn *insn, struct insn_cpu *cpu)
+{
+    struct insn_bus bus = {bus_read, bus_write, a};
     if (insn->kind == INSN_VMOV)
-        vcpu_vectors_out(v, cpu.vector);
-    int done = insn_exec(insn, &cpu, &bus);
+        vcpu_vectors_out(a->v, cpu->vector);
+    int done = insn_exec(insn, cpu, &bus);
     if (insn->kind == INSN_VMOV)
-        vcpu_vectors_in(v);
+        vcpu_vectors_in(a->v);
+    return done;
+}
+
+/* Carry out the instruction that caused the exit. */
+static enum exit_action emulate(struct linear *a, const struct insn *insn)
+{
+    struct vcpu *v = a->v;
+    struct vcpu_paging *s = a->state;
+    uint64_t *gpr = v->regs.gpr, rflags = s->rflags;
+    struct insn_cpu cpu; /* without its vectors */
+    cpu.gpr = gpr;
+    cpu.rflags = &s->rflags;
+    cpu.rip = s->rip;
+    cpu.segment_base = s->segment_base;
+    cpu.stack_size = s->stack_size;
+    gpr[RSP] = s->rsp;
+    int done = move_told(a, insn, &cpu) ? 0 : execute(a, insn, &cpu);
     /* After a fault too: the registers of a REP count the elements that are done. */
-    if (gpr[RSP] != a.state.rsp)
+    if (gpr[RSP] != s->rsp)
         vcpu_set_gpr(v, RSP, gpr[RSP]);
-    if (a.state.rflags != rflags)
-        vcpu_set_rflags(v, a.state.rflags);
+    if (s->rflags != rflags)
+        vcpu_set_rflags(v, s->rflags);
     if (vm_is_ending(v->vm))
         return STOP_VM;
     if (done != 0)
         return RESUME_SAME;
-    vcpu_step_over(v, insn->len); /* the CPU may have exited for other bytes, and reports none */
+    vcpu_step_over(s, insn->len); /* the CPU may have exited for other bytes, and reports none */
     return RESUME_OVER;
 }
 
 /* Another vCPU was faster: since the exit it has touched the BAR too, or moved it here. */
-static bool is_mapped_by_now(const struct vm *vm, gpa_t at, uint64_t qualification)
+static COLD bool is_mapped_by_now(const struct vm *vm, gpa_t at, uint64_t qualification)
 {
     unsigned wants = (unsigned)(qualification & (QUAL_EPT_READ | QUAL_EPT_WRITE | QUAL_EPT_FETCH));
     unsigned has;
@@ -201,34 +234,57 @@ static bool is_mapped_by_now(const struct vm *vm, gpa_t at, uint64_t qualificati
 
 /* --- The exit --------------------------------------------------------------------------------- */
 
-enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
-                             const uint64_t *linear)
+/* The instruction that made the access. NULL: there is none to carry out, and *action is what
+ * follows. */
+static COLD const struct insn *find_insn(struct linear *a, uint64_t qualification,
+                                         enum exit_action *action)
 {
+    struct vcpu *v = a->v;
     struct vm *vm = v->vm;
+    gpa_t at = a->at;
     int mapped = vm_bus_map(vm, at.v);
+    *action = RESUME_SAME;
     if (mapped > 0 || (mapped < 0 && is_mapped_by_now(vm, at, qualification)))
-        return RESUME_SAME;
+        return NULL;
     if (mapped < 0)
         log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);
     /* MOV to CR3 was loading PDPTEs, which are ones there, with their reserved bits */
     if (!(qualification & QUAL_EPT_LINEAR_VALID)) {
         vcpu_inject_error(v, VECTOR_GP, 0);
-        return RESUME_SAME;
+        return NULL;
     }
     /* the CPU was reading or marking an entry of the guest's page tables, or was delivering an
      * event: the instruction at RIP has nothing to do with it */
     bool walks = !(qualification & QUAL_EPT_LINEAR);
     if ((walks || v->event) && delivery_lend(v, at))
-        return RESUME_SAME;
+        return NULL;
     if (walks || v->event) {
         vm_fail(vm, "%s in a device, or too often outside of memory, at 0x%lx",
                 walks ? "page tables" : "stack or tables of an interrupt", at.v);
-        return STOP_VM;
+        *action = STOP_VM;
+        return NULL;
     }
     if (qualification & QUAL_EPT_FETCH) {
         /* without a device the CPU reads ones, and FF FF is no instruction */
         vcpu_inject(v, VECTOR_UD);
-        return RESUME_SAME;
+        return NULL;
     }
-    return emulate(v, at, linear, qualification & QUAL_EPT_WRITE);
+    struct fetched fetched;
+    const struct insn *insn = fetch_insn(a, &fetched);
+    if (!insn)
+        *action = not_decoded(a, &fetched);
+    return insn;
+}
+
+/* What is to be found out is found out once for an instruction that comes again and again. */
+enum exit_action vcpu_on_gpa(struct vcpu *v, gpa_t at, uint64_t qualification,
+                             const uint64_t *linear)
+{
+    enum exit_action action;
+    struct linear a = {.v = v, .told = linear, .at = at, .write = qualification & QUAL_EPT_WRITE};
+    bool by_insn = linear && !v->event && !(qualification & QUAL_EPT_FETCH);
+    const struct insn *insn = by_insn ? fetch_again(&a) : NULL;
+    if (!insn)
+        insn = find_insn(&a, qualification, &action);
+    return insn ? emulate(&a, insn) : action;
 }

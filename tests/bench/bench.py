@@ -31,10 +31,10 @@ ROWS = [
     ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE", 215, ""),
     ("config_vendor", "configuration read, an id", 780, ""),
     ("config_capability", "the same, a capability from hardware", 860, ""),
-    ("msix_entry_read", "read of a trapped register", 1270, ""),
+    ("msix_entry_read", "read of a trapped register", 640, ""),
     *[(f"vmcs_{exit}", f"VMREADs and VMWRITEs of it: {what}", limit, "") for exit, what, limit in (
         ("cpuid", "CPUID", 7), ("vmcall", "VMCALL", 7), ("io_instruction", "a port", 7),
-        ("wrmsr", "WRMSR", 6), ("ept_violation", "a trapped register", 23))],
+        ("wrmsr", "WRMSR", 6), ("ept_violation", "a trapped register", 17))],
     ("passed_in", "IN of an assigned device's port", 5, "5081 / 5976"),
     ("direct_mmio_read", "read of an assigned device's register", 5, "7501 / 7963"),
     ("irq_running_posted_exits", "exits of 50 device interrupts, posted by VT-d", 0, ""),

@@ -125,12 +125,22 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     *out = state;
     out->rsp = v->regs.gpr[RSP];
 }
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases)
+{
+    struct vcpu_paging now;
+    vcpu_paging(&vcpu, &now);
+    s->rflags = now.rflags;
+    s->rsp = now.rsp;
+    for (unsigned i = 0; bases && i < 6; i++)
+        s->segment_base[i] = i == INSN_CS ? s->segment_base[i] : now.segment_base[i];
+    return memcmp(s, &now, sizeof(now)) == 0;
+}
 unsigned vcpu_cpl(void) { return state.cpl; }
 uint64_t vcpu_gpr(const struct vcpu *v, enum gpr r) { return v->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *v, enum gpr r, uint64_t value) { v->regs.gpr[r] = value; }
-void vcpu_step_over(struct vcpu *v, unsigned length)
+void vcpu_step_over(const struct vcpu_paging *s, unsigned length)
 {
-    must(v == &vcpu && length >= 1 && length <= INSN_LEN_MAX);
+    must(s->rip == state.rip && length >= 1 && length <= INSN_LEN_MAX);
 }
 static uint8_t vectors[3][512], *vectors_are_out;
 void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
@@ -326,14 +336,13 @@ static void check_exit(enum exit_action action)
 /* What a vCPU's last fetch has left does not change what the next one finds. */
 static void check_fetch(void)
 {
-    struct linear a = {.v = &vcpu, .state = state};
+    struct linear a = {.v = &vcpu};
     struct fetched f;
-    const struct insn *found = fetch_insn(&a, &f);
-    struct insn by_what_was_kept = found ? *found : (struct insn){0};
-    memset(vm.fetches, 0, PAGE_SIZE);
-    const struct insn *again = fetch_insn(&a, &f);
-    must(!found == !again);
-    must(!found || memcmp(&by_what_was_kept, again, sizeof(*again)) == 0);
+    const struct insn *found = fetch_again(&a);
+    if (found) {
+        struct insn kept = *found;
+        must((found = fetch_insn(&a, &f)) && memcmp(&kept, found, sizeof(kept)) == 0);
+    }
 }
 
 /* The count of a REP goes down by what was done; RESUME_NEXT ends it. */

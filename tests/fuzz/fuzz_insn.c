@@ -68,9 +68,11 @@ static void execute(const struct insn *insn, uint64_t seed)
     static const struct insn_bus bus = {.read = memory_read, .write = memory_write};
     uint64_t gpr[INSN_REG_COUNT], rflags = seed & (RFLAGS_CF | RFLAGS_DF | RFLAGS_ZF);
     static uint8_t vectors[3][512];
+    static const uint64_t segment_base[INSN_SEGMENT_COUNT];
     struct insn_cpu cpu = {.gpr = gpr,
                            .rflags = &rflags,
                            .rip = seed,
+                           .segment_base = segment_base,
                            .stack_size = (uint8_t)(2 << seed % 3),
                            .vector = {vectors[0], vectors[1], vectors[2]}};
     for (unsigned i = 0; i < INSN_REG_COUNT; i++)

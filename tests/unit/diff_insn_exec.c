@@ -208,9 +208,11 @@ static uint8_t low[16][16], high[16][16], highest[16][32];
 
 static int run_model(const struct insn *insn, uint64_t *gpr, uint64_t *rflags)
 {
+    static const uint64_t segment_base[INSN_SEGMENT_COUNT];
     struct insn_cpu cpu = {.gpr = gpr,
                            .rflags = rflags,
                            .rip = CODE,
+                           .segment_base = segment_base,
                            .stack_size = 8,
                            .vector = {low[0], high[0], highest[0]}};
     int result;

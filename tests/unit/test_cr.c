@@ -154,6 +154,58 @@ TEST(paging_of_32_bits)
         assert_int_equal(p.pdpte[i], 0);
 }
 
+/* Each register on which the bytes at CS:RIP depend, changed alone, is noticed. The others are
+ * up to date. */
+TEST(paging_again)
+{
+    static const enum vmcs_field compared[] = {GUEST_RIP,
+                                               GUEST_CR0,
+                                               GUEST_CR3,
+                                               GUEST_CR4,
+                                               GUEST_IA32_EFER,
+                                               GUEST_CS_ACCESS_RIGHTS,
+                                               GUEST_SS_ACCESS_RIGHTS};
+    fields[GUEST_IA32_EFER] = EFER_LMA;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
+    struct vcpu_paging p = paging();
+    assert_true(vcpu_paging_again(&p, false));
+    for (unsigned i = 0; i < ARRAY_COUNT(compared); i++) {
+        fields[compared[i]] ^= BIT(7);
+        assert_false(vcpu_paging_again(&p, false));
+        fields[compared[i]] ^= BIT(7);
+    }
+    segment(SEG_CS, 0x5000); /* which 64-bit code has not */
+    segment(SEG_GS, 0x6000);
+    fields[GUEST_RFLAGS] = RFLAGS_CF;
+    fields[GUEST_RSP] = 0x7000;
+    assert_true(vcpu_paging_again(&p, false));
+    assert_int_equal(p.rflags, RFLAGS_CF);
+    assert_int_equal(p.rsp, 0x7000);
+    assert_int_equal(p.segment_base[SEG_GS], 0x100 + SEG_GS);
+    assert_true(vcpu_paging_again(&p, true));
+    assert_int_equal(p.segment_base[SEG_GS], 0x6000);
+    assert_int_equal(p.segment_base[SEG_CS], 0);
+}
+
+TEST(paging_again_by_segments)
+{
+    struct vcpu_paging p = paging();
+    segment(SEG_ES, 0x5000);
+    assert_true(vcpu_paging_again(&p, true));
+    assert_int_equal(p.segment_base[SEG_ES], 0x5000);
+    segment(SEG_CS, 0x5000);
+    assert_false(vcpu_paging_again(&p, true));
+}
+
+TEST(over_an_instruction_whose_length_is_not_reported)
+{
+    fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_RF;
+    struct vcpu_paging s = {.rip = 0xffffffff, .rflags = RFLAGS_1 | RFLAGS_RF | RFLAGS_ZF};
+    vcpu_step_over(&s, 3);
+    assert_int_equal(fields[GUEST_RIP], 2);
+    assert_int_equal(fields[GUEST_RFLAGS], RFLAGS_1 | RFLAGS_ZF);
+}
+
 /* Nothing but RIP changes where nothing was pending. */
 TEST(the_next_instruction)
 {
@@ -229,6 +281,9 @@ int main(void)
         cmocka_unit_test_setup(paging_of_compatibility_mode, loaded),
         cmocka_unit_test_setup(paging_pae, loaded),
         cmocka_unit_test_setup(paging_of_32_bits, loaded),
+        cmocka_unit_test_setup(paging_again, loaded),
+        cmocka_unit_test_setup(paging_again_by_segments, loaded),
+        cmocka_unit_test_setup(over_an_instruction_whose_length_is_not_reported, loaded),
         cmocka_unit_test_setup(the_next_instruction, loaded),
         cmocka_unit_test_setup(rsp_is_in_the_vmcs, loaded),
         cmocka_unit_test_setup(a_vcpu_that_is_not_loaded, loaded),

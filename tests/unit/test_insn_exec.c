@@ -24,6 +24,7 @@ static bool last_modify;
 static uint64_t gpr[16], rflags;
 static uint8_t vectors[3][512];
 static struct insn_cpu cpu;
+static uint64_t segment_base[INSN_SEGMENT_COUNT];
 
 static int ram_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
@@ -55,7 +56,12 @@ FIXTURE(setup)
     rflags = RFLAGS_1;
     reads = writes = 0;
     read_only = false;
-    cpu = (struct insn_cpu){.gpr = gpr, .rflags = &rflags, .rip = 0x5000, .stack_size = 8};
+    memset(segment_base, 0, sizeof(segment_base));
+    cpu = (struct insn_cpu){.gpr = gpr,
+                            .rflags = &rflags,
+                            .rip = 0x5000,
+                            .segment_base = segment_base,
+                            .stack_size = 8};
     memset(vectors, 0x5a, sizeof(vectors));
     cpu.vector[0] = vectors[0];
     cpu.vector[1] = vectors[1];
@@ -106,7 +112,7 @@ TEST(rip_relative)
 TEST(segment_bases)
 {
     for (int s = INSN_ES; s < INSN_SEGMENT_COUNT; s++)
-        cpu.segment_base[s] = RAM + 0x10 * s;
+        segment_base[s] = RAM + 0x10 * s;
     gpr[INSN_RAX] = 0x77;
     assert_int_equal(RUN(INSN_MODE_16, 0xa2, 0x02, 0x00), 0); /* mov %al, 2 */
     assert_int_equal(ram[0x32], 0x77);
@@ -115,7 +121,7 @@ TEST(segment_bases)
     gpr[INSN_RBX] = UINT64_C(0xffffffff);
     assert_int_equal(RUN(INSN_MODE_32, 0x88, 0x43, 0x05), 0); /* offsets wrap at 4 GiB */
     assert_int_equal(ram[0x34], 0x77);
-    cpu.segment_base[INSN_ES] = 0xfffff000;
+    segment_base[INSN_ES] = 0xfffff000;
     gpr[INSN_RBX] = 0x2008;
     assert_int_equal(RUN(INSN_MODE_32, 0x26, 0x88, 0x03), 0); /* so do linear addresses */
     assert_int_equal(ram[8], 0x77);
@@ -270,7 +276,7 @@ TEST(a_push_by_every_stack)
     assert_int_equal(RUN(INSN_MODE_64, 0xff, 0x33), 0);
     assert_true(gpr[INSN_RSP] == RAM + 0xf8 && ram_at(RAM + 0xf8, 8) == 0x12345678);
     cpu.stack_size = 2; /* a 16-bit stack under 32-bit code: SP wraps */
-    cpu.segment_base[INSN_SS] = RAM - 0xff00;
+    segment_base[INSN_SS] = RAM - 0xff00;
     gpr[INSN_RSP] = 0xabcd0002;
     assert_int_equal(RUN(INSN_MODE_32, 0xff, 0x33), 0);
     assert_true(gpr[INSN_RSP] == 0xabcdfffe && ram_at(RAM + 0xfe, 4) == 0x12345678);

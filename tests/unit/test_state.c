@@ -40,7 +40,7 @@ TEST(length_of_the_emulator_counts)
     fields[GUEST_RIP] = 0x1000;
     vcpu_advance_rip(3);
     assert_int_equal(fields[GUEST_RIP], 0x1003);
-    vcpu_step_over(&v, 7);
+    vcpu_step_over(&(struct vcpu_paging){.rip = 0x1003, .rflags = RFLAGS_1}, 7);
     assert_int_equal(fields[GUEST_RIP], 0x100a);
 }
 

@@ -8,6 +8,7 @@
 #include "vmx/cpu.h"
 #include "vmx/reasons.h"
 #include "vmx/show/show.h"
+#include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vmcs.h"
 #define LOG "vmx"
@@ -37,8 +38,11 @@ struct text vcpu_system_row(const struct vcpu *v)
     struct vcpu_paging p;
     struct text t = {0};
     vcpu_paging(v, &p);
+    vcpu_borrow(v);
+    uint64_t cr0 = cr0_guest_view(), cr4 = cr4_guest_view();
+    vcpu_return(v);
     text_add(&t, "rip=0x%lx rflags=0x%lx cr0=0x%lx cr2=0x%lx cr3=0x%lx cr4=0x%lx efer=0x%lx", p.rip,
-             p.rflags, p.cr0, registers_cr2(v), p.cr3, p.cr4, p.efer);
+             p.rflags, cr0, registers_cr2(v), p.cr3, cr4, p.efer);
     return t;
 }
 

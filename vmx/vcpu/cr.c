@@ -3,7 +3,6 @@
  * CR0 and CR4 of a guest: the value in force, and the shadow that the guest reads.
  * From: vmx/exit/cr.c (MOV to CR), vmx/vcpu/setup.c (after INIT), vmx/vcpu/vcpu.c (entry state).
  * To: vmx/vmcs.h (the fields).
- * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest/Host Masks and Read Shadows for CR0 and CR4".
  */
 #include "vmx/vcpu/cr.h"

@@ -2,16 +2,15 @@
 /*
  * The registers of a vCPU, for exit handlers and for a view from outside. Most registers are in the
  * VMCS, so it is made current first, if another VMCS is.
- * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/mmio.c (vcpu_paging,
- * vcpu_step_over), monitor/.
- * To: vmx/vmcs.c (vmcs_make_current), vmx/vcpu/cr.c (CR0 and CR4 as the guest sees them).
+ * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/fetch.c (vcpu_paging,
+ * vcpu_paging_again), guest/pc/mmio.c (vcpu_step_over), monitor/.
+ * To: vmx/vmcs.c (vmcs_make_current).
  * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest Register State", "Information for VM Exits Due to Instruction Execution".
  */
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/advance.h"
-#include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "lib/atomic.h"
@@ -77,10 +76,9 @@ COLD void vcpu_move_tsc(struct vcpu *v, uint64_t by)
     atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
 }
 
-void vcpu_step_over(struct vcpu *v, unsigned length)
+void vcpu_step_over(const struct vcpu_paging *s, unsigned length)
 {
-    (void)v;
-    vcpu_advance_rip(length);
+    advance_from(s->rip, s->rflags, length);
 }
 
 COLD void vcpu_set_rflags(struct vcpu *v, uint64_t value)
@@ -92,27 +90,48 @@ COLD void vcpu_set_rflags(struct vcpu *v, uint64_t value)
 
 unsigned vcpu_cpl(void) { return (unsigned)FIELD_GET(SEG_AR_DPL, vmread(GUEST_SS_ACCESS_RIGHTS)); }
 
-void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
+static COLD void read_bases(struct vcpu_paging *s)
+{
+    for (enum segment n = s->code64 ? SEG_FS : SEG_ES; n <= SEG_GS; n++)
+        s->segment_base[n] = vmread(VMCS_BASE(n));
+}
+
+COLD void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
 {
     vcpu_borrow(v);
-    uint64_t cs = vmread(GUEST_CS_ACCESS_RIGHTS), ss = vmread(GUEST_SS_ACCESS_RIGHTS);
     *out = (struct vcpu_paging){
-        .cr0 = cr0_guest_view(),
+        .cr0 = vmread(GUEST_CR0),
         .cr3 = vmread(GUEST_CR3),
-        .cr4 = cr4_guest_view(),
+        .cr4 = vmread(GUEST_CR4),
         .efer = vmread(GUEST_IA32_EFER),
         .rflags = vmread(GUEST_RFLAGS),
         .rip = vmread(GUEST_RIP),
         .rsp = vmread(GUEST_RSP),
-        .cpl = (uint8_t)FIELD_GET(SEG_AR_DPL, ss),
-        .code32 = cs & SEG_AR_DB,
+        .cs = vmread(GUEST_CS_ACCESS_RIGHTS),
+        .ss = vmread(GUEST_SS_ACCESS_RIGHTS),
     };
-    out->code64 = (out->efer & EFER_LMA) && (cs & SEG_AR_L);
-    out->stack_size = out->code64 ? 8 : ss & SEG_AR_DB ? 4 : 2;
-    for (enum segment s = out->code64 ? SEG_FS : SEG_ES; s <= SEG_GS; s++)
-        out->segment_base[s] = vmread(VMCS_BASE(s));
+    out->cpl = (uint8_t)FIELD_GET(SEG_AR_DPL, out->ss);
+    out->code32 = out->cs & SEG_AR_DB;
+    out->code64 = (out->efer & EFER_LMA) && (out->cs & SEG_AR_L);
+    out->stack_size = out->code64 ? 8 : out->ss & SEG_AR_DB ? 4 : 2;
+    read_bases(out);
     bool pae = (out->cr4 & CR4_PAE) && !(out->efer & EFER_LMA);
     for (unsigned i = 0; pae && i < ARRAY_COUNT(out->pdpte); i++)
         out->pdpte[i] = vmread(VMCS_PDPTE(i));
     vcpu_return(v);
+}
+
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases)
+{
+    if (vmread(GUEST_RIP) != s->rip || vmread(GUEST_CR3) != s->cr3 ||
+        vmread(GUEST_CS_ACCESS_RIGHTS) != s->cs || vmread(GUEST_SS_ACCESS_RIGHTS) != s->ss ||
+        vmread(GUEST_CR0) != s->cr0 || vmread(GUEST_CR4) != s->cr4 ||
+        vmread(GUEST_IA32_EFER) != s->efer ||
+        (!s->code64 && vmread(VMCS_BASE(SEG_CS)) != s->segment_base[SEG_CS]))
+        return false;
+    s->rflags = vmread(GUEST_RFLAGS);
+    s->rsp = vmread(GUEST_RSP);
+    if (bases)
+        read_bases(s);
+    return true;
 }

@@ -182,13 +182,11 @@ void vcpu_set_rflags(struct vcpu *v, uint64_t value);
 void vcpu_set_rip(struct vcpu *v, uint64_t value);
 /* Add to the guest's TSC. From the next entry on; from an exit of this vCPU, or while STOPPED. */
 void vcpu_move_tsc(struct vcpu *v, uint64_t by);
-/* From an exit of v whose instruction has `length` bytes, which the CPU does not report: step over
- * it, and answer the exit with RESUME_OVER. */
-void vcpu_step_over(struct vcpu *v, unsigned length);
 
 /* State for instruction decoders and page walks; from an exit of this vCPU, or while STOPPED. */
 struct vcpu_paging {
-    uint64_t cr0, cr3, cr4, efer, rflags, rip, rsp;
+    uint64_t cr0, cr3, cr4, efer, rflags, rip, rsp; /* of CR0 and CR4 what is in force */
+    uint64_t cs, ss;                                /* access rights */
     uint8_t cpl;
     bool code64, code32;      /* CS.L; CS.D */
     uint8_t stack_size;       /* bytes of the stack pointer: 2, 4, 8 */
@@ -196,6 +194,13 @@ struct vcpu_paging {
     uint64_t pdpte[4];        /* the PDPTE registers of PAE paging; else 0 */
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
+/* From an exit, of what vcpu_paging() has found at an earlier one: true: the same bytes are at
+ * CS:RIP, if guest memory is the same. *s is then up to date: `bases`, the segment bases too. Not
+ * with PAE paging, whose PDPTEs are not compared. */
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases);
+/* From the same exit, whose instruction has `length` bytes, which the CPU does not report: RFLAGS
+ * become those of *s, and RIP is behind the instruction. Answer the exit with RESUME_OVER. */
+void vcpu_step_over(const struct vcpu_paging *s, unsigned length);
 /* vmx/vcpu/registers.c: between the two calls vector registers 0 to 15 are in memory: bits 127:0 of
  * each, 255:128, 511:256 (NULL: this CPU lacks them). By an exit of the vCPU itself. */
 void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3]);
