@@ -70,6 +70,7 @@ EDITS = [
     ("vmx/ept_flush.h", "atomic_store(&cpu->guest_ept, ept);",
      "__atomic_store_n(&cpu->guest_ept, ept, __ATOMIC_RELAXED);"),
     ("vmx/ept_flush.h", "if (__builtin_expect(*seen != generation, 0))", "if (0)"),
+    ("vmx/run/run.c", "v->irq_waits ? 0 : alarm;", "alarm;"),
 ]
 
 # What no test on this machine notices, by file and text, and why. It is not booted.
@@ -98,7 +99,8 @@ EXPLAINED = {
 KNOWN = {c.name: c for c in [*test_vmx.CASES, *test_assign.CASES, *test_guests.CASES]
          if c.on == "lab"}
 TRANSLATIONS = [KNOWN[name] for name in ("stale-apicv-on", "moved-bar-under-another-vcpu",
-                                         "cpu-state-three-vms", "smp")]
+                                         "cpu-state-three-vms", "smp",
+                                         "apic-by-software")]
 POSTS = [KNOWN["smp"], KNOWN["smp-posted"],
          posting("mixed", 20000, [each_once("mixed")], **SHAPES["mixed"])]
 TIMEOUT = 60    # seconds; a boot takes five on an idle host
