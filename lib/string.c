@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C library's memory and string functions. memcpy and memset are one string instruction: a real
- * CPU executes that in large steps, and Bochs counts it as one instruction.
+ * The C library's memory and string functions. memcpy and memset are string instructions, which a
+ * real CPU executes in large steps. In Bochs each element takes a tick of the TSC, so what is large
+ * goes by 8 bytes.
  * From: everywhere; the compiler, too, calls memcpy and memset.   To: nothing.
  * Hot: memory is cleared and copied here.
  * Spec: ISO C "String handling"; SDM "Fast-String Operation".
@@ -9,9 +10,16 @@
 #include "lib/string.h"
 #include <stdint.h>
 
+#define LARGE 256
+
 void *memcpy(void *to, const void *from, size_t size)
 {
     void *d = to;
+    size_t words = size / 8;
+    if (size >= LARGE) {
+        asm volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(words)::"memory");
+        size %= 8;
+    }
     asm volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(size)::"memory");
     return to;
 }
@@ -30,6 +38,14 @@ void *memmove(void *to, const void *from, size_t size)
 void *memset(void *to, int byte, size_t size)
 {
     void *d = to;
+    size_t words = size / 8;
+    if (size >= LARGE) {
+        asm volatile("rep stosq"
+                     : "+D"(d), "+c"(words)
+                     : "a"((uint8_t)byte * UINT64_C(0x0101010101010101))
+                     : "memory");
+        size %= 8;
+    }
     asm volatile("rep stosb" : "+D"(d), "+c"(size) : "a"(byte) : "memory");
     return to;
 }
