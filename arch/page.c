@@ -40,40 +40,53 @@ void page_keep(hpa_t base, uint64_t size) { kept.span = (struct span){base.v, si
 
 static bool map_get(const uint64_t *map, uint64_t n) { return map[n / 64] & BIT(n % 64); }
 
-static void map_set(uint64_t *map, uint64_t n, bool on)
+/* The functions below take a word of the map at a time: there are machines with many terabytes. */
+
+/* Make [first, first + count) `on`; how many were not. */
+static uint64_t map_fill(uint64_t *map, uint64_t first, uint64_t count, bool on)
 {
-    if (on)
-        map[n / 64] |= BIT(n % 64);
-    else
-        map[n / 64] &= ~BIT(n % 64);
+    uint64_t changed = 0, part;
+    for (uint64_t n = first; n < first + count; n += part) {
+        part = MIN(first + count - n, 64 - n % 64);
+        uint64_t *word = &map[n / 64], mask = UINT64_MAX >> (64 - part) << n % 64;
+        uint64_t change = (on ? ~*word : *word) & mask;
+        *word ^= change;
+        if (change == mask)
+            changed += part;
+        else
+            for (; change; change &= change - 1)
+                changed++;
+    }
+    return changed;
 }
 
-/* Whole pages only: a page of which a part is not usable stays out. A word of the map at a time:
- * there are machines with many terabytes. */
+/* How many from `first` on are `on`, at most `count`. */
+static uint64_t map_run(const uint64_t *map, uint64_t first, uint64_t count, bool on)
+{
+    uint64_t n = first;
+    while (n < first + count) {
+        uint64_t others = (on ? ~map[n / 64] : map[n / 64]) >> n % 64;
+        n += others ? (uint64_t)__builtin_ctzll(others) : 64 - n % 64;
+        if (others)
+            break;
+    }
+    return MIN(n - first, count);
+}
+
+/* Whole pages only: a page of which a part is not usable stays out. */
 static void free_add(uint64_t base, uint64_t size)
 {
-    uint64_t end = (base + size) / PAGE_SIZE;
-    for (uint64_t n = ALIGN_UP(base, PAGE_SIZE) / PAGE_SIZE; n < end;) {
-        if (IS_ALIGNED(n, 64) && end - n >= 64 && pages.free_map[n / 64] == 0) {
-            pages.free_map[n / 64] = UINT64_MAX;
-            pages.free_count += 64;
-            n += 64;
-            continue;
-        }
-        pages.free_count += !map_get(pages.free_map, n);
-        map_set(pages.free_map, n++, true);
-    }
+    uint64_t first = ALIGN_UP(base, PAGE_SIZE) / PAGE_SIZE, end = (base + size) / PAGE_SIZE;
+    if (first < end)
+        pages.free_count += map_fill(pages.free_map, first, end - first, true);
 }
 
 /* Every page that [base, base + size) touches. */
 static void free_remove(uint64_t base, uint64_t size)
 {
     uint64_t end = MIN(ALIGN_UP(base + size, PAGE_SIZE) / PAGE_SIZE, pages.count);
-    for (uint64_t n = base / PAGE_SIZE; n < end; n++)
-        if (map_get(pages.free_map, n)) {
-            map_set(pages.free_map, n, false);
-            pages.free_count--;
-        }
+    uint64_t first = MIN(base / PAGE_SIZE, end);
+    pages.free_count -= map_fill(pages.free_map, first, end - first, false);
 }
 
 /* The n-th span that is in use although the boot loader calls it usable. False: no more. */
@@ -238,12 +251,12 @@ static uint64_t free_find(size_t count, uint64_t align_pages)
 {
     uint64_t first = ALIGN_UP(pages.lowest, align_pages);
     while (first + count <= pages.count) {
-        uint64_t n = first;
-        while (n < first + count && map_get(pages.free_map, n))
-            n++;
-        if (n == first + count)
+        uint64_t run = map_run(pages.free_map, first, count, true);
+        if (run == count)
             return first;
-        first = ALIGN_UP(n + 1, align_pages);
+        first += run;
+        first += map_run(pages.free_map, first, pages.count - first, false);
+        first = ALIGN_UP(first, align_pages);
     }
     return 0;
 }
@@ -266,12 +279,9 @@ void pages_free(void *first, size_t count)
 {
     uint64_t n = (uintptr_t)first / PAGE_SIZE;
     spin_lock(&pages.lock);
-    for (size_t i = 0; i < count; i++) {
-        if (n + i >= pages.count || map_get(pages.free_map, n + i))
-            panic("page 0x%lx is freed, but it is free already", (n + i) * PAGE_SIZE);
-        map_set(pages.free_map, n + i, true);
-        map_set(pages.guest_map, n + i, false);
-    }
+    if (n + count > pages.count || map_fill(pages.free_map, n, count, true) != count)
+        panic("0x%lx, %lu pages: freed, but not all are in use", n * PAGE_SIZE, count);
+    map_fill(pages.guest_map, n, count, false);
     pages.free_count += count;
     pages.lowest = MIN(pages.lowest, n);
     spin_unlock(&pages.lock);
@@ -309,8 +319,7 @@ void page_mark_guest(hpa_t base, uint64_t size, bool guest)
 {
     invariant(base.v + size <= pages.count * PAGE_SIZE);
     spin_lock(&pages.lock);
-    for (uint64_t at = base.v; at < base.v + size; at += PAGE_SIZE)
-        map_set(pages.guest_map, at / PAGE_SIZE, guest);
+    map_fill(pages.guest_map, base.v / PAGE_SIZE, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE, guest);
     spin_unlock(&pages.lock);
 }
 

@@ -176,6 +176,13 @@ struct u128 vtd_irte_read(unsigned index)
     return vtd.irt ? vtd.irt[index] : (struct u128){0};
 }
 
+unsigned vtd_irte_next(unsigned index)
+{
+    while (index < VTD_IRTE_MAX && !(vtd.irt && (vtd.irt[index].lo & IRTE_P)))
+        index++;
+    return index;
+}
+
 bool vtd_irte_posts(unsigned index, const struct pi_desc **pid)
 {
     struct u128 e = vtd_irte_read(index);

@@ -95,6 +95,8 @@ void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bo
 void vtd_irte_block(unsigned index); /* P = 0: its messages are faults */
 void vtd_irte_hold(unsigned index);  /* the same, and these faults are not recorded */
 struct u128 vtd_irte_read(unsigned index);
+/* The first entry from `index` on that is present; VTD_IRTE_MAX: there is none. */
+unsigned vtd_irte_next(unsigned index);
 /* The descriptor into which the entry posts. False: the entry is not present or does not post. */
 bool vtd_irte_posts(unsigned index, const struct pi_desc **pid);
 bool vtd_irte_unverified(unsigned index); /* present, and any source-id may use it */

@@ -26,9 +26,6 @@
 #include "arch/log.h"
 
 #define LINES_MAX 8
-/* Entries of the interrupt-remapping table. All of it takes more than a millisecond, in which more
- * than the 16 bytes of the UART's FIFO may be typed. */
-#define POLL_EACH 256
 
 struct checker {
     struct vm *const *vms; /* all VMs, and the one that is checked */
@@ -121,20 +118,16 @@ static void check_vm(struct checker *a)
 }
 
 /* An IRTE that posts to memory other than a live vCPU's descriptor lets a device write there. */
-static void check_descriptors(struct checker *a)
+static void check_descriptor(struct checker *a, unsigned index)
 {
-    for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
-        if (index % POLL_EACH == 0)
-            terminal_poll();
-        const struct pi_desc *pid;
-        bool known = !vtd_irte_posts(index, &pid);
-        for (size_t i = 0; i < a->count && !known; i++)
-            for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
-                known = vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
-        if (!known)
-            BREACH(a, "irte=%u posts to 0x%lx, which is no vCPU's descriptor", index,
-                   ptr_hpa((void *)pid).v);
-    }
+    const struct pi_desc *pid;
+    bool known = !vtd_irte_posts(index, &pid);
+    for (size_t i = 0; i < a->count && !known; i++)
+        for (unsigned n = 0; n < a->vms[i]->vcpu_count && !known; n++)
+            known = vcpu_descriptor(a->vms[i]->vcpus[n]) == pid;
+    if (!known)
+        BREACH(a, "irte=%u posts to 0x%lx, which is no vCPU's descriptor", index,
+               ptr_hpa((void *)pid).v);
 }
 
 /* A device's messages go by entries that let it, and not another function. */
@@ -166,13 +159,13 @@ unsigned check_vms(struct vm *const *vms, size_t count)
         for (const struct assignment *d = a.vm->assignments; d; d = d->next)
             check_device(&a, d);
     }
-    for (unsigned index = 0; index < VTD_IRTE_MAX; index++) {
-        if (index % POLL_EACH == 0)
-            terminal_poll();
+    for (unsigned index = vtd_irte_next(0); index < VTD_IRTE_MAX;
+         index = vtd_irte_next(index + 1)) {
+        terminal_poll(); /* no more may be typed meanwhile than the UART's FIFO holds */
         if (vtd_irte_unverified(index))
             BREACH(&a, "irte=%u accepts any source-id", index);
+        check_descriptor(&a, index);
     }
-    check_descriptors(&a);
     if (vtd_compatibility_units())
         BREACH(&a, "units=0x%x take interrupts in compatibility format", vtd_compatibility_units());
     log_trace("breaches=%u", a.breaches);

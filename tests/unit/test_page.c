@@ -104,7 +104,36 @@ TEST(aligns_and_refuses)
     assert_int_equal(page_free_count(), count);
 }
 
+/* Pages that begin and end in the middle of a word of the maps. */
+TEST(pieces_that_cross_words)
+{
+    size_t count = page_free_count();
+    uint8_t *first = pages_alloc(3, PAGE_SIZE), *next = pages_alloc(130, PAGE_SIZE);
+    assert_int_equal(page_free_count(), count - 133);
+    uint8_t *behind = pages_alloc(130, PAGE_SIZE);
+    assert_true(behind >= next + 130 * PAGE_SIZE || behind + 130 * PAGE_SIZE <= next);
+    page_mark_guest(ptr_hpa(next), 130 * PAGE_SIZE, true);
+    for (unsigned i = 0; i < 130; i++)
+        assert_true(page_is_guest(ptr_hpa(next + i * PAGE_SIZE)));
+    assert_false(page_is_guest(ptr_hpa(next - PAGE_SIZE)));
+    assert_false(page_is_guest(ptr_hpa(next + 130 * PAGE_SIZE)));
+    pages_free(next, 130);
+    assert_false(page_is_guest(ptr_hpa(next + 129 * PAGE_SIZE)));
+    assert_ptr_equal(pages_alloc(130, PAGE_SIZE), next);
+    pages_free(next, 130);
+    pages_free(behind, 130);
+    pages_free(first, 3);
+    assert_int_equal(page_free_count(), count);
+}
+
 TEST(freeing_twice_is_our_bug)
+{
+    uint8_t *piece = pages_alloc(130, PAGE_SIZE);
+    page_free(piece + 100 * PAGE_SIZE);
+    assert_panics(pages_free(piece, 130));
+}
+
+TEST(freeing_one_twice_is_our_bug)
 {
     void *a = page_alloc();
     page_free(a);
@@ -200,7 +229,9 @@ int main(void)
         cmocka_unit_test_setup(startup_page_holds_nothing, start),
         cmocka_unit_test_setup(terabytes, start),
         cmocka_unit_test_setup(no_memory_at_all, start),
-        cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leaves the lock taken */
+        cmocka_unit_test_setup(pieces_that_cross_words, start),
+        cmocka_unit_test_setup(freeing_twice_is_our_bug, start), /* last: leave the lock taken */
+        cmocka_unit_test_setup(freeing_one_twice_is_our_bug, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,20 @@ TEST(test_remap)
 }
 
 /* Blocked, and nothing is recorded: else a device that sends without end would fill the records. */
+TEST(test_next)
+{
+    start(0);
+    assert_int_equal(vtd_irte_next(0), VTD_IRTE_MAX);
+    unsigned first = (unsigned)vtd_irte_alloc(NIC, 1), second = (unsigned)vtd_irte_alloc(NIC, 1);
+    vtd_irte_remap(second, 2, 0x41, false);
+    assert_int_equal(vtd_irte_next(0), second);
+    vtd_irte_remap(first, 2, 0x41, false);
+    assert_int_equal(vtd_irte_next(0), first);
+    assert_int_equal(vtd_irte_next(first + 1), second);
+    assert_int_equal(vtd_irte_next(second + 1), VTD_IRTE_MAX);
+    assert_int_equal(vtd_irte_next(VTD_IRTE_MAX), VTD_IRTE_MAX);
+}
+
 TEST(test_hold)
 {
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
@@ -264,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_remap),
+        cmocka_unit_test(test_next),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_compatibility_is_blocked),
         cmocka_unit_test(test_post),
