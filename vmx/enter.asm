@@ -45,6 +45,8 @@ RDI_            equ 7
         global vmx_enter_guest
         global vmx_exit_point
         global vmx_exit_point_guarded
+        global vmread_failed
+        global vmwrite_failed
         extern vmcs_failed
         extern leaks_spec_ctrl
         extern leaks_returns
@@ -203,8 +205,22 @@ vmx_exit_point_guarded:
         pop rbp
         ret
 
+; A VMREAD or VMWRITE has failed: vmx/vmcs.h.   In: RAX = the field.
+vmread_failed:
+        lea rdi, [rel read]
+        jmp vmwrite_failed.say
+vmwrite_failed:
+        lea rdi, [rel write]
+.say:
+        mov rsi, rax
+        call vmcs_failed
+
         section .rodata
 data_selector:
         dw GDT_DATA
 instruction:
         db "VM entry of vcpu", 0
+read:
+        db "VMREAD", 0
+write:
+        db "VMWRITE", 0

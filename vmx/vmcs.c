@@ -24,8 +24,6 @@ void vmcs_failed(const char *instruction, uint64_t operand)
 }
 
 /* Each VMREAD and VMWRITE has a call of these: without the name they are shorter. */
-void vmcs_read_failed(enum vmcs_field field) { vmcs_failed("VMREAD", field); }
-void vmcs_write_failed(enum vmcs_field field) { vmcs_failed("VMWRITE", field); }
 
 struct vmcs *vmcs_alloc(void)
 {

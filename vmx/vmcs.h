@@ -17,35 +17,28 @@ struct vmcs {
 };
 
 void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
-void vmcs_read_failed(enum vmcs_field field) __attribute__((noreturn, cold));
-void vmcs_write_failed(enum vmcs_field field) __attribute__((noreturn, cold));
 
 #ifdef HAMLET_UNIT /* host tests keep the fields in an array */
 uint64_t vmread(enum vmcs_field field);
 void vmwrite(enum vmcs_field field, uint64_t value);
 #else
+/* CF or ZF: VMfail. vmx/enter.asm has the two labels, and finds the field in RAX. */
 static inline uint64_t vmread(enum vmcs_field field)
 {
     uint64_t value;
-    bool failed;
-    asm volatile("vmread %2, %1"
-                 : "=@ccbe"(failed), "=rm"(value)
-                 : "r"((uint64_t)field)
-                 : "memory");
-    if (__builtin_expect(failed, 0))
-        vmcs_read_failed(field);
+    asm volatile("vmread %1, %0\n\tjbe vmread_failed"
+                 : "=rm"(value)
+                 : "a"((uint64_t)field)
+                 : "cc", "memory");
     return value;
 }
 
 static inline void vmwrite(enum vmcs_field field, uint64_t value)
 {
-    bool failed;
-    asm volatile("vmwrite %1, %2"
-                 : "=@ccbe"(failed)
-                 : "rm"(value), "r"((uint64_t)field)
-                 : "memory");
-    if (__builtin_expect(failed, 0))
-        vmcs_write_failed(field);
+    asm volatile("vmwrite %0, %1\n\tjbe vmwrite_failed"
+                 :
+                 : "rm"(value), "a"((uint64_t)field)
+                 : "cc", "memory");
 }
 #endif
 
