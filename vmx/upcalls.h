@@ -17,15 +17,11 @@ enum exit_action {
     STOP_VM,     /* v does not run any further; its VM knows the reason */
 };
 
-/* One port access; a string instruction makes one call per element. */
-struct pio {
-    uint16_t port;
-    uint8_t width; /* 1, 2 or 4 bytes */
-    bool in;
-    uint32_t value; /* what an OUT writes; what an IN reads */
-};
-/* guest/pc/pio.c: the device that owns the port. */
-enum exit_action vcpu_on_port(struct vcpu *v, struct pio *pio);
+/* guest/pc/pio.c: one access of 1, 2 or 4 bytes, for the device that owns the port. As many bytes
+ * of *reg become what the port gives. A string instruction makes one call per element. */
+enum exit_action vcpu_on_in(struct vcpu *v, unsigned port, unsigned width, uint64_t *reg);
+/* guest/pc/pio.c: `value` has no bits above the width. */
+enum exit_action vcpu_on_out(struct vcpu *v, unsigned port, unsigned width, uint64_t value);
 
 /* guest/pc/mmio.c: EPT violation: MMIO to emulate, a BAR to map lazily, or nothing there. *linear
  * is the linear address that the CPU has translated to `at`; NULL: it has not told. */

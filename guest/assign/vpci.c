@@ -19,7 +19,6 @@
 
 #define ECAM_BDF      BITS(27, 12)
 #define ECAM_REGISTER BITS(11, 0)
-#define ECAM_SIZE     BIT(28)
 
 /* --- The shadow ------------------------------------------------------------------------------- */
 
@@ -222,8 +221,8 @@ struct vpci *vpci_create(struct vm *vm)
     if (vm_bus_add(&vm->pio,
                    VM_TRAPPED(PCI_PORT_ADDRESS, 4, "pci-address", cf8_read, cf8_write, bus)) ||
         vm_bus_add(&vm->pio, VM_TRAPPED(PCI_PORT_DATA, 4, "pci-data", cfc_read, cfc_write, bus)) ||
-        vm_bus_add(&vm->mmio,
-                   VM_TRAPPED(VM_ECAM_BASE, ECAM_SIZE, "pci-ecam", ecam_read, ecam_write, bus))) {
+        vm_bus_add(&vm->mmio, VM_TRAPPED(VM_ECAM_BASE, VM_ECAM_SIZE, "pci-ecam", ecam_read,
+                                         ecam_write, bus))) {
         pages_free(bus, VPCI_PAGES);
         return NULL;
     }

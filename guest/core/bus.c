@@ -59,8 +59,7 @@ COLD void vm_bus_remove(struct vm_bus *bus, uint64_t base)
 }
 
 /* Not in the range that was found last. */
-static __attribute__((noinline)) const struct vm_range *find_another(struct vm_bus *bus,
-                                                                     uint64_t address)
+const struct vm_range *bus_find_another(struct vm_bus *bus, uint64_t address)
 {
     const struct vm_range *r = bus->before;
     if (address - bus->hole.base < bus->hole.size)
@@ -79,12 +78,6 @@ static __attribute__((noinline)) const struct vm_range *find_another(struct vm_b
     return r;
 }
 
-const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address)
-{
-    const struct vm_range *r = bus->recent;
-    return r && address - r->base < r->size ? r : find_another(bus, address);
-}
-
 static bool is_in_hole(const struct vm_bus *bus, uint64_t address, unsigned width)
 {
     uint64_t offset = address - bus->hole.base;
@@ -92,13 +85,6 @@ static bool is_in_hole(const struct vm_bus *bus, uint64_t address, unsigned widt
 }
 
 /* --- An access -------------------------------------------------------------------------------- */
-
-/* The range that holds the whole access; NULL: there is none, or its first access maps it. */
-static inline const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
-{
-    const struct vm_range *r = vm_bus_find(bus, at);
-    return r && !r->map && width <= r->size - (at - r->base) ? r : NULL;
-}
 
 /* An access that no single range holds goes in parts, as on the bus of a PC: each is naturally
  * aligned, and one range holds it, or no range. True: some range answered. */
@@ -109,7 +95,7 @@ static COLD __attribute__((noinline)) bool in_parts(struct vcpu *v, struct vm_bu
     for (unsigned done = 0, n; done < width; done += n) {
         const struct vm_range *r = NULL;
         for (n = 8; n > width - done || !IS_ALIGNED(at + done, n) ||
-                    (!(r = owner_of(bus, at + done, n)) && n > 1);)
+                    (!(r = bus_owner(bus, at + done, n)) && n > 1);)
             n /= 2;
         if (!r)
             continue;
@@ -125,24 +111,23 @@ static COLD __attribute__((noinline)) bool in_parts(struct vcpu *v, struct vm_bu
     return answered;
 }
 
-/* The virtual PCI bus notes its accesses itself, by register and not by address. */
-static bool is_noted(const struct vcpu *v, const struct vm_bus *bus, const struct vm_range *r)
+bool bus_no_owner(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value,
+                  bool write)
 {
-    return bus == &v->vm->mmio && (!r || r->base != VM_ECAM_BASE);
+    return !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, value, write);
+}
+
+/* The virtual PCI bus notes its accesses itself, by register and not by address. */
+static inline bool is_noted(const struct vcpu *v, const struct vm_bus *bus, uint64_t at)
+{
+    return bus == &v->vm->mmio && at - VM_ECAM_BASE >= VM_ECAM_SIZE;
 }
 
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value)
 {
-    bool answered = true;
     spin_lock(&v->vm->lock);
-    const struct vm_range *r = owner_of(bus, at, width);
-    *value = WIDTH_MASK(width);
-    if (r)
-        r->read(v, r->owner, at - r->base, width, value);
-    else
-        answered = !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, value, false);
-    *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
-    if (is_noted(v, bus, r))
+    bool answered = bus_read(v, bus, at, width, value);
+    if (is_noted(v, bus, at))
         vm_note_mmio(v, false, width, at, *value);
     spin_unlock(&v->vm->lock);
     return answered;
@@ -150,21 +135,15 @@ bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width
 
 bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value)
 {
-    bool answered = true;
     spin_lock(&v->vm->lock);
-    const struct vm_range *r = owner_of(bus, at, width);
-    if (r)
-        r->write(v, r->owner, at - r->base, width, value);
-    else
-        answered =
-            !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, &(uint64_t){value}, true);
-    if (is_noted(v, bus, r))
+    bool answered = bus_write(v, bus, at, width, value);
+    if (is_noted(v, bus, at))
         vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);
     return answered;
 }
 
-int vm_bus_map(struct vm *vm, uint64_t at)
+COLD int vm_bus_map(struct vm *vm, uint64_t at)
 {
     spin_lock(&vm->lock);
     const struct vm_range *r = vm_bus_find(&vm->mmio, at);

@@ -5,6 +5,7 @@
  * To: guest/core/bus.c.
  */
 #pragma once
+#include "lib/bits.h"
 #include "lib/errno.h"
 #include "lib/types.h"
 
@@ -46,7 +47,46 @@ struct vm_bus { /* sorted by base; no two ranges overlap */
 /* -EEXIST: overlaps another range; -ENOSPC: the table is full; -EINVAL: empty, or wraps. */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
 void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* no effect if no range begins there */
-const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address); /* or NULL */
+
+/* Behind the inline functions below: not in the range that was found last; no range holds the
+ * access whole. */
+const struct vm_range *bus_find_another(struct vm_bus *bus, uint64_t address);
+bool bus_no_owner(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value,
+                  bool write);
+static inline const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address) /* or NULL */
+{
+    const struct vm_range *r = bus->recent;
+    return r && address - r->base < r->size ? r : bus_find_another(bus, address);
+}
+/* The range that holds the whole access; NULL: there is none, or its first access maps it. */
+static inline const struct vm_range *bus_owner(struct vm_bus *bus, uint64_t at, unsigned width)
+{
+    const struct vm_range *r = vm_bus_find(bus, at);
+    return r && !r->map && width <= r->size - (at - r->base) ? r : NULL;
+}
+/* vm_bus_read() and vm_bus_write(), with vm->lock held. */
+static inline bool bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                            uint64_t *value)
+{
+    const struct vm_range *r = bus_owner(bus, at, width);
+    bool answered = true;
+    *value = ~UINT64_C(0);
+    if (r)
+        r->read(v, r->owner, at - r->base, width, value);
+    else
+        answered = bus_no_owner(v, bus, at, width, value, false);
+    *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
+    return answered;
+}
+static inline bool bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                             uint64_t value)
+{
+    const struct vm_range *r = bus_owner(bus, at, width);
+    if (!r)
+        return bus_no_owner(v, bus, at, width, &value, true);
+    r->write(v, r->owner, at - r->base, width, value);
+    return true;
+}
 
 /* One access of `width` bytes, 1, 2, 4 or 8. Where no range is, reads give ones and writes have no
  * effect. True: a range answered at least one byte. Both take vm->lock. */

@@ -19,6 +19,7 @@
 /* The guest-physical map of every VM. RAM from 0; what exceeds VM_LOW_RAM_MAX goes on at 4 GiB. */
 #define VM_LOW_RAM_MAX   UINT64_C(0xc0000000)
 #define VM_ECAM_BASE     UINT64_C(0xc0000000) /* 256 buses */
+#define VM_ECAM_SIZE     UINT64_C(0x10000000)
 #define VM_MMIO_BASE     UINT64_C(0xd0000000) /* 32-bit BARs */
 #define VM_MMIO_END      UINT64_C(0xfec00000)
 #define VM_IOAPIC_BASE   UINT64_C(0xfec00000)

@@ -118,7 +118,7 @@ static COLD void write_physical(struct vcpu *v, gpa_t at, unsigned width, const 
     }
 }
 
-static COLD int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
+static COLD int operand_read(void *ctx, uint64_t linear, unsigned width, bool modify, void *to)
 {
     struct linear *a = ctx;
     struct span s;
@@ -131,7 +131,7 @@ static COLD int bus_read(void *ctx, uint64_t linear, unsigned width, bool modify
     return 0;
 }
 
-static COLD int bus_write(void *ctx, uint64_t linear, unsigned width, const void *from)
+static COLD int operand_write(void *ctx, uint64_t linear, unsigned width, const void *from)
 {
     struct linear *a = ctx;
     struct span s;
@@ -183,7 +183,7 @@ static inline bool move_told(const struct linear *a, const struct insn *insn, st
 
 static COLD int execute(struct linear *a, const struct insn *insn, struct insn_cpu *cpu)
 {
-    struct insn_bus bus = {bus_read, bus_write, a};
+    struct insn_bus bus = {operand_read, operand_write, a};
     if (insn->kind == INSN_VMOV)
         vcpu_vectors_out(a->v, cpu->vector);
     int done = insn_exec(insn, cpu, &bus);

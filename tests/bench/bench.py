@@ -26,12 +26,12 @@ POSTED, SOFTWARE, INJECTED = (60, 1060, 1000), (640, 1400, 1150), (1040, 1900, 1
 ROWS = [
     ("cpuid_exit", "CPUID, exit to next guest instruction", 165, "1249 / 1315"),
     ("vmcall", "VMCALL that does nothing", 155, "3554 / 3711"),
-    ("trapped_in", "IN of an emulated port", 330, "1432 / 1540"),
-    ("out_cf8", "OUT 0xCF8", 280, ""),
+    ("trapped_in", "IN of an emulated port", 290, "1432 / 1540"),
+    ("out_cf8", "OUT 0xCF8", 250, ""),
     ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE", 215, ""),
-    ("config_vendor", "configuration read, an id", 780, ""),
-    ("config_capability", "the same, a capability from hardware", 860, ""),
-    ("msix_entry_read", "read of a trapped register", 640, ""),
+    ("config_vendor", "configuration read, an id", 715, ""),
+    ("config_capability", "the same, a capability from hardware", 790, ""),
+    ("msix_entry_read", "read of a trapped register", 620, ""),
     *[(f"vmcs_{exit}", f"VMREADs and VMWRITEs of it: {what}", limit, "") for exit, what, limit in (
         ("cpuid", "CPUID", 7), ("vmcall", "VMCALL", 7), ("io_instruction", "a port", 7),
         ("wrmsr", "WRMSR", 6), ("ept_violation", "a trapped register", 17))],

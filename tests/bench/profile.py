@@ -44,9 +44,9 @@ def name_at(address):
     return gdb.execute("info symbol 0x%x" % address, to_string=True).split()[0]
 
 def follow():
-    """One exit, to the VMRESUME that ends it."""
+    """One exit, to the VMRESUME that ends it, or the VMLAUNCH of another vCPU."""
     found = []
-    while len(found) < {longest} and (not found or found[-1][1] != "0f01c3"):
+    while len(found) < {longest} and (not found or found[-1][1] not in ("0f01c3", "0f01c2")):
         code = bytes(gdb.selected_inferior().read_memory(pc(), 3)).hex()
         name = name_at(pc())
         if name == "vmx_exit_point" and found and found[-1][0] != name:

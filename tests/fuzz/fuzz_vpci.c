@@ -81,7 +81,7 @@ static void check(void)
 
 /* --- The steps -------------------------------------------------------------------------------- */
 
-/* By the bus, as vcpu_on_gpa() and vcpu_on_port() do it: the access may begin or end anywhere. */
+/* By the bus, as vcpu_on_gpa() and vcpu_on_in() do it: the access may begin or end anywhere. */
 static void through(struct vm_bus *bus, uint64_t at, const struct step *s)
 {
     unsigned width = 1u << (s->width & 3);

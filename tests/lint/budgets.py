@@ -16,10 +16,10 @@ from house import functions, room_of, sources, text
 from house.report import report
 
 # Where a guest's doings enter, besides functions of GUESTS whose address is taken there.
-ROOTS = ["vcpu_on_port", "vcpu_on_gpa", "vcpu_on_vmcall", "vcpu_on_rdmsr", "vcpu_on_wrmsr",
-         "vcpu_on_dead_halt", "apic_on_write", "apic_on_init", "apic_on_eoi", "apic_on_timer",
-         "irq_dispatch", "fault_interrupt", "fault_arrived", "assign_tick", "vm_follow_up",
-         "legacy_poll"]
+ROOTS = ["vcpu_on_in", "vcpu_on_out", "vcpu_on_gpa", "vcpu_on_vmcall", "vcpu_on_rdmsr",
+         "vcpu_on_wrmsr", "vcpu_on_dead_halt", "apic_on_write", "apic_on_init", "apic_on_eoi",
+         "apic_on_timer", "irq_dispatch", "fault_interrupt", "fault_arrived", "assign_tick",
+         "vm_follow_up", "legacy_poll"]
 GUESTS = ("guest/pc", "guest/pc/legacy", "guest/assign", "guest/core", "vmx/exit")
 ENDS = {"vcpu_on_crash": "the VM ends", "exit_unexpected": "the VM ends",
         "vm_load": "after a failure the VM ends", "panic_at": "the machine stops",

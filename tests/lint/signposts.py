@@ -3,7 +3,7 @@
 """
 Signposts lead where they say: the head comment's From: and To:, against the symbols in use.
 
-    From: vmx/run/run.c (exit table), guest/ (events).   To: guest/pc/pio.c (vcpu_on_port), vuart.c.
+    From: vmx/run/run.c (exit table), guest/ (events).   To: guest/pc/pio.c (vcpu_on_in), vuart.c.
 
 - From FILE: it uses a symbol of this source; of a header: it names something declared there
 - To FILE: this source uses one of its symbols or includes it; of a header: FILE defines something

@@ -38,14 +38,21 @@ void vmwrite(enum vmcs_field field, uint64_t value)
     assert_int_equal(field, GUEST_RFLAGS);
     rflags = value;
 }
-enum exit_action vcpu_on_port(struct vcpu *of, struct pio *pio)
+enum exit_action vcpu_on_in(struct vcpu *of, unsigned port, unsigned width, uint64_t *reg)
 {
     assert_ptr_equal(of, &v);
+    assert_int_equal(port, 0x100);
     port_accesses++;
-    if (pio->in)
-        pio->value = 0x10 + port_accesses;
-    else
-        last_out = pio->value;
+    *reg = gpr_merge(*reg, width, 0x10 + port_accesses);
+    return RESUME_NEXT;
+}
+enum exit_action vcpu_on_out(struct vcpu *of, unsigned port, unsigned width, uint64_t value)
+{
+    assert_ptr_equal(of, &v);
+    assert_int_equal(port, 0x100);
+    assert_int_equal(value & ~WIDTH_MASK(width), 0);
+    port_accesses++;
+    last_out = (uint32_t)value;
     return RESUME_NEXT;
 }
 int guest_check_write(struct vcpu *of, uint64_t at, size_t size)
@@ -84,6 +91,22 @@ FIXTURE(setup)
     rflags = RFLAGS_1;
     port_accesses = 0;
     return 0;
+}
+
+/* IN AL leaves bits 63:8, IN EAX clears bits 63:32; of an OUT the port gets its width. */
+TEST(one_access)
+{
+    v.regs.gpr[RAX] = UINT64_MAX;
+    qualification = 0 | IN | FIELD_SET(QUAL_IO_PORT, 0x100);
+    assert_int_equal(exit_io_instruction(&v), RESUME_NEXT);
+    assert_int_equal(v.regs.gpr[RAX], UINT64_MAX << 8 | 0x11);
+    qualification |= 3;
+    assert_int_equal(exit_io_instruction(&v), RESUME_NEXT);
+    assert_int_equal(v.regs.gpr[RAX], 0x12);
+    v.regs.gpr[RAX] = UINT64_C(0x1122334455667788);
+    qualification = 1 | FIELD_SET(QUAL_IO_PORT, 0x100);
+    assert_int_equal(exit_io_instruction(&v), RESUME_NEXT);
+    assert_int_equal(last_out, 0x7788);
 }
 
 TEST(addresses_wrap_at_their_size)
@@ -142,6 +165,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
+        T(one_access),
         T(addresses_wrap_at_their_size),
         T(a_fault_comes_before_the_port),
         T(a_part_of_a_rep_resumes),
