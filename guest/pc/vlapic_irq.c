@@ -155,11 +155,12 @@ int apic_next_irq(struct vcpu *v)
     return passes ? next : -1;
 }
 
+/* It has passed, so its class is above that of TPR and of all in service. */
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector)
 {
     vector_set(v, APIC_IRR, vector, false);
     vector_set(v, APIC_ISR, vector, true);
-    vlapic_set(v, APIC_PPR, vlapic_ppr(v));
+    vlapic_set(v, APIC_PPR, vector & (uint32_t)PRIORITY_CLASS);
 }
 
 /* SDM "Interrupt, Task, and Processor Priority": an EOI ends the highest vector in service. */

@@ -146,15 +146,18 @@ int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
     return 0;
 }
 
-static bool msr_is_there(unsigned i) { return switched[i] != MSR_IA32_TSC_AUX || vmx_caps.rdtscp; }
+/* The last one is IA32_TSC_AUX. */
+static unsigned msr_count(void)
+{
+    return vmx_caps.rdtscp ? VCPU_MSR_SWITCHED : VCPU_MSR_SWITCHED - 1;
+}
 
 void registers_save(struct vcpu *v)
 {
     uint64_t *dr = v->debug_registers;
     fpu_save(v);
-    for (unsigned i = 0; i < VCPU_MSR_SWITCHED; i++)
-        if (msr_is_there(i))
-            v->msr_switched[i] = rdmsr(switched[i]);
+    for (unsigned i = msr_count(); i-- > 0;)
+        v->msr_switched[i] = rdmsr(switched[i]);
     asm volatile("mov %%dr0, %0" : "=r"(dr[0]));
     asm volatile("mov %%dr1, %0" : "=r"(dr[1]));
     asm volatile("mov %%dr2, %0" : "=r"(dr[2]));
@@ -167,9 +170,8 @@ void registers_restore(struct vcpu *v)
 {
     const uint64_t *dr = v->debug_registers;
     fpu_restore(v);
-    for (unsigned i = 0; i < VCPU_MSR_SWITCHED; i++)
-        if (msr_is_there(i))
-            wrmsr(switched[i], v->msr_switched[i]);
+    for (unsigned i = msr_count(); i-- > 0;)
+        wrmsr(switched[i], v->msr_switched[i]);
     asm volatile("mov %0, %%dr0" ::"r"(dr[0]));
     asm volatile("mov %0, %%dr1" ::"r"(dr[1]));
     asm volatile("mov %0, %%dr2" ::"r"(dr[2]));
