@@ -19,7 +19,7 @@ import profile
 ROOT = Path(__file__).resolve().parents[2]
 
 # Of an interrupt to a vCPU that runs, is ready, is halted; two CPUs advance in steps of some ticks.
-POSTED, SOFTWARE, INJECTED = (60, 1060, 1000), (640, 1400, 1150), (1040, 1900, 1720)
+POSTED, SOFTWARE, INJECTED = (60, 1050, 1000), (640, 1390, 1150), (930, 1790, 1660)
 
 # Key, what is counted, the most that it may be (None: no promise), KVM's figure in the same Bochs
 # (without / with APICv).
