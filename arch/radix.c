@@ -107,10 +107,13 @@ unsigned radix_path(const struct radix *r, uint64_t at, uint64_t entries[])
 
 uint64_t radix_find(const struct radix *r, uint64_t *at, uint64_t end, unsigned *level)
 {
-    for (; *at < end; *at = radix_after(*at, *level)) {
-        uint64_t entry = radix_walk(r, *at, level);
-        if (is_present(r, entry))
-            return entry;
+    while (*at < end) {
+        uint64_t value, *entry = walk(r, *at, level, &value);
+        if (is_present(r, value))
+            return value;
+        do /* the others of that table that are not present, without a walk for each */
+            *at = radix_after(*at, *level);
+        while (*at < end && index_of(*at, *level) && !is_present(r, atomic_load(++entry)));
     }
     return 0;
 }
