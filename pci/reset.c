@@ -272,7 +272,8 @@ static bool forgot_bars(const struct pci_function *f)
 static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
 {
     struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};
-    struct saved saved[BUS_FUNCTIONS_MAX];
+    /* Zeros go to registers that a device claims to have after its reset only. */
+    struct saved saved[BUS_FUNCTIONS_MAX] = {0};
     size_t count = kind == PCI_RESET_BUS ? reset_together(f, false, hit) : 1;
     int err = 0;
     for (size_t i = 0; i < count; i++)

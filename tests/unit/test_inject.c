@@ -415,6 +415,7 @@ TEST(the_privilege_level_is_one)
         {conforming, 3, 1, false, false}, {data, 0, 0, true, true},
         {data, 3, 3, true, false},        {data, 0, 3, false, false},
         {data, 3, 0, false, false},       {accessed, 3, 3, true, false},
+        {data, 3, 3, false, false},
     };
     for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
         create(state);

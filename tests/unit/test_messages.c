@@ -373,6 +373,37 @@ static void storm(void)
     assert_int_equal(m.held, 1);
 }
 
+/* Messages that were on their way when the entry was held: it stays held, and is on the list once.
+ */
+TEST(a_held_message_stays_held)
+{
+    (void)remapped();
+    storm();
+    message();
+    m.interrupted = NULL;
+    m.vm.vcpus[1]->cpu = &m.cpus[0];
+    m.events[0] = '\0';
+    message();
+    assert_string_equal(m.events, "");
+    irq_tick();
+    assert_string_equal(m.events, "remap 0x41; ");
+    assert_null(m.vm.held);
+}
+
+/* The guest has made it a posted one, and a remapped message of before arrives. */
+TEST(a_posted_message_is_not_held)
+{
+    (void)remapped();
+    m.interrupted = &m.other_vm;
+    for (unsigned i = 0; i < IRQ_STOLEN_MAX; i++)
+        message();
+    f->of->config.irq = IRQ_POST;
+    vpci_write(f, AT_MSI_DATA, 2, 0x45);
+    assert_int_equal(f->msi[0].delivery, IRQ_POSTED);
+    message();
+    assert_int_equal(m.held, 0);
+}
+
 /* The guest blocks the message, resets the device, or loses it, while it is held. */
 TEST(a_held_message_that_ends)
 {
@@ -418,6 +449,8 @@ int main(void)
         CASE(an_entry_that_another_cpu_changes_is_left_alone),
         CASE(a_storm_is_held_until_the_tick),
         CASE(a_storm_at_its_own_expense_goes_on),
+        CASE(a_held_message_stays_held),
+        CASE(a_posted_message_is_not_held),
         CASE(a_held_message_that_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
