@@ -136,7 +136,7 @@ void pci_caps_read(struct pci_function *f)
     f->ext_vc = ext_find(f, PCI_EXT_ID_VC, PCI_VC_CONTROL(PCI_VC_MAX));
     if (!f->ext_vc) /* the id of those that also have channels by function */
         f->ext_vc = ext_find(f, PCI_EXT_ID_VC_BESIDE_MFVC, PCI_VC_CONTROL(PCI_VC_MAX));
-    f->ext_ltr = ext_find(f, PCI_EXT_ID_LTR, PCI_LTR_MAX + 4);
+    f->ext_ltr = ext_find(f, PCI_EXT_ID_LTR, PCI_LTR_SIZE);
 }
 
 int pci_port_type(const struct pci_function *f)

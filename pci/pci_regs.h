@@ -195,14 +195,18 @@
 #define PCI_EXT_FIRST             0x100
 #define PCI_EXT_ID                BITS(15, 0)
 #define PCI_EXT_NEXT              BITS(31, 20)
+#define PCI_EXT_ID_AER            0x0001
 #define PCI_EXT_ID_VC             0x0002
+#define PCI_EXT_ID_SERIAL         0x0003
 #define PCI_EXT_ID_VC_BESIDE_MFVC 0x0009 /* the same, where a device has channels by function */
+#define PCI_EXT_ID_VENDOR         0x000b
 #define PCI_EXT_ID_ACS            0x000d
 #define PCI_EXT_ID_ARI            0x000e
 #define PCI_EXT_ID_ATS            0x000f
 #define PCI_EXT_ID_SRIOV          0x0010
 #define PCI_EXT_ID_REBAR          0x0015
 #define PCI_EXT_ID_LTR            0x0018
+#define PCI_EXT_ID_DESIGNATED     0x0023 /* as the vendor's, but it names the vendor */
 
 /* PCI Express Base "ACS Extended Capability": the same bits in both registers. */
 #define PCI_ACS_CAPABILITY        4
@@ -234,8 +238,16 @@
 #define PCI_REBAR_COUNT           BITS(7, 5)  /* of the first control register only */
 #define PCI_REBAR_SIZE            BITS(13, 8) /* 1 MiB << n */
 
+/* PCI Express Base "Device Serial Number Extended Capability" */
+#define PCI_SERIAL_SIZE           12
+
+/* PCI Express Base "Vendor-Specific Extended Capability" */
+#define PCI_EXT_VENDOR_HEADER     4
+#define PCI_EXT_VENDOR_LENGTH     BITS(31, 20) /* bytes, from the beginning of the capability */
+
 /* PCI Express Base "Latency Tolerance Reporting (LTR) Extended Capability" */
 #define PCI_LTR_MAX               4 /* snooped, and in the upper half not snooped */
+#define PCI_LTR_SIZE              8
 
 /* PCI Express Base "Virtual Channel Extended Capability" */
 #define PCI_VC_PORT               4

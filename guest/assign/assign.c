@@ -5,7 +5,7 @@
  * vmx/run/run.c (apic_on_address).
  * To: guest/assign/audit.c (may it be given?), pci/reset.c (a clean start),
  * guest/assign/dma.c (which addresses it uses), vtd/context.c (its view of memory),
- * guest/assign/vpci_header.c and guest/assign/vpci_caps.c (its registers),
+ * guest/assign/vpci_header.c, guest/assign/vpci_caps.c and guest/assign/vpci_ext.c (its registers),
  * guest/assign/vbar.c (its memory), guest/assign/intx.c (its line), guest/assign/faults.c.
  */
 #include "guest/assign/assign.h"
@@ -103,6 +103,7 @@ static int registers_show(struct assignment *a)
         err = vpci_caps_init(&a->v);
     if (err)
         return err;
+    vpci_ext_init(&a->v);
     intx_init(a);
     pci_snoop_always(a->fn);
     vpci_set_shadow(&a->v, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_IO);

@@ -38,7 +38,7 @@ void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 {
     size_t at = f->reg_count;
     invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width) &&
-              reg.offset < PCI_EXT_FIRST);
+              reg.offset < VPCI_CONFIG_SIZE);
     while (at > 0 && f->regs[at - 1].offset > reg.offset)
         at--;
     memmove(&f->regs[at + 1], &f->regs[at], (f->reg_count - at) * sizeof(reg));
@@ -57,14 +57,13 @@ void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 /* Does nothing answer there? A device that its guest resets is busy with that. */
 static bool is_silent(const struct vpci_function *f) { return !f || (f->of && f->of->resetting); }
 
-/* A byte in no list is read from the hardware; but extended capabilities are hidden. */
+/* A byte in no list is read from the hardware; but beyond register 256 from the shadow, which has
+ * zeros where nothing is shown. */
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t all = (uint32_t)WIDTH_MASK(width), shown = 0;
     if (is_silent(f))
         return all;
-    if (offset >= PCI_EXT_FIRST)
-        return 0;
     memcpy(&shown, f->from_shadow + offset, width);
     uint32_t value = vpci_shadow(f, offset, width) & shown;
     if (shown != all && f->of) /* the virtual host bridge has no hardware behind it */
@@ -77,7 +76,7 @@ uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 
 static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_t at)
 {
-    unsigned n = at < PCI_EXT_FIRST ? f->reg_of[at] : 0;
+    unsigned n = f->reg_of[at];
     return n ? &f->regs[n - 1] : NULL;
 }
 

@@ -5,11 +5,12 @@
  *
  * The filter is a list of registers per function. An entry says which bits come from the shadow and
  * which from the hardware, which bits the guest may write, and what a write does. Registers in no
- * list read through to the hardware; writes to them are dropped.
+ * list read through to the hardware; beyond register 256 they read as zero. Writes to them are
+ * dropped.
  *
  * From: guest/life/create.c (the bus), guest/assign/assign.c (each function).
- * To: guest/assign/vpci.c, guest/assign/vpci_header.c and guest/assign/vpci_caps.c (the lists),
- * guest/assign/vbar.c, guest/assign/vmsi.c.
+ * To: guest/assign/vpci.c; guest/assign/vpci_header.c, guest/assign/vpci_caps.c and
+ * guest/assign/vpci_ext.c (the lists); guest/assign/vbar.c, guest/assign/vmsi.c.
  * Spec: PCI Local Bus 3.0 "Configuration Space Organization"; PCI Express "Enhanced Configuration
  * Access Mechanism (ECAM)".
  */
@@ -18,7 +19,7 @@
 #include "pci/pci.h"
 
 #define VPCI_CONFIG_SIZE 4096
-#define VPCI_REG_MAX     48
+#define VPCI_REG_MAX     64
 #define VPCI_MSI_MAX     32
 
 struct vm;
@@ -64,7 +65,7 @@ struct vpci_function {
     struct vpci_reg regs[VPCI_REG_MAX];
     /* By byte: 1 + the index of the register that has it, 0: none; which bits are read from the
      * shadow. */
-    uint8_t reg_of[PCI_EXT_FIRST], from_shadow[PCI_EXT_FIRST];
+    uint8_t reg_of[VPCI_CONFIG_SIZE], from_shadow[VPCI_CONFIG_SIZE];
     struct vbar bars[PCI_BAR_COUNT + 1]; /* the last is the ROM */
     uint8_t shadow[VPCI_CONFIG_SIZE];
 };
@@ -105,6 +106,8 @@ void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, u
 void vpci_header_init(struct vpci_function *f);
 /* vpci_caps.c: the capabilities that Hamlet understands, linked again. -ENOMEM, -ENOSPC. */
 MUST_CHECK int vpci_caps_init(struct vpci_function *f);
+/* vpci_ext.c: the same of the extended capabilities. */
+void vpci_ext_init(struct vpci_function *f);
 
 /* --- vbar.c: the BARs follow Command and the BAR registers ------------------------------------ */
 

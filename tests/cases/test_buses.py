@@ -49,10 +49,15 @@ CASES = [
          expect=[r"ktest: PASS pci_ports_and_ecam_show_the_same",
                  r"ktest: PASS pci_scan_leaves_bars_as_they_were"], forbid=[r"ktest: FAIL"]),
     # One half of a card cannot be given: what resets it resets the other half. Firmware has left
-    # its I/O BAR without an address.
+    # its I/O BAR without an address. Beside it a VM that looks at its device beyond register 256.
     Case("half-a-card", machine={"ecam": "1", "card": "1"},
-         vms=["kernel=hello.elf,name=alpha,mem=8M,pci=02:00.0"],
-         expect=[r"refused: no-reset \(it can be reset only with all that is behind its bridge\)"]),
+         vms=["kernel=hello.elf,name=alpha,mem=8M,pci=02:00.0",
+              "kernel=extended.elf,name=beyond,mem=8M,pci=00:02.0"],
+         expect=[r"refused: no-reset \(it can be reset only with all that is behind its bridge\)",
+                 r"beyond\| at 0x100: id=0x0000", r"beyond\| at 0x150: id=0x0018",
+                 r"beyond\| at 0x1d0: id=0x0003",
+                 r"beyond\| serial number 0123456789abcd10"],
+         exits={"beyond": 1}),
 ]
 
 

@@ -85,7 +85,7 @@ uint16_t pci_command(bdf_t bdf, uint16_t set, uint16_t clear)
 {
     return pci_change16(bdf, PCI_COMMAND, set, clear);
 }
-bool pci_has_ecam(bdf_t bdf) { return bdf != m.fn.bdf; }
+bool pci_has_ecam(bdf_t bdf) { return bdf != m.fn.bdf || !m.no_ecam; }
 enum pci_reset_kind pci_reset_best(const struct pci_function *f)
 {
     (void)f;
@@ -186,6 +186,7 @@ static void device_init(struct pci_function *fn, uint8_t *config, bdf_t bdf, uns
     memcpy(config + AT_MSIX, msix, sizeof(msix));
     memcpy(config + AT_PCIE, (uint8_t[]){PCI_CAP_ID_PCIE, 0, 2, 0, 0, 0, 0, 0x10}, 8);
     memset(config + AT_PCIE_CONTROL, 0, 4);
+    memset(config + PCI_EXT_FIRST, 0, 4); /* no extended capability */
 }
 
 void model_device(void)

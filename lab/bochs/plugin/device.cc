@@ -30,7 +30,7 @@ enum : unsigned { /* BAR 0 */
                   DMA_ERRORS = 0x114,
                   MESSAGE = 0x118,
                   TROUBLE = 0x200,
-                  TROUBLE_END = 0x230,
+                  TROUBLE_END = 0x238,
 };
 enum : uint32_t { STATUS_FACTORIAL_IRQ = 0x80 };
 enum : uint32_t { CAUSE_FACTORIAL = 0x001, CAUSE_DMA = 0x100, CAUSE_QUEUE = 0x200 };
@@ -84,6 +84,7 @@ LabDevice::LabDevice(Host &host_, Bus &bus_, unsigned devfn_, const Trouble &tro
     if (shape.extended) {
         add_error_reporting(0x100);
         add_latency_tolerance(0x150);
+        add_serial_number(0x1d0, 0x0123456789abcd00 | devfn);
     }
     if (shape.large_bar) {
         add_wide_bar(4, std::min(shape.large_bar, LARGE_BAR_DEFAULT));
@@ -262,6 +263,7 @@ uint64_t LabDevice::trouble_read(unsigned offset) const
                               trouble.msi_address_xor,
                               trouble.msi_data_xor | uint64_t(trouble.storm) << 32,
                               trouble.capability_loop ? bit(32) : 0,
+                              0,
                               0};
     return words[(offset - TROUBLE) / 8] >> 8 * (offset & 7);
 }
@@ -301,6 +303,12 @@ void LabDevice::trouble_write(unsigned offset, uint64_t value)
                   nothing of it */
         host.trace(text("device %s reset by its register", bdf_text(sid()).c_str()));
         reset();
+        break;
+    case 0x2c:
+        record_errors(word, 0);
+        break;
+    case 0x30:
+        record_errors(0, word);
         break;
     }
 }

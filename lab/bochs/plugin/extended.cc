@@ -2,9 +2,9 @@
 /*
  * Capabilities beyond register 256, which only ECAM reaches.
  * From: lab/bochs/plugin/device.cc, bridge.cc      To: lab/bochs/plugin/pci_function.cc
- * Spec: PCI Express "PCI Express Extended Capabilities", "Advanced Error Reporting
- * Extended Capability", "Latency Tolerance Reporting (LTR) Extended Capability", "ACS Extended
- * Capability", "Resizable BAR Extended Capability"
+ * Spec: PCI Express "PCI Express Extended Capabilities", "Advanced Error Reporting Extended
+ * Capability", "Device Serial Number Extended Capability", "Latency Tolerance Reporting (LTR)
+ * Extended Capability", "ACS Extended Capability", "Resizable BAR Extended Capability"
  */
 #include "pci_function.h"
 #include <cstring>
@@ -13,12 +13,28 @@ namespace lab
 {
 
 enum : unsigned { FIRST = 0x100, BAR0 = 0x10 };
-enum : unsigned { ID_AER = 0x0001, ID_ACS = 0x000d, ID_REBAR = 0x0015, ID_LTR = 0x0018 };
+enum : unsigned {
+    ID_AER = 0x0001,
+    ID_SERIAL = 0x0003,
+    ID_ACS = 0x000d,
+    ID_REBAR = 0x0015,
+    ID_LTR = 0x0018
+};
 enum : unsigned { REBAR_CAPABILITY = 4, REBAR_CONTROL = 8 };
+enum : unsigned {
+    NOT_CORRECTED = 0x04,
+    CORRECTED = 0x10,
+    FIRST_ERROR = 0x18, /* bits 4:0 */
+    HEADER_LOG = 0x1c,
+    LOG_END = 0x2c,
+};
+enum : uint32_t { NOT_CORRECTED_BITS = 0x07fff030, CORRECTED_BITS = 0x0000f1c1 };
+/* A read request for 4 bytes at 0xdead0000, by 00:02.0. */
+constexpr uint32_t TLP[] = {0x00000001, 0x0010000f, 0xdead0000, 0};
 
 void PciFunction::add_extended(unsigned offset, unsigned id, unsigned version)
 {
-    for (std::vector<uint8_t> *bytes : {&config, &writable, &initial, &sticky})
+    for (std::vector<uint8_t> *bytes : {&config, &writable, &initial, &sticky, &clears})
         bytes->resize(EXTENDED);
     set(offset, 4, id | version << 16);
     if (last_extended)
@@ -26,15 +42,40 @@ void PciFunction::add_extended(unsigned offset, unsigned id, unsigned version)
     last_extended = offset;
 }
 
-/* Masks and severities are sticky: a reset that keeps the power keeps them. */
+/* All of it is sticky: a reset that keeps the power keeps it. */
 void PciFunction::add_error_reporting(unsigned offset)
 {
     add_extended(offset, ID_AER, 2);
-    set(offset + 0x08, 4, 0, 0x07fff030);          /* Uncorrectable Error Mask */
-    set(offset + 0x0c, 4, 0x00462030, 0x07fff030); /* Uncorrectable Error Severity */
-    set(offset + 0x14, 4, 0x00002000, 0x0000f1c1); /* Correctable Error Mask */
-    for (unsigned at : {0x08u, 0x0cu, 0x14u})
-        memset(&sticky[offset + at], 0xff, 4);
+    set(offset + 0x08, 4, 0, NOT_CORRECTED_BITS);          /* Uncorrectable Error Mask */
+    set(offset + 0x0c, 4, 0x00462030, NOT_CORRECTED_BITS); /* Uncorrectable Error Severity */
+    set(offset + 0x14, 4, 0x00002000, CORRECTED_BITS);     /* Correctable Error Mask */
+    const uint32_t both[] = {NOT_CORRECTED_BITS, CORRECTED_BITS};
+    memcpy(&clears[offset + NOT_CORRECTED], &both[0], 4);
+    memcpy(&clears[offset + CORRECTED], &both[1], 4);
+    memset(&sticky[offset + NOT_CORRECTED], 0xff, LOG_END - NOT_CORRECTED);
+    error_offset = offset;
+}
+
+/* The TLP of the first of several stays until its bit is cleared. */
+void PciFunction::record_errors(uint32_t not_corrected, uint32_t corrected)
+{
+    if (!error_offset)
+        return;
+    uint32_t old = get(error_offset + NOT_CORRECTED, 4);
+    if (not_corrected && !old) {
+        poke(error_offset + FIRST_ERROR, 4, unsigned(__builtin_ctz(not_corrected)));
+        for (unsigned i = 0; i < 4; ++i)
+            poke(error_offset + HEADER_LOG + 4 * i, 4, TLP[i]);
+    }
+    poke(error_offset + NOT_CORRECTED, 4, old | (not_corrected & NOT_CORRECTED_BITS));
+    poke(error_offset + CORRECTED, 4,
+         get(error_offset + CORRECTED, 4) | (corrected & CORRECTED_BITS));
+}
+
+void PciFunction::add_serial_number(unsigned offset, uint64_t number)
+{
+    add_extended(offset, ID_SERIAL, 1);
+    set(offset + 4, 8, number);
 }
 
 /* Maximum latencies; nothing of them is sticky. */

@@ -33,7 +33,7 @@ enum : uint32_t {
 
 PciFunction::PciFunction(Host &host_, Bus &bus_, unsigned devfn_, const Bridge *behind_)
     : host(host_), bus(bus_), devfn(devfn_), behind(behind_), config(CONVENTIONAL),
-      writable(CONVENTIONAL), initial(CONVENTIONAL), sticky(CONVENTIONAL)
+      writable(CONVENTIONAL), initial(CONVENTIONAL), sticky(CONVENTIONAL), clears(CONVENTIONAL)
 {
     set(COMMAND, 2, 0, COMMAND_IO | COMMAND_MEM | COMMAND_MASTER | COMMAND_NO_INTX);
     set(0x0c, 1, 0, 0xff); /* cache line size */
@@ -180,6 +180,7 @@ void PciFunction::config_write(unsigned offset, uint32_t value, unsigned size)
     for (unsigned i = 0; i < size; ++i) {
         uint8_t byte = uint8_t(value >> 8 * i), mask = writable[offset + i];
         config[offset + i] = uint8_t((config[offset + i] & ~mask) | (byte & mask));
+        config[offset + i] &= uint8_t(~(byte & clears[offset + i]));
     }
     if (resets(offset, value, size, before.data()))
         reset();

@@ -112,9 +112,12 @@ class PciFunction
      * 0x100. */
     void add_extended(unsigned offset, unsigned id, unsigned version);
     void add_error_reporting(unsigned offset);
+    void add_serial_number(unsigned offset, uint64_t number);
     void add_latency_tolerance(unsigned offset);
     void add_access_control(unsigned offset, unsigned services);
     void add_resizable_bar(unsigned offset, unsigned bar, uint64_t largest);
+    /* The function has found errors: bits of its two status registers (AER). */
+    void record_errors(uint32_t not_corrected, uint32_t corrected);
     bool bus_master() const;
     bool powered() const { return !pm_offset || !(config[pm_offset + 4] & 3); }
     bool silent() const { return trouble.dead || host.now() < silent_until; }
@@ -136,7 +139,7 @@ class PciFunction
     const Bridge *const behind;
     Trouble trouble;
     unsigned msi_messages = 0, msi_offset = 0, msix_offset = 0, pm_offset = 0, flr_offset = 0,
-             af_offset = 0, rebar_offset = 0;
+             af_offset = 0, rebar_offset = 0, error_offset = 0;
     std::vector<MsixEntry> msix;
     uint64_t msix_pending = 0;
     Bar bar_of[BARS];
@@ -158,8 +161,9 @@ class PciFunction
     void update_intx();
 
     std::vector<uint8_t> config, writable, initial, sticky;
-    unsigned last_extended = 0; /* where the next one is linked */
-    uint32_t bar_2_placed = 0;  /* where it is, whatever it claims */
+    std::vector<uint8_t> clears; /* a one written there clears the bit */
+    unsigned last_extended = 0;  /* where the next one is linked */
+    uint32_t bar_2_placed = 0;   /* where it is, whatever it claims */
     uint64_t silent_until = 0;
     bool intx_wanted = false, intx_driven = false;
 };

@@ -79,10 +79,12 @@ struct Board : World, Bus {
 TEST(extended_configuration_space)
 {
     Board b("ecam=1,card=1,large_bar=256");
-    CHECK(b.in(0x10, 0x100) == 0x15020001);             /* AER, then LTR */
-    CHECK(b.in(0x10, 0x150) == 0x00010018);             /* the last */
+    CHECK(b.in(0x10, 0x100) == 0x15020001); /* AER, then LTR */
+    CHECK(b.in(0x10, 0x150) == 0x1d010018); /* a serial number */
+    CHECK(b.in(0x10, 0x1d0) == 0x00010003); /* the last */
+    CHECK(b.in(0x10, 0x1d4) == 0x89abcd10 && b.in(0x10, 0x1d8) == 0x01234567);
     CHECK(b.in(0x11, 0x100) == 0xffffffff);             /* a conventional function */
-    CHECK(b.in(CARD, 0x150) == 0x16010018);             /* LTR, then ... */
+    CHECK(b.in(CARD, 0x1d0) == 0x16010003);             /* then resizable BARs */
     CHECK((b.in(CARD_PORT, 0x100) & 0xffff) == 0x000d); /* ACS */
     CHECK(b.in(0x0600, 0) == 0xffffffff && b.in(0x18, 0) == 0xffffffff);
     Board without("card=0");
@@ -151,6 +153,29 @@ TEST(a_bridge_signs_for_its_devices)
     b.out(TO_PCI_PORT, BRIDGE_CONTROL, 0x40, 2);
     b.out(TO_PCI_PORT, BRIDGE_CONTROL, 0, 2);
     CHECK(!b.asserted && b.in(TO_PCI, 0x18) == 0 && b.in(FIRST, 0) == 0xffffffff);
+}
+
+/* PCI Express "Advanced Error Reporting Extended Capability": ones clear, the first TLP stays, and
+ * no reset takes any of it. */
+TEST(recorded_errors)
+{
+    Board b("ecam=1");
+    PciFunction &device = b.at_bdf(0x10);
+    b.out(0x10, COMMAND, 2, 2);
+    device.cpu_write(0, 0x22c, 0x00104000, 4); /* completion timeout, unsupported request */
+    device.cpu_write(0, 0x230, 0x00000041, 4);
+    CHECK(b.in(0x10, 0x104) == 0x00104000 && b.in(0x10, 0x110) == 0x41);
+    CHECK(b.in(0x10, 0x118) == 14 && b.in(0x10, 0x124) == 0xdead0000);
+    b.out(0x10, 0x104, 0x00004000);
+    b.out(0x10, 0x110, 0x01, 1);
+    CHECK(b.in(0x10, 0x104) == 0x00100000 && b.in(0x10, 0x110) == 0x40);
+    device.cpu_write(0, 0x22c, 0x00000010, 4);
+    CHECK(b.in(0x10, 0x104) == 0x00100010 && b.in(0x10, 0x118) == 14);
+    device.cpu_write(0, 0x22c, 0xf800000f, 4); /* no such errors */
+    device.cpu_write(0, 0x228, 1, 4);
+    CHECK(b.in(0x10, 0x104) == 0x00100010 && b.in(0x10, 0x110) == 0x40);
+    b.out(0x10, 0x104, 0xffffffff);
+    CHECK(b.in(0x10, 0x104) == 0 && b.in(0x10, 0x124) == 0xdead0000);
 }
 
 /* PCI Express "Resizable BAR Extended Capability": a reset brings the default size back. */
