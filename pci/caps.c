@@ -128,6 +128,7 @@ void pci_caps_read(struct pci_function *f)
         f->msix_table = pci_read32(f->bdf, f->cap_msix + PCI_MSIX_TABLE);
         f->msix_pba = pci_read32(f->bdf, f->cap_msix + PCI_MSIX_PBA);
     }
+    f->ext_aer = ext_find(f, PCI_EXT_ID_AER, PCI_AER_SIZE);
     f->ext_acs = ext_find(f, PCI_EXT_ID_ACS, 8);
     f->ext_ats = ext_find(f, PCI_EXT_ID_ATS, 8);
     f->ext_ari = ext_find(f, PCI_EXT_ID_ARI, 8);

@@ -2,12 +2,13 @@
 /*
  * PCI as hardware: the functions of the machine, and access to them. Knows nothing of guests.
  * From: boot/main.c, vtd/ (scope paths), guest/assign/.
- * To: pci/config.c, functions.c, scan.c, bar.c, caps.c, msi.c, reset.c, requester.c, sriov.c,
- * room.c, objection.c; register names in pci/pci_regs.h.
+ * To: pci/config.c, functions.c, scan.c, bar.c, caps.c, msi.c, reset.c, errors.c, requester.c,
+ * sriov.c, room.c, objection.c; register names in pci/pci_regs.h.
  * Spec: PCI Local Bus 3.0; PCI Express Base "Configuration Space"; PCI Firmware "MCFG".
  */
 #pragma once
 #include "lib/errno.h"
+#include "lib/text.h"
 #include "lib/types.h"
 #include "pci/pci_regs.h"
 
@@ -33,7 +34,7 @@ struct pci_function {
     uint8_t interrupt_line; /* as the firmware left it; 0xff: none */
     /* Offsets of the capabilities that Hamlet understands, 0: absent. */
     uint8_t cap_pm, cap_msi, cap_msix, cap_pcie, cap_af;
-    uint16_t ext_acs, ext_ats, ext_sriov, ext_ari, ext_rebar, ext_ltr, ext_vc;
+    uint16_t ext_aer, ext_acs, ext_ats, ext_sriov, ext_ari, ext_rebar, ext_ltr, ext_vc;
     uint16_t acs_control; /* offset of the register, if there is ACS */
     uint16_t quirks;      /* what the device does otherwise: a bit for each enum pci_quirk */
     bool isolates;        /* without ACS it does what that would do */
@@ -134,6 +135,18 @@ void pci_snoop_always(const struct pci_function *f);
 void pci_wake(const struct pci_function *f);
 /* Wait until Device Status shows no transaction pending, at most 100 ms. */
 MUST_CHECK int pci_drain(const struct pci_function *f);
+
+/* Errors that a function with AER has recorded since they were taken last: bits of its status. */
+struct pci_errors {
+    uint32_t uncorrected, fatal, corrected; /* fatal: those of `uncorrected` that are */
+    uint32_t tlp[4];                        /* header of the packet that caused the error `first` */
+    uint8_t first;
+};
+/* Read and clear them. False: there are none, or the function does not answer. */
+MUST_CHECK bool pci_errors_take(const struct pci_function *f, struct pci_errors *e);
+/* Is tlp[] that of one of these errors? */
+bool pci_errors_has_tlp(const struct pci_errors *e);
+struct text pci_errors_words(const struct pci_errors *e);
 
 /* The requester id under which the function's requests arrive at the root: its own, or that of a
  * bridge on the way. Where the two differ, VT-d has to know both. */

@@ -238,6 +238,17 @@
 #define PCI_REBAR_COUNT           BITS(7, 5)  /* of the first control register only */
 #define PCI_REBAR_SIZE            BITS(13, 8) /* 1 MiB << n */
 
+/* PCI Express Base "Advanced Error Reporting Extended Capability": a bit for each kind of error. */
+#define PCI_AER_UNCORRECTED       0x04 /* status: write one to clear */
+#define PCI_AER_UNCORRECTED_BITS  (BITS(26, 12) | BITS(5, 4))
+#define PCI_AER_SEVERITY          0x0c /* 1: fatal */
+#define PCI_AER_CORRECTED         0x10 /* status: write one to clear */
+#define PCI_AER_CORRECTED_BITS    (BITS(15, 12) | BITS(8, 6) | BIT(0))
+#define PCI_AER_CONTROL           0x18
+#define PCI_AER_FIRST             BITS(4, 0) /* the error whose packet is in the header log */
+#define PCI_AER_TLP(n)            (0x1c + 4 * (n))
+#define PCI_AER_SIZE              0x2c
+
 /* PCI Express Base "Device Serial Number Extended Capability" */
 #define PCI_SERIAL_SIZE           12
 

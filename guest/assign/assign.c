@@ -203,7 +203,7 @@ static struct assignment *assignment_new(struct vm *vm, const struct device_conf
     a->fn = fn;
     a->config = *c;
     a->requester = pci_requester(fn);
-    a->fault_budget = LOG_GUEST_BUDGET;
+    a->fault_budget = a->error_budget = LOG_GUEST_BUDGET;
     faults_watch(a);
     return a;
 }
@@ -392,15 +392,6 @@ void assign_release_all(struct vm *vm)
     vm->assignments = NULL;
     spin_unlock(&vm->lock);
     list_free(list);
-}
-
-struct assignment *assign_of(const struct pci_function *fn)
-{
-    const struct vm *vm = fn->owner;
-    struct assignment *a = vm ? vm->assignments : NULL;
-    while (a && a->fn != fn)
-        a = a->next;
-    return a;
 }
 
 /* --- While it runs ---------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ struct assignment {
     bool resetting; /* its guest has started a reset: until that is over no register answers */
     bool lost;      /* it did not come back from a reset; it gets no other */
 
+    int error_budget; /* guest/assign/aer.c: lines about errors of its own */
+
     /* guest/assign/irq.c */
     unsigned stolen, stolen_tick; /* messages at the expense of other VMs in that tick */
     bool held_told;
@@ -69,7 +71,14 @@ MUST_CHECK int assign_restart_all(struct vm *vm);
 void assign_silence(void);
 
 /* The assignment of a function; NULL: it belongs to no VM. */
-struct assignment *assign_of(const struct pci_function *fn);
+static inline struct assignment *assign_of(const struct pci_function *fn)
+{
+    const struct vm *vm = fn->owner;
+    struct assignment *a = vm ? vm->assignments : NULL;
+    while (a && a->fn != fn)
+        a = a->next;
+    return a;
+}
 /* dma.c: the domain that the function's requests belong to. */
 struct vtd_domain *dma_domain(const struct assignment *a);
 

@@ -109,6 +109,14 @@ MUST_CHECK int vpci_caps_init(struct vpci_function *f);
 /* vpci_ext.c: the same of the extended capabilities. */
 void vpci_ext_init(struct vpci_function *f);
 
+/* --- aer.c ------------------------------------------------------------------------------------ */
+
+/* Show the registers of AER at `at`, without errors. False: the device has changed its list. */
+bool aer_show(struct vpci_function *f, unsigned at);
+/* Once a tick, on the bootstrap processor: look at the next function of the machine that reports
+ * errors (AER). What it has recorded is logged, and told to the guest that has the function. */
+void aer_tick(void);
+
 /* --- vbar.c: the BARs follow Command and the BAR registers ------------------------------------ */
 
 /* Register and place the BARs, and the ROM with rom=on; none is mapped yet. -ENOMEM. */

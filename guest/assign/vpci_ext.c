@@ -2,7 +2,8 @@
 /*
  * The extended capabilities of an assigned function. The guest sees those of the table, each at its
  * offset in the hardware; the links lead past the others.
- * From: guest/assign/assign.c.   To: guest/assign/vpci.c (the shadow), pci/config.c.
+ * From: guest/assign/assign.c.
+ * To: guest/assign/vpci.c (the shadow), guest/assign/aer.c (errors), pci/config.c.
  * Spec: PCI Express Base "PCI Express Extended Capabilities".
  */
 #include "guest/assign/assign.h"
@@ -11,7 +12,7 @@
 /* 48 as in pci/caps.c: no device has nearly as many. */
 #define STEPS_MAX 48
 
-/* All are read-only. What is in no row is hidden:
+/* All but AER are read-only. What is in no row is hidden:
  *   virtual channels, ACS, ARI, multicast, DPC, L1 substates, PTM, registers of the link: the host
  *     sets both ends of a link alike, and what keeps functions apart
  *   SR-IOV: Hamlet makes virtual functions (vfs=), and another VM may have one
@@ -24,6 +25,7 @@ static const struct {
     uint8_t size; /* bytes, with the header; 0: the capability has its length */
     bool passes;  /* read from the hardware whenever the guest reads; else as at the beginning */
 } rows[] = {
+    {PCI_EXT_ID_AER, PCI_AER_SIZE, false},       /* errors: guest/assign/aer.c has its registers */
     {PCI_EXT_ID_SERIAL, PCI_SERIAL_SIZE, false}, /* of the device, some drivers use it */
     {PCI_EXT_ID_LTR, PCI_LTR_SIZE, false},       /* of the path: as the firmware set them */
     {PCI_EXT_ID_VENDOR, 0, true},                /* versions and states, which may change */
@@ -39,6 +41,8 @@ static bool show_body(struct vpci_function *f, size_t row, unsigned at)
     if (end == at && reg < VPCI_CONFIG_SIZE)
         end += (unsigned)FIELD_GET(PCI_EXT_VENDOR_LENGTH, pci_read32(bdf, (uint16_t)reg));
     if (end <= reg || end > VPCI_CONFIG_SIZE)
+        return false;
+    if (rows[row].id == PCI_EXT_ID_AER && !aer_show(f, at))
         return false;
     for (; reg < end; reg += 4) {
         if (f->reg_of[reg] || vpci_shadow(f, (uint16_t)reg, 4))

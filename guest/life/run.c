@@ -139,6 +139,8 @@ static void all_ticks(void)
         vm_tick(vm);
         ended = ended && vm->state == VM_ENDED;
     }
+    /* Here no function is in a reset: a read of one that is would be an error itself. */
+    aer_tick();
     bool stay = vm_hooks.poll && vm_hooks.poll(ended); /* after all: a command may end one */
     over = ended && !stay;
 }

@@ -54,9 +54,11 @@ CASES = [
          vms=["kernel=hello.elf,name=alpha,mem=8M,pci=02:00.0",
               "kernel=extended.elf,name=beyond,mem=8M,pci=00:02.0"],
          expect=[r"refused: no-reset \(it can be reset only with all that is behind its bridge\)",
-                 r"beyond\| at 0x100: id=0x0000", r"beyond\| at 0x150: id=0x0018",
+                 r"beyond\| at 0x100: id=0x0001", r"beyond\| at 0x150: id=0x0018",
                  r"beyond\| at 0x1d0: id=0x0003",
-                 r"beyond\| serial number 0123456789abcd10"],
+                 r"beyond\| serial number 0123456789abcd10",
+                 r"aer: vm=beyond 00:02\.0 fatal error: malformed TLP; error: unsupported request",
+                 r"beyond\| errors: uncorrected=0x00140000 corrected=0x1000 tlp=dead0000"],
          exits={"beyond": 1}),
 ]
 

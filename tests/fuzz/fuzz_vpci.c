@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
-// sources: guest/assign/vpci_caps.c guest/assign/vpci_ext.c guest/assign/vbar.c
+// sources: guest/assign/vpci_caps.c guest/assign/vpci_ext.c guest/assign/aer.c guest/assign/vbar.c
+// sources: pci/errors.c lib/text.c
 // sources: guest/assign/vmsi.c guest/assign/vmsix.c
 // sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
 // sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
@@ -95,7 +96,7 @@ static void through(struct vm_bus *bus, uint64_t at, const struct step *s)
         vm_bus_read(m.vm.vcpus[0], bus, at, width, &value);
 }
 
-/* The device sends an interrupt to Hamlet, or has a fault. */
+/* The device sends an interrupt to Hamlet, has a fault, or is looked at for errors. */
 static void event(const struct step *s)
 {
     struct vtd_fault fault = {.source_id = m.fn.bdf,
@@ -105,6 +106,8 @@ static void event(const struct step *s)
     if (s->width & 4) /* INTx is asserted, or no longer */
         m.config[PCI_STATUS] = (uint8_t)((m.config[PCI_STATUS] & ~PCI_STATUS_INTX) |
                                          (s->width & 8 ? PCI_STATUS_INTX : 0));
+    if (s->width & 16)
+        aer_tick();
     if (s->width & 2 && m.fault_handler)
         m.fault_handler(&fault);
     else if (m.irqs[s->offset % 8].handler)

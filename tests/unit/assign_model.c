@@ -64,6 +64,9 @@ void pci_write(bdf_t bdf, uint16_t reg, unsigned width, uint32_t v)
         v = (v & ~(uint32_t)PCI_COMMAND_INTX_OFF) |
             (pci_read(bdf, reg, width) & PCI_COMMAND_INTX_OFF);
     uint32_t changed = pci_read(bdf, reg, width) ^ v;
+    if (pci_find(bdf)->ext_aer && (reg == pci_find(bdf)->ext_aer + PCI_AER_UNCORRECTED ||
+                                   reg == pci_find(bdf)->ext_aer + PCI_AER_CORRECTED))
+        v = pci_read(bdf, reg, width) & ~v; /* a one clears */
     m.config_writes++;
     memcpy(config_at(bdf, reg, width), &v, width);
     if (reg == PCI_COMMAND && (changed & PCI_COMMAND_MASTER))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: tests/unit/assign_model.c guest/assign/vpci.c guest/assign/vpci_header.c
-// sources: guest/assign/vpci_caps.c guest/assign/vpci_ext.c guest/assign/vbar.c
+// sources: guest/assign/vpci_caps.c guest/assign/vpci_ext.c guest/assign/aer.c guest/assign/vbar.c
+// sources: pci/errors.c lib/text.c
 // sources: guest/assign/vmsi.c guest/assign/vmsix.c
 // sources: guest/assign/irq.c guest/assign/assign.c guest/assign/faults.c guest/assign/dma.c
 // sources: guest/assign/audit.c guest/life/config.c guest/core/config.c lib/option.c lib/parse.c
