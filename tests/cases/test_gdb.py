@@ -179,6 +179,15 @@ FORMATS = [
     ("kernel=bzimage.bin,name=linux,mem=4M", None,
      ["show architecture", "x/i $pc", "p/x $rsi", "continue"],
      [r"i386:x86-64", r"=> 0x100200:\s+xor +%eax,%eax", r"= 0x98000$", r"exited normally"]),
+    ("kernel=linux-32.bin,name=linux32,mem=4M", None,
+     ["show architecture", "x/2i $pc", "p/x $esi", "continue"],
+     [r"\"i386\"", r"=> 0x100000:\s+xor +%eax,%eax\n.*cmpl +\$0x53726448,0x202\(%esi\)$",
+      r"= 0x98000$", r"exited normally"]),
+    # An ELF file of 64 bits again, whose PVH entry is 32-bit code.
+    ("kernel=pvh.bin,name=pvh,mem=4M", None,
+     ["monitor mode cpu", READ_AGAIN, "show architecture", "x/2i $pc", "x/wx $ebx", "continue"],
+     [r"\"i386\"", r"xor +%eax,%eax\n.*cmpl +\$0x336ec578,\(%ebx\)$", r":\s+0x336ec578$",
+      r"exited normally"]),
 ]
 
 
@@ -187,7 +196,7 @@ def test_each_format(boot, tmp_path):
     the CPU runs."""
     case = Case("gdb-formats", vms=[vm for vm, *_ in FORMATS], append=WAIT + ",*", gdb=free_port(),
                 exits={"flat": 254, "sector": 254, "elf32": 1, "old": 1, "new": 1, "bare": 254,
-                       "linux": 1})
+                       "linux": 1, "linux32": 1, "pvh": 1})
     hook, unhook = tmp_path / "hook", tmp_path / "unhook"
     hook.write_text(f"define hook-stop\n{READ_AGAIN}\nend\n")
     unhook.write_text("define hook-stop\nend\n")
