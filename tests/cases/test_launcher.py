@@ -98,6 +98,18 @@ def test_where_a_vm_was_when_the_time_was_over():
     assert seen.vms["a"].keys["why"].endswith(", vcpu 0 at rip=0x100001, vcpu 1 at rip=0x5")
 
 
+def test_ended_at_a_terminal():
+    """Ctrl-A x is how a person ends what does not end by itself; a VM that failed has failed."""
+    ended = 'hamlet: vm={} why="ended at the console"\nhamlet: vm={} exit=254 exits=3 faults=0\n'
+    said = ended.format("a", "a") + "hamlet: end vms=1 failed=1\n"
+    worse = "hamlet: vm=b exit=7 exits=1 faults=0\n" + said
+
+    def status(text, expected, at_terminal):
+        return verdict.judge(Ended("off", text), [], expected, 9, at_terminal)[1]
+    assert [status(said, "", True), status(said, "", False)] == [0, 254]
+    assert [status(said, "more", True), status(worse, "", True)] == [1, 7]
+
+
 def test_asked_to_end_when_the_time_is_over():
     """A machine that only repeats what is typed."""
     console = Console()
