@@ -283,7 +283,7 @@ fuzz-small: $(FUZZ:%=$O/fuzz/%) # tests/fuzz/corpus: the fewest inputs that reac
 
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
-	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges book,$(MAKECMDGOALS))))
+	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges book pictures,$(MAKECMDGOALS))))
 # One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
 DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
 	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8
@@ -342,6 +342,9 @@ profile: setup all # where the instructions of one exit go, by function (EXIT=ex
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)
 plans: all # one device by plans A, B, C and D: what each mechanism buys
 	$(Q)/usr/bin/python3 tests/bench/plans.py
+pictures: setup # docs/play: pictures of the page that plays a run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)/usr/bin/python3 lab/play/pictures.py docs/play
 book: setup # the documents as a site with a search, build/book/index.html
 	$(Q)/usr/bin/python3 lab/book.py $O/book
 

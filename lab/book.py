@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTENTS = "docs/book/README.md"
+IMAGE = re.compile(r"^!\[.*\]\(([^)\s]+)\)$", re.M)
 LINK = re.compile(r"(?<!!)\[([^]]+)\]\(([^)#\s]+)(#[\w-]+)?\)")
 # Alone on its line, a link to a section with a drawing: here stands the drawing itself.
 PICTURE = re.compile(r"^\[([^]]+)\]\((?:\.\./)*(\w+\.md)#([\w-]+)\)$", re.M)
@@ -102,6 +103,9 @@ def write_sources(source):
     for page in sorted(pages):
         (source / page).parent.mkdir(parents=True, exist_ok=True)
         (source / page).write_text(page_text(page, pages))
+        for name in {resolved(page, image) for image in IMAGE.findall((ROOT / page).read_text())}:
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
     trees = [f"```{{toctree}}\n:caption: {title}\n:maxdepth: 1\n\n" +
              "\n".join(f"{name} <{page}>" for name, page in group) + "\n```"
              for title, group in chapters]

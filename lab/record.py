@@ -15,23 +15,26 @@ import re
 import subprocess
 
 from lab import iso, lines
+from lab.bochs import IPS
 
 FILE = "trace"      # of the lab machine's outputs
 MACHINE = {"trace_detail": "1"}
 DEVICE = re.compile(r"\[\d+\] assign: vm=(\S+) (\S+:\S+\.\d) .*source-id=")
 END = "trace: end\n"
+# Of a Hamlet that sent none, because it ran no VM (a kernel test) or hung.
+NOTHING = f"trace: begin khz={IPS // 1000} dropped=0\n"
 
 
 def text(ended, vms):
     """`ended`: a boot.Ended; `vms`: the values of --vm."""
-    said = ended.trace()
+    machine = ended.files.get(FILE, b"").decode("utf-8", "replace")
+    said = ended.trace() or (NOTHING if machine else "")
     if not said:
         return said
     out = [said.removesuffix(END)]
     out += [f"trace: device {bdf} {vm}\n" for vm, bdf in DEVICE.findall(ended.text)]
     for vm in vms:
         out += [f"trace: symbol {iso.vm_name(vm)} {line}\n" for line in _functions(vm)]
-    machine = ended.files.get(FILE, b"").decode("utf-8", "replace")
     out += [f"trace: m {line.strip()}\n" for line in lines.split(machine) if line.strip()]
     return "".join(out) + (END if said.endswith(END) else "")
 

@@ -3,7 +3,7 @@
 # Install the Debian packages that Hamlet is built, booted and tested with; does nothing if they are all there.
 #
 # From: Makefile (setup), the launcher `hamlet` (doctor calls it with --check)
-# Usage: lab/setup.sh [--check | --tests | --judges | --book]      --check only prints what is missing; the others: for that goal, too
+# Usage: lab/setup.sh [--check | --tests | --judges | --book | --pictures]      --check only prints what is missing; the others: for that goal, too
 
 set -u
 
@@ -15,10 +15,12 @@ nested="busybox-static cpio"
 tests="libcmocka-dev libzydis-dev python3-pytest python3-pexpect gdb e2fsprogs"
 check="clang libclang-rt-dev clang-format cppcheck"
 book="python3-sphinx python3-myst-parser furo"
+pictures="chromium fonts-dejavu-core pngquant"
 case ${1:-} in
     --tests) goal="chromium" ;;     # 120 MB for one case, which opens the page of a trace
-    --judges) goal="mmdebstrap $book" ;;
+    --judges) goal="mmdebstrap $book $pictures" ;;
     --book) goal=$book ;;
+    --pictures) goal=$pictures ;;
     *) goal= ;;
 esac
 

@@ -18,8 +18,9 @@ const cards = {
     if (devices.length) this.device(root);
     this.parts = [];
   },
-  card(root, name, small) {
-    const card = root.append("section").attr("class", "card"), head = card.append("h2");
+  card(root, kind, name, small) {
+    const card = root.append("section").attr("class", "card").attr("data-card", kind),
+          head = card.append("h2");
     head.append("span").text(name);
     head.append("small").text(small || "");
     return card;
@@ -36,7 +37,7 @@ const cards = {
     });
   },
   vcpu(root, vcpu) {
-    const path = name => `vcpu/${vcpu}/${name}`, card = this.card(root, vcpu);
+    const path = name => `vcpu/${vcpu}/${name}`, card = this.card(root, "vcpu", vcpu);
     updates.push(
         () => card.classed("small", player.focus !== vcpu)
                   .style("order", player.focus === vcpu ? -2 : -1));
@@ -48,7 +49,7 @@ const cards = {
             exit = player.get(path("exit"));
       pill.attr("data-value", state || null)
           .text(is ? is[0] + (exit && is[0] === "in Hamlet" ? `: ${exit}` : "") : "not started")
-          .style("--is", is ? is[1] : "var(--line)");
+          .style("--is", is ? is[1] : "var(--halted)");
       const rip = player.get(path("rip")), pid = player.get(path("pid"));
       where.text([pid ? `descriptor ${pid}` : "", rip || ""].filter(Boolean).join(" \u00b7 "));
     });
@@ -126,7 +127,11 @@ const cards = {
           .attr("stroke-width", sent ? 3 : 1.5)
           .attr("stroke-dasharray", silent ? "3 4" : null);
       vector.text(cpu === undefined ? "" : hex(player.get(path("nv")) || 0));
-      why.text(silent ? "SN: not sent" : player.get(path("on")) ? "ON: sent already" : "");
+      why.text(
+          silent                     ? "SN: not sent" :
+              sent                   ? "sent" :
+              player.get(path("on")) ? "ON: not again" :
+                                       "");
       target.attr("fill", sent ? "var(--ready)" : "none");
       name.text(cpu === undefined ? "\u2013" : `CPU ${cpu}`)
           .attr("fill", sent ? "var(--card)" : "var(--ink)");
@@ -161,7 +166,7 @@ const cards = {
     });
   },
   unit(root, unit) {
-    const card = this.card(root, unit, "what it holds, and would use without a look at memory");
+    const card = this.card(root, "unit", unit, "what it holds, and would use without a look at memory");
     const table = card.append("table").attr("class", "cache");
     const kinds = [
       ["iec", "Interrupt entry cache", "entry "], ["context", "Context-cache", ""],
@@ -178,7 +183,7 @@ const cards = {
                                                    value: player.get(path)
                                                  }));
         const shown = rows.slice(0, 12);
-        body.selectAll("tr").remove();
+        body.classed("empty", !rows.length).selectAll("tr").remove();
         const head = body.append("tr")
                          .append("th")
                          .attr("colspan", 2)
@@ -207,8 +212,7 @@ const cards = {
   },
   entry(root, unit) {
     const card = this.card(
-        root, `Entries that ${unit} used last`,
-        "interrupt remapping table, and the tables of a DMA request");
+        root, "entry", `Tables of ${unit}`, "the entries that it has used last");
     const box = card.append("div"), walk = card.append("table").attr("class", "cache");
     updates.push(() => {
       const irte = player.get(`${unit}/irte`), path = `${unit}/walk/`;
@@ -229,11 +233,11 @@ const cards = {
       const row = walk.selectAll("tr").data(rows).join("tr").attr(
           "class", d => player.changed.has(d[0]) ? "changed" : null);
       row.append("td").text(d => d[1]);
-      row.append("td").html(d => `<code>${d[2][0]}</code>: <code>${d[2][1]}</code>`);
+      row.append("td").text(d => d[2][1]).append("div").attr("class", "raw").text(d => d[2][0]);
     });
   },
   device(root) {
-    const card = this.card(root, "Devices"), table = card.append("table").attr("class", "cache");
+    const card = this.card(root, "device", "Devices"), table = card.append("table").attr("class", "cache");
     updates.push(() => {
       table.selectAll("tr").remove();
       for (const device of devices)
@@ -262,31 +266,37 @@ const FIELDS = {
   0: [...ALWAYS, ["DM", 2, 2], ["RH", 3, 3], ["TM", 4, 4], ["DLM", 7, 5], ["DST", 63, 32]],
   1: [...ALWAYS, ["URG", 14, 14], ["PDAL", 63, 38], ["PDAH", 127, 96]],
 };
+function bitsOf(high, low) {
+  return [...high + low].map(digit => parseInt(digit, 16).toString(2).padStart(4, "0")).join("");
+}
 function bitfields(box, irte) {
   box.selectAll("*").remove();
   if (!irte) return;
-  const bits = [...irte[1] + irte[2]]
-                   .map(digit => parseInt(digit, 16).toString(2).padStart(4, "0"))
-                   .join("");
+  const bits = bitsOf(irte[1], irte[2]);
   const bit = n => bits[127 - n], posted = bit(15) === "1";
   const fields = FIELDS[posted ? 1 : 0].sort((a, b) => b[1] - a[1]);
+  const other = irte[3] && bitsOf(irte[3], irte[4]), bitNow = n => other && other[127 - n];
   const tint = i => i < 0 ? "var(--line)" : d3.schemeTableau10[i % 10];
   const of = n => fields.findIndex(f => n <= f[1] && n >= f[2]);
   const value = f => BigInt("0b" + bits.slice(127 - f[1], 128 - f[2]));
-  box.append("div")
-      .style("font-size", "12px")
-      .html(`entry <b>${irte[0]}</b>, ${posted ? "posted" : "remapped"}`);
-  for (const top of [127, 63]) {
-    const row = box.append("div").attr("class", "bits");
-    for (let n = top; n > top - 64; n--)
-      row.append("span")
-          .text(bit(n))
-          .attr("title", `bit ${n}`)
-          .style("--is", tint(of(n)))
-          .attr(
-              "class",
-              `${bit(n) === "1" ? "one" : ""}${n < top && of(n) !== of(n + 1) ? " first" : ""}`);
-  }
+  const draw = (name, value, differs) => {
+    box.append("div").attr("class", "bits-of").text(name);
+    for (const top of [127, 63]) {
+      const row = box.append("div").attr("class", "bits");
+      for (let n = top; n > top - 64; n--)
+        row.append("span")
+            .text(value(n))
+            .attr("title", `bit ${n}`)
+            .style("--is", tint(of(n)))
+            .classed("one", value(n) === "1")
+            .classed("first", n < top && of(n) !== of(n + 1))
+            .classed("other", differs(n));
+    }
+  };
+  draw(
+      `entry ${irte[0]}, ${posted ? "posted" : "remapped"}${other ? ": as it is held" : ""}`, bit,
+      () => false);
+  if (other) draw("as it is in memory", bitNow, n => bit(n) !== bitNow(n));
   const names = box.append("div")
                     .attr("class", "names")
                     .selectAll("span")

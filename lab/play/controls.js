@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys, buttons, the caption, the script, and the address: #step=12&chain=3&theme=dark.
+/* Keys, buttons, the caption, the script, and the address: #step=12&chain=3&theme=dark;
+ * with &picture=vcpu,entry for a document.
  * From: player.js, lanes.js, cards.js */
 
 const KEYS = {
@@ -35,6 +36,10 @@ const KEYS = {
       places.folded = !places.folded;
       relay();
     }
+  ],
+  z: [
+    "this chain from edge to edge",
+    () => player.chain >= 0 && lanes.fit(chains[player.chain].steps)
   ],
   "+": ["wider", () => lanes.svg.call(lanes.zoom.scaleBy, 1.4)],
   "-": ["narrower", () => lanes.svg.call(lanes.zoom.scaleBy, 1 / 1.4)],
@@ -94,7 +99,8 @@ function caption() {
   document.body.dataset.step = step.index;
   $("count").textContent = `step ${step.index + 1} of ${steps.length}`;
   $("tick").textContent = ticks(step.at);
-  $("since").textContent = before ? `+${ticks(step.at - before.at)} ticks` : "";
+  const since = before ? step.at - before.at : 0;
+  $("since").textContent = since ? `+${ticks(since)} tick${since > 1 ? "s" : ""}` : "same tick";
   $("text").textContent = step.text;
   const links = d3.select("#links");
   links.selectAll("*").remove();
@@ -187,6 +193,20 @@ function frame() {
   return plain(new XMLSerializer().serializeToString(copy));
 }
 
+/* For a document: the lanes and these cards, and nothing to press. */
+function picture(kinds) {
+  document.body.classList.add("picture");
+  d3.selectAll(".card").each(function() {
+    const at = kinds.indexOf(this.dataset.card);
+    this.classList.toggle("shown", at >= 0 && !this.classList.contains("small"));
+    this.classList.toggle("left", at === 0);
+    this.style.order = at;
+  });
+  relay();
+  if (player.chain >= 0) lanes.fit(chains[player.chain].steps);
+  document.body.dataset.height = document.documentElement.scrollHeight;
+}
+
 function begin() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   theme(
@@ -271,6 +291,7 @@ function begin() {
   }
   if (wanted.has("step") || !chains[chain])
     player.go(wanted.has("step") ? Number(wanted.get("step")) - 1 : first ? first.index : 0);
+  if (wanted.has("picture")) picture(wanted.get("picture").split(","));
   document.body.dataset.drawn = lanes.names.length;
 }
 begin();

@@ -127,6 +127,15 @@ const lanes = {
                   .scale(this.view.k);
     this.svg.call(this.zoom.transform, t);
   },
+  /* These steps from edge to edge, as far as they can still be told apart. */
+  fit(chosen) {
+    const [from, to] = d3.extent(chosen, i => this.scale(places.at[i])),
+          room = this.width - LEFT - 110, k = Math.max(.2, Math.min(3.4, room / (to - from || 1)));
+    const middle = k * (to - from) > room ? from + room / k / 2 : (from + to) / 2;
+    this.svg.call(
+        this.zoom.transform,
+        d3.zoomIdentity.translate((LEFT + this.width) / 2 - k * middle, 0).scale(k));
+  },
   brushed() { overview.follow(); },
   draw() {
     const [from, to] = this.window(), shown = steps.slice(from, to), many = shown.length > 700;
@@ -191,16 +200,31 @@ const lanes = {
         .attr("y", b => this.y(b.lane) - 11)
         .attr("height", 22)
         .attr("fill", b => STATES[b.what] ? STATES[b.what][1] : "var(--line)");
-    const written = seen.filter(b => wide(b) > 74 && this.x(b.to) > LEFT + 74);
+    const words = b => b.lane.startsWith("cpu") ?
+        `${b.name}${b.what === "hamlet" ? ": Hamlet" : ""}` :
+        (STATES[b.what] || [b.what])[0];
+    const marks = {};
+    for (const step of steps.slice(from, to)) (marks[step.lane] = marks[step.lane] || []).push(step);
+    const written = seen.filter(b => wide(b) > 30)
+                        .map(b => [b, words(b), this.place(b, words(b), marks[b.lane] || [])])
+                        .filter(row => row[2] !== null);
     this.g_names.selectAll("text")
-        .data(written, b => b.lane + b.from)
+        .data(written, ([b]) => b.lane + b.from)
         .join("text")
         .attr("class", "band-name")
-        .attr("x", b => Math.max(this.x(b.from), LEFT) + 6)
-        .attr("y", b => this.y(b.lane) + 3.5)
-        .text(
-            b => b.lane.startsWith("cpu") ? `${b.name}${b.what === "hamlet" ? ": Hamlet" : ""}` :
-                                            (STATES[b.what] || [b.what])[0]);
+        .attr("x", row => row[2])
+        .attr("y", ([b]) => this.y(b.lane) + 3.5)
+        .text(row => row[1]);
+  },
+  /* Where a band's name meets no mark; null if nowhere. */
+  place(band, words, marks) {
+    const room = 6.2 * words.length, end = Math.min(this.x(band.to), this.width) - 4;
+    let x = Math.max(this.x(band.from), LEFT) + 6;
+    for (const mark of marks) {
+      const at = this.x(mark.index);
+      if (at > x - 8 && at < x + room + 6) x = at + 12;
+    }
+    return x + room <= end ? x : null;
   },
   drawLinks(chain, from, to) {
     const pairs = d3.pairs(chain).filter(([a, b]) => b >= from && a <= to && b - a < 4000);

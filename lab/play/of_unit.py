@@ -36,6 +36,10 @@ def _entry(facts, key):
     return tuple(int(half, 16) for half in facts[key].split("."))
 
 
+def _words(facts, key):
+    return [f"{half:016x}" for half in _entry(facts, key)]
+
+
 # --- Interrupts ----------------------------------------------------------------------------------
 
 IRTE_SAYS = {"hit": "has entry {n} in its interrupt entry cache: {what}",
@@ -58,14 +62,18 @@ def _irte(story, row, unit, said):
 
 def _iec_stale(story, row, unit, said):
     index = row.facts["index"].rstrip(":")
-    now = bits.irte_words(*_entry(row.facts, "now"), story.vcpu_at) if "now" in row.facts else ""
+    now, changes = "", {}
+    if "now" in row.facts:
+        now = bits.irte_words(*_entry(row.facts, "now"), story.vcpu_at)
+        changes[f"{unit}/irte"] = [int(index), *_words(row.facts, "cached"),
+                                   *_words(row.facts, "now")]
     cached = story.state.get(f"{unit}/iec/{index}", ["", 0])[0]
     story.step(row, unit, f"Stale: entry {index} in memory is another one by now"
                f"{f' ({now})' if now else ''}, and {unit} still uses the old one.",
                source=(HERE + "vtd_intr.cc", "irte_lookup"),
                title=("VT-d", "Guidance to Software for Invalidations"),
                chains=story.chains.request_of(row.facts["sid"]), marks=("stale",),
-               changes={f"{unit}/iec/{index}": [cached, 1]})
+               changes={f"{unit}/iec/{index}": [cached, 1], **changes})
 
 
 def _post(story, row, unit, said):
@@ -130,11 +138,12 @@ def _table(story, row, unit, said):
     table, facts = said.split()[0], row.facts
     chains = _request(story, facts["sid"])
     high, low = _entry(facts, "value")
-    changes = {f"{unit}/walk/{table}": [facts["hpa"], f"{high:x}.{low:016x}"]}
+    what = bits.table_words(table, high, low)
+    changes = {f"{unit}/walk/{table}": [f"{facts['hpa']}: {high:x}.{low:016x}", what]}
     if table == "root":
         changes.update(_levels(story, unit, below=9))
     story.step(row, unit, f"{unit} reads the {table} entry of {facts['sid']} at {facts['hpa']}: "
-               f"{bits.table_words(table, high, low)}.",
+               f"{what}.",
                source=(HERE + "vtd_walk.cc", "context_read"),
                title=("VT-d", f"{table.title()} Entry"), chains=chains, changes=changes)
     story.walker = facts["sid"]
@@ -148,13 +157,15 @@ def _levels(story, unit, below):
 
 def _second_stage(story, row, unit, said):
     facts, value = row.facts, int(row.facts["value"], 16)
+    what = bits.stage_words(value, int(facts["level"]))
     story.step(row, unit,
                f"{unit} reads the level {facts['level']} entry of domain {facts['did']} at "
-               f"{facts['hpa']}: {bits.stage_words(value, int(facts['level']))}.",
+               f"{facts['hpa']}: {what}.",
                source=(HERE + "vtd_walk.cc", "walk"),
                title=("VT-d", "Second-Stage Paging Entries"),
                chains=_request(story, getattr(story, "walker", "?")),
-               changes={f"{unit}/walk/level {facts['level']}": [facts["hpa"], f"{value:016x}"]})
+               changes={f"{unit}/walk/level {facts['level']}": [f"{facts['hpa']}: {value:016x}",
+                                                          what]})
 
 
 def _context(story, row, unit, said):

@@ -69,6 +69,7 @@ const player = {
   follow(chain) {
     this.chain = chain;
     this.go(chains[chain].steps[0]);
+    lanes.fit(chains[chain].steps);
   },
   get(path) { return this.state[path]; },
   under(prefix) { return Object.keys(this.state).filter(path => path.startsWith(prefix)).sort(); },

@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""
+The pictures in the documents: each is there, is small, is made by `make pictures`, stands alone on
+its line, and is said in the same words wherever it is shown. One line per finding.
+"""
+import re
+import sys
+from pathlib import Path
+
+from house import ROOT, listed, text
+
+sys.path.insert(0, str(ROOT))
+from lab.play.pictures import PICTURES         # noqa: E402
+
+FOLDER, LARGEST = "docs/play/", 120 * 1024
+IMAGE = re.compile(r"^!\[(.*)\]\(([^)\s]+)\)$")
+
+
+def main():
+    findings, said = [], {}
+    for name in listed():
+        if not name.endswith(".md"):
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            match = IMAGE.match(line)
+            if not match:
+                if re.search(r"!\[.*\]\(", line):
+                    findings.append(f"{name}:{number}: a picture stands alone on its line")
+                continue
+            path = str((ROOT / name).parent.joinpath(match[2]).resolve().relative_to(ROOT))
+            if not (ROOT / path).exists():
+                findings.append(f"{name}:{number}: {path} is not there")
+            if said.setdefault(path, match[1]) != match[1]:
+                findings.append(f"{name}:{number}: {path} is another sentence elsewhere")
+    made = {f"{FOLDER}{name}.png" for name in PICTURES}
+    kept = {name for name in listed() if name.endswith((".png", ".svg", ".jpg"))}
+    findings += [f"{name}: `make pictures` does not make it" for name in sorted(kept - made)]
+    findings += [f"{name}: `make pictures` makes it, and it is not there"
+                 for name in sorted(made - kept)]
+    findings += [f"{name}: no document shows it" for name in sorted(kept - said.keys())]
+    findings += [f"{name}: more than {LARGEST} bytes" for name in sorted(kept)
+                 if Path(ROOT / name).stat().st_size > LARGEST]
+    print("\n".join(findings) or f"pictures: {len(kept)} are shown")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
