@@ -40,6 +40,7 @@ html_css_files = ["book.css"]
 STYLE = """\
 .content { width: 56em; }
 pre { font-size: 0.7em; }
+.content img { border: 1px solid #d8d8d8; border-radius: 8px; }
 """
 
 

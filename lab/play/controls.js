@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys, buttons, the caption, the script, and the address: #step=12&chain=3&theme=dark;
  * with &picture=vcpu,entry for a document.
- * From: player.js, lanes.js, cards.js */
+ * From: player.js, lanes.js, cards.js, predict.js */
 
 const KEYS = {
   ArrowRight: ["step", () => player.move(1)],
@@ -43,6 +43,7 @@ const KEYS = {
   ],
   "+": ["wider", () => lanes.svg.call(lanes.zoom.scaleBy, 1.4)],
   "-": ["narrower", () => lanes.svg.call(lanes.zoom.scaleBy, 1 / 1.4)],
+  p: ["predict: say what comes, then see it", () => predict.toggle()],
   e: ["this frame as SVG", () => saveFrame()],
   t: [
     "light, dark", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark")
@@ -120,13 +121,14 @@ function caption() {
           "class",
           i => i === player.at ? "at" :
               i < player.at    ? "done" :
-                                 "");
+                                 "later");
   const here = document.querySelector("#strip li.at");
   if (here) $("strip").scrollTop = here.offsetTop - $("strip").offsetTop - 26;
   d3.selectAll("#controls .jump")
       .each(function() { this.disabled = !Number(this.querySelector("i").textContent); });
   $("only").setAttribute("aria-pressed", player.only);
   $("fold").setAttribute("aria-pressed", places.folded);
+  $("predict").setAttribute("aria-pressed", predict.on);
   $("chain").value = player.chain;
   script(own);
 }
@@ -144,7 +146,7 @@ function script(own) {
       d3.range(Math.max(0, player.at - 8), Math.min(steps.length, player.at + 14));
   const at = Math.max(0, pool.indexOf(player.at)), first = Math.max(0, at - 8),
         member = new Set(own);
-  const rows = pool.slice(first, first + 20).map(i => steps[i]);
+  const rows = pool.slice(first, first + 20).filter(i => !predict.on || i <= player.at).map(i => steps[i]);
   const row =
       d3.select("#script")
           .selectAll("li")
@@ -264,13 +266,13 @@ function begin() {
     keys.append("dd").text(what);
   }
   addEventListener("keydown", event => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === "SELECT" ||
+    if (event.ctrlKey || event.altKey || event.metaKey || /SELECT|INPUT/.test(event.target.tagName) ||
         !KEYS[event.key])
       return;
     event.preventDefault();
     KEYS[event.key][1]();
   });
-  d3.selectAll("#controls button").on("click", function() {
+  d3.selectAll("#controls button[data-key]").on("click", function() {
     KEYS[this.dataset.key][1]();
     this.blur();
   });

@@ -138,7 +138,9 @@ const lanes = {
   },
   brushed() { overview.follow(); },
   draw() {
-    const [from, to] = this.window(), shown = steps.slice(from, to), many = shown.length > 700;
+    let [from, to] = this.window();
+    if (predict.on) to = Math.min(to, player.at + 1); /* the rest is hidden */
+    const shown = steps.slice(from, to), many = shown.length > 700;
     const chain = player.chain >= 0 ? chains[player.chain].steps : [], member = new Set(chain);
     this.drawBands(from, to);
     this.drawLinks(chain, from, to);
@@ -188,7 +190,8 @@ const lanes = {
     this.drawAxis(shown);
   },
   drawBands(from, to) {
-    const seen = this.bands.filter(b => b.to >= from && b.from <= to);
+    const edge = predict.on ? this.x(player.at) : Infinity,
+          seen = this.bands.filter(b => b.to >= from && b.from <= to && this.x(b.from) < edge);
     const wide = b => this.x(b.to) - this.x(b.from);
     this.g_bands.selectAll("rect")
         .data(seen, b => b.lane + b.from)
@@ -196,7 +199,7 @@ const lanes = {
         .attr("class", "band")
         .attr("rx", 5)
         .attr("x", b => this.x(b.from))
-        .attr("width", b => Math.max(1, wide(b)))
+        .attr("width", b => Math.max(1, Math.min(wide(b), edge - this.x(b.from))))
         .attr("y", b => this.y(b.lane) - 11)
         .attr("height", 22)
         .attr("fill", b => STATES[b.what] ? STATES[b.what][1] : "var(--line)");
@@ -218,7 +221,8 @@ const lanes = {
   },
   /* Where a band's name meets no mark; null if nowhere. */
   place(band, words, marks) {
-    const room = 6.2 * words.length, end = Math.min(this.x(band.to), this.width) - 4;
+    const room = 6.2 * words.length, last = predict.on ? Math.min(band.to, player.at) : band.to,
+          end = Math.min(this.x(last), this.width) - 4;
     let x = Math.max(this.x(band.from), LEFT) + 6;
     for (const mark of marks) {
       const at = this.x(mark.index);
@@ -227,7 +231,8 @@ const lanes = {
     return x + room <= end ? x : null;
   },
   drawLinks(chain, from, to) {
-    const pairs = d3.pairs(chain).filter(([a, b]) => b >= from && a <= to && b - a < 4000);
+    const pairs = d3.pairs(chain).filter(
+        ([a, b]) => b >= from && a <= to && b - a < 4000 && (!predict.on || b <= player.at));
     const curve = ([a, b]) => {
       const xa = this.x(a), xb = this.x(b), ya = this.y(steps[a].lane), yb = this.y(steps[b].lane);
       if (ya === yb && xb - xa < 26) return "";

@@ -5,7 +5,7 @@ No server, no network.
 
 From: the launcher `hamlet` (play)
 To:   lab/play/story.py (the steps), page.html, page.css, player.js, lanes.js, cards.js,
-controls.js; lab/debian.py (d3, which is Debian's package node-d3)
+predict.js, controls.js; lab/debian.py (d3, which is Debian's package node-d3)
 """
 
 import html
@@ -20,7 +20,7 @@ from lab.play.story import Story
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-SCRIPTS = ("player.js", "lanes.js", "cards.js", "controls.js")
+SCRIPTS = ("player.js", "lanes.js", "cards.js", "predict.js", "controls.js")
 MARKS = ("notify", "deliver", "stale", "fault")
 LIBRARY = "usr/share/nodejs/d3/dist/d3.min.js"
 

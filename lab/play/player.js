@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The state of the run at a step: each step says what it changes, with the old value and the new
  * one, so the page goes back as it goes forward.
- * From: lab/play/page.py (the data)      To: lanes.js, cards.js, controls.js */
+ * From: lab/play/page.py (the data)      To: lanes.js, cards.js, predict.js, controls.js */
 "use strict";
 const run = JSON.parse(document.getElementById("run").textContent);
 const MARKS = ["notify", "deliver", "stale", "fault"];
@@ -40,6 +40,7 @@ const player = {
   },
   go(index) {
     index = Math.max(0, Math.min(steps.length - 1, index));
+    predict.close();
     while (this.at < index) this.apply(steps[++this.at], true);
     while (this.at > index) this.apply(steps[this.at--], false);
     const step = steps[index];
@@ -53,9 +54,12 @@ const player = {
   },
   /* The next step, or the one before, of all or of the chain. */
   move(by) {
-    if (!this.only || this.chain < 0) return this.go(this.at + by);
+    const free = !this.only || this.chain < 0;
+    if (free && by > 0 && predict.asks(Math.min(this.at + by, steps.length - 1))) return true;
+    if (free) return this.go(this.at + by);
     const own = chains[this.chain].steps;
     const next = by > 0 ? own.find(i => i > this.at) : [...own].reverse().find(i => i < this.at);
+    if (next !== undefined && by > 0 && predict.asks(next)) return true;
     if (next !== undefined) this.go(next);
     return next !== undefined;
   },

@@ -170,6 +170,33 @@ function shown(vcpu) {
   for (const name of ["pir", "virr", "visr"]) seen[name] = dots(`vcpu/${vcpu}/${name}`);
   return seen;
 }
+/* The first answer is that nothing changes, the others are right. */
+function predicted(number) {
+  const found = {asked: [], told: [], later: 0}, end = chains[number].steps.length;
+  player.follow(number);
+  press("p");
+  press("Home");
+  for (let i = 0; i < end; i++) {
+    press("ArrowRight");
+    const button = document.querySelector("#ask button");
+    found.later += document.querySelectorAll("#strip li.later").length &&
+        getComputedStyle(document.querySelector("#strip li.later")).display !== "none";
+    found.later += [...document.querySelectorAll("#lanes path.mark")].filter(
+        mark => mark.__data__.index > player.at).length;
+    if (!button) continue;
+    const at = player.at, next = steps[predict.next];
+    for (const [path, , value] of next.changes) {
+      const input = document.getElementById("ask")[path.split("/")[2]];
+      if (input && found.asked.length) input.value = value;
+    }
+    found.asked.push(next.index);
+    if (player.at !== at) throw "it went on without an answer";
+    button.click();
+    found.told.push(document.getElementById("ask").textContent);
+  }
+  press("p");
+  return found;
+}
 const seen = {};
 for (const number of CHAINS) {
   const box = document.getElementById("chain");
@@ -181,6 +208,7 @@ for (const number of CHAINS) {
   press("Home");
   seen[number].push(shown("alpha.0"));
 }
+document.body.dataset.predicted = encodeURIComponent(JSON.stringify(predicted(CHAINS[0])));
 document.body.dataset.lanes = document.querySelectorAll("#lanes .lane-label").length;
 document.body.dataset.seen = encodeURIComponent(JSON.stringify(seen));
 """
@@ -194,7 +222,7 @@ def browser():
 
 
 def drive(folder, recorded, chains):
-    """What a browser shows at each step of these chains: {chain: [...]}."""
+    """What a browser shows at each step of these chains: {chain: [...]}; and of a prediction."""
     subprocess.run([ROOT / "hamlet", "play", recorded, "-o", folder / "page.html"], check=True)
     html = (folder / "page.html").read_text()
     outside = r"\bsrc=|<link|url\(|@import|https?:"
@@ -207,7 +235,8 @@ def drive(folder, recorded, chains):
     seen = re.search(r'data-seen="([^"]+)"', dom)
     assert seen, run.stderr[-500:]
     assert 'data-lanes="5"' in dom      # two vCPUs, a CPU, a unit, a device
-    return json.loads(urllib.parse.unquote(seen[1]))
+    predicted = re.search(r'data-predicted="([^"]+)"', dom)
+    return [json.loads(urllib.parse.unquote(found[1])) for found in (seen, predicted)]
 
 
 def vectors(words):
@@ -235,10 +264,24 @@ def expected(raw):
     return out
 
 
+def assert_predicted(story, chain, predicted):
+    """A question before each step that changes words of the vCPU, and nothing shown of later ones;
+    who says that nothing changes is wrong about PIR and ON of the post, and of nothing else."""
+    words = re.compile(r"vcpu/alpha\.0/(on|sn|nv|ndst|pir|rvi|svi|virr|visr)$")
+    assert predicted["later"] == 0
+    assert predicted["asked"] == [
+        story.steps.index(step) for step in steps_of(story, chain)
+        if any(words.match(path) for path, _, _ in step.changes)]
+    first, *others = predicted["told"]
+    assert first == "ON is 1, not 0; PIR is 0x51, not none. 3 of 5 words."
+    assert len(others) > 2 and all(told.startswith("So it is.") for told in others)
+
+
 def test_a_browser_shows_what_was_recorded(recorded, story, tmp_path):
     chains = {state: next(chain for chain in story.chains.all if chain.state == state)
               for state in CHAINS}
-    seen = drive(tmp_path, recorded, [chain.number for chain in chains.values()])
+    seen, predicted = drive(tmp_path, recorded, [chain.number for chain in chains.values()])
+    assert_predicted(story, chains["running"], predicted)
     for state, chain in chains.items():
         steps, told = steps_of(story, chain), seen[str(chain.number)]
         assert [at["text"] for at in told[:-1]] == [step.text for step in steps]
