@@ -148,8 +148,9 @@ def _access(story, row, event, vcpu):
     text = f"{vcpu} reads {where}: Hamlet answers 0x{value:x}, {size}."
     if write:
         text = f"{vcpu} writes 0x{value:x} to {where}, {size}; Hamlet emulates it."
-    source = ("guest/pc/pio.c", "vcpu_on_port") if event.type == "pio" else (
-        "guest/core/vm.h", f"vm_note_{event.type}")
+    source = ("guest/core/vm.h", f"vm_note_{event.type}")
+    if event.type == "pio":
+        source = ("guest/pc/pio.c", "vcpu_on_out" if write else "vcpu_on_in")
     story.step(row, _lane(vcpu), text, source=source)
 
 
