@@ -3,6 +3,8 @@
  * From: player.js      To: controls.js
  * An element with data-path shows the value of that path, and has it as data-value, too. */
 
+/* Of what a cache holds: the same as memory; not any more; used although it is not. */
+const AGES = ["", " \u2014 memory is another by now", " \u2014 stale, and used"];
 const NV = {
   0xf0: "ANV",
   0xf1: "WNV"
@@ -193,7 +195,7 @@ const cards = {
             "class",
             d => `e${d.value[1] ? " stale" : ""}${player.changed.has(d.path) ? " changed" : ""}`);
         row.append("td").text(d => d.key);
-        row.append("td").text(d => d.value[0] + (d.value[1] ? " \u2014 stale" : ""));
+        row.append("td").text(d => d.value[0] + AGES[d.value[1]]);
       });
     }
     const queue = table.append("tbody");

@@ -73,7 +73,7 @@ def _iec_stale(story, row, unit, said):
                source=(HERE + "vtd_intr.cc", "irte_lookup"),
                title=("VT-d", "Guidance to Software for Invalidations"),
                chains=story.chains.request_of(row.facts["sid"]), marks=("stale",),
-               changes={f"{unit}/iec/{index}": [cached, 1], **changes})
+               changes={f"{unit}/iec/{index}": [cached, 2], **changes})
 
 
 def _post(story, row, unit, said):
@@ -201,7 +201,7 @@ def _iotlb(story, row, unit, said):
 def _iotlb_stale(story, row, unit, said):
     page = f"0x{int(row.facts['iova'], 16) & ~0xFFF:x}"
     key = f"{unit}/iotlb/{row.facts['sid']} {page}"
-    changes = {key: [story.state[key][0], 1]} if key in story.state else {}
+    changes = {key: [story.state[key][0], 2]} if key in story.state else {}
     story.step(row, unit, f"Stale: {unit} translates {row.facts['iova']} of {row.facts['sid']} by "
                f"{row.facts['cached']}, and memory says {row.facts['now']} by now.",
                source=(HERE + "vtd_walk.cc", "stale_check"),
@@ -242,6 +242,50 @@ def _fault(story, row, unit, said):
                changes={f"{unit}/fault": f"{sid} {where} reason {facts.get('reason', '?')}"})
 
 
+# --- Tables, and what becomes of the caches ------------------------------------------------------
+
+WRITERS = {"root": "vtd/context.c", "context": "vtd/context.c", "interrupt": "vtd/intremap.c",
+           "second-stage": "vtd/sspt.c"}
+
+
+def _written(story, row, unit, said):
+    """Hamlet, or what ran before it, has changed an entry."""
+    table, facts = said.split()[2], row.facts
+    at = f"at {facts['hpa']}"
+    if table == "second-stage":
+        old, new = (bits.stage_words(int(facts[key], 16), int(facts["level"]))
+                    for key in ("before", "after"))
+        name = f"the level {facts['level']} entry of domain {facts['did']} {at}"
+    elif table == "interrupt":
+        old, new = (bits.irte_words(*_entry(facts, key), story.vcpu_at)
+                    for key in ("before", "after"))
+        name = f"entry {int(facts['hpa'], 16) >> 4 & 0xFF} of the interrupt remapping table"
+    else:
+        old, new = (bits.table_words(table, *_entry(facts, key)) for key in ("before", "after"))
+        name = f"the {table} entry {at}"
+    story.step(row, "hamlet", f"Hamlet has changed {name}. Before: {old}. Now: {new}.",
+               source=(WRITERS[table], ""), title=("VT-d", "Page-walk Coherency"),
+               changes={f"{unit}/written": f"{name}: {new}"})
+
+
+CACHED = {"iec": lambda facts: facts["index"], "context": lambda facts: facts["sid"],
+          "iotlb": lambda facts: f"{facts['sid']} {facts['page']}"}
+
+
+def _superseded(story, row, unit, said):
+    cache, how = said.split()
+    key = CACHED[cache](row.facts)
+    path = f"{unit}/{cache}/{key}"
+    held = story.state.get(path, ["", 0])[0]
+    differs = how == "superseded"
+    text = (f"From now on {unit} holds an old entry: {key} in its {bits.CACHES[cache]} ({held}) is "
+            "no longer what memory says." if differs else
+            f"What {unit} holds as {key} in its {bits.CACHES[cache]} is what memory says, again.")
+    story.step(row, unit, text, source=(HERE + "vtd_tables.cc", "compared"),
+               title=("VT-d", "Guidance to Software for Invalidations"),
+               changes={path: [held, int(differs)]})
+
+
 # --- Invalidation --------------------------------------------------------------------------------
 
 def _gone(story, row, unit, cache, key, how):
@@ -280,7 +324,10 @@ def _flush(story, row, unit, said):
                title=("VT-d", "Invalidation of Translation Caches"))
 
 
-TELLERS = {"iec stale": _iec_stale, "irte stale": _iec_stale, "iec gone": _iec_gone,
+TELLERS = {"table written": _written, "iec superseded": _superseded, "iec agrees": _superseded,
+           "context superseded": _superseded, "context agrees": _superseded,
+           "iotlb superseded": _superseded, "iotlb agrees": _superseded,
+           "iec stale": _iec_stale, "irte stale": _iec_stale, "iec gone": _iec_gone,
            "iec evict": _iec_gone, "iec hit": _irte, "iec fill": _irte, "iec read": _irte,
            "post": _post, "descriptor": _descriptor, "notify": _notify,
            "interrupt remapped": _remapped, "root entry": _table, "context entry": _table,

@@ -41,13 +41,15 @@ class Picture:
     begins: str             # the recorded event of the step
     cards: str              # below the lanes
     state: str = ""         # of the vCPU, when the interrupt of this chain was posted
+    says: str = ""          # in its sentence
 
 
 PICTURES = {
     "running": Picture("posting", r"unit0 notify", "vcpu,entry,unit", "running"),
     "ready": Picture("posting", r"unit0 post", "vcpu,entry,unit", "ready"),
     "halted": Picture("posting", r"unit0 notify", "vcpu,entry,unit", "halted"),
-    "stale": Picture("unflushed", r"unit0 iec stale", "vcpu,entry,unit"),
+    "stale": Picture("unflushed", r"unit0 iec stale", "vcpu,entry,unit",
+                     says="0x52 to alpha.1"),
     "blocked": Picture("fault", r"unit0 (fault|blocked)", "unit,entry,device"),
 }
 
@@ -69,7 +71,7 @@ def unflushed():
 # Name of a run -> arguments of `hamlet run`.
 RUNS = {
     "posting": lambda: ["--vm", f'{POSTING},cmdline="running=2 ready=8 halted=4 vcpus=2"'],
-    "unflushed": lambda: ["--kernel", unflushed(), "--vm", f'{POSTING},cmdline="moved=8 vcpus=2"'],
+    "unflushed": lambda: ["--kernel", unflushed(), "--vm", f'{POSTING},cmdline="moved=32 vcpus=2"'],
     "fault": lambda: ["--vm", f"kernel={GUESTS}/edu-fault.elf,name=alpha,mem=16M,pci=1234:11e8"],
 }
 
@@ -90,7 +92,7 @@ def found(picture, story):
         chain = next((story.chains.all[number] for number in step.chains
                       if story.chains.all[number].state == (picture.state or
                                                             story.chains.all[number].state)), None)
-        if chain and re.match(picture.begins, step.raw):
+        if chain and re.match(picture.begins, step.raw) and picture.says in step.text:
             return index, chain
     sys.exit(f"[hamlet] pictures: no step of {picture.run} is {picture.begins!r}")
 

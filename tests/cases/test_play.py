@@ -129,10 +129,38 @@ def test_a_stale_entry():
     fill, stale, gone = story.steps
     assert [step.marks for step in story.steps] == [(), ("stale",), ()]
     changed = {path: new for path, _, new in stale.changes}
-    assert changed["unit0/iec/5"][1] == 1 and "0x51" in changed["unit0/iec/5"][0]
+    assert changed["unit0/iec/5"][1] == 2 and "0x51" in changed["unit0/iec/5"][0]
     assert "0x52" in stale.text and "unit0/iec/5" not in story.state
     assert [word[-6:] for word in changed["unit0/irte"][1:]] == ["040010", "518001", "040010",
                                                                  "528001"]
+
+
+SUPERSEDED = """trace: begin khz=1000 dropped=0
+trace: m 1 unit0 iec fill sid=00:02.0 index=5 entry=0000000000040010.0029400000518001
+trace: m 2 unit0 iotlb fill sid=00:02.0 did=1 page=0x1000 size=0x1000 hpa=0x9000 rights=3
+trace: m 3 unit0 table written interrupt hpa=0x9050 before=0000000000040010.0029400000518001 \
+after=0000000000000000.0000000000000000
+trace: m 3 unit0 iec superseded index=5
+trace: m 4 unit0 table written second-stage did=1 level=1 hpa=0x7008 before=0000000000009003 \
+after=0000000000000000
+trace: m 4 unit0 iotlb superseded sid=00:02.0 page=0x1000
+trace: m 5 unit0 iotlb agrees sid=00:02.0 page=0x1000
+trace: m 6 unit0 iec gone index=5
+trace: end
+"""
+
+
+def test_an_entry_is_old_from_the_change_on():
+    """Not only from the use on: the steps say who changed what, and what the unit still holds."""
+    story = Story(traces.read(SUPERSEDED))
+    ages = {}
+    for step in story.steps:
+        for path, _, value in step.changes:
+            if re.match("unit0/(iec|iotlb)/", path):
+                ages.setdefault(path, []).append(value[1] if value else None)
+    assert ages == {"unit0/iec/5": [0, 1, None], "unit0/iotlb/00:02.0 0x1000": [0, 1, 0]}
+    assert [step.lane for step in story.steps if "changed" in step.text] == ["hamlet", "hamlet"]
+    assert "entry 5 of" in story.steps[2].text and "Now: not present" in story.steps[2].text
 
 
 def test_a_run_that_ended_early():
@@ -234,7 +262,7 @@ def drive(folder, recorded, chains):
     dom = run.stdout.decode("utf-8", "replace")
     seen = re.search(r'data-seen="([^"]+)"', dom)
     assert seen, run.stderr[-500:]
-    assert 'data-lanes="5"' in dom      # two vCPUs, a CPU, a unit, a device
+    assert 'data-lanes="6"' in dom      # two vCPUs, a CPU, Hamlet, a unit, a device
     predicted = re.search(r'data-predicted="([^"]+)"', dom)
     return [json.loads(urllib.parse.unquote(found[1])) for found in (seen, predicted)]
 

@@ -101,6 +101,7 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
     }
     if (!fetch(address, irte, false))
         return FAULT_IR_ACCESS;
+    table_used(address, "interrupt");
     if (irte != fresh)
         say(text("irte stale sid=%s index=%u: not written back", bdf_text(sid).c_str(), index));
     bool fills = (irte.lo & IRTE_P) || opt.caching_mode || opt.write_buffer;

@@ -33,30 +33,6 @@ size_t VtdUnit::flush_from(Cache &cache, Predicate gone)
     });
 }
 
-void VtdUnit::tell_gone(const char *what, const std::pair<const uint16_t, Context> &item)
-{
-    tell("context %s sid=%s", what, bdf_text(item.first).c_str());
-}
-
-void VtdUnit::tell_gone(const char *what, const std::pair<const Key, Leaf> &item)
-{
-    const Key &key = item.first;
-    tell("iotlb %s sid=%s page=0x%llx", what, bdf_text(key.tag).c_str(),
-         (unsigned long long)(key.page << key.shift));
-}
-
-void VtdUnit::tell_gone(const char *what, const std::pair<const Key, Table> &item)
-{
-    const Key &key = item.first;
-    tell("paging %s did=%u level=%u page=0x%llx", what, key.tag, (key.shift - 3) / 9,
-         (unsigned long long)key.page);
-}
-
-void VtdUnit::tell_gone(const char *what, const std::pair<const uint16_t, Entry128> &item)
-{
-    tell("iec %s index=%u", what, item.first);
-}
-
 /* IQEI, or 0 for a descriptor that is in order. */
 uint8_t VtdUnit::descriptor_check(const Entry128 &d) const
 {

@@ -245,7 +245,7 @@ bool VtdUnit::table_read(uint64_t hpa, void *to, size_t n, bool snoop)
     uint64_t line = hpa & ~bits(5, 0); /* an entry is aligned and never crosses a line */
     auto seen = seen_lines.find(line);
     if (seen == seen_lines.end()) {
-        std::array<uint8_t, 64> bytes;
+        Line bytes;
         if (!host.read(line, bytes.data(), bytes.size()))
             return false;
         seen = seen_lines.emplace(line, bytes).first;
@@ -274,12 +274,17 @@ void VtdUnit::line_written_back(uint64_t address)
         return;
     }
     uint64_t line = address & ~bits(5, 0);
-    std::array<uint8_t, 64> bytes;
+    Line bytes;
     clean_lines.insert(line);
     if (opt.write_buffer)
         buffered_lines.insert(line);
-    if (host.read(line, bytes.data(), bytes.size()))
-        seen_lines[line] = bytes;
+    if (!host.read(line, bytes.data(), bytes.size()))
+        return;
+    auto seen = seen_lines.find(line);
+    Line before = seen == seen_lines.end() ? bytes : seen->second;
+    seen_lines[line] = bytes;
+    if (before != bytes)
+        tell_written(line, before, bytes);
 }
 
 /* A reproducible die: the same run gives the same throws. */

@@ -5,8 +5,8 @@
  * into the trace whenever a cached entry differs from what memory says now.
  * From: glue.cc (registers, requests of the devices)
  * To: vtd_unit.cc registers; vtd_command.cc commands; vtd_fault.cc faults and events; vtd_walk.cc
- * DMA; vtd_order.cc writes on their way; vtd_queue.cc invalidation; vtd_intr.cc interrupts;
- * vtd_left.cc firmware
+ * DMA; vtd_order.cc writes on their way; vtd_queue.cc invalidation; vtd_tables.cc what becomes of
+ * tables; vtd_intr.cc interrupts; vtd_left.cc firmware
  * Spec: VT-d "DMA Remapping", "Interrupt Remapping", "Caching Translation Information"
  */
 #pragma once
@@ -217,6 +217,8 @@ class VtdUnit
     Leaf iotlb_lookup(uint16_t sid, uint64_t iova);
     void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf);
     void tell_leaf(const char *what, uint16_t sid, uint64_t iova, const Leaf &leaf);
+    Leaf in_memory(uint16_t sid, uint64_t iova);
+    static bool same_effect(const Leaf &cached, const Leaf &now, uint64_t iova);
     void stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached);
     bool page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write);
     uint8_t refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const;
@@ -243,12 +245,29 @@ class VtdUnit
     void drain_for(const Entry128 &d);
     uint64_t due_for(const Entry128 &d);
 
+    /* vtd_tables.cc */
+    using Line = std::array<uint8_t, 64>;
+    using CacheName = std::pair<std::string, std::string>; /* "iec", "index=5" */
+    void table_used(uint64_t hpa, const std::string &words);
+    void tell_written(uint64_t line, const Line &before, const Line &now);
+    void compared(const CacheName &name, bool agrees);
+    void compare_interrupts();
+    void compare_translations();
+    static CacheName cache_name(const std::pair<const uint16_t, Context> &item);
+    static CacheName cache_name(const std::pair<const Key, Leaf> &item);
+    static CacheName cache_name(const std::pair<const Key, Table> &item);
+    static CacheName cache_name(const std::pair<const uint16_t, Entry128> &item);
+
     /* vtd_queue.cc */
     template <typename Cache, typename Predicate> size_t flush_from(Cache &cache, Predicate gone);
-    void tell_gone(const char *what, const std::pair<const uint16_t, Context> &item);
-    void tell_gone(const char *what, const std::pair<const Key, Leaf> &item);
-    void tell_gone(const char *what, const std::pair<const Key, Table> &item);
-    void tell_gone(const char *what, const std::pair<const uint16_t, Entry128> &item);
+    template <typename Item> void tell_gone(const char *what, const Item &item)
+    {
+        if (!host.detail())
+            return;
+        CacheName name = cache_name(item);
+        superseded.erase(name);
+        tell("%s %s %s", name.first.c_str(), what, name.second.c_str());
+    }
     void queue_run();
     void queue_stop(uint32_t status, uint8_t info);
     uint8_t descriptor_check(const Entry128 &d) const;
@@ -301,7 +320,10 @@ class VtdUnit
     /* Lines of tables as memory has them: without ECAP.C the unit does not snoop, and a processor's
      * write is invisible until the line is written back. A page that was a table before keeps what
      * it was, until then. */
-    std::map<uint64_t, std::array<uint8_t, 64>> seen_lines;
+    std::map<uint64_t, Line> seen_lines;
+    /* Of the trace in detail: pages that were used as tables, and what is held and differs. */
+    std::map<uint64_t, std::string> used_tables;
+    std::set<CacheName> superseded;
     /* Lines that were ever written back. A table line that never was may be anything in memory. */
     std::unordered_set<uint64_t> clean_lines;
     bool all_clean = false; /* a WBINVD while in use: from then on every line may be clean */

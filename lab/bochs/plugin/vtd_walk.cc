@@ -70,6 +70,8 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
     uint64_t at = (root & ~bits(11, 0)) + 16 * (sid >> 8);
     auto told = [&](const char *table, const Entry128 &e) {
         if (!snoop)
+            table_used(at, table);
+        if (!snoop)
             tell("%s entry sid=%s hpa=0x%llx value=%016llx.%016llx", table, bdf_text(sid).c_str(),
                  (unsigned long long)at, (unsigned long long)e.hi, (unsigned long long)e.lo);
     };
@@ -180,6 +182,8 @@ VtdUnit::Leaf VtdUnit::walk(const Context &context, uint64_t iova, bool use_cach
                         !use_cache))
             return fail(shift == top ? FAULT_CTX_INVALID : FAULT_SS_ACCESS);
         if (use_cache)
+            table_used(table.hpa, text("second-stage did=%u level=%u", leaf.did, (shift - 3) / 9));
+        if (use_cache)
             tell("second-stage entry did=%u level=%u hpa=0x%llx value=%016llx", leaf.did,
                  (shift - 3) / 9,
                  (unsigned long long)(table.hpa + 8 * field(iova, shift + 8, shift)),
@@ -273,17 +277,34 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
 }
 
 /* What would a unit without any cache have said? */
-void VtdUnit::stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached)
+VtdUnit::Leaf VtdUnit::in_memory(uint16_t sid, uint64_t iova)
 {
     Context context = context_read(sid, true);
     Leaf now;
     now.reason = context.reason;
-    if (!context.reason)
-        now = walk(context, iova, false);
-    auto where = [&](const Leaf &leaf) { return leaf.hpa | (iova & bits(leaf.shift - 1, 0)); };
-    auto rights = [](const Leaf &leaf) { return leaf.reason ? 0 : int(leaf.r) | int(leaf.w) << 1; };
-    if (rights(cached) == rights(now) && (!rights(now) || where(cached) == where(now)))
+    return context.reason ? now : walk(context, iova, false);
+}
+
+static int rights(bool faults, bool r, bool w) { return faults ? 0 : int(r) | int(w) << 1; }
+static uint64_t place(uint64_t hpa, unsigned shift, uint64_t iova)
+{
+    return hpa | (iova & bits(shift - 1, 0));
+}
+
+bool VtdUnit::same_effect(const Leaf &cached, const Leaf &now, uint64_t iova)
+{
+    int allowed = rights(now.reason, now.r, now.w);
+    return rights(cached.reason, cached.r, cached.w) == allowed &&
+           (!allowed || place(cached.hpa, cached.shift, iova) == place(now.hpa, now.shift, iova));
+}
+
+void VtdUnit::stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached)
+{
+    Leaf now = in_memory(sid, iova);
+    if (same_effect(cached, now, iova))
         return;
+    auto where = [&](const Leaf &leaf) { return place(leaf.hpa, leaf.shift, iova); };
+    auto rights = [](const Leaf &leaf) { return lab::rights(leaf.reason, leaf.r, leaf.w); };
     say(text("%s stale sid=%s did=%u iova=0x%llx cached=0x%llx/%d now=0x%llx/%d", cache,
              bdf_text(sid).c_str(), cached.did, (unsigned long long)iova,
              (unsigned long long)(rights(cached) ? where(cached) : 0), rights(cached),

@@ -2,7 +2,7 @@
 /*
  * The trace in detail: every look-up, every entry as used, what leaves a cache.
  * From: lab/bochs/plugin/tests/main.cc
- * To:   lab/bochs/plugin/vtd_walk.cc, vtd_intr.cc, vtd_queue.cc
+ * To:   lab/bochs/plugin/vtd_walk.cc, vtd_intr.cc, vtd_queue.cc, vtd_tables.cc
  */
 #include "vtd_fixture.h"
 
@@ -75,4 +75,57 @@ TEST(an_entry_is_lost)
         f.read_from(0x1000 * (i % 8));
     CHECK(f.traced("iotlb evict sid=00:04.0 page=") > 0);
     CHECK(f.traced("context evict sid=00:04.0") > 0 && f.traced(" gone ") == 0);
+}
+
+/* "Guidance to Software for Invalidations": a cache holds the old entry from the change to the
+ * flush, whether it is used meanwhile or not. */
+TEST(a_table_is_written)
+{
+    Fixture f;
+    f.enable();
+    f.map(5, (DATA + 0x5000) | 1); /* in detail only what is used in detail is a table */
+    f.wants_detail = true;
+    f.map(6, (DATA + 0x6000) | 1);
+    CHECK(f.traced("table written") == 0);
+    CHECK(f.read_from(0x1000) && f.read_from(0x2000));
+    f.map(3, (DATA + 0x7000) | 3);
+    CHECK(f.traced("table written second-stage did=1 level=1 hpa=0x6018 before=0000000000103003 "
+                   "after=0000000000107003") == 1);
+    CHECK(f.traced("superseded") == 0);
+    f.map(1, (DATA + 0x7000) | 3);
+    CHECK(f.traced("iotlb superseded sid=00:04.0 page=0x1000") == 1);
+    f.map(1, (DATA + 0x7000) | 3); /* nothing changes */
+    CHECK(f.traced("table written") == 2 && f.traced("superseded") == 1);
+    f.map(1, (DATA + 0x1000) | 3);
+    CHECK(f.traced("iotlb agrees sid=00:04.0 page=0x1000") == 1);
+    f.context(0, 0);
+    CHECK(f.traced("table written context hpa=0x2200 ") > 0);
+    CHECK(f.traced("context superseded sid=00:04.0") == 1);
+    CHECK(f.traced("iotlb superseded sid=00:04.0 page=") == 3 && f.traced(" stale ") == 0);
+    f.flush_by_register();
+    f.lines.clear();
+    f.context(L4 | 1, 2 | 1 << 8);
+    CHECK(f.traced("agrees") == 0 && f.traced("superseded") == 0);
+}
+
+TEST(an_interrupt_entry_is_written)
+{
+    Fixture f;
+    f.out64(VTD_IRTA, IRT | 7);
+    f.command(G_SIRTP);
+    f.queue_enable();
+    f.submit(4, 0);
+    f.command(G_IRE);
+    f.wants_detail = true;
+    f.set64(IRT + 8, UINT64_C(1) << 18 | SID);
+    f.set64(IRT, UINT64_C(0x51) << 16 | 1);
+    CHECK(f.write_to(0xfee00010));
+    f.set64(IRT, UINT64_C(0x52) << 16 | 1);
+    CHECK(f.traced("table written interrupt hpa=0x9000 before=0000000000040020.0000000000510001 "
+                   "after=0000000000040020.0000000000520001") == 1);
+    CHECK(f.traced("iec superseded index=0") == 1 && f.traced("iec stale") == 0);
+    f.submit(4, 0);
+    CHECK(f.traced("iec gone index=0") == 1);
+    CHECK(f.write_to(0xfee00010));
+    CHECK(f.traced("iec superseded") == 1 && f.traced("iec fill") == 2);
 }
