@@ -297,10 +297,11 @@ run: setup # the whole path, on the best machine that is here (DEMO='--vm ...' f
 # tcg has no VMX, and so no guests; DEBUG_ON=lab builds a Bochs with a stub first, DEBUG_ON=kvm wants nested VMX.
 DEBUG_ON ?= tcg
 DEBUG_PORT ?= 1234
+DEBUG_LOG ?= $O/debug.log
 GDB ?= gdb -q
 debug: setup # Hamlet itself under gdb, its console in build/debug.log (DEBUG_ON=lab or kvm: with guests)
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)setsid ./hamlet run --on $(DEBUG_ON) --debug $(DEBUG_PORT) --timeout 86400 $(DEMO) </dev/null >$O/debug.log 2>&1 & \
+	$(Q)setsid ./hamlet run --on $(DEBUG_ON) --debug $(DEBUG_PORT) --timeout 86400 $(DEMO) </dev/null >$(DEBUG_LOG) 2>&1 & \
 	child=$$!; trap "kill $$child 2>/dev/null" EXIT; \
 	$(GDB) -ex 'set tcp connect-timeout 600' -ex 'target remote :$(DEBUG_PORT)' -x lab/debug.gdb $(DEBUG_MORE) $O/hamlet.sym
 LINUX ?= 'name=linux,kernel=$O/linux/vmlinuz,initrd=$O/linux/initrd,mem=256M,pci=1234:11e8,cmdline="console=ttyS0"'

@@ -34,6 +34,13 @@ def transcript(run):
                    for pattern in re.findall(r"^ *differs: (.+)$", block["differs"], re.M)]
 
 
+def runs(prefix):
+    """Names of runs, in the order of the documents."""
+    return list(dict.fromkeys(block["run"] for page in PAGES
+                              for block in BLOCK.finditer((ROOT / page).read_text())
+                              if block["run"].startswith(prefix)))
+
+
 def typed(run, prompt):
     """The commands behind a prompt."""
     return [line.removeprefix(prompt) for line in transcript(run)[0] if line.startswith(prompt)]

@@ -7,6 +7,8 @@ A tour can be walked: docs/tours/*.md against the symbol graph and docs/reading-
   other, directly or over files that the text of both steps names by path or by a function of
   theirs; a tour may turn back. Or hardware leads there, and the paragraph before or after the
   heading tells of a VM exit, a return, or what arrives
+- at a step with a function the walk stops there: its text has `(gdb) to function`, and the case of
+  the walk sees that it is reached behind the step before (tests/cases/test_tours.py)
 - a chapter of the reading order that is marked "-> docs/tours/x.md" stands at or after the chapter
   of each file that a step of that tour is about
 """
@@ -19,6 +21,11 @@ from house.report import report
 
 NOT_CALLED = re.compile(r"\b(VM exit|returned|returns|arrives|[Tt]he unit (drops|reads|walks))\b")
 ORDER = "docs/reading-order.txt"
+
+
+def prose(part):
+    """A step without what a run has shown."""
+    return re.sub(r"<!--.*?-->\n|```\n.*?\n```\n", "", part, flags=re.S)
 
 
 def steps(tour):
@@ -60,7 +67,7 @@ def check_steps(tour):
     for line, path, function, part in steps(tour):
         if path and before and path in sources() and before[0] in sources() and path != before[0]:
             between = named(before[1]) | named(part)
-            around = before[1].rstrip().split("\n\n")[-1] + part.split("\n\n")[1]
+            around = prose(before[1]).rstrip().split("\n\n")[-1] + part.split("\n\n")[1]
             if not joined(before[0], path, between) and not NOT_CALLED.search(around):
                 yield tour, line, f"how does one come from {before[0]} to {path}? " \
                     "No file that these steps name joins them"
@@ -68,6 +75,12 @@ def check_steps(tour):
             before = path, part
         elif before: # the hardware's step: its text may join those around it
             before = before[0], before[1] + part
+
+
+def check_walk(tour):
+    for line, _, function, part in steps(tour):
+        if function and f"\n(gdb) to {function}\n" not in part:
+            yield tour, line, f"no walk stops at {function}"
 
 
 def chapters():
@@ -101,7 +114,8 @@ def check_order():
 
 def main():
     tours = [name for name in listed() if re.match(r"docs/tours/.*\.md$", name)]
-    findings = [finding for tour in tours for finding in check_steps(tour)]
+    findings = [finding for tour in tours for check in (check_steps, check_walk)
+                for finding in check(tour)]
     return report("tours", [*findings, *check_order()])
 
 
