@@ -359,6 +359,24 @@ TEST(a_local_apic_that_is_off)
     assert_int_equal(posted[1], 1);
 }
 
+/* What else is wired to the lines of ISA: the PICs of a VM that has them. */
+static unsigned isa_lines;
+static void count_line(struct vm *of, unsigned pin, bool asserted)
+{
+    assert_ptr_equal(of, &vm);
+    assert_true(pin < 16 && asserted);
+    isa_lines |= 1u << pin;
+}
+
+TEST(lines_of_isa_go_to_the_pics_too)
+{
+    vm.wires.line = count_line;
+    isa_lines = 0;
+    for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++)
+        vioapic_line(vm.ioapic, pin, true);
+    assert_int_equal(isa_lines, 0xffff);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fresh, done)
 
 int main(void)
@@ -377,6 +395,7 @@ int main(void)
         CASE(what_is_not_delivered),
         CASE(a_local_apic_that_is_off),
         CASE(after_a_reset),
+        CASE(lines_of_isa_go_to_the_pics_too),
         CASE(no_place_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
