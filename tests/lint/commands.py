@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """
 The commands that stand in the documents and in the heads of programs: the launcher takes each
-`./hamlet ...`, and each `make NAME` is a goal of the Makefile. One line per finding.
+`./hamlet ...`, each `make NAME` is a goal of the Makefile, and each has one that runs it, a case or
+the judge of the documents (tests/cases/documented.py). One line per finding.
 """
 import contextlib
 import importlib.machinery
@@ -10,16 +11,18 @@ import importlib.util
 import io
 import re
 import shlex
-import subprocess
 import sys
 
 from house import ROOT
 
-PAGES = ["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/tours/*.md", "guest/programs/*.c",
-         "guest/programs/flat/*.asm"]
-OURS = re.compile(r"^[ ;*$]*(\./hamlet (?:run|iso|trace|test|new|doctor)\b.*)$")
-QUOTED = re.compile(r"`(?:time )?(\./hamlet (?:run|iso|trace|test|new|doctor)\b[^`]*)`")
-GOAL = re.compile(r"`make ([a-z][a-z-]*)[ `]")
+sys.path.append(str(ROOT / "tests/cases"))
+
+import documented                                # noqa: E402 (the path comes first)
+
+HERE = "tests/cases/documented.py"
+TABLES = (documented.CASES, documented.BY_HAND, documented.JUDGED)
+GOAL = re.compile(r"make ([a-z][a-z-]*)(?: |$)")
+FORMS = {"PORT": "1"}       # what a reader puts there, and would be refused as it stands
 
 
 def launcher():
@@ -29,23 +32,18 @@ def launcher():
     return module
 
 
-def lines(path):
-    """(number, line), those that end in a backslash joined."""
-    begun, first = "", 0
-    for number, line in enumerate(path.read_text().split("\n"), 1):
-        first = first or number
-        begun += line.removesuffix("\\")
-        if not line.endswith("\\"):
-            yield first, begun
-            begun, first = "", 0
-
-
-def wrong(module, command):
-    """What the launcher has against a command; ""."""
+def wrong(module, goals, command):
+    """What the launcher, or the Makefile, has against a command; ""."""
+    goal = GOAL.match(command)
+    if goal:
+        return "" if goal[1] in goals else f"the Makefile has no goal {goal[1]}"
+    if not command.startswith("./hamlet "):
+        return ""
     said = io.StringIO()
+    words = [FORMS.get(word, word) for word in shlex.split(command)[1:]]
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            module.parse(shlex.split(command.replace("PORT", "1"), comments=True)[1:])
+            module.parse(words)
     except ValueError as problem:
         return str(problem)
     except SystemExit as end:
@@ -53,19 +51,32 @@ def wrong(module, command):
     return ""
 
 
+def not_run(command, texts):
+    """What is wrong with the rows of a command; ""."""
+    runners = documented.runners(command, texts)
+    return "" if runners == 1 else f"{runners} run it: it needs one row in {HERE}"
+
+
+def no_cases():
+    """Cases that the table names and that are not there."""
+    for case in sorted(set(documented.CASES.values()) - {documented.CHECK}):
+        file, _, name = case.partition("::")
+        path = ROOT / "tests/cases" / file
+        if not path.exists() or f"def {name}(" not in path.read_text():
+            yield f"{HERE}: there is no case {case}"
+
+
 def main():
-    module, findings, count = launcher(), [], 0
+    module, found = launcher(), list(documented.commands())
     goals = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    for path in [path for page in PAGES for path in sorted(ROOT.glob(page))]:
-        name = path.relative_to(ROOT)
-        for number, line in lines(path):
-            for command in [*OURS.findall(line), *QUOTED.findall(line)]:
-                count += 1
-                said = wrong(module, command)
-                findings += [f"{name}:{number}: {said}"] if said else []
-            findings += [f"{name}:{number}: the Makefile has no goal {goal}"
-                         for goal in GOAL.findall(line) if goal not in goals]
-    print("\n".join(findings) or f"commands: the launcher takes all {count}")
+    goals |= {"build"}      # a file in it
+    texts = {command for _, _, command in found}
+    findings = [f"{page}:{line}: {said}: {command}" for page, line, command in found
+                for said in (wrong(module, goals, command), not_run(command, texts)) if said]
+    findings += [f"{HERE}: no document has: {command}"
+                 for table in TABLES for command in table if command not in texts]
+    findings += no_cases()
+    print("\n".join(findings) or f"commands: each of {len(texts)} is run, or said to be by hand")
     return 1 if findings else 0
 
 
