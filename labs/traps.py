@@ -99,6 +99,6 @@ TRAPS = {
     32: ("guest/assign/audit.c",
          "            page_is_reserved(hpa(fn->bars[i].base), fn->bars[i].size))\n",
          "            0)\n", "test_assign", "a_bar_over_reserved_memory"),
-    33: ("guest/assign/aer.c", "pci_read32(fn->bdf, r.offset) & bits",
+    33: ("guest/assign/aer.c", "pci_read32(fn->bdf, r.offset) & r.writable",
          "pci_read32(fn->bdf, r.offset)", "test_aer", "at_first_there_are_no_errors"),
 }

@@ -44,24 +44,25 @@ static const char *const corrected_names[] = {
 bool pci_errors_take(const struct pci_function *f, struct pci_errors *e)
 {
     uint16_t at = f->ext_aer;
+    uint32_t *word = &e->header;
     uint32_t uncorrected = pci_read32(f->bdf, at + PCI_AER_UNCORRECTED);
-    uint32_t corrected = pci_read32(f->bdf, at + PCI_AER_CORRECTED);
     if (uncorrected == UINT32_MAX) /* it does not answer */
         return false;
-    e->uncorrected = uncorrected & LO32(PCI_AER_UNCORRECTED_BITS);
-    e->corrected = corrected & LO32(PCI_AER_CORRECTED_BITS);
-    if (!(e->uncorrected | e->corrected))
+    if (!uncorrected && !pci_read32(f->bdf, at + PCI_AER_CORRECTED))
         return false;
-    e->fatal = e->uncorrected & pci_read32(f->bdf, at + PCI_AER_SEVERITY);
-    e->first = FIELD_GET(PCI_AER_FIRST, pci_read32(f->bdf, at + PCI_AER_CONTROL));
-    for (unsigned i = 0; i < ARRAY_COUNT(e->tlp); i++)
-        e->tlp[i] = pci_read32(f->bdf, at + PCI_AER_TLP(i));
+    for (unsigned i = 0; i < PCI_AER_SIZE / 4; i++)
+        word[i] = pci_read32(f->bdf, (uint16_t)(at + 4 * i));
+    e->uncorrected &= LO32(PCI_AER_UNCORRECTED_BITS);
+    e->corrected &= LO32(PCI_AER_CORRECTED_BITS);
     pci_write32(f->bdf, at + PCI_AER_UNCORRECTED, e->uncorrected);
     pci_write32(f->bdf, at + PCI_AER_CORRECTED, e->corrected);
-    return true;
+    return e->uncorrected | e->corrected;
 }
 
-bool pci_errors_has_tlp(const struct pci_errors *e) { return e->uncorrected & BIT(e->first); }
+bool pci_errors_has_tlp(const struct pci_errors *e)
+{
+    return e->uncorrected & BIT(FIELD_GET(PCI_AER_FIRST, e->control));
+}
 
 static void add_names(struct text *t, const char *what, uint32_t bits, const char *const names[])
 {
@@ -76,8 +77,8 @@ static void add_names(struct text *t, const char *what, uint32_t bits, const cha
 struct text pci_errors_words(const struct pci_errors *e)
 {
     struct text t = {0};
-    add_names(&t, "fatal error: ", e->fatal, uncorrected_names);
-    add_names(&t, "error: ", e->uncorrected & ~e->fatal, uncorrected_names);
+    add_names(&t, "fatal error: ", e->uncorrected & e->severity, uncorrected_names);
+    add_names(&t, "error: ", e->uncorrected & ~e->severity, uncorrected_names);
     add_names(&t, "corrected error: ", e->corrected, corrected_names);
     if (pci_errors_has_tlp(e))
         text_add(&t, " tlp=%08x,%08x,%08x,%08x", e->tlp[0], e->tlp[1], e->tlp[2], e->tlp[3]);

@@ -136,13 +136,13 @@ void pci_wake(const struct pci_function *f);
 /* Wait until Device Status shows no transaction pending, at most 100 ms. */
 MUST_CHECK int pci_drain(const struct pci_function *f);
 
-/* Errors that a function with AER has recorded since they were taken last: bits of its status. */
+/* The registers of AER as they stand in configuration space. */
 struct pci_errors {
-    uint32_t uncorrected, fatal, corrected; /* fatal: those of `uncorrected` that are */
-    uint32_t tlp[4];                        /* header of the packet that caused the error `first` */
-    uint8_t first;
+    uint32_t header, uncorrected, mask, severity, corrected, corrected_mask, control;
+    uint32_t tlp[4]; /* header of the packet that caused the error PCI_AER_FIRST of `control` */
 };
-/* Read and clear them. False: there are none, or the function does not answer. */
+/* Take what a function has recorded since the last time: read, and clear in the hardware. Bits that
+ * are no error are zero. False: there are none, or the function does not answer. */
 MUST_CHECK bool pci_errors_take(const struct pci_function *f, struct pci_errors *e);
 /* Is tlp[] that of one of these errors? */
 bool pci_errors_has_tlp(const struct pci_errors *e);

@@ -241,8 +241,10 @@
 /* PCI Express Base "Advanced Error Reporting Extended Capability": a bit for each kind of error. */
 #define PCI_AER_UNCORRECTED       0x04 /* status: write one to clear */
 #define PCI_AER_UNCORRECTED_BITS  (BITS(26, 12) | BITS(5, 4))
+#define PCI_AER_MASK              0x08
 #define PCI_AER_SEVERITY          0x0c /* 1: fatal */
 #define PCI_AER_CORRECTED         0x10 /* status: write one to clear */
+#define PCI_AER_CORRECTED_MASK    0x14
 #define PCI_AER_CORRECTED_BITS    (BITS(15, 12) | BITS(8, 6) | BIT(0))
 #define PCI_AER_CONTROL           0x18
 #define PCI_AER_FIRST             BITS(4, 0) /* the error whose packet is in the header log */

@@ -27,15 +27,16 @@ static void errors_log(const struct pci_function *fn, struct assignment *a,
 /* The packet of the first error stays until the guest has cleared all. */
 static void guest_tell(struct vpci_function *f, const struct pci_errors *e)
 {
-    uint16_t at = f->of->fn->ext_aer;
-    uint32_t old = vpci_shadow(f, at + PCI_AER_UNCORRECTED, 4);
-    uint32_t corrected = vpci_shadow(f, at + PCI_AER_CORRECTED, 4);
-    if (!old && pci_errors_has_tlp(e)) {
-        vpci_set_shadow(f, at + PCI_AER_CONTROL, 4, e->first);
-        memcpy(f->shadow + at + PCI_AER_TLP(0), e->tlp, sizeof(e->tlp));
+    uint8_t *at = f->shadow + f->of->fn->ext_aer;
+    struct pci_errors seen;
+    memcpy(&seen, at, sizeof(seen));
+    if (!seen.uncorrected && pci_errors_has_tlp(e)) {
+        seen.control = e->control & LO32(PCI_AER_FIRST);
+        memcpy(seen.tlp, e->tlp, sizeof(seen.tlp));
     }
-    vpci_set_shadow(f, at + PCI_AER_UNCORRECTED, 4, old | e->uncorrected);
-    vpci_set_shadow(f, at + PCI_AER_CORRECTED, 4, corrected | e->corrected);
+    seen.uncorrected |= e->uncorrected;
+    seen.corrected |= e->corrected;
+    memcpy(at, &seen, sizeof(seen));
 }
 
 void aer_tick(void)
@@ -63,6 +64,30 @@ static void status_write(struct vpci_function *f, const struct vpci_reg *r, uint
     vpci_set_shadow(f, r->offset, 4, vpci_shadow(f, r->offset, 4) & ~value);
 }
 
+#define STATUS(reg, bits)                                                                          \
+    {                                                                                              \
+        .offset = (reg), .width = 4, .shadow = UINT32_MAX, .clear_on_1 = LO32(bits),               \
+        .write = status_write                                                                      \
+    }
+#define CHOICE(reg, bits)                                                                          \
+    {                                                                                              \
+        .offset = (reg), .width = 4, .shadow = UINT32_MAX, .writable = LO32(bits)                  \
+    }
+#define LOGGED(reg) CHOICE(reg, 0)
+
+static const struct vpci_reg registers[] = {
+    STATUS(PCI_AER_UNCORRECTED, PCI_AER_UNCORRECTED_BITS),
+    CHOICE(PCI_AER_MASK, PCI_AER_UNCORRECTED_BITS),
+    CHOICE(PCI_AER_SEVERITY, PCI_AER_UNCORRECTED_BITS),
+    STATUS(PCI_AER_CORRECTED, PCI_AER_CORRECTED_BITS),
+    CHOICE(PCI_AER_CORRECTED_MASK, PCI_AER_CORRECTED_BITS),
+    LOGGED(PCI_AER_CONTROL),
+    LOGGED(PCI_AER_TLP(0)),
+    LOGGED(PCI_AER_TLP(1)),
+    LOGGED(PCI_AER_TLP(2)),
+    LOGGED(PCI_AER_TLP(3)),
+};
+
 bool aer_show(struct vpci_function *f, unsigned at)
 {
     const struct pci_function *fn = f->of->fn;
@@ -71,19 +96,11 @@ bool aer_show(struct vpci_function *f, unsigned at)
         return false;
     if (pci_errors_take(fn, &before))
         errors_log(fn, NULL, &before);
-    for (unsigned reg = PCI_AER_UNCORRECTED; reg < PCI_AER_SIZE; reg += 4) {
-        struct vpci_reg r = {.offset = (uint16_t)(at + reg), .width = 4, .shadow = UINT32_MAX};
-        uint32_t bits = reg < PCI_AER_CORRECTED ? LO32(PCI_AER_UNCORRECTED_BITS)
-                        : reg < PCI_AER_CONTROL ? LO32(PCI_AER_CORRECTED_BITS)
-                                                : 0;
-        if (reg == PCI_AER_UNCORRECTED || reg == PCI_AER_CORRECTED) {
-            r.clear_on_1 = bits;
-            r.write = status_write;
-        } else {
-            r.writable = bits;
-            vpci_set_shadow(f, r.offset, 4, pci_read32(fn->bdf, r.offset) & bits);
-        }
+    for (size_t i = 0; i < ARRAY_COUNT(registers); i++) {
+        struct vpci_reg r = registers[i];
+        r.offset += (uint16_t)at;
         vpci_add(f, r);
+        vpci_set_shadow(f, r.offset, 4, pci_read32(fn->bdf, r.offset) & r.writable);
     }
     return true;
 }

@@ -236,7 +236,7 @@ TEST(names)
 {
     struct pci_errors all = {.uncorrected = LO32(PCI_AER_UNCORRECTED_BITS),
                              .corrected = LO32(PCI_AER_CORRECTED_BITS),
-                             .first = 31};
+                             .control = 31};
     struct text t = pci_errors_words(&all);
     assert_null(strstr(t.at, "(null)"));
     unsigned commas = 0;
