@@ -17,7 +17,7 @@ import struct
 
 import gdb
 
-LONGEST = 15        # bytes of an instruction: a stub may stop behind the first one
+LONGEST = 15        # bytes of an instruction; Bochs stops a byte behind the breakpoint
 
 
 def in_file(address, size):
@@ -32,6 +32,11 @@ def in_file(address, size):
             at = offset + address - start
             return data[at:at + size]
     raise gdb.GdbError(f"0x{address:x} is not in Hamlet's file")
+
+
+def compared(address):
+    """How many bytes are. Bochs does not read over the end of a page."""
+    return min(LONGEST, 4096 - address % 4096)
 
 
 def run_on():
@@ -57,7 +62,8 @@ class To(gdb.Command):
     def invoke(self, argument, from_tty):
         function, _, condition = argument.partition(" if ")
         stop = gdb.Breakpoint(function, type=gdb.BP_HARDWARE_BREAKPOINT, internal=True)
-        codes = {place.address: in_file(place.address, LONGEST) for place in stop.locations}
+        codes = {place.address: in_file(place.address, compared(place.address))
+                 for place in stop.locations}
         try:
             while not self.arrived(codes, condition):
                 run_on()
@@ -70,7 +76,7 @@ class To(gdb.Command):
         memory = gdb.selected_inferior()
         for start, code in codes.items():
             if start <= here < start + LONGEST and \
-                    bytes(memory.read_memory(start, LONGEST)) == code:
+                    bytes(memory.read_memory(start, len(code))) == code:
                 return not condition or bool(gdb.parse_and_eval(condition))
         return False
 

@@ -160,6 +160,7 @@ JUDGED = {
     "make fuzz-long": Run([FUZZED], typed="make fuzz-long FUZZ_RUNS=20000"),
     "make fuzz-small": Run(),
     "make bench": Run([r"^trace_off_cost "], makes=["build/bench.json"]),
+    "make profile": Run([r"^exit_cpuid +\d+", r"^in all +\d+"]),
     "make profile EXIT=exit_cpuid": Run([r"^exit_cpuid +\d+", r"^in all +\d+"]),
     "make explore": Run([r"found"]),
     "make mutants FILES=\"guest/pc/vioapic.c\"": Run([r"vioapic.c: \d+ mutants"]),
