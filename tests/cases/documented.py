@@ -77,6 +77,9 @@ CASES = {
     "make plans": "test_plans.py::test_plan",
     "./hamlet play FILE -o page.html": "test_play.py::test_sources_and_titles",
 }
+# By a judge of their own.
+JUDGES = {"make pictures": "test_pictures.py::test_pictures",
+          "make book": "test_book.py::test_book"}
 # These with any number: tests/cases/test_labs.py, tests/judges/test_traps.py.
 NUMBERED = re.compile(r"make (?:lab|lab-check|trap) \d+")
 
@@ -88,7 +91,7 @@ WALK, BOOT = "make debug DEBUG_ON=lab DEMO=", "./hamlet run "
 def runners(command, others):
     """How many run it; `others`: the commands of all documents."""
     walked = command.startswith(WALK) or f"{WALK}'{command.removeprefix(BOOT)}'" in others
-    return sum(command in table for table in (CASES, BY_HAND, JUDGED)) + walked + \
+    return sum(command in table for table in (CASES, JUDGES, BY_HAND, JUDGED)) + walked + \
         bool(NUMBERED.fullmatch(command))
 
 
@@ -179,7 +182,6 @@ JUDGED = {
         Run([r"alpha +1 \(ok\)"], makes=["run"]),
     "./hamlet play run -o page.html": Run(first=PLAY, makes=["page.html"]),
     "./hamlet run --on lab --machine ecam=1,card=1 --list": Run([r"group .*its group"]),
-    "make book": Run(makes=["build/book/index.html"]),
     "make profile EXIT=exit_io_instruction": Run([r"^in all +\d+"]),
     # docs/hardware.md, docs/lab.md, labs/
     "./hamlet iso FILE": Run([r"wrote file.iso, for BIOS and UEFI"], typed="./hamlet iso file.iso",

@@ -20,7 +20,7 @@ sys.path.append(str(ROOT / "tests/cases"))
 import documented                                # noqa: E402 (the path comes first)
 
 HERE = "tests/cases/documented.py"
-TABLES = (documented.CASES, documented.BY_HAND, documented.JUDGED)
+TABLES = (documented.CASES, documented.JUDGES, documented.BY_HAND, documented.JUDGED)
 GOAL = re.compile(r"make ([a-z][a-z-]*)(?: |$)")
 FORMS = {"PORT": "1"}       # what a reader puts there, and would be refused as it stands
 
@@ -59,11 +59,12 @@ def not_run(command, texts):
 
 def no_cases():
     """Cases that the table names and that are not there."""
-    for case in sorted(set(documented.CASES.values()) - {documented.CHECK}):
-        file, _, name = case.partition("::")
-        path = ROOT / "tests/cases" / file
-        if not path.exists() or f"def {name}(" not in path.read_text():
-            yield f"{HERE}: there is no case {case}"
+    for folder, table in (("cases", documented.CASES), ("judges", documented.JUDGES)):
+        for case in sorted(set(table.values()) - {documented.CHECK}):
+            file, _, name = case.partition("::")
+            path = ROOT / "tests" / folder / file
+            if not path.exists() or f"def {name}(" not in path.read_text():
+                yield f"{HERE}: there is no case {case}"
 
 
 def main():
