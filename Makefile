@@ -343,9 +343,10 @@ profile: setup all # where the instructions of one exit go, by function (EXIT=ex
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)
 plans: all # one device by plans A, B, C and D: what each mechanism buys
 	$(Q)/usr/bin/python3 tests/bench/plans.py
+PICTURES ?= docs/play
 pictures: setup # docs/play: pictures of the page that plays a run
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)/usr/bin/python3 lab/play/pictures.py docs/play
+	$(Q)/usr/bin/python3 lab/play/pictures.py $(PICTURES)
 book: setup # the documents as a site with a search, build/book/index.html
 	$(Q)/usr/bin/python3 lab/book.py $O/book
 
