@@ -38,7 +38,8 @@ html_css_files = ["book.css"]
 """
 # A drawing has up to 120 columns.
 STYLE = """\
-.content { width: 56em; }
+.content { width: 52em; }
+body { margin: 0; }
 pre { font-size: 0.7em; }
 .content img { border: 1px solid #d8d8d8; border-radius: 8px; }
 """

@@ -145,7 +145,7 @@ def the_descriptor(bench):
 
 @lab(12)
 def ready(bench):
-    return [*bench.unit("test_posted"), *bench.explorer("posting", SEARCHES)]
+    return [*bench.explorer("posting", SEARCHES), *bench.unit("test_posted")]
 
 
 @lab(13)

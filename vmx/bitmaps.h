@@ -12,7 +12,8 @@
 struct bitmaps; /* I/O bitmaps A and B, MSR bitmap; shared by the vCPUs of a VM */
 MUST_CHECK struct bitmaps *bitmaps_create(void); /* all ones: everything exits */
 void bitmaps_destroy(struct bitmaps *b);
-/* Let [first, first + count) pass, or exit again. With one of 0xCF8-0xCFF: -EPERM, no change. */
+/* Let [first, first + count) pass, or exit again. -EINVAL: not all of it are ports; -EPERM: one of
+ * 0xCF8-0xCFF would pass. Then nothing is changed. SDM "I/O-Bitmap Addresses". */
 MUST_CHECK int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass);
 bool bitmaps_port_passes(const struct bitmaps *b, uint16_t port);
 /* Only MSRs 0-0x1FFF and 0xC0000000-0xC0001FFF have bits; others always exit: -EINVAL. */

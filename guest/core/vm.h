@@ -163,8 +163,8 @@ struct vm {
         struct vm_census first;
     } kills;
 
-    /* guest/life/step.c, guest/life/run.c: run=N */
-    uint64_t steps_left, step_tsc; /* step_tsc: when the first was begun */
+    /* guest/life/step.c: run=N */
+    uint64_t steps_left, step_tsc; /* step_tsc: when the first had ended */
     uint64_t step_rax, step_rip, step_ticks;
 
     /* arch/log.c */

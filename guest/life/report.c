@@ -181,7 +181,7 @@ void report_vm(const struct vm *vm)
     if (vm->config.run)
         console_line("hamlet: vm=%s run=%lu rax=0x%lx length=%lu tsc-per-run=%lu", vm->name,
                      vm->config.run - vm->steps_left, vm->step_rax, vm->step_rip - vm->start.rip,
-                     vm->step_ticks / MAX(vm->config.run - vm->steps_left, UINT64_C(1)));
+                     vm->step_ticks / MAX(vm->config.run - 1, UINT64_C(1)));
     const char *why = vm->exit_status == VM_EXIT_HALTED ? "halted with interrupts off" : vm->why;
     if (why[0])
         console_line("hamlet: vm=%s why=\"%s\"", vm->name, why);

@@ -67,7 +67,6 @@ static void vm_start(struct vm *vm)
     if (vm->config.timeout)
         vm->deadline = rdtsc() + vm->config.timeout * time_tsc_khz() * 1000;
     kills_plan(vm);
-    vm->step_tsc = rdtsc();
     for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
         vcpu_init_signal(v);
     if (held)

@@ -188,6 +188,8 @@ static bool is_new(void)
 
 /* --- The search ------------------------------------------------------------------------------- */
 
+const char *explore_search;
+
 void explore_failed(const char *fmt, ...)
 {
     va_list args;
@@ -196,6 +198,8 @@ void explore_failed(const char *fmt, ...)
     va_start(args, fmt);
     vprintf(fmt, args);
     va_end(args);
+    if (explore_search)
+        printf(", in the search \"%s\"", explore_search);
     printf(", after\n");
     for (unsigned i = 0; i < depth; i++)
         printf("  %-8s %s%s%.*d way %u\n", names[path[i].actor], path[i].at,

@@ -6,6 +6,7 @@ end or of a unit's faults at a time, and have it found. `make explore`, or
 """
 import concurrent.futures
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -151,7 +152,8 @@ def said_of(texts, explorer):
         except subprocess.TimeoutExpired:
             return "it never ends"
         said = [line for line in run.stdout.splitlines() if "FAILED" in line]
-        return said[0].replace("explore: FAILED: ", "").replace(", after", "") if said else None
+        noise = r"explore: FAILED: |(, in the search .*)?, after"
+        return re.sub(noise, "", said[0]) if said else None
 
 
 def broken(rule, edits):

@@ -366,10 +366,16 @@ static bool may_be(const struct vcpu *v)
     }
 }
 
+static const char *const state_names[] = {[VCPU_STOPPED] = "stopped",
+                                          [VCPU_WAIT_SIPI] = "wait-for-sipi",
+                                          [VCPU_READY] = "ready",
+                                          [VCPU_RUNNING] = "running",
+                                          [VCPU_HALTED] = "halted"};
+
 static void check_vcpu(const struct vcpu *v)
 {
     if (!may_be(v))
-        explore_failed("vCPU %u is left in state %d", v->index, v->state);
+        explore_failed("vCPU %u is left in state %s", v->index, state_names[v->state]);
     for (unsigned c = 0; c < shape.cpus; c++) {
         bool here = v->cpu == &w.cpus[c];
         if (count_on(&queues[c].ready, v) != (here && v->state == VCPU_READY) ||
@@ -460,6 +466,7 @@ int main(int argc, char **argv)
         return 0;
     }
     shape = shapes[atoi(argv[2])];
+    explore_search = shape.name;
     build();
     struct explore_result r = explore_all(at_end);
     printf("explore: %s: posts=%u slices=%u halts=%u ipis=%u wakes=%u: states=%lu steps=%lu "
