@@ -26,7 +26,7 @@ unsigned explore_choose(const uint32_t *mask, uint32_t allowed, const char *what
 /* Ways that an actor may take, but need not: where there are no others, it may just as well
  * stay without end. */
 void explore_optional(uint32_t bits);
-unsigned explore_current(void); /* which actor runs; ACTORS_MAX: none */
+unsigned explore_current(void);    /* which actor runs; ACTORS_MAX: none */
 extern const char *explore_search; /* what this search is about; NULL: there is one only */
 void __attribute__((noreturn, format(printf, 1, 2))) explore_failed(const char *fmt, ...);
 
