@@ -145,4 +145,11 @@ def rescue(target, tree, modules=""):
         raise Unusable(
             "grub-mkrescue is missing: install grub-common, xorriso and mtools") from error
     if done.returncode or not target.exists():
-        raise Unusable(f"grub-mkrescue failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+        raise Unusable(f"grub-mkrescue failed: {_reason(done.stderr)}")
+
+
+def _reason(said):
+    """xorriso names it; what comes behind is only that it has failed."""
+    told = [line.strip() for line in said.splitlines() if line.strip(" .")]
+    named = [line for line in told if " : FAILURE : " in line or " : FATAL : " in line]
+    return (named or told[-1:] or ["it did not say why"])[0]

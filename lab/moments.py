@@ -14,6 +14,7 @@ PROMPT = r"\n\(hamlet\) $"
 AT_END = "The monitor has the console"
 SWITCH = "\x01c"      # Ctrl-A c
 OFF = "reboot off\r"
+UNKNOWN = "{}: no such command; help lists them"      # monitor/term/command.c
 
 
 class Moments:
@@ -22,6 +23,7 @@ class Moments:
     def __init__(self, texts):
         self.missed, self.console = [], None
         rows = [_row(text) for text in texts]
+        self.names = {command.split()[0]: None for commands, _ in rows for command in commands}
         self.moments = [moment for _, moment in rows if moment != "end"]
         self.answers = [answer for row in rows if row[1] != "end" for answer in self._at(*row)]
         self.last = [(PROMPT, f"{command}\r") for commands, moment in rows if moment == "end"
@@ -36,6 +38,14 @@ class Moments:
     def give_to(self, console):
         self.console = console
         console.prepare([*self.answers, *self.last])
+
+    def wrong(self):
+        """What did not go as it was asked for, in words; "" for nothing. A guest prints no line
+        like Hamlet's answer: its lines begin with its name."""
+        unknown = [name for name in self.names if UNKNOWN.format(name) in self.console.lines.whole]
+        if self.missed:
+            return f"did not come: {', '.join(self.missed)}"
+        return f"no such command: {', '.join(unknown)}" if unknown else ""
 
     def _at(self, commands, moment):
         def begin(found):

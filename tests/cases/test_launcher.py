@@ -9,12 +9,14 @@ import json
 import re
 import struct
 import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from xml.etree import ElementTree
 
 import pytest
 from case import GUESTS, PROMPT, ROOT, Case
 
-from lab import channel, lines, results, say, verdict
+from lab import channel, iso, limits, lines, moments, results, say, verdict
 from lab import trace as traces
 from lab.machines.boot import Console, Ended, Line, stop, watch
 from lab.moments import Moments
@@ -170,6 +172,68 @@ WRONG = [
 ]
 
 
+OWN = [
+    # the launcher's words; the one line, as nothing is looked at but these
+    (["run", "--log", "/no/such/x"], "--log /no/such/x: no folder /no/such"),
+    (["run", "--trace", "/no/such/x"], "--trace /no/such/x: no folder /no/such"),
+    (["run", "--json", "/etc/hostname/x"], "--json /etc/hostname/x: no folder /etc/hostname"),
+    (["run", "--junit", "/etc"], "--junit /etc: is a folder"),
+    (["run", "--gdb", "99999"], "--gdb 99999: a port is 1 to 65535"),
+    (["run", "--gdb", "0"], "--gdb 0: a port is 1 to 65535"),
+    (["run", "--debug", "70000"], "--debug 70000: a port is 1 to 65535"),
+    (["run", "--cpus", "0"], "--cpus 0: 1 at least"),
+    (["run", "--megs", "1"], "--megs 1: 8 MiB at least, which Hamlet and a small guest need"),
+    (["run", "--timeout", "-3"], "--timeout -3: more than 0 seconds"),
+    (["run", "--timeout", "0"], "--timeout 0: more than 0 seconds"),
+    (["run", "--timeout", "nan"], "--timeout nan: more than 0 seconds"),
+    (["test", ".", "-j", "0"], "--jobs 0: 1 at least"),
+    (["test", ".", "--junit", "/no/such/x"], "--junit /no/such/x: no folder /no/such"),
+    (["iso", "/no/such/x.iso"], "/no/such/x.iso: no folder /no/such"),
+    (["trace", "nosuch", "--json", "/no/such/x"], "--json /no/such/x: no folder /no/such"),
+    (["play", "nosuch", "-o", "/no/such/x"], "--output /no/such/x: no folder /no/such"),
+    (["play", "/no/such"], "/no/such: No such file or directory"),
+    (["trace", "/etc/hostname"], "/etc/hostname: no trace in there: "),
+]
+
+
+@pytest.fixture(scope="module")
+def launcher():
+    """Its program in this process, which is quicker than to start it for each case."""
+    loader = SourceFileLoader("launcher", str(ROOT / "hamlet"))
+    module = module_from_spec(spec_from_loader("launcher", loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("words,says", OWN)
+def test_wrong_words_of_the_launcher(words, says, launcher, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launcher.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(launcher.sys, "argv", ["hamlet", *words])
+    assert launcher.main() == 125
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert not out and not list(tmp_path.iterdir()) and line.startswith(f"[hamlet] {says}"), line
+
+
+def test_a_file_that_may_not_be_written(launcher, tmp_path, monkeypatch):
+    """The file if it is there, and else its folder; nothing is made before the run."""
+    asked = []
+    monkeypatch.setattr(limits.os, "access", lambda path, mode: asked.append(path))
+    for path in (tmp_path / "there", tmp_path / "not"):
+        if path.name == "there":
+            path.touch()
+        with pytest.raises(say.Unusable, match=f"^--log {path}: cannot be written here$"):
+            limits.check(launcher.parse(["run", "--log", str(path)]))
+    assert asked == [tmp_path / "there", tmp_path]
+
+
+def test_why_no_iso_is_written(tmp_path):
+    (tmp_path / "boot/grub").mkdir(parents=True)
+    with pytest.raises(say.Unusable, match="FAILURE : Cannot acquire drive"):
+        iso.rescue(tmp_path / "no/such.iso", tmp_path, iso.SLIM)
+
+
 @pytest.mark.parametrize("words,says", WRONG)
 def test_wrong_words_start_nothing(words, says):
     status, said = launch(*words)
@@ -252,9 +316,9 @@ def test_monitor_after_the_end(boot):
 
 def conversation(texts, *pieces):
     """What is typed in answer to each piece, and the moments that did not come."""
-    moments, console = Moments(texts), Console()
-    moments.give_to(console)
-    return [console.take(piece).decode() for piece in pieces], moments.missed
+    typed, console = Moments(texts), Console()
+    typed.give_to(console)
+    return [console.take(piece).decode() for piece in pieces], typed.missed
 
 
 SHOWN = b"\r\nThe monitor has the console; ...\r\n(hamlet) "
@@ -268,6 +332,26 @@ def test_moments():
     typed, missed = conversation([*texts, "irq @later"], b"a| no\r\n", SHOWN[:-1], SHOWN[-1:],
                                  b"\r\n(hamlet) ")
     assert (typed, missed) == (["", "", "exits\r", "reboot off\r"], ["^a. go$", "later"])
+
+
+UNKNOWN = b"(hamlet) foo\r\nfoo: no such command; help lists them"
+
+
+def test_a_mistyped_command():
+    """Hamlet's line is a whole one; one of a guest has its name before it."""
+    source = (ROOT / "monitor/term/command.c").read_text()
+    assert f'"{moments.UNKNOWN.format("%s")}"' in source
+
+    def wrong(*pieces):
+        typed, console = Moments(["vm; foo 1"]), Console()
+        typed.give_to(console)
+        for piece in (SHOWN, *pieces, b"\r\n(hamlet) "):
+            console.take(piece)
+        return typed.wrong()
+    assert wrong(b"\r\n" + UNKNOWN.split(b"\n")[1]) == "no such command: foo"
+    assert wrong(b"\r\x1b[K" + UNKNOWN) == "no such command: foo"
+    assert wrong(b"\r\na| " + UNKNOWN.split(b"\n")[1]) == ""
+    assert wrong(b"\r\nvm: what?") == ""
 
 
 def test_results():
