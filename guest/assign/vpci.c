@@ -54,15 +54,19 @@ void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 
 /* --- Reads ------------------------------------------------------------------------------------ */
 
-/* Does nothing answer there? A device that its guest resets is busy with that. */
-static bool is_silent(const struct vpci_function *f) { return !f || (f->of && f->of->resetting); }
+/* Does nothing answer there? A device that its guest resets is busy with that. An access over the
+ * end of a function's registers belongs to two functions: a root complex need not take it. */
+static bool is_silent(const struct vpci_function *f, unsigned end)
+{
+    return !f || end > VPCI_CONFIG_SIZE || (f->of && f->of->resetting);
+}
 
 /* A byte in no list is read from the hardware; but beyond register 256 from the shadow, which has
  * zeros where nothing is shown. */
 uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
 {
     uint32_t all = (uint32_t)WIDTH_MASK(width), shown = 0;
-    if (is_silent(f))
+    if (is_silent(f, offset + width))
         return all;
     memcpy(&shown, f->from_shadow + offset, width);
     uint32_t value = vpci_shadow(f, offset, width) & shown;
@@ -102,7 +106,7 @@ static void register_write(struct vpci_function *f, const struct vpci_reg *r, ui
 
 void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
 {
-    if (is_silent(f))
+    if (is_silent(f, offset + width))
         return;
     for (unsigned i = 0; i < width;) {
         uint16_t at = (uint16_t)(offset + i);

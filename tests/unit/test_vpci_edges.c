@@ -76,6 +76,23 @@ TEST(the_latch_takes_dwords)
 }
 
 /* Both doors have the filter, for writes too. */
+/* The last registers of a function, and an access that reaches over them. */
+TEST(an_access_over_the_end_of_a_function)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_ECAM_BASE);
+    for (unsigned at = 0xff9; at < 0x1000; at++)
+        for (unsigned width = 1; width <= 8; width *= 2) {
+            unsigned first = MIN(width, 4u);
+            uint64_t value = 0x5a5a5a5a5a5a5a5a & WIDTH_MASK(width);
+            r->read(&asking, r->owner, 0x8000 + at, width, &value);
+            assert_int_equal(value & WIDTH_MASK(first),
+                             at + first > 0x1000 ? WIDTH_MASK(first) : 0);
+            if (width == 8)
+                assert_int_equal(value >> 32, at + 8 > 0x1000 ? UINT32_MAX : 0);
+            ecam_out(0x8000 + at, width, UINT64_MAX);
+        }
+}
+
 TEST(a_write_through_ecam_is_filtered)
 {
     unsigned before = m.config_writes;
@@ -415,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_vm_has_a_latch),
         CASE(the_latch_takes_dwords),
+        CASE(an_access_over_the_end_of_a_function),
         CASE(a_write_through_ecam_is_filtered),
         CASE(a_bar_of_ones_has_no_place),
         CASE(an_access_over_the_edge_of_an_io_bar),
