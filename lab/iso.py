@@ -134,18 +134,23 @@ def _rescue(target, tree, firmware):
 
 def rescue(target, tree, modules=""):
     """The folder `tree`, with a boot/grub/grub.cfg in it, as the ISO `target`. `modules`: those of
-    GRUB for a medium that only a BIOS starts; else it has all, and starts by UEFI as well."""
-    command = ["grub-mkrescue", "--fonts=", "--themes=", "--locales=", "-o", str(target)]
+    GRUB for a medium that only a BIOS starts; else it has all, and starts by UEFI as well. What was
+    there before stays until the new one is whole."""
+    half = target.with_name(f".{target.name}.half")
+    command = ["grub-mkrescue", "--fonts=", "--themes=", "--locales=", "-o", str(half)]
     if modules:
         command += ["-d", str(BIOS), f"--install-modules={modules}"]
-    target.unlink(missing_ok=True)
     try:
+        half.unlink(missing_ok=True)
         done = subprocess.run([*command, str(tree)], capture_output=True, text=True)
+        if done.returncode or not half.exists():
+            raise Unusable(f"grub-mkrescue failed: {_reason(done.stderr)}")
+        half.replace(target)
     except FileNotFoundError as error:
         raise Unusable(
             "grub-mkrescue is missing: install grub-common, xorriso and mtools") from error
-    if done.returncode or not target.exists():
-        raise Unusable(f"grub-mkrescue failed: {_reason(done.stderr)}")
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def _reason(said):

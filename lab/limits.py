@@ -33,6 +33,8 @@ def check(options):
             _check_file(f"--{name} ", getattr(options, name))
     if options.command == "iso":
         _check_file("", options.file)
+        if options.file.exists() and not options.file.is_file():
+            raise Unusable(f"{options.file}: no ordinary file; dd writes the ISO to a device")
     elif options.command == "play":
         _check_file("--output ", options.output)
 

@@ -14,6 +14,7 @@ PROMPT = r"\n\(hamlet\) $"
 AT_END = "The monitor has the console"
 SWITCH = "\x01c"      # Ctrl-A c
 OFF = "reboot off\r"
+DUMPED = ("trace: e ", "trace: end")      # trace dump; every other "COMMAND: " is a complaint
 UNKNOWN = "{}: no such command; help lists them"      # monitor/term/command.c
 
 
@@ -42,10 +43,15 @@ class Moments:
     def wrong(self):
         """What did not go as it was asked for, in words; "" for nothing. A guest prints no line
         like Hamlet's answer: its lines begin with its name."""
-        unknown = [name for name in self.names if UNKNOWN.format(name) in self.console.lines.whole]
+        whole = self.console.lines.whole
+        unknown = [name for name in self.names if UNKNOWN.format(name) in whole]
         if self.missed:
             return f"did not come: {', '.join(self.missed)}"
-        return f"no such command: {', '.join(unknown)}" if unknown else ""
+        if unknown:
+            return f"no such command: {', '.join(unknown)}"
+        complaints = tuple(f"{name}: " for name in self.names)
+        return next((line for line in whole
+                     if line.startswith(complaints) and not line.startswith(DUMPED)), "")
 
     def _at(self, commands, moment):
         def begin(found):

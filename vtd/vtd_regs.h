@@ -184,7 +184,7 @@ enum vtd_reg {
 #define CTX_P           BIT(0, "P", "present: 0 blocks every request of the source-id")
 #define CTX_FPD         BIT(1, "FPD", "faults of this device are not recorded")
 #define CTX_TT          BITS(3, 2, "TT", "which requests are translated", \
-                             "0:untranslated|1:translated ones too|2:none, they pass")
+                             "0:all, ATS is blocked|1:all, and ATS may come|2:none, they pass")
 #define     CTX_TT_UNTRANSLATED 0           /* requests without ATS; all others are blocked */
 #define     CTX_TT_PASS_THROUGH 2           /* not translated at all; needs ECAP.PT */
 #define CTX_SSPTPTR     BITS(63, 12, "SSPTPTR", "address of the second-stage table", ADDRESS)

@@ -8,7 +8,7 @@
  */
 #include "guest/assign/faults.h"
 #include "arch/time.h"
-#define LOG "storm"
+#define LOG "faults"
 #include "arch/log.h"
 
 /* Faults come by interrupt on one CPU and are polled for on others, while VMs are made and end:

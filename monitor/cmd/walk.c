@@ -9,6 +9,7 @@
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
 #include "monitor/memory.h"
+#include "pci/pci.h"
 #include "vtd/vtd.h"
 #include "vtd/vtd_regs.h"
 
@@ -69,7 +70,8 @@ static void walk_device(bdf_t bdf, uint64_t iova)
         say(BDF_FMT ": no VT-d unit serves it", BDF_ARG(bdf));
         return;
     }
-    say("unit=%u source-id=" BDF_FMT, w.unit, BDF_ARG(bdf));
+    say("unit=%u source-id=" BDF_FMT "%s", w.unit, BDF_ARG(bdf),
+        pci_find(bdf) ? "" : " (no function is there: what the unit would do with this id)");
     say_pair("root", w.root, "vtd.root");
     if (w.root.lo & ROOT_P)
         say_pair("context", w.context, "vtd.context");

@@ -193,6 +193,11 @@ OWN = [
     (["play", "nosuch", "-o", "/no/such/x"], "--output /no/such/x: no folder /no/such"),
     (["play", "/no/such"], "/no/such: No such file or directory"),
     (["trace", "/etc/hostname"], "/etc/hostname: no trace in there: "),
+    (["iso", "/dev/null"], "/dev/null: no ordinary file; dd writes the ISO to a device"),
+    (["run", "--cpus", "x"], "argument --cpus: invalid int value: 'x'; see hamlet run --help"),
+    (["walk"], "argument command: invalid choice: 'walk'"),
+    ([], "the following arguments are required: command; see hamlet --help"),
+    (["trace", ".", "--json", "x"], ".: Is a directory"),
 ]
 
 
@@ -232,6 +237,31 @@ def test_why_no_iso_is_written(tmp_path):
     (tmp_path / "boot/grub").mkdir(parents=True)
     with pytest.raises(say.Unusable, match="FAILURE : Cannot acquire drive"):
         iso.rescue(tmp_path / "no/such.iso", tmp_path, iso.SLIM)
+
+
+def test_an_iso_is_replaced_by_a_whole_one(tmp_path):
+    old, none = tmp_path / "old.iso", iso.Menu(tmp_path / "none", "", [])
+    old.write_text("old")
+    (tmp_path / "tree").mkdir()
+    with pytest.raises(say.Unusable, match="none: no such file"):
+        iso.build(old, none)
+    with pytest.raises(say.Unusable, match="grub-mkrescue failed"):
+        iso.rescue(old, tmp_path / "tree", "nosuch")
+    assert old.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.iso", "tree"]
+
+
+def test_a_full_disk_is_one_line(launcher, tmp_path, monkeypatch, capsys):
+    """After a run of half an hour, too: it is said which file is not there."""
+    monkeypatch.setattr(launcher.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(launcher.sys, "argv", ["hamlet", "doctor"])
+
+    def full():
+        with open("/dev/full", "w") as file:
+            file.write("x")
+    monkeypatch.setattr(launcher, "doctor", full)
+    assert launcher.main() == 125
+    assert capsys.readouterr().err == "[hamlet] a file: No space left on device\n"
 
 
 @pytest.mark.parametrize("words,says", WRONG)
@@ -338,7 +368,8 @@ UNKNOWN = b"(hamlet) foo\r\nfoo: no such command; help lists them"
 
 
 def test_a_mistyped_command():
-    """Hamlet's line is a whole one; one of a guest has its name before it."""
+    """Hamlet's line is a whole one; one of a guest has its name before it. A command's own
+    complaint begins with its name, which no other line does."""
     source = (ROOT / "monitor/term/command.c").read_text()
     assert f'"{moments.UNKNOWN.format("%s")}"' in source
 
@@ -351,7 +382,9 @@ def test_a_mistyped_command():
     assert wrong(b"\r\n" + UNKNOWN.split(b"\n")[1]) == "no such command: foo"
     assert wrong(b"\r\x1b[K" + UNKNOWN) == "no such command: foo"
     assert wrong(b"\r\na| " + UNKNOWN.split(b"\n")[1]) == ""
-    assert wrong(b"\r\nvm: what?") == ""
+    assert wrong(b"\r\nfoo: no such VM: a") == "foo: no such VM: a"
+    assert wrong(b"\r\nvmcs: what?") == ""
+    assert wrong(b"\r\na| vm: what?") == ""
 
 
 def test_results():
