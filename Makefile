@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
+.PHONY: all unit explore lint check check-texts diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -319,6 +319,8 @@ iso: setup # an ISO for a USB stick, build/hamlet.iso
 test: setup # every test: units, checks, boot cases on every machine that is here
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)/usr/bin/python3 tests/run.py
+check-texts: all # tests/cases/check_texts.txt: what `./hamlet run --check` prints on nine processors
+	$(Q)/usr/bin/python3 tests/cases/check_texts.py
 STEPS := $(addprefix guest/assign/,assign.c reset.c intx.c faults.c)
 mutants: setup all # leave out flushes and steps, and see it noticed; half an hour (FILES="a.c b.c": break these in any way)
 ifdef FILES

@@ -38,8 +38,7 @@ struct options {
     /* vtd=on|off, ir=on|off (interrupt remapping), inv=qi|reg (enum inv_mode). vtd/init.c */
     bool vtd, ir;
     uint8_t inv;
-    /* post=hw|sw|off, an enum post_mode: the best way that may be used.
-     * vmx/caps.c, guest/assign/irq.c */
+    /* post=hw|sw|off, an enum post_mode: the best way that may be used. vmx/caps.c, vtd/init.c */
     uint8_t post;
     /* rmrr=refuse|map: devices for which the firmware reserves memory.
      * guest/core/reserved.c, guest/assign/audit.c */

@@ -116,8 +116,13 @@ static void apicv_choose(void)
         PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE | PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS;
     vmx_caps.apicv = options.apicv && (words[CONTROL_PROC] & PROC_TPR_SHADOW) &&
                      (words[CONTROL_PROC2] & all) == all;
-    vmx_caps.posting =
-        vmx_caps.apicv && options.post != POST_OFF && (words[CONTROL_PIN] & PIN_POSTED_INTERRUPTS);
+    vmx_caps.no_posting = !options.apicv             ? "apicv=off"
+                          : !vmx_caps.apicv          ? "this CPU has no APICv"
+                          : options.post == POST_OFF ? "post=off"
+                          : !(words[CONTROL_PIN] & PIN_POSTED_INTERRUPTS)
+                              ? "this CPU takes no posted interrupts"
+                              : NULL;
+    vmx_caps.posting = !vmx_caps.no_posting;
 
     /* The mode of each guest's APIC chooses between the first two (vmx/vcpu/apicv.c). */
     words[CONTROL_PROC2] &= ~(uint32_t)(PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE);

@@ -14,6 +14,7 @@ struct vmx_caps {
      * interrupts without an exit; false with apicv=off. */
     bool apicv;
     bool posting;                /* "process posted interrupts"; false with post=off */
+    const char *no_posting;      /* why not */
     bool ept_2m, ept_1g, ept_ad; /* large pages; accessed and dirty flags */
     bool invept_single, invvpid_single;
     uint8_t timer_shift; /* the preemption timer counts TSC >> shift */

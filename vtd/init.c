@@ -66,11 +66,19 @@ static int unit_probe(struct vtd_unit *u)
     return 0;
 }
 
+/* The first reason is kept. What ends remapping ends posting. */
+static void posting_ends(bool here, const char *why)
+{
+    if (here && !vtd.no_posting)
+        vtd.no_posting = why;
+}
+
 /* What each unit needs, also one that only blocks. */
 static void blocking_meets(const struct vtd_unit *u)
 {
     vtd.coherent &= !!(u->ecap & ECAP_C);
-    vtd.interrupt_remapping &= (u->ecap & ECAP_IR) && u->queued;
+    posting_ends(!(u->ecap & ECAP_IR), "a VT-d unit without ECAP.IR");
+    posting_ends(!u->queued, "a VT-d unit is invalidated by registers");
     vtd.eime &= !!(u->ecap & ECAP_EIM);
     vtd.eime_required |= !!(u->ecap & ECAP_EIMER);
 }
@@ -84,7 +92,7 @@ static void features_meet(const struct vtd_unit *u, unsigned *widths)
     vtd.pages_1g &= !!(u->cap & CAP_SSLPS_1G);
     vtd.address_bits = MIN(vtd.address_bits, (unsigned)FIELD_GET(CAP_MGAW, u->cap) + 1);
     vtd.domain_count = MIN(vtd.domain_count, 1u << (4 + 2 * FIELD_GET(CAP_ND, u->cap)));
-    vtd.can_post &= !!(u->cap & CAP_PI);
+    posting_ends(!(u->cap & CAP_PI), "a VT-d unit without CAP.PI");
 }
 
 /* All units share the second-stage and interrupt tables: use only what each of them has. */
@@ -92,13 +100,15 @@ static int features_choose(void)
 {
     unsigned widths = ~0u, usable = 0;
     vtd.coherent = vtd.snoop_control = vtd.pages_2m = vtd.pages_1g = true;
-    vtd.eime = vtd.can_post = true;
-    vtd.interrupt_remapping = options.ir && vtd.dmar.interrupt_remapping;
+    vtd.eime = true;
+    posting_ends(!options.ir, "ir=off");
+    posting_ends(!vtd.dmar.interrupt_remapping, "the DMAR table has no flag INTR_REMAP");
     vtd.address_bits = 64;
     vtd.domain_count = 1u << 16;
     for (unsigned i = 0; i < vtd.unit_count; i++)
         if (vtd.units[i].answers)
             blocking_meets(&vtd.units[i]);
+    vtd.interrupt_remapping = !vtd.no_posting;
     FOR_UNITS(u) {
         features_meet(u, &widths);
         usable++;
@@ -109,7 +119,8 @@ static int features_choose(void)
     vtd.eime &= apic_is_x2apic() || vtd.eime_required;
     vtd.levels = widths & BIT(4) ? 4 : 3;
     vtd.address_bits = MIN(vtd.address_bits, 12 + 9 * vtd.levels);
-    vtd.can_post &= vtd.interrupt_remapping && vtd.eime == apic_is_x2apic();
+    posting_ends(vtd.eime != apic_is_x2apic(), "VT-d units and CPUs differ in x2APIC mode");
+    posting_ends(options.post == POST_SW, "post=sw");
     return 0;
 }
 
@@ -281,8 +292,8 @@ int vtd_init(void)
     log_info("on: units=%u levels=%u iova-bits=%u pages=4K%s%s caching-mode=%u coherent=%u",
              vtd.unit_count, vtd.levels, vtd.address_bits, vtd.pages_2m ? ",2M" : "",
              vtd.pages_1g ? ",1G" : "", vtd.caching_mode, vtd.coherent);
-    log_info("interrupt remapping %s, posting by hardware %s",
-             vtd.interrupt_remapping ? "on" : "off",
-             vtd.can_post ? "possible" : "not possible here");
+    log_info("interrupt remapping %s, posting by hardware %s%s",
+             vtd.interrupt_remapping ? "on" : "off", vtd.no_posting ? "not possible: " : "possible",
+             vtd.no_posting ? vtd.no_posting : "");
     return 0;
 }

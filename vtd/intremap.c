@@ -158,7 +158,7 @@ void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level
 
 void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent)
 {
-    invariant(vtd.can_post);
+    invariant(!vtd_no_posting());
     uint64_t address = ptr_hpa(pid).v;
     invariant(IS_ALIGNED(address, sizeof(*pid)));
     entry_set(index,

@@ -21,7 +21,10 @@ void vtd_write64(struct vtd_unit *u, unsigned reg, uint64_t v) { mmio_write64(u-
 
 bool vtd_active(void) { return vtd.active; }
 bool vtd_ir_active(void) { return vtd.interrupt_remapping; }
-bool vtd_can_post(void) { return vtd.can_post; }
+const char *vtd_no_posting(void)
+{
+    return vtd.active || vtd.no_posting ? vtd.no_posting : "no VT-d unit is in use";
+}
 
 void unit_publish(const void *p, size_t size)
 {

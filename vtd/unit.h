@@ -68,7 +68,8 @@ struct fault_source {
 
 /* All units together. A second-stage table serves every unit, so it has what all of them have. */
 struct vtd_state {
-    bool active, interrupt_remapping, can_post;
+    bool active, interrupt_remapping;
+    const char *no_posting;   /* why the units do not post; NULL, with active: they do */
     bool eime, eime_required; /* 32-bit APIC ids in interrupt entries; some unit knows no others */
     bool coherent;            /* every unit snoops our caches */
     bool caching_mode;        /* some unit caches what is not present */

@@ -26,7 +26,8 @@ int vtd_init(void);
 bool vtd_asks_for_xapic(void);
 bool vtd_active(void);    /* vtd_init() succeeded */
 bool vtd_ir_active(void); /* interrupt remapping is on in every unit */
-bool vtd_can_post(void);  /* every unit has CAP.PI, and EIM matches the host's APICs */
+/* Why the units post no interrupts; NULL: they do. */
+const char *vtd_no_posting(void);
 
 /* Domains: context.c. VT-d "Mapping Devices to Domains". */
 
@@ -90,7 +91,8 @@ void vtd_irte_free(unsigned index, unsigned count); /* blocked first; as they we
 unsigned vtd_irte_count(void);                      /* allocated entries */
 /* To the host vector on one CPU. An APIC id that does not fit blocks the entry (logged). */
 void vtd_irte_remap(unsigned index, uint32_t apic_id, uint8_t vector, bool level);
-/* Into the descriptor, as the guest's vector. Needs vtd_can_post(). VT-d "Interrupt Posting". */
+/* Into the descriptor, as the guest's vector, if vtd_no_posting() has no reason against it.
+ * VT-d "Interrupt Posting". */
 void vtd_irte_post(unsigned index, const struct pi_desc *pid, uint8_t vector, bool urgent);
 void vtd_irte_block(unsigned index); /* P = 0: its messages are faults */
 void vtd_irte_hold(unsigned index);  /* the same, and these faults are not recorded */

@@ -11,7 +11,6 @@
  */
 #include "guest/assign/irq.h"
 #include "arch/apic.h"
-#include "arch/options.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
 #include "guest/assign/assign.h"
@@ -43,18 +42,15 @@ COLD enum irq_delivery irq_best_delivery(const struct assignment *a, const char 
     if (!vmx_caps.posting || a->config.irq == IRQ_INJECT || early_plan) {
         *why = a->config.irq == IRQ_INJECT ? "irq=inject"
                : early_plan                ? "plan A or B"
-               : options.post == POST_OFF  ? "post=off"
-                                           : "this CPU processes no posted interrupts";
+                                           : vmx_caps.no_posting;
         return IRQ_INJECTED;
     }
     if (a->config.irq == IRQ_REMAP)
         *why = "irq=remap";
-    else if (options.post == POST_SW)
-        *why = "post=sw";
     else if (a->config.plan != PLAN_POST_HW)
         *why = "not plan D";
-    else if (!vtd_can_post())
-        *why = "VT-d unit without CAP.PI";
+    else if (vtd_no_posting())
+        *why = vtd_no_posting();
     return **why ? IRQ_SOFTWARE : IRQ_POSTED;
 }
 

@@ -14,6 +14,7 @@
 #include "lib/string.h"
 #include "monitor/cmd/commands.h"
 #include "monitor/explain/explain.h"
+#include "vmx/caps.h"
 #include "vmx/show/show.h"
 #include "vtd/vtd_regs.h"
 
@@ -66,8 +67,15 @@ void cmd_vtd(struct args *a)
     struct vtd_unit_state s;
     for (unsigned n = 0; vtd_unit_state(n, &s); n++)
         say_unit(n, &s);
-    say("translation=%s interrupt-remapping=%s posting=%s", vtd_active() ? "on" : "off",
-        vtd_ir_active() ? "on" : "off", vtd_can_post() ? "by hardware" : "by software");
+    const char *why = !vmx_caps.ready     ? "this CPU runs no guests"
+                      : !vmx_caps.posting ? vmx_caps.no_posting
+                                          : vtd_no_posting();
+    say("translation=%s interrupt-remapping=%s posting=%s%s%s", vtd_active() ? "on" : "off",
+        vtd_ir_active() ? "on" : "off",
+        !vmx_caps.posting ? "no"
+        : why             ? "by software"
+                          : "by hardware",
+        why ? " because: " : "", why ? why : "");
 }
 
 /* --- pid -------------------------------------------------------------------------------------- */

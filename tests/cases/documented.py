@@ -186,6 +186,8 @@ JUDGED = {
     # docs/hardware.md, docs/lab.md, labs/
     "./hamlet iso FILE": Run([r"wrote file.iso, for BIOS and UEFI"], typed="./hamlet iso file.iso",
                              makes=["file.iso"]),
+    "make check-texts": Run([r"^wrote tests/cases/check_texts\.txt"],
+                            makes=["tests/cases/check_texts.txt"]),
     "./hamlet run --check": Run([r"^selftest\| ", r"selftest +1 \(ok\)"]),
     "./hamlet run --machine units=2,devices=2,slow=1000 --output trace --vm "
     "kernel=build/guests/edu-dma.elf,mem=16M,pci=00:02.0":

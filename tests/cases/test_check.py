@@ -1,53 +1,40 @@
 # SPDX-License-Identifier: MIT
 """
-What `./hamlet run --check` says of processors from 2011 to 2024, as the lab machine has them, and
-that each of them runs the guest that tests a machine.
+What `./hamlet run --check` says of nine processors, word for word, and that each of them runs the
+guest that tests a machine.
 
-From: make test      To: monitor/cmd/machine.c, vmx/caps.c (caps_lack), guest/programs/selftest.c
+From: make test      To: tests/cases/check_texts.py, monitor/cmd/machine.c
 """
 
-import re
-
+import check_texts
 import pytest
-
 from case import Case
 
-POSTING = '"process posted interrupts": APICv, no exit at all'
-APICV = ['"APIC-register virtualization": APICv', '"virtual-interrupt delivery": APICv', POSTING]
-X2APIC = '"virtualize x2APIC mode": APICv in x2APIC mode'
-INVPCID = '"enable INVPCID": else it is #UD'
-OLD = "4K,2M ept-ad=no"
-NEW = "4K,2M,1G ept-ad=yes"
 
-MODELS = [
-    # Bochs' model, its family and model numbers, what it lacks, pages of the EPT
-    ("corei7_sandy_bridge_2600k", 0x2a, [INVPCID, X2APIC, *APICV], OLD),
-    ("corei7_ivy_bridge_3770k", 0x3a, [INVPCID, *APICV], OLD),
-    ("corei7_haswell_4770", 0x3c, [POSTING], NEW),
-    ("broadwell_ult", 0x3d, [POSTING], NEW),
-    ("corei3_cnl", 0x66, APICV, NEW),
-    ("corei7_icelake_u", 0x7e, [], NEW),
-    ("tigerlake", 0x8c, [], NEW),
-    ("sapphire_rapids", 0x8f, [], NEW),
-    ("arrow_lake", 0xc6, [], NEW),
-]
-SELF_TEST = "kernel=selftest.elf,mem=16M,vcpus=2"
+@pytest.mark.parametrize("letter", check_texts.MODELS, ids=check_texts.MODELS.values())
+def test_processor(letter, boot):
+    got = boot(check_texts.a_case(letter))
+    wrong = check_texts.difference(letter, got.text)
+    if wrong:
+        pytest.fail(f"{wrong}\n\nif each of these lines is meant: make check-texts", pytrace=False)
 
 
-@pytest.mark.parametrize("name,number,lacks,pages", MODELS, ids=[row[0] for row in MODELS])
-def test_processor(name, number, lacks, pages, boot):
-    got = boot(Case(f"check-{name}", vms=[SELF_TEST], append="console=com1 check=on", cpus=2,
-                    machine={"model": name}, exits={"selftest": 1},
-                    expect=[rf'^cpu="\S.*\S" family=6 model=0x{number:x} stepping=\d+ '
-                            r"microcode=0x[1-9a-f]\w+ cpus=2$",
-                            r"^guests=yes ", r"^leaks here: .*MDS",
-                            r"^firmware DMAR=yes MCFG=no HPET=yes",
-                            r"^unit=0 at=0xfed90000 segment=0", r"^translation=on ",
-                            r"assign: 00:02\.0 1234:11e8 assignable reset=flr$",
-                            r"^selftest\| cycles: ipi-to-handler-and-back=\d+$",
-                            r"^selftest\| this machine runs guests$"]))
-    said = re.findall(r"^  lacks (.*)$", got.text, re.M)
-    assert said == lacks
-    yes = [("no", "yes")[not set(out) & set(lacks)] for out in (APICV[:2], [POSTING])]
-    assert (f"guests=yes apicv={yes[0]} posting={yes[1]} ept-pages={pages} invept=single "
-            "invvpid=single nested=no\n") in got.text
+@pytest.mark.parametrize("option, said", [
+    ("ir=off", "translation=on interrupt-remapping=off posting=by software because: ir=off"),
+    ("vtd=off", "translation=off interrupt-remapping=off posting=by software because: no VT-d "
+                "unit is in use")])
+def test_option(boot, option, said):
+    """What a user has switched off is a reason, too."""
+    boot(Case(f"check-{option}", append=f"console=com1 check=on {option}",
+              expect=[rf"^{said}$", r"^hamlet: end "]))
+
+
+def test_the_file_is_as_written(tmp_path, monkeypatch):
+    """No line is lost or moves when the nine texts become one, and it was not mended by hand."""
+    texts = {letter: check_texts.expected(letter) for letter in check_texts.MODELS}
+    before = check_texts.FILE.read_text()
+    monkeypatch.setattr(check_texts, "FILE", tmp_path / "texts")
+    check_texts.write(texts)
+    assert check_texts.FILE.read_text() == before
+    assert texts == {letter: check_texts.expected(letter) for letter in check_texts.MODELS}
+    assert all(len(text) > 50 for text in texts.values())

@@ -25,6 +25,11 @@ def way(post):
     return rf"vm=alpha .* irq={WAYS[post]}\b"
 
 
+def said(why):
+    """The line of check=on on whether interrupts are posted."""
+    return rf"^translation=on interrupt-remapping=on posting={why}$"
+
+
 def each_once(state):
     """The guest's line: as many handled as raised."""
     return rf"\| {state}: raised=(\d+) handled=\1 double=0$"
@@ -107,8 +112,9 @@ def test_in_xapic_mode(boot, machine, append):
 @pytest.mark.parametrize("post", ["sw", "off"])
 def test_without_hardware_posting(boot, state, post):
     count = {"running": 1000, "mixed": 100000}.get(state, 500)
-    got = boot(posting(state, count, [way(post), each_once(state)], post, outputs=["trace"],
-                       **SHAPES[state]))
+    why = said("by software because: post=sw" if post == "sw" else "no because: post=off")
+    got = boot(posting(state, count, [why, way(post), each_once(state)], post, outputs=["trace"],
+                       append=f"console=com1 post={post} check=on", **SHAPES[state]))
     assert not posts(got.files["trace"])
     sent = destinations(got.files["trace"])
     assert len(sent) >= count
@@ -121,8 +127,9 @@ def test_without_hardware_posting(boot, state, post):
 
 @pytest.mark.parametrize("state", SHAPES)
 def test_without_apicv(boot, state):
-    boot(posting(state, 50000 if state == "mixed" else 500, [way("off"), each_once(state)], "off",
-                 **SHAPES[state], append="console=com1 apicv=off"))
+    boot(posting(state, 50000 if state == "mixed" else 500,
+                 [said("no because: apicv=off"), way("off"), each_once(state)], "off",
+                 **SHAPES[state], append="console=com1 apicv=off check=on"))
 
 
 def assert_nothing_sent_afterwards(trace):

@@ -16,6 +16,7 @@ KERNEL = ROOT / "build/hamlet-test.elf"
 # All 64 bits of an address reach the unit.
 EDU = "edu,dma_mask=0xffffffffffffffff"
 ON = r"vtd: on: units=1 levels="
+OFF = r"vtd: interrupt remapping off, posting by hardware not possible: "
 
 # name, properties of the unit, Hamlet's options, what its first lines say, what must not be skipped
 UNITS = [
@@ -23,8 +24,10 @@ UNITS = [
     ("48-bit", "aw-bits=48", "", r"levels=4 iova-bits=48"),
     ("caching-mode", "caching-mode=on", "", r"caching-mode=1"),
     ("device-iotlb", "device-iotlb=on", "", ON),
-    ("registers", "", "inv=reg", r"interrupt remapping off"),
-    ("no-remapping", "intremap=off", "", r"interrupt remapping off"),
+    ("registers", "", "inv=reg",
+     OFF + "a VT-d unit is invalidated by registers"),
+    ("no-remapping", "intremap=off", "",
+     OFF + "the DMAR table has no flag INTR_REMAP"),
     ("snoop-control", "snoop-control=on", "", ON),
     ("scalable", "x-scalable-mode=on", "", ON),
     ("eim", "x-buggy-eim=on", "", ON),

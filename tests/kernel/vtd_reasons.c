@@ -266,7 +266,7 @@ static unsigned provoke_all(void)
 {
     unsigned wrong = 0;
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        if (((cases[i].flags & POSTING) && !vtd_can_post()) || (cases[i].ecap & ~t.unit->ecap))
+        if (((cases[i].flags & POSTING) && vtd_no_posting()) || (cases[i].ecap & ~t.unit->ecap))
             continue;
         vtd_fault_poll();
         t.faults = 0;

@@ -169,7 +169,7 @@ MMIO(64)
 
 bool vtd_active(void) { return true; }
 bool vtd_ir_active(void) { return !m.no_remapping; }
-bool vtd_can_post(void) { return true; }
+const char *vtd_no_posting(void) { return options.post == POST_SW ? "post=sw" : NULL; }
 bool vtd_covers(bdf_t bdf) { return !m.uncovered && pci_find(bdf); }
 bool vtd_rmrr(bdf_t bdf, unsigned n, hpa_t *base, uint64_t *size)
 {

@@ -70,6 +70,7 @@ TEST(all_of_it)
 {
     assert_int_equal(caps_init(), 0);
     assert_true(vmx_caps.apicv && vmx_caps.posting && pin_posts());
+    assert_null(vmx_caps.no_posting);
     assert_int_equal(caps_revision(), 0x12);
     assert_int_equal(vmx_caps.timer_shift, 5);
     assert_true(caps_control(CONTROL_PROC) & PROC_TPR_SHADOW);
@@ -105,9 +106,11 @@ TEST(posting_needs_all_of_apicv)
     fresh(NULL);
     may_be_1[CONTROL_PROC] &= ~(uint32_t)PROC_TPR_SHADOW;
     no_apicv();
+    assert_string_equal(vmx_caps.no_posting, "this CPU has no APICv");
     fresh(NULL);
     options.apicv = false;
     no_apicv();
+    assert_string_equal(vmx_caps.no_posting, "apicv=off");
 }
 
 /* With APICv and without posting, the control is off: nothing receives the vector. */
@@ -117,11 +120,13 @@ TEST(no_posting)
     assert_int_equal(caps_init(), 0);
     assert_true(vmx_caps.apicv);
     assert_false(vmx_caps.posting || pin_posts());
+    assert_string_equal(vmx_caps.no_posting, "post=off");
     fresh(NULL);
     may_be_1[CONTROL_PIN] &= ~(uint32_t)PIN_POSTED_INTERRUPTS;
     assert_int_equal(caps_init(), 0);
     assert_true(vmx_caps.apicv);
     assert_false(vmx_caps.posting || pin_posts());
+    assert_string_equal(vmx_caps.no_posting, "this CPU takes no posted interrupts");
 }
 
 /* A control that is needed and missing, or unwanted and fixed, is named, each of them. */

@@ -158,7 +158,9 @@ TEST(the_best_delivery_that_is_allowed)
     assert_string_equal(why, "post=sw");
     options.post = POST_HW;
     vmx_caps.posting = false;
+    vmx_caps.no_posting = "no APICv";
     assert_int_equal(irq_best_delivery(a, &why), IRQ_INJECTED);
+    assert_string_equal(why, "no APICv");
     vmx_caps.posting = true;
 }
 

@@ -115,7 +115,7 @@ TEST(test_post)
 {
     for (size_t kind = 0; kind < ARRAY_COUNT(kinds); kind++) {
         start(kind);
-        assert_true(vtd_can_post());
+        assert_null(vtd_no_posting());
         unsigned index = (unsigned)vtd_irte_alloc(NIC, 1);
         const struct pi_desc *one = hpa_ptr(hpa(0x123456789c0)), *other = hpa_ptr(hpa(0xffffffc0));
         vtd_irte_post(index, one, 0x50, true);
@@ -131,20 +131,62 @@ TEST(test_post)
     }
 }
 
-TEST(test_posting_is_gated)
+/* Two units that post, before vtd_init(). */
+static void two_that_post(void)
 {
-    model_start(MODEL_CAP, MODEL_ECAP);
-    assert_false(vtd_can_post());
-    model_reset(1);
-    model[0].cap |= CAP_PI;
-    model[0].ecap &= ~ECAP_EIM;
-    world.x2apic = true; /* NDST would be read as an xAPIC id */
-    assert_int_equal(vtd_init(), 0);
-    assert_false(vtd_can_post());
     model_reset(2);
-    model[0].cap |= CAP_PI; /* the other one has it not */
+    model[0].cap |= CAP_PI;
+    model[1].cap |= CAP_PI;
+    options.post = POST_HW;
+}
+
+static void assert_no_posting(const char *why, bool remapping)
+{
     assert_int_equal(vtd_init(), 0);
-    assert_false(vtd_can_post());
+    assert_string_equal(vtd_no_posting(), why);
+    assert_int_equal(vtd_ir_active(), remapping);
+    options.ir = true;
+    options.inv = INV_QI;
+    options.post = POST_HW;
+}
+
+/* Each reason alone; the unit that lacks something may be any of them. */
+TEST(test_why_nothing_is_posted)
+{
+    two_that_post();
+    assert_string_equal(vtd_no_posting(), "no VT-d unit is in use");
+    assert_int_equal(vtd_init(), 0);
+    assert_null(vtd_no_posting());
+    two_that_post();
+    options.ir = false;
+    assert_no_posting("ir=off", false);
+    two_that_post();
+    world.table[37] = 0;
+    assert_no_posting("the DMAR table has no flag INTR_REMAP", false);
+    two_that_post();
+    model[1].ecap &= ~ECAP_IR;
+    assert_no_posting("a VT-d unit without ECAP.IR", false);
+    two_that_post();
+    options.inv = INV_REG;
+    assert_no_posting("a VT-d unit is invalidated by registers", false);
+    two_that_post();
+    model[1].ecap &= ~ECAP_QI;
+    assert_no_posting("a VT-d unit is invalidated by registers", false);
+    two_that_post();
+    model[1].cap &= ~CAP_PI;
+    assert_no_posting("a VT-d unit without CAP.PI", true);
+    two_that_post();
+    model[1].ecap &= ~ECAP_EIM;
+    world.x2apic = true; /* NDST would be read as an xAPIC id */
+    assert_no_posting("VT-d units and CPUs differ in x2APIC mode", true);
+    two_that_post();
+    options.post = POST_SW;
+    assert_no_posting("post=sw", true);
+    two_that_post();
+    model[1].version = 0; /* it does not answer, and its devices are in no VM */
+    model[1].cap = 0;
+    assert_int_equal(vtd_init(), 0);
+    assert_null(vtd_no_posting());
 }
 
 TEST(test_multiple_messages)
@@ -282,7 +324,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_compatibility_is_blocked),
         cmocka_unit_test(test_post),
-        cmocka_unit_test(test_posting_is_gated),
+        cmocka_unit_test(test_why_nothing_is_posted),
         cmocka_unit_test(test_multiple_messages),
         cmocka_unit_test(test_behind_a_bridge),
         cmocka_unit_test(test_apic_ids),
