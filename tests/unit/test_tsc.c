@@ -25,7 +25,8 @@ static struct {
     uint64_t hpet_config, pit_start_ps;
     uint16_t latched;
     bool high_byte;
-    unsigned accesses, smi_every;
+    unsigned accesses, smi_every, smi_at; /* every n-th access, or once */
+    uint64_t smi_us;
 } m;
 
 static uint64_t found;
@@ -42,8 +43,9 @@ static uint64_t ticks(uint64_t hz, uint64_t since_ps)
 static void pass(uint64_t us)
 {
     m.ps += us * 1000000;
-    if (m.smi_every && ++m.accesses % m.smi_every == 0)
-        m.ps += 1500 * UINT64_C(1000000); /* 1.5 ms */
+    m.accesses++;
+    if ((m.smi_every && m.accesses % m.smi_every == 0) || m.accesses == m.smi_at)
+        m.ps += m.smi_us * 1000000;
 }
 
 static uint64_t model_tsc(void)
@@ -118,6 +120,7 @@ FIXTURE(start)
     m.period_fs = 41666666;
     m.hpet_counts = m.pm_counts = m.pit_counts = true;
     m.highest = 0xd;
+    m.smi_us = 1500;
     found = 0;
     stub_log_clear();
     return 0;
@@ -184,6 +187,51 @@ TEST(an_smi_does_no_harm)
     }
 }
 
+/* While the CPU is away the PIT, of 16 bits, begins again each 55 ms: 57 ms are as 2 ms. */
+TEST(an_smi_that_outlasts_a_clock)
+{
+    m.smi_us = 57000;
+    for (unsigned at = 5; at < 10000; at += 11) {
+        m.accesses = 0;
+        m.smi_at = at;
+        find(hpa(0), 0);
+        assert_khz(2904000, "by=pit");
+        assert_null(strstr(stub_log, "held up"));
+        stub_log_clear();
+    }
+}
+
+/* No measurement is good: the best one is taken, in time, and told. */
+TEST(smis_without_end)
+{
+    const uint64_t begin = m.ps;
+    m.smi_every = 3;
+    m.smi_us = 400;
+    find(hpa(0), PORT);
+    assert_non_null(strstr(stub_log, "held up in each measurement, as by SMIs: tsc_khz may be "));
+    assert_true(found > 2904000 / 10 * 9 && found < 2904000 / 10 * 11);
+    assert_true(m.ps - begin < PS_PER_S / 10);
+    stub_log_clear();
+    m.highest = 0x15; /* then the CPU knows it better, though the two are not near */
+    m.ratio = 125;
+    m.crystal_hz = 24000000;
+    find(hpa(0), PORT);
+    assert_int_equal(found, 3000000);
+    assert_null(strstr(stub_log, "held up"));
+}
+
+/* A clock that does not count costs a bounded time, with SMIs and without. */
+TEST(clocks_that_stand_still_are_given_up)
+{
+    m.hpet_counts = m.pm_counts = m.pit_counts = false;
+    for (m.smi_every = 0; m.smi_every < 100; m.smi_every += 33) {
+        const uint64_t begin = m.ps;
+        find(BASE, PORT);
+        assert_int_equal(found, 0);
+        assert_true(m.ps - begin < 3 * PS_PER_S);
+    }
+}
+
 TEST(slow_and_fast)
 {
     static const uint64_t speeds[] = {99989, 800000, 4300000, 6200000};
@@ -199,8 +247,6 @@ TEST(cpuid_where_the_clocks_agree)
     m.highest = 0x16;
     m.base_mhz = 2900;
     m.ratio = 121;
-    find(BASE, PORT); /* no frequency of the crystal */
-    assert_khz(2904000, "by=hpet");
     m.crystal_hz = 24000000;
     find(BASE, PORT);
     assert_int_equal(found, 2904000);
@@ -209,6 +255,34 @@ TEST(cpuid_where_the_clocks_agree)
     m.khz = 99989; /* an emulator */
     find(BASE, PORT);
     assert_khz(99989, "by=hpet");
+    assert_non_null(strstr(stub_log, "tsc_khz=2904000 by cpuid does not agree with tsc_khz=99"));
+    stub_log_clear();
+    m.khz = 2904000 / 100 * 98; /* by 2 % */
+    find(BASE, PORT);
+    assert_khz(m.khz, "by=hpet");
+}
+
+/* SDM "Determining the Processor Base Frequency": some CPUs tell the ratio only. The manual has
+ * their crystals: 24, 25, 19.2 MHz. */
+TEST(a_crystal_by_the_manual)
+{
+    static const struct {
+        uint32_t ratio;
+        uint64_t khz;
+    } cpus[] = {{121, 2904000}, {84, 2100000}, {62, 1190400}};
+    m.highest = 0x16;
+    for (size_t i = 0; i < ARRAY_COUNT(cpus); i++) {
+        m.ratio = cpus[i].ratio;
+        m.khz = cpus[i].khz + 300; /* the crystal of the clock is not perfect either */
+        find(BASE, PORT);
+        assert_int_equal(found, cpus[i].khz);
+        assert_non_null(strstr(stub_log, "by=cpuid"));
+        stub_log_clear();
+    }
+    m.khz = 2700000; /* no such crystal */
+    find(BASE, PORT);
+    assert_khz(2700000, "by=hpet");
+    assert_null(strstr(stub_log, "cpuid"));
 }
 
 TEST(cpuid_without_any_clock)
@@ -231,6 +305,10 @@ int main(void)
         cmocka_unit_test_setup(each_clock_in_its_turn, start),
         cmocka_unit_test_setup(an_hpet_that_is_none, start),
         cmocka_unit_test_setup(an_smi_does_no_harm, start),
+        cmocka_unit_test_setup(an_smi_that_outlasts_a_clock, start),
+        cmocka_unit_test_setup(smis_without_end, start),
+        cmocka_unit_test_setup(clocks_that_stand_still_are_given_up, start),
+        cmocka_unit_test_setup(a_crystal_by_the_manual, start),
         cmocka_unit_test_setup(slow_and_fast, start),
         cmocka_unit_test_setup(cpuid_where_the_clocks_agree, start),
         cmocka_unit_test_setup(cpuid_without_any_clock, start),
