@@ -3,7 +3,7 @@
  * The processors: GRUB started number 0; this file starts the others, one after the other.
  * From: boot/main.c (cpu_init_boot, cpu_start_all), boot/ap.asm (cpu_ap_main).
  * To: boot/ap.asm (their first instructions), arch/gdt.c, arch/paging.c, arch/idt.c, arch/apic.c,
- * arch/leaks.c (LEAKS_ONE_THREAD).
+ * arch/skew.c (skew_check), arch/leaks.c (LEAKS_ONE_THREAD).
  * Spec: SDM "Multiple-Processor (MP) Initialization", "MP Initialization Example".
  */
 #include "arch/cpu.h"
@@ -14,6 +14,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
+#include "arch/skew.h"
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -60,6 +61,7 @@ void cpu_ap_main(struct cpu *cpu)
     gdt_load(cpu, cpu->stack_top - CPU_STACK_SIZE); /* cpu_start(): they lie below the stack */
     idt_load();
     apic_init();
+    skew_answer(cpu);
     if (!ap_join()) {
         atomic_store(&cpu->refused, true);
         for (;;)
@@ -85,12 +87,15 @@ static int cpu_start(uint32_t apic_id, hpa_t code)
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
     apic_start_cpu(apic_id, code);
-    bool answers =
-        wait_until(atomic_load(&cpu->online) || atomic_load(&cpu->refused), START_TIMEOUT_US);
+    int err = skew_check(cpu, START_TIMEOUT_US);
+    if (!err &&
+        !wait_until(atomic_load(&cpu->online) || atomic_load(&cpu->refused), START_TIMEOUT_US))
+        err = -ETIMEDOUT;
     if (!atomic_load(&cpu->online)) {
         apic_park_cpu(apic_id);
         pages_free(stacks, size / PAGE_SIZE);
-        return FAIL(EAGAIN, "apic_id=%u %s", apic_id, answers ? "is left out" : "does not start");
+        return FAIL(EAGAIN, "apic_id=%u %s", apic_id,
+                    err == -ETIMEDOUT ? "does not start" : "is left out");
     }
     cpus_count++;
     return 0;

@@ -25,6 +25,8 @@ struct cpu {
     uint32_t apic_id;
     uint8_t *stack_top;
     bool online, refused; /* arch/cpu.c: the end of its start */
+    bool in_time;         /* arch/skew.c: its TSC agrees with that of the first CPU */
+    int64_t skew;         /* arch/skew.c: by so many ticks its TSC was ahead, and was set; or 0 */
 
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */

@@ -160,6 +160,7 @@ struct table_register {
 } __attribute__((packed));
 
 #define CPUID_1_HYPERVISOR BIT(31) /* ECX; a convention, not SDM: a hypervisor is below */
+#define CPUID_7_TSC_ADJUST BIT(1)  /* EBX: IA32_TSC_ADJUST is there */
 /* Leaf 7, EDX: commands against known leaks */
 #define CPUID_7_MD_CLEAR   BIT(10) /* VERW overwrites buffers */
 #define CPUID_7_IBRS       BIT(26) /* IA32_SPEC_CTRL, IA32_PRED_CMD */
@@ -187,6 +188,9 @@ static inline uint64_t rdtsc(void)
     asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
     return hi << 32 | lo;
 }
+
+/* No later instruction begins before all earlier loads have their data. */
+static inline void load_fence(void) { asm volatile("lfence" ::: "memory"); }
 
 static inline void xsetbv(uint32_t index, uint64_t v)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest's time: its TSC begins at 0, the guest may set it by two registers, and timers follow.
- * With the option `watch` it tells how far its time jumped while the VM was paused.
+ *   watch=1   how far its time jumps while the VM is paused
+ *   two=N     two processors look at their TSCs so often: no time goes back
  * From: tests/cases/test_clock.py.
  * To: vmx/exit/msr.c (the registers), guest/life/control.c (the VM's time),
  * guest/pc/vlapic_timer.c.
@@ -9,6 +10,7 @@
  */
 #include "arch/msr.h"
 #include "guest/programs/lib/guest.h"
+#include "lib/atomic.h"
 
 #define TIMER    0x52
 #define SOON     UINT64_C(2000000) /* in the lab: more instructions than any part of this takes */
@@ -94,6 +96,25 @@ static void watch(void)
     print("jump=%lu", longest);
 }
 
+static uint64_t seen[2], back, looking = 2;
+
+/* Each look is later than the last one of the other processor. */
+static void looks(void)
+{
+    unsigned id = apic_read(APIC_ID);
+    atomic_store(&seen[id], 1);
+    (void)spin_until(atomic_load(&seen[1 - id]), PATIENCE); /* both look at the same time */
+    for (uint64_t n = option("two", 0); n; n--) {
+        uint64_t before = atomic_load(&seen[1 - id]);
+        load_fence();
+        uint64_t now = rdtsc();
+        if (now < before)
+            atomic_store(&back, before - now);
+        atomic_store(&seen[id], now);
+    }
+    atomic_fetch_add(&looking, UINT64_MAX); /* one less */
+}
+
 int main(void)
 {
     uint64_t first = rdtsc();
@@ -103,6 +124,13 @@ int main(void)
     if (option("watch", 0)) {
         watch();
         return 0;
+    }
+    if (option("two", 0)) {
+        processor_start(1, looks);
+        looks();
+        right(spin_until(atomic_load(&looking) == 0, PATIENCE));
+        print("back=%lu", back);
+        return back != 0;
     }
     right(shortly_after(first, 0));
     written();

@@ -78,8 +78,9 @@ void cmd_cpu(struct args *a)
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
         const struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
-        say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu%s", i, cpu->apic_id, v ? v->vm->name : "-",
-            v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu == this_cpu() ? " (this one)" : "");
+        say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu tsc-was-ahead=%ld%s", i, cpu->apic_id,
+            v ? v->vm->name : "-", v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu->skew,
+            cpu == this_cpu() ? " (this one)" : "");
     }
     cmd_say_leaks();
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))

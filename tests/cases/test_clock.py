@@ -17,6 +17,20 @@ CASES = [Case(f"clock{name}", append=append, vms=["kernel=clock.elf,mem=4M,timeo
               expect=[r"^clock\| wrong=0$"], forbid=["WRONG"], exits={"clock": 1})
          for name, append in (("", "console=com1"), ("-by-software", "console=com1 apicv=off"))]
 
+# The TSC of the second CPU is ahead from its reset on, which IA32_TSC_ADJUST does not tell; or no
+# such register is there to set it.
+TWO = "kernel=clock.elf,mem=4M,vcpus=2,timeout=60,cmdline=two=3000"
+CASES += [
+    Case("clock-of-two-processors", cpus=2, vms=[TWO], machine={"tsc_ahead": "5000000"},
+         expect=[r"time: apic_id=1: its TSC is ahead by (4999|5000)\d\d\d ticks, and is set$",
+                 r"cpu: online=2 ", r"^clock\| back=0$"], exits={"clock": 1}),
+    Case("clock-that-cannot-be-set", cpus=2, vms=[TWO],
+         machine={"tsc_ahead": "5000000", "model": "corei7_sandy_bridge_2600k"},
+         expect=[r"time: apic_id=1: its TSC is ahead by (4999|5000)\d\d\d ticks$",
+                 r"cpu: apic_id=1 is left out", r"cpu: online=1 madt=2 ", r"^clock\| back=0$"],
+         exits={"clock": 1}),
+]
+
 PAUSED = Case("clock-stands-while-paused", vms=["kernel=clock.elf,mem=4M,cmdline=watch=1"],
               answers=[(r"clock\| watching", TO_MONITOR),
                        *[(PROMPT, command + "\r") for command in (

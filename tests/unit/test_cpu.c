@@ -9,6 +9,7 @@
 #include "arch/page.h"
 #include "arch/paging.h"
 #include "arch/panic.h"
+#include "arch/skew.h"
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/upcalls.h"
@@ -35,6 +36,7 @@ static struct {
     size_t running_count;
     size_t stacks;
     bool xapic;
+    int skew; /* what the comparison of the TSCs returns */
 } m;
 
 uint8_t boot_stack_top[1];
@@ -55,6 +57,16 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 static uint64_t model_tsc(void) { return m.tsc += 1000; }
 uint64_t time_deadline_us(uint64_t us) { return m.tsc + us * 1000; }
 struct cpu *this_cpu(void) { return &cpus[0]; }
+void skew_answer(struct cpu *cpu) { (void)cpu; }
+int skew_check(struct cpu *cpu, uint64_t us)
+{
+    (void)us;
+    if (!cpu->online && !cpu->refused)
+        return -ETIMEDOUT;
+    if (m.skew)
+        cpu->online = cpu->refused = false; /* it asks for no more */
+    return m.skew;
+}
 void gdt_load(struct cpu *cpu, uint8_t *stacks) { (void)cpu, (void)stacks; }
 void idt_load(void) {}
 void apic_init(void) {}
@@ -123,7 +135,8 @@ static unsigned start_all(const uint32_t *ids, size_t count, unsigned limit,
                           enum fate (*fate)(uint32_t))
 {
     bool xapic = m.xapic;
-    m = (typeof(m)){.ids = ids, .id_count = count, .fate = fate, .xapic = xapic};
+    int skew = m.skew;
+    m = (typeof(m)){.ids = ids, .id_count = count, .fate = fate, .xapic = xapic, .skew = skew};
     memset(cpus, 0, sizeof(cpus));
     cpus_count = 1;
     stub_log_clear();
@@ -160,6 +173,15 @@ TEST(one_that_does_not_join_costs_itself_only)
     assert_non_null(strstr(stub_log, "apic_id=3 does not start"));
     assert_non_null(strstr(stub_log, "apic_id=1 is left out"));
     assert_int_equal(cpu_get(3)->apic_id, 302);
+}
+
+TEST(one_whose_tsc_is_not_that_of_the_first_is_left_out)
+{
+    m.skew = -ENODEV; /* skew_check() has logged it */
+    assert_int_equal(start_all(ids, 3, 0, all_join), 1);
+    assert_non_null(strstr(stub_log, "apic_id=3 is left out"));
+    assert_non_null(strstr(stub_log, "apic_id=1 is left out"));
+    m.skew = 0;
 }
 
 /* In xAPIC mode 0xff is all CPUs, and 300 would be taken for 44. */
@@ -210,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_joins),
         cmocka_unit_test(one_that_does_not_join_costs_itself_only),
+        cmocka_unit_test(one_whose_tsc_is_not_that_of_the_first_is_left_out),
         cmocka_unit_test(xapic_mode_reaches_255_ids),
         cmocka_unit_test(more_than_there_is_room_for),
         cmocka_unit_test(one_thread_of_each_core),

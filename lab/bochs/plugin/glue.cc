@@ -69,6 +69,7 @@ void LabMachine::reset(unsigned)
 {
     machine->reset();
     processors->reset();
+    set_clocks();
     remap_bars();
 }
 
@@ -94,7 +95,7 @@ bool LabMachine::msr_is_ours(unsigned cpu, Bit32u index, bool write, Bit64u *val
     uint64_t word = *value;
     bool ours = processors->msr(cpu, index, write, word, *good);
     *value = word;
-    return ours;
+    return ours || differs(cpu, index, write, value, good);
 }
 
 void LabMachine::receive_eoi(Bit8u vector) { machine->ioapic().eoi(vector); }

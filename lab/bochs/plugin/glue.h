@@ -91,6 +91,8 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
 
   private:
     bool is_ram(uint64_t hpa, size_t n) const;
+    void set_clocks();
+    bool differs(unsigned cpu, Bit32u index, bool write, Bit64u *value, bool *good);
     std::string virtual_register(uint64_t page, unsigned offset);
     bool peer_read(uint64_t hpa, Bit8u *to, size_t n);
     bool is_ecam(uint64_t address) const;
@@ -109,7 +111,7 @@ class LabMachine : public bx_ioapic_stub_c, public Host, public Bus
     std::FILE *trace_file = nullptr;
     uint64_t ioapic_base = 0;
     int timer_handle = -1;
-    bool bars_dirty = false;
+    bool bars_dirty = false, asks_bochs = false;
 };
 
 } /* namespace lab */

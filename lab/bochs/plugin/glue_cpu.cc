@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a processor does with virtual and posted interrupts, in words for the trace. Bochs calls at
- * the places that lab/bochs/mends/watch.py names; the VMCS in its cache tells the rest.
- * From: Bochs' vmx.cc and vapic.cc (cpu_does)      To: glue.cc (trace)
+ * Processors that are not as the first one. And what a processor does with virtual and posted
+ * interrupts, in words for the trace: Bochs calls at the places that lab/bochs/mends/watch.py
+ * names; the VMCS in its cache tells the rest.
+ * From: Bochs' vmx.cc and vapic.cc (cpu_does), glue.cc (differs)      To: glue.cc (trace)
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Posted-Interrupt Processing"
  */
 #include "glue.h"
@@ -13,6 +14,37 @@
 
 namespace lab
 {
+
+constexpr Bit32u MSR_TSC_ADJUST = 0x3b;
+
+/* After a reset of all processors, of which each set its TSC to 0. */
+void LabMachine::set_clocks()
+{
+    for (unsigned cpu = 1; cpu < BX_SMP_PROCESSORS; ++cpu)
+        BX_CPU(cpu)->tsc_adjust += options.processor.tsc_moved + options.processor.tsc_ahead;
+}
+
+/* Bochs keeps in `tsc_adjust` what a TSC differs from the time by, for whatever reason. */
+bool LabMachine::differs(unsigned cpu, Bit32u index, bool write, Bit64u *value, bool *good)
+{
+    const ProcessorOptions &as = options.processor;
+    if (!cpu || asks_bochs)
+        return false;
+    if (index == MSR_TSC_ADJUST && as.tsc_ahead) {
+        if (write)
+            BX_CPU(cpu)->tsc_adjust = *value + as.tsc_ahead;
+        else
+            *value = BX_CPU(cpu)->tsc_adjust - as.tsc_ahead;
+        return *good = true;
+    }
+    if (!as.lacks_msr || index != as.lacks_msr || write)
+        return false;
+    asks_bochs = true;
+    *good = BX_CPU(cpu)->rdmsr(index, value);
+    asks_bochs = false;
+    *value &= ~as.lacks_bits;
+    return true;
+}
 
 enum : unsigned { VISR = 0x100, VIRR = 0x200, DESCRIPTOR_PIR = 32 };
 

@@ -38,6 +38,10 @@ static const std::map<std::string, Setter> &keys()
         /* the processors */
         NUMBER("arch_capabilities", processor.capabilities),
         NUMBER("commands", processor.commands),
+        NUMBER("tsc_moved", processor.tsc_moved),
+        NUMBER("tsc_ahead", processor.tsc_ahead),
+        NUMBER("lacks_msr", processor.lacks_msr),
+        NUMBER("lacks_bits", processor.lacks_bits),
         /* the remapping units */
         NUMBER("version", unit.version),
         NUMBER("width", unit.width),

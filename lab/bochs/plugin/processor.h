@@ -18,6 +18,12 @@ constexpr uint64_t NO_CAPABILITIES = NEVER;
 struct ProcessorOptions {
     uint64_t capabilities = NO_CAPABILITIES; /* IA32_ARCH_CAPABILITIES; else it does not exist */
     bool commands = false; /* SPEC_CTRL, PRED_CMD, FLUSH_CMD, VERW that overwrites; traced */
+    /* All processors but the first: by so many ticks their TSC is ahead because the firmware moved
+     * it (IA32_TSC_ADJUST tells), or since their reset (it does not); an MSR of theirs lacks bits.
+     */
+    uint64_t tsc_moved = 0, tsc_ahead = 0;
+    uint32_t lacks_msr = 0;
+    uint64_t lacks_bits = 0;
 };
 
 class Processors
