@@ -27,6 +27,7 @@ class Chains:
         self.served = {}        # (vCPU, vector) -> {chain}
         self.rung = {}          # (CPU, host vector) -> {chain}
         self.remapped = []      # sent to a host vector, and not yet seen by Hamlet
+        self.faults = {}        # source-id -> [chains] of faults that Hamlet has not read yet
         self.handled = {}       # CPU -> chain that Hamlet handles there
         self.last = None        # the chain of the unit's last post
 
@@ -69,6 +70,16 @@ class Chains:
 
     def end(self, vcpu, vector):
         return self.served.pop((vcpu, vector), set())
+
+    def fault(self, sid, chains, rung=None):
+        """`rung`: (CPU, host vector) of the unit's event, if it has sent one."""
+        self.faults.setdefault(sid, []).append(chains)
+        if rung:
+            self.rung.setdefault(rung, set()).update(chains)
+
+    def fault_read(self, sid):
+        waiting = self.faults.get(sid)
+        return waiting.pop(0) if waiting else set()
 
     def last_post(self):
         return {self.last} if self.last is not None else set()

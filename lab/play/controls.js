@@ -209,6 +209,27 @@ function picture(kinds) {
   document.body.dataset.height = document.documentElement.scrollHeight;
 }
 
+/* Where the page opens: the first posted interrupt, else the first DMA, else the first exit. */
+function interesting() {
+  const begun = chains.filter(chain => chain.steps.length);
+  return begun.find(chain => chain.kind === "interrupt" && chain.vcpu) ||
+      begun.find(chain => chain.kind === "dma");
+}
+
+/* The page of one of two runs: the keys are those of beside.js, which also says which step it is. */
+function isBeside() { return parent !== window && "beside" in parent; }
+function takePart() {
+  document.body.classList.add("beside");
+  window.hamlet = {document, player, keys: KEYS, picture};
+  player.watchers.push(() => parent.beside.moved(window.frameElement));
+  parent.beside.begun();
+}
+
+function pressed(key) {
+  if (KEYS[key]) KEYS[key][1]();
+  return key in KEYS;
+}
+
 function begin() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   theme(
@@ -226,8 +247,9 @@ function begin() {
   d3.select("#chain")
       .on("change",
           function() {
-            player.only = true;
-            player.follow(Number(this.value));
+            player.only = Number(this.value) >= 0;
+            if (player.only) player.follow(Number(this.value));
+            else player.go(player.at);
             this.blur();
           })
       .append("option")
@@ -266,11 +288,9 @@ function begin() {
     keys.append("dd").text(what);
   }
   addEventListener("keydown", event => {
-    if (event.ctrlKey || event.altKey || event.metaKey || /SELECT|INPUT/.test(event.target.tagName) ||
-        !KEYS[event.key])
+    if (event.ctrlKey || event.altKey || event.metaKey || /SELECT|INPUT/.test(event.target.tagName))
       return;
-    event.preventDefault();
-    KEYS[event.key][1]();
+    if (isBeside() ? parent.beside.key(event.key) : pressed(event.key)) event.preventDefault();
   });
   d3.selectAll("#controls button[data-key]").on("click", function() {
     KEYS[this.dataset.key][1]();
@@ -285,15 +305,13 @@ function begin() {
   lanes.begin();
   player.watchers.push(
       () => updates.forEach(update => update()), () => lanes.show(player.at), caption);
-  const chain = Number(wanted.get("chain") ?? -1),
-        first = steps.find(step => step.lane.startsWith("vcpu") || step.lane.startsWith("cpu"));
-  if (chains[chain]) {
-    player.only = true;
-    player.follow(chain);
-  }
-  if (wanted.has("step") || !chains[chain])
-    player.go(wanted.has("step") ? Number(wanted.get("step")) - 1 : first ? first.index : 0);
+  const chain = chains[Number(wanted.get("chain") ?? -1)], first = chain || interesting();
+  player.only = Boolean(chain);
+  if (first) player.follow(first.index);
+  if (wanted.has("step")) player.go(Number(wanted.get("step")) - 1);
+  else if (!first) player.go(Math.max(0, steps.findIndex(step => /\bexits? /.test(step.text))));
   if (wanted.has("picture")) picture(wanted.get("picture").split(","));
   document.body.dataset.drawn = lanes.names.length;
+  if (isBeside()) takePart();
 }
 begin();

@@ -45,7 +45,7 @@ function bands() {
   return found;
 }
 
-const LEFT = 118, ROW = 40, TOP = 14, FOOT = 34;
+const NARROW = innerWidth <= 700, LEFT = NARROW ? 66 : 118, ROW = 40, TOP = 14, FOOT = 34;
 const shape = d3.symbol()
                   .size(d => d.marks.length ? 95 : 58)
                   .type(
@@ -106,7 +106,8 @@ const lanes = {
         .attr("x2", this.width)
         .attr("y1", ROW / 2)
         .attr("y2", ROW / 2);
-    row.append("text").attr("class", "lane-label").attr("x", 14).attr("y", ROW / 2 + 4).text(label);
+    row.append("text").attr("class", "lane-label").attr("x", NARROW ? 6 : 14).attr("y", ROW / 2 + 4).text(
+        d => NARROW ? label(d).replace("device ", "") : label(d));
     overview.begin();
   },
   y(lane) { return TOP + this.names.indexOf(lane) * ROW + ROW / 2; },

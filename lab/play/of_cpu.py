@@ -41,7 +41,7 @@ def _entry(story, row, cpu, vcpu, changes):
     chains = story.chains.waiting(vcpu) if int(row.facts.get("rvi", "0"), 16) else ()
     story.step(row, f"cpu {cpu}", f"CPU {cpu} enters {vcpu}{where}.",
                source=("vmx/run/run.c", "vcpu_run"), title=(SDM, "VM Entries"), chains=chains,
-               changes=changes)
+               changes=changes, who=vcpu)
 
 
 def _exit(story, row, cpu, vcpu, changes):
@@ -62,7 +62,7 @@ def _exit(story, row, cpu, vcpu, changes):
         if row.event.a:
             text += f"; {row.event.a} ticks to the next entry"
     story.step(row, f"cpu {cpu}", text + ".", source=("vmx/run/run.c", "vcpu_run"),
-               title=(SDM, "VM Exits"), chains=chains, changes=changes)
+               title=(SDM, "VM Exits"), chains=chains, changes=changes, who=vcpu)
 
 
 def _notified(story, row, cpu, vcpu, changes):
@@ -75,7 +75,7 @@ def _notified(story, row, cpu, vcpu, changes):
                f"CPU {cpu} recognizes the notification vector while {vcpu} runs: no "
                f"exit. It clears ON, and finds in PIR: {found}.",
                source=("lib/pi_desc.h", ""), title=(SDM, "Posted-Interrupt Processing"),
-               chains=chains, changes=changes)
+               chains=chains, changes=changes, who=vcpu)
 
 
 def _folded(story, row, cpu, vcpu, changes):
@@ -83,7 +83,7 @@ def _folded(story, row, cpu, vcpu, changes):
     story.step(row, f"cpu {cpu}", f"CPU {cpu} has moved PIR of {vcpu} into VIRR; RVI is "
                f"{row.facts.get('rvi', '?')}, the highest vector there.",
                source=("vmx/vcpu/apicv.c", ""), title=(SDM, "Posted-Interrupt Processing"),
-               chains=story.chains.waiting(vcpu), changes=changes)
+               chains=story.chains.waiting(vcpu), changes=changes, who=vcpu)
 
 
 def _delivered(story, row, cpu, vcpu, changes):
@@ -94,7 +94,8 @@ def _delivered(story, row, cpu, vcpu, changes):
                f"CPU {cpu} delivers virtual interrupt 0x{vector:02x} to {vcpu}, which "
                f"was at {place}: the bit moves from VIRR to VISR, and the handler begins.",
                source=("vmx/vcpu/apicv.c", ""), title=(SDM, "Virtual-Interrupt Delivery"),
-               chains=story.chains.deliver(vcpu, vector), marks=("deliver",), changes=changes)
+               chains=story.chains.deliver(vcpu, vector), marks=("deliver",), changes=changes,
+               who=vcpu)
 
 
 def _eoi(story, row, cpu, vcpu, changes):
@@ -104,7 +105,7 @@ def _eoi(story, row, cpu, vcpu, changes):
                f"{vcpu} writes EOI, without an exit: the CPU clears 0x{vector:02x} in "
                "VISR.", source=("vmx/vcpu/apicv.c", ""),
                title=(SDM, "APIC Virtualization and Virtual Interrupts"),
-               chains=story.chains.end(vcpu, vector), changes=changes)
+               chains=story.chains.end(vcpu, vector), changes=changes, who=vcpu)
 
 
 TELLERS = {"entry": _entry, "exit": _exit, "notified": _notified, "folded": _folded,

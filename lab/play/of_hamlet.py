@@ -159,7 +159,7 @@ def _fault(story, row, event, vcpu):
     story.step(row, "hamlet", f"Hamlet reads a fault record: {traces.bdf(event.a)}, reason "
                f"{reason} ({bits.REASONS.get(reason, '?')}), 0x{event.b:x}.",
                source=("vtd/fault.c", ""), title=("VT-d", "Fault Recording Registers"),
-               marks=("fault",))
+               chains=story.chains.fault_read(traces.bdf(event.a)), marks=("fault",))
 
 
 def _other(story, row, event, vcpu):

@@ -232,13 +232,29 @@ def _dma(story, row, unit, said):
                chains=_request(story, facts["sid"]))
 
 
+def _event(story, row, unit, said):
+    """That of a fault comes before the line of the fault, which says whose it is."""
+    vector, cpu = int(row.facts["vector"], 16), bits.cpu_of(int(row.facts["dest"], 16))
+    story.step(row, unit, f"{unit} sends its {said.removeprefix('event ')} event to CPU {cpu}: "
+               f"vector 0x{vector:02x}.", source=(HERE + "vtd_fault.cc", ""),
+               title=("VT-d", "Remapping Hardware Event Interrupt Programming"))
+    if said.endswith("fault"):
+        story.event = (story.steps[-1], (cpu, vector))
+
+
 def _fault(story, row, unit, said):
     sid, facts = row.facts.get("sid", ""), row.facts
+    chains = story.chains.request_of(sid)
+    event, rung = getattr(story, "event", None) or (None, None)
+    if event and event.at == row.at:
+        event.chains = tuple(sorted(chains))
+    story.chains.fault(sid, chains, rung)
+    story.event = None
     where = facts.get("iova") or f"entry {facts.get('index', '?')}"
     story.step(row, unit, f"{unit} blocks the request of {sid} at {where}: reason "
                f"{facts.get('reason', '?')}, {bits.REASONS.get(facts.get('reason', ''), '')}.",
                source=(HERE + "vtd_fault.cc", "fault"), title=("VT-d", "Primary Fault Logging"),
-               chains=story.chains.request_of(sid), marks=("fault",),
+               chains=chains, marks=("fault",),
                changes={f"{unit}/fault": f"{sid} {where} reason {facts.get('reason', '?')}"})
 
 
@@ -336,4 +352,4 @@ TELLERS = {"table written": _written, "iec superseded": _superseded, "iec agrees
            "walk stale": _iotlb_stale, "iotlb hit": _iotlb, "iotlb fill": _iotlb,
            "iotlb gone": _iotlb, "iotlb evict": _iotlb, "paging": _paging, "dma": _dma,
            "fault": _fault, "blocked": _fault, "queue fetched": _fetched, "queue wait": _wait,
-           "flush": _flush}
+           "flush": _flush, "event": _event}

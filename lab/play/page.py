@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """
-One self-contained file: the steps of a run, the scripts that play them, and the library that draws.
-No server, no network.
+One self-contained file: the steps of a run, or of two side by side, the scripts that play them, and
+the library that draws. No server, no network.
 
 From: the launcher `hamlet` (play)
-To:   lab/play/story.py (the steps), page.html, page.css, player.js, lanes.js, cards.js,
-predict.js, controls.js; lab/debian.py (d3, which is Debian's package node-d3)
+To:   lab/play/story.py (the steps), lab/play/beside.py (two runs); page.html, page.css, player.js,
+lanes.js, cards.js, predict.js, controls.js; beside.html, beside.js, which have that page twice;
+lab/debian.py (d3, which is Debian's package node-d3)
 """
 
 import html
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from lab import cache, debian
 from lab import trace as traces
+from lab.play import beside
 from lab.play.story import Story
 
 HERE = Path(__file__).parent
@@ -69,9 +71,8 @@ def _order(lane):
     return (order.index(kind) if kind in order else len(order), lane)
 
 
-def data(trace, title, folder):
+def data(story, title, folder):
     """What the page knows of the run, for JSON. `folder`: where the page will be."""
-    story = Story(trace)
     lanes = sorted({step.lane for step in story.steps}, key=_order)
     paths, sources, titles = Numbers(), Numbers(), Numbers()
     own = {chain.number: [] for chain in story.chains.all}
@@ -88,15 +89,56 @@ def data(trace, title, folder):
             "titles": [list(title) or None for title in titles.of],
             "chains": [[chain.kind, chain.name, chain.vcpu, chain.vector, chain.state,
                         own[chain.number]] for chain in story.chains.all],
-            "exits": traces.by_reason(trace)}
+            "exits": traces.by_reason(story.trace)}
+
+
+def _json(value):
+    """Inside of <script>, where a guest's words may not end it."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _filled(name, parts):
+    return re.sub(r"__([A-Z]+)__", lambda key: parts.get(key[1], key[0]),
+                  (HERE / name).read_text())
 
 
 def page(trace, title, output):
     folder = output.resolve().parent
-    parts = {"TITLE": html.escape(title), "STYLE": (HERE / "page.css").read_text(),
-             "DATA": json.dumps(data(trace, title, folder), separators=(",", ":"))
-             .replace("</", "<\\/"),
-             "LIBRARY": library(),
-             "SCRIPT": "\n".join((HERE / script).read_text() for script in SCRIPTS)}
-    return re.sub(r"__([A-Z]+)__", lambda key: parts.get(key[1], key[0]),
-                  (HERE / "page.html").read_text())
+    return _filled("page.html", {
+        "TITLE": html.escape(title), "STYLE": (HERE / "page.css").read_text(),
+        "DATA": _json(data(Story(trace), title, folder)), "LIBRARY": library(),
+        "SCRIPT": "\n".join((HERE / script).read_text() for script in SCRIPTS)})
+
+
+class Pair:
+    """Two runs side by side. `runs`: two pairs of a title and a trace."""
+
+    def __init__(self, runs):
+        self.titles = [title for title, _ in runs]
+        self.stories = [Story(trace) for _, trace in runs]
+        self.rows = beside.rows(*self.stories)
+        self.first = beside.difference(self.rows)
+
+    def told(self):
+        """The first difference, a line for each run; one line if there is none."""
+        if self.first is None:
+            return ["no event differs"]
+        row = self.rows[self.first]
+        sentences = beside.sentences(*self.stories, row)
+        return ["the first difference:", *(
+            f"{title}{f', step {index + 1}' if index >= 0 else ''}: {said}" for title, index, said
+            in zip(self.titles, (row.left, row.right), sentences))]
+
+    def page(self, output):
+        folder, style = output.resolve().parent, (HERE / "page.css").read_text()
+        one = _filled("page.html", {     # what is left out, beside.js puts in
+            "TITLE": "one of two", "STYLE": style,
+            "SCRIPT": "\n".join((HERE / script).read_text() for script in SCRIPTS)})
+        return _filled("beside.html", {
+            "TITLE": html.escape(" | ".join(self.titles)), "STYLE": style, "LIBRARY": library(),
+            "DATA": _json({"page": one, "rows": [[row.left, row.right, row.kind]
+                                                for row in self.rows],
+                           "first": -1 if self.first is None else self.first,
+                           "runs": [data(story, title, folder) for story, title in
+                                    zip(self.stories, self.titles)]}),
+            "SCRIPT": (HERE / "beside.js").read_text()})

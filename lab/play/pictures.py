@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-Pictures of the page for the documents: three runs are recorded, each is made a page, and a browser
+Pictures of the page for the documents: some runs are recorded, each is made a page, and a browser
 takes a picture of a step. The step is found by the words of its event, not by its number.
 
     lab/play/pictures.py FOLDER [NAME]...      FOLDER/NAME.png; the sentence of each is printed
@@ -28,7 +28,7 @@ from lab.play.story import Story        # noqa: E402
 
 GUESTS = ROOT / "build/guests"
 POSTING = f"kernel={GUESTS}/posting.elf,name=alpha,mem=16M,vcpus=2,pci=1234:11e8"
-WIDTH, SCALE, COLORS = 1040, 1.6, 128
+WIDTH, PAIR_WIDTH, SCALE, COLORS = 1040, 1300, 1.6, 128
 # A Hamlet whose interrupt entries change without a flush. Nothing of it is in a normal build.
 UNFLUSHED = ROOT / "build/unflushed"
 CHANGED = ("vtd/intremap.c", "(&vtd.irt[index], value);\n    flush(index, 1);\n",
@@ -42,6 +42,7 @@ class Picture:
     cards: str              # below the lanes
     state: str = ""         # of the vCPU, when the interrupt of this chain was posted
     says: str = ""          # in its sentence
+    beside: str = ""        # another run: both, at the first difference
 
 
 PICTURES = {
@@ -51,6 +52,7 @@ PICTURES = {
     "stale": Picture("unflushed", r"unit0 iec stale", "vcpu,entry,unit",
                      says="0x52 to alpha.1"),
     "blocked": Picture("fault", r"unit0 (fault|blocked)", "unit,entry,device"),
+    "beside": Picture("posting", "", "entry", beside="software"),
 }
 
 
@@ -71,6 +73,7 @@ def unflushed():
 # Name of a run -> arguments of `hamlet run`.
 RUNS = {
     "posting": lambda: ["--vm", f'{POSTING},cmdline="running=2 ready=8 halted=4 vcpus=2"'],
+    "software": lambda: ["--append", "post=off", *RUNS["posting"]()],
     "unflushed": lambda: ["--kernel", unflushed(), "--vm", f'{POSTING},cmdline="moved=32 vcpus=2"'],
     "fault": lambda: ["--vm", f"kernel={GUESTS}/edu-fault.elf,name=alpha,mem=16M,pci=1234:11e8"],
 }
@@ -104,32 +107,44 @@ def browse(*words):
                           capture_output=True, check=True, timeout=60).stdout.decode()
 
 
-def take(address, file):
+def take(address, file, width):
     """The page as high as it is, with as many colours as it needs."""
-    dom = browse("--dump-dom", f"--window-size={WIDTH},600", address)
+    dom = browse("--dump-dom", f"--window-size={width},600", address)
     height = re.search(r'data-height="(\d+)"', dom)[1]
-    browse(f"--screenshot={file}", f"--window-size={WIDTH},{height}", address)
+    browse(f"--screenshot={file}", f"--window-size={width},{height}", address)
     subprocess.run(["pngquant", "--force", "--ext", ".png", "--strip", "--speed", "1", "--nofs",
                     str(COLORS), file], check=True)
 
 
+def taken(name, runs, folder, scratch):
+    """Take the picture; returns its sentence. `runs`: name of a run -> its trace."""
+    picture = PICTURES[name]
+    for run in filter(None, (picture.run, picture.beside)):
+        if run not in runs:
+            runs[run] = recorded(run, scratch)
+    html, end = scratch / f"{name}.html", f"&theme=light&picture={picture.cards}"
+    if picture.beside:
+        pair = page.Pair([(run, runs[run]) for run in (picture.run, picture.beside)])
+        html.write_text(pair.page(html))
+        row, where, width = pair.rows[pair.first], f"row={pair.first + 1}", PAIR_WIDTH
+        text = pair.stories[0].steps[row.left].text
+    else:
+        story = Story(runs[picture.run])
+        html.write_text(page.page(runs[picture.run], picture.run, html))
+        index, chain = found(picture, story)
+        where, width = f"chain={chain.number}&step={index + 1}", WIDTH
+        text = story.steps[index].text
+    take(f"{html.as_uri()}#{where}{end}", folder / f"{name}.png", width)
+    return text
+
+
 def main():
     folder, *names = sys.argv[1:]
-    folder, names = Path(folder), names or list(PICTURES)
+    folder, names, runs = Path(folder), names or list(PICTURES), {}
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hamlet-pictures-") as scratch:
-        scratch, stories = Path(scratch), {}
         for name in names:
-            picture = PICTURES[name]
-            html = scratch / f"{picture.run}.html"
-            if picture.run not in stories:
-                trace = recorded(picture.run, scratch)
-                html.write_text(page.page(trace, picture.run, html))
-                stories[picture.run] = Story(trace)
-            index, chain = found(picture, stories[picture.run])
-            take(f"{html.as_uri()}#chain={chain.number}&step={index + 1}&theme=light"
-                 f"&picture={picture.cards}", folder / f"{name}.png")
-            print(f"{name}: {stories[picture.run].steps[index].text}", flush=True)
+            print(f"{name}: {taken(name, runs, folder, Path(scratch))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class Step:
     chains: tuple = ()
     marks: tuple = ()       # of: notify, stale, fault, deliver
     changes: list = field(default_factory=list)
+    who: str = ""           # of a processor's event: the vCPU
 
 
 class Story:
@@ -55,7 +56,7 @@ class Story:
     # --- What a teller calls ---------------------------------------------------------------------
 
     def step(self, row, lane, text, *, source=(), title=(), chains=(), marks=(), **more):
-        """A step more. `more`: changes={path: value}; None removes the path."""
+        """A step more. `more`: changes={path: value}; None removes the path; who=vCPU."""
         changes = []
         for path, value in more.get("changes", {}).items():
             old = self.state.get(path)
@@ -68,7 +69,7 @@ class Story:
         raw = row.words or (f"{row.event.type} {traces.words(self.trace, row.event)}"
                             if row.event else "")
         self.steps.append(Step(row.at, lane, text, source, title, raw, tuple(sorted(chains)), marks,
-                               changes))
+                               changes, more.get("who", "")))
 
     def vcpu_at(self, descriptor):
         """The vCPU of a descriptor's address, as in the trace's text."""

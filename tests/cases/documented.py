@@ -76,6 +76,7 @@ CASES = {
     "./hamlet test FOLDER": "test_suite.py::test_a_kernel_to_start_from",
     "make plans": "test_plans.py::test_plan",
     "./hamlet play FILE -o page.html": "test_play.py::test_sources_and_titles",
+    "./hamlet play FILE --beside OTHER": "test_play.py::test_a_browser_shows_both",
 }
 # By a judge of their own.
 JUDGES = {"make pictures": "test_pictures.py::test_pictures",
@@ -180,6 +181,11 @@ JUDGED = {
     "./hamlet run --trace run --vm 'kernel=build/guests/posting.elf,name=alpha,mem=16M,vcpus=2,"
     "pci=1234:11e8,cmdline=\"running=2 ready=8 halted=4 vcpus=2\"'":
         Run([r"alpha +1 \(ok\)"], makes=["run"]),
+    "./hamlet run --trace other --append post=off --vm 'kernel=build/guests/posting.elf,name=alpha,"
+    "mem=16M,vcpus=2,pci=1234:11e8,cmdline=\"running=2 ready=8 halted=4 vcpus=2\"'":
+        Run([r"alpha +1 \(ok\)"], makes=["other"]),
+    "./hamlet play run --beside other -o both.html":
+        Run([r"no event differs"], PLAY + "cp run other; ", makes=["both.html"]),
     "./hamlet play run -o page.html": Run(first=PLAY, makes=["page.html"]),
     "./hamlet run --on lab --machine ecam=1,card=1 --list": Run([r"group .*its group"]),
     "make profile EXIT=exit_io_instruction": Run([r"^in all +\d+"]),

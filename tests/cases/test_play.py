@@ -18,7 +18,7 @@ from case import ROOT
 
 from lab import record
 from lab import trace as traces
-from lab.play import page, pictures
+from lab.play import beside, page, pictures
 from lab.play.story import Story
 
 SENT = ["device message", "unit0 iec", "unit0 post"]
@@ -31,16 +31,19 @@ CHAINS = {
 COUNTS = {"running": 2, "ready": 8, "halted": 4}
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """The file that a run has left."""
-    folder = tmp_path_factory.mktemp("play")
+def record_run(folder, name):
+    """The file that a run leaves."""
     run = subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--trace", "run",
-                          *pictures.RUNS["posting"]()], cwd=folder, capture_output=True, text=True,
+                          *pictures.RUNS[name]()], cwd=folder, capture_output=True, text=True,
                          stdin=subprocess.DEVNULL)
     assert run.returncode == 0, run.stdout + run.stderr
     assert [path.name for path in folder.iterdir()] == ["run"]
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return record_run(tmp_path_factory.mktemp("play"), "posting")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_back_and_forth(story):
 def test_sources_and_titles(story, tmp_path):
     """What a step names is there: the function in the file, the title among the references."""
     references = (ROOT / "docs/references.md").read_text()
-    data = page.data(story.trace, "x", tmp_path)
+    data = page.data(story, "x", tmp_path)
     for source in filter(None, data["sources"]):
         file, function, line, link = source
         assert (ROOT / file).exists() and (tmp_path / link.split("#")[0]).resolve() == ROOT / file
@@ -163,6 +166,26 @@ def test_an_entry_is_old_from_the_change_on():
     assert "entry 5 of" in story.steps[2].text and "Now: not present" in story.steps[2].text
 
 
+BLOCKED = """trace: begin khz=1000 dropped=0
+trace: type 8 fault
+trace: m 1 unit0 context hit sid=00:02.0 did=1 entry=0000000000000102.000000000028e001
+trace: m 1 unit0 event fault vector=0xe2 dest=0x0
+trace: m 1 unit0 fault sid=00:02.0 reason=0x05 iova=0xa000000 write
+trace: m 1 device 00:02.0 dma write address=0xa000000 n=64 refused
+trace: m 2 cpu0 exit reason=1 info=0x800000e2
+trace: e 0 3 1005ffff08 a000000 0
+trace: m 4 unit0 context hit sid=00:02.0 did=1 entry=0000000000000102.000000000028e001
+trace: end
+"""
+
+
+def test_a_blocked_request():
+    """One chain, up to where Hamlet reads the record: the unit's event, and the exit that it is."""
+    story = Story(traces.read(BLOCKED))
+    assert [step.chains for step in story.steps] == [(0,)] * 6 + [(1,)]
+    assert "vector 0xe2" in story.steps[1].text and story.steps[5].lane == "hamlet"
+
+
 def test_a_run_that_ended_early():
     """Hamlet has sent nothing; what the machine did is worth reading all the more."""
     ended = SimpleNamespace(trace=lambda: "", text="", files={
@@ -225,7 +248,7 @@ function predicted(number) {
   press("p");
   return found;
 }
-const seen = {};
+const seen = {opened: [Number(document.body.dataset.step), document.getElementById("chain").value]};
 for (const number of CHAINS) {
   const box = document.getElementById("chain");
   box.value = number;
@@ -249,19 +272,30 @@ def browser():
     return found
 
 
+def browsed(html, driver, folder):
+    """What a browser makes of the page, when this script has played with it."""
+    outside = r"\bsrc=|<link|url\(|@import|https?:"
+    assert not re.search(outside, html.split("<script")[0])
+    assert "default-src 'none'" in html
+    (folder / "driven.html").write_text(
+        f"<script>{driver}</script></body>".join(html.rsplit("</body>", 1)))
+    return dumped(folder / "driven.html")
+
+
+def dumped(file):
+    run = subprocess.run([browser(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+                          file.as_uri()], capture_output=True, timeout=60)
+    dom = run.stdout.decode("utf-8", "replace")
+    assert "data-seen=" in dom, run.stderr[-500:]
+    return dom
+
+
 def drive(folder, recorded, chains):
     """What a browser shows at each step of these chains: {chain: [...]}; and of a prediction."""
     subprocess.run([ROOT / "hamlet", "play", recorded, "-o", folder / "page.html"], check=True)
-    html = (folder / "page.html").read_text()
-    outside = r"\bsrc=|<link|url\(|@import|https?:"
-    assert not re.search(outside, html.split("<script>")[0]) and "default-src 'none'" in html
-    script = f"<script>{DRIVER.replace('CHAINS', json.dumps(chains))}</script></body>"
-    (folder / "driven.html").write_text(script.join(html.rsplit("</body>", 1)))
-    run = subprocess.run([browser(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                          (folder / "driven.html").as_uri()], capture_output=True, timeout=60)
-    dom = run.stdout.decode("utf-8", "replace")
+    dom = browsed((folder / "page.html").read_text(),
+                  DRIVER.replace("CHAINS", json.dumps(chains)), folder)
     seen = re.search(r'data-seen="([^"]+)"', dom)
-    assert seen, run.stderr[-500:]
     assert 'data-lanes="6"' in dom      # two vCPUs, a CPU, Hamlet, a unit, a device
     predicted = re.search(r'data-predicted="([^"]+)"', dom)
     return [json.loads(urllib.parse.unquote(found[1])) for found in (seen, predicted)]
@@ -310,6 +344,8 @@ def test_a_browser_shows_what_was_recorded(recorded, story, tmp_path):
               for state in CHAINS}
     seen, predicted = drive(tmp_path, recorded, [chain.number for chain in chains.values()])
     assert_predicted(story, chains["running"], predicted)
+    first = story.chains.all[0]
+    assert seen["opened"] == [story.steps.index(steps_of(story, first)[0]), str(first.number)]
     for state, chain in chains.items():
         steps, told = steps_of(story, chain), seen[str(chain.number)]
         assert [at["text"] for at in told[:-1]] == [step.text for step in steps]
@@ -321,3 +357,141 @@ def test_a_browser_shows_what_was_recorded(recorded, story, tmp_path):
         assert told[2]["state"] == state and told[2]["pir"] == [chain.vector]
         assert told[-3]["visr"] == [chain.vector] and not told[-2]["visr"]
         assert told[2]["on"] == ("0" if state == "ready" else "1")
+
+
+PHONE = """<!doctype html><body style="margin: 0"><iframe style="width: 390px; height: 844px">
+</iframe><script>document.querySelector("iframe").srcdoc = PAGE;</script></body>"""
+WIDTHS = """const wide = document.documentElement;
+player.go(steps.findIndex(step => step.raw.startsWith("unit0 notify")));
+scrollTo(0, 600);
+const next = document.querySelector("[data-key=ArrowRight]").getBoundingClientRect();
+parent.document.body.dataset.seen = [wide.scrollWidth - wide.clientWidth,
+    next.top >= 0 && next.bottom <= innerHeight];
+"""
+
+
+def test_on_a_phone(recorded, tmp_path):
+    """Nothing is wider than the screen, and the buttons are on it without scrolling."""
+    html = page.page(traces.read(recorded.read_text()), "x", tmp_path / "page.html")
+    html = f"<script>{WIDTHS}</script></body>".join(html.rsplit("</body>", 1))
+    (tmp_path / "phone.html").write_text(PHONE.replace(
+        "PAGE", json.dumps(html).replace("<", "\\u003c")))
+    assert 'data-seen="0,true"' in dumped(tmp_path / "phone.html")
+
+
+# --- Two runs ------------------------------------------------------------------------------------
+
+def later(text):
+    """The same run of a Hamlet that lies elsewhere, and begins later."""
+    text = re.sub(r"^trace: m (\d+)", lambda m: f"trace: m {int(m[1]) + 12345}", text, flags=re.M)
+    text = re.sub(r"^(trace: e \d+) (\w+)", lambda m: f"{m[1]} {int(m[2], 16) + 12345:x}", text,
+                  flags=re.M)
+    for pid in set(re.findall(r"^trace: pid (\w+)", text, re.M)):
+        moved = f"{int(pid, 16) + 0x740000:x}"
+        text = re.sub(rf"(?<=pid=0x){pid}\b|(?<=^trace: pid ){pid}\b|\b{pid}(?= \w+$)", moved, text,
+                      flags=re.M)
+        text = re.sub(rf"\.{pid:0>8}(?=\w{{8}}\b)", f".{moved:0>8}", text)      # in an entry
+    return re.sub(r"(hpa|at|rip)=0x(\w+)", lambda m: f"{m[1]}=0x{int(m[2], 16) + 0x1000:x}", text)
+
+
+def differing(one, other):
+    """The pair of two texts, and what the launcher prints of it."""
+    pair = page.Pair([(name, traces.read(text)) for name, text in (("a", one), ("b", other))])
+    return pair, pair.told()
+
+
+def test_what_may_differ(recorded):
+    """Ticks and addresses of the host; all of both runs stands in the rows, in order."""
+    text = recorded.read_text()
+    pair, told = differing(text, later(text))
+    assert told == ["no event differs"] and {row.kind for row in pair.rows} == {beside.SAME}
+    assert pair.stories[0].steps[-1].at == pair.stories[1].steps[-1].at - 12345
+    assert len(pair.rows) == len(pair.stories[0].steps)
+
+
+def swapped(match):
+    """The second part at the tick of the first, and before it."""
+    tick = re.match(r"trace: m \d+", match[0])[0]
+    return re.sub(r"^trace: m \d+", tick, match[2] + match[1], flags=re.M)
+
+
+CHANGES = {     # what is changed in the run, and what the launcher prints of it
+    "a post finds another state": (
+        r"( post .*) on=0 sn=1 urg=0 notify=0", r"\1 on=0 sn=1 urg=1 notify=1",
+        "a, step {n}: unit0 sets PIR[0x51] in the descriptor of alpha.0, which is ready: SN is 1, "
+        "so nothing is sent."),
+    "an interrupt is not delivered": (
+        r"^trace: m \d+ cpu0 delivered .*\n", "",
+        "a, step {n}: CPU 0 delivers virtual interrupt 0x51 to alpha.0, which was at "),
+    "the flush comes before the change": (
+        r"((?:^trace: m \d+ unit0 (?:table written interrupt|iec superseded).*\n)+)"
+        r"((?:^trace: m \d+ unit0 (?:queue|flush|iec gone).*\n)+)", swapped,
+        "a, step {n}: Hamlet has changed entry "),
+    "a slice more": (r"^(trace: m \d+ cpu0 exit reason=52 .*\n)", r"\1\1", None)}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_the_first_event_that_differs(name, recorded):
+    before, after, says = CHANGES[name]
+    text = recorded.read_text()
+    changed = re.sub(before, after, text, count=1, flags=re.M)
+    assert changed != text
+    pair, told = differing(text, later(changed))
+    if says is None:
+        assert told == ["no event differs"]
+        return
+    row = pair.rows[pair.first]
+    assert told[0] == "the first difference:" and told[1].startswith(says.format(n=row.left + 1))
+    assert all(row.kind == beside.SAME for row in pair.rows[:pair.first])
+
+
+PAIR_DRIVER = """
+addEventListener("load", () => {
+  const press = (key, to = window) => to.dispatchEvent(new KeyboardEvent("keydown", {key}));
+  const side = ({contentDocument: own}) => [
+    Number(own.body.dataset.step), own.body.classList.contains("absent"),
+    own.getElementById("text").textContent];
+  const shown = () => [Number(document.body.dataset.row), ...frames.map(side)];
+  const seen = {opened: shown(), kind: document.getElementById("kind").textContent, walk: []};
+  press("Home");
+  for (let i = 0; i < WALK; i++) { seen.walk.push(shown()); press("ArrowRight"); }
+  press("End");
+  press("V");
+  seen.before = shown();
+  press("x", frames[1].contentWindow);      // as if the reader had clicked there before
+  seen.first = shown();
+  press("v");
+  seen.next = shown();
+  frames[1].contentWindow.hamlet.player.go(0);
+  seen.moved = shown();
+  document.body.dataset.seen = encodeURIComponent(JSON.stringify(seen));
+});
+"""
+
+
+def test_a_browser_shows_both(recorded, tmp_path):
+    """By hardware and by software: the same up to the entry that the unit reads."""
+    (tmp_path / "soft").mkdir()
+    soft = record_run(tmp_path / "soft", "software")
+    made = subprocess.run([ROOT / "hamlet", "play", recorded, "--beside", soft, "-o",
+                           tmp_path / "both.html"], capture_output=True, text=True, check=True)
+    pair = page.Pair([("run", traces.read(file.read_text())) for file in (recorded, soft)])
+    for line in pair.told():
+        assert f"[hamlet] {line}\n" in made.stdout + made.stderr
+    assert "keeps it: post vector 0x51 to alpha.0" in pair.told()[1]
+    assert "keeps it: remap to vector 0x" in pair.told()[2]
+    walk = pair.first + 40
+    dom = browsed((tmp_path / "both.html").read_text(), PAIR_DRIVER.replace("WALK", str(walk)),
+                  tmp_path)
+    seen = json.loads(urllib.parse.unquote(re.search(r'data-seen="([^"]+)"', dom)[1]))
+    last = [0, 0]
+    for at, shown in enumerate(seen["walk"]):
+        row = pair.rows[at]
+        last = [step if step >= 0 else before for step, before in zip((row.left, row.right), last)]
+        assert shown[0] == at and [side[0] for side in shown[1:]] == last
+        assert [side[1] for side in shown[1:]] == [row.left < 0, row.right < 0]
+        assert [side[2] for side in shown[1:]] == [
+            story.steps[step].text for story, step in zip(pair.stories, last)]
+    wrong = [n for n, row in enumerate(pair.rows) if row.kind == beside.DIFFERS]
+    assert seen["opened"] == seen["first"] == seen["walk"][pair.first] and seen["kind"] == "differs"
+    assert [seen[name][0] for name in ("before", "next", "moved")] == [wrong[-1], wrong[1], 0]
