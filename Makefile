@@ -346,11 +346,15 @@ profile: setup all # where the instructions of one exit go, by function (EXIT=ex
 plans: all # one device by plans A, B, C and D: what each mechanism buys
 	$(Q)/usr/bin/python3 tests/bench/plans.py
 PICTURES ?= docs/play
-pictures: setup # docs/play: pictures of the page that plays a run
-	$(Q)$(MAKE) --no-print-directory all
+pictures: setup # docs/play, docs/frames: pictures of recorded runs; and the figures of `make bench` in the documents
+	$(Q)$(MAKE) --no-print-directory all $O/bench.json
 	$(Q)/usr/bin/python3 lab/play/pictures.py $(PICTURES)
-book: setup # the documents as a site with a search, build/book/index.html
+	$(Q)/usr/bin/python3 lab/play/frames.py
+book: setup # the documents as a site with a search, build/book/index.html; compared with runs before
+	$(Q)$(MAKE) --no-print-directory all $O/bench.json
 	$(Q)/usr/bin/python3 lab/book.py $O/book
+$O/bench.json: $O/hamlet.elf
+	$(Q)$(MAKE) --no-print-directory bench
 
 # A lab: files of a reader, below the folder MINE, instead of Hamlet's of the same names.
 ifdef MINE

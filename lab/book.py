@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """
 The book as a site: the documents, in the order of docs/book/README.md, each picture of
-docs/pictures.md in the chapters that name it. Sphinx makes the pages; a link that leads nowhere
-ends it.
+docs/pictures.md in the chapters that name it. Sphinx makes the pages. A link that leads nowhere
+ends it, and so does a frame, a sentence or a figure that a run has otherwise.
 
     lab/book.py FOLDER      FOLDER/index.html is the first page
 
-From: make book      To: docs/book/README.md (the chapters), docs/pictures.md
+From: make book      To: docs/book/README.md (the chapters), docs/pictures.md, lab/figures.py,
+lab/play/frames.py
 """
 
 import re
@@ -17,6 +18,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+# The path comes first.
+from lab import figures             # noqa: E402
+from lab.play import frames         # noqa: E402
+
 CONTENTS = "docs/book/README.md"
 IMAGE = re.compile(r"^!\[.*\]\(([^)\s]+)\)$", re.M)
 LINK = re.compile(r"(?<!!)\[([^]]+)\]\(([^)#\s]+)(#[\w-]+)?\)")
@@ -38,10 +45,12 @@ html_css_files = ["book.css"]
 """
 # A drawing has up to 120 columns.
 STYLE = """\
-.content { width: 52em; }
+.content { width: 58em; }
 body { margin: 0; }
 pre { font-size: 0.7em; }
+@media (max-width: 40em) { pre { font-size: 0.55em; } }
 .content img { border: 1px solid #d8d8d8; border-radius: 8px; }
+.content img[src$=".svg"] { border: 0; border-radius: 0; margin: 2px; }
 """
 
 
@@ -123,8 +132,20 @@ def write_sources(source):
     (source / "_static/book.css").write_text(STYLE)
 
 
+def not_as_run():
+    """What the documents show otherwise than the runs, a line each."""
+    bench = figures.counted()
+    if not bench:
+        sys.exit("[hamlet] book: no figures to compare with; make bench")
+    return [f"{name}:{line}: {what}" for name, line, what in figures.findings(bench)] + \
+        frames.check()
+
+
 def main():
     folder = Path(sys.argv[1])
+    wrong = not_as_run()
+    if wrong:
+        sys.exit("\n".join(wrong))
     source = folder.parent / f"{folder.name}-source"
     for old in (folder, source):
         shutil.rmtree(old, ignore_errors=True)

@@ -76,6 +76,12 @@ RUNS = {
     "software": lambda: ["--append", "post=off", *RUNS["posting"]()],
     "unflushed": lambda: ["--kernel", unflushed(), "--vm", f'{POSTING},cmdline="moved=32 vcpus=2"'],
     "fault": lambda: ["--vm", f"kernel={GUESTS}/edu-fault.elf,name=alpha,mem=16M,pci=1234:11e8"],
+    "first": lambda: ["--vm", f"kernel={GUESTS}/one-instruction.bin,mem=4M,run=1",
+                      "--vm", f"kernel={GUESTS}/hello.elf,mem=16M"],
+    "dma": lambda: ["--vm", f"kernel={GUESTS}/edu-dma.elf,name=alpha,mem=16M,pci=1234:11e8"],
+    "moved": lambda: ["--vm", f"kernel={GUESTS}/moved.elf,name=alpha,mem=16M,pci=1234:11e8"],
+    "line": lambda: ["--vm", f"kernel={GUESTS}/lab-intx.elf,name=alpha,mem=16M,pci=1234:11e9,"
+                     "cmdline=count=2"],
 }
 
 

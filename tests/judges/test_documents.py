@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
 A reader types what the documents say: each command that no case of `make test` runs, at a terminal,
-in a copy of the tree. And the figures of docs/posting.md are those of `make bench`.
+in a copy of the tree.
 
-From: make judges      To: tests/cases/documented.py (the commands), tests/bench/bench.py
+From: make judges      To: tests/cases/documented.py (the commands)
 """
 
-import json
 import os
 import re
 import shutil
@@ -21,8 +20,6 @@ PATIENCE = 3000                 # seconds of this host's clock, against a hang o
 # What the copy does without: build/ is copied, so that nothing is built twice, without its logs.
 LEFT_OUT = shutil.ignore_patterns("cases", "judges", "labs", "fuzz", "mine")
 SCREEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[78]|\r")
-# A figure of the document may be so many instructions off, as it says.
-NEAR = {"running": 20, "ready": 20, "halted": 60}     # instructions; two CPUs take turns by quanta
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +78,3 @@ def test_command(command, copy, record_property):
     for name in run.makes:
         assert (copy / name).stat().st_size, name
     record_property("saw", re.sub(r"\s+", " ", match[0])[:60] if run.says else ", ".join(run.makes))
-
-
-def test_posting(copy):
-    """The table of docs/posting.md, and what `make bench` counts."""
-    if not (copy / "build/bench.json").exists():
-        typed("make bench", [], copy)
-    counted = json.loads((copy / "build/bench.json").read_text())["lab"]
-    rows = re.findall(r"^\| (posted|software|injected)\b[^|]* \| (\d+) \| (\d+) \| (\d+) \|$",
-                      (ROOT / "docs/posting.md").read_text(), re.M)
-    assert [row[0] for row in rows] == ["posted", "software", "injected"]
-    told = {f"irq_{state}_{way}": int(figure) for way, *figures in rows
-            for state, figure in zip(("running", "ready", "halted"), figures)}
-    off = {key: (figure, counted[key]) for key, figure in told.items()
-           if abs(figure - counted[key]) > NEAR[key.split("_")[1]]}
-    assert not off, f"docs/posting.md (told, counted): {off}"

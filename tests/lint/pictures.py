@@ -11,7 +11,9 @@ from pathlib import Path
 from house import ROOT, listed, text
 
 sys.path.insert(0, str(ROOT))
+from lab.play import frames                     # noqa: E402
 from lab.play.pictures import PICTURES         # noqa: E402
+from lab.play.strips import STRIPS             # noqa: E402
 
 FOLDER, LARGEST = "docs/play/", 120 * 1024
 IMAGE = re.compile(r"^!\[(.*)\]\(([^)\s]+)\)$")
@@ -33,7 +35,8 @@ def main():
                 findings.append(f"{name}:{number}: {path} is not there")
             if said.setdefault(path, match[1]) != match[1]:
                 findings.append(f"{name}:{number}: {path} is another sentence elsewhere")
-    made = {f"{FOLDER}{name}.png" for name in PICTURES}
+    made = {f"{FOLDER}{name}.png" for name in PICTURES} | {
+        f"docs/frames/{file}" for name in STRIPS for file in frames.files(name)}
     kept = {name for name in listed() if name.endswith((".png", ".svg", ".jpg"))}
     findings += [f"{name}: `make pictures` does not make it" for name in sorted(kept - made)]
     findings += [f"{name}: `make pictures` makes it, and it is not there"
