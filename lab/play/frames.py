@@ -111,7 +111,7 @@ def _cell(path, state, changed):
         cache, _, key = key.partition("/")
         value, age = value or ("-", 0)
         name, alarm = bits.CACHES.get(cache, cache), age > 0
-        value = re.sub(r" at 0x\w+,.*", "", value)
+        value = re.sub(r" at 0x\w+,.*|, for .*", "", value)
         return name, f"{value}{' (old)' if alarm else ''}", path in changed, alarm
     if field in ("pir", "virr", "visr"):
         value = " ".join(f"0x{one}" for one in (value or "").split(",") if one) or "-"

@@ -80,6 +80,8 @@ RUNS = {
                       "--vm", f"kernel={GUESTS}/hello.elf,mem=16M"],
     "dma": lambda: ["--vm", f"kernel={GUESTS}/edu-dma.elf,name=alpha,mem=16M,pci=1234:11e8"],
     "moved": lambda: ["--vm", f"kernel={GUESTS}/moved.elf,name=alpha,mem=16M,pci=1234:11e8"],
+    "forged": lambda: ["--vm", f"kernel={GUESTS}/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8,"
+                       'cmdline="count=2 forge=4"'],
     "line": lambda: ["--vm", f"kernel={GUESTS}/lab-intx.elf,name=alpha,mem=16M,pci=1234:11e9,"
                      "cmdline=count=2"],
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """
 The pictures in the documents: each is there, is small, is made by `make pictures`, stands alone on
-its line, and is said in the same words wherever it is shown. One line per finding.
+its line, and is said in the same words wherever it is shown. A drawing of characters fits on a page
+of the book. One line per finding.
 """
 import re
 import sys
@@ -15,8 +16,18 @@ from lab.play import frames                     # noqa: E402
 from lab.play.pictures import PICTURES         # noqa: E402
 from lab.play.strips import STRIPS             # noqa: E402
 
-FOLDER, LARGEST = "docs/play/", 120 * 1024
+FOLDER, LARGEST, COLUMNS = "docs/play/", 120 * 1024, 108
+DRAWING = re.compile(r"^```text\n(.*?)^```$", re.S | re.M)
 IMAGE = re.compile(r"^!\[(.*)\]\(([^)\s]+)\)$")
+
+
+def wide(name):
+    """Drawings that the page would cut off."""
+    for drawing in DRAWING.finditer(text(name)):
+        columns = max(map(len, drawing[1].split("\n")))
+        if columns > COLUMNS:
+            line = text(name).count("\n", 0, drawing.start()) + 1
+            yield f"{name}:{line}: {columns} columns; {COLUMNS} fit on a page"
 
 
 def main():
@@ -24,6 +35,7 @@ def main():
     for name in listed():
         if not name.endswith(".md"):
             continue
+        findings += wide(name)
         for number, line in enumerate(text(name).splitlines(), 1):
             match = IMAGE.match(line)
             if not match:
