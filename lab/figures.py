@@ -3,7 +3,7 @@
 Figures in the documents: a comment behind a figure says what it is, so that it can be compared.
 
     22<!-- is bench KEY -->         counted by `make bench` (build/bench.json); may be NEAR it
-    16<!-- is defined NAME -->      a constant of a header
+    16<!-- is defined NAME -->      a constant of a source
     0x51<!-- is framed STRIP -->    in a sentence of a strip of docs/frames/
     sixteen<!-- is counted LABS --> so many there are
 
@@ -13,6 +13,7 @@ From: tests/lint/figures.py (all but `bench`), lab/book.py (all), lab/play/frame
 those of `bench`)
 """
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -70,9 +71,15 @@ def _text(name):
 
 
 def _defined(name):
-    rule = re.compile(rf"^(?:#define {name} +|    {name} = )\(?(0x[0-9a-f]+|\d+)", re.M)
-    return {int(value, 0) for header in ROOT.glob("[a-z]*/**/*.h")
-            for value in rule.findall(header.read_text())}
+    rule = re.compile(rf"^(?:#define +|    ){name} +(?:= )?\(?(?:UINT64_C\()?(0x[0-9a-f]+|\d+)",
+                      re.M)
+    return {int(value, 0) for value in rule.findall(_sources())}
+
+
+@functools.cache
+def _sources():
+    return "\n".join(source.read_text() for source in sorted(ROOT.glob("*/**/*.[ch]"))
+                     if source.relative_to(ROOT).parts[0] not in ("build", "labs"))
 
 
 def _wrong(value, kind, key, bench):
