@@ -11,6 +11,7 @@ From: make book      To: docs/book/README.md (the chapters), docs/pictures.md, l
 lab/play/frames.py
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,12 +44,15 @@ suppress_warnings = ["myst.header"]
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
 """
-# A drawing has up to 120 columns.
+# A drawing has up to 108 columns, as tests/lint/pictures.py wants.
 STYLE = """\
 .content { width: 58em; }
 body { margin: 0; }
-pre { font-size: 0.7em; }
-@media (max-width: 40em) { pre { font-size: 0.55em; } }
+.content .highlight pre { font-size: 0.78rem; }
+h2 { font-size: 1.5em; }
+h3 { font-size: 1.2em; }
+@media (max-width: 40em) { .content .highlight pre { font-size: 0.62rem; } }
+@media print { .content { width: auto; } .content .highlight pre { font-size: 0.58rem; } }
 .content img { border: 1px solid #d8d8d8; border-radius: 8px; }
 .content img[src$=".svg"] { border: 0; border-radius: 0; margin: 2px; }
 """
@@ -98,8 +102,13 @@ def page_text(page, pages):
         return f"{drawing(name, match[3])}\n\n*{match[1]}*" if name in pages else match[0]
 
     def linked(match):
-        inside = match[2].startswith("http") or resolved(page, match[2]) in pages
-        return match[0] if inside else match[1]
+        if not match[2].startswith("http"):
+            name = resolved(page, match[2])
+            if name == CONTENTS:
+                return f"[{match[1]}]({os.path.relpath('index.md', Path(page).parent)})"
+            if name not in pages:
+                return match[1]
+        return match[0]
 
     text = (ROOT / page).read_text()
     if page.startswith("docs/book/"):
