@@ -47,6 +47,9 @@ def test_book(tmp_path):
         drawings = len(DRAWING.findall(text))
         assert drawings <= page.count("<pre>") and (drawings or "play/" in text), chapter.name
         assert page.count("_images/") >= text.count("![")
+    traps = {int(number) for chapter in CHAPTERS
+             for number in re.findall(r"`make trap (\d+)`", chapter.read_text())}
+    assert traps == set(range(1, figures.COUNTED["traps"]() + 1))
     assert re.search(r"\brvi\b", (tmp_path / "book/searchindex.js").read_text())
     assert (tmp_path / "book/labs/08-stale/README.html").exists()
 
