@@ -107,7 +107,7 @@ $(GUESTS): $(GUEST_LIB:%=$O/%.o) $(GUEST_LD)
 	$(Q)$(OBJCOPY) --strip-debug $(@:.elf=.sym) $@
 
 # Programs that test the machine itself stand on tests/guests/bare.asm instead of on Hamlet.
-$O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm mends.c mends_tlb.c mends_vmx.c) tests/guests/bare.ld
+$O/tests/mends.elf: $(patsubst %,$O/tests/guests/%.o,bare.asm mends_code.asm mends.c mends_tlb.c mends_vmx.c mends_ipi.c) tests/guests/bare.ld
 	$(say) LD $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LD) $(LDFLAGS) --no-warn-rwx-segments -T tests/guests/bare.ld $(filter %.o,$^) -o $@

@@ -79,6 +79,7 @@
 #define MSR_IA32_VMX_TRUE_PROCBASED_CTLS    0x48e
 #define MSR_IA32_VMX_TRUE_EXIT_CTLS         0x48f
 #define MSR_IA32_VMX_TRUE_ENTRY_CTLS        0x490
+#define MSR_IA32_VMX_PROCBASED_CTLS3        0x492
 #define MSR_IA32_TSC_DEADLINE               0x6e0
 #define MSR_X2APIC_FIRST                    0x800 /* plus offset in the APIC page / 16 */
 #define MSR_X2APIC_LAST                     0x8ff

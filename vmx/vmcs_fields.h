@@ -25,7 +25,8 @@
 
 #define VMCS_CONTROL_16(F) /* 16-bit control fields */                                             \
     F(VIRTUAL_PROCESSOR_ID,             0x0000)                                                    \
-    F(POSTED_INTR_VECTOR,               0x0002)
+    F(POSTED_INTR_VECTOR,               0x0002)                                                    \
+    F(LAST_PID_POINTER_INDEX,           0x0008)
 #define VMCS_GUEST_16(F) /* 16-bit guest-state fields */                                           \
     F(GUEST_ES_SELECTOR,                0x0800)                                                    \
     F(GUEST_CS_SELECTOR,                0x0802)                                                    \
@@ -56,7 +57,9 @@
     F(EOI_EXIT_BITMAP_0,                0x201c)                                                    \
     F(EOI_EXIT_BITMAP_1,                0x201e)                                                    \
     F(EOI_EXIT_BITMAP_2,                0x2020)                                                    \
-    F(EOI_EXIT_BITMAP_3,                0x2022)
+    F(EOI_EXIT_BITMAP_3,                0x2022)                                                    \
+    F(PROC_BASED_CONTROLS_3,            0x2034)                                                    \
+    F(PID_POINTER_TABLE,                0x2042)
 #define VMCS_EXIT_INFO_64(F) /* 64-bit read-only data field */                                     \
     F(GUEST_PHYSICAL_ADDRESS,           0x2400)
 #define VMCS_GUEST_64(F) /* 64-bit guest-state fields */                                           \

@@ -27,6 +27,7 @@
 #define PROC_RDTSC                  BIT(12, "RDTSC", "RDTSC exiting")
 #define PROC_CR3_LOAD               BIT(15, "CR3LD", "CR3-load exiting")
 #define PROC_CR3_STORE              BIT(16, "CR3ST", "CR3-store exiting")
+#define PROC_TERTIARY               BIT(17, "PROC3", "activate tertiary controls")
 #define PROC_CR8_LOAD               BIT(19, "CR8LD", "CR8-load exiting")
 #define PROC_CR8_STORE              BIT(20, "CR8ST", "CR8-store exiting")
 #define PROC_TPR_SHADOW             BIT(21, "TPR", "use TPR shadow")
@@ -61,6 +62,9 @@
 #define PROC2_EPT_VIOLATION_VE      BIT(18, "VE", "EPT-violation #VE")
 #define PROC2_XSAVES                BIT(20, "XSAVES", "enable XSAVES/XRSTORS")
 #define PROC2_TSC_SCALING           BIT(25, "TSCSCALE", "use TSC scaling")
+
+/* the same: tertiary */
+#define PROC3_IPI                   BIT(4, "IPIV", "IPI virtualization")
 
 /* SDM "VM-Exit Controls" */
 #define EXIT_SAVE_DEBUG             BIT(2, "SAVEDBG", "save debug controls")

@@ -4,7 +4,7 @@
  * Hamlet: each check is headed by the rule that it looks at, and prints "mends: NAME ok" or "mends:
  * NAME WRONG ...".
  * From: tests/guests/bare.asm
- * To: tests/guests/mends_tlb.c, tests/guests/mends_vmx.c (more checks),
+ * To: tests/guests/mends_tlb.c, tests/guests/mends_vmx.c, tests/guests/mends_ipi.c (more checks),
  * tests/guests/mends_code.asm (the guests), lab/bochs/mends/ (the mends)
  * Spec: SDM, the sections named above the checks.
  */
@@ -27,7 +27,8 @@ int vm_launch(void);
 int root_clears_paging(void);
 void bare_main(void);
 
-static uint8_t vmxon_region[4096] PAGE, vmcs[4096] PAGE, virtual_apic[4096] PAGE;
+static uint8_t vmxon_region[4096] PAGE, vmcs[4096] PAGE;
+uint8_t mends_virtual_apic[4096] PAGE;
 uint64_t mends_ept_top[512] PAGE, mends_ept_giga[512] PAGE;
 static uint8_t guest_stack[8192] PAGE;
 
@@ -78,7 +79,7 @@ static uint64_t allowed(uint32_t msr, uint64_t wanted)
     return (wanted | LO32(cap)) & HI32(cap);
 }
 
-static uint32_t apic_read(unsigned reg) { return *(volatile uint32_t *)(APIC_BASE + reg); }
+uint32_t mends_apic_read(unsigned reg) { return *(volatile uint32_t *)(APIC_BASE + reg); }
 
 void mends_apic_write(unsigned reg, uint32_t v) { *(volatile uint32_t *)(APIC_BASE + reg) = v; }
 
@@ -161,14 +162,14 @@ static void set_controls(bool unrestricted)
     vmwrite(VM_ENTRY_CONTROLS, allowed(MSR_IA32_VMX_ENTRY_CTLS, ENTRY_GUEST_64BIT));
     vmwrite(EPT_POINTER, (uint64_t)mends_ept_top | FIELD_SET(EPTP_WALK_LENGTH, 3) | 6);
     vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_GP));
-    vmwrite(VIRTUAL_APIC_ADDRESS, (uint64_t)virtual_apic);
+    vmwrite(VIRTUAL_APIC_ADDRESS, (uint64_t)mends_virtual_apic);
     vmwrite(POSTED_INTR_VECTOR, NOTIFICATION);
     vmwrite(POSTED_INTR_DESCRIPTOR, (uint64_t)&descriptors[0]);
 }
 
 static void virtual_request(unsigned vector)
 {
-    *(uint32_t *)(virtual_apic + 0x200 + vector / 32 * 16) |= 1u << vector % 32;
+    *(uint32_t *)(mends_virtual_apic + 0x200 + vector / 32 * 16) |= 1u << vector % 32;
     vmwrite(GUEST_INTERRUPT_STATUS, FIELD_SET(INTERRUPT_STATUS_RVI, vector));
 }
 
@@ -178,7 +179,7 @@ void mends_prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrestr
     asm volatile("vmclear %0" ::"m"(at) : "cc", "memory");
     asm volatile("vmptrld %0" ::"m"(at) : "cc", "memory");
     for (unsigned i = 0; i < 4096; i++)
-        virtual_apic[i] = 0;
+        mends_virtual_apic[i] = 0;
     for (unsigned i = 0; i < 256; i++)
         taken[i] = taken_with_if[i] = 0;
     descriptors[0].pir[POSTED / 64] = descriptors[0].control = 0;
@@ -318,7 +319,7 @@ static void apic_enabled_again(void)
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE);
     wrmsr(MSR_IA32_APIC_BASE, base & ~APIC_BASE_EN);
     wrmsr(MSR_IA32_APIC_BASE, base);
-    uint32_t version = apic_read(APIC_VERSION) & LO32(BITS(7, 0));
+    uint32_t version = mends_apic_read(APIC_VERSION) & LO32(BITS(7, 0));
     mends_say("apic-enabled-again",
               rdmsr(MSR_IA32_APIC_BASE) == base && version >= 0x10 && version < 0x20, "version",
               version);
@@ -362,6 +363,7 @@ void bare_main(void)
     cr0_fixed_in_root();
     mends_of_tlb();
     mends_of_vmx();
+    mends_of_ipi();
     apic_enabled_again();
     print("mends: end wrong=");
     print_number(wrong);

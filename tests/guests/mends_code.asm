@@ -1,16 +1,18 @@
 ; SPDX-License-Identifier: MIT
 ; The instructions that tests/guests/mends.c looks at, one by one: guests, each ended by VMCALL, and
 ; the world switch.
-; From: tests/guests/mends.c, mends_tlb.c, mends_vmx.c (which say what each has to show)
+; From: tests/guests/mends.c, mends_tlb.c, mends_vmx.c, mends_ipi.c (which say what has to be seen)
 
 global vm_launch, root_clears_paging
 global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_hlt, guest_hlt_cli
 global guest_undefined, guest_clears_paging, guest_probe, guest_probe32, guest_enables_paging
 global guest_int1_in_shadow, guest_reads_hole, guest_int_without_stack
-extern fault, recover_rip, recover_rsp, probed
+global guest_ipi, guest_ipi_done, guest_ipi_msr, guest_ipi_msr_done
+extern fault, recover_rip, recover_rsp, probed, ipi_command, ipi_target
 
 APIC    equ 0xfee00000
 ICR     equ APIC + 0x300
+ICRHIGH equ APIC + 0x310
 COUNT   equ APIC + 0x380
 TO_SELF equ 0x44000                     ; shorthand "self", level assert, fixed
 
@@ -94,6 +96,28 @@ guest_int1_in_shadow:
     popf
     mov ss, eax
     db 0xf1                             ; INT1
+    vmcall
+
+; An IPI, as a guest sends it in xAPIC mode: the target's id is the upper byte of another register.
+guest_ipi:
+    mov eax, [ipi_target]
+    shl eax, 24
+    mov edx, ICRHIGH
+    mov [rdx], eax
+    mov eax, [ipi_command]
+    mov edx, ICR
+    mov [rdx], eax
+guest_ipi_done:
+    times 16 nop
+    vmcall
+
+guest_ipi_msr:                          ; and in x2APIC mode
+    mov ecx, 0x830
+    mov eax, [ipi_command]
+    mov edx, [ipi_target]
+    wrmsr
+guest_ipi_msr_done:
+    times 16 nop
     vmcall
 
 guest_reads_hole:

@@ -68,7 +68,8 @@ std::string LabMachine::virtual_register(uint64_t page, unsigned offset)
 }
 
 /* `value`: of an entry and a delivery RIP (a delivery: the vector below it), of an exit the reason
- * and the interruption information above it, else the vector. */
+ * and the interruption information above it, of an IPI that is posted the descriptor above the
+ * vector, else the vector. */
 void LabMachine::cpu_does(unsigned cpu, const char *what, Bit64u value)
 {
     if (!detail())
@@ -83,6 +84,9 @@ void LabMachine::cpu_does(unsigned cpu, const char *what, Bit64u value)
         line += text(" reason=%u info=0x%x", unsigned(value & 0xffff), unsigned(value >> 32));
     else if (!strcmp(what, "delivered"))
         line += text(" vector=0x%02x rip=0x%llx", unsigned(value & 0xff),
+                     (unsigned long long)value >> 8);
+    else if (!strcmp(what, "posts"))
+        line += text(" vector=0x%02x to=0x%llx", unsigned(value & 0xff),
                      (unsigned long long)value >> 8);
     else
         line += text(" vector=0x%02x", unsigned(value));
