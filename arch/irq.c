@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Interrupts of the host: a handler for each vector, and vectors for devices.
- * From: arch/trap.c, vmx/exit/intr.c (irq_dispatch); vtd/init.c, vmx/run/sched.c (irq_register);
+ * From: arch/trap.asm, vmx/exit/intr.c (irq_dispatch); vtd/init.c, vmx/run/sched.c (irq_register);
  * guest/assign/irq.c, guest/assign/intx.c (irq_alloc).
  * To: arch/apic.c (EOI); the registered handlers.
  * Contract: arch/trap.h.
@@ -42,6 +42,14 @@ static bool is_only_a_wakeup(uint8_t vector)
            vector == VECTOR_WNV;
 }
 
+/* A spurious one is not in service, and its EOI would end another's. It has the vector of the SVR,
+ * or one of the 8259s, which lie below those of devices. */
+static bool wants_eoi(uint8_t vector)
+{
+    bool may_be_spurious = vector == VECTOR_SPURIOUS || vector < VECTOR_DEVICE_FIRST;
+    return !may_be_spurious || apic_in_service(vector);
+}
+
 void irq_dispatch(uint8_t vector)
 {
     uint8_t *here = &inside[this_cpu()->index].vector;
@@ -53,7 +61,7 @@ void irq_dispatch(uint8_t vector)
              atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
         log_often("interrupt at vector 0x%02x has no handler", vector);
     atomic_store(here, 0);
-    if (apic_in_service(vector)) /* a spurious one is not: its EOI would end another's service */
+    if (wants_eoi(vector))
         apic_eoi();
 }
 

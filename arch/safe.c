@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Accesses that may fault. The exception table (arch/trap.h) has the place where each goes on then.
- * From: arch/mce.c, monitor/cmd/machine.c, monitor/memory.c.   To: arch/trap.h (EXTABLE).
+ * From: arch/mce.c, vmx/vcpu/registers.c, monitor/cmd/machine.c, monitor/memory.c.
+ * To: arch/trap.h (EXTABLE).
  */
 #include "arch/safe.h"
 #include "arch/trap.h"
@@ -16,6 +17,16 @@ int rdmsr_safe(uint32_t msr, uint64_t *out)
                  : "c"(msr), "i"(-EIO));
     if (err == 0)
         *out = (uint64_t)hi << 32 | lo;
+    return err;
+}
+
+int wrmsr_safe(uint32_t msr, uint64_t value)
+{
+    int err = 0;
+    asm volatile("1: wrmsr; jmp 3f; 2: mov %4, %0; 3: " EXTABLE("1b", "2b")
+                 : "+r"(err)
+                 : "c"(msr), "a"(LO32(value)), "d"(HI32(value)), "i"(-EIO)
+                 : "memory");
     return err;
 }
 

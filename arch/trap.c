@@ -2,7 +2,7 @@
 /*
  * Exceptions. One in Hamlet's own code is our mistake and ends in a panic, unless the exception
  * table lists the instruction as one that may fault.
- * From: arch/trap.asm.   To: arch/panic.c, arch/irq.c (vectors from 32 on), arch/mce.c.
+ * From: arch/trap.asm (vectors up to 31).   To: arch/panic.c, arch/mce.c.
  * Spec: SDM "Interrupt and Exception Handling", "Exception and Interrupt Reference"; ICH "NMI
  * Status and Control Register".
  */
@@ -103,9 +103,7 @@ void trap_dispatch(struct trap_frame *f)
     if (f->vector == VECTOR_NMI) {
         panic_stop_if_on(f->rip, f->rbp);
         atomic_fetch_add(&nmi_count, 1);
-    } else if (f->vector < EXCEPTION_COUNT) {
-        exception_dispatch(f);
     } else {
-        irq_dispatch(f->vector);
+        exception_dispatch(f);
     }
 }

@@ -78,8 +78,8 @@ void apic_on_eoi(struct vcpu *v, uint8_t vector);
  * the clock's frequency in 32 bits, which 1 would not do for a CPU of 4.3 GHz. */
 #define VCPU_TSC_RATIO 4
 void apic_on_timer(struct vcpu *v);
-/* guest/pc/vlapic_irq.c, without APICv, after PIR was taken into v->irr: the highest vector that
- * the software local APIC lets through now, -1: none. */
+/* guest/pc/vlapic_irq.c, without APICv: the highest vector of IRR, if the software local APIC lets
+ * it through now; -1: none. */
 int apic_next_irq(struct vcpu *v);
 /* guest/pc/vlapic_irq.c, while vcpu_extint() is on: `take` acknowledges, and returns the vector.
  * -1: the local APIC does not pass it; else it does. */

@@ -111,13 +111,16 @@ static struct text vectors_of(const uint64_t set[4])
     return t;
 }
 
-/* Eight words of 32 bits each, 16 bytes apart, as the APIC has them. */
+/* Eight words of 32 bits each, 16 bytes apart, as the APIC has them; without APICv, IRR is
+ * v->irr. */
 static struct text apic_vectors(const struct vcpu *v, unsigned offset)
 {
     uint64_t set[4];
     for (unsigned i = 0; i < 4; i++)
         set[i] = v->vapic[(offset + 32 * i) / 4] | (uint64_t)v->vapic[(offset + 32 * i + 16) / 4]
                                                        << 32;
+    for (unsigned i = 0; i < 4 && offset == APIC_IRR; i++)
+        set[i] |= v->irr[i];
     return vectors_of(set);
 }
 

@@ -78,12 +78,10 @@ static bool is_xapic(const struct vcpu *v)
 
 static uint32_t read_register(const struct vcpu *v, unsigned offset)
 {
-    if (offset == APIC_PPR && !vmx_caps.apicv)
-        return vlapic_ppr(v);
     if (offset == APIC_TIMER_CURRENT)
         return vlapic_timer_current(v);
     if (offset >= APIC_IRR && offset < APIC_ESR && !vmx_caps.apicv)
-        return vlapic_get(v, offset) | vlapic_taken(v, (offset - APIC_IRR) / 16);
+        return vlapic_irr(v, (offset - APIC_IRR) / 16);
     return vlapic_get(v, offset);
 }
 
@@ -108,6 +106,10 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
     if (offset != APIC_EOI && offset != APIC_SELF_IPI)
         vlapic_set(v, offset, value);
     switch (offset) {
+    case APIC_TPR:
+        if (!vmx_caps.apicv)
+            vlapic_set(v, APIC_PPR, vlapic_ppr(v));
+        break;
     case APIC_EOI:
         vlapic_eoi(v);
         break;

@@ -59,8 +59,8 @@ static inline void vlapic_set(struct vcpu *v, unsigned offset, uint32_t value)
 static inline bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
 static inline struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
 
-/* 32 of the 256 vectors, as `word` 0 to 7, that have left PIR and are not yet in IRR. */
-static inline uint32_t vlapic_taken(const struct vcpu *v, unsigned word)
+/* Without APICv: one of the eight words of IRR. */
+static inline uint32_t vlapic_irr(const struct vcpu *v, unsigned word)
 {
     return (uint32_t)(v->irr[word / 2] >> (word % 2 * 32));
 }

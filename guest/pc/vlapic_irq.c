@@ -2,7 +2,7 @@
 /*
  * Interrupts of the local APIC: their targets, their priorities, their end. Every interrupt for a
  * vCPU goes into its posted-interrupt descriptor, even one that the vCPU sends to itself. From
- * there the CPU moves it into IRR, or, without APIC virtualization, apic_next_irq() does.
+ * there the CPU moves it into IRR, or, without APIC virtualization, apicv_fold() does.
  * From: guest/pc/vlapic.c (ICR, EOI), vmx/vcpu/inject.c (apic_next_irq, apic_on_irq_taken).
  * To: guest/pc/vlapic_dest.c (vlapic_match), vmx/run/post.c (vcpu_post),
  * guest/pc/vioapic.c (vioapic_eoi), guest/core/vm.c (vm_reset).
@@ -20,7 +20,7 @@
 
 #define ESR_SEND_ILLEGAL    BIT(5)
 #define ESR_RECEIVE_ILLEGAL BIT(6)
-#define WORD_STRIDE         16 /* the 256 bits of IRR, ISR, TMR: eight words, 16 bytes apart */
+#define WORD_STRIDE         16 /* the 256 bits of ISR: eight words, 16 bytes apart */
 
 /* --- Destinations ----------------------------------------------------------------------------- */
 
@@ -113,20 +113,20 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 
 /* --- Priorities, without APIC virtualization -------------------------------------------------- */
 
-/* The highest vector in ISR or IRR; -1: none. `offset`: of the first of the eight words. */
-static int highest_vector(const struct vcpu *v, unsigned offset)
+/* The highest vector in service; -1: none. */
+static int highest_in_service(const struct vcpu *v)
 {
     for (int word = 7; word >= 0; word--) {
-        uint32_t bits = vlapic_get(v, offset + (unsigned)word * WORD_STRIDE);
+        uint32_t bits = vlapic_get(v, APIC_ISR + (unsigned)word * WORD_STRIDE);
         if (bits)
             return word * 32 + 31 - __builtin_clz(bits);
     }
     return -1;
 }
 
-static void vector_set(struct vcpu *v, unsigned offset, unsigned vector, bool on)
+static void in_service_set(struct vcpu *v, unsigned vector, bool on)
 {
-    unsigned at = offset + vector / 32 * WORD_STRIDE;
+    unsigned at = APIC_ISR + vector / 32 * WORD_STRIDE;
     uint32_t bit = (uint32_t)BIT(vector % 32);
     vlapic_set(v, at, on ? vlapic_get(v, at) | bit : vlapic_get(v, at) & ~bit);
 }
@@ -134,42 +134,45 @@ static void vector_set(struct vcpu *v, unsigned offset, unsigned vector, bool on
 uint32_t vlapic_ppr(const struct vcpu *v)
 {
     uint32_t tpr = vlapic_get(v, APIC_TPR);
-    int served = highest_vector(v, APIC_ISR);
+    int served = highest_in_service(v);
     uint32_t isr = served < 0 ? 0 : (uint32_t)served & (uint32_t)PRIORITY_CLASS;
     return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
 }
 
-/* v->irr: interrupts that have left PIR. They go into IRR first, so that priority decides. */
+/* -1: IRR is empty. */
+static int highest_requested(const struct vcpu *v)
+{
+#pragma GCC unroll 4
+    for (int i = 3; i >= 0; i--)
+        if (v->irr[i])
+            return 64 * i + 63 - __builtin_clzll(v->irr[i]);
+    return -1;
+}
+
+/* PPR is as of the last change of TPR or ISR. */
 int apic_next_irq(struct vcpu *v)
 {
-    for (unsigned i = 0; i < ARRAY_COUNT(v->irr); i++) {
-        unsigned at = APIC_IRR + 2 * i * WORD_STRIDE;
-        if (!v->irr[i])
-            continue;
-        vlapic_set(v, at, vlapic_get(v, at) | LO32(v->irr[i]));
-        vlapic_set(v, at + WORD_STRIDE, vlapic_get(v, at + WORD_STRIDE) | HI32(v->irr[i]));
-        v->irr[i] = 0;
-    }
-    int next = highest_vector(v, APIC_IRR);
-    bool passes = next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_ppr(v) & PRIORITY_CLASS);
+    int next = highest_requested(v);
+    bool passes =
+        next >= 0 && ((uint32_t)next & PRIORITY_CLASS) > (vlapic_get(v, APIC_PPR) & PRIORITY_CLASS);
     return passes ? next : -1;
 }
 
 /* It has passed, so its class is above that of TPR and of all in service. */
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector)
 {
-    vector_set(v, APIC_IRR, vector, false);
-    vector_set(v, APIC_ISR, vector, true);
+    v->irr[vector / 64] &= ~BIT(vector % 64);
+    in_service_set(v, vector, true);
     vlapic_set(v, APIC_PPR, vector & (uint32_t)PRIORITY_CLASS);
 }
 
 /* SDM "Interrupt, Task, and Processor Priority": an EOI ends the highest vector in service. */
 void vlapic_eoi(struct vcpu *v)
 {
-    int served = highest_vector(v, APIC_ISR);
+    int served = highest_in_service(v);
     if (served < 0)
         return;
-    vector_set(v, APIC_ISR, (unsigned)served, false);
+    in_service_set(v, (unsigned)served, false);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
     if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
         apic_on_eoi(v, (uint8_t)served);

@@ -37,14 +37,15 @@ Mutant = collections.namedtuple("Mutant", "name line what text")  # text: of the
 
 # What is left out: invalidations, and the steps that order them.
 FLUSH = r"(invept|invvpid|ept_flush\w*|ept_out_of_guest|vmcs_clear|vmcs_make_current)\("
-LOADED = r"(vcpu_unload|vcpu_load|vcpu_setup_host|registers_save|registers_restore)\("
-SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu|->alarm) = "
+LOADED = (r"(vcpu_release|vcpu_load|switch_to|unload|vcpu_setup_host|registers_save"
+          r"|registers_restore)\(")
+SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu|->alarm|->running) = "
 ATOMIC = r"(__)?atomic_\w+\("
 POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick|sched_\w+)\("
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
-FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/state.c "
-         "vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c vmx/run/post.c "
-         "vmx/run/run.c vmx/run/sched.c").split()
+FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
+         "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
+         "vmx/run/post.c vmx/run/run.c vmx/run/sched.c").split()
 
 # An atomic step as a load and a store: what another CPU or a device does in between is lost.
 TORN = re.compile(r"atomic_fetch_(or|and|add)\((&[^,]+), ([^;]+)\);")

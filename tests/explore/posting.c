@@ -116,10 +116,10 @@ void vcpu_load(struct vcpu *v)
             explore_failed("vCPU %u is in two CPUs", v->index);
     this_vmx_cpu()->vcpu = v;
 }
-void vcpu_unload(struct vcpu *v)
+void vcpu_release(struct vcpu *v)
 {
-    (void)v;
-    this_vmx_cpu()->vcpu = NULL;
+    if (this_vmx_cpu()->vcpu == v)
+        this_vmx_cpu()->vcpu = NULL;
 }
 
 /* --- The guest -------------------------------------------------------------------------------- */
@@ -392,7 +392,8 @@ static void check_vcpu(const struct vcpu *v)
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
         (w.mode != w.loaded || w.mode != w.led))
         explore_failed("vCPU 0 goes on in an old mode of its APIC");
-    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && posted_pending(v->pi_desc))
+    if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) &&
+        (posted_pending(v->pi_desc) || v->irr[0]))
         explore_failed("vCPU %u %s with an interrupt posted", v->index,
                        v->state == VCPU_HALTED ? "sleeps" : "computes");
 }
@@ -408,7 +409,8 @@ static void at_end(void)
             explore_failed("an actor waits for ever in %s", explore_waits_for(n));
     for (unsigned i = 0; i < shape.vcpus; i++) {
         check_vcpu(&w.vcpus[i]);
-        found |= w.pids[i].pir[0] >> FIRST_VECTOR; /* of one that is READY, or STOPPED */
+        /* of one that is READY, or STOPPED */
+        found |= (w.pids[i].pir[0] | w.vcpus[i].irr[0]) >> FIRST_VECTOR;
     }
     if (found != w.posted)
         explore_failed("posted 0x%lx, found 0x%lx: lost", w.posted, found);
@@ -426,7 +428,7 @@ static void build(void)
         vmx_cpu(&w.cpus[c])->queue = &queues[c];
         explore_actor(names[c], cpu_actor);
         explore_watch(&queues[c].idle, sizeof(queues[c].idle));
-        explore_watch(&vmx_cpu(&w.cpus[c])->vcpu, sizeof(vmx_cpu(&w.cpus[c])->vcpu));
+        explore_watch(&queues[c].ready.first, sizeof(queues[c].ready.first));
     }
     explore_actor("device", device_actor);
     explore_actor("outside", outside_actor);

@@ -104,7 +104,8 @@ static void check_vcpu(const struct vcpu *v)
         must(software_on || (vlapic_get(v, lvt) & APIC_LVT_MASKED));
     }
     must(((vlapic_get(v, APIC_ESR) | vlapic_of(v)->errors) & ~0x60u) == 0);
-    must((vlapic_get(v, APIC_ISR) & 0xffff) == 0 && (vlapic_get(v, APIC_IRR) & 0xffff) == 0);
+    must((vlapic_get(v, APIC_ISR) & 0xffff) == 0 && (v->irr[0] & 0xffff) == 0);
+    must(vmx_caps.apicv || vlapic_get(v, APIC_PPR) == vlapic_ppr(v));
     must(v->timer_deadline == vlapic_of(v)->due);
     must(vlapic_timer_current(v) <= vlapic_get(v, APIC_TIMER_INITIAL));
     must(timer_mode(v) == APIC_TIMER_PERIODIC || vlapic_of(v)->period == 0);
@@ -163,7 +164,7 @@ static void take(struct vcpu *v)
     apic_on_irq_taken(v, (uint8_t)next);
     unsigned word = (unsigned)next / 32 * 16;
     must(vlapic_get(v, APIC_ISR + word) & BIT(next % 32));
-    must(!(vlapic_get(v, APIC_IRR + word) & BIT(next % 32)));
+    must(!(v->irr[next / 64] & BIT(next % 64)));
     must((vlapic_ppr(v) & PRIORITY_CLASS) == ((unsigned)next & PRIORITY_CLASS));
 }
 

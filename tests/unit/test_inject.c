@@ -54,7 +54,7 @@ void apic_on_irq_taken(struct vcpu *vcpu, uint8_t vector)
 {
     irq_accepted = vector;
     irq_next = -1;
-    vcpu->vapic[(APIC_IRR + vector / 32 * 16) / 4] = 0;
+    vcpu->irr[vector / 64] = 0;
 }
 int apic_extint(struct vcpu *vcpu, bool take)
 {
@@ -216,7 +216,7 @@ TEST(an_event_rings_the_alarm)
 static void offer(uint8_t vector)
 {
     irq_next = vector;
-    apic_page[(APIC_IRR + vector / 32 * 16) / 4] |= (uint32_t)BIT(vector % 32);
+    v.irr[vector / 64] |= BIT(vector % 64);
 }
 
 TEST(an_interrupt_waits_for_its_window)

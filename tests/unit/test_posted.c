@@ -88,14 +88,18 @@ TEST(no_sleep_with_work)
     assert_false(posted_to_halted(&p, 1, true));
 }
 
-TEST(take_adds_to_irr)
+TEST(take_tells_which_words)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_post(&p, 0x30, false, &nv, &ndst);
-    uint64_t irr[4] = {BIT(5), 0, BIT(1), 0};
-    assert_true(posted_take(&p, irr));
-    assert_true(irr[0] == (BIT(5) | BIT(0x30)) && irr[2] == BIT(1));
+    posted_post(&p, 0xc1, false, &nv, &ndst);
+    uint64_t taken[4] = {7, 7, 7, 7};
+    assert_int_equal(posted_take(&p, taken), BIT(0) | BIT(3));
+    assert_true(taken[0] == BIT(0x30) && taken[3] == BIT(1));
+    assert_true(taken[1] == 7 && taken[2] == 7); /* not written */
+    assert_false(posted_pending(&p));
+    assert_int_equal(posted_take(&p, taken), 0);
 }
 
 /* --- What the recorder has -------------------------------------------------------------------- */
@@ -162,7 +166,7 @@ int main(void)
         cmocka_unit_test(post_while_ready_is_silent_unless_urgent),
         cmocka_unit_test(clearing_SN_finds_what_was_posted),
         cmocka_unit_test(no_sleep_with_work),
-        cmocka_unit_test(take_adds_to_irr),
+        cmocka_unit_test(take_tells_which_words),
         cmocka_unit_test(each_change_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

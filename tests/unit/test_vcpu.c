@@ -6,7 +6,7 @@
  * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the
  * INVVPID Instruction", "Guidelines for Use of the INVEPT Instruction".
  */
-// sources: vmx/vcpu/vcpu.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
+// sources: vmx/vcpu/vcpu.c vmx/vcpu/load.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
 #include "tests/unit/stubs.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,10 +81,10 @@ void registers_save(struct vcpu *v)
     assert_ptr_equal(current, v->vmcs);
     note("save");
 }
-void registers_restore(struct vcpu *v)
+void registers_restore(struct vcpu *v, const struct vcpu *before)
 {
     assert_ptr_equal(current, v->vmcs);
-    note("restore");
+    note(before ? "restore-after" : "restore");
 }
 uint32_t leaks_guards = LEAKS_IBPB;
 static unsigned guards_were_reset;
@@ -150,7 +150,7 @@ TEST(a_load_on_another_cpu_invalidates_both)
     vcpu_load(a);
     assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
     assert_int_equal(a->ept_generation, UINT64_MAX); /* INVEPT before the entry */
-    vcpu_unload(a);
+    vcpu_release(a);
     a->ept_generation = 5;
     here = &cpus[1];
     done[0] = '\0';
@@ -162,7 +162,7 @@ TEST(a_load_on_another_cpu_invalidates_both)
 TEST(a_load_on_the_same_cpu_invalidates_nothing)
 {
     vcpu_load(a);
-    vcpu_unload(a);
+    vcpu_release(a);
     a->ept_generation = 5;
     done[0] = '\0';
     vcpu_load(a);
@@ -196,11 +196,15 @@ TEST(one_leaves_before_the_next_comes)
     b->host_cpu = here;
     done[0] = '\0';
     vcpu_load(b);
-    assert_string_equal(done, "save VMCLEAR barrier VMPTRLD restore ");
-    assert_false(a->launched);
+    assert_string_equal(done, "save barrier VMPTRLD restore-after ");
+    assert_true(a->launched); /* its VMCS stays active here */
     assert_ptr_equal(this_vmx_cpu()->vcpu, b);
-    vcpu_unload(b);
+    vcpu_release(b);
     assert_null(this_vmx_cpu()->vcpu);
+    done[0] = '\0';
+    vcpu_release(a); /* not loaded any more; but another CPU may load it only now */
+    assert_string_equal(done, "VMCLEAR ");
+    assert_false(a->launched);
 }
 
 /* SDM "IA-32 Processor States Following Power-up, Reset, or INIT": INIT empties the TLB. */

@@ -14,6 +14,7 @@
 #include "vmx/exit/msr.h"
 #include "vmx/vcpu/guards.h"
 #include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/registers.h"
 #define LOG "vmx"
 #include "arch/log.h"
 #include "arch/leaks.h"
@@ -61,11 +62,11 @@ static const struct msr_row {
     {MSR_IA32_FS_BASE, PASSES, 0, "in the VMCS"},
     {MSR_IA32_GS_BASE, PASSES, 0, "in the VMCS"},
     {MSR_IA32_KERNEL_GS_BASE, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_STAR, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_LSTAR, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_CSTAR, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_FMASK, PASSES, 0, "switched by registers.c"},
-    {MSR_IA32_TSC_AUX, PASSES, 0, "switched by registers.c"},
+    {MSR_IA32_STAR, READ_PASSES, 0, "kept by registers.c"},
+    {MSR_IA32_LSTAR, READ_PASSES, 0, "kept by registers.c"},
+    {MSR_IA32_CSTAR, READ_PASSES, 0, "kept by registers.c"},
+    {MSR_IA32_FMASK, READ_PASSES, 0, "kept by registers.c"},
+    {MSR_IA32_TSC_AUX, READ_PASSES, 0, "kept by registers.c"},
     {MSR_IA32_PRED_CMD, PASSES, 0, "a barrier, which costs only the guest"},
     {MSR_IA32_FLUSH_CMD, PASSES, 0, "likewise"},
     {MSR_IA32_MTRRCAP, READ_ONLY, 0, "no ranges: EPT and PAT decide; only the default type"},
@@ -147,7 +148,7 @@ static int msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
         *value = msr == MSR_IA32_TSC_ADJUST ? v->tsc_adjust : v->mtrr_def_type;
         return 0;
     }
-    if (!row || row->kind == PASSES)
+    if (!row || row->kind == PASSES || row->kind == READ_PASSES)
         return vcpu_on_rdmsr(v, msr, value);
     if (guard_read(v, msr, value))
         return 0;
@@ -185,7 +186,9 @@ static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
         return guards_set_spec_ctrl(v, value);
     if (msr == MSR_IA32_TSC || msr == MSR_IA32_TSC_ADJUST)
         return move_tsc(v, value - (msr == MSR_IA32_TSC ? rdtsc() + v->tsc_offset : v->tsc_adjust));
-    if (!row || row->kind == PASSES)
+    if (row && row->kind == READ_PASSES && is_there(msr))
+        return registers_set_msr(v, msr, value);
+    if (!row || row->kind == PASSES || row->kind == READ_PASSES)
         return vcpu_on_wrmsr(v, msr, value);
     return row->kind == READ_ONLY || row->kind == ABSENT ? -EPERM : 0;
 }

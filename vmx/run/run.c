@@ -190,11 +190,15 @@ static void alarm_set(struct vcpu *v, uint64_t now)
     v->alarm = v->irq_waits ? 0 : alarm; /* without APICv, each exit may make it deliverable */
 }
 
+static inline bool is_notified(const struct vcpu *v)
+{
+    return atomic_load(&v->pi_desc->control) & PI_ON;
+}
+
 /* PIR has something only if ON is set, or if the request is: while SN was 1, no post set ON. */
 static bool may_fold(const struct vcpu *v)
 {
-    return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) ||
-           (atomic_load(&v->pi_desc->control) & PI_ON);
+    return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) || is_notified(v);
 }
 
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. PIR is folded after the timer,
@@ -226,8 +230,8 @@ static __attribute__((noinline)) int attend(struct vcpu *v)
  * guest exit at once. */
 static inline bool has_something(const struct vcpu *v)
 {
-    return (atomic_load(&v->requests) | (atomic_load(&v->pi_desc->control) & PI_ON)) ||
-           v->armed_deadline != atomic_load(&v->timer_deadline) || rdtsc() >= v->alarm;
+    return atomic_load(&v->requests) || v->armed_deadline != atomic_load(&v->timer_deadline) ||
+           rdtsc() >= v->alarm;
 }
 
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
@@ -260,6 +264,8 @@ enum vcpu_left vcpu_run(struct vcpu *v)
     v->alarm = 0; /* a new slice: attend() before the first entry */
     v->exit.traced = NULL;
     for (;;) {
+        if (__builtin_expect(is_notified(v), 0)) /* a vCPU that computes has nothing else to do */
+            apicv_fold(v);
         if (__builtin_expect(has_something(v), 0)) {
             int left = attend(v);
             if (left >= 0)

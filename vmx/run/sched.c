@@ -6,6 +6,7 @@
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
  * Only a wake list is searched, because a notification does not name its vCPU.
  * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
+ * Hot: each HLT, each wake-up, each end of a slice.
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
  * INVARIANTS
@@ -31,6 +32,7 @@
 struct run_queue {
     struct spinlock lock;
     struct vcpu_list ready, halted; /* halted: the wake list */
+    struct vcpu *running;           /* RUNNING here; NULL: none is */
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
@@ -59,22 +61,23 @@ static void to_ready(struct run_queue *q, struct vcpu *v)
     list_append(&q->ready, v);
 }
 
-static void to_running(struct vcpu *v)
+static void to_running(struct run_queue *q, struct vcpu *v)
 {
     posted_to_running(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     v->state = VCPU_RUNNING;
+    q->running = v;
 }
 
-/* A vCPU waits in the queue of `cpu`: ask the one that runs there to end its slice soon. The lock
- * of that queue is held, and without it the running vCPU cannot leave. True: the caller has to kick
- * `cpu`, so that the request is seen. */
-static bool share(struct cpu *cpu)
+/* A vCPU waits in the queue: ask the one that runs there to end its slice soon. The queue's lock is
+ * held, and without it the running vCPU cannot leave. True: if that is another CPU, the caller has
+ * to kick it, so that the request is seen. */
+static bool share(struct run_queue *q)
 {
-    struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
-    if (!v || v->state != VCPU_RUNNING)
+    struct vcpu *v = q->running;
+    if (!v)
         return false;
     atomic_fetch_or(&v->requests, VCPU_REQUEST_SHARE);
-    return cpu != this_cpu();
+    return true;
 }
 
 static void halted_to_ready(struct run_queue *q, struct vcpu *v)
@@ -89,6 +92,7 @@ static void halted_to_ready(struct run_queue *q, struct vcpu *v)
 static bool to_halted(struct run_queue *q, struct vcpu *v)
 {
     v->state = VCPU_HALTED;
+    q->running = NULL;
     list_append(&q->halted, v);
     bool sleeps = posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
     if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {
@@ -96,7 +100,7 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
         return true;
     }
     list_remove(&q->halted, v);
-    to_running(v);
+    to_running(q, v);
     return false;
 }
 
@@ -117,7 +121,7 @@ static struct run_queue *lock_home(struct vcpu *v)
 
 /* --- Choosing a CPU --------------------------------------------------------------------------- */
 
-static struct cpu *least_loaded(void)
+static COLD struct cpu *least_loaded(void)
 {
     struct cpu *best = this_cpu();
     for (unsigned i = 0; i < cpu_count(); i++) {
@@ -154,9 +158,9 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
     q->load++;
     q->busy++;
     to_ready(q, v);
-    bool kick = share(cpu) || (q->idle && cpu != this_cpu());
+    bool kick = share(q) || q->idle;
     spin_unlock(&q->lock);
-    if (kick)
+    if (kick && cpu != this_cpu())
         cpu_kick(cpu);
 }
 
@@ -166,9 +170,10 @@ static void wait_for_cpu(struct vcpu *v)
 {
     struct cpu *to = v->pinned < 0 ? lighter_cpu() : NULL;
     struct run_queue *here = own_queue();
-    if (to && this_vmx_cpu()->vcpu == v)
-        vcpu_unload(v);
+    if (to)
+        vcpu_release(v);
     spin_lock(&here->lock);
+    here->running = NULL;
     if (to) {
         here->load--;
         here->busy--;
@@ -182,7 +187,7 @@ static void wait_for_cpu(struct vcpu *v)
 
 /* --- Starting, waking, stopping --------------------------------------------------------------- */
 
-unsigned sched_load(void)
+COLD unsigned sched_load(void)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < cpu_count(); i++)
@@ -190,7 +195,7 @@ unsigned sched_load(void)
     return n;
 }
 
-static void start_locked(struct vcpu *v)
+static COLD void start_locked(struct vcpu *v)
 {
     struct cpu *cpu = v->pinned >= 0 ? cpu_get((unsigned)v->pinned % cpu_count()) : least_loaded();
     enqueue_at(cpu, v);
@@ -201,7 +206,7 @@ static bool is_away(const struct vcpu *v)
     return v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI;
 }
 
-void sched_start(struct vcpu *v)
+COLD void sched_start(struct vcpu *v)
 {
     spin_lock(&start_lock);
     if (is_away(v))
@@ -217,18 +222,18 @@ void sched_wake(struct vcpu *v)
         return;
     struct cpu *home = v->cpu;
     atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
-    bool kick = home != this_cpu() && (v->state == VCPU_RUNNING || q->idle);
+    bool kick = v->state == VCPU_RUNNING || q->idle;
     if (v->state == VCPU_HALTED) {
         halted_to_ready(q, v);
-        kick |= share(home);
+        kick |= share(q);
     }
     spin_unlock(&q->lock);
-    if (kick)
+    if (kick && home != this_cpu())
         cpu_kick(home);
 }
 
 /* v shall become STOPPED or WAIT_SIPI: here, if v is on no CPU; else its own CPU carries it out. */
-static void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t request)
+static COLD void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t request)
 {
     spin_lock(&start_lock);
     if (is_away(v))
@@ -239,19 +244,20 @@ static void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t request)
     sched_wake(v);
 }
 
-void sched_request_stop(struct vcpu *v) { ask_away(v, VCPU_STOPPED, VCPU_REQUEST_STOP); }
-void vcpu_init_signal(struct vcpu *v) { ask_away(v, VCPU_WAIT_SIPI, VCPU_REQUEST_INIT); }
+COLD void sched_request_stop(struct vcpu *v) { ask_away(v, VCPU_STOPPED, VCPU_REQUEST_STOP); }
+COLD void vcpu_init_signal(struct vcpu *v) { ask_away(v, VCPU_WAIT_SIPI, VCPU_REQUEST_INIT); }
 
 /* The end of every way out. `state` is published last: from then on another CPU may start v, or
  * free it, so before that its registers are in memory and its descriptor notifies no CPU. */
-static void vcpu_leave(struct vcpu *v, enum vcpu_state state)
+static COLD void vcpu_leave(struct vcpu *v, enum vcpu_state state)
 {
     struct run_queue *q = own_queue();
     spin_lock(&start_lock);
-    if (this_vmx_cpu()->vcpu == v)
-        vcpu_unload(v);
+    vcpu_release(v);
     posted_to_ready(v->pi_desc);
     spin_lock(&q->lock);
+    if (q->running == v)
+        q->running = NULL;
     q->load--;
     q->busy--;
     spin_unlock(&q->lock);
@@ -264,7 +270,7 @@ static void vcpu_leave(struct vcpu *v, enum vcpu_state state)
 }
 
 /* v may wait in the queue of this CPU, which does not get to it while this CPU waits for v. */
-static void stop_here(struct vcpu *v)
+static COLD void stop_here(struct vcpu *v)
 {
     struct run_queue *q = own_queue();
     spin_lock(&q->lock);
@@ -276,7 +282,7 @@ static void stop_here(struct vcpu *v)
         vcpu_leave(v, VCPU_STOPPED);
 }
 
-void sched_stop(struct vcpu *v)
+COLD void sched_stop(struct vcpu *v)
 {
     sched_request_stop(v);
     while (atomic_load(&v->state) != VCPU_STOPPED) {
@@ -287,7 +293,7 @@ void sched_stop(struct vcpu *v)
 }
 
 /* Only a vCPU that waits for a STARTUP, or has an INIT before it that makes it wait, takes one. */
-void vcpu_sipi(struct vcpu *v, uint8_t vector)
+COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
     spin_lock(&start_lock);
     if (v->state == VCPU_WAIT_SIPI || (atomic_load(&v->requests) & VCPU_REQUEST_INIT)) {
@@ -299,7 +305,7 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_unlock(&start_lock);
 }
 
-bool sched_knows(const struct vcpu *v)
+COLD bool sched_knows(const struct vcpu *v)
 {
     bool found = false;
     for (unsigned i = 0; i < CPU_MAX && !found; i++) {
@@ -312,55 +318,48 @@ bool sched_knows(const struct vcpu *v)
 
 /* --- Host interrupts -------------------------------------------------------------------------- */
 
-static bool has_notification(const struct vcpu *v)
+/* A notification has come for v, or its timer is due. */
+static bool is_due(const struct vcpu *v)
 {
-    return atomic_load(&v->pi_desc->control) & PI_ON;
+    return (atomic_load(&v->pi_desc->control) & PI_ON) ||
+           (v->timer_deadline && rdtsc() >= v->timer_deadline);
 }
 
-static bool timer_is_due(const struct vcpu *v)
-{
-    return v->timer_deadline && rdtsc() >= v->timer_deadline;
-}
-
-/* Move every halted vCPU of this CPU for which `due` is true to READY. */
-static void wake_those(bool (*due)(const struct vcpu *))
+void sched_notified(void)
 {
     struct run_queue *q = own_queue();
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
-        if (!due(v))
+        if (!is_due(v))
             continue;
         halted_to_ready(q, v);
-        (void)share(this_cpu());
+        (void)share(q);
     }
     spin_unlock(&q->lock);
 }
 
-void sched_notified(void) { wake_those(has_notification); }
-
-/* The host's timer serves the halted vCPUs: it fires at the first of their deadlines, or at
- * `latest`, if that is sooner and not 0. */
-static void arm_host_timer(struct run_queue *q, uint64_t latest)
+/* The host's timer serves the halted vCPUs: it fires no later than at the first of their deadlines.
+ * It is set earlier, but never later, as that would be work at each wake-up; if it fires too early,
+ * on_timer() sets it again. */
+static void timer_by(struct run_queue *q, uint64_t deadline)
 {
-    uint64_t first = latest;
-    spin_lock(&q->lock);
-    for (struct vcpu *v = q->halted.first; v; v = v->next)
-        if (v->timer_deadline && (!first || v->timer_deadline < first))
-            first = v->timer_deadline;
-    spin_unlock(&q->lock);
-    if (first != q->timer)
-        apic_timer_at(first);
-    q->timer = first;
+    if (!deadline || (q->timer && q->timer <= deadline))
+        return;
+    q->timer = deadline;
+    apic_timer_at(deadline);
 }
 
-static void on_timer(void *ctx)
+static COLD void on_timer(void *ctx)
 {
     (void)ctx;
     struct run_queue *q = own_queue();
     q->timer = 0; /* it fires once */
-    wake_those(timer_is_due);
-    arm_host_timer(q, 0);
+    sched_notified();
+    spin_lock(&q->lock);
+    for (struct vcpu *v = q->halted.first; v; v = v->next)
+        timer_by(q, v->timer_deadline);
+    spin_unlock(&q->lock);
 }
 
 static void on_wake_up(void *ctx)
@@ -372,7 +371,7 @@ static void on_wake_up(void *ctx)
 /* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
 
-void sched_init_cpu(void)
+COLD void sched_init_cpu(void)
 {
     this_vmx_cpu()->queue = queue_of(this_cpu());
     if (this_cpu()->index != 0)
@@ -389,8 +388,8 @@ static struct vcpu *pick(struct run_queue *q)
     spin_lock(&q->lock);
     struct vcpu *v = q->ready.first;
     if (v) {
-        list_remove(&q->ready, v);
-        to_running(v);
+        list_remove_first(&q->ready);
+        to_running(q, v);
         v->turn_end = sched_deadline(SCHED_SLICE_US);
     }
     spin_unlock(&q->lock);
@@ -408,11 +407,11 @@ static void sleep_for_work(struct run_queue *q)
     if (!nothing)
         return;
     /* The first CPU wakes up at each tick: it serves the console, and VMs that end. */
-    arm_host_timer(q, this_cpu()->index == 0 ? q->tick : 0);
+    if (this_cpu()->index == 0)
+        timer_by(q, q->tick);
     this_vmx_cpu()->sleeps++;
     cpu_wait();
     atomic_store(&q->idle, false);
-    arm_host_timer(q, 0); /* the tick must not come into a guest */
 }
 
 static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
@@ -431,17 +430,15 @@ static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
     spin_unlock(&q->lock);
     if (!asleep)
         return v;
-    if (v->timer_deadline)
-        arm_host_timer(q, 0);
+    timer_by(q, v->timer_deadline);
     return NULL;
 }
 
-/* v is loaded here by now: a vCPU that is queued after this look finds v and calls share(). */
-static uint64_t slice_end(struct run_queue *q, const struct vcpu *v)
+/* v is q->running since the last time that this CPU had the lock: a vCPU that is queued after this
+ * look finds v and calls share(). */
+static uint64_t slice_end(const struct run_queue *q, const struct vcpu *v)
 {
-    spin_lock(&q->lock);
-    bool others = q->ready.first;
-    spin_unlock(&q->lock);
+    bool others = atomic_load(&q->ready.first);
     if (this_cpu()->index == 0)
         return others ? MIN(v->turn_end, q->tick) : q->tick;
     return others ? v->turn_end : sched_deadline(SCHED_ALONE_US);

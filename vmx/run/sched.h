@@ -43,5 +43,6 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector);
 /* Leak checks: the number of vCPUs that have a home; whether v is on any queue or wake list. */
 unsigned sched_load(void);
 bool sched_knows(const struct vcpu *v);
-/* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
+/* What the wake-up notification does: halted vCPUs of this CPU with ON set, or whose timer is due,
+ * become READY. */
 void sched_notified(void);

@@ -38,6 +38,16 @@ static inline void list_remove(struct vcpu_list *list, struct vcpu *v)
     v->next = NULL;
 }
 
+/* There is one. */
+static inline void list_remove_first(struct vcpu_list *list)
+{
+    struct vcpu *v = list->first;
+    list->first = v->next;
+    if (!list->first)
+        list->last = NULL;
+    v->next = NULL;
+}
+
 static inline bool list_holds(const struct vcpu_list *list, const struct vcpu *v)
 {
     const struct vcpu *at = list->first;

@@ -77,24 +77,27 @@ COLD void apicv_reload(struct vcpu *v)
 /* With APICv the steps of SDM "Posted-Interrupt Processing", as the CPU does them at a
  * notification: VIRR |= PIR, and RVI becomes the highest vector of the old RVI and the new bits.
  * The request is cleared before PIR is read, so a vector that is posted later has a new request,
- * or ON. */
+ * or ON. Without APICv the software local APIC looks at IRR then, in attend(). */
 void apicv_fold(struct vcpu *v)
 {
     if (atomic_load(&v->requests) & VCPU_REQUEST_FOLD)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+    uint64_t taken[4];
+    unsigned words = posted_take(v->pi_desc, taken), highest = 0;
     if (!vmx_caps.apicv) {
-        posted_take(v->pi_desc, v->irr);
+        for (; words; words &= words - 1)
+            v->irr[__builtin_ctz(words)] |= taken[__builtin_ctz(words)];
+        v->alarm = 0;
         return;
     }
-    uint64_t irr[4] = {0}, highest = 0;
-    if (!posted_take(v->pi_desc, irr))
+    if (!words)
         return;
-    for (unsigned i = 0; i < 4; i++) {
-        if (!irr[i])
-            continue;
-        v->vapic[(APIC_IRR + 32 * i) / 4] |= LO32(irr[i]);
-        v->vapic[(APIC_IRR + 32 * i + 16) / 4] |= HI32(irr[i]);
-        highest = 64 * i + 63 - (unsigned)__builtin_clzll(irr[i]);
+    for (; words; words &= words - 1) {
+        unsigned i = (unsigned)__builtin_ctz(words);
+        uint32_t *irr = &v->vapic[(APIC_IRR + 32 * i) / 4]; /* 32 bits in 16 bytes */
+        irr[0] |= LO32(taken[i]);
+        irr[4] |= HI32(taken[i]);
+        highest = 64 * i + 63 - (unsigned)__builtin_clzll(taken[i]);
     }
     uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
     if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))

@@ -18,7 +18,6 @@
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
-#include "arch/apic.h"
 #include "arch/trace.h"
 #include "lib/atomic.h"
 
@@ -175,14 +174,10 @@ static void inject_interrupt(struct vcpu *v, uint64_t blocked)
     inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
 }
 
-/* Any bit of IRR, or on the way to it: the guest's next change of TPR, ISR or IF may make it
- * deliverable. */
+/* The guest's next change of TPR, ISR or IF may make it deliverable. */
 static bool irr_is_set(const struct vcpu *v)
 {
-    uint64_t any = v->irr[0] | v->irr[1] | v->irr[2] | v->irr[3];
-    for (unsigned reg = APIC_IRR; reg < APIC_IRR + 0x80; reg += 16)
-        any |= v->vapic[reg / 4];
-    return any;
+    return v->irr[0] | v->irr[1] | v->irr[2] | v->irr[3];
 }
 
 /* With APICv the CPU delivers interrupts by itself: then nothing is left to do at most entries. */
@@ -193,10 +188,8 @@ static bool nothing_waits(const struct vcpu *v)
            !(v->proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW));
 }
 
-void inject_pending(struct vcpu *v)
+static __attribute__((noinline)) void inject_first(struct vcpu *v)
 {
-    if (nothing_waits(v))
-        return;
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
     if (v->event) {
         inject_now(v, v->event);
@@ -216,6 +209,12 @@ void inject_pending(struct vcpu *v)
             proc |= PROC_INTERRUPT_WINDOW;
     }
     vcpu_set_proc(v, proc);
+}
+
+void inject_pending(struct vcpu *v)
+{
+    if (!nothing_waits(v))
+        inject_first(v);
 }
 
 bool inject_wakes(struct vcpu *v)

@@ -48,10 +48,12 @@ static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint32_t apic_id
 
 void posted_to_running(struct pi_desc *d, uint32_t apic_id, bool x2apic)
 {
-    notify(d, TRACE_PID_RUNNING, apic_id, x2apic);
+    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);
+    if (old & PI_ON) /* so the entry looks at PIR */
+        return;
     if (!posted_pending(d))
         return;
-    uint64_t old = change(d, 0, PI_ON); /* posted while SN was set, when no poster sets ON */
+    old = change(d, 0, PI_ON); /* posted while SN was set, when no poster sets ON */
     if (!(old & PI_ON))
         record(d, TRACE_PID_RUNNING, 0, old | PI_ON);
 }
@@ -84,26 +86,29 @@ bool posted_post(struct pi_desc *d, uint8_t vector, bool urgent, uint8_t *nv, ui
     return true;
 }
 
-bool posted_take(struct pi_desc *d, uint64_t irr[4])
+/* The recorder gets an event for each vector. */
+static COLD __attribute__((noinline)) void record_taken(const struct pi_desc *d, unsigned words,
+                                                        const uint64_t taken[4], uint64_t control)
 {
-    bool any = false;
+    for (; words; words &= words - 1) {
+        unsigned i = (unsigned)__builtin_ctz(words);
+        for (uint64_t posted = taken[i]; posted; posted &= posted - 1)
+            record(d, TRACE_PID_TAKEN, 64 * i + (unsigned)__builtin_ctzll(posted), control);
+    }
+}
+
+unsigned posted_take(struct pi_desc *d, uint64_t taken[4])
+{
+    unsigned words = 0;
     uint64_t old = change(d, PI_ON, 0); /* first: a post after this one notifies again */
+#pragma GCC unroll 4
     for (unsigned i = 0; i < 4; i++) {
         if (!atomic_load(&d->pir[i])) /* most are empty, and a locked access is slow */
             continue;
-        uint64_t posted = atomic_exchange(&d->pir[i], 0);
-        irr[i] |= posted;
-        any |= posted != 0;
-        for (; trace_on && posted; posted &= posted - 1)
-            record(d, TRACE_PID_TAKEN, 64 * i + (unsigned)__builtin_ctzll(posted), old & ~PI_ON);
+        taken[i] = atomic_exchange(&d->pir[i], 0);
+        words |= (unsigned)BIT(i);
     }
-    return any;
-}
-
-bool posted_pending(const struct pi_desc *d)
-{
-    for (int i = 0; i < 4; i++)
-        if (atomic_load(&d->pir[i]) != 0)
-            return true;
-    return false;
+    if (__builtin_expect(trace_on, 0))
+        record_taken(d, words, taken, old & ~PI_ON);
+    return words;
 }

@@ -5,6 +5,7 @@
  * To: vmx/vcpu/posted.c.   Spec: VT-d "Interrupt-Posting Hardware Operation".
  */
 #pragma once
+#include "lib/atomic.h"
 #include "lib/pi_desc.h"
 
 /* Notifications go to the CPU `apic_id`: the plain id, in xAPIC mode too. */
@@ -17,6 +18,13 @@ bool posted_to_halted(struct pi_desc *d, uint32_t apic_id, bool x2apic);
  * the caller has to send the vector *nv to *ndst, which is in the format of NDST. */
 bool posted_post(struct pi_desc *d, uint8_t vector, bool urgent, uint8_t *nv, uint32_t *ndst);
 
-/* Clear ON, then move the bits of PIR into irr[4] (OR). True: at least one bit was set. */
-bool posted_take(struct pi_desc *d, uint64_t irr[4]);
-bool posted_pending(const struct pi_desc *d); /* any bit of PIR */
+/* Clear ON, then take PIR. A bit per 64-bit word that had something: only those words of taken[]
+ * are written, so only they are valid. */
+unsigned posted_take(struct pi_desc *d, uint64_t taken[4]);
+
+/* Any bit of PIR. */
+static inline bool posted_pending(const struct pi_desc *d)
+{
+    return (atomic_load(&d->pir[0]) | atomic_load(&d->pir[1]) | atomic_load(&d->pir[2]) |
+            atomic_load(&d->pir[3])) != 0;
+}

@@ -2,11 +2,11 @@
 /*
  * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
  * SYSCALL and SWAPGS, the debug registers, CR2. Hamlet itself uses none of them, so they stay in
- * the CPU from exit to exit. They are switched together when another vCPU is loaded (with the
- * scheduler about 800 instructions: `vcpu_switch` in make bench). So no exit pays for them, and no
- * guest sees a value of another.
- * From: vmx/vcpu/vcpu.c (vcpu_load, vcpu_unload).   To: vmx/vcpu/registers.h (XCR0), arch/page.c
- * (the XSAVE area).
+ * the CPU from exit to exit. They are switched together when another vCPU is loaded
+ * (`vcpu_switch` in make bench). So no exit pays for them, and no guest sees a value of another.
+ * From: vmx/vcpu/load.c (vcpu_load), vmx/exit/msr.c (registers_set_msr).
+ * To: vmx/vcpu/registers.h (XCR0), arch/page.c (the XSAVE area).
+ * Hot: each switch from one vCPU to another.
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
  */
 #include "vmx/vcpu/registers.h"
@@ -14,6 +14,7 @@
 #include "vmx/cpu.h"
 #include "arch/msr.h"
 #include "arch/page.h"
+#include "arch/safe.h"
 #include "lib/string.h"
 #include "arch/x86.h"
 
@@ -26,18 +27,18 @@
 #define XMM_OFFSET     160 /* XMM0 to XMM15, 16 bytes each */
 #define MXCSR_OFFSET   24  /* in the legacy region of the XSAVE area */
 
-/* The MSR bitmap lets a guest reach them without an exit (vmx/exit/msr.c). */
-static const uint32_t switched[VCPU_MSR_SWITCHED] = {
-    MSR_IA32_STAR,  MSR_IA32_LSTAR,          MSR_IA32_CSTAR,
-    MSR_IA32_FMASK, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_TSC_AUX,
+/* A guest reads them without an exit, and writes them with one, because kernels write them once: so
+ * no switch has to read them. SWAPGS writes IA32_KERNEL_GS_BASE, which no bitmap sees. */
+static const uint32_t kept[VCPU_MSR_KEPT] = {
+    MSR_IA32_STAR, MSR_IA32_LSTAR, MSR_IA32_CSTAR, MSR_IA32_FMASK, MSR_IA32_TSC_AUX,
 };
 
 static size_t area_size = FXSAVE_SIZE;
 static uint32_t upper_at[8]; /* by component: its offset in the area; 0: not there */
 
-uint32_t registers_area_size(void) { return (uint32_t)area_size; }
+COLD uint32_t registers_area_size(void) { return (uint32_t)area_size; }
 
-void registers_init(void)
+COLD void registers_init(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_XSAVE) || cpuid(0, 0).eax < LEAF_XSAVE)
         return;
@@ -55,7 +56,7 @@ void registers_init(void)
     }
 }
 
-void registers_enable(void)
+COLD void registers_enable(void)
 {
     uint64_t cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (vmx_caps.xcr0)
@@ -66,29 +67,30 @@ void registers_enable(void)
         xsetbv(0, vmx_caps.xcr0);
 }
 
-static size_t area_pages(void) { return ALIGN_UP(area_size, PAGE_SIZE) / PAGE_SIZE; }
+static COLD size_t area_pages(void) { return ALIGN_UP(area_size, PAGE_SIZE) / PAGE_SIZE; }
 
-int registers_create(struct vcpu *v)
+COLD int registers_create(struct vcpu *v)
 {
     v->fpu = pages_alloc(area_pages(), PAGE_SIZE);
     return v->fpu ? 0 : -ENOMEM;
 }
 
-void registers_destroy(struct vcpu *v)
+COLD void registers_destroy(struct vcpu *v)
 {
     if (v->fpu)
         pages_free(v->fpu, area_pages());
 }
 
 /* An XSAVE header of zeros: XRSTOR puts each component into its initial state. */
-void registers_reset(struct vcpu *v)
+COLD void registers_reset(struct vcpu *v)
 {
     uint16_t fcw = FCW_AFTER_INIT;
     uint32_t mxcsr = MXCSR_DEFAULT;
     memset(v->fpu, 0, area_size);
     memcpy(v->fpu, &fcw, sizeof(fcw));
     memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    memset(v->msr_switched, 0, sizeof(v->msr_switched));
+    memset(v->msr_kept, 0, sizeof(v->msr_kept));
+    v->kernel_gs_base = 0;
     v->xcr0 = XCR0_X87;
 }
 
@@ -116,7 +118,7 @@ static void fpu_restore(struct vcpu *v)
         xsetbv(0, v->xcr0);
 }
 
-void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
+COLD void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
 {
     uint8_t *area = v->fpu;
     fpu_save(v);
@@ -127,14 +129,14 @@ void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
 
 /* XSAVE has written all components, and now all of them count: XSTATE_BV, the first word of the
  * header. */
-void vcpu_vectors_in(struct vcpu *v)
+COLD void vcpu_vectors_in(struct vcpu *v)
 {
     if (vmx_caps.xcr0)
         memcpy((char *)v->fpu + FXSAVE_SIZE, &vmx_caps.xcr0, sizeof(vmx_caps.xcr0));
     fpu_restore(v);
 }
 
-int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
+COLD int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
 {
     uint64_t avx512 = xcr0 & XCR0_AVX512;
     if (!(xcr0 & XCR0_X87) || (xcr0 & ~vmx_caps.xcr0) ||
@@ -146,18 +148,24 @@ int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
     return 0;
 }
 
-/* The last one is IA32_TSC_AUX. */
-static unsigned msr_count(void)
+COLD int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-    return vmx_caps.rdtscp ? VCPU_MSR_SWITCHED : VCPU_MSR_SWITCHED - 1;
+    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++) {
+        if (kept[i] != msr)
+            continue;
+        int err = wrmsr_safe(msr, value);
+        if (!err)
+            v->msr_kept[i] = value;
+        return err;
+    }
+    return -ENOENT;
 }
 
 void registers_save(struct vcpu *v)
 {
     uint64_t *dr = v->debug_registers;
     fpu_save(v);
-    for (unsigned i = msr_count(); i-- > 0;)
-        v->msr_switched[i] = rdmsr(switched[i]);
+    v->kernel_gs_base = rdmsr(MSR_IA32_KERNEL_GS_BASE);
     asm volatile("mov %%dr0, %0" : "=r"(dr[0]));
     asm volatile("mov %%dr1, %0" : "=r"(dr[1]));
     asm volatile("mov %%dr2, %0" : "=r"(dr[2]));
@@ -166,12 +174,30 @@ void registers_save(struct vcpu *v)
     v->cr2 = read_cr2();
 }
 
-void registers_restore(struct vcpu *v)
+/* Those of a VM's vCPUs are mostly the same. */
+static bool msrs_differ(const uint64_t a[VCPU_MSR_KEPT], const uint64_t b[VCPU_MSR_KEPT])
+{
+    uint64_t differs = 0;
+#pragma GCC unroll 5
+    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++)
+        differs |= a[i] ^ b[i];
+    return differs;
+}
+
+/* The last one is IA32_TSC_AUX. */
+static __attribute__((noinline)) void msrs_write(const struct vcpu *v)
+{
+    for (unsigned i = vmx_caps.rdtscp ? VCPU_MSR_KEPT : VCPU_MSR_KEPT - 1; i-- > 0;)
+        wrmsr(kept[i], v->msr_kept[i]);
+}
+
+void registers_restore(struct vcpu *v, const struct vcpu *before)
 {
     const uint64_t *dr = v->debug_registers;
     fpu_restore(v);
-    for (unsigned i = msr_count(); i-- > 0;)
-        wrmsr(switched[i], v->msr_switched[i]);
+    if (!before || msrs_differ(before->msr_kept, v->msr_kept))
+        msrs_write(v);
+    wrmsr(MSR_IA32_KERNEL_GS_BASE, v->kernel_gs_base);
     asm volatile("mov %0, %%dr0" ::"r"(dr[0]));
     asm volatile("mov %0, %%dr1" ::"r"(dr[1]));
     asm volatile("mov %0, %%dr2" ::"r"(dr[2]));
@@ -182,7 +208,7 @@ void registers_restore(struct vcpu *v)
 
 /* A page fault of Hamlet's own is a panic, or is met by read8_safe(), which keeps CR2: the register
  * is the guest's for as long as v is loaded. */
-uint64_t registers_cr2(const struct vcpu *v)
+COLD uint64_t registers_cr2(const struct vcpu *v)
 {
     return this_vmx_cpu()->vcpu == v ? read_cr2() : v->cr2;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers that neither the VMCS nor vmx/enter.asm carries. Private to vmx/.
- * From: vmx/vcpu/vcpu.c (load, unload), vmx/exit/cpuid.c (XSETBV).   To: vmx/vcpu/registers.c.
+ * From: vmx/vcpu/load.c, vmx/exit/cpuid.c (XSETBV), vmx/exit/msr.c.   To: vmx/vcpu/registers.c.
  */
 #pragma once
 #include "vmx/vcpu/vcpu.h"
@@ -19,9 +19,11 @@ MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
 /* To the values after RESET, but the debug registers (debug_reset); v is not loaded. */
 void registers_reset(struct vcpu *v);
-/* Out of this CPU into v, and back. */
+/* Out of this CPU into v, and back. The CPU still has the MSRs of `before`; NULL: of none. */
 void registers_save(struct vcpu *v);
-void registers_restore(struct vcpu *v);
+void registers_restore(struct vcpu *v, const struct vcpu *before);
+/* v is loaded and writes one of its MSRs. -EIO: #GP; -ENOENT: it is none of those that are kept. */
+MUST_CHECK int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value);
 /* Of v, loaded or not; of the vCPU that is loaded here. */
 uint64_t registers_cr2(const struct vcpu *v);
 void registers_set_cr2(uint64_t linear);

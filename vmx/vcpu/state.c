@@ -14,15 +14,18 @@
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "lib/atomic.h"
+#include "arch/panic.h"
 #include "arch/x86.h"
 
-void vcpu_borrow(const struct vcpu *v)
+COLD void vcpu_borrow(const struct vcpu *v)
 {
-    if (this_vmx_cpu()->vcpu != v)
-        vmcs_make_current(v->vmcs);
+    if (this_vmx_cpu()->vcpu == v)
+        return;
+    invariant(!v->launched);
+    vmcs_make_current(v->vmcs);
 }
 
-void vcpu_return(const struct vcpu *v)
+COLD void vcpu_return(const struct vcpu *v)
 {
     struct vcpu *loaded = this_vmx_cpu()->vcpu;
     if (loaded == v)

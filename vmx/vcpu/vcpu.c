@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A virtual CPU from its creation to its end: its pages, its state after INIT, the ways to start a
- * kernel, and which vCPU's state is loaded in this CPU.
- * From: guest/life/create.c (vcpu_create), guest/life/kernel.c
- * (vcpu_set_entry), vmx/run/sched.c (vcpu_load).
+ * kernel.
+ * From: guest/life/create.c (vcpu_create), guest/life/kernel.c (vcpu_set_entry).
  * To: vmx/vcpu/setup.c (first contents of the VMCS), vmx/vcpu/registers.c (what the VMCS
  * does not hold).
  * Spec: SDM "IA-32 Processor States Following Power-up, Reset, or INIT", "Software Use of
@@ -22,7 +21,6 @@
 #include "arch/spinlock.h"
 #include "arch/x86.h"
 #include "arch/msr.h"
-#include "arch/leaks.h"
 #include "arch/log.h"
 #include "arch/page.h"
 #include "arch/panic.h"
@@ -60,39 +58,6 @@ unsigned vcpu_vpid_count(void)
     for (uint16_t i = 1; i < VPID_COUNT; i++)
         n += (vpids_used[i / 64] & BIT(i % 64)) != 0;
     return n;
-}
-
-void vcpu_load(struct vcpu *v)
-{
-    struct vmx_cpu *cpu = this_vmx_cpu();
-    if (cpu->vcpu == v)
-        return;
-    if (cpu->vcpu)
-        vcpu_unload(cpu->vcpu);
-    if (leaks_guards & LEAKS_IBPB)
-        guards_vm_comes(v);
-    vmcs_make_current(v->vmcs);
-    cpu->vcpu = v;
-    if (v->host_cpu != this_cpu()) {
-        vcpu_setup_host(v);
-        /* This CPU may have cached translations of v, or of an earlier owner of its VPID, that are
-         * older than what v did on other CPUs since. The same holds for its EPT. */
-        ept_flush_vpid(v->vpid);
-        v->ept_generation = UINT64_MAX;
-    }
-    atomic_store(&cpu->guest_generation,
-                 0); /* v's EPT may be another one than that of the last vCPU */
-    registers_restore(v);
-}
-
-/* VMCLEAR writes the VMCS to memory: no two CPUs may hold it. The next entry is a VMLAUNCH. */
-void vcpu_unload(struct vcpu *v)
-{
-    invariant(this_vmx_cpu()->vcpu == v);
-    registers_save(v);
-    vmcs_clear(v->vmcs);
-    v->launched = false;
-    this_vmx_cpu()->vcpu = NULL;
 }
 
 static int pages_create(struct vcpu *v)
@@ -153,8 +118,7 @@ void vcpu_destroy(struct vcpu *v)
  * does not: the next load flushes. What was posted is a part of IRR, and goes with it. */
 void vcpu_reset(struct vcpu *v)
 {
-    if (this_vmx_cpu()->vcpu == v)
-        vcpu_unload(v); /* so that all its registers are in memory */
+    vcpu_release(v); /* so that all its registers are in memory */
     vcpu_borrow(v);
     memset(&v->regs, 0, sizeof(v->regs));
     v->cr2 = 0;
@@ -165,7 +129,7 @@ void vcpu_reset(struct vcpu *v)
     v->event = 0;
     v->halted = v->halted_masked = v->irq_waits = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);
-    posted_take(v->pi_desc, v->irr);
+    (void)posted_take(v->pi_desc, v->irr);
     memset(v->irr, 0, sizeof(v->irr));
     for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++)
         atomic_store(&v->eoi_exit[i], 0);

@@ -33,8 +33,8 @@ enum vcpu_state {
 
 struct vm; /* guest/core/vm.h; vmx/ only carries it */
 
-#define VCPU_MSR_SWITCHED 6
-#define VCPU_LENT_MAX     6 /* gate, descriptor, TSS and stack, two of which may cross a page */
+#define VCPU_MSR_KEPT 5
+#define VCPU_LENT_MAX 6 /* gate, descriptor, TSS and stack, two of which may cross a page */
 
 struct vcpu {
     /* vmx/vcpu/vcpu.c: at creation, constant afterwards */
@@ -57,8 +57,8 @@ struct vcpu {
         struct trace_event *traced; /* gets the cost of this exit at the next entry; or NULL */
         uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
-    /* vmx/run/run.c */
-    bool launched; /* VMLAUNCH done: the next entry is VMRESUME */
+    /* vmx/run/run.c, vmx/vcpu/load.c */
+    bool launched; /* VMLAUNCH done since VMCLEAR (load.c): the next entry is VMRESUME */
     /* vmx/vcpu/guards.c: what each entry and exit does about leaks of the CPU */
     uint8_t guards;            /* of LEAKS_EACH_ENTRY */
     uint32_t spec_ctrl_loaded; /* IA32_SPEC_CTRL while the guest runs, with LEAKS_SPEC_CTRL */
@@ -83,13 +83,14 @@ struct vcpu {
 
     /* guest/pc/vlapic.c and its neighbours in guest/pc/; vmx/vcpu/ in their absence (no APICv) */
     bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
-    uint64_t irr[4];         /* without APICv: taken from PIR, on the way to IRR */
+    uint64_t irr[4];         /* without APICv: IRR, which the virtual-APIC page has with it */
     uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
     uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
 
     /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
     uint64_t xcr0, cr2;
-    uint64_t msr_switched[VCPU_MSR_SWITCHED];
+    uint64_t kernel_gs_base;
+    uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
     /* vmx/vcpu/registers.c; vmx/vcpu/debug.c lends them to a debugger */
     uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
     /* vmx/vcpu/debug.c */
@@ -114,13 +115,14 @@ struct vcpu {
     /* vmx/vcpu/setup.c */
     struct cpu *host_cpu; /* whose tables the host-state area points to */
 
-    /* vmx/run/, vmx/vcpu/inject.c: TSC from which on attend() is due, 0: before the next entry */
+    /* vmx/run/, vmx/vcpu/inject.c, vmx/vcpu/apicv.c: TSC from which on attend() is due, 0: before
+     * the next entry */
     uint64_t alarm;
     /* vmx/run/: the time slice */
     uint64_t armed_deadline; /* timer_deadline when the alarm was set */
     uint64_t slice_end;      /* TSC */
     uint64_t turn_end;       /* TSC: from then on another vCPU of this CPU may have it */
-    /* vmx/ept_flush.c, vmx/vcpu/apicv.c */
+    /* vmx/ept_flush.c, vmx/vcpu/apicv.c, vmx/vcpu/load.c */
     uint64_t ept_generation; /* of the EPT when this CPU last invalidated; UINT64_MAX: invalidate */
     /* arch/log.c */
     int log_budget; /* lines that this guest may still cause */
@@ -210,12 +212,12 @@ unsigned vcpu_cpl(void);
 
 /* --- For the other files of vmx/ -------------------------------------------------------------- */
 
-/* Bring v's state into this CPU, taking the previous vCPU's state out. */
+/* Bring v's state into this CPU, taking the previous vCPU's registers out. */
 void vcpu_load(struct vcpu *v);
-/* Take v's state out of this CPU, so that another one may load it. */
-void vcpu_unload(struct vcpu *v);
+/* Take all of v out of this CPU, where it was last, so that another one may load it, or free it. */
+void vcpu_release(struct vcpu *v);
 /* Make v's VMCS current for a look or a change from outside, and put back the VMCS that was current
- * before. v is loaded in this CPU or in none. */
+ * before. v is loaded in this CPU, or was released. */
 void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
 /* The vCPU whose VMCS is current starts in real mode at vector << 12. */
