@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check check-texts diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench profile plans judges clean help
+.PHONY: all unit explore lint check check-texts diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench peer profile plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
@@ -340,6 +340,8 @@ ifeq ($(origin FUZZ_RUNS),command line)
 endif
 bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
+peer: setup all # the same operations under KVM with VFIO on the same machine, docs/peer.md, build/peer.json
+	$(Q)/usr/bin/python3 tests/bench/peer.py
 EXIT ?= exit_cpuid
 profile: setup all # where the instructions of one exit go, by function (EXIT=exit_ept_violation: a function of the exit table)
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)

@@ -5,7 +5,8 @@ What operations cost, as a table and as build/bench.json: an object per machine.
 of the TSC is an instruction, so the figures are instructions, the same from run to run; nothing
 here is a measurement of time.
 
-From: make bench      To: guest/programs/bench.c, peer.c, irq-cost.c and smp.c, which count
+From: make bench      To: guest/programs/bench.c, peer.c, irq-cost.c and smp.c, which count;
+docs/peer.md (KVM's figures)
 """
 
 import json
@@ -14,36 +15,40 @@ import subprocess
 import sys
 from pathlib import Path
 
-import profile
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+# The path comes first.
+import profile      # noqa: E402
+import table        # noqa: E402
 
 # Of an interrupt to a vCPU that runs, is ready, is halted; two CPUs advance in steps of some ticks.
 POSTED, SOFTWARE, INJECTED = (60, 1050, 1000), (640, 1390, 1150), (930, 1790, 1660)
 
-# Key, what is counted, the most that it may be (None: no promise), KVM's figure in the same Bochs
-# (without / with APICv).
+# Key, what is counted, the most that it may be (None: no promise), and table.py's name for KVM's
+# figure.
 ROWS = [
-    ("cpuid_exit", "CPUID, exit to next guest instruction", 165, "1249 / 1315"),
-    ("vmcall", "VMCALL that does nothing", 155, "3554 / 3711"),
-    ("trapped_in", "IN of an emulated port", 290, "1432 / 1540"),
-    ("out_cf8", "OUT 0xCF8", 250, ""),
-    ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE", 215, ""),
-    ("config_vendor", "configuration read, an id", 715, ""),
-    ("config_capability", "the same, a capability from hardware", 790, ""),
-    ("msix_entry_read", "read of a trapped register", 620, ""),
+    ("cpuid_exit", "CPUID, exit to next guest instruction", 165, "cpuid"),
+    ("vmcall", "VMCALL that does nothing", 155, "vmcall"),
+    ("trapped_in", "IN of an emulated port", 290, "in_uart"),
+    ("out_cf8", "OUT 0xCF8", 250, "out_cf8"),
+    ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE", 215, "wrmsr_tsc_deadline"),
+    ("config_vendor", "configuration read, an id", 715, "config_vendor"),
+    ("config_capability", "the same, a capability from hardware", 790,
+     "config_capability"),
+    ("msix_entry_read", "read of a trapped register", 620, "msix_entry_read"),
     *[(f"vmcs_{exit}", f"VMREADs and VMWRITEs of it: {what}", limit, "") for exit, what, limit in (
         ("cpuid", "CPUID", 7), ("vmcall", "VMCALL", 7), ("io_instruction", "a port", 7),
         ("wrmsr", "WRMSR", 6), ("ept_violation", "a trapped register", 17))],
-    ("passed_in", "IN of an assigned device's port", 5, "5081 / 5976"),
-    ("direct_mmio_read", "read of an assigned device's register", 5, "7501 / 7963"),
+    ("passed_in", "IN of an assigned device's port", 5, "io_bar_in8"),
+    ("direct_mmio_read", "read of an assigned device's register", 5, "bar_read"),
     ("irq_running_posted_exits", "exits of 50 device interrupts, posted by VT-d", 0, ""),
     *[(f"irq_{state}_{way}", f"MSI to handler: vCPU {state}, {how}",
-       limit, kvm if state == "running" else "")
+       limit, f"{kvm}:irq_{state}")
       for way, how, limits, kvm in (
-          ("posted", "posted by VT-d", POSTED, ""),
-          ("software", "posted by software", SOFTWARE, "- / 1792 (self-IPI)"),
-          ("injected", "injected, no APICv", INJECTED, "6104 / - (self-IPI)"))
+          ("posted", "posted by VT-d", POSTED, "posted"),
+          ("software", "posted by software", SOFTWARE, "remapped"),
+          ("injected", "injected, no APICv", INJECTED, "injected"))
       for state, limit in zip(("running", "ready", "halted"), limits)],
     ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", 820, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
@@ -156,11 +161,13 @@ def main():
     results["lab"] |= dma_modes() | interrupts()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
-    print(f"{'lab: instructions per operation':56} {'Hamlet':>10} {'at most':>8}  KVM without / "
-          f"with APICv")
+    page = table.told()
+    print(f"{'lab: instructions per operation':72} {'Hamlet':>10} {'at most':>8}  "
+          f"KVM (without APICv), by make peer")
     for key, words, limit, kvm in ROWS:
         value = results["lab"][key]
-        print(f"{key:25} {words:46} {value:10} {'' if limit is None else limit:>8}  {kvm}".rstrip())
+        print(f"{key:25} {words:46} {value:10} {'' if limit is None else limit:>8}  "
+              f"{table.beside(page, kvm)}".rstrip())
         if limit is not None and value > limit:
             over.append(key)
     if over:

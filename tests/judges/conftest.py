@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/cases")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/cases"), str(ROOT / "tests/bench")]
 
 import case as cases                    # noqa: E402 (the path comes first)
 from lab.say import Unusable            # noqa: E402
