@@ -38,8 +38,6 @@ static struct {
 
 void page_keep(hpa_t base, uint64_t size) { kept.span = (struct span){base.v, size}; }
 
-static bool map_get(const uint64_t *map, uint64_t n) { return map[n / 64] & BIT(n % 64); }
-
 /* The functions below take a word of the map at a time: there are machines with many terabytes. */
 
 /* Make [first, first + count) `on`; how many were not. */
@@ -323,8 +321,9 @@ void page_mark_guest(hpa_t base, uint64_t size, bool guest)
     spin_unlock(&pages.lock);
 }
 
-bool page_is_guest(hpa_t page)
+bool page_is_guest(hpa_t base, uint64_t size)
 {
-    uint64_t n = page.v / PAGE_SIZE;
-    return n < pages.count && map_get(pages.guest_map, n);
+    uint64_t n = base.v / PAGE_SIZE, count = size / PAGE_SIZE;
+    return n < pages.count && count <= pages.count - n &&
+           map_run(pages.guest_map, n, count, true) == count;
 }

@@ -47,4 +47,4 @@ hpa_t page_ram_end(hpa_t below);
 /* Mark RAM when a VM gets it. All other RAM belongs to Hamlet and the firmware, and no EPT or
  * second-stage table may reach it: guest/life/check.c proves that. */
 void page_mark_guest(hpa_t base, uint64_t size, bool guest);
-bool page_is_guest(hpa_t page);
+bool page_is_guest(hpa_t base, uint64_t size); /* all of it */

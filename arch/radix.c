@@ -66,7 +66,7 @@ int radix_init(struct radix *r)
 
 static void table_free(const struct radix *r, uint64_t *table, unsigned level)
 {
-    for (unsigned i = 0; i < ENTRIES; i++)
+    for (unsigned i = 0; i < ENTRIES && level > 1; i++) /* level 1 is most of it, and not read */
         if (is_table(r, table[i], level))
             table_free(r, table_of(table[i]), level - 1);
     page_free(table);
@@ -116,6 +116,29 @@ uint64_t radix_find(const struct radix *r, uint64_t *at, uint64_t end, unsigned 
         while (*at < end && index_of(*at, *level) && !is_present(r, atomic_load(++entry)));
     }
     return 0;
+}
+
+COLD uint64_t radix_run(const struct radix *r, uint64_t *at, uint64_t end, uint64_t *size)
+{
+    unsigned level;
+    uint64_t value = radix_find(r, at, end, &level);
+    if (!value)
+        return 0;
+    uint64_t first = value & ~(level > 1 ? RADIX_LEAF : 0);
+    first += *at & (RADIX_SPAN(level) - PAGE_SIZE);
+    uint64_t next = radix_after(*at, level), begin = *at;
+    while (next < end && next != begin) {
+        begin = next;
+        const uint64_t *entry = walk(r, next, &level, &value);
+        while (value == ((first + (next - *at)) | (level > 1 ? RADIX_LEAF : 0))) {
+            next += RADIX_SPAN(level);
+            if (!index_of(next, level))
+                break; /* that was the last one of the table */
+            value = atomic_load(++entry);
+        }
+    }
+    *size = MIN(next, end) - *at;
+    return first;
 }
 
 hpa_t radix_target(uint64_t entry, uint64_t at, unsigned level)

@@ -40,6 +40,9 @@ uint64_t radix_walk(const struct radix *r, uint64_t at, unsigned *level);
 unsigned radix_path(const struct radix *r, uint64_t at, uint64_t entries[]);
 /* The entry of the first page that has a byte in [*at, end); *at moves to that byte. 0: no page. */
 uint64_t radix_find(const struct radix *r, uint64_t *at, uint64_t end, unsigned *level);
+/* The same, with all pages behind it that go on where it ends, with the same rights: *size bytes.
+ * Returns the entry as it would be for 4 KiB at *at. `at` and `end` are multiples of 4 KiB. */
+uint64_t radix_run(const struct radix *r, uint64_t *at, uint64_t end, uint64_t *size);
 /* The address to which a page's entry maps `at`. */
 hpa_t radix_target(uint64_t entry, uint64_t at, unsigned level);
 /* The start of the entry after the one that covers `at`. */

@@ -92,15 +92,25 @@ void ept_visit(const struct ept *ept,
                              enum ept_type type),
                void *ctx)
 {
-    uint64_t entry;
-    unsigned level, perm;
+    uint64_t entry, size;
+    unsigned perm;
     enum ept_type type;
-    for (uint64_t at = 0; (entry = radix_find(&ept->tree, &at, GPA_LIMIT, &level));
-         at = radix_after(at, level)) {
+    for (uint64_t at = 0; (entry = radix_run(&ept->tree, &at, GPA_LIMIT, &size)); at += size) {
         leaf_decode(entry, &perm, &type);
-        if (!visit(ctx, gpa(at), radix_target(entry, at, level), RADIX_SPAN(level), perm, type))
+        if (!visit(ctx, gpa(at), radix_target(entry, at, 1), size, perm, type))
             return;
     }
+}
+
+uint64_t ept_run(const struct ept *ept, gpa_t at, uint64_t most, hpa_t *to, unsigned *perm)
+{
+    uint64_t first = at.v, size, end = MIN(at.v + most, GPA_LIMIT);
+    uint64_t entry = radix_run(&ept->tree, &first, end, &size);
+    if (!entry || first != at.v)
+        return 0;
+    *to = radix_target(entry, at.v, 1);
+    *perm = entry & EPT_PERM_ALL;
+    return size;
 }
 
 unsigned ept_walk(const struct ept *ept, gpa_t at, uint64_t entries[4])

@@ -28,10 +28,13 @@ MUST_CHECK int ept_map(struct ept *ept, gpa_t at, hpa_t to, uint64_t size, unsig
 void ept_unmap(struct ept *ept, gpa_t at, uint64_t size);
 /* Walk the live table. False: not mapped. */
 bool ept_translate(const struct ept *ept, gpa_t at, hpa_t *to, unsigned *perm, enum ept_type *type);
-/* Call visit for each leaf, in order of gpa, until it returns false. */
+/* Call visit for each run of pages, in order of gpa, until it returns false. A run is as long as
+ * the memory goes on, with the same rights and type: 64 GiB can be one. */
 void ept_visit(const struct ept *ept,
                bool (*visit)(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                              enum ept_type type),
                void *ctx);
+/* The bytes of the run from `at` on, at most `most`; multiples of 4 KiB. 0: `at` is not mapped. */
+uint64_t ept_run(const struct ept *ept, gpa_t at, uint64_t most, hpa_t *to, unsigned *perm);
 /* The entries of a walk, from level 4 down to the level where it ends; returns their number. */
 unsigned ept_walk(const struct ept *ept, gpa_t at, uint64_t entries[4]);

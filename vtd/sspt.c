@@ -116,11 +116,9 @@ void vtd_visit(const struct vtd_domain *d,
                void *ctx)
 {
     uint64_t end = d->tree.root ? BIT(vtd.address_bits) : 0;
-    uint64_t entry;
-    unsigned level;
-    for (uint64_t at = 0; (entry = radix_find(&d->tree, &at, end, &level));
-         at = radix_after(at, level))
-        if (!visit(ctx, gpa(at), radix_target(entry, at, level), RADIX_SPAN(level),
+    uint64_t entry, size;
+    for (uint64_t at = 0; (entry = radix_run(&d->tree, &at, end, &size)); at += size)
+        if (!visit(ctx, gpa(at), radix_target(entry, at, 1), size,
                    (unsigned)(entry & (SS_R | SS_W))))
             return;
 }

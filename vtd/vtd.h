@@ -65,7 +65,8 @@ MUST_CHECK int vtd_map(struct vtd_domain *d, gpa_t iova, hpa_t to, uint64_t size
 void vtd_unmap(struct vtd_domain *d, gpa_t iova, uint64_t size);
 /* Walk the live table as the unit does. False: not mapped. */
 bool vtd_translate(const struct vtd_domain *d, gpa_t iova, hpa_t *to, unsigned *perm);
-/* Call visit for each page of the live table, in order of iova, until visit returns false. */
+/* Call visit for each run of pages of the live table, in order of iova, until visit returns false.
+ * A run is as long as the memory goes on, with the same rights. */
 void vtd_visit(const struct vtd_domain *d,
                bool (*visit)(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm),
                void *ctx);

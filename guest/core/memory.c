@@ -41,7 +41,10 @@ void vm_unmap(struct vm *vm, gpa_t at, uint64_t size, bool dma)
 static int ram_take(struct vm *vm, uint64_t size)
 {
     uint64_t low = MIN(size, VM_LOW_RAM_MAX);
-    void *ram = pages_alloc(size / PAGE_SIZE, SIZE_2M);
+    /* Tables of 1 GiB pages are small, and quick to check; but only where both addresses fit. */
+    void *ram = size < SIZE_1G ? NULL : pages_alloc(size / PAGE_SIZE, SIZE_1G);
+    if (!ram)
+        ram = pages_alloc(size / PAGE_SIZE, SIZE_2M);
     if (!ram)
         return FAIL(ENOMEM, "vm=%s mem=%luM: not that much memory in one piece; %luM are free",
                     vm->name, size >> 20, (page_free_count() * PAGE_SIZE) >> 20);

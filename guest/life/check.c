@@ -58,7 +58,7 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which the firmware reserves", a->vm->name,
                    at.v, to.v);
     } else if (memory_holds(a->vm, to, size)) {
-        if (!page_is_guest(to) || !page_is_guest(hpa(to.v + size - PAGE_SIZE)))
+        if (!page_is_guest(to, size))
             BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
                    at.v, to.v);
     } else if (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)) {
@@ -75,16 +75,13 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
         (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)))
         BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
                iova.v, size, to.v);
-    uint64_t step;
-    for (uint64_t offset = 0; offset < size; offset += step) {
+    uint64_t run;
+    for (uint64_t offset = 0; offset < size; offset += run) {
         gpa_t at = gpa(iova.v + offset);
-        uint64_t entries[4];
         hpa_t cpu;
         unsigned cpu_perm;
-        enum ept_type type;
-        uint64_t page = PAGE_SIZE << 9 * (4 - ept_walk(a->vm->ept, at, entries));
-        step = page - at.v % page; /* to the end of the page, small or large, that maps `at` */
-        if (ept_translate(a->vm->ept, at, &cpu, &cpu_perm, &type) && cpu.v == to.v + offset &&
+        run = ept_run(a->vm->ept, at, size - offset, &cpu, &cpu_perm);
+        if (run && cpu.v == to.v + offset &&
             (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
             continue;
         BREACH(a, "vm=%s iova=0x%lx: its device sees what its CPU does not", a->vm->name, at.v);

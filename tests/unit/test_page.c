@@ -114,11 +114,16 @@ TEST(pieces_that_cross_words)
     assert_true(behind >= next + 130 * PAGE_SIZE || behind + 130 * PAGE_SIZE <= next);
     page_mark_guest(ptr_hpa(next), 130 * PAGE_SIZE, true);
     for (unsigned i = 0; i < 130; i++)
-        assert_true(page_is_guest(ptr_hpa(next + i * PAGE_SIZE)));
-    assert_false(page_is_guest(ptr_hpa(next - PAGE_SIZE)));
-    assert_false(page_is_guest(ptr_hpa(next + 130 * PAGE_SIZE)));
+        assert_true(page_is_guest(ptr_hpa(next + i * PAGE_SIZE), PAGE_SIZE));
+    assert_false(page_is_guest(ptr_hpa(next - PAGE_SIZE), PAGE_SIZE));
+    assert_false(page_is_guest(ptr_hpa(next + 130 * PAGE_SIZE), PAGE_SIZE));
+    assert_true(page_is_guest(ptr_hpa(next), 130 * PAGE_SIZE));
+    assert_false(page_is_guest(ptr_hpa(next), 131 * PAGE_SIZE));
+    assert_false(page_is_guest(ptr_hpa(next), UINT64_MAX - PAGE_SIZE + 1));
+    page_mark_guest(ptr_hpa(next + 77 * PAGE_SIZE), PAGE_SIZE, false); /* a hole */
+    assert_false(page_is_guest(ptr_hpa(next), 130 * PAGE_SIZE));
     pages_free(next, 130);
-    assert_false(page_is_guest(ptr_hpa(next + 129 * PAGE_SIZE)));
+    assert_false(page_is_guest(ptr_hpa(next + 129 * PAGE_SIZE), PAGE_SIZE));
     assert_ptr_equal(pages_alloc(130, PAGE_SIZE), next);
     pages_free(next, 130);
     pages_free(behind, 130);
@@ -150,13 +155,13 @@ TEST(ram_and_guest_pages)
     assert_false(page_is_reserved(hpa(RAM_BASE + 0x201800), 0x1000));
     assert_false(page_is_reserved(hpa(RAM_BASE + 0x200000), 0));
     uint8_t *p = pages_alloc(2, PAGE_SIZE);
-    assert_false(page_is_guest(ptr_hpa(p)));
+    assert_false(page_is_guest(ptr_hpa(p), PAGE_SIZE));
     page_mark_guest(ptr_hpa(p), 2 * PAGE_SIZE, true);
-    assert_true(page_is_guest(ptr_hpa(p + PAGE_SIZE)));
-    assert_false(page_is_guest(ptr_hpa(p + 2 * PAGE_SIZE)));
-    assert_false(page_is_guest(hpa(UINT64_MAX)));
+    assert_true(page_is_guest(ptr_hpa(p + PAGE_SIZE), PAGE_SIZE));
+    assert_false(page_is_guest(ptr_hpa(p + 2 * PAGE_SIZE), PAGE_SIZE));
+    assert_false(page_is_guest(hpa(UINT64_MAX), PAGE_SIZE));
     pages_free(p, 2); /* no longer a guest's */
-    assert_false(page_is_guest(ptr_hpa(p)));
+    assert_false(page_is_guest(ptr_hpa(p), PAGE_SIZE));
 }
 
 TEST(kept_memory_is_given_once_and_clean)

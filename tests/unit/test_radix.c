@@ -290,6 +290,20 @@ TEST(finds_in_order)
     assert_false(radix_find(&tree, &at, M2, &level)); /* the end is not in the range */
 }
 
+TEST(a_run_goes_over_pages_and_tables)
+{
+    assert_int_equal(radix_map(&tree, M2 - K4, 2 * G1 + K4, (5 * G1 + M2 - K4) | R | HIGH), 0);
+    uint64_t at = 0, size;
+    assert_int_equal(radix_run(&tree, &at, BIT(48), &size), (5 * G1 + M2 - K4) | R | HIGH);
+    assert_int_equal(at, M2 - K4);
+    assert_int_equal(size, 2 * G1 + K4);
+    at = G1 + 7 * K4; /* in the middle of a page of 1 GiB, and no further than asked for */
+    assert_int_equal(radix_run(&tree, &at, G1 + 9 * K4, &size), (6 * G1 + 7 * K4) | R | HIGH);
+    assert_int_equal(size, 2 * K4);
+    at = 3 * G1;
+    assert_int_equal(radix_run(&tree, &at, BIT(48), &size), 0);
+}
+
 /* --- Anything, in any order, on both sides of a border of 1 GiB ------------------------------- */
 
 #define WINDOW (G1 - 2 * M2)
@@ -336,6 +350,23 @@ static void change_something(void)
     }
 }
 
+/* One run after the other, each as long as the array goes on, and nothing between them. */
+static void assert_runs(void)
+{
+    uint64_t at = WINDOW, size, entry, end = WINDOW + PAGES * K4;
+    unsigned next = 0;
+    while ((entry = radix_run(&tree, &at, end, &size))) {
+        unsigned i = (at - WINDOW) / K4, count = size / K4;
+        assert_true(i >= next && is_free(next, i - next) && size && i + count <= PAGES);
+        for (unsigned n = 0; n < count; n++)
+            assert_int_equal(want[i + n], entry + n * K4);
+        next = i + count;
+        assert_true(next == PAGES || want[next] != entry + size);
+        at += size;
+    }
+    assert_true(is_free(next, PAGES - next));
+}
+
 TEST(agrees_with_a_plain_array)
 {
     srand(1);
@@ -351,6 +382,7 @@ TEST(agrees_with_a_plain_array)
         uint64_t size;
         for (unsigned i = 0; i < PAGES; i++)
             assert_int_equal(seen(WINDOW + i * K4, &size), want[i]);
+        assert_runs();
         assert_absent(WINDOW - K4);
         assert_absent(WINDOW + PAGES * K4);
     }
@@ -370,6 +402,7 @@ int main(void)
         T(clear_names_what_was_cached),
         T(clear_without_memory_takes_more),
         T(finds_in_order),
+        T(a_run_goes_over_pages_and_tables),
         T(agrees_with_a_plain_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
