@@ -27,8 +27,11 @@ static struct pci_function fn;
 static struct assignment a = {.vm = &vm, .fn = &fn};
 static int pages_left, domains;
 
+static char asked[16]; /* for which alignments */
 void *pages_alloc(size_t count, uint64_t align)
 {
+    if (align > PAGE_SIZE)
+        strcat(asked, align == SIZE_1G ? "1g " : "2m ");
     if (pages_left-- <= 0)
         return NULL;
     return memset(aligned_alloc(MIN(align, PAGE_SIZE), count * PAGE_SIZE), 0, count * PAGE_SIZE);
@@ -102,7 +105,7 @@ FIXTURE(fresh)
 {
     memset(&vm, 0, sizeof(vm));
     memset(ram, 0, sizeof(ram));
-    order[0] = '\0';
+    order[0] = asked[0] = '\0';
     ept_error = vtd_error = 0;
     pages_left = 100;
     vm.ram_size = RAM_SIZE;
@@ -212,6 +215,19 @@ TEST(ram_comes_and_goes)
 }
 
 /* RAM in two pieces is loaded by way of a copy in one. */
+/* From 1 GiB on, the largest pages fit, if such memory is free. */
+TEST(ram_begins_at_a_border)
+{
+    pages_left = 0;
+    vm.config.mem = SIZE_1G - SIZE_2M;
+    assert_int_equal(memory_create(&vm), -ENOMEM);
+    assert_string_equal(asked, "2m ");
+    vm.config.mem = SIZE_1G;
+    asked[0] = '\0';
+    assert_int_equal(memory_create(&vm), -ENOMEM);
+    assert_string_equal(asked, "1g 2m ");
+}
+
 TEST(two_pieces_are_staged)
 {
     vm.ram[0].size = RAM_SIZE / 4;
@@ -331,6 +347,7 @@ int main(void)
         CASE(memory_of_this_vm),
         CASE(the_cpu_first_and_last),
         CASE(ram_comes_and_goes),
+        CASE(ram_begins_at_a_border),
         CASE(two_pieces_are_staged),
         CASE(pins_are_counted),
         CASE(a_list_is_one_page_of_ram),
