@@ -283,7 +283,7 @@ fuzz-small: $(FUZZ:%=$O/fuzz/%) # tests/fuzz/corpus: the fewest inputs that reac
 
 # The user has typed nothing but `make run`: what is missing is installed before anything is built.
 setup: # install what is missing of Debian's packages
-	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges book pictures,$(MAKECMDGOALS))))
+	$(Q)sh lab/setup.sh $(patsubst %,--%,$(patsubst test,tests,$(filter test judges book pictures scale,$(MAKECMDGOALS))))
 # One instruction, single-stepped three times; a port that is trapped; a device that belongs to its guest.
 DEMO ?= --vm kernel=$O/guests/one-instruction.bin,mem=4M,run=3 --vm kernel=$O/guests/hello.elf,mem=16M \
 	--vm kernel=$O/guests/edu-msi.elf,name=alpha,mem=16M,pci=1234:11e8
@@ -333,7 +333,7 @@ else
 	$(Q)tests/cases/mend_mutants.py
 endif
 judges: setup # KVM, Xen, a newer Linux, kernels of others and a user's PC judge Hamlet and the lab machine; half an hour (FUZZ_RUNS=N: and N fuzzed inputs)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $O/unit/test_scale
 	$(Q)/usr/bin/python3 -m pytest -v --no-header -p no:cacheprovider tests/judges
 ifeq ($(origin FUZZ_RUNS),command line)
 	$(Q)$(MAKE) --no-print-directory fuzz-long
@@ -342,6 +342,8 @@ bench: all # what an operation costs, build/bench.json
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 peer: setup all # the same operations under KVM with VFIO on the same machine, docs/peer.md, build/peer.json
 	$(Q)/usr/bin/python3 tests/bench/peer.py
+scale: setup all $O/unit/test_scale # what grows with VMs, vCPUs, devices and memory: tables and pictures of docs/scale.md
+	$(Q)/usr/bin/python3 tests/bench/scale.py
 EXIT ?= exit_cpuid
 profile: setup all # where the instructions of one exit go, by function (EXIT=exit_ept_violation: a function of the exit table)
 	$(Q)/usr/bin/python3 tests/bench/profile.py $(EXIT)

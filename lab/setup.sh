@@ -3,7 +3,7 @@
 # Install the Debian packages that Hamlet is built, booted and tested with; does nothing if they are all there.
 #
 # From: Makefile (setup), the launcher `hamlet` (doctor calls it with --check)
-# Usage: lab/setup.sh [--check | --tests | --judges | --book | --pictures]      --check only prints what is missing; the others: for that goal, too
+# Usage: lab/setup.sh [--check | --tests | --judges | --book | --pictures | --scale]      --check only prints what is missing; the others: for that goal, too
 
 set -u
 
@@ -21,6 +21,7 @@ case ${1:-} in
     --judges) goal="mmdebstrap $book $pictures" ;;
     --book) goal=$book ;;
     --pictures) goal=$pictures ;;
+    --scale) goal="python3-matplotlib" ;;
     *) goal= ;;
 esac
 

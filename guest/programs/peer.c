@@ -5,8 +5,9 @@
  * maximum.
  * test=1 instructions. Interrupts of the device to a vCPU: test=2 it runs, 3 it is ready (two
  * vCPUs, one CPU), 4 it is halted (two CPUs), 5 it is halted, and the device's own DMA raises them
- * (one CPU). test=6 a storm of interrupts into a vCPU that exits all the time.
- * From: tests/judges/test_kvm.py, which runs it under KVM and under Hamlet.
+ * (one CPU). test=6 a storm of interrupts into a vCPU that exits all the time. test=7 some of each,
+ * to see what grows with what else there is, and test=8 is what else there is: vCPUs that sleep.
+ * From: tests/bench/peer.py, which runs it under KVM and under Hamlet; tests/bench/scale.py.
  */
 #include "arch/msr.h"
 #include "lib/atomic.h"
@@ -206,13 +207,64 @@ static void storm(void)
     quit(0);
 }
 
+/* The memory decode bit of the device goes off and on: its BARs leave the guest's tables, with all
+ * flushes, and come back. */
+static void bar_off_and_on(const struct edu *e, uint32_t command)
+{
+    pci_config_write(e->bdf, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MEM);
+    pci_config_write(e->bdf, PCI_COMMAND, 2, command);
+}
+
+static void tell_interrupts(const char *name)
+{
+    check(handled == rounds);
+    count = rounds;
+    handled = 0;
+    tell(name);
+}
+
+static void scale(void)
+{
+    const struct edu *e = &source.device;
+    uint32_t command = pci_config_read(e->bdf, PCI_COMMAND, 2);
+    EACH("cpuid", cpuid(1, 0));
+    EACH("config_vendor", pci_config_read(e->bdf, PCI_VENDOR_ID, 4));
+    EACH("bar_off_and_on", bar_off_and_on(e, command));
+    running();
+    tell_interrupts("irq_running");
+    halted_alone();
+    tell_interrupts("irq_halted_alone");
+    print("peer scale is done");
+    quit(0);
+}
+
+static void sleep_for_ever(void)
+{
+    for (;;)
+        halt();
+}
+
+static void sleepers(void)
+{
+    for (unsigned i = 1; i < option("vcpus", 1); i++)
+        processor_start(i, sleep_for_ever);
+    print("peer sleeps");
+    sleep_for_ever();
+}
+
 int main(void)
 {
     static const struct {
         const char *name;
         void (*run)(void);
-    } tests[] = {{"", instructions},     {"irq_running", running},           {"irq_ready", ready},
-                 {"irq_halted", halted}, {"irq_halted_alone", halted_alone}, {"storm", storm}};
+    } tests[] = {{"", instructions},
+                 {"irq_running", running},
+                 {"irq_ready", ready},
+                 {"irq_halted", halted},
+                 {"irq_halted_alone", halted_alone},
+                 {"storm", storm},
+                 {"scale", scale},
+                 {"sleepers", sleepers}};
     uint64_t test = option("test", 1) - 1;
     check(test < ARRAY_COUNT(tests));
     rounds = option("rounds", test ? 50 : 200);
@@ -224,6 +276,8 @@ int main(void)
         instructions();
         return 0;
     }
+    if (tests[test].run == sleepers)
+        sleepers();
     on_interrupt(FIRST_VECTOR, handler);
     on_interrupt(WAKE, wake);
     check(source_open(&source, 0, 0));

@@ -3,7 +3,7 @@
 The tables of docs/peer.md: made of figures, written into the page, and read from it again.
 
 From: tests/bench/peer.py (writes them), tests/bench/bench.py (shows KVM's figures beside Hamlet's),
-tests/cases/test_peer.py, tests/judges/test_kvm.py
+tests/bench/scale.py (has tables of its own), tests/cases/test_peer.py, tests/judges/test_kvm.py
 
 Figures: side -> way -> key -> {n, min, median, mean, p95, max}. A side is hamlet or kvm. A way is
 posted, remapped or injected: how the device's interrupts come; injected is without APICv.
@@ -88,25 +88,38 @@ def made(name, found):
     last = ["KVM has the answer from"] if name == "operations" else []
     lines = [f"|{' | '.join(head + last)} |", "|---" * len(head + last) + "|"]
     for key, words, *answers in rows:
-        cells = [words]
+        row = [words]
         for way in ways:
             pair = [found.get((side, way, key)) for side in SIDES]
-            cells += ["-"] * 3 if None in pair else [*map(str, pair), ratio(*pair)]
-        lines.append("| " + " | ".join(cells + answers) + " |")
+            row += ["-"] * 3 if None in pair else [*map(str, pair), ratio(*pair)]
+        lines.append("| " + " | ".join(row + answers) + " |")
     return lines
 
 
-def _block(name):
-    return re.compile(rf"(<!-- make peer: {name} -->\n)(.*?)(<!-- end -->)", re.S)
+def _block(place):
+    return re.compile(rf"(<!-- {place} -->\n)(.*?)(<!-- end -->)", re.S)
+
+
+def put(page, place, lines):
+    """The page with these lines in their place, between <!-- place --> and <!-- end -->."""
+    text = "".join(f"{line}\n" for line in lines)
+    page, count = _block(place).subn(lambda block: block[1] + text + block[3], page)
+    if count != 1:
+        raise Unusable(f"a page has {count} places <!-- {place} -->")
+    return page
+
+
+def cells(page, place):
+    """The table in that place: a list of cells for each row, without its head."""
+    block = _block(place).search(page)
+    return [[cell.strip() for cell in line.strip("| ").split("|")]
+            for line in block[2].splitlines()[2:]] if block else []
 
 
 def written(page, found):
     """The page with its tables made of `found`."""
     for name in TABLES:
-        text = "\n".join(made(name, found)) + "\n"
-        page, count = _block(name).subn(lambda block: block[1] + text + block[3], page)
-        if count != 1:
-            raise Unusable(f"{PAGE.name} has {count} places for the table of {name}")
+        page = put(page, f"make peer: {name}", made(name, found))
     return page
 
 
@@ -115,13 +128,10 @@ def told(page=None):
     page = PAGE.read_text() if page is None else page
     found = {}
     for name, (ways, rows) in TABLES.items():
-        block = _block(name).search(page)
-        shown = [[cell.strip() for cell in line.strip("| ").split("|")]
-                 for line in block[2].splitlines()] if block else []
         keys = {words: key for key, words, *_ in rows}
-        for words, *cells in shown[2:]:
+        for words, *figures in cells(page, f"make peer: {name}"):
             for column, way in enumerate(ways):
-                for side, cell in zip(SIDES, cells[3 * column:]):
+                for side, cell in zip(SIDES, figures[3 * column:]):
                     if cell != "-":
                         found[side, way, keys[words]] = int(cell)
     return found

@@ -80,7 +80,8 @@ CASES = {
 }
 # By a judge of their own.
 JUDGES = {"make pictures": "test_pictures.py::test_pictures",
-          "make book": "test_book.py::test_book", "make peer": "test_kvm.py::test_beside"}
+          "make book": "test_book.py::test_book", "make peer": "test_kvm.py::test_beside",
+          "make scale": "test_scale.py::test_scale"}
 # These with any number: tests/cases/test_labs.py, tests/judges/test_traps.py.
 NUMBERED = re.compile(r"make (?:lab|lab-check|trap) \d+")
 
