@@ -19,7 +19,7 @@ const char *const trace_names[TRACE_TYPE_COUNT] = {
     [TRACE_EXIT] = "exit", [TRACE_INJECT] = "inject", [TRACE_POST] = "post",
     [TRACE_PID] = "pid",   [TRACE_CONFIG] = "config", [TRACE_MMIO] = "mmio",
     [TRACE_PIO] = "pio",   [TRACE_FAULT] = "fault",   [TRACE_SCHED] = "sched",
-    [TRACE_IRQ] = "irq",
+    [TRACE_IRQ] = "irq",   [TRACE_QUEUE] = "queue",
 };
 
 void trace_write(uint64_t head, uint64_t b, uint64_t c)

@@ -24,6 +24,8 @@ enum trace_type {
     TRACE_FAULT,  /* info: reason, a: source-id, b: address or index of the entry */
     TRACE_SCHED,  /* a: 0: begins a slice; else 1 + the reason why it left its CPU */
     TRACE_IRQ,    /* a: vector of the guest: a remapped interrupt came through Hamlet */
+    TRACE_QUEUE,  /* at the end of the run queue of CPU a; info: enum vcpu_state until now, b: its
+                     requests (vmx/vcpu/vcpu.h). The CPU of the event has done it */
     TRACE_TYPE_COUNT
 };
 enum trace_pid {

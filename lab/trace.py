@@ -24,6 +24,7 @@ FORMS = {kind: re.compile(form, re.A) for kind, form in {
     "type": r"(\d+) (.+)", "reason": r"(\d+) (.+)", "vm": r"(\d+) (.+)",
     "lost": r"(\d+) (\d+)", "e": rf"(\d+) {HEX} {HEX} {HEX} {HEX}", "m": r"(\d{1,20}) (.+)",
     "device": r"(\S+) (\S+)", "symbol": rf"(\S+) {HEX} (\S+)"}.items()}
+STATES = ("stopped", "waits for SIPI", "ready", "running", "halted")     # enum vcpu_state
 LEFT = {0: "runs", 1: "preempted", 2: "halted", 3: "stopped", 4: "waits for SIPI"}
 
 
@@ -165,6 +166,8 @@ def words(trace, event):
         return f"source-id={bdf(e.a)} reason={e.info:x} address=0x{e.b:x}"
     if e.type == "sched":
         return LEFT.get(e.a, "?")
+    if e.type == "queue":
+        return f"{STATES[e.info] if e.info < len(STATES) else '?'} cpu={e.a} requests=0x{e.b:x}"
     return f"vector=0x{e.a:02x}"
 
 

@@ -88,6 +88,7 @@ static void report(const char *state)
 
 static void running(uint64_t count)
 {
+    trace_mark("running");
     open_lines(1, true);
     interrupts_on();
     uint64_t timer = exits(REASON_TIMER), all = exits_all();
@@ -116,6 +117,7 @@ static void raise_all(void)
 
 static void ready(uint64_t count)
 {
+    trace_mark("ready");
     open_lines(SOURCES_MAX, true);
     rounds = count / line_count;
     atomic_store(&done, 0);
@@ -142,6 +144,7 @@ static void wake_each_time(void)
 
 static void halted(uint64_t count)
 {
+    trace_mark("halted");
     open_lines(1, true);
     rounds = count;
     processor_start(1, wake_each_time);

@@ -11,6 +11,7 @@ static uint32_t source[64], target[64];
 
 static void compute(const struct edu *e, uint32_t n)
 {
+    trace_mark("compute"); /* a name in a recorded run: ./hamlet run --trace */
     edu_write(e, EDU_FACTORIAL, n);
     check(spin_until(!(edu_read(e, EDU_STATUS) & EDU_STATUS_COMPUTING), 1000000));
     print("factorial of %u is %u", n, edu_read(e, EDU_FACTORIAL));
@@ -20,6 +21,7 @@ static void move(const struct edu *e)
 {
     for (unsigned i = 0; i < ARRAY_COUNT(source); i++)
         source[i] = i * i;
+    trace_mark("move");
     check(edu_dma(e, (uint64_t)source, sizeof(source), false));
     check(edu_dma(e, (uint64_t)target, sizeof(target), true));
     check(memcmp(source, target, sizeof(source)) == 0);

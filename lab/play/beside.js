@@ -10,7 +10,7 @@ const KINDS = [
   ["how often is a matter of time", "var(--ready)"], ["differs", "var(--alarm)"]
 ];
 const DIFFERS = 3;
-const MARKS = {n: "notify", d: "deliver", s: "stale", f: "fault"};
+const MARKS = {n: "notify", d: "deliver", s: "stale", f: "fault", m: "mark"};
 const $ = id => document.getElementById(id);
 const frames = [...document.querySelectorAll("iframe")];
 const begins = pair.runs.map(run => run.steps.length ? run.steps[0][0] : 0);
@@ -88,6 +88,7 @@ const KEYS = {
   d: ["next delivery", () => marked("deliver")],
   s: ["next stale entry that was used", () => marked("stale")],
   f: ["next fault", () => marked("fault")],
+  m: ["next mark of a guest", () => marked("mark")],
   c: ["only the steps of this chain are bright", () => both("c")],
   g: ["fold idle time", () => both("g")],
   z: ["the chain from edge to edge", () => both("z")],

@@ -27,10 +27,10 @@ CONTROL = 0xFF0003          # NV, SN, ON; where NDST points is which CPU
 # What comes of what guest, device and Hamlet do, however long each takes.
 DONE = re.compile(r"device \S+ (message|dma|intx|reset|trouble|bar\d .*<-)|"
                   r"unit\d+ (table written|queue fetched|fault|blocked|violation|gcmd)|"
-                  r"(pio|mmio|config) .*<-|cpu delivered|mark ")
+                  r"(pio|mmio|config) .*<-|cpu delivered|guest mark ")
 # Two that do something at the same time may do it in any order.
 QUEUE = re.compile(r"unit\d+ (table|queue|flush|gcmd|\w+ (superseded|agrees|gone))")
-ACCESS = re.compile(r"(pio|mmio|config|mark) ")
+ACCESS = re.compile(r"(pio|mmio|config) ")
 
 
 @dataclass
@@ -56,6 +56,8 @@ def _entry(word, story, is_irte):
 def told(step, story):
     """(who, what) of an event, without what may differ."""
     line, words = step.raw.split("\n")[0], []
+    if "mark" in step.marks:        # a guest's words
+        return step.lane.removeprefix("vcpu ") + " accesses", f"guest {line}"
     for word in line.split():
         key, fact, value = word.partition("=")
         if fact and (key in LEFT_OUT or step.who and key == "pid"):

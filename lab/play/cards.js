@@ -17,6 +17,7 @@ const cards = {
       this.entry(root, unit);
       this.unit(root, unit);
     }
+    if (cpus.length) this.processors(root);
     if (devices.length) this.device(root);
     this.parts = [];
   },
@@ -237,6 +238,24 @@ const cards = {
       row.append("td").text(d => d[1]);
       row.append("td").text(d => d[2][1]).append("div").attr("class", "raw").text(d => d[2][0]);
     });
+  },
+  processors(root) {
+    const card = this.card(root, "cpu", "CPUs", "who has one, who waits for it, who sleeps there"),
+          table = card.append("table").attr("class", "cache"), head = table.append("tr");
+    for (const name of ["", "runs", "run queue", "wake list"]) head.append("th").text(name);
+    for (const cpu of cpus) {
+      const row = table.append("tr");
+      row.append("td").text(`CPU ${cpu}`);
+      for (const name of ["vcpu", "queue", "wake"]) {
+        const path = `cpu/${cpu}/${name}`, cell = row.append("td").attr("data-path", path);
+        updates.push(() => {
+          const now = player.get(path);
+          cell.attr("data-value", now || null)
+              .classed("changed", player.changed.has(path))
+              .text(now || "\u2013");
+        });
+      }
+    }
   },
   device(root) {
     const card = this.card(root, "device", "Devices"), table = card.append("table").attr("class", "cache");

@@ -30,6 +30,7 @@ const KEYS = {
   d: ["next delivery", () => player.jump("deliver")],
   s: ["next stale entry that was used", () => player.jump("stale")],
   f: ["next fault", () => player.jump("fault")],
+  m: ["next moment that a guest has named", () => player.jump("mark")],
   g: [
     "fold idle time",
     () => {

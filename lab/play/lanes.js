@@ -51,6 +51,7 @@ const shape = d3.symbol()
                   .type(
                       d => d.marks.includes("notify") ? d3.symbolTriangle :
                           d.marks.includes("deliver") ? d3.symbolDiamond :
+                          d.marks.includes("mark")    ? d3.symbolStar :
                           d.marks.length              ? d3.symbolSquare :
                                                         d3.symbolCircle);
 
@@ -168,6 +169,13 @@ const lanes = {
             "transform",
             d => `translate(${this.x(d.index)} ${this.y(d.lane)})${
                 d.index === player.at ? " scale(1.35)" : ""}`);
+    this.g_marks.selectAll("text")
+        .data(marks.filter(d => d.marks.includes("mark")), d => d.index)
+        .join("text")
+        .attr("class", "mark-name")
+        .attr("x", d => this.x(d.index) + 8)
+        .attr("y", d => this.y(d.lane) - 13)
+        .text(d => shortened(d.raw.slice(5)));
     this.g_marks.selectAll("path.crowd")
         .data(many ? this.names : [])
         .join("path")
@@ -270,6 +278,7 @@ const lanes = {
   },
 };
 
+function shortened(text) { return text.length > 26 ? text.slice(0, 25) + "\u2026" : text; }
 function label(lane) {
   return lane.replace(/^vcpu /, "").replace(/^cpu /, "CPU ").replace(/^hamlet$/, "Hamlet");
 }

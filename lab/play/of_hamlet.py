@@ -9,6 +9,12 @@ from lab import trace as traces
 from lab.play import bits
 
 POSTED = "vmx/vcpu/posted.c"
+# A guest names a moment by a text at this port (guest/programs/lib/guest.h). The text may be
+# anything: so much of it is shown.
+MARK_PORT, MARK_LENGTH, MARK_ENDS = 0xE9, 64, (0, 0x0A, 0x0D)
+# VCPU_REQUEST_..., the rarest first.
+REQUESTS = {0: "a request to stop", 3: "an INIT signal", 4: "a STARTUP IPI", 2: "an NMI",
+            5: "an interrupt"}
 LEFT = {1: "its slice is over, or other work is due", 2: "it has executed HLT",
         3: "its VM ends", 4: "it waits for SIPI"}
 
@@ -25,6 +31,20 @@ def _lane(vcpu):
     return f"vcpu {vcpu}" if vcpu else "hamlet"
 
 
+def _moved(story, vcpu, cpu=None, name=""):
+    """The changes: the vCPU stands on one list at most, the wake list or the run queue of a CPU."""
+    changes = {}
+    for (at, which), listed in story.lists.items():
+        if vcpu in listed:
+            listed.remove(vcpu)
+            changes[f"cpu/{at}/{which}"] = ", ".join(listed)
+    if name:
+        listed = story.lists.setdefault((cpu, name), [])
+        listed.append(vcpu)
+        changes[f"cpu/{cpu}/{name}"] = ", ".join(listed)
+    return changes
+
+
 # --- The descriptor ------------------------------------------------------------------------------
 
 def _pid(story, row, event, vcpu):
@@ -38,7 +58,7 @@ def _pid(story, row, event, vcpu):
 def _running(story, row, event, vcpu, changes):
     cpu = changes[f"vcpu/{vcpu}/ndst"]
     again = story.of(vcpu, "state") == "running" and changes[f"vcpu/{vcpu}/on"]
-    changes[f"vcpu/{vcpu}/state"] = "running"
+    changes.update({f"vcpu/{vcpu}/state": "running", **_moved(story, vcpu)})
     text = (f"Hamlet makes {vcpu} running: SN = 0, and from now on a post notifies CPU {cpu} by "
             "0xf0 (ANV).")
     if again:
@@ -62,9 +82,10 @@ def _ready(story, row, event, vcpu, changes):
 
 
 def _halted(story, row, event, vcpu, changes):
-    changes[f"vcpu/{vcpu}/state"] = "halted"
-    story.step(row, _lane(vcpu), f"{vcpu} sleeps on the wake list of CPU "
-               f"{changes[f'vcpu/{vcpu}/ndst']}: a post notifies that CPU by 0xf1 (WNV).",
+    cpu = changes[f"vcpu/{vcpu}/ndst"]
+    changes.update({f"vcpu/{vcpu}/state": "halted", **_moved(story, vcpu, cpu, "wake")})
+    story.step(row, _lane(vcpu), f"{vcpu} sleeps on the wake list of CPU {cpu}: a post "
+               "notifies that CPU by 0xf1 (WNV).",
                source=(POSTED, "posted_to_halted"),
                title=("VT-d", "Using Interrupt Posting for Virtual Interrupt Delivery"),
                changes=changes)
@@ -109,10 +130,36 @@ def _sched(story, row, event, vcpu):
         return
     changes = {f"cpu/{event.cpu}/vcpu": None, f"vcpu/{vcpu}/cpu": None}
     if event.a in (3, 4):
-        changes[f"vcpu/{vcpu}/state"] = None
+        changes.update({f"vcpu/{vcpu}/state": None, **_moved(story, vcpu)})
     story.on_cpu.pop(event.cpu, None)
     story.step(row, _lane(vcpu), f"{vcpu} leaves CPU {event.cpu}: {LEFT.get(event.a, '?')}.",
                source=("vmx/run/sched.c", "run_slice"), changes=changes)
+
+
+def _queue(story, row, event, vcpu):
+    before = traces.STATES[event.info % len(traces.STATES)]
+    where = f"the run queue of CPU {event.a}"
+    text = f"{vcpu} starts: it waits in {where}."
+    if before == "running":
+        text = f"{vcpu} goes to the end of {where}"
+        text += (", which has fewer that are awake." if event.a != event.cpu else ".")
+    if before == "halted":
+        text = (f"Hamlet takes {vcpu} from the wake list of CPU {event.a} to the end of its run "
+                f"queue: {_cause(story, event, vcpu)}.")
+    story.step(row, _lane(vcpu), text, source=("vmx/run/sched.c", "to_ready"),
+               chains=story.chains.waiting(vcpu) if before == "halted" else (),
+               changes=_moved(story, vcpu, event.a, "queue"))
+
+
+def _cause(story, event, vcpu):
+    """Who has woken it, and where that was."""
+    other = story.on_cpu.get(event.cpu)
+    where = f"CPU {event.cpu}{f', at an exit of {other}' if other else ''}"
+    if event.b:
+        what = next((word for bit, word in REQUESTS.items() if event.b >> bit & 1), "work")
+        return f"there is {what} for it, from {where}"
+    return (f"a notification has come to {where}" if story.of(vcpu, "on") else
+            f"its timer has fired on {where}")
 
 
 def _irq(story, row, event, vcpu):
@@ -154,6 +201,32 @@ def _access(story, row, event, vcpu):
     story.step(row, _lane(vcpu), text, source=source)
 
 
+def _pio(story, row, event, vcpu):
+    if event.a == MARK_PORT and event.info & traces.WRITE:
+        width = event.info & ~traces.WRITE
+        for byte in (event.b & (1 << 8 * width) - 1).to_bytes(width, "little"):
+            _mark(story, row, vcpu, byte)
+    else:
+        _access(story, row, event, vcpu)
+
+
+def _mark(story, row, vcpu, byte):
+    """The step is there from the first character on."""
+    step = story.marks.get(vcpu)
+    if byte in MARK_ENDS:
+        story.marks.pop(vcpu, None)
+        return
+    letter = chr(byte) if 0x20 <= byte < 0x7F else "."
+    if step is None:
+        story.step(row, _lane(vcpu), "", source=("guest/programs/lib/guest.h", "trace_mark"),
+                   marks=("mark",))
+        step = story.marks[vcpu] = story.steps[-1]
+        step.raw = "mark "
+    if len(step.raw) < len("mark ") + MARK_LENGTH:
+        step.raw += letter
+        step.text = f"{vcpu} is here: \u201c{step.raw.removeprefix('mark ')}\u201d."
+
+
 def _fault(story, row, event, vcpu):
     reason = f"0x{event.info:02x}"
     story.step(row, "hamlet", f"Hamlet reads a fault record: {traces.bdf(event.a)}, reason "
@@ -167,4 +240,5 @@ def _other(story, row, event, vcpu):
 
 
 TELLERS = {"pid": _pid, "sched": _sched, "irq": _irq, "inject": _inject, "post": _post,
-           "config": _access, "mmio": _access, "pio": _access, "fault": _fault}
+           "config": _access, "mmio": _access, "pio": _pio, "fault": _fault,
+           "queue": _queue}

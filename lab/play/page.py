@@ -23,7 +23,7 @@ from lab.play.story import Story
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 SCRIPTS = ("player.js", "lanes.js", "cards.js", "predict.js", "controls.js")
-MARKS = ("notify", "deliver", "stale", "fault")
+MARKS = ("notify", "deliver", "stale", "fault", "mark")
 LIBRARY = "usr/share/nodejs/d3/dist/d3.min.js"
 
 

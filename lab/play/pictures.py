@@ -47,8 +47,8 @@ class Picture:
 
 PICTURES = {
     "running": Picture("posting", r"unit0 notify", "vcpu,entry,unit", "running"),
-    "ready": Picture("posting", r"unit0 post", "vcpu,entry,unit", "ready"),
-    "halted": Picture("posting", r"unit0 notify", "vcpu,entry,unit", "halted"),
+    "ready": Picture("posting", r"unit0 post", "vcpu,entry,cpu", "ready"),
+    "halted": Picture("posting", r"unit0 notify", "vcpu,entry,cpu", "halted"),
     "stale": Picture("unflushed", r"unit0 iec stale", "vcpu,entry,unit",
                      says="0x52 to alpha.1"),
     "blocked": Picture("fault", r"unit0 (fault|blocked)", "unit,entry,device"),

@@ -4,7 +4,7 @@
  * From: lab/play/page.py (the data)      To: lanes.js, cards.js, predict.js, controls.js */
 "use strict";
 const run = JSON.parse(document.getElementById("run").textContent);
-const MARKS = ["notify", "deliver", "stale", "fault"];
+const MARKS = ["notify", "deliver", "stale", "fault", "mark"];
 const steps =
     run.steps.map(([at, lane, text, source, title, raw, chains, marks, changes], index) => ({
                     index,

@@ -28,7 +28,7 @@ class Step:
     title: tuple = ()       # (manual, title of a section)
     raw: str = ""           # the event as it was recorded
     chains: tuple = ()
-    marks: tuple = ()       # of: notify, stale, fault, deliver
+    marks: tuple = ()       # of: notify, deliver, stale, fault, mark
     changes: list = field(default_factory=list)
     who: str = ""           # of a processor's event: the vCPU
 
@@ -40,6 +40,8 @@ class Story:
         self.trace, self.state, self.steps = trace, {}, []
         self.chains = Chains()
         self.on_cpu = {}        # CPU -> vCPU that has it
+        self.lists = {}         # (CPU, "queue" or "wake") -> [vCPU]
+        self.marks = {}         # vCPU -> step of the text that it is writing
         for row in stream.merged(trace):
             self._take(row)
 

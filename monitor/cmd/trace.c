@@ -101,6 +101,8 @@ static struct text facts_of(const struct trace_event *e)
                        e->b);
     case TRACE_SCHED:
         return text_of("%s", a ? "leaves" : "runs");
+    case TRACE_QUEUE:
+        return text_of("cpu=%u requests=0x%lx", a, e->b);
     default:
         return text_of("vector=0x%02x", a);
     }

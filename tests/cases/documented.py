@@ -149,6 +149,8 @@ JUDGED = {
     "--cpus 2":
         Run([r"^\[hamlet\] (?s:.*)2 of 2 VMs have ended"],
             "cp build/guests/hello.elf a.elf; cp build/guests/edu-msi.elf b.elf"),
+    "./hamlet run --trace run --vm kernel=mykernel/mykernel.elf,mem=16M,pci=1234:11e8":
+        Run(OWN, MYKERNEL, makes=["run"]),
     "./hamlet iso hamlet.iso --vm kernel=mykernel/mykernel.elf,pci=00:04.0":
         Run([r"wrote hamlet.iso, for BIOS and UEFI"], MYKERNEL, makes=["hamlet.iso"]),
     "./hamlet doctor": Run([r"^lab +usable", r"^auto +is (lab|kvm)"]),

@@ -11,12 +11,10 @@ import re
 import shutil
 import subprocess
 import urllib.parse
-from types import SimpleNamespace
 
 import pytest
 from case import ROOT
 
-from lab import record
 from lab import trace as traces
 from lab.play import beside, page, pictures
 from lab.play.story import Story
@@ -27,7 +25,8 @@ TURN = ["pid running", "sched runs", "pid taken", "cpu0 entry"]
 CHAINS = {
     "running": [*SENT, "unit0 notify", "cpu0 notified", "cpu0 folded", *HANDLED],
     "ready": [*SENT, "pid running", *TURN, *HANDLED],
-    "halted": [*SENT, "unit0 notify", "cpu0 exit", "pid ready", *TURN, *HANDLED]}
+    "halted": [*SENT, "unit0 notify", "cpu0 exit", "pid ready", "queue halted", *TURN,
+               *HANDLED]}
 COUNTS = {"running": 2, "ready": 8, "halted": 4}
 
 
@@ -86,6 +85,31 @@ def test_the_steps_are_the_recorded_events(recorded, story):
     assert shown == sorted(shown) and text.count(" post sid=00:02.0 ") == sum(COUNTS.values())
 
 
+def test_lists_of_a_cpu(story):
+    """Each vCPU stands on one list at most. The last that has halted is the last of the wake list,
+    the last that was woken or preempted the last of the run queue."""
+    state, told = {}, {"queue halted": 0, "queue running": 0, "pid halted": 0}
+    for step in story.steps:
+        state.update((path, new) for path, _, new in step.changes)
+        queue, wake = ((state.get(f"cpu/0/{name}") or "").split(", ") for name in ("queue", "wake"))
+        assert not set(queue) & set(wake) - {""} and len(queue) == len(set(queue))
+        told[event(step)] = told.get(event(step), 0) + 1
+        who = step.lane.removeprefix("vcpu ")
+        if step.raw.startswith("pid halted"):
+            assert wake[-1] == who
+        if step.raw.startswith("queue"):
+            assert queue[-1] == who and who not in wake
+        if step.raw.startswith("queue halted") and who == "alpha.0":
+            assert step.text.endswith("a notification has come to CPU 0, at an exit of alpha.1.")
+        if step.raw.startswith(("pid running", "sched runs")):
+            assert who not in queue + wake
+    causes = [re.search(r"there is (.*) for it, from CPU 0, at an exit of alpha\.0\.$",
+                        step.text)[1] for step in story.steps
+              if step.raw.startswith("queue halted") and step.lane == "vcpu alpha.1"]
+    assert causes == ["an INIT signal", "a request to stop"]
+    assert told["queue halted"] > COUNTS["halted"] and told["queue running"] >= COUNTS["ready"] / 4
+
+
 def test_back_and_forth(story):
     """A step undone leaves what was before."""
     state = dict(story.state)
@@ -117,90 +141,14 @@ def test_pictures_of_the_documents(story):
         assert f"![{story.steps[index].text}](play/{state}.png)" in said
 
 
-STALE = """trace: begin khz=1000 dropped=0
-trace: m 1 unit0 iec fill sid=00:02.0 index=5 entry=0000000000040010.0029400000518001
-trace: m 2 unit0 iec stale sid=00:02.0 index=5 cached=0000000000040010.0029400000518001 \
-now=0000000000040010.0029400000528001
-trace: m 3 unit0 iec gone sid=00:02.0 index=5
-trace: end
-"""
-
-
-def test_a_stale_entry():
-    """It is marked until it is dropped, and shown beside what is in memory."""
-    story = Story(traces.read(STALE))
-    fill, stale, gone = story.steps
-    assert [step.marks for step in story.steps] == [(), ("stale",), ()]
-    changed = {path: new for path, _, new in stale.changes}
-    assert changed["unit0/iec/5"][1] == 2 and "0x51" in changed["unit0/iec/5"][0]
-    assert "0x52" in stale.text and "unit0/iec/5" not in story.state
-    assert [word[-6:] for word in changed["unit0/irte"][1:]] == ["040010", "518001", "040010",
-                                                                 "528001"]
-
-
-SUPERSEDED = """trace: begin khz=1000 dropped=0
-trace: m 1 unit0 iec fill sid=00:02.0 index=5 entry=0000000000040010.0029400000518001
-trace: m 2 unit0 iotlb fill sid=00:02.0 did=1 page=0x1000 size=0x1000 hpa=0x9000 rights=3
-trace: m 3 unit0 table written interrupt hpa=0x9050 before=0000000000040010.0029400000518001 \
-after=0000000000000000.0000000000000000
-trace: m 3 unit0 iec superseded index=5
-trace: m 4 unit0 table written second-stage did=1 level=1 hpa=0x7008 before=0000000000009003 \
-after=0000000000000000
-trace: m 4 unit0 iotlb superseded sid=00:02.0 page=0x1000
-trace: m 5 unit0 iotlb agrees sid=00:02.0 page=0x1000
-trace: m 6 unit0 iec gone index=5
-trace: end
-"""
-
-
-def test_an_entry_is_old_from_the_change_on():
-    """Not only from the use on: the steps say who changed what, and what the unit still holds."""
-    story = Story(traces.read(SUPERSEDED))
-    ages = {}
-    for step in story.steps:
-        for path, _, value in step.changes:
-            if re.match("unit0/(iec|iotlb)/", path):
-                ages.setdefault(path, []).append(value[1] if value else None)
-    assert ages == {"unit0/iec/5": [0, 1, None], "unit0/iotlb/00:02.0 0x1000": [0, 1, 0]}
-    assert [step.lane for step in story.steps if "changed" in step.text] == ["hamlet", "hamlet"]
-    assert "entry 5 of" in story.steps[2].text and "Now: not present" in story.steps[2].text
-
-
-BLOCKED = """trace: begin khz=1000 dropped=0
-trace: type 8 fault
-trace: m 1 unit0 context hit sid=00:02.0 did=1 entry=0000000000000102.000000000028e001
-trace: m 1 unit0 event fault vector=0xe2 dest=0x0
-trace: m 1 unit0 fault sid=00:02.0 reason=0x05 iova=0xa000000 write
-trace: m 1 device 00:02.0 dma write address=0xa000000 n=64 refused
-trace: m 2 cpu0 exit reason=1 info=0x800000e2
-trace: e 0 3 1005ffff08 a000000 0
-trace: m 4 unit0 context hit sid=00:02.0 did=1 entry=0000000000000102.000000000028e001
-trace: end
-"""
-
-
-def test_a_blocked_request():
-    """One chain, up to where Hamlet reads the record: the unit's event, and the exit that it is."""
-    story = Story(traces.read(BLOCKED))
-    assert [step.chains for step in story.steps] == [(0,)] * 6 + [(1,)]
-    assert "vector 0xe2" in story.steps[1].text and story.steps[5].lane == "hamlet"
-
-
-def test_a_run_that_ended_early():
-    """Hamlet has sent nothing; what the machine did is worth reading all the more."""
-    ended = SimpleNamespace(trace=lambda: "", text="", files={
-        "trace": b"5 unit0 notify vector=0xf0 dest=0x0\n"})
-    assert "0xf0" in Story(traces.read(record.text(ended, []))).steps[0].text
-    ended.files = {}
-    assert record.text(ended, []) == ""
-
-
-def test_a_trace_of_another_machine():
-    """Without the lab's lines the entries are made of Hamlet's exits and their cost."""
-    head = "trace: begin khz=1000 dropped=0\ntrace: type 1 exit\ntrace: vm 0 a\n"
-    story = Story(traces.read(head + "trace: e 0 64 2800000c000001 1000 0\ntrace: end\n"))
-    assert [(step.at, step.text.split(" on ")[0].split(":")[0]) for step in story.steps] == [
-        (100, "a.0 exits to Hamlet"), (0x64 + 0x280000, "CPU 0 enters a.0.")]
+def test_the_marks_of_a_run(story):
+    """posting.elf names its parts; each is one step, before the first interrupt of that part."""
+    marks = [step for step in story.steps if step.marks == ("mark",)]
+    assert [(step.lane, step.raw) for step in marks] == [
+        ("vcpu alpha.0", f"mark {state}") for state in CHAINS]
+    for step, state in zip(marks, CHAINS):
+        first = next(chain for chain in story.chains.all if chain.state == state)
+        assert step.at < steps_of(story, first)[0].at
 
 
 # --- In a browser --------------------------------------------------------------------------------

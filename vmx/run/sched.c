@@ -57,6 +57,7 @@ static struct spinlock start_lock;
 static void to_ready(struct run_queue *q, struct vcpu *v)
 {
     posted_to_ready(v->pi_desc);
+    TRACE(TRACE_QUEUE, v->trace_id, v->state, q - queues, v->requests, 0);
     v->state = VCPU_READY;
     list_append(&q->ready, v);
 }
