@@ -61,28 +61,28 @@ def _windows(story, strip):
     """[index of a step] for each place where the strip could begin."""
     steps = range(len(story.steps))
     if strip.chain:
-        chain = next(one for one in story.chains.all if one.state == strip.chain)
-        steps = [index for index in steps if chain.number in story.steps[index].chains]
+        number = next((one.number for one in story.chains.all if one.state == strip.chain), None)
+        steps = [index for index in steps if number in story.steps[index].chains]
     first = re.compile(strip.steps[0])
     for start, index in enumerate(steps):
         if not first.match(story.steps[index].raw):
             continue
-        found, at = [index], start + 1
+        window, at = [index], start + 1
         for pattern in strip.steps[1:]:
             at = next((n for n in range(at, len(steps))
                        if re.match(pattern, story.steps[steps[n]].raw)), None)
             if at is None:
                 return
-            found.append(steps[at])
+            window.append(steps[at])
             at += 1
-        yield found
+        yield window
 
 
 def found(story, name):
     """Indices of the steps of a strip: where they stand closest together."""
     windows = list(_windows(story, STRIPS[name]))
     if not windows:
-        raise LookupError(f"the run {STRIPS[name].run} has no steps {STRIPS[name].steps}")
+        sys.exit(f"[hamlet] frames: {name}: the run {STRIPS[name].run} has no such steps")
     return min(windows, key=lambda window: window[-1] - window[0])
 
 
@@ -243,7 +243,7 @@ def with_lines(text, told, folder):
     def lines(match):
         name = match["name"]
         if name not in told:
-            raise LookupError(f"there is no strip {name}")
+            sys.exit(f"[hamlet] frames: there is no strip {name}")
         kept = re.findall(r"^!\[(.*)\]\((.*)\)$", match[0], re.M)
         now = [(sentence, f"{folder}/{file}") for sentence, file in zip(told[name], files(name))]
         now = [old if old[1:] == new[1:] and same(old[0], new[0]) else new
