@@ -168,7 +168,7 @@ $O/unit/lab_models: $(LAB_MODELS) $(wildcard lab/bochs/plugin/*.h lab/bochs/plug
 EXPLORE := $(filter-out explore,$(patsubst tests/explore/%.c,%,$(sort $(wildcard tests/explore/*.c))))
 explored = $(shell sed -n 's,^\#include "\(.*\.c\)"$$,\1,p' tests/explore/$1.c)
 
-$O/unit/explore_%: tests/explore/%.c $(wildcard tests/explore/explore.[ch]) $(HEADERS) $$(call explored,$$*) Makefile
+$O/unit/explore_%: tests/explore/%.c $(wildcard tests/explore/explore.c tests/explore/*.h) $(HEADERS) $$(call explored,$$*) Makefile
 	$(say) UNIT $<
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu11 -O2 -g -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER -I. -mcx16 -Wall -Wextra -Werror \

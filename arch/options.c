@@ -25,6 +25,7 @@ struct options options = {
     .post = POST_HW,
     .inv = INV_QI,
     .apicv = true,
+    .ipiv = true,
     .mitigations = true,
     .x2apic = true,
 };
@@ -116,6 +117,7 @@ static const struct option rows[] = {
     {"identity", option_size, FIELD(identity), .min = 18 << 20, .max = 2 * SIZE_1G,
      .why = "out of range 18M to 2G"},
     {"apicv", option_word, FIELD(apicv), OPTION_WORDS("off", "on")},
+    {"ipiv", option_word, FIELD(ipiv), OPTION_WORDS("off", "on")},
     {"mitigations", option_word, FIELD(mitigations), OPTION_WORDS("off", "auto")},
     {"smt", option_word, FIELD(smt),
      OPTION_WORDS([SMT_AUTO] = "auto", [SMT_ON] = "on", [SMT_OFF] = "off")},

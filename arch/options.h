@@ -43,8 +43,9 @@ struct options {
     /* rmrr=refuse|map: devices for which the firmware reserves memory.
      * guest/core/reserved.c, guest/assign/audit.c */
     bool rmrr_map;
-    /* apicv=on|off; off: guests get the software local APIC. vmx/caps.c */
-    bool apicv;
+    /* apicv=on|off; off: guests get the software local APIC. ipiv=on|off; off: an IPI exits at its
+     * sender. vmx/caps.c */
+    bool apicv, ipiv;
     /* mitigations=auto|off: what is done about known leaks of the CPU. smt=auto|on|off, an enum
      * smt_mode: all threads of a core are used, or one; auto: one if a leak asks for it.
      * arch/leaks.c */

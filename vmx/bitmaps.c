@@ -2,11 +2,13 @@
 /*
  * What a guest may do without an exit: I/O bitmaps A and B, one bit per port, and the MSR bitmap,
  * one bit for reading and one for writing. A 1 exits, a 0 passes. All start as ones, and single
- * bits are cleared. Pure, so tests/unit/test_bitmaps.c runs this file on the host.
+ * bits are cleared. And the PID-pointer table: an IPI to an id with a valid entry does not exit.
+ * Pure, so tests/unit/test_bitmaps.c runs this file on the host.
  * From: guest/assign/vbar.c (ports of an assigned device), vmx/exit/msr.c
- * (MSRs), vmx/vcpu/setup.c (addresses).
+ * (MSRs), vmx/run/post.c (IPIs), vmx/vcpu/setup.c (addresses).
  * To: arch/page.c (the pages).
- * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses".
+ * Spec: SDM "I/O-Bitmap Addresses", "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses",
+ * "IPI Virtualization".
  */
 #include "vmx/bitmaps.h"
 #include "arch/apic.h"
@@ -15,23 +17,26 @@
 #include "lib/string.h"
 #include "lib/atomic.h"
 
-#define PORT_COUNT     0x10000
+#define PORT_COUNT        0x10000
 /* Mechanism 1 of PCI configuration, and in its middle the reset register 0xCF9. */
-#define CONFIG_FIRST   0xcf8
-#define CONFIG_LAST    0xcff
+#define CONFIG_FIRST      0xcf8
+#define CONFIG_LAST       0xcff
 
-#define MSR_LOW_COUNT  0x2000
-#define MSR_HIGH_FIRST 0xc0000000
+#define MSR_LOW_COUNT     0x2000
+#define MSR_HIGH_FIRST    0xc0000000
 /* The MSR bitmap is four of 1 KiB, at these bytes. */
-#define MSR_READ_LOW   0
-#define MSR_READ_HIGH  1024
-#define MSR_WRITE_LOW  2048
-#define MSR_WRITE_HIGH 3072
+#define MSR_READ_LOW      0
+#define MSR_READ_HIGH     1024
+#define MSR_WRITE_LOW     2048
+#define MSR_WRITE_HIGH    3072
+
+#define PID_POINTER_VALID BIT(0)
 
 struct bitmaps {
     uint8_t *io;         /* two pages: A, 0-0x7FFF; B, 0x8000-0xFFFF */
     uint8_t *msr;        /* for guests whose local APIC is in another mode than x2APIC */
     uint8_t *msr_x2apic; /* the same, and the x2APIC registers that the virtual-APIC page serves */
+    uint64_t pid_pointers[BITMAPS_IPI_TARGETS]; /* by APIC id; the CPU reads them at any moment */
 };
 
 static void bit_set(uint8_t *map, unsigned n, bool exits)
@@ -46,11 +51,11 @@ static void bit_set(uint8_t *map, unsigned n, bool exits)
 
 static unsigned x2apic_msr(unsigned reg) { return MSR_X2APIC_FIRST + reg / 16; }
 
-/* Reads pass if the virtual-APIC page has the right answer. It has not for the current count, and
- * not for the ICR, which is one 64-bit register as an MSR and two registers on the page. Writes
- * pass if the CPU carries them out itself. Registers that x2APIC mode lacks keep their exit, and
- * software answers with #GP. */
-static void x2apic_open(uint8_t *map)
+/* Reads pass if the virtual-APIC page has the right answer. It has not for the current count.
+ * Writes pass if the CPU carries them out itself. A write to ICR that passed on a CPU without "IPI
+ * virtualization" would reach the APIC of the host. Registers that x2APIC mode lacks keep their
+ * exit, and software answers with #GP. */
+static void x2apic_open(uint8_t *map, bool icr)
 {
     static const uint16_t readable[] = {
         APIC_ID,        APIC_VERSION,   APIC_TPR,       APIC_PPR,           APIC_LDR,
@@ -64,9 +69,11 @@ static void x2apic_open(uint8_t *map)
         bit_set(map + MSR_READ_LOW, x2apic_msr(reg), false);
     for (unsigned i = 0; i < ARRAY_COUNT(writable); i++)
         bit_set(map + MSR_WRITE_LOW, x2apic_msr(writable[i]), false);
+    bit_set(map + MSR_READ_LOW, x2apic_msr(APIC_ICR), !icr);
+    bit_set(map + MSR_WRITE_LOW, x2apic_msr(APIC_ICR), !icr);
 }
 
-struct bitmaps *bitmaps_create(void)
+struct bitmaps *bitmaps_create(bool icr_passes)
 {
     struct bitmaps *b = page_alloc();
     if (!b)
@@ -81,7 +88,7 @@ struct bitmaps *bitmaps_create(void)
     memset(b->io, 0xff, 2 * PAGE_SIZE);
     memset(b->msr, 0xff, PAGE_SIZE);
     memset(b->msr_x2apic, 0xff, PAGE_SIZE);
-    x2apic_open(b->msr_x2apic);
+    x2apic_open(b->msr_x2apic, icr_passes);
     return b;
 }
 
@@ -127,6 +134,12 @@ int bitmaps_msr(struct bitmaps *b, uint32_t msr, bool read_passes, bool write_pa
     return 0;
 }
 
+void bitmaps_ipi(struct bitmaps *b, unsigned apic_id, const struct pi_desc *descriptor)
+{
+    atomic_store(&b->pid_pointers[apic_id],
+                 descriptor ? ptr_hpa(descriptor).v | PID_POINTER_VALID : 0);
+}
+
 hpa_t bitmaps_io_a(const struct bitmaps *b) { return ptr_hpa(b->io); }
 hpa_t bitmaps_io_b(const struct bitmaps *b) { return ptr_hpa(b->io + PAGE_SIZE); }
 
@@ -134,3 +147,5 @@ hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2apic_virtual)
 {
     return ptr_hpa(x2apic_virtual ? b->msr_x2apic : b->msr);
 }
+
+hpa_t bitmaps_ipis(const struct bitmaps *b) { return ptr_hpa(b->pid_pointers); }

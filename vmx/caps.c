@@ -2,7 +2,7 @@
 /*
  * What this CPU can, compared with what Hamlet wants.
  * From: vmx/run/init.c (caps_init), vmx/vcpu/setup.c (caps_control).
- * To: vmx/controls.c (what Hamlet wants), arch/options.c (apicv=, post=).
+ * To: vmx/controls.c (what Hamlet wants), arch/options.c (apicv=, post=, ipiv=).
  * Spec: SDM Appendix A "VMX Capability Reporting Facility"; "Algorithms for Determining VMX
  * Capabilities"; "Enabling and Entering VMX Operation".
  */
@@ -25,6 +25,7 @@ static const struct {
     [CONTROL_PIN] = {MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS},
     [CONTROL_PROC] = {MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS},
     [CONTROL_PROC2] = {MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_PROCBASED_CTLS2},
+    [CONTROL_PROC3] = {MSR_IA32_VMX_PROCBASED_CTLS3, MSR_IA32_VMX_PROCBASED_CTLS3},
     [CONTROL_EXIT] = {MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS},
     [CONTROL_ENTRY] = {MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS},
 };
@@ -47,19 +48,22 @@ uint64_t caps_cr4_fixed(uint64_t cr4)
     return (cr4 | rdmsr(MSR_IA32_VMX_CR4_FIXED0)) & rdmsr(MSR_IA32_VMX_CR4_FIXED1);
 }
 
-/* Low half: bits that must be 1. High half: bits that may be 1. */
+/* Low half: bits that must be 1. High half: bits that may be 1. The tertiary word has 64 of the
+ * latter kind, and Hamlet wants none of the upper half. */
 static uint64_t word_allowed(enum control_word word)
 {
-    bool has_secondary =
-        rdmsr(MSR_IA32_VMX_PROCBASED_CTLS) & FIELD_SET(BITS(63, 32), PROC_SECONDARY);
-    if (word == CONTROL_PROC2 && !has_secondary)
+    uint32_t proc = HI32(rdmsr(MSR_IA32_VMX_PROCBASED_CTLS));
+    if ((word == CONTROL_PROC2 && !(proc & PROC_SECONDARY)) ||
+        (word == CONTROL_PROC3 && !(proc & PROC_TERTIARY)))
         return 0;
+    if (word == CONTROL_PROC3)
+        return FIELD_SET(BITS(63, 32), LO32(rdmsr(MSR_IA32_VMX_PROCBASED_CTLS3)));
     return rdmsr(basic & VMX_BASIC_TRUE_CONTROLS ? word_msr[word].true_msr : word_msr[word].msr);
 }
 
 static int lacking(const char *name) { return FAIL(ENODEV, "this CPU lacks \"%s\"", name); }
 
-/* Build the five words. Every row that fails is named, not only the first. */
+/* Build the words. Every row that fails is named, not only the first. */
 static int controls_check(void)
 {
     for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {
@@ -123,6 +127,7 @@ static void apicv_choose(void)
                               ? "this CPU takes no posted interrupts"
                               : NULL;
     vmx_caps.posting = !vmx_caps.no_posting;
+    vmx_caps.ipiv = vmx_caps.posting && options.ipiv && (words[CONTROL_PROC3] & PROC3_IPI);
 
     /* The mode of each guest's APIC chooses between the first two (vmx/vcpu/apicv.c). */
     words[CONTROL_PROC2] &= ~(uint32_t)(PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE);
@@ -135,6 +140,8 @@ static void apicv_choose(void)
     }
     if (!vmx_caps.posting)
         words[CONTROL_PIN] &= ~(uint32_t)PIN_POSTED_INTERRUPTS;
+    if (vmx_caps.ipiv)
+        words[CONTROL_PROC] |= PROC_TERTIARY;
 }
 
 /* IA32_FEATURE_CONTROL is each CPU's own, and keeps its value until reset once it is locked. */
@@ -161,17 +168,18 @@ static void caps_note(void)
     vmx_caps.invpcid = words[CONTROL_PROC2] & PROC2_INVPCID;
     vmx_caps.rdtscp = words[CONTROL_PROC2] & PROC2_RDTSCP;
     vmx_caps.nested = cpuid(1, 0).ecx & CPUID_1_HYPERVISOR;
-    log_info("revision=0x%x apicv=%s posting=%s ept-1g=%s timer-shift=%u nested=%s",
+    log_info("revision=0x%x apicv=%s posting=%s ipiv=%s ept-1g=%s timer-shift=%u nested=%s",
              caps_revision(), vmx_caps.apicv ? "on" : "off", vmx_caps.posting ? "on" : "off",
-             vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift, vmx_caps.nested ? "yes" : "no");
+             vmx_caps.ipiv ? "on" : "off", vmx_caps.ept_1g ? "on" : "off", vmx_caps.timer_shift,
+             vmx_caps.nested ? "yes" : "no");
 }
 
 /* What the first CPU has and this one lacks, or must have; NULL: this CPU can run any vCPU. */
 static const char *lack_of_this_cpu(void)
 {
     static const char *const names[] = {"pin-based controls", "processor-based controls",
-                                        "secondary controls", "VM-exit controls",
-                                        "VM-entry controls"};
+                                        "secondary controls", "tertiary controls",
+                                        "VM-exit controls",   "VM-entry controls"};
     if ((rdmsr(MSR_IA32_VMX_BASIC) ^ basic) & VMX_BASIC_REVISION)
         return "VMCS revision";
     for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {

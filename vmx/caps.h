@@ -15,6 +15,7 @@ struct vmx_caps {
     bool apicv;
     bool posting;                /* "process posted interrupts"; false with post=off */
     const char *no_posting;      /* why not */
+    bool ipiv;                   /* "IPI virtualization", too; false with ipiv=off */
     bool ept_2m, ept_1g, ept_ad; /* large pages; accessed and dirty flags */
     bool invept_single, invvpid_single;
     uint8_t timer_shift; /* the preemption timer counts TSC >> shift */
@@ -36,7 +37,14 @@ MUST_CHECK int caps_check_cpu(void);
  * for. needed: no guest runs without it. False: no more. */
 bool caps_lack(unsigned n, const char **name, const char **why, bool *needed);
 
-enum control_word { CONTROL_PIN, CONTROL_PROC, CONTROL_PROC2, CONTROL_EXIT, CONTROL_ENTRY };
+enum control_word {
+    CONTROL_PIN,
+    CONTROL_PROC,
+    CONTROL_PROC2,
+    CONTROL_PROC3,
+    CONTROL_EXIT,
+    CONTROL_ENTRY
+};
 /* The word as every vCPU starts with it. */
 uint32_t caps_control(enum control_word word);
 uint32_t caps_revision(void);          /* of a VMCS */

@@ -47,6 +47,7 @@ const struct control controls[] = {
     {CONTROL_PROC2, IF_THERE, PROC2_APIC_REGISTERS, "APICv"},
     {CONTROL_PROC2, IF_THERE, PROC2_VIRTUAL_INTERRUPTS, "APICv"},
     {CONTROL_PIN, IF_THERE, PIN_POSTED_INTERRUPTS, "APICv, no exit at all"},
+    {CONTROL_PROC3, IF_THERE, PROC3_IPI, "an IPI costs its sender no exit"},
 
     {CONTROL_EXIT, WANT_1, EXIT_SAVE_DEBUG, "DR7 is the guest's own"},
     {CONTROL_EXIT, WANT_1, EXIT_HOST_64BIT, "Hamlet is 64-bit"},

@@ -20,6 +20,7 @@
 #include "guest/pc/pc.h"
 #include "guest/pc/vioapic.h"
 #include "lib/string.h"
+#include "vmx/caps.h"
 #include "vmx/exit/msr.h"
 #include "vmx/run/sched.h"
 #include "vtd/vtd.h"
@@ -27,6 +28,8 @@
 #include "arch/log.h"
 
 #define CONFIG_PAGES (ALIGN_UP(sizeof(struct vm_config) * VM_MAX, PAGE_SIZE) / PAGE_SIZE)
+
+static_assert(VM_VCPU_MAX <= BITMAPS_IPI_TARGETS, "the APIC id of a vCPU is its index");
 
 static size_t refused; /* described by a module, but not made */
 
@@ -60,7 +63,7 @@ static int make_ioapic_and_pci(struct vm *vm)
 static int make_tables(struct vm *vm)
 {
     vm->ept = ept_create();
-    vm->bitmaps = bitmaps_create();
+    vm->bitmaps = bitmaps_create(vmx_caps.ipiv);
     if (!vm->ept || !vm->bitmaps)
         return FAIL(ENOMEM, "vm=%s: no memory for its tables", vm->name);
     msr_open_bitmap(vm->bitmaps);

@@ -92,6 +92,12 @@ static void mask_lvt(struct vcpu *v)
         vlapic_set(v, lvt, vlapic_get(v, lvt) | (uint32_t)APIC_LVT_MASKED);
 }
 
+/* Behind each change of SVR or of IA32_APIC_BASE. */
+static void update_takes(struct vcpu *v)
+{
+    vcpu_takes_ipis(v, vlapic_takers(v->vm, BIT(v->index)) != 0);
+}
+
 /* SVR can disable the APIC. All LVT entries are masked then, and the guest cannot unmask them. EOI
  * and SELF IPI are commands: their values are not stored. */
 static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t value)
@@ -125,6 +131,7 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
     case APIC_SVR:
         if (!(value & APIC_SVR_ENABLE))
             mask_lvt(v);
+        update_takes(v);
         break;
     case APIC_LDR:
     case APIC_DFR:
@@ -171,14 +178,14 @@ static void xapic_write(struct vcpu *v, void *owner, uint64_t offset, unsigned w
         write_register(v, row, (uint32_t)value);
 }
 
-/* The CPU has stored the value in the page already. Here the read-only bits are restored, and the
- * other effects of the write follow. */
+/* The CPU has stored the value in the page already, of ICR in x2APIC mode all 64 bits. Here the
+ * read-only bits are restored, and the other effects of the write follow. */
 void apic_on_write(struct vcpu *v, uint32_t offset)
 {
     const struct apic_row *row = row_of(offset);
     if (offset == APIC_ID)
         vlapic_set(v, offset, (uint32_t)FIELD_SET(XAPIC_ID, v->index));
-    else if (row && (row->xapic & W))
+    else if (row && ((vlapic_is_x2apic(v) ? row->x2apic : row->xapic) & W))
         write_register(v, row, vlapic_get(v, offset));
 }
 
@@ -207,6 +214,7 @@ static void reset_registers(struct vcpu *v)
     vlapic_of(v)->errors = 0;
     vlapic_timer_reset(v);
     vcpu_address_changed(v);
+    update_takes(v);
 }
 
 /* -ENOENT, for #GP: a transition that the manual forbids, or an address other than VM_APIC_BASE. */
@@ -283,6 +291,7 @@ void vlapic_virtual_wire(struct vcpu *v)
     vlapic_set(v, APIC_SVR, (uint32_t)APIC_SVR_ENABLE | 0xff);
     vlapic_set(v, APIC_LVT_LINT0, (uint32_t)FIELD_SET(APIC_LVT_DELIVERY, APIC_DELIVERY_EXTINT));
     vlapic_set(v, APIC_LVT_LINT1, (uint32_t)FIELD_SET(APIC_LVT_DELIVERY, APIC_DELIVERY_NMI));
+    update_takes(v);
 }
 
 void apic_on_init(struct vcpu *v) { reset_registers(v); }

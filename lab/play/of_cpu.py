@@ -108,5 +108,14 @@ def _eoi(story, row, cpu, vcpu, changes):
                chains=story.chains.end(vcpu, vector), changes=changes, who=vcpu)
 
 
+def _posts(story, row, cpu, vcpu, changes):
+    """The sender's part of an IPI without an exit; the line names its own descriptor, too."""
+    target = story.vcpu_at(row.facts["to"])
+    story.step(row, f"cpu {cpu}",
+               f"{vcpu} writes ICR, without an exit: CPU {cpu} sets PIR[{row.facts['vector']}] in "
+               f"the descriptor of {target}.", source=("vmx/bitmaps.c", "bitmaps_ipi"),
+               title=(SDM, "IPI Virtualization"), changes=changes)
+
+
 TELLERS = {"entry": _entry, "exit": _exit, "notified": _notified, "folded": _folded,
-           "delivered": _delivered, "eoi": _eoi}
+           "delivered": _delivered, "eoi": _eoi, "posts": _posts}

@@ -2,11 +2,12 @@
 /*
  * No interrupt is lost and no vCPU sleeps with work: proved for a few interrupts by going through
  * every interleaving, one atomic operation at a time, of a device that posts, vCPUs that run, are
- * preempted, halt, are woken, migrate, send IPIs, and one that is stopped. The descriptor, the
- * scheduler, the fold and the loop around a VM entry are the real ones; the guest, the local APICs
- * and the clock are played.
+ * preempted, halt, are woken, migrate, send IPIs, with an exit or without; one is stopped. The
+ * descriptor, the scheduler, the fold and the loop around a VM entry are the real ones; the guest,
+ * the local APICs and the clock are played.
  * From: make unit (a first depth), make explore (deeper, and with every rule broken on purpose).
- * Spec: SDM "Posted-Interrupt Processing"; VT-d "Interrupt-Posting Hardware Operation".
+ * Spec: SDM "Posted-Interrupt Processing", "IPI Virtualization"; VT-d "Interrupt-Posting Hardware
+ * Operation".
  */
 #define rdtsc rdtsc_of_this_machine
 #include "arch/x86.h"
@@ -32,6 +33,7 @@ static uint64_t model_clock(void);
 struct shape {
     const char *name;
     unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, requests;
+    unsigned icrs;      /* IPIs that the sender's CPU posts, in the guest */
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
 };
 static const struct shape quick[] = {
@@ -44,16 +46,29 @@ static const struct shape quick[] = {
     {"stopped, and requests", .cpus = 1, .vcpus = 1, .requests = 1, .stop = true},
     {"requests to another one", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .requests = 1,
      .stop = true},
+    {"IPIs without an exit", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 2},
+    {"to itself, and by a device", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .icrs = 1},
+};
+/* Only the CPUs of guests post. */
+static const struct shape icr[] = {
+    {"IPIs without an exit", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 2},
+    {"to itself", .cpus = 1, .vcpus = 1, .slices = 1, .halts = 1, .icrs = 2},
+    {"from another CPU", .cpus = 2, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 2,
+     .migrate = true},
+    {"to one that is stopped", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 1,
+     .stop = true},
 };
 static const struct shape deep[] = {
     {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 4, .slices = 2, .halts = 3, .wakes = 1},
     {"two vCPUs on a CPU", .cpus = 1, .vcpus = 2, .posts = 3, .slices = 2, .halts = 2},
     {"IPIs", .cpus = 1, .vcpus = 2, .posts = 1, .slices = 1, .halts = 2, .ipis = 2},
+    {"IPIs without an exit", .cpus = 2, .vcpus = 2, .posts = 1, .slices = 1, .halts = 1, .icrs = 2,
+     .migrate = true},
     {"migration", .cpus = 2, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .stop = true},
 };
 
-enum { IPI_ANV, IPI_WNV, IPI_KICK, GUEST_HLT, GUEST_SLICE, GUEST_SENDS };
+enum { IPI_ANV, IPI_WNV, IPI_KICK, GUEST_HLT, GUEST_SLICE, GUEST_SENDS, GUEST_POSTS };
 #define IPIS ((uint32_t)(BIT(IPI_ANV) | BIT(IPI_WNV) | BIT(IPI_KICK)))
 
 static struct world {
@@ -67,7 +82,7 @@ static struct world {
     uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
     uint64_t reason[CPUS_MAX];
     uint64_t mode, loaded, led; /* of the APIC of vCPU 0; what its VMCS says, and its messages */
-    unsigned slices, halts, ipis;
+    unsigned slices, halts, ipis, icrs;
 } w;
 static struct shape shape; /* of this search */
 
@@ -147,6 +162,29 @@ static void processes_posted_interrupts(struct vcpu *v)
     handle(v, irr);
 }
 
+static uint8_t next_vector(void)
+{
+    unsigned n = (unsigned)__builtin_popcountll(w.posted);
+    w.posted |= BIT(n);
+    return (uint8_t)(FIRST_VECTOR + n);
+}
+
+/* The other vCPU, or the same. */
+static struct vcpu *target_of(const struct vcpu *v) { return &w.vcpus[shape.vcpus - 1 - v->index]; }
+
+/* SDM "IPI Virtualization", the pseudocode: PIR, and then the notification, under a lock each. */
+static void posts_by_icr(const struct vcpu *v)
+{
+    struct pi_desc *d = target_of(v)->pi_desc;
+    atomic_fetch_or(&d->pir[0], BIT(next_vector()));
+    uint64_t old = atomic_load(&d->control);
+    do {
+        if (old & (PI_ON | PI_SN))
+            return;
+    } while (!atomic_replace(&d->control, &old, old | PI_ON));
+    apic_ipi((uint32_t)FIELD_GET(PI_NDST, old), (uint8_t)FIELD_GET(PI_NV, old));
+}
+
 /* A guest does what it still may; then it only computes. */
 struct vcpu *vmx_enter(struct vcpu *v)
 {
@@ -156,7 +194,7 @@ struct vcpu *vmx_enter(struct vcpu *v)
     for (;;) {
         uint32_t can =
             (uint32_t)((w.halts ? BIT(GUEST_HLT) : 0) | (w.slices ? BIT(GUEST_SLICE) : 0) |
-                       (w.ipis ? BIT(GUEST_SENDS) : 0));
+                       (w.ipis ? BIT(GUEST_SENDS) : 0) | (w.icrs ? BIT(GUEST_POSTS) : 0));
         w.pending[cpu] = (w.pending[cpu] & IPIS) | can;
         unsigned way = explore_choose(&w.pending[cpu], UINT32_MAX, in_guest);
         w.pending[cpu] &= IPIS;
@@ -183,6 +221,12 @@ struct vcpu *vmx_enter(struct vcpu *v)
             w.ipis--;
             exits_with(EXIT_VMCALL);
             return v;
+        case GUEST_POSTS:
+            if (!w.icrs)
+                break;
+            w.icrs--;
+            posts_by_icr(v);
+            break;
         default:
             exits_with(EXIT_EXTERNAL_INTERRUPT);
             return v;
@@ -199,17 +243,9 @@ enum exit_action exit_external_interrupt(struct vcpu *v)
     return RESUME_SAME;
 }
 
-static uint8_t next_vector(void)
-{
-    unsigned n = (unsigned)__builtin_popcountll(w.posted);
-    w.posted |= BIT(n);
-    return (uint8_t)(FIRST_VECTOR + n);
-}
-
-/* An IPI to the other vCPU, or to itself. */
 enum exit_action vcpu_on_vmcall(struct vcpu *v)
 {
-    vcpu_post(&w.vcpus[shape.vcpus - 1 - v->index], next_vector());
+    vcpu_post(target_of(v), next_vector());
     return RESUME_SAME;
 }
 
@@ -226,76 +262,7 @@ void vmwrite(enum vmcs_field field, uint64_t value)
         w.loaded = w.mode;
 }
 
-/* --- Never reached here ----------------------------------------------------------------------- */
-
-#define UNUSED_EXIT(name)                                                                          \
-    enum exit_action name(struct vcpu *v)                                                          \
-    {                                                                                              \
-        (void)v;                                                                                   \
-        abort();                                                                                   \
-    }
-UNUSED_EXIT(exit_cpuid)
-UNUSED_EXIT(exit_xsetbv)
-UNUSED_EXIT(exit_rdmsr)
-UNUSED_EXIT(exit_wrmsr)
-UNUSED_EXIT(exit_cr_access)
-UNUSED_EXIT(exit_task_switch)
-UNUSED_EXIT(exit_io_instruction)
-UNUSED_EXIT(exit_ept_violation)
-UNUSED_EXIT(exit_exception_nmi)
-UNUSED_EXIT(exit_window)
-UNUSED_EXIT(inject_ud)
-UNUSED_EXIT(inject_gp)
-UNUSED_EXIT(exit_apic_access)
-UNUSED_EXIT(exit_apic_write)
-UNUSED_EXIT(exit_virtualized_eoi)
-UNUSED_EXIT(debug_step)
-UNUSED_EXIT(debug_mov_dr)
-UNUSED_EXIT(vcpu_on_dead_halt)
-struct vmx_caps vmx_caps;
-void vcpu_on_crash(struct vcpu *v, const char *why)
-{
-    explore_failed("vCPU %u: %s", v->index, why);
-}
-void apic_on_timer(struct vcpu *v) { (void)v; }
-void apic_on_init(struct vcpu *v) { (void)v; }
-void apic_on_address(struct vcpu *v)
-{
-    (void)v;
-    w.led = w.mode;
-}
-void vcpu_reset(struct vcpu *v) { (void)v; }
-void vcpu_dump(const struct vcpu *v) { (void)v; }
-void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
-void inject_again(struct vcpu *v) { (void)v; }
-void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
-{
-    (void)ept;
-    *seen = generation;
-}
-void ept_flush_vpid(uint16_t vpid) { (void)vpid; }
-hpa_t bitmaps_msrs(const struct bitmaps *b, bool x2) { return (void)b, (void)x2, hpa(0); }
-int ept_apic_page(struct ept *ept, hpa_t *page) { return (void)ept, (void)page, -ENOMEM; }
-int ept_map(struct ept *e, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum ept_type type)
-{
-    return (void)e, (void)at, (void)to, (void)size, (void)perm, (void)type, 0;
-}
-const char *exit_reason_name(uint32_t reason) { return (void)reason, ""; }
-const char *vm_instruction_error(uint32_t number) { return (void)number, ""; }
-const char *entry_check_guest(void) { return ""; }
-enum log_level log_threshold;
-void log_write(enum log_level level, const char *s, const char *fmt, ...)
-{
-    (void)level, (void)s, (void)fmt;
-}
-void log_guest_write(int *budget, const char *s, const char *fmt, ...)
-{
-    (void)budget, (void)s, (void)fmt;
-}
-void panic_at(const char *file, int line, const char *fmt, ...)
-{
-    explore_failed("panic at %s:%d: %s", file, line, fmt);
-}
+#include "tests/explore/posting.h"
 
 /* --- Actors ----------------------------------------------------------------------------------- */
 
@@ -436,6 +403,7 @@ static void build(void)
     w.slices = shape.slices;
     w.halts = shape.halts;
     w.ipis = shape.ipis;
+    w.icrs = shape.icrs;
     for (unsigned i = 0; i < shape.vcpus; i++) {
         struct vcpu *v = &w.vcpus[i];
         *v = (struct vcpu){
@@ -455,27 +423,35 @@ static void build(void)
 
 int main(int argc, char **argv)
 {
-    bool all = argc > 1 && strcmp(argv[1], "deep") == 0;
-    const struct shape *shapes = all ? deep : quick;
-    unsigned count = all ? ARRAY_COUNT(deep) : ARRAY_COUNT(quick);
+    static const struct {
+        const char *name;
+        const struct shape *shapes;
+        unsigned count;
+    } sets[] = {{"quick", quick, ARRAY_COUNT(quick)},
+                {"deep", deep, ARRAY_COUNT(deep)},
+                {"icr", icr, ARRAY_COUNT(icr)}};
+    unsigned set = ARRAY_COUNT(sets) - 1;
+    while (set && (argc < 2 || strcmp(argv[1], sets[set].name)))
+        set--;
     if (argc <= 2) { /* each search in a process of its own: a clean world */
-        for (unsigned i = 0; i < count; i++) {
+        for (unsigned i = 0; i < sets[set].count; i++) {
             char command[512];
-            snprintf(command, sizeof(command), "%s %s %u", argv[0], all ? "deep" : "quick", i);
+            snprintf(command, sizeof(command), "%s %s %u", argv[0], sets[set].name, i);
             if (system(command))
                 return 1;
         }
         return 0;
     }
-    shape = shapes[atoi(argv[2])];
+    shape = sets[set].shapes[atoi(argv[2])];
     explore_search = shape.name;
     build();
     struct explore_result r = explore_all(at_end);
-    printf("explore: %s: posts=%u slices=%u halts=%u ipis=%u wakes=%u: states=%lu steps=%lu "
-           "longest=%u "
-           "ends=%lu, "
-           "nothing lost\n",
-           shape.name, shape.posts, shape.slices, shape.halts, shape.ipis, shape.wakes, r.states,
-           r.steps, r.longest, r.ends);
+    printf(
+        "explore: %s: posts=%u slices=%u halts=%u ipis=%u icrs=%u wakes=%u: states=%lu steps=%lu "
+        "longest=%u "
+        "ends=%lu, "
+        "nothing lost\n",
+        shape.name, shape.posts, shape.slices, shape.halts, shape.ipis, shape.icrs, shape.wakes,
+        r.states, r.steps, r.longest, r.ends);
     return 0;
 }

@@ -83,6 +83,11 @@ int vm_reset(struct vm *m) { return no_pin_does_that(m->vcpus[0]), 0; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { (void)vector, no_pin_does_that(v); }
 void vcpu_apic_mode_changed(struct vcpu *v) { must(v->vm == &vm); }
 void vcpu_address_changed(struct vcpu *v) { must(v->vm == &vm); }
+static uint64_t takers;
+void vcpu_takes_ipis(struct vcpu *v, bool on)
+{
+    takers = on ? takers | BIT(v->index) : takers & ~BIT(v->index);
+}
 void sched_wake(struct vcpu *v) { (void)v; }
 void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
@@ -96,6 +101,7 @@ static void check_vcpu(const struct vcpu *v)
          (VM_APIC_BASE | (v->index ? 0 : APIC_BASE_BSP)));
     must(!x2apic || (v->apic_base & APIC_BASE_EN));
     must(vlapic_get(v, APIC_ID) == (x2apic ? v->index : v->index << 24));
+    must(!(takers & BIT(v->index)) == !accepts(v));
     must((vlapic_get(v, APIC_SVR) & ~0x1ffu) == 0 && (vlapic_get(v, APIC_TPR) & ~0xffu) == 0);
     must((vlapic_get(v, APIC_ICR) & APIC_ICR_PENDING) == 0);
     must(x2apic || (vlapic_get(v, APIC_DFR) & ~DFR_MODEL) == (uint32_t)~DFR_MODEL);
@@ -138,14 +144,20 @@ static void memory(struct vcpu *v, uint64_t at, const struct step *s, bool write
 }
 
 /* A write to the page that the CPU has carried out already: SDM "Virtualizing Memory-Mapped APIC
- * Accesses". */
+ * Accesses". In x2APIC mode only one to ICR exits, of 64 bits: SDM "IPI Virtualization". */
 static void written_by_the_cpu(struct vcpu *v, const struct step *s)
 {
     static const uint16_t offsets[] = {0x20,  0xb0,  0xd0,  0xe0,  0xf0,  0x280, 0x300, 0x310,
                                        0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x3e0};
     unsigned offset = offsets[s->at % ARRAY_COUNT(offsets)];
-    if (!(v->apic_base & APIC_BASE_EN) || vlapic_is_x2apic(v) || !vmx_caps.apicv)
+    if (!(v->apic_base & APIC_BASE_EN) || !vmx_caps.apicv)
         return;
+    if (vlapic_is_x2apic(v)) {
+        vlapic_set(v, APIC_ICR, s->value & ~0xfff32000u); /* a reserved bit would be #GP */
+        vlapic_set(v, APIC_ICR + 4, s->more >> 4);
+        apic_on_write(v, APIC_ICR);
+        return;
+    }
     vlapic_set(v, offset, s->value);
     apic_on_write(v, offset);
 }
@@ -292,7 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vioapic_reset(&vm);
     check();
     for (unsigned i = 0; i < VCPUS && (data[0] & 4); i++)
-        vlapic_set(&vcpus[i], APIC_SVR, 0x1ff); /* as every system does first */
+        vm_bus_write(&vcpus[i], &vm.mmio, VM_APIC_BASE + APIC_SVR, 4, 0x1ff); /* as systems do */
     for (size_t at = 1; at + sizeof(s) <= size; at += sizeof(s)) {
         memcpy(&s, data + at, sizeof(s));
         step(&s);

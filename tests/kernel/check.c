@@ -30,7 +30,7 @@ static bool test_vm_make(struct vm *vm, const char *name)
     *vm = (struct vm){.name = {name[0], name[1], name[2]}, .ram_size = RAM};
     void *ram = pages_alloc(RAM / PAGE_SIZE, SIZE_2M);
     vm->ept = ept_create();
-    vm->bitmaps = bitmaps_create();
+    vm->bitmaps = bitmaps_create(false);
     vm->domain = vtd_domain_create();
     if (!ram || !vm->ept || !vm->bitmaps || !vm->domain)
         return false;

@@ -29,7 +29,7 @@ void pages_free(void *first, size_t count)
 
 FIXTURE(create)
 {
-    b = bitmaps_create();
+    b = bitmaps_create(false);
     return b == NULL;
 }
 
@@ -51,6 +51,34 @@ static bool msr_exits(bool x2apic, uint32_t msr, bool write)
     const uint8_t *map = hpa_ptr(bitmaps_msrs(b, x2apic));
     map += (write ? 2048 : 0) + (msr >= 0xc0000000 ? 1024 : 0);
     return map[msr % 0x2000 / 8] >> msr % 8 & 1;
+}
+
+/* SDM "Virtualizing MSR-Based APIC Accesses": with that control the CPU has the right answer for
+ * ICR, in x2APIC mode, and only then. */
+TEST(icr_passes_if_the_cpu_virtualizes_ipis)
+{
+    uint32_t icr = MSR_X2APIC_FIRST + 0x30;
+    for (unsigned write = 0; write < 2; write++)
+        assert_true(msr_exits(true, icr, write) && msr_exits(false, icr, write));
+    bitmaps_destroy(b);
+    b = bitmaps_create(true);
+    for (unsigned write = 0; write < 2; write++)
+        assert_true(!msr_exits(true, icr, write) && msr_exits(false, icr, write));
+}
+
+/* SDM "IPI Virtualization": an entry is an address and bit 0, valid; and the table is aligned. */
+TEST(an_ipi_passes_to_an_apic_with_a_descriptor)
+{
+    static struct pi_desc descriptors[2];
+    const uint64_t *table = hpa_ptr(bitmaps_ipis(b));
+    assert_int_equal((uintptr_t)table % 8, 0);
+    for (unsigned id = 0; id < BITMAPS_IPI_TARGETS; id++)
+        assert_int_equal(table[id], 0);
+    bitmaps_ipi(b, BITMAPS_IPI_TARGETS - 1, &descriptors[1]);
+    assert_int_equal(table[BITMAPS_IPI_TARGETS - 1], ptr_hpa(&descriptors[1]).v | 1);
+    assert_int_equal(table[BITMAPS_IPI_TARGETS - 2], 0);
+    bitmaps_ipi(b, BITMAPS_IPI_TARGETS - 1, NULL);
+    assert_int_equal(table[BITMAPS_IPI_TARGETS - 1], 0);
 }
 
 TEST(everything_exits_at_first)
@@ -132,6 +160,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(configuration_ports_never_pass, create, destroy),
         cmocka_unit_test_setup_teardown(msrs_of_both_ranges, create, destroy),
         cmocka_unit_test_setup_teardown(x2apic_registers, create, destroy),
+        cmocka_unit_test_setup_teardown(icr_passes_if_the_cpu_virtualizes_ipis, create, destroy),
+        cmocka_unit_test_setup_teardown(an_ipi_passes_to_an_apic_with_a_descriptor, create,
+                                        destroy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

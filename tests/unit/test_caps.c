@@ -16,7 +16,7 @@
 struct options options;
 
 /* The CPU: what may be 1 in each word of controls; the rest of its answers. */
-static uint32_t may_be_1[5], must_be_1[5];
+static uint32_t may_be_1[6], must_be_1[6];
 static uint64_t feature_control, written, ept_caps;
 static bool has_vmx;
 
@@ -40,6 +40,10 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 
 static uint64_t model_rdmsr(uint32_t msr)
 {
+    if (msr == MSR_IA32_VMX_PROCBASED_CTLS3) { /* allowed 1-settings; not there without bit 17 */
+        assert_true(may_be_1[CONTROL_PROC] & PROC_TERTIARY);
+        return may_be_1[CONTROL_PROC3];
+    }
     for (unsigned w = 0; w < ARRAY_COUNT(word_msr); w++)
         if (word_msr[w].true_msr == msr || word_msr[w].msr == msr)
             return (uint64_t)may_be_1[w] << 32 | must_be_1[w];
@@ -59,7 +63,7 @@ FIXTURE(fresh)
     ept_caps = UINT64_MAX;
     has_vmx = true;
     written = 0;
-    options = (struct options){.apicv = true, .post = POST_HW};
+    options = (struct options){.apicv = true, .ipiv = true, .post = POST_HW};
     stub_log_clear();
     return 0;
 }
@@ -78,6 +82,46 @@ TEST(all_of_it)
     /* which of the two, each guest's APIC decides */
     assert_false(caps_control(CONTROL_PROC2) & (PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE));
     assert_true(caps_control(CONTROL_PROC2) & PROC2_VIRTUAL_INTERRUPTS);
+    assert_true(vmx_caps.ipiv && (caps_control(CONTROL_PROC) & PROC_TERTIARY));
+    assert_int_equal(caps_control(CONTROL_PROC3), PROC3_IPI);
+}
+
+static bool has_ipiv(void)
+{
+    assert_int_equal(caps_init(), 0);
+    assert_int_equal(vmx_caps.ipiv, !!(caps_control(CONTROL_PROC) & PROC_TERTIARY));
+    return vmx_caps.ipiv;
+}
+
+/* IPIs go into descriptors that CPUs process, so it is nothing without posting. */
+TEST(ipi_virtualization_needs_posting)
+{
+    options.ipiv = false;
+    assert_false(has_ipiv());
+    options.ipiv = true;
+    options.post = POST_OFF;
+    assert_false(has_ipiv());
+    options.post = POST_SW; /* that is about the unit's posting */
+    assert_true(has_ipiv());
+    options.apicv = false;
+    assert_false(has_ipiv());
+    options.apicv = true;
+    may_be_1[CONTROL_PIN] &= ~(uint32_t)PIN_POSTED_INTERRUPTS;
+    assert_false(has_ipiv());
+}
+
+TEST(without_ipi_virtualization)
+{
+    may_be_1[CONTROL_PROC3] &= ~(uint32_t)PROC3_IPI;
+    assert_false(has_ipiv());
+    may_be_1[CONTROL_PROC3] = UINT32_MAX;
+    may_be_1[CONTROL_PROC] &= ~(uint32_t)PROC_TERTIARY;
+    assert_false(has_ipiv());
+    const char *name, *why;
+    bool needed = true;
+    assert_true(caps_lack(0, &name, &why, &needed));
+    assert_string_equal(name, "IPI virtualization");
+    assert_false(needed);
 }
 
 static void no_apicv(void)
@@ -172,6 +216,8 @@ int main(void)
         CASE(all_of_it),
         CASE(posting_needs_all_of_apicv),
         CASE(no_posting),
+        CASE(ipi_virtualization_needs_posting),
+        CASE(without_ipi_virtualization),
         CASE(every_row_that_fails_is_named),
         CASE(the_firmware_decides),
     };

@@ -101,7 +101,7 @@ static const uint32_t kept[] = {
 TEST(only_a_guests_own_pass)
 {
     vmx_caps.rdtscp = true;
-    b = bitmaps_create();
+    b = bitmaps_create(false);
     msr_open_bitmap(b);
     for (size_t i = 0; i < ARRAY_COUNT(own); i++)
         assert_false(exits(own[i], false) || exits(own[i], true));
@@ -113,7 +113,7 @@ TEST(only_a_guests_own_pass)
     assert_int_equal(passing(false), ARRAY_COUNT(own) + ARRAY_COUNT(kept) + 1);
     bitmaps_destroy(b);
     vmx_caps.rdtscp = false;
-    b = bitmaps_create();
+    b = bitmaps_create(false);
     msr_open_bitmap(b);
     assert_true(exits(MSR_IA32_TSC_AUX, false) && exits(MSR_IA32_TSC_AUX, true));
     assert_int_equal(passing(false), ARRAY_COUNT(own) + ARRAY_COUNT(kept));
@@ -126,7 +126,7 @@ TEST(commands_against_leaks_pass)
     for (unsigned i = 0; i < 2; i++) {
         const uint32_t all = (uint32_t)(CPUID_7_IBRS | CPUID_7_L1D_FLUSH | CPUID_7_ARCH);
         vmx_caps.guest_commands = i ? all : 0;
-        b = bitmaps_create();
+        b = bitmaps_create(false);
         msr_open_bitmap(b);
         assert_int_equal(exits(MSR_IA32_PRED_CMD, true), !i);
         assert_int_equal(exits(MSR_IA32_FLUSH_CMD, true), !i);

@@ -40,6 +40,13 @@ void sched_wake(struct vcpu *woken)
     requests_at_wake = v.requests;
 }
 void sched_notified(void) { notified++; }
+static const struct pi_desc *ipis_go_to = &pid;
+void bitmaps_ipi(struct bitmaps *b, unsigned apic_id, const struct pi_desc *descriptor)
+{
+    (void)b;
+    assert_int_equal(apic_id, v.index);
+    ipis_go_to = descriptor;
+}
 
 FIXTURE(create)
 {
@@ -144,13 +151,31 @@ TEST(this_cpu_sends_itself_nothing)
     assert_int_equal(ipis, 0);
 }
 
+/* IPIs go by its descriptor while its APIC takes interrupts, if the CPU has the control. */
+TEST(the_cpu_posts_ipis_to_an_apic_that_is_on)
+{
+    ipis_go_to = NULL;
+    v.index = 2;
+    vcpu_takes_ipis(&v, true);
+    assert_null(ipis_go_to);
+    vmx_caps.ipiv = true;
+    vcpu_takes_ipis(&v, true);
+    assert_ptr_equal(ipis_go_to, &pid);
+    vcpu_takes_ipis(&v, false);
+    assert_null(ipis_go_to);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(a_request_is_set_before_the_wake_up), T(two_nmis_are_two_requests),
-        T(a_change_of_mode_wakes_another_one),  T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
-        T(the_descriptor_names_vector_and_cpu), T(this_cpu_sends_itself_nothing),
+        T(a_request_is_set_before_the_wake_up),
+        T(two_nmis_are_two_requests),
+        T(a_change_of_mode_wakes_another_one),
+        T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
+        T(the_descriptor_names_vector_and_cpu),
+        T(this_cpu_sends_itself_nothing),
+        T(the_cpu_posts_ipis_to_an_apic_that_is_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

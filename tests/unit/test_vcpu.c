@@ -38,6 +38,13 @@ static void note(const char *what)
 }
 
 struct vmx_caps vmx_caps;
+static uint64_t ipis_pass; /* to which of them */
+void bitmaps_ipi(struct bitmaps *bitmaps, unsigned apic_id, const struct pi_desc *descriptor)
+{
+    (void)bitmaps;
+    assert_null(descriptor);
+    ipis_pass &= ~BIT(apic_id);
+}
 struct cpu *this_cpu(void) { return here; }
 void *page_alloc(void) { return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE); }
 void page_free(void *page) { free(page); }

@@ -284,6 +284,58 @@ TEST(trap_like_writes)
     vmx_caps.apicv = false;
 }
 
+/* In x2APIC mode ICR is one register, of 64 bits; and an illegal vector to oneself comes here. */
+TEST(trap_like_writes_in_x2apic_mode)
+{
+    struct vcpu *v = &vcpus[1];
+    vmx_caps.apicv = true;
+    to_x2apic(v);
+    vlapic_set(v, APIC_ICR_HIGH, 0);
+    vlapic_set(v, APIC_ICR, 0x1066); /* bit 12 is no part of the register */
+    vlapic_set(v, APIC_ICR + 4, 2);
+    apic_on_write(v, APIC_ICR);
+    assert_int_equal(seen.posted[2], 0x66);
+    assert_int_equal(vlapic_get(v, APIC_ICR), 0x66);
+    vlapic_set(v, APIC_SELF_IPI, 15);
+    apic_on_write(v, APIC_SELF_IPI);
+    assert_int_equal(vcpu_on_wrmsr(v, msr_of(APIC_ESR), 0), 0);
+    assert_int_equal(vlapic_get(v, APIC_ESR), BIT(6));
+    vlapic_set(v, APIC_DFR, 0x1234);
+    apic_on_write(v, APIC_DFR); /* is not there in this mode */
+    assert_int_equal(vlapic_get(v, APIC_DFR), 0x1234);
+    vmx_caps.apicv = false;
+}
+
+static uint64_t takers_after_base(uint64_t mode)
+{
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[1], MSR_IA32_APIC_BASE, VM_APIC_BASE | mode), 0);
+    return seen.takers;
+}
+
+/* The CPU posts IPIs to an APIC that is on, by both of its switches, and to no other. */
+TEST(takers_of_ipis)
+{
+    vlapic_reset(&vm);
+    assert_int_equal(seen.takers, 0);
+    vlapic_virtual_wire(&vcpus[0]);
+    assert_int_equal(seen.takers, 1);
+    vlapic_set(&vcpus[1], APIC_SVR, 0x1ff);
+    apic_on_write(&vcpus[1], APIC_SVR);
+    assert_int_equal(seen.takers, 3);
+    store(APIC_SVR, 4, 0xff);
+    assert_int_equal(seen.takers, 2);
+    assert_int_equal(takers_after_base(APIC_BASE_EN | APIC_BASE_EXTD), 2);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[1], msr_of(APIC_SVR), 0xff), 0);
+    assert_int_equal(seen.takers, 0);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[1], msr_of(APIC_SVR), 0x1ff), 0);
+    assert_int_equal(seen.takers, 2);
+    apic_on_init(&vcpus[1]);
+    assert_int_equal(seen.takers, 0);
+    assert_int_equal(vcpu_on_wrmsr(&vcpus[1], msr_of(APIC_SVR), 0x1ff), 0);
+    assert_int_equal(takers_after_base(0), 0);
+    assert_int_equal(takers_after_base(APIC_BASE_EN), 0);
+}
+
 static uint8_t on_acknowledge(struct vm *m)
 {
     (void)m;
@@ -352,6 +404,8 @@ int main(void)
         CASE(ipis),
         CASE(x2apic_ipis),
         CASE(trap_like_writes),
+        CASE(trap_like_writes_in_x2apic_mode),
+        CASE(takers_of_ipis),
         CASE(virtual_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

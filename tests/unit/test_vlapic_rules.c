@@ -29,6 +29,7 @@ static unsigned posted[256];
 uint64_t vm_now(const struct vm *m) { return tsc + m->clock; }
 void vcpu_post(struct vcpu *v, uint8_t vector) { posted[vector] += v == &vcpu; }
 void vcpu_address_changed(struct vcpu *v) { (void)v; }
+void vcpu_takes_ipis(struct vcpu *v, bool on) { (void)v, (void)on; }
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {
     assert_false(on);

@@ -29,6 +29,7 @@ static struct vcpu vcpus[VCPUS];
 static struct {
     int posted[VCPUS], nmis[VCPUS], inits[VCPUS], sipi[VCPUS], mode_changes, eoi, resets;
     uint64_t addresses; /* of which vCPUs it has changed */
+    uint64_t takers;    /* which vCPUs take IPIs from the CPU */
 } seen;
 
 void vcpu_post(struct vcpu *v, uint8_t vector)
@@ -62,6 +63,10 @@ void vcpu_apic_mode_changed(struct vcpu *v)
     seen.mode_changes++;
 }
 void vcpu_address_changed(struct vcpu *v) { seen.addresses |= BIT(v->index); }
+void vcpu_takes_ipis(struct vcpu *v, bool on)
+{
+    seen.takers = on ? seen.takers | BIT(v->index) : seen.takers & ~BIT(v->index);
+}
 void vioapic_eoi(struct vioapic *io, uint8_t vector)
 {
     (void)io;

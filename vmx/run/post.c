@@ -3,8 +3,9 @@
  * News for a vCPU from any CPU: post an interrupt into its descriptor, request an NMI, announce a
  * change of its APIC's mode.
  * From: guest/pc/ and guest/assign/irq.c (vcpu_post).
- * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps).
- * Spec: SDM "Posted-Interrupt Processing".
+ * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps), vmx/bitmaps.c (IPIs
+ * that do not come here).
+ * Spec: SDM "Posted-Interrupt Processing", "IPI Virtualization".
  *
  * Every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs on a CPU with
  * posting, the notification makes the CPU fold PIR into VIRR without an exit. If ON is set before
@@ -30,6 +31,13 @@ void vcpu_apic_mode_changed(struct vcpu *v)
 }
 
 void vcpu_address_changed(struct vcpu *v) { atomic_fetch_or(&v->requests, VCPU_REQUEST_ADDRESS); }
+
+/* An IPI to an APIC that is off exits at the sender, and software drops it. */
+void vcpu_takes_ipis(struct vcpu *v, bool on)
+{
+    if (vmx_caps.ipiv)
+        bitmaps_ipi(v->bitmaps, v->index, on ? v->pi_desc : NULL);
+}
 
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {

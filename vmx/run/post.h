@@ -29,6 +29,9 @@ void vcpu_apic_mode_changed(struct vcpu *v);
  * devices' messages are led there (apic_on_address). Called in an exit of v, or while it is still.
  */
 void vcpu_address_changed(struct vcpu *v);
+/* The APIC of v takes fixed interrupts, or takes none. While it does, CPUs that run other vCPUs of
+ * its VM may post IPIs to it, without an exit. */
+void vcpu_takes_ipis(struct vcpu *v, bool on);
 /* `on`, a level-triggered vector: its bit in TMR is 1, and its EOI goes to apic_on_eoi(), with
  * APICv by an exit (EOI-exit bitmap). */
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on);

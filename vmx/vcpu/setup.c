@@ -48,6 +48,11 @@ static void setup_bitmaps_and_tables(struct vcpu *v)
         vmwrite(POSTED_INTR_VECTOR, VECTOR_ANV);
         vmwrite(POSTED_INTR_DESCRIPTOR, ptr_hpa(v->pi_desc).v);
     }
+    if (vmx_caps.ipiv) {
+        vmwrite(PROC_BASED_CONTROLS_3, caps_control(CONTROL_PROC3));
+        vmwrite(PID_POINTER_TABLE, bitmaps_ipis(v->bitmaps).v);
+        vmwrite(LAST_PID_POINTER_INDEX, BITMAPS_IPI_TARGETS - 1);
+    }
 }
 
 void vcpu_setup_controls(struct vcpu *v)

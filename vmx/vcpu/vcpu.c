@@ -9,6 +9,7 @@
  * Virtual-Machine Control Structures".
  */
 #include "vmx/vcpu/vcpu.h"
+#include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
 #include "vmx/vcpu/apicv.h"
@@ -100,6 +101,8 @@ void vcpu_destroy(struct vcpu *v)
 {
     invariant(v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI);
     invariant(!v->pi_desc || (v->pi_desc->control & PI_SN)); /* so no unit sends a notification */
+    if (vmx_caps.ipiv) /* the other vCPUs of its VM do not run either, but the pointer ends here */
+        bitmaps_ipi(v->bitmaps, v->index, NULL);
     registers_destroy(v);
     if (v->vmcs)
         page_free(v->vmcs);
