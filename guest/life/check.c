@@ -81,8 +81,7 @@ static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned p
         hpa_t cpu;
         unsigned cpu_perm;
         run = ept_run(a->vm->ept, at, size - offset, &cpu, &cpu_perm);
-        if (run && cpu.v == to.v + offset &&
-            (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
+        if (run && cpu.v == to.v + offset && (!(perm & VTD_WRITE) || (cpu_perm & EPT_PERM_WRITE)))
             continue;
         BREACH(a, "vm=%s iova=0x%lx: its device sees what its CPU does not", a->vm->name, at.v);
         break;
