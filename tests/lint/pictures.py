@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """
-The pictures in the documents: each is there, is small, is made by `make pictures`, stands alone on
-its line, and is said in the same words wherever it is shown. A drawing of characters fits on a page
-of the book. One line per finding.
+The pictures in the documents: each is there, is small, is made by a command, stands alone on its
+line, and is said in the same words wherever it is shown. A drawing of characters fits on a page of
+the book. One line per finding.
 """
 import re
 import sys
@@ -16,6 +16,7 @@ from lab.play import frames                     # noqa: E402
 from lab.play.pictures import PICTURES         # noqa: E402
 from lab.play.strips import STRIPS             # noqa: E402
 
+SCALE = {"docs/scale/memory.svg", "docs/scale/others.svg"}     # tests/bench/scale.py
 FOLDER, LARGEST, COLUMNS = "docs/play/", 120 * 1024, 108
 DRAWING = re.compile(r"^```text\n(.*?)^```$", re.S | re.M)
 IMAGE = re.compile(r"^!\[(.*)\]\(([^)\s]+)\)$")
@@ -48,10 +49,11 @@ def main():
             if said.setdefault(path, match[1]) != match[1]:
                 findings.append(f"{name}:{number}: {path} is another sentence elsewhere")
     made = {f"{FOLDER}{name}.png" for name in PICTURES} | {
-        f"docs/frames/{file}" for name in STRIPS for file in frames.files(name)}
+        f"docs/frames/{file}" for name in STRIPS for file in frames.files(name)} | SCALE
     kept = {name for name in listed() if name.endswith((".png", ".svg", ".jpg"))}
-    findings += [f"{name}: `make pictures` does not make it" for name in sorted(kept - made)]
-    findings += [f"{name}: `make pictures` makes it, and it is not there"
+    findings += [f"{name}: neither `make pictures` nor `make scale` makes it"
+                 for name in sorted(kept - made)]
+    findings += [f"{name}: a command makes it, and it is not there"
                  for name in sorted(made - kept)]
     findings += [f"{name}: no document shows it" for name in sorted(kept - said.keys())]
     findings += [f"{name}: more than {LARGEST} bytes" for name in sorted(kept)
