@@ -26,19 +26,23 @@
 
 #define START_TIMEOUT_US 100000
 #define LEAF_TOPOLOGY    0xb
-#define TOPOLOGY_SHIFT   BITS(4, 0)  /* EAX */
-#define TOPOLOGY_TYPE    BITS(15, 8) /* ECX */
+#define LEAF_KIND        0x1a
+#define KIND_HYBRID      BIT(15)      /* leaf 7, EDX */
+#define KIND_TYPE        BITS(31, 24) /* EAX */
+#define TOPOLOGY_SHIFT   BITS(4, 0)   /* EAX */
+#define TOPOLOGY_TYPE    BITS(15, 8)  /* ECX */
 
 LAYOUT(struct cpu, stack_top, 16); /* boot/ap.asm: CPU_STACK_TOP */
 
 void cpu_ap_main(struct cpu *cpu); /* called by boot/ap.asm */
 
 static struct cpu cpus[CPU_MAX];
-static unsigned cpus_count = 1;
+static unsigned cpus_count = 1, cpus_left_out;
 static bool (*ap_join)(void);
 static void (*ap_entry)(void);
 
 unsigned cpu_count(void) { return cpus_count; }
+unsigned cpu_left_out(void) { return cpus_left_out; }
 
 struct cpu *cpu_get(unsigned index)
 {
@@ -46,11 +50,19 @@ struct cpu *cpu_get(unsigned index)
     return &cpus[index];
 }
 
+/* On a CPU itself. */
+static enum cpu_kind kind_of_this_cpu(void)
+{
+    bool hybrid = cpuid(0, 0).eax >= LEAF_KIND && (cpuid(7, 0).edx & KIND_HYBRID);
+    return hybrid ? FIELD_GET(KIND_TYPE, cpuid(LEAF_KIND, 0).eax) : CPU_OF_ONE_KIND;
+}
+
 void cpu_init_boot(void)
 {
     static uint8_t stacks[IST_COUNT][PAGE_SIZE] __attribute__((aligned(4096)));
     cpus[0].stack_top = boot_stack_top;
     cpus[0].online = true;
+    cpus[0].kind = kind_of_this_cpu();
     gdt_load(&cpus[0], stacks[0] + sizeof(stacks));
 }
 
@@ -61,6 +73,7 @@ void cpu_ap_main(struct cpu *cpu)
     gdt_load(cpu, cpu->stack_top - CPU_STACK_SIZE); /* cpu_start(): they lie below the stack */
     idt_load();
     apic_init();
+    cpu->kind = kind_of_this_cpu();
     skew_answer(cpu);
     if (!ap_join()) {
         atomic_store(&cpu->refused, true);
@@ -154,8 +167,12 @@ unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
     if (code.v != 0) {
         panic_know_others(cpu_count, nmi_to);
         for (size_t i = 0; i < count && cpus_count < CPU_MAX && cpus_count != limit; i++)
-            if (is_wanted(ids[i]) && cpu_start(ids[i], code) == -ENOMEM)
-                break;
+            if (is_wanted(ids[i])) {
+                int err = cpu_start(ids[i], code);
+                cpus_left_out += err != 0;
+                if (err == -ENOMEM)
+                    break;
+            }
     }
     log_info("online=%u madt=%lu start=0x%lx threads=%s", cpus_count, found, code.v,
              leaks_guards & LEAKS_ONE_THREAD ? "one of each core" : "all");

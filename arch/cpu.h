@@ -19,6 +19,9 @@ struct tss {
     uint16_t reserved3, iomap_base;
 } __attribute__((packed));
 
+/* Of a hybrid machine's CPU, as leaf 1AH of CPUID has it: slower and smaller, or faster. */
+enum cpu_kind { CPU_OF_ONE_KIND = 0, CPU_ATOM = 0x20, CPU_CORE = 0x40 };
+
 struct cpu {
     struct cpu *self; /* %gs:0 */
     uint32_t index;   /* 0 is the bootstrap processor */
@@ -26,6 +29,7 @@ struct cpu {
     uint8_t *stack_top;
     bool online, refused; /* arch/cpu.c: the end of its start */
     bool in_time;         /* arch/skew.c: its TSC agrees with that of the first CPU */
+    enum cpu_kind kind;   /* arch/cpu.c */
     int64_t skew;         /* arch/skew.c: by so many ticks its TSC was ahead, and was set; or 0 */
 
     /* arch/trace.c */
@@ -61,6 +65,7 @@ void cpu_init_boot(void);
  * within 100 ms is logged and left out. Returns the number of CPUs online, with the first. */
 unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void));
 unsigned cpu_count(void);
+unsigned cpu_left_out(void); /* CPUs that did not join, each with its line in the log */
 struct cpu *cpu_get(unsigned index);
 
 /* Sleep until an interrupt was handled. Only here does Hamlet's own code run with IF = 1. */

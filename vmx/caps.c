@@ -85,26 +85,34 @@ static int controls_check(void)
     return err;
 }
 
+/* What Hamlet uses of IA32_VMX_EPT_VPID_CAP. */
+static const struct {
+    uint64_t bit;
+    bool needed;
+    const char *name;
+} ept_bits[] = {
+    {EPT_CAP_WALK_4, true, "EPT page-walk length 4"},
+    {EPT_CAP_WB, true, "EPT structures in write-back memory"},
+    {EPT_CAP_INVEPT, true, "INVEPT"},
+    {EPT_CAP_INVEPT_ALL, true, "all-context INVEPT"},
+    {EPT_CAP_INVVPID, true, "INVVPID"},
+    {EPT_CAP_INVVPID_ALL, true, "all-context INVVPID"},
+    {EPT_CAP_2M, false, "2-MByte EPT pages"},
+    {EPT_CAP_1G, false, "1-GByte EPT pages"},
+    {EPT_CAP_ACCESSED_DIRTY, false, "accessed and dirty flags for EPT"},
+    {EPT_CAP_INVEPT_SINGLE, false, "single-context INVEPT"},
+    {EPT_CAP_INVVPID_SINGLE, false, "single-context INVVPID"},
+};
+
 static int ept_check(void)
 {
-    static const struct {
-        uint64_t bit;
-        const char *name;
-    } needed[] = {
-        {EPT_CAP_WALK_4, "EPT page-walk length 4"},
-        {EPT_CAP_WB, "EPT structures in write-back memory"},
-        {EPT_CAP_INVEPT, "INVEPT"},
-        {EPT_CAP_INVEPT_ALL, "all-context INVEPT"},
-        {EPT_CAP_INVVPID, "INVVPID"},
-        {EPT_CAP_INVVPID_ALL, "all-context INVVPID"},
-    };
     if (!(words[CONTROL_PROC2] & PROC2_EPT))
         return -ENODEV; /* logged already; and without EPT and VPID the MSR does not exist */
     ept_vpid_cap = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
     int err = 0;
-    for (unsigned i = 0; i < ARRAY_COUNT(needed); i++)
-        if (!(ept_vpid_cap & needed[i].bit))
-            err = lacking(needed[i].name);
+    for (unsigned i = 0; i < ARRAY_COUNT(ept_bits); i++)
+        if (ept_bits[i].needed && !(ept_vpid_cap & ept_bits[i].bit))
+            err = lacking(ept_bits[i].name);
     vmx_caps.ept_2m = ept_vpid_cap & EPT_CAP_2M;
     vmx_caps.ept_1g = ept_vpid_cap & EPT_CAP_1G;
     vmx_caps.ept_ad = ept_vpid_cap & EPT_CAP_ACCESSED_DIRTY;
@@ -174,21 +182,33 @@ static void caps_note(void)
              vmx_caps.nested ? "yes" : "no");
 }
 
-/* What the first CPU has and this one lacks, or must have; NULL: this CPU can run any vCPU. */
+/* The control by which the words differ: that the first CPU can have 1, or 0, and this one not.
+ * NULL: Hamlet knows none of these. */
+static const char *differing_control(unsigned word, uint32_t not_1, uint32_t not_0)
+{
+    for (const struct control *c = controls; c->name; c++)
+        if (c->word == word && (c->bit & (c->want == WANT_0 ? not_0 : not_1)))
+            return c->name;
+    bool matters = not_0 || (not_1 && word == CONTROL_PROC); /* debug.c uses more of this word */
+    return matters ? "a control of VMX" : NULL;
+}
+
+/* What the first CPU has and this one lacks; NULL: this CPU can run any vCPU. */
 static const char *lack_of_this_cpu(void)
 {
-    static const char *const names[] = {"pin-based controls", "processor-based controls",
-                                        "secondary controls", "tertiary controls",
-                                        "VM-exit controls",   "VM-entry controls"};
     if ((rdmsr(MSR_IA32_VMX_BASIC) ^ basic) & VMX_BASIC_REVISION)
         return "VMCS revision";
     for (unsigned w = 0; w < ARRAY_COUNT(words); w++) {
         uint64_t here = word_allowed(w);
-        if ((HI32(allowed[w]) & ~HI32(here)) || (LO32(here) & ~LO32(allowed[w])))
-            return names[w];
+        const char *name = differing_control(w, HI32(allowed[w]) & ~HI32(here),
+                                             LO32(here) & ~LO32(allowed[w]) & ~words[w]);
+        if (name)
+            return name;
     }
-    if (ept_vpid_cap & ~rdmsr(MSR_IA32_VMX_EPT_VPID_CAP))
-        return "EPT and VPID capabilities";
+    uint64_t lacks = ept_vpid_cap & ~rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+    for (unsigned i = 0; i < ARRAY_COUNT(ept_bits); i++)
+        if (lacks & ept_bits[i].bit)
+            return ept_bits[i].name;
     if (FIELD_GET(VMX_MISC_TIMER_SHIFT, rdmsr(MSR_IA32_VMX_MISC)) != vmx_caps.timer_shift)
         return "rate of the preemption timer";
     if (vmx_caps.xcr0 & ~(uint64_t)cpuid(LEAF_XSAVE, 0).eax)
@@ -200,7 +220,7 @@ int caps_check_cpu(void)
 {
     int err = allow_vmx();
     const char *lack = err ? NULL : lack_of_this_cpu();
-    return lack ? FAIL(ENODEV, "this CPU differs from the first one: %s", lack) : err;
+    return lack ? FAIL(ENODEV, "this CPU differs from the first one: \"%s\"", lack) : err;
 }
 
 bool caps_lack(unsigned n, const char **name, const char **why, bool *needed)

@@ -78,8 +78,11 @@ void cmd_cpu(struct args *a)
     for (unsigned i = 0; i < cpu_count(); i++) {
         struct cpu *cpu = cpu_get(i);
         const struct vcpu *v = atomic_load(&vmx_cpu(cpu)->vcpu);
-        say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu tsc-was-ahead=%ld%s", i, cpu->apic_id,
+        say("cpu=%u apic-id=%u loaded=%s.%u sleeps=%lu tsc-was-ahead=%ld%s%s", i, cpu->apic_id,
             v ? v->vm->name : "-", v ? v->index : 0, vmx_cpu(cpu)->sleeps, cpu->skew,
+            cpu->kind == CPU_CORE   ? " kind=core"
+            : cpu->kind == CPU_ATOM ? " kind=atom"
+                                    : "",
             cpu == this_cpu() ? " (this one)" : "");
     }
     cmd_say_leaks();

@@ -44,6 +44,23 @@ static void say_cpu(void)
         FIELD_GET(CPUID_STEPPING, id), FIELD_GET(MICROCODE, update), cpu_count());
 }
 
+/* Nothing, if all CPUs of this PC are of one kind and run. */
+static void say_kinds(void)
+{
+    unsigned atoms = 0, cores = 0, set = 0;
+    for (unsigned i = 0; i < cpu_count(); i++) {
+        const struct cpu *cpu = cpu_get(i);
+        atoms += cpu->kind == CPU_ATOM;
+        cores += cpu->kind == CPU_CORE;
+        set += cpu->skew != 0;
+    }
+    if (atoms + cores)
+        say("hybrid core=%u atom=%u", cores, atoms);
+    if (cpu_left_out() + set)
+        say("cpus left-out=%u tsc-set=%u: lines of \"cpu\" and \"time\" above have the reasons",
+            cpu_left_out(), set);
+}
+
 static void say_vmx(void)
 {
     const char *name, *why;
@@ -95,6 +112,7 @@ void cmd_machine(struct args *a)
     if (!args_end(a))
         return;
     say_cpu();
+    say_kinds();
     say_vmx();
     cmd_say_leaks();
     say("apic=%s", apic_is_x2apic() ? "x2apic" : "xapic");

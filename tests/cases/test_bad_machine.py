@@ -78,6 +78,18 @@ def test_madt_with_strange_cpus(boot, tmp_path):
               expect=[r"cpu: apic_id=77 does not start", r"cpu: online=2 madt=3", END]))
 
 
+VIRTUAL_INTERRUPTS = {"lacks_msr": "0x48b", "lacks_bits": hex(1 << 32 + 9)}
+
+
+def test_a_cpu_that_lacks_something(boot):
+    boot(Case("a-cpu-that-lacks-something", cpus=2, machine=VIRTUAL_INTERRUPTS,
+              append="console=com1 check=on", vms=["kernel=hello.elf,mem=4M"],
+              expect=[r'^\[1\] vmx: this CPU differs .*: "virtual-interrupt delivery"$',
+                      r"cpu: apic_id=1 is left out", r"cpu: online=1 madt=2",
+                      r"^cpus left-out=1 tsc-set=0: lines of", r"^guests=yes "],
+              exits={"hello": 1}))
+
+
 GOOD_DMAR = dmar.table({}, 1)
 DMARS = [
     ("checksum", GOOD_DMAR[:9] + bytes([GOOD_DMAR[9] ^ 1]) + GOOD_DMAR[10:],

@@ -75,6 +75,10 @@ TEST(an_equal_or_better_one_joins)
     xsave |= 0x60000;
     *of(MSR_IA32_VMX_BASIC) |= BIT(56);
     assert_int_equal(caps_check_cpu(), 0);
+    *of(MSR_IA32_VMX_TRUE_PINBASED_CTLS) |= BIT(0);     /* must be 1, as Hamlet wants it anyway */
+    *of(MSR_IA32_VMX_PROCBASED_CTLS2) &= ~BIT(32 + 17); /* PML, which Hamlet does not use */
+    *of(MSR_IA32_VMX_EPT_VPID_CAP) &= ~BIT(0);          /* execute-only pages: neither */
+    assert_int_equal(caps_check_cpu(), 0);
 }
 
 TEST(one_that_lacks_something_does_not)
@@ -84,13 +88,17 @@ TEST(one_that_lacks_something_does_not)
     *of(MSR_IA32_VMX_BASIC) ^= 1;
     assert_lack("VMCS revision");
     *of(MSR_IA32_VMX_TRUE_PINBASED_CTLS) &= ~BIT(32 + 7);
-    assert_lack("pin-based controls");
-    *of(MSR_IA32_VMX_TRUE_EXIT_CTLS) |= BIT(3); /* must be 1 here */
-    assert_lack("VM-exit controls");
+    assert_lack("first one: \"process posted interrupts\"");
+    *of(MSR_IA32_VMX_TRUE_PROCBASED_CTLS) |= BIT(15); /* must be 1 here */
+    assert_lack("first one: \"CR3-load exiting\"");
+    *of(MSR_IA32_VMX_TRUE_EXIT_CTLS) |= BIT(3); /* must be 1 here, whatever it is */
+    assert_lack("a control of VMX");
+    *of(MSR_IA32_VMX_TRUE_PROCBASED_CTLS) &= ~BIT(32 + 27); /* monitor trap flag */
+    assert_lack("a control of VMX");
     *of(MSR_IA32_VMX_PROCBASED_CTLS2) &= ~BIT(32 + 9);
-    assert_lack("secondary controls");
+    assert_lack("first one: \"virtual-interrupt delivery\"");
     *of(MSR_IA32_VMX_EPT_VPID_CAP) &= ~EPT_CAP_1G;
-    assert_lack("EPT and VPID");
+    assert_lack("first one: \"1-GByte EPT pages\"");
     *of(MSR_IA32_VMX_MISC) = 4;
     assert_lack("rate of the preemption timer");
     xsave = 3;

@@ -44,12 +44,17 @@ asm(".globl ap_start16, ap_start16_end; ap_start16: .fill 30; ap_start16_end:");
 struct cpu *ap_cpu;
 
 uint32_t leaks_guards;
+static bool is_hybrid;
 static struct cpuid_regs topology; /* leaf 0BH; all 0: there is none */
 static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     assert_int_equal(subleaf, 0);
     if (leaf == 0)
-        return (struct cpuid_regs){.eax = topology.ecx ? 0xb : 0xa};
+        return (struct cpuid_regs){.eax = is_hybrid ? 0x1a : topology.ecx ? 0xb : 0xa};
+    if (leaf == 7)
+        return (struct cpuid_regs){.edx = (uint32_t)BIT(15)};
+    if (leaf == 0x1a)
+        return (struct cpuid_regs){.eax = 0x20000001};
     assert_int_equal(leaf, 0xb);
     assert_int_not_equal(topology.ecx, 0);
     return topology;
@@ -139,6 +144,7 @@ static unsigned start_all(const uint32_t *ids, size_t count, unsigned limit,
     m = (typeof(m)){.ids = ids, .id_count = count, .fate = fate, .xapic = xapic, .skew = skew};
     memset(cpus, 0, sizeof(cpus));
     cpus_count = 1;
+    cpus_left_out = 0;
     stub_log_clear();
     unsigned online = cpu_start_all(limit, join, entry);
     assert_int_equal(online, cpu_count());
@@ -181,6 +187,7 @@ TEST(one_whose_tsc_is_not_that_of_the_first_is_left_out)
     assert_int_equal(start_all(ids, 3, 0, all_join), 1);
     assert_non_null(strstr(stub_log, "apic_id=3 is left out"));
     assert_non_null(strstr(stub_log, "apic_id=1 is left out"));
+    assert_int_equal(cpu_left_out(), 2);
     m.skew = 0;
 }
 
@@ -205,6 +212,15 @@ TEST(more_than_there_is_room_for)
     for (unsigned i = 0; i < ARRAY_COUNT(many); i++)
         many[i] = i + 1;
     assert_int_equal(start_all(many, ARRAY_COUNT(many), 0, all_join), CPU_MAX);
+}
+
+/* SDM "CPUID-CPU Identification", leaf 1AH */
+TEST(kinds_of_a_hybrid)
+{
+    assert_int_equal(kind_of_this_cpu(), CPU_OF_ONE_KIND);
+    is_hybrid = true;
+    assert_int_equal(kind_of_this_cpu(), CPU_ATOM);
+    is_hybrid = false;
 }
 
 /* SDM "CPUID-CPU Identification", leaf 0BH: threads of a core differ in the low bits. */
@@ -235,6 +251,7 @@ int main(void)
         cmocka_unit_test(one_whose_tsc_is_not_that_of_the_first_is_left_out),
         cmocka_unit_test(xapic_mode_reaches_255_ids),
         cmocka_unit_test(more_than_there_is_room_for),
+        cmocka_unit_test(kinds_of_a_hybrid),
         cmocka_unit_test(one_thread_of_each_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

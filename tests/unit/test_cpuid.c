@@ -5,6 +5,7 @@
  * Spec: SDM "CPUID-CPU Identification".
  */
 #include "arch/x86.h"
+#include "tests/unit/stubs.h"
 #include "tests/unit/test.h"
 #include <string.h>
 
@@ -25,6 +26,11 @@ int wrmsr_safe(uint32_t msr, uint64_t value) { return (void)msr, (void)value, 0;
 
 static uint32_t highest = 0x20;
 
+static struct {
+    uint32_t leaf;
+    struct cpuid_regs bits;
+} without; /* what a second CPU lacks */
+
 /* 52-bit physical addresses, 57-bit linear ones, AMX and everything else. */
 static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -40,7 +46,14 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
             return (struct cpuid_regs){.eax = 0x602e7, .ebx = 832, .ecx = 11008};
         return (struct cpuid_regs){.eax = 64, .ebx = 832 + 64 * subleaf};
     }
-    return (struct cpuid_regs){UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    struct cpuid_regs r = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    if (leaf == without.leaf) {
+        r.eax &= ~without.bits.eax;
+        r.ebx &= ~without.bits.ebx;
+        r.ecx &= ~without.bits.ecx;
+        r.edx &= ~without.bits.edx;
+    }
+    return r;
 }
 
 static struct vcpu vcpu;
@@ -124,6 +137,50 @@ TEST(commands_against_leaks)
     assert_int_equal(answer(&vcpu, 7, 2).edx, 0);
 }
 
+/* A CPU joins with all that guests were told of the first one; caches and names may differ. */
+TEST(a_second_cpu_has_what_guests_were_told)
+{
+    static const struct {
+        uint32_t leaf;
+        struct cpuid_regs bits;
+        const char *named; /* NULL: it joins */
+    } others[] = {
+        {1, {.eax = UINT32_MAX}, NULL},          /* family, model */
+        {2, {1, 2, 3, 4}, NULL},                 /* caches */
+        {0x80000006, {.ecx = UINT32_MAX}, NULL}, /* L2 cache */
+        {0x80000003, {.edx = 7}, NULL},          /* brand string */
+        {7, {.ecx = UINT32_MAX}, NULL},          /* not offered */
+        {1, {.ecx = BIT(5)}, NULL},              /* VMX: neither */
+        {1, {.ecx = BIT(25)}, "MOVBE POPCNT AES"},
+        {7, {.ebx = BIT(5)}, "FSGSBASE BMI1 AVX2 BMI2"},
+        {7, {.edx = BIT(10)}, "VERW"},
+        {0x80000001, {.edx = BIT(26)}, "1-GByte-pages"},
+        {0x80000007, {.edx = BIT(8)}, "invariant TSC"},
+    };
+    assert_int_equal(cpuid_check_cpu(), 0);
+    for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
+        without = (typeof(without)){others[i].leaf, others[i].bits};
+        stub_log_clear();
+        assert_int_equal(cpuid_check_cpu(), others[i].named ? -ENODEV : 0);
+        if (others[i].named && !strstr(stub_log, others[i].named))
+            fail_msg("%s: not in \"%s\"", others[i].named, stub_log);
+    }
+    without.leaf = 1;
+    without.bits.ecx = BIT(28); /* AVX, which the state that is switched does not allow */
+    vmx_caps.xcr0 = 0;
+    memset(basic, 0, sizeof(basic));
+    without.bits.ecx = 0;
+    cpuid_init();
+    without.bits.ecx = BIT(28);
+    assert_int_equal(cpuid_check_cpu(), 0);
+    without.leaf = 0;
+    highest = 6; /* leaf 7 is not there, where the last one would be repeated */
+    stub_log_clear();
+    assert_int_equal(cpuid_check_cpu(), -ENODEV);
+    assert_non_null(strstr(stub_log, "FSGSBASE"));
+    highest = 0x20;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup(the_apic_follows_its_enable_bit, start),
         cmocka_unit_test_setup(limited_cpuid, start),
         cmocka_unit_test_setup(commands_against_leaks, start),
+        cmocka_unit_test_setup(a_second_cpu_has_what_guests_were_told, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,8 @@
 #include "vmx/vmcs.h"
 #include "arch/msr.h"
 #include "arch/time.h"
+#define LOG "vmx"
+#include "arch/log.h"
 
 #define ALL                 UINT32_MAX
 #define NONE                0
@@ -165,13 +167,17 @@ static void cr4_derive(void)
             vmx_caps.guest_cr4 |= needs[i].cr4;
 }
 
+/* Zeroes, if the CPU has no such leaf. */
+static COLD struct cpuid_regs host_leaf(uint32_t leaf)
+{
+    bool has = leaf <= cpuid(leaf & LEAF_EXTENDED, 0).eax;
+    return has ? cpuid(leaf, 0) : (struct cpuid_regs){0};
+}
+
 COLD void cpuid_init(void)
 {
     for (const struct cpuid_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
-        uint32_t highest = cpuid(row->leaf & LEAF_EXTENDED, 0).eax;
-        if (row->leaf > highest)
-            continue;
-        struct cpuid_regs host = cpuid(row->leaf, 0), *to = answer_of(row->leaf);
+        struct cpuid_regs host = host_leaf(row->leaf), *to = answer_of(row->leaf);
         to->eax |= host.eax & row->mask.eax;
         to->ebx |= host.ebx & row->mask.ebx;
         to->ecx |= host.ecx & row->mask.ecx;
@@ -179,6 +185,24 @@ COLD void cpuid_init(void)
     }
     cpuid_adjust();
     cr4_derive();
+}
+
+/* A register that passes as a whole describes: it does not promise. */
+static COLD bool lacks(uint32_t told, uint32_t mask, uint32_t here)
+{
+    return mask != ALL && (told & mask & ~here);
+}
+
+COLD int cpuid_check_cpu(void)
+{
+    for (const struct cpuid_row *row = rows; row < rows + ARRAY_COUNT(rows); row++) {
+        const struct cpuid_regs here = host_leaf(row->leaf), *told = answer_of(row->leaf);
+        if (lacks(told->eax, row->mask.eax, here.eax) ||
+            lacks(told->ebx, row->mask.ebx, here.ebx) ||
+            lacks(told->ecx, row->mask.ecx, here.ecx) || lacks(told->edx, row->mask.edx, here.edx))
+            return FAIL(ENODEV, "this CPU differs from the first one: one of \"%s\"", row->why);
+    }
+    return 0;
 }
 
 /* EBX of subleaf 0 is the size of the enabled state: right, as the guest's XCR0 is in the CPU. ECX

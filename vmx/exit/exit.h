@@ -25,3 +25,6 @@ enum exit_action exit_virtualized_eoi(struct vcpu *v);
 /* vmx/exit/cr.c: the four registers of PAE paging, from where CR3 points. -EINVAL: #GP. */
 MUST_CHECK int cr_load_pdptes(struct vcpu *v);
 void cpuid_init(void); /* prepare the answers, once */
+/* On each CPU: it has all that guests were told of the first one; caches and names may differ.
+ * -ENODEV (logged): it has not. */
+MUST_CHECK int cpuid_check_cpu(void);

@@ -31,6 +31,8 @@ int vmx_init(void)
 int vmx_enable(void)
 {
     int err = caps_check_cpu();
+    if (!err)
+        err = cpuid_check_cpu();
     if (err)
         return err;
     struct vmcs *region = vmcs_alloc(); /* the CPU keeps it until VMXOFF, which never comes */
