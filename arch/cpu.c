@@ -3,7 +3,7 @@
  * The processors: GRUB started number 0; this file starts the others, one after the other.
  * From: boot/main.c (cpu_init_boot, cpu_start_all), boot/ap.asm (cpu_ap_main).
  * To: boot/ap.asm (their first instructions), arch/gdt.c, arch/paging.c, arch/idt.c, arch/apic.c,
- * arch/skew.c (skew_check), arch/leaks.c (LEAKS_ONE_THREAD).
+ * arch/skew.c (skew_check), arch/topology.c, arch/leaks.c (LEAKS_ONE_THREAD).
  * Spec: SDM "Multiple-Processor (MP) Initialization", "MP Initialization Example".
  */
 #include "arch/cpu.h"
@@ -16,6 +16,7 @@
 #include "arch/panic.h"
 #include "arch/skew.h"
 #include "arch/time.h"
+#include "arch/topology.h"
 #include "arch/trap.h"
 #include "arch/upcalls.h"
 #include "arch/x86.h"
@@ -25,12 +26,9 @@
 #include "arch/log.h"
 
 #define START_TIMEOUT_US 100000
-#define LEAF_TOPOLOGY    0xb
 #define LEAF_KIND        0x1a
 #define KIND_HYBRID      BIT(15)      /* leaf 7, EDX */
 #define KIND_TYPE        BITS(31, 24) /* EAX */
-#define TOPOLOGY_SHIFT   BITS(4, 0)   /* EAX */
-#define TOPOLOGY_TYPE    BITS(15, 8)  /* ECX */
 
 LAYOUT(struct cpu, stack_top, 16); /* boot/ap.asm: CPU_STACK_TOP */
 
@@ -85,6 +83,20 @@ void cpu_ap_main(struct cpu *cpu)
     panic("cpu %u came back from its work", cpu->index);
 }
 
+/* The threads of a core are a ring. */
+static void place(struct cpu *cpu)
+{
+    cpu->core = topology_core(cpu->apic_id);
+    cpu->socket = topology_socket(cpu->apic_id);
+    cpu->next_thread = cpu;
+    for (struct cpu *other = cpus; other < cpu; other++)
+        if (other->core == cpu->core) {
+            cpu->next_thread = other->next_thread;
+            other->next_thread = cpu;
+            break;
+        }
+}
+
 /* One piece of memory holds the pages of the exception stacks, then the stack. A CPU that does not
  * join is parked: after an INIT it executes nothing, so struct and stacks are free again.
  * -EAGAIN: this CPU does not join, but the next may. */
@@ -110,6 +122,7 @@ static int cpu_start(uint32_t apic_id, hpa_t code)
         return FAIL(EAGAIN, "apic_id=%u %s", apic_id,
                     err == -ETIMEDOUT ? "does not start" : "is left out");
     }
+    place(cpu);
     cpus_count++;
     return 0;
 }
@@ -126,21 +139,10 @@ static hpa_t place_start_code(void)
     return code;
 }
 
-/* SDM "CPUID-CPU Identification", leaf 0BH: the bits of an APIC id that tell threads of one core
- * from each other; level type 1 is the thread. */
-static unsigned thread_bits(void)
-{
-    struct cpuid_regs level = {0};
-    if (cpuid(0, 0).eax >= LEAF_TOPOLOGY)
-        level = cpuid(LEAF_TOPOLOGY, 0);
-    return FIELD_GET(TOPOLOGY_TYPE, level.ecx) == 1 ? level.eax & TOPOLOGY_SHIFT : 0;
-}
-
 static bool core_is_used(uint32_t id)
 {
-    unsigned bits = thread_bits();
     for (unsigned i = 0; i < cpus_count; i++)
-        if (cpus[i].apic_id >> bits == id >> bits)
+        if (cpus[i].core == topology_core(id))
             return true;
     return false;
 }
@@ -161,6 +163,7 @@ unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
     if (found > count)
         log_error("only %lu of %lu CPUs are used", count, found);
     cpus[0].apic_id = apic_id();
+    place(&cpus[0]);
     ap_join = join;
     ap_entry = entry;
     hpa_t code = count > 1 && limit != 1 ? place_start_code() : hpa(0);

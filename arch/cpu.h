@@ -29,8 +29,11 @@ struct cpu {
     uint8_t *stack_top;
     bool online, refused; /* arch/cpu.c: the end of its start */
     bool in_time;         /* arch/skew.c: its TSC agrees with that of the first CPU */
-    enum cpu_kind kind;   /* arch/cpu.c */
-    int64_t skew;         /* arch/skew.c: by so many ticks its TSC was ahead, and was set; or 0 */
+    /* arch/cpu.c: equal for CPUs of one core, of one socket; the ring of the core's threads */
+    uint32_t core, socket;
+    struct cpu *next_thread;
+    enum cpu_kind kind; /* arch/cpu.c */
+    int64_t skew;       /* arch/skew.c: by so many ticks its TSC was ahead, and was set; or 0 */
 
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */

@@ -72,6 +72,8 @@ def vm_modules(text):
             continue
         elif key in DEVICE_KEYS and words and words[-1].startswith("pci="):
             words[-1] += "," + word
+        elif not equals and words and words[-1].startswith("pin="):   # pin=0,2
+            words[-1] += "," + word
         else:
             words.append(word)
     if not kernel:

@@ -103,9 +103,12 @@ int main(int count, char **word)
         info.modules[info.module_count++] = module_of(word[i], word[i + 1]);
     size_t good = config_read(&info, vms, VMS_MAX, &refused);
     for (size_t i = 0; i < good; i++) {
-        if (vms[i].pin >= cpus)
-            log_error("vm=%s pin=%d: there are %d CPUs, the first is 0", vms[i].name, vms[i].pin,
-                      cpus);
+        for (unsigned n = 0; n < vms[i].vcpus; n++) {
+            int pin = config_pin(&vms[i], n);
+            if (pin >= cpus && pin != (n ? config_pin(&vms[i], n - 1) : -1))
+                log_error("vm=%s pin=%d: there are %d CPUs, the first is 0", vms[i].name, pin,
+                          cpus);
+        }
         check_kernel(&vms[i]);
     }
     return complained;

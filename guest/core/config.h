@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user wrote about a VM on GRUB's module lines, as a struct. The keys are documented in
- * README.md and must keep their names and meaning.
+ * What the user wrote about a VM on GRUB's module lines, as a struct; guest/life/config.h is the
+ * parser. The keys are documented in README.md and must keep their names and meaning.
  *   module2 /boot/alpha.elf vm=alpha mem=64M vcpus=1 pci=00:04.0,plan=D,bar=lazy cmdline="a b"
  *   module2 /boot/initrd    vm=alpha initrd cmdline="its string"
  *   module2 /boot/dmar.bin  acpi
- * From: every room of guest/, monitor/.   To: guest/life/config.c (the parser), config.c (words).
+ * From: every room of guest/, monitor/.   To: guest/core/config.c.
  */
 #pragma once
 #include "arch/boot_info.h"
@@ -14,6 +14,7 @@
 #define CONFIG_NAME_MAX   15
 #define CONFIG_FILE_MAX   8
 #define CONFIG_STRING_MAX 127
+#define CONFIG_VCPU_MAX   8
 
 enum plan {
     PLAN_FORWARD, /* A: each access to a BAR is trapped and forwarded */
@@ -68,8 +69,9 @@ struct vm_config {
     char cmdline[512];
     uint64_t mem; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
-    enum legacy_mode legacy; /* chips of a PC before ACPI: guest/pc/legacy/ */
-    int pin;                 /* CPU index, -1: anywhere */
+    enum legacy_mode legacy;        /* chips of a PC before ACPI: guest/pc/legacy/ */
+    uint16_t pins[CONFIG_VCPU_MAX]; /* indices of CPUs: of each vCPU; one alone: of all */
+    unsigned pin_count;             /* 0: they may run anywhere */
     /* run=N: only the first instruction, N times (guest/life/step.c); 0: no limit */
     unsigned run;
     unsigned kills;   /* kills=N: kill and restart the VM N times (guest/life/kills.c) */
@@ -80,3 +82,6 @@ struct vm_config {
     unsigned device_count;
     char why[112]; /* it is not started: the first reason */
 };
+
+/* The CPU of the VM's n-th vCPU; -1: any. */
+int config_pin(const struct vm_config *vm, unsigned n);

@@ -14,7 +14,7 @@
 #include "vmx/upcalls.h"
 
 #define VM_MAX           16
-#define VM_VCPU_MAX      8
+#define VM_VCPU_MAX      CONFIG_VCPU_MAX
 
 /* The guest-physical map of every VM. RAM from 0; what exceeds VM_LOW_RAM_MAX goes on at 4 GiB. */
 #define VM_LOW_RAM_MAX   UINT64_C(0xc0000000)

@@ -7,6 +7,7 @@
  * Contract: guest/life/config.h.
  */
 #include "guest/life/config.h"
+#include "arch/cpu.h"
 #include "lib/option.h"
 #include "lib/printf.h"
 #include "lib/parse.h"
@@ -87,6 +88,21 @@ static const char *add_device(const struct option *row, void *field, char *value
     return NULL;
 }
 
+/* CPU[,CPU]... */
+static const char *set_pins(const struct option *row, void *field, char *value)
+{
+    static const struct option cpu = {.size = sizeof(uint16_t), .max = CPU_MAX - 1};
+    struct vm_config *vm = field;
+    const char *why = NULL;
+    for (char *next; value && !why; value = next) {
+        next = option_cut(value, ',');
+        if (vm->pin_count == CONFIG_VCPU_MAX)
+            return row->why;
+        why = option_number(&cpu, &vm->pins[vm->pin_count++], value);
+    }
+    return why;
+}
+
 /* --- Lines ------------------------------------------------------------------------------------ */
 
 /* One module's line; `vm` counts for a kernel only. */
@@ -105,8 +121,8 @@ static const struct option rows[] = {
     {"acpi", option_flag, FIELD(acpi)},
     {"mem", option_size, FIELD(vm.mem), .min = SIZE_2M, .max = BIT(40),
      .why = "out of range 2M to 1024G"},
-    {"vcpus", option_number, FIELD(vm.vcpus), .min = 1, .max = 8},
-    {"pin", option_number, FIELD(vm.pin), .min = 0, .max = 63},
+    {"vcpus", option_number, FIELD(vm.vcpus), .min = 1, .max = CONFIG_VCPU_MAX},
+    {"pin", set_pins, FIELD(vm), .why = "more than 8 CPUs"},
     {"legacy", option_word, FIELD(vm.legacy), OPTION_WORDS("auto", "on", "off")},
     {"run", option_number, FIELD(vm.run), .min = 1, .max = 1000000000},
     {"timeout", option_number, FIELD(vm.timeout), .min = 1, .max = 86400},
@@ -153,6 +169,10 @@ static int check_line(const struct line *line)
         return complain(line, "initrd", "", "only vm=NAME and cmdline= stand beside it");
     if (line->initrd && strlen(line->vm.cmdline) > CONFIG_STRING_MAX)
         return complain(line, "cmdline", "", "an initrd's is at most 127 characters");
+    if (line->vm.pin_count > 1 && line->vm.pin_count != line->vm.vcpus)
+        return complain(line, "pin", "...",
+                        line->vm.pin_count > line->vm.vcpus ? "more CPUs than vCPUs"
+                                                            : "fewer CPUs than vCPUs");
     return 0;
 }
 
@@ -268,7 +288,7 @@ static void give_initrd(struct drafts *d, size_t n, const struct boot_info *info
 static void add_module(struct drafts *d, const struct boot_info *info, size_t module)
 {
     struct line line = {.module = module};
-    line.vm = (struct vm_config){.mem = MEM_DEFAULT, .vcpus = 1, .pin = -1, .module = module};
+    line.vm = (struct vm_config){.mem = MEM_DEFAULT, .vcpus = 1, .module = module};
     line.vm.kernel = &info->modules[module];
     log_reason[0] = '\0';
     int err = read_line(info->modules[module].cmdline, &line);

@@ -39,12 +39,13 @@ size_t vm_refused_count(void) { return refused; }
 
 static int make_vcpus(struct vm *vm)
 {
-    if (vm->config.pin >= (int)cpu_count())
-        return FAIL(EINVAL, "vm=%s pin=%d: there are %u CPUs, the first is 0", vm->name,
-                    vm->config.pin, cpu_count());
     for (unsigned i = 0; i < vm->config.vcpus; i++) {
-        struct vcpu *v = vcpu_create(&(struct vcpu_place){vm, i, vm->ept, vm->bitmaps,
-                                                          vm->config.pin, TRACE_ID(vm->index, i)});
+        int pin = config_pin(&vm->config, i);
+        if (pin >= (int)cpu_count())
+            return FAIL(EINVAL, "vm=%s pin=%d: there are %u CPUs, the first is 0", vm->name, pin,
+                        cpu_count());
+        struct vcpu *v = vcpu_create(&(struct vcpu_place){vm, i, vm->vcpus[0], vm->ept, vm->bitmaps,
+                                                          pin, TRACE_ID(vm->index, i)});
         if (!v)
             return FAIL(ENOMEM, "vm=%s vcpus=%u: no memory for vCPU %u", vm->name, vm->config.vcpus,
                         i);

@@ -160,5 +160,9 @@ int main(void)
         see_who_is_fair(cpus, option("fair", 0));
     if (option("switches", 0))
         measure_switches(option("switches", 0));
+    if (option("wait", 0)) /* without end: it is looked at in the monitor */
+        print("waits");
+    while (option("wait", 0))
+        cpu_relax();
     return 0;
 }

@@ -19,8 +19,9 @@ LINUX = (f"console=ttyS0 quiet nokaslr mitigations=off tsc=reliable tsc_early_kh
 LEAKS_NOTHING = sum(1 << bit for bit in (0, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62))
 
 
-def cpu(count=1, model=MODEL, threads=1):
-    """The line of Bochs' configuration; a core has that many threads, a package one core."""
-    return (f"cpu: model={model}, count={count // threads}:1:{threads}, ips={IPS}, "
+def cpu(count=1, model=MODEL, threads=1, cores=1):
+    """The line of Bochs' configuration; a core has that many threads, a package that many cores."""
+    packages = count // (threads * cores)
+    return (f"cpu: model={model}, count={packages}:{cores}:{threads}, ips={IPS}, "
             "reset_on_triple_fault=0, "
             "ignore_bad_msrs=1, cpuid_limit_winnt=0")

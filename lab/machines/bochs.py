@@ -7,11 +7,11 @@ From: lab/machines/__init__.py
 To:   lab/bochs/build.py, lab/bochs/plugin/build.py (VT-d unit and device), lab/bochs/dmar.py
 (their table)
 
-Options: model (default corei7_skylake_x, which then leaks nothing), threads (of each core), vmx=off
-(locked off by the firmware), stock=1 (Bochs without the mends), serial=off (no serial port: the
-console is then what Hamlet reports to port 0xE9), vtd=off (no unit, no DMAR table). Every other one
-describes processor, unit and device: units=, slow=, ... (docs/lab.md). An output "trace" is what
-they did.
+Options: model (default corei7_skylake_x, which then leaks nothing), threads (of each core), cores
+(of each package), vmx=off (locked off by the firmware), stock=1 (Bochs without the mends),
+serial=off (no serial port: the console is then what Hamlet reports to port 0xE9), vtd=off (no unit,
+no DMAR table). Every other one describes processor, unit and device: units=, slow=, ...
+(docs/lab.md). An output "trace" is what they did.
 """
 
 import os
@@ -32,7 +32,7 @@ VGA_ROM = Path("/usr/share/vgabios/vgabios.bin")
 HERE = ("edu", "pcie-root-port")  # of QEMU's devices: what is here anyway, or has no part here
 MODEL = "corei7_skylake_x"
 # options that are not part of the description of unit and device
-OURS = ("model", "threads", "vmx", "stock", "serial", "vtd")
+OURS = ("model", "threads", "cores", "vmx", "stock", "serial", "vtd")
 
 # time0 is fixed so that every run is the same run.
 CONFIG = """\
@@ -112,7 +112,8 @@ def _run(scratch, boot, console):
 
 
 def _cpu(boot):
-    return cpu(boot.cpus, boot.options.get("model", MODEL), int(boot.options.get("threads", "1")))
+    return cpu(boot.cpus, boot.options.get("model", MODEL), int(boot.options.get("threads", "1")),
+               int(boot.options.get("cores", "1")))
 
 
 def _description(boot, scratch):

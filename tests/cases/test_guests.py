@@ -163,6 +163,8 @@ BAD = [
      r"module=\d vm=bad pci=0:2.0: given twice"),
     ("pin", "kernel=hello.elf,name=bad,mem=4M,pin=3",
      r"vm=bad pin=3: there are 1 CPUs, the first is 0"),
+    ("pins", "kernel=hello.elf,name=bad,mem=4M,vcpus=3,pin=0,0",
+     r"module=\d vm=bad pin=\.\.\.: fewer CPUs than vCPUs"),
 ]
 
 

@@ -154,6 +154,7 @@ WRONG = [
     (["--vm", f"kernel={GUESTS}/hello.elf,mem=3M"], "mem=3M: not a multiple of 2M"),
     (["--vm", f"{HELLO},foo=bar"], "vm=hello foo=bar: unknown key"),
     (["--vm", f"{HELLO},pin=3"], "vm=hello pin=3: there are 1 CPUs"),
+    (["--vm", f"{HELLO},vcpus=2,pin=0,7"], "vm=hello pin=7: there are 1 CPUs"),
     (["--vm", f"{HELLO},pci=00:02.0,plan=E"], "pci=00:02.0"),
     (["--vm", "kernel=/etc/hostname"], "vm=hostname kernel: is no kernel: a text file"),
     (["--vm", "kernel=/no/such"], "/no/such: no such file"),

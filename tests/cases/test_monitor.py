@@ -219,8 +219,19 @@ COMPLETION = Case("completion", vms=[LOOP], answers=[
     r"^  pci$", r"^  pid$", r"^cpu=0",
 ])
 
-CASES = [HELP, PAUSE, STOP, HOST, VCPU, EXPLAIN, DEVICE, NONSENSE, INJECT, DEATH, PANIC, EDITING,
-         COMPLETION]
+# Two cores of two threads: 0 and 1 are threads of one core.
+def on_four_cpus(name, words, *where):
+    vms = [f'kernel=smp.elf,name=a,mem=4M,vcpus=2,cmdline="wait=1"{words}']
+    return dialogue(name, vms=vms, cpus=4, machine={"cores": "2", "threads": "2"},
+                    begin=r"a\| waits", asked=[("cpu", *where)])
+
+
+PLACED = on_four_cpus("placed", "", r"^vcpu=a\.0 .* home=0$", r"^vcpu=a\.1 .* home=2$")
+PINNED = on_four_cpus("pinned", ",pin=3,1", r"^cpu=3 .*loaded=a\.0",
+                      r"^vcpu=a\.0 state=running home=3$", r"^vcpu=a\.1 .* home=1$")
+
+CASES = [HELP, PLACED, PINNED, PAUSE, STOP, HOST, VCPU, EXPLAIN, DEVICE, NONSENSE, INJECT, DEATH,
+         PANIC, EDITING, COMPLETION]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

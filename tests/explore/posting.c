@@ -17,6 +17,7 @@
 static uint64_t model_clock(void);
 #include "vmx/vcpu/posted.c"
 #include "vmx/run/sched.c"
+#include "vmx/run/place.c"
 #include "vmx/vcpu/apicv.c"
 #include "vmx/run/post.c"
 #include "vmx/run/run.c"
@@ -389,8 +390,10 @@ static void build(void)
 {
     static uint32_t apic_page[PAGE_SIZE / 4]; /* for TMR, which no actor reads */
     static const char *const names[] = {"cpu0", "cpu1"};
-    for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++)
+    for (unsigned c = 0; c < ARRAY_COUNT(w.cpus); c++) {
         w.cpus[c].index = w.cpus[c].apic_id = c;
+        w.cpus[c].next_thread = &w.cpus[c];
+    }
     for (unsigned c = 0; c < shape.cpus; c++) {
         vmx_cpu(&w.cpus[c])->queue = &queues[c];
         explore_actor(names[c], cpu_actor);
@@ -406,8 +409,12 @@ static void build(void)
     w.icrs = shape.icrs;
     for (unsigned i = 0; i < shape.vcpus; i++) {
         struct vcpu *v = &w.vcpus[i];
-        *v = (struct vcpu){
-            .pi_desc = &w.pids[i], .index = i, .pinned = 0, .ept = &w.ept, .vapic = apic_page};
+        *v = (struct vcpu){.pi_desc = &w.pids[i],
+                           .index = i,
+                           .first = v,
+                           .pinned = 0,
+                           .ept = &w.ept,
+                           .vapic = apic_page};
         *v->pi_desc = PI_DESC_READY;
         explore_watch(&v->pi_desc->pir[0], 8); /* no vector is in the other words */
         explore_watch(&v->pi_desc->control, 8);

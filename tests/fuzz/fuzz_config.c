@@ -14,7 +14,9 @@ static void check(const struct vm_config *vm)
     must(n > 0 && n <= CONFIG_NAME_MAX && !strpbrk(vm->name, " =\"\n\r\t/|"));
     must(vm->mem >= SIZE_2M && vm->mem % SIZE_2M == 0);
     must(vm->vcpus >= 1 && vm->vcpus <= 8);
-    must(vm->pin >= -1 && vm->pin < 64);
+    must(vm->pin_count <= 1 || vm->pin_count == vm->vcpus);
+    for (unsigned i = 0; i < vm->vcpus; i++)
+        must(config_pin(vm, i) >= -1 && config_pin(vm, i) < 256);
     must(memchr(vm->cmdline, 0, sizeof(vm->cmdline)) != NULL);
     must(vm->device_count <= CONFIG_DEVICE_MAX);
     must(vm->kernel != NULL);

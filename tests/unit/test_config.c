@@ -48,7 +48,7 @@ TEST(defaults)
     assert_string_equal(vms[0].cmdline, "");
     assert_int_equal(vms[0].mem, 64 << 20);
     assert_int_equal(vms[0].vcpus, 1);
-    assert_int_equal(vms[0].pin, -1);
+    assert_int_equal(config_pin(&vms[0], 0), -1);
     assert_int_equal(vms[0].run, 0);
     assert_int_equal(vms[0].timeout, 0);
     assert_int_equal(vms[0].device_count, 0);
@@ -63,13 +63,24 @@ TEST(every_key)
     assert_string_equal(vms[0].name, "b-2_x");
     assert_int_equal(vms[0].mem, 1 << 30);
     assert_int_equal(vms[0].vcpus, 8);
-    assert_int_equal(vms[0].pin, 3);
+    assert_int_equal(config_pin(&vms[0], 0), 3);
     assert_int_equal(vms[0].run, 1000);
     assert_int_equal(vms[0].timeout, 5);
     assert_string_equal(vms[0].cmdline, "a b=c");
 }
 
 /* GRUB puts a word that holds a blank into quotation marks as a whole, with backslashes. */
+TEST(a_cpu_for_all_or_for_each)
+{
+    assert_int_equal(read_lines("vm=b vcpus=8 pin=3", NULL), 1);
+    assert_int_equal(config_pin(&vms[0], 7), 3);
+    assert_int_equal(read_lines("vm=b vcpus=3 pin=255,0x2,0", NULL), 1);
+    assert_int_equal(config_pin(&vms[0], 0), 255);
+    assert_int_equal(config_pin(&vms[0], 1), 2);
+    assert_int_equal(config_pin(&vms[0], 2), 0);
+    assert_int_equal(read_lines("vm=b pin=1,1 vcpus=2", NULL), 1); /* in any order */
+}
+
 TEST(words_as_grub_writes_them)
 {
     assert_int_equal(read_lines("  vm=a\t\"cmdline=say \\\"hi\\\" \\\\ it\\'s\"  ", NULL), 1);
@@ -121,7 +132,16 @@ TEST(bad_values)
         {"vm=a vcpus=0", "module=0 vm=a vcpus=0: out of range; this VM is not started"},
         {"vm=a vcpus=9", "module=0 vm=a vcpus=9: out of range; this VM is not started"},
         {"vm=a vcpus=", "module=0 vm=a vcpus=: not a number; this VM is not started"},
-        {"vm=a pin=64", "module=0 vm=a pin=64: out of range; this VM is not started"},
+        {"vm=a pin=256", "module=0 vm=a pin=256: out of range; this VM is not started"},
+        {"vm=a pin=", "module=0 vm=a pin=: not a number; this VM is not started"},
+        {"vm=a vcpus=2 pin=0,", "module=0 vm=a pin=0,: not a number; this VM is not started"},
+        {"vm=a vcpus=2 pin=0,x", "module=0 vm=a pin=0,x: not a number; this VM is not started"},
+        {"vm=a vcpus=2 pin=0,300", "module=0 vm=a pin=0,300: out of range; this VM is not started"},
+        {"vm=a pin=0,1", "module=0 vm=a pin=...: more CPUs than vCPUs; this VM is not started"},
+        {"vm=a pin=0,1 vcpus=3",
+         "module=0 vm=a pin=...: fewer CPUs than vCPUs; this VM is not started"},
+        {"vm=a vcpus=8 pin=0,1,2,3,4,5,6,7,8",
+         "module=0 vm=a pin=0,1,2,3,4,5,6,7,8: more than 8 CPUs; this VM is not started"},
         {"vm=a pin=-1", "module=0 vm=a pin=-1: not a number; this VM is not started"},
         {"vm=a run=0", "module=0 vm=a run=0: out of range; this VM is not started"},
         {"vm=a timeout=0", "module=0 vm=a timeout=0: out of range; this VM is not started"},
@@ -303,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key),
+        cmocka_unit_test(a_cpu_for_all_or_for_each),
         cmocka_unit_test(words_as_grub_writes_them),
         cmocka_unit_test(devices),
         cmocka_unit_test(bad_values),

@@ -45,20 +45,19 @@ struct cpu *ap_cpu;
 
 uint32_t leaks_guards;
 static bool is_hybrid;
-static struct cpuid_regs topology; /* leaf 0BH; all 0: there is none */
+static unsigned thread_bits; /* of an APIC id */
 static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     assert_int_equal(subleaf, 0);
     if (leaf == 0)
-        return (struct cpuid_regs){.eax = is_hybrid ? 0x1a : topology.ecx ? 0xb : 0xa};
+        return (struct cpuid_regs){.eax = is_hybrid ? 0x1a : 0xb};
     if (leaf == 7)
         return (struct cpuid_regs){.edx = (uint32_t)BIT(15)};
-    if (leaf == 0x1a)
-        return (struct cpuid_regs){.eax = 0x20000001};
-    assert_int_equal(leaf, 0xb);
-    assert_int_not_equal(topology.ecx, 0);
-    return topology;
+    assert_int_equal(leaf, 0x1a);
+    return (struct cpuid_regs){.eax = 0x20000001};
 }
+uint32_t topology_core(uint32_t id) { return id >> thread_bits; }
+uint32_t topology_socket(uint32_t id) { return id >> (thread_bits + 2); }
 static uint64_t model_tsc(void) { return m.tsc += 1000; }
 uint64_t time_deadline_us(uint64_t us) { return m.tsc + us * 1000; }
 struct cpu *this_cpu(void) { return &cpus[0]; }
@@ -223,22 +222,25 @@ TEST(kinds_of_a_hybrid)
     is_hybrid = false;
 }
 
-/* SDM "CPUID-CPU Identification", leaf 0BH: threads of a core differ in the low bits. */
 TEST(one_thread_of_each_core)
 {
     static const uint32_t threads[] = {0, 2, 4, 6, 1, 3, 5, 7, 9};
     m.xapic = false;
-    topology = (struct cpuid_regs){.eax = 1, .ebx = 2, .ecx = 0x100};
+    thread_bits = 1;
     assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
     assert_non_null(strstr(stub_log, "threads=all"));
+    for (unsigned i = 0; i < 9; i++) { /* the threads of a core are a ring */
+        const struct cpu *cpu = cpu_get(i), *other = cpu->next_thread;
+        assert_int_equal(cpu->core, cpu->apic_id / 2);
+        assert_int_equal(cpu->socket, cpu->apic_id / 8);
+        assert_int_equal(other->apic_id, cpu->apic_id == 9 ? 9 : cpu->apic_id ^ 1);
+    }
     leaks_guards = LEAKS_ONE_THREAD;
     assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 5);
     assert_int_equal(cpu_get(1)->apic_id, 2); /* 1 is the sibling of the first CPU */
     assert_int_equal(cpu_get(4)->apic_id, 9); /* 8 is not there */
     assert_non_null(strstr(stub_log, "threads=one of each core"));
-    topology.ecx = 0x200; /* the first level is not that of threads */
-    assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
-    topology.ecx = 0;
+    thread_bits = 0;
     assert_int_equal(start_all(threads, ARRAY_COUNT(threads), 0, all_join), 9);
     leaks_guards = 0;
 }

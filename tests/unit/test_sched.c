@@ -5,7 +5,7 @@
  * vCPU sleeps with an interrupt posted, and none is lost between two lists.
  * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
-// sources: vmx/vcpu/posted.c
+// sources: vmx/vcpu/posted.c vmx/run/place.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <stdio.h>
@@ -73,13 +73,14 @@ FIXTURE(create)
     memset(&w, 0, sizeof(w));
     memset(queues, 0, sizeof(queues));
     for (unsigned c = 0; c < CPUS; c++) {
-        w.cpus[c].index = w.cpus[c].apic_id = c;
+        w.cpus[c] = (struct cpu){.index = c, .apic_id = c, .next_thread = &w.cpus[c]};
         on(c);
         sched_init_cpu();
     }
     for (unsigned i = 0; i < VCPUS; i++) {
         w.vcpus[i].pi_desc = &w.pids[i];
         w.vcpus[i].index = i;
+        w.vcpus[i].first = &w.vcpus[0];
         w.vcpus[i].pinned = -1;
         w.pids[i] = PI_DESC_READY;
     }

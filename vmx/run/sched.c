@@ -5,7 +5,8 @@
  * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
  * Only a wake list is searched, because a notification does not name its vCPU.
- * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c (vcpu_run).
+ * From: guest/life/run.c (sched_start), boot/main.c (sched_run).
+ * To: vmx/run/run.c (vcpu_run), vmx/run/place.c (on which CPU).
  * Hot: each HLT, each wake-up, each end of a slice.
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -21,24 +22,15 @@
 #include "vmx/run/sched.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/posted.h"
+#include "vmx/run/place.h"
 #include "vmx/run/run.h"
-#include "vmx/run/vcpu_list.h"
+#include "vmx/run/queue.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
 #include "arch/spinlock.h"
 #include "arch/trap.h"
 
-struct run_queue {
-    struct spinlock lock;
-    struct vcpu_list ready, halted; /* halted: the wake list */
-    struct vcpu *running;           /* RUNNING here; NULL: none is */
-    unsigned load;                  /* vCPUs whose home this is */
-    unsigned busy;                  /* those of them that are not halted */
-    bool idle;                      /* asleep, or about to be */
-    uint64_t tick;                  /* TSC at which its CPU asks done() again */
-    uint64_t timer;                 /* TSC at which its CPU's timer fires; 0: it is off */
-};
 static struct run_queue queues[CPU_MAX];
 
 static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->index]; }
@@ -120,35 +112,7 @@ static struct run_queue *lock_home(struct vcpu *v)
     }
 }
 
-/* --- Choosing a CPU --------------------------------------------------------------------------- */
-
-static COLD struct cpu *least_loaded(void)
-{
-    struct cpu *best = this_cpu();
-    for (unsigned i = 0; i < cpu_count(); i++) {
-        struct cpu *cpu = cpu_get(i);
-        if (vmx_cpu(cpu)->queue && queue_of(cpu)->load < queue_of(best)->load)
-            best = cpu;
-    }
-    return best;
-}
-
-/* The CPU with the fewest awake vCPUs, if it has fewer than this CPU; else NULL. One vCPU less is
- * enough: then vCPUs move in turns, and three vCPUs on two CPUs get equal shares. */
-static struct cpu *lighter_cpu(void)
-{
-    unsigned least = own_queue()->busy;
-    struct cpu *best = NULL;
-    for (unsigned i = 0; i < cpu_count(); i++) {
-        struct cpu *cpu = cpu_get(i);
-        unsigned busy = vmx_cpu(cpu)->queue ? atomic_load(&queue_of(cpu)->busy) : least;
-        if (busy >= least)
-            continue;
-        least = busy;
-        best = cpu;
-    }
-    return best;
-}
+/* --- Coming to a CPU -------------------------------------------------------------------------- */
 
 /* v is on no list. An idle CPU needs a kick: it has looked at its queue already. */
 static void enqueue_at(struct cpu *cpu, struct vcpu *v)
@@ -169,7 +133,7 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
  * for this one. It is unloaded before another CPU can see it. */
 static void wait_for_cpu(struct vcpu *v)
 {
-    struct cpu *to = v->pinned < 0 ? lighter_cpu() : NULL;
+    struct cpu *to = v->pinned < 0 ? place_lighter(v) : NULL;
     struct run_queue *here = own_queue();
     if (to)
         vcpu_release(v);
@@ -198,8 +162,8 @@ COLD unsigned sched_load(void)
 
 static COLD void start_locked(struct vcpu *v)
 {
-    struct cpu *cpu = v->pinned >= 0 ? cpu_get((unsigned)v->pinned % cpu_count()) : least_loaded();
-    enqueue_at(cpu, v);
+    unsigned pinned = (unsigned)v->pinned % cpu_count();
+    enqueue_at(v->pinned >= 0 ? cpu_get(pinned) : place_first(v), v);
 }
 
 static bool is_away(const struct vcpu *v)

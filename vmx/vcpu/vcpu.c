@@ -77,6 +77,7 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
         return NULL;
     v->vm = place->vm;
     v->index = place->index;
+    v->first = place->first ? place->first : v;
     v->ept = place->ept;
     v->bitmaps = place->bitmaps;
     v->pinned = place->pinned;

@@ -131,6 +131,8 @@ struct vcpu {
     enum vcpu_state state;
     struct cpu *cpu; /* where it runs or will run */
     int pinned;      /* CPU index, -1: anywhere */
+    /* vmx/vcpu/vcpu.c: at creation */
+    const struct vcpu *first; /* of its VM; itself, if it is that */
     /* vmx/run/vcpu_list.h */
     struct vcpu *next;
 
@@ -155,6 +157,7 @@ struct vcpu {
 struct vcpu_place {
     struct vm *vm;
     unsigned index;
+    const struct vcpu *first; /* of the VM; NULL: this one */
     struct ept *ept;
     struct bitmaps *bitmaps;
     int pinned; /* CPU index, -1: anywhere */
