@@ -93,10 +93,7 @@ static void mask_lvt(struct vcpu *v)
 }
 
 /* Behind each change of SVR or of IA32_APIC_BASE. */
-static void update_takes(struct vcpu *v)
-{
-    vcpu_takes_ipis(v, vlapic_takers(v->vm, BIT(v->index)) != 0);
-}
+static void update_takes(struct vcpu *v) { vcpu_takes_ipis(v, vlapic_takes(v)); }
 
 /* SVR can disable the APIC. All LVT entries are masked then, and the guest cannot unmask them. EOI
  * and SELF IPI are commands: their values are not stored. */

@@ -7,6 +7,7 @@
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)".
  */
 #pragma once
+#include "arch/apic.h"
 #include "arch/msr.h"
 #include "guest/core/vm.h"
 #include "vmx/vcpu/vcpu.h"
@@ -15,8 +16,7 @@
  * or 32 bits of an x2APIC ICR. `logical`: matched against LDR and DFR; else an APIC id, where
  * 0xff means all. */
 uint64_t vlapic_match(struct vm *vm, uint32_t dest, bool logical);
-/* Those of the set whose APIC takes fixed interrupts: IA32_APIC_BASE and SVR enable it. SDM "Local
- * APIC State After It Has Been Software Disabled". */
+/* Those of the set whose APIC takes fixed interrupts, as vlapic_takes(). */
 uint64_t vlapic_takers(const struct vm *vm, uint64_t set);
 
 /* Call ring(vm) on the CPU of v, without a lock, when vm_now() has reached `at`; 0: not at all. A
@@ -57,6 +57,12 @@ static inline void vlapic_set(struct vcpu *v, unsigned offset, uint32_t value)
     v->vapic[offset / 4] = value;
 }
 static inline bool vlapic_is_x2apic(const struct vcpu *v) { return v->apic_base & APIC_BASE_EXTD; }
+/* IA32_APIC_BASE and SVR enable it, so it takes fixed interrupts. SDM "Local APIC State After It
+ * Has Been Software Disabled". */
+static inline bool vlapic_takes(const struct vcpu *v)
+{
+    return (v->apic_base & APIC_BASE_EN) && (vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE);
+}
 static inline struct vlapic *vlapic_of(const struct vcpu *v) { return v->vm->apics[v->index]; }
 
 /* Without APICv: one of the eight words of IRR. */

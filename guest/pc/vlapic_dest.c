@@ -28,7 +28,7 @@ uint64_t vlapic_takers(const struct vm *vm, uint64_t set)
     uint64_t found = 0;
     for (uint64_t rest = set; rest; rest &= rest - 1) {
         const struct vcpu *v = vm->vcpus[__builtin_ctzll(rest)];
-        if ((v->apic_base & APIC_BASE_EN) && (vlapic_get(v, APIC_SVR) & APIC_SVR_ENABLE))
+        if (vlapic_takes(v))
             found |= BIT(v->index);
     }
     return found;

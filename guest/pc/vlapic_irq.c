@@ -61,7 +61,7 @@ void vlapic_write_esr(struct vcpu *v)
 /* An edge: the bit of its vector in TMR becomes 0. */
 void vlapic_deliver(struct vcpu *v, uint8_t vector)
 {
-    if (!vlapic_takers(v->vm, BIT(v->index)))
+    if (!vlapic_takes(v))
         return;
     if (vector < VECTOR_FIRST_LEGAL) {
         error(v, ESR_RECEIVE_ILLEGAL);
@@ -81,10 +81,21 @@ static void send_init(struct vcpu *to)
         vcpu_init_signal(to);
 }
 
+/* By far the most: fixed and edge, to one by its id. These a CPU with IPI virtualization posts. */
+static bool is_plain(const struct vcpu *v, uint32_t command, uint32_t dest)
+{
+    return !(command & ~(uint32_t)(APIC_ICR_VECTOR | APIC_ICR_ASSERT)) &&
+           (command & APIC_ICR_VECTOR) >= VECTOR_FIRST_LEGAL && dest < v->vm->vcpu_count;
+}
+
 void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 {
-    uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets_of(v, command, dest);
     uint8_t vector = (uint8_t)FIELD_GET(APIC_ICR_VECTOR, command);
+    if (is_plain(v, command, dest)) {
+        vlapic_deliver(v->vm->vcpus[dest], vector);
+        return;
+    }
+    uint64_t delivery = FIELD_GET(APIC_ICR_DELIVERY, command), set = targets_of(v, command, dest);
     bool is_interrupt = delivery == APIC_DELIVERY_FIXED || delivery == APIC_DELIVERY_LOWEST;
     bool deassert = (command & APIC_ICR_LEVEL) && !(command & APIC_ICR_ASSERT);
     if (delivery == APIC_DELIVERY_INIT && deassert)

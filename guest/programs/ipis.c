@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What IPIs cost their sender in exits, by the state of the vCPU that they go to; and that the CPU
  * What IPIs cost their sender in exits, by the state of the vCPU that they go to; and what the CPU
  * leaves to Hamlet. "vcpus=3" and the option x2apic=1 or 0; the third is not started.
+ *   bench=N   what N IPIs to one that computes cost, in ticks, and no more
+ * From: tests/cases/test_ipis.py, tests/bench/bench.py.
  * To: vmx/bitmaps.c (the PID-pointer table), guest/pc/vlapic_irq.c (ICR, where one exits).
  * Spec: SDM "IPI Virtualization", "Interrupt Command Register (ICR)".
  */
@@ -16,10 +17,12 @@ enum { PING = 0x60, ILLEGAL = 0xa, NOT_THERE = 5, NOT_STARTED = 2 };
 
 static uint64_t pings, sleeps, off;
 static uint64_t before, sent_at;
+static uint64_t handled_at;
 
 static void ping(struct interrupt_frame *frame)
 {
     (void)frame;
+    handled_at = rdtsc();
     atomic_fetch_add(&pings, 1);
 }
 
@@ -62,6 +65,20 @@ static void to(const char *what, uint32_t id, uint32_t command, bool arrives)
     end(what);
 }
 
+static void measure(uint64_t count)
+{
+    uint64_t at_sender = 0, to_handler = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t old = atomic_load(&pings), start = rdtsc();
+        send_ipi(1, PING);
+        at_sender += rdtsc() - start;
+        check(spin_until(atomic_load(&pings) > old, PATIENCE));
+        to_handler += handled_at - start;
+    }
+    print("bench ipi_sender=%lu", at_sender / count);
+    print("bench ipi_handler=%lu", to_handler / count);
+}
+
 int main(void)
 {
     uint32_t others = (uint32_t)FIELD_SET(APIC_ICR_SHORTHAND, APIC_SHORTHAND_OTHERS);
@@ -69,6 +86,10 @@ int main(void)
     apic_on(option("x2apic", 0));
     processor_start(1, second);
     interrupts_on();
+    if (option("bench", 0)) {
+        measure(option("bench", 0));
+        return 0;
+    }
     to("to one that computes", 1, PING, true);
     to("to itself", 0, PING, true);
     to("to all others", 0, others | PING, true);

@@ -5,7 +5,7 @@ What operations cost, as a table and as build/bench.json: an object per machine.
 of the TSC is an instruction, so the figures are instructions, the same from run to run; nothing
 here is a measurement of time.
 
-From: make bench      To: guest/programs/bench.c, peer.c, irq-cost.c and smp.c, which count;
+From: make bench      To: guest/programs/bench.c, peer.c, irq-cost.c, smp.c and ipis.c, which count;
 docs/peer.md (KVM's figures)
 """
 
@@ -50,6 +50,10 @@ ROWS = [
           ("software", "posted by software", SOFTWARE, "remapped"),
           ("injected", "injected, no APICv", INJECTED, "injected"))
       for state, limit in zip(("running", "ready", "halted"), limits)],
+    ("ipi_sender_exit", "an IPI to a vCPU that runs, at its sender: by an exit", 400, ""),
+    ("ipi_sender_virtual", "posted by the CPU (IPI virtualization)", 30, ""),
+    ("ipi_handler_exit", "from the sender to the handler: by an exit", 290, ""),
+    ("ipi_handler_virtual", "posted by the CPU", 60, ""),
     ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs, DRs", 820, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
@@ -152,13 +156,24 @@ def interrupts():
     return found
 
 
+def ipis():
+    """To a vCPU that runs on another CPU; the two advance in steps, so the figure is a mean."""
+    vm = 'kernel=build/guests/ipis.elf,mem=4M,vcpus=2,cmdline="x2apic=1 bench=1000"'
+    found = {}
+    for way, word in (("virtual", "on"), ("exit", "off")):
+        _, got = boot("lab", "--cpus", "2", "--machine", "model=sapphire_rapids", "--append",
+                      f"console=com1 mitigations=off ipiv={word}", "--vm", vm)
+        found |= {f"{key}_{way}": value for key, value in got.items()}
+    return found
+
+
 def main():
     results = {"lab": figures("lab")}
     results["lab"] |= boot("lab", "--vm",
                            "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
     results["lab"] |= operations() | vmcs_accesses()
     results["lab"] |= trace_costs(results["lab"]) | leak_costs(results["lab"]) | invalidations()
-    results["lab"] |= dma_modes() | interrupts()
+    results["lab"] |= dma_modes() | interrupts() | ipis()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
     page = table.told()

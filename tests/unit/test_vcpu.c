@@ -290,7 +290,12 @@ TEST(a_new_one_is_clear_and_silent)
     struct vcpu *v = created();
     assert_string_equal(done, "VMCLEAR VMPTRLD host VMCLEAR ");
     assert_true(v->pi_desc->control & PI_SN);
+    vmx_caps.ipiv = true;
+    ipis_pass = UINT64_MAX;
     vcpu_destroy(v);
+    vmx_caps.ipiv = false;
+    assert_int_equal(ipis_pass,
+                     UINT64_MAX & ~BIT(0)); /* its descriptor is freed: no IPI goes there */
 }
 
 int main(void)

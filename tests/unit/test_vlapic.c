@@ -245,6 +245,8 @@ TEST(ipis)
     assert_int_equal(seen.sipi[1], 8);
     icr(1, 0x400f); /* no vector for an interrupt */
     assert_int_equal(seen.posted[1], 0);
+    assert_int_equal(vm.apics[0]->errors, BIT(5)); /* the sender's error */
+    assert_int_equal(vm.apics[1]->errors, 0);
     icr(0, 0x4500); /* INIT to the first: what a PC's firmware makes of it */
     assert_int_equal(seen.inits[0], 0);
     assert_int_equal(seen.resets, 1);
