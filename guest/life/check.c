@@ -43,27 +43,61 @@ static int budget; /* lines that this check may still log */
             log_error("breach: " __VA_ARGS__);                                                     \
     } while (0)
 
+/* Of the bytes from `to` on, `size` at most, those that lie in one of the blocks. */
+static uint64_t block_part(const struct vm_ram *blocks, size_t count, hpa_t to, uint64_t size)
+{
+    for (const struct vm_ram *r = blocks; r < blocks + count; r++)
+        if (to.v - r->to.v < r->size)
+            return MIN(size, r->size - (to.v - r->to.v));
+    return 0;
+}
+
+/* The same of a BAR, where no RAM is. */
+static uint64_t bar_part(const struct vm *vm, hpa_t to, uint64_t size)
+{
+    const struct vbar *b = vbar_holding(vm, to.v, PAGE_SIZE);
+    uint64_t part = b ? MIN(size, b->host.base + b->host.size - to.v) : 0;
+    return page_is_ram(to, part) ? 0 : part;
+}
+
+/* The same of what is the VM's own. A run may go over several such things, and over what is not. */
+static uint64_t own_part(const struct vm *vm, hpa_t to, uint64_t size)
+{
+    uint64_t part = block_part(vm->ram, VM_RAM_COUNT, to, size);
+    if (!part)
+        part = block_part(vm->reserved, VM_RESERVED_COUNT, to, size);
+    return part ? part : bar_part(vm, to, size);
+}
+
+/* Returns the length of the part that begins at `at`; 0: it is not the VM's. */
+static uint64_t check_part(struct checker *a, gpa_t at, hpa_t to, uint64_t size)
+{
+    if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
+        return PAGE_SIZE;
+    if (a->vm->ones && to.v == ptr_hpa(a->vm->ones).v) /* its own, lent for a delivery */
+        return PAGE_SIZE;
+    uint64_t part = own_part(a->vm, to, size);
+    if (!part)
+        BREACH(a, "vm=%s gpa=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
+               at.v, size, to.v);
+    else if (reserved_holds(a->vm, to, part) && at.v != to.v)
+        BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which the firmware reserves", a->vm->name, at.v,
+               to.v);
+    else if (memory_holds(a->vm, to, part) && !page_is_guest(to, part))
+        BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name, at.v,
+               to.v);
+    return part;
+}
+
 static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned perm,
                       enum ept_type type)
 {
-    struct checker *a = ctx;
     (void)perm;
     (void)type;
-    if (at.v == VM_APIC_BASE) /* the APIC-access page: the CPU never lets the guest reach it */
-        return true;
-    if (a->vm->ones && to.v == ptr_hpa(a->vm->ones).v) /* its own, lent for a delivery */
-        return true;
-    if (reserved_holds(a->vm, to, size)) {
-        if (at.v != to.v)
-            BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which the firmware reserves", a->vm->name,
-                   at.v, to.v);
-    } else if (memory_holds(a->vm, to, size)) {
-        if (!page_is_guest(to, size))
-            BREACH(a, "vm=%s gpa=0x%lx leads to 0x%lx, which was never given away", a->vm->name,
-                   at.v, to.v);
-    } else if (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)) {
-        BREACH(a, "vm=%s gpa=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
-               at.v, size, to.v);
+    for (uint64_t done = 0, part; done < size; done += part) {
+        part = check_part(ctx, gpa(at.v + done), hpa(to.v + done), size - done);
+        if (!part)
+            break;
     }
     return true;
 }
@@ -71,10 +105,14 @@ static bool visit_ept(void *ctx, gpa_t at, hpa_t to, uint64_t size, unsigned per
 static bool visit_dma(void *ctx, gpa_t iova, hpa_t to, uint64_t size, unsigned perm)
 {
     struct checker *a = ctx;
-    if (!memory_holds(a->vm, to, size) && !reserved_holds(a->vm, to, size) &&
-        (page_is_ram(to, size) || !vbar_holding(a->vm, to.v, size)))
+    for (uint64_t done = 0, part; done < size; done += part) {
+        part = own_part(a->vm, hpa(to.v + done), size - done);
+        if (part)
+            continue;
         BREACH(a, "vm=%s iova=0x%lx size=0x%lx leads to 0x%lx, which is not its own", a->vm->name,
-               iova.v, size, to.v);
+               iova.v + done, size - done, to.v + done);
+        break;
+    }
     uint64_t run;
     for (uint64_t offset = 0; offset < size; offset += run) {
         gpa_t at = gpa(iova.v + offset);

@@ -62,7 +62,7 @@ bool page_is_guest(hpa_t base, uint64_t size)
     guest_asked += size;
     return true;
 }
-bool page_is_ram(hpa_t base, uint64_t size) { return base.v < HPA && size; }
+bool page_is_ram(hpa_t base, uint64_t size) { return base.v < 64 * GIB && size; }
 bool memory_holds(const struct vm *vm, hpa_t to, uint64_t size)
 {
     for (const struct vm_ram *r = vm->ram; r < vm->ram + VM_RAM_COUNT; r++)
@@ -88,9 +88,14 @@ bool reserved_holds(const struct vm *vm, hpa_t to, uint64_t size)
     (void)vm, (void)to, (void)size;
     return false;
 }
+static struct vbar bars[2];
 const struct vbar *vbar_holding(const struct vm *vm, uint64_t to, uint64_t size)
 {
-    (void)vm, (void)to, (void)size;
+    (void)vm;
+    for (unsigned i = 0; i < ARRAY_COUNT(bars); i++)
+        if (to - bars[i].host.base < bars[i].host.size &&
+            size <= bars[i].host.size - (to - bars[i].host.base))
+            return &bars[i];
     return NULL;
 }
 unsigned vtd_irte_next(unsigned index) { return index + VTD_IRTE_MAX; }
@@ -230,6 +235,29 @@ TEST(one_wrong_page_is_found)
         }
 }
 
+/* Two BARs, and RAM of the VM, touch: one run, and three things. What comes behind is not its own. */
+TEST(a_run_over_several_things)
+{
+    uint64_t at = 16 * GIB, to = HPA - SIZE_2M;
+    make(GIB, 0);
+    bars[0].host.base = to;
+    bars[0].host.size = SIZE_2M - 2 * PAGE_SIZE;
+    bars[1].host.base = HPA - 2 * PAGE_SIZE;
+    bars[1].host.size = 2 * PAGE_SIZE;
+    uint64_t size = SIZE_2M + GIB;
+    assert_int_equal(ept_map(vm.ept, gpa(at), hpa(to), size, EPT_PERM_ALL, EPT_WB), 0);
+    assert_int_equal(vtd_map(&domain, gpa(at), hpa(to), size, VTD_READ), 0);
+    checked(0);
+    assert_int_equal(guest_asked, 2 * GIB);
+    assert_int_equal(ept_map(vm.ept, gpa(at + size), hpa(to + size), PAGE_SIZE, 7, EPT_WB), 0);
+    checked(1);
+    assert_int_equal(vtd_map(&domain, gpa(at + size), hpa(to + size), PAGE_SIZE, VTD_READ), 0);
+    checked(2);
+    memset(bars, 0, sizeof(bars));
+    checked(2); /* the first bytes are not its own: no more is said of a run */
+    unmake();
+}
+
 /* The tables of level 1 cannot be read here, and are freed all the same. */
 TEST(the_end_reads_no_table_of_level_1)
 {
@@ -269,8 +297,11 @@ int main(int argc, char **argv)
     }
 #define T(f) cmocka_unit_test_setup_teardown(f, start, end)
     const struct CMUnitTest tests[] = {
-        T(pages_of_1_gib_are_read_one_by_one),     T(pages_of_2_mib_too),
-        T(pages_of_4_kib_without_a_walk_for_each), T(one_wrong_page_is_found),
+        T(pages_of_1_gib_are_read_one_by_one),
+        T(pages_of_2_mib_too),
+        T(pages_of_4_kib_without_a_walk_for_each),
+        T(one_wrong_page_is_found),
+        T(a_run_over_several_things),
         T(the_end_reads_no_table_of_level_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
