@@ -62,7 +62,7 @@ def told(step, story):
         key, fact, value = word.partition("=")
         if fact and (key in LEFT_OUT or step.who and key == "pid"):
             continue
-        if fact and key == "pid":
+        if fact and key in ("pid", "to"):
             word = story.vcpu_at(value)
         elif fact and key == "control":
             word = f"{int(value, 16) & CONTROL:x}"

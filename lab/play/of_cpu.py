@@ -6,6 +6,7 @@ From: lab/play/story.py      To: lab/bochs/plugin/glue_cpu.cc (the lines)
 """
 
 from lab import trace as traces
+from lab.play import bits
 
 VIRTUAL = ("rvi", "svi", "vppr")
 SDM = "SDM"
@@ -17,7 +18,7 @@ def take(story, row):
     changes = {f"vcpu/{vcpu}/{name}": int(facts[name], 16) for name in VIRTUAL if name in facts}
     changes.update({f"vcpu/{vcpu}/{name}": facts[name] for name in ("virr", "visr")
                     if name in facts})
-    TELLERS[facts["does"]](story, row, cpu, vcpu, changes)
+    TELLERS.get(facts["does"], _other)(story, row, cpu, vcpu, changes)
 
 
 def _vcpu(story, row, cpu):
@@ -109,12 +110,29 @@ def _eoi(story, row, cpu, vcpu, changes):
 
 
 def _posts(story, row, cpu, vcpu, changes):
-    """The sender's part of an IPI without an exit; the line names its own descriptor, too."""
-    target = story.vcpu_at(row.facts["to"])
+    """An IPI without an exit; the line names the sender's own descriptor, too."""
+    target, vector = story.vcpu_at(row.facts["to"]), int(row.facts["vector"], 16)
+    silent, pending = story.of(target, "sn"), story.of(target, "on")
+    sends = not silent and not pending
+    chain = story.chains.begin("interrupt", f"IPI of {vcpu}").number
+    story.chains.post(chain, target, vector, story.of(target, "state", "running"))
+    changes.update(bits.posted(story, target, vector, sends))
+    after = ("SN is 1, so nothing is sent" if silent else
+             "ON was 1, so no further notification is sent")
+    if sends:
+        notified, to = story.of(target, "nv", 0xF0), story.of(target, "ndst", cpu)
+        changes[f"cpu/{to}/sent"] = f"0x{notified:02x}"
+        story.chains.rung.setdefault((to, notified), set()).add(chain)
+        after = f"it sets ON, and sends vector 0x{notified:02x} to CPU {to}"
     story.step(row, f"cpu {cpu}",
-               f"{vcpu} writes ICR, without an exit: CPU {cpu} sets PIR[{row.facts['vector']}] in "
-               f"the descriptor of {target}.", source=("vmx/bitmaps.c", "bitmaps_ipi"),
-               title=(SDM, "IPI Virtualization"), changes=changes)
+               f"{vcpu} writes ICR, without an exit: CPU {cpu} sets PIR[0x{vector:02x}] in the "
+               f"descriptor of {target}; {after}.", source=("vmx/bitmaps.c", "bitmaps_ipi"),
+               title=(SDM, "IPI Virtualization"), chains={chain},
+               marks=("notify",) if sends else (), changes=changes, who=vcpu)
+
+
+def _other(story, row, cpu, vcpu, changes):
+    story.step(row, f"cpu {cpu}", f"{row.words}.", changes=changes, who=vcpu)
 
 
 TELLERS = {"entry": _entry, "exit": _exit, "notified": _notified, "folded": _folded,

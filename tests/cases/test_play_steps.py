@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The steps that the page makes of single recorded events: stale entries, a blocked request, a guest's
-marks, a run that ended early, a trace of another machine.
+The steps that the page makes of single recorded events: stale entries, an IPI, a blocked request, a
+guest's marks, a run that ended early, a trace of another machine.
 
 From: make test      To: lab/play/, lab/record.py
 """
@@ -61,6 +61,38 @@ def test_an_entry_is_old_from_the_change_on():
     assert ages == {"unit0/iec/5": [0, 1, None], "unit0/iotlb/00:02.0 0x1000": [0, 1, 0]}
     assert [step.lane for step in story.steps if "changed" in step.text] == ["hamlet", "hamlet"]
     assert "entry 5 of" in story.steps[2].text and "Now: not present" in story.steps[2].text
+
+
+IPIS = """trace: begin khz=1000 dropped=0
+trace: type 4 pid
+trace: type 9 sched
+trace: vm 0 a
+trace: pid 1000 0
+trace: pid 2000 100
+trace: e 0 1 9 0 0
+trace: e 1 1 1010004 2000 100f00000
+trace: m 2 cpu0 posts vector=0x60 to=0x2000 pid=0x1000 rvi=0x00 svi=0x00 vppr=0x00 virr= visr=
+trace: m 3 cpu1 notified vector=0xf0 pid=0x2000 pir=60 rvi=0x00 svi=0x00 vppr=0x00 virr= visr=
+trace: e 1 4 2010004 2000 100f00002
+trace: m 5 cpu0 posts vector=0x61 to=0x2000 pid=0x1000 rvi=0x00 svi=0x00 vppr=0x00 virr= visr=
+trace: m 6 cpu1 delivered vector=0x60 rip=0x1 pid=0x2000 rvi=0x00 svi=0x60 vppr=0x60 virr= visr=60
+trace: m 7 cpu0 knows pid=0x1000
+trace: end
+"""
+
+
+def test_an_ipi_without_an_exit():
+    """The sender's CPU posts by the target's ON and SN; and what no teller knows is a step, too."""
+    story = Story(traces.read(IPIS))
+    ends = [(chain.name, chain.vcpu, chain.state, [
+        step.raw.split()[1] for step in story.steps if chain.number in step.chains])
+            for chain in story.chains.all]
+    assert ends == [("IPI of a.0", "a.1", "running", ["posts", "notified", "delivered"]),
+                    ("IPI of a.0", "a.1", "ready", ["posts"])]
+    first, second = (step for step in story.steps if " posts " in step.raw)
+    assert first.marks == ("notify",) and "sends vector 0xf0 to CPU 1" in first.text
+    assert second.marks == () and second.text.endswith("SN is 1, so nothing is sent.")
+    assert ("vcpu/a.1/on", 0, 1) in first.changes and story.steps[-1].raw == "cpu0 knows pid=0x1000"
 
 
 BLOCKED = """trace: begin khz=1000 dropped=0
