@@ -20,7 +20,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all unit explore lint check check-texts diff lab lab-check trap book fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench peer profile plans judges clean help
+.PHONY: all unit explore lint check check-texts diff lab lab-check trap book pictures fuzz fuzz-long fuzz-small setup run debug linux linux-nested test iso mutants bench peer profile plans judges clean help
 all: # hypervisor, test image and guests
 
 # The rooms of the house, folders and those inside them; every source of a room is part of the image.
