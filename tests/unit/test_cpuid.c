@@ -22,7 +22,12 @@ enum exit_action inject_gp(struct vcpu *v) { return (void)v, RESUME_SAME; }
 void *pages_alloc(size_t count, uint64_t align) { return (void)count, (void)align, NULL; }
 void pages_free(void *first, size_t count) { (void)first, (void)count; }
 uint64_t vmread(enum vmcs_field field) { return (void)field, 0; }
-int wrmsr_safe(uint32_t msr, uint64_t value) { return (void)msr, (void)value, 0; }
+static uint32_t written_msr;
+int wrmsr_safe(uint32_t msr, uint64_t value)
+{
+    written_msr = msr;
+    return value == UINT64_MAX ? -EIO : 0;
+}
 
 static uint32_t highest = 0x20;
 
@@ -181,6 +186,23 @@ TEST(a_second_cpu_has_what_guests_were_told)
     highest = 0x20;
 }
 
+/* What a switch finds is what the CPU holds: a value that the CPU has refused is not kept. */
+TEST(msrs_that_are_kept)
+{
+    struct vcpu other = {0};
+    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++) {
+        vcpu.msr_kept[i] = 0;
+        assert_int_equal(registers_set_msr(&vcpu, kept[i], 7), 0);
+        assert_int_equal(written_msr, kept[i]);
+        assert_true(msrs_differ(vcpu.msr_kept, other.msr_kept));
+        assert_int_equal(registers_set_msr(&vcpu, kept[i], UINT64_MAX), -EIO);
+        assert_int_equal(vcpu.msr_kept[i], 7);
+        other.msr_kept[i] = 7;
+        assert_false(msrs_differ(vcpu.msr_kept, other.msr_kept));
+    }
+    assert_int_equal(registers_set_msr(&vcpu, MSR_IA32_KERNEL_GS_BASE, 7), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup(commands_against_leaks, start),
         cmocka_unit_test_setup(a_second_cpu_has_what_guests_were_told, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
+        cmocka_unit_test(msrs_that_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
