@@ -235,7 +235,7 @@ TEST(one_wrong_page_is_found)
         }
 }
 
-/* Two BARs, and RAM of the VM, touch: one run, and three things. What comes behind is not its own. */
+/* Two BARs, and RAM of the VM, touch: one run, and three things. What comes behind is another's. */
 TEST(a_run_over_several_things)
 {
     uint64_t at = 16 * GIB, to = HPA - SIZE_2M;

@@ -4,7 +4,7 @@
  * slice and no sleep of the first CPU is longer than to its tick.
  * Spec: SDM "TSC-Deadline Mode".
  */
-// sources: vmx/vcpu/posted.c
+// sources: vmx/vcpu/posted.c vmx/run/place.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <string.h>
