@@ -25,7 +25,7 @@
 #define LOG "cpu"
 #include "arch/log.h"
 
-#define START_TIMEOUT_US 100000
+#define START_TIMEOUT_US 1000000 /* a host may let a CPU wait */
 #define LEAF_KIND        0x1a
 #define KIND_HYBRID      BIT(15)      /* leaf 7, EDX */
 #define KIND_TYPE        BITS(31, 24) /* EAX */

@@ -65,7 +65,7 @@ static inline struct cpu *this_cpu(void)
 void cpu_init_boot(void);
 /* Start every other CPU that the MADT names, until `limit` are online (0: no limit). Each calls
  * join(), and, if that is true, runs entry(), which does not return. A CPU that does not join
- * within 100 ms is logged and left out. Returns the number of CPUs online, with the first. */
+ * within a second is logged and left out. Returns the number of CPUs online, with the first. */
 unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void));
 unsigned cpu_count(void);
 unsigned cpu_left_out(void); /* CPUs that did not join, each with its line in the log */

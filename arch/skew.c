@@ -15,8 +15,8 @@
 #define LOG "time"
 #include "arch/log.h"
 
-#define QUESTIONS 16
-#define ANSWER_US 100000 /* a host may let the other CPU wait */
+#define QUESTIONS 8
+#define ANSWER_US 1000000 /* a host may let the other CPU wait */
 
 /* The talk of two CPUs. The first one writes all but the last two. */
 static struct {

@@ -109,7 +109,8 @@ static struct speed measure_once(const struct clock *c)
         uint64_t ticks = (last.count - first.count) & c->mask;
         if (ticks < c->hz / 1000 * MEASURE_MS)
             continue;
-        uint64_t unsure = away > span / 2 ? span : (first.width + last.width) / 2;
+        bool lost = c->mask <= UINT16_MAX && away > span / 2;
+        uint64_t unsure = lost ? span : (first.width + last.width) / 2;
         return (struct speed){(uint32_t)(span * c->hz / ticks / 1000),
                               (uint32_t)(unsure * PPM / span)};
     } while (span < PATIENCE);

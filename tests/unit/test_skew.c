@@ -63,7 +63,7 @@ static struct cpuid_regs model_cpuid(uint32_t leaf)
     return (struct cpuid_regs){.eax = 7, .ebx = leaf == 7 && m.has ? 2 : 0};
 }
 
-uint64_t time_deadline_us(uint64_t us) { return model_tsc() + us * 1000; }
+uint64_t time_deadline_us(uint64_t us) { return model_tsc() + us * 10; }
 
 FIXTURE(start)
 {
@@ -145,7 +145,7 @@ TEST(one_that_cannot_be_set_is_left_out)
 
 TEST(one_that_comes_late_or_never)
 {
-    m.arrives = m.time + 50000000;
+    m.arrives = m.time + 500000;
     assert_ends(0, NULL);
     for (unsigned n = 0; n < QUESTIONS; n++) {
         start(NULL);
@@ -153,7 +153,7 @@ TEST(one_that_comes_late_or_never)
         m.since[1] = 70000; /* of no meaning: one that did not come is not judged */
         uint64_t begin = m.time;
         assert_ends(-ETIMEDOUT, NULL);
-        assert_true(m.time - begin < 100000 * 2000);
+        assert_true(m.time - begin < 1000000 * 20);
     }
     start(NULL);
     m.late = QUESTIONS + 3; /* while it is set */
