@@ -34,6 +34,7 @@ struct cpu {
     struct cpu *next_thread;
     enum cpu_kind kind; /* arch/cpu.c */
     int64_t skew;       /* arch/skew.c: by so many ticks its TSC was ahead, and was set; or 0 */
+    uint64_t signs;     /* of life, counted; 0: none is due yet. arch/watch.h */
 
     /* arch/trace.c */
     struct trace_event *trace; /* TRACE_RING events; NULL: tracing was never on */

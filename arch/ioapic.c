@@ -23,7 +23,8 @@
 
 static struct ioapic ioapics[IOAPIC_MAX];
 static size_t count;
-static struct spinlock lock; /* from the write of the index to the access to the window */
+/* From the write of the index to the access to the window. */
+static struct spinlock lock = {.name = "I/O APIC"};
 
 static uint32_t ioapic_read(const struct ioapic *io, uint32_t reg)
 {

@@ -13,6 +13,7 @@
 #include "arch/panic.h"
 #include "arch/spinlock.h"
 #include "arch/trap.h"
+#include "arch/watch.h"
 #include "arch/x86.h"
 #include "lib/atomic.h"
 #define LOG "trap"
@@ -28,7 +29,7 @@ static struct {
     bool was_used;        /* freed: an interrupt that its owner's device sent may still arrive */
     uint64_t stray_count; /* arrived without a handler */
 } irqs[VECTOR_COUNT];
-static struct spinlock irqs_lock;
+static struct spinlock irqs_lock = {.name = "vectors"};
 /* By CPU: the interrupt whose handler it may be in, each in a cache line of its own; 0: none. */
 static struct {
     uint8_t vector;
@@ -104,9 +105,12 @@ unsigned irq_count(void)
 
 void irq_free(uint8_t vector)
 {
+    struct watch watch = {0};
     irqs[vector].was_used = true;
     atomic_store(&irqs[vector].handler, NULL);
     for (unsigned i = 0; i < CPU_MAX; i++)
         while (i != this_cpu()->index && atomic_load(&inside[i].vector) == vector)
-            cpu_relax();
+            watch_wait(&watch, i, 0, "a CPU", "to leave a handler");
 }
+
+bool irq_is_inside(unsigned cpu) { return atomic_load(&inside[cpu].vector); }

@@ -13,6 +13,7 @@
 #include "arch/spinlock.h"
 #include "lib/string.h"
 #include "arch/terminal.h"
+#include "arch/watch.h"
 
 #define LINE_MAX   512
 #define PROMPT_MAX 240
@@ -21,7 +22,7 @@
 #define ERASE      "\r\033[K" /* the line under the cursor; ECMA-48 "Erase in Line" */
 
 static uint16_t report_port; /* 0: none */
-static struct spinlock lock;
+static struct spinlock lock = {.name = "log"};
 static bool lock_is_ignored;
 
 enum log_level log_threshold = LOG_INFO;
@@ -53,6 +54,7 @@ void console_report(const void *bytes, size_t size)
 {
     for (const uint8_t *at = bytes; report_port && size--; at++)
         out8(report_port, *at);
+    watch_alive();
 }
 
 void console_report_line(const char *fmt, ...)

@@ -46,7 +46,8 @@ static const char *set_port(const struct option *row, uint16_t *port, const char
 /* auto, screen, pci, or a port; each with a SPEED behind it, or none */
 static const char *set_console(const struct option *row, void *field, char *value)
 {
-    static const struct option speed = {"speed", option_number, FIELD(console_speed), .min = 50,
+    /* At 1200 baud the longest line takes 6 seconds: arch/watch.h lets a CPU wait for 20. */
+    static const struct option speed = {"speed", option_number, FIELD(console_speed), .min = 1200,
                                         .max = DEFAULT_SPEED};
     struct options *o = field;
     char *baud = option_cut(value, ',');

@@ -19,7 +19,8 @@ enum console { CONSOLE_AUTO, CONSOLE_SCREEN, CONSOLE_PCI, CONSOLE_PORT };
 /* Each member: its option, and the files that read it. */
 struct options {
     /* console=auto|screen|pci|com1|com2|0xPORT|off[,SPEED], an enum console; its port, 0: none;
-     * baud, 115200 by default. boot/console.c; monitor/gdb.c (not the same port for both) */
+     * baud, from 1200 on, 115200 by default. boot/console.c; monitor/gdb.c (not the same port for
+     * both) */
     uint8_t console;
     uint16_t console_port;
     uint32_t console_speed;

@@ -24,7 +24,7 @@ static struct pages {
     size_t free_count;
     uint64_t lowest; /* no page below this one is free */
     struct spinlock lock;
-} pages;
+} pages = {.lock.name = "pages"};
 
 struct span {
     uint64_t base, size;

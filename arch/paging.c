@@ -42,7 +42,7 @@ static const struct radix tree = {
     .pages_2m = true,
     .present = PTE_P | PTE_RW,
 };
-static struct spinlock lock;
+static struct spinlock lock = {.name = "host page tables"};
 
 /* Give these rights to every page that [base, base + size) touches; rights 0: unmap it. A page that
  * has them already keeps its entry, so that no large page is split without need. */

@@ -104,23 +104,17 @@ static void backtrace(unsigned cpu, uint64_t rip, uint64_t rbp)
     console_line("hamlet: panic cpu=%u trace=%s", cpu, chain.at);
 }
 
-/* A broken stack of another CPU can cause an exception here, which ends the report. So this comes
- * after the report of our own CPU. */
-static void backtrace_others(void)
+static void backtrace_other(unsigned cpu)
 {
-    for (unsigned i = 0; count_cpus && i < count_cpus(); i++) {
-        if (i == this_cpu()->index)
-            continue;
-        if (!wait_until(atomic_load(&stopped[i].there), OTHERS_WAIT_US)) {
-            log_error("cpu=%u does not answer", i);
-            continue;
-        }
-        log_error("cpu=%u was here:", i);
-        backtrace(i, stopped[i].rip, stopped[i].rbp);
+    if (!wait_until(atomic_load(&stopped[cpu].there), OTHERS_WAIT_US)) {
+        log_error("cpu=%u does not answer", cpu);
+        return;
     }
+    log_error("cpu=%u was here:", cpu);
+    backtrace(cpu, stopped[cpu].rip, stopped[cpu].rbp);
 }
 
-void panic_begin(void)
+static void take_over(void)
 {
     static unsigned depth; /* the owner's own */
     uint32_t owner = 0, me = this_cpu()->index + 1;
@@ -131,24 +125,47 @@ void panic_begin(void)
     } else if (owner != me || ++depth > DEPTH_MAX) {
         stop(); /* another CPU prints the report, or this one panics in its own panic */
     }
+}
+
+static void call_hooks(void)
+{
     /* A hook leaves the list before its call, so that a hook that panics is not called again. */
     while (hook_count > 0)
         hooks[--hook_count]();
 }
 
-static void __attribute__((noreturn))
-die(uint64_t rip, uint64_t rbp, const char *file, int line, const char *fmt, va_list args)
+void panic_begin(void)
 {
+    take_over();
+    call_hooks();
+}
+
+/* The report is about `cpu`: ours, with these registers, or one that hangs. Then it begins with the
+ * backtrace of that one, and the hooks come later, as what this CPU has loaded is not the cause. A
+ * broken stack of another CPU can cause an exception here, which ends the report: so they are last.
+ */
+static void __attribute__((noreturn)) die(unsigned cpu, uint64_t rip, uint64_t rbp,
+                                          const char *file, int line, const char *fmt, va_list args)
+{
+    unsigned me = this_cpu()->index;
     char text[256];
     vsnprintf(text, sizeof(text), fmt, args);
-    panic_begin();
+    take_over();
+    if (cpu == me)
+        call_hooks();
     if (file)
         log_error("%s:%d: %s", file, line, text);
     else
         log_error("%s", text);
-    backtrace(this_cpu()->index, rip, rbp);
-    backtrace_others();
-    console_line("hamlet: panic cpu=%u rip=0x%lx text=\"%s\"", this_cpu()->index, rip, text);
+    if (cpu != me)
+        backtrace_other(cpu);
+    call_hooks();
+    backtrace(me, rip, rbp);
+    for (unsigned i = 0; count_cpus && i < count_cpus(); i++)
+        if (i != me && i != cpu)
+            backtrace_other(i);
+    console_line("hamlet: panic cpu=%u rip=0x%lx text=\"%s\"", cpu,
+                 cpu == me ? rip : stopped[cpu].rip, text);
     stop();
 }
 
@@ -158,12 +175,20 @@ void panic_at(const char *file, int line, const char *fmt, ...)
     va_start(args, fmt);
     /* Minus 1: inside the call, which may be the last instruction of its function. */
     uint64_t rip = (uintptr_t)__builtin_return_address(0) - 1;
-    die(rip, *(uint64_t *)__builtin_frame_address(0), file, line, fmt, args);
+    die(this_cpu()->index, rip, *(uint64_t *)__builtin_frame_address(0), file, line, fmt, args);
 }
 
 void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    die(rip, rbp, NULL, 0, fmt, args);
+    die(this_cpu()->index, rip, rbp, NULL, 0, fmt, args);
+}
+
+void panic_of(unsigned cpu, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    die(cpu, (uintptr_t)__builtin_return_address(0) - 1, *(uint64_t *)__builtin_frame_address(0),
+        NULL, 0, fmt, args);
 }

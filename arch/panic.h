@@ -13,6 +13,8 @@ void panic_at(const char *file, int line, const char *fmt, ...)
 /* The same for an exception: the backtrace begins at these registers. */
 void panic_from(uint64_t rip, uint64_t rbp, const char *fmt, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
+/* A CPU that hangs: the report begins with its backtrace, from where the NMI has found it. */
+void panic_of(unsigned cpu, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 /* From now on only this CPU runs and prints, without locks. For a report before panic_from(). */
 void panic_begin(void);
 #define invariant(cond)                                                                            \

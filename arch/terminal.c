@@ -9,6 +9,7 @@
 #include "arch/keyboard.h"
 #include "arch/screen.h"
 #include "arch/typed.h"
+#include "arch/watch.h"
 #include "lib/atomic.h"
 #include "lib/bits.h"
 
@@ -38,6 +39,7 @@ void terminal_poll(void) { typed_fetch(&typed, pressed_or_arrived); }
  * gets empty is broken: the terminal goes on without it, rather than hang. */
 static void send(char c)
 {
+    watch_alive();
     for (int i = 0; serial.at.base && uart_send(&serial, (const uint8_t *)&c, 1) == 0; i++) {
         terminal_poll();
         if (i == WAIT_READS)
@@ -60,6 +62,7 @@ void terminal_write(const char *text, size_t size)
         kept.text[kept.count++ % KEPT_MAX] = text[i];
     send_all(text, size);
     screen_write(text, size);
+    watch_alive();
 }
 
 /* Show what was printed before, from the beginning of a line. */

@@ -54,6 +54,8 @@ MUST_CHECK int irq_alloc(irq_handler handler, void *ctx);
 /* Afterwards no CPU runs the handler, or will: what `ctx` points to may go. Waits for one that
  * runs on another CPU, so the caller holds no lock that this handler takes. */
 void irq_free(uint8_t vector);
+/* In the handler of an interrupt, or about to be? */
+bool irq_is_inside(unsigned cpu);
 unsigned irq_count(void); /* device vectors that are taken */
 
 /* Run the handler of `vector` and send the EOI. The caller has interrupts off. */

@@ -20,6 +20,7 @@
 #include "arch/trap.h"
 #include "arch/tsc.h"
 #include "arch/terminal.h"
+#include "arch/watch.h"
 #include "guest/assign/audit.h"
 #include "guest/core/identity.h"
 #include "guest/life/life.h"
@@ -28,6 +29,7 @@
 #include "pci/pci.h"
 #include "vmx/run/run.h"
 #include "vmx/run/sched.h"
+#include "vmx/run/watchdog.h"
 #include "vtd/vtd.h"
 #define LOG "boot"
 #include "arch/log.h"
@@ -92,6 +94,7 @@ static bool has_vmx; /* constant after vmx_init() */
 static bool never_done(void)
 {
     mce_poll();
+    watchdog_look();
     return false;
 }
 
@@ -146,6 +149,7 @@ void hamlet_main(uint32_t magic, const struct mb2_info *mb2)
 {
     cpu_init_boot();                                   /* this_cpu() works */
     idt_init();                                        /* an exception is reported */
+    watch_init(panic_of);                              /* so is a lock that never gets free */
     init_console(multiboot2_parse(magic, mb2, &info)); /* there is a console */
     symbol_init(&info);                                /* backtraces have names */
     identity_keep();                                   /* memory for a VM with dma=identity */

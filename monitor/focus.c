@@ -16,7 +16,7 @@ static struct {
 } focus;
 
 /* The output of each VM since the monitor took the console. A guest prints on any CPU: the lock. */
-static struct spinlock kept_lock;
+static struct spinlock kept_lock = {.name = "kept output"};
 static struct kept {
     char text[KEPT_SIZE];
     size_t used;

@@ -27,10 +27,10 @@
 static uint8_t *ecam_bus[256];
 
 /* All CPUs share the latch 0xCF8. The lock is held until the data port was accessed, too. */
-static struct spinlock port_lock;
+static struct spinlock port_lock = {.name = "configuration ports"};
 /* Keeps another CPU from writing back an old Command, with bus mastering on, after this one has
  * switched it off. */
-static struct spinlock command_lock;
+static struct spinlock command_lock = {.name = "Command"};
 
 /* Windows that can be used, of every segment: no BAR may lie over one. */
 static struct {
@@ -174,7 +174,11 @@ void pci_snoop_always(const struct pci_function *f)
         pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, 0, PCIE_CONTROL_NO_SNOOP);
 }
 
-void pci_break_locks(void) { port_lock = command_lock = (struct spinlock){0}; }
+void pci_break_locks(void)
+{
+    port_lock.serving = port_lock.next;
+    command_lock.serving = command_lock.next;
+}
 
 bool pci_wait_ready(bdf_t bdf)
 {

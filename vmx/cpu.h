@@ -3,7 +3,7 @@
  * What vmx/ keeps of each logical processor: the vCPU whose state is loaded, and the EPT in use
  * now. Private to vmx/, but for the monitor's view of a CPU.
  * From: vmx/vcpu/vcpu.c (load, unload), vmx/ept_flush.c (announcements),
- * vmx/run/sched.c (its queue), vmx/vcpu/guards.c.
+ * vmx/run/sched.c (its queue), vmx/vcpu/guards.c, vmx/run/watchdog.c.
  * To: arch/cpu.h (struct cpu, in which it lies).
  */
 #pragma once
@@ -22,6 +22,7 @@ struct vmx_cpu {
     struct run_queue *queue;   /* sched.c: NULL until it runs vCPUs */
     const struct vm *last_vm;  /* guards.c: whose vCPU was loaded here last */
     uint64_t sleeps;           /* sched.c: times that its queue was empty, so it slept */
+    uint64_t next_look;        /* watchdog.c: the TSC of its next look; 0: it does not look */
 } __attribute__((may_alias));
 static_assert(sizeof(struct vmx_cpu) <= sizeof(((struct cpu *)0)->vmx), "its place in struct cpu");
 

@@ -23,6 +23,7 @@ struct ept *ept_create(void)
     struct ept *ept = page_alloc();
     if (!ept)
         return NULL;
+    ept->lock.name = "ept->lock";
     ept->tree = (struct radix){.levels = EPT_LEVELS,
                                .pages_2m = vmx_caps.ept_2m,
                                .pages_1g = vmx_caps.ept_1g,

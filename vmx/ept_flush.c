@@ -14,6 +14,7 @@
 #include "vmx/ept_flush.h"
 #include "vmx/caps.h"
 #include "vmx/vmcs.h"
+#include "arch/watch.h"
 #include "arch/x86.h"
 
 struct invalidation {
@@ -71,7 +72,8 @@ COLD void ept_flush(struct ept *ept)
         if (cpu == this_cpu() || is_clean(cpu, ept, generation))
             continue;
         cpu_kick(cpu);
+        struct watch watch = {0};
         while (!is_clean(cpu, ept, generation))
-            cpu_relax();
+            watch_wait(&watch, i, 0, "a CPU", "to leave its guest");
     }
 }

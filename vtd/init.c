@@ -201,10 +201,14 @@ static int (*const block_steps[])(struct vtd_unit *u) = {
 
 static void units_probe(void)
 {
+    vtd.context_lock.name = "context_lock";
+    vtd.irt_lock.name = "irt_lock";
+    vtd.fault_lock.name = "fault_lock";
     vtd.unit_count = vtd.dmar.unit_count;
     for (unsigned i = 0; i < vtd.unit_count; i++) {
         struct vtd_unit *u = &vtd.units[i];
         u->index = i;
+        u->lock.name = "u->lock";
         u->dmar = &vtd.dmar.units[i];
         u->usable = unit_probe(u) == 0;
         if (u->regs)

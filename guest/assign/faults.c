@@ -16,7 +16,7 @@
 static struct {
     struct spinlock lock;
     struct assignment *first;
-} watched;
+} watched = {.lock.name = "watched functions"};
 
 static void log_fault(struct assignment *a, const struct vtd_fault *f)
 {

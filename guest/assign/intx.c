@@ -33,7 +33,8 @@ struct intx_line {
     unsigned unclaimed;
 };
 static struct intx_line lines[LINE_MAX];
-static struct spinlock lock; /* of all lines: a line may have users in several VMs */
+/* Of all lines: a line may have users in several VMs. */
+static struct spinlock lock = {.name = "INTx lines"};
 
 static void hardware_disable(const struct intx *x, bool disable)
 {

@@ -153,6 +153,7 @@ void vm_init_fields(struct vm *vm, const struct vm_config *config, unsigned inde
     memcpy(vm->name, config->name, sizeof(vm->name));
     vm->index = index;
     vm->log_budget = LOG_GUEST_BUDGET;
+    vm->lock.name = "vm->lock";
 }
 
 static struct vm *vm_create(const struct vm_config *config)

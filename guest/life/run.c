@@ -18,6 +18,7 @@
 #include "guest/pc/pc.h"
 #include "lib/printf.h"
 #include "vmx/run/sched.h"
+#include "vmx/run/watchdog.h"
 #include "vmx/show/show.h"
 #include "vtd/vtd.h"
 #define LOG "vm"
@@ -152,6 +153,7 @@ static bool tick(void)
     irq_tick();
     trap_tell_nmi();
     mce_poll();
+    watchdog_look();
     return task_run(all_ticks) && over;
 }
 

@@ -200,6 +200,8 @@ struct vioapic *vioapic_create(struct vm *vm)
     if (!io)
         return NULL;
     io->vm = vm;
+    io->lock.name = "io->lock";
+    io->ending.name = "io->ending";
     if (vm_bus_add(&vm->mmio,
                    VM_TRAPPED(VM_IOAPIC_BASE, PAGE_SIZE, "ioapic", page_read, page_write, io))) {
         page_free(io);

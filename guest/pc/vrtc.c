@@ -19,7 +19,8 @@
 #define RTC_STATUS_D  0x0d
 #define RTC_VALID     BIT(7)
 
-static struct spinlock lock; /* one clock for all VMs: index and data belong together */
+/* One clock for all VMs: index and data belong together. */
+static struct spinlock lock = {.name = "clock"};
 
 static void vrtc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
 {

@@ -318,12 +318,12 @@ def test_moved_under_load(boot):
 
 
 def test_an_idle_cpu_is_left_asleep(boot):
-    """CPU 1 has nothing to run. It sleeps once, however long CPU 0 computes: no tick, no turn of a
-    loop."""
-    got = boot(Case("idle", cpus=2, vms=[LOOP],
+    """CPU 2 has nothing to run. It sleeps once, however long CPU 0 computes: no tick, no turn of a
+    loop. CPU 1 looks after the first one, once a second."""
+    got = boot(Case("idle", cpus=3, vms=[LOOP],
                     answers=[(r"vm=loop kernel", "\x01c"), *[(PROMPT, "cpu\r")] * 3,
                              (PROMPT, "\x01x")]))
-    sleeps = re.findall(r"^cpu=1 apic-id=1 loaded=\S+ sleeps=(\d+)", got.text, re.M)
+    sleeps = re.findall(r"^cpu=2 apic-id=2 loaded=\S+ sleeps=(\d+)", got.text, re.M)
     assert sleeps == ["1"] * 3
 
 

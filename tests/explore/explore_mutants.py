@@ -104,8 +104,8 @@ MUTANTS = [
      [(IRQ, "    if (handler)\n", "    atomic_store(here, 0);\n    if (handler)\n")]),
     ("the wait comes before the handler is taken out",
      [(IRQ, "    atomic_store(&irqs[vector].handler, NULL);\n    for", "    for"),
-      (IRQ, "            cpu_relax();\n",
-       "            cpu_relax();\n    atomic_store(&irqs[vector].handler, NULL);\n")]),
+      (IRQ, "to leave a handler\");\n",
+       "to leave a handler\");\n    atomic_store(&irqs[vector].handler, NULL);\n")]),
     ("a handler is installed before its context",
      [(IRQ, "        irqs[v].ctx = ctx;\n        atomic_store(&irqs[v].handler, handler);\n",
        "        atomic_store(&irqs[v].handler, handler);\n        atomic_store(&irqs[v].ctx, ctx);"

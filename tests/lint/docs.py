@@ -11,7 +11,8 @@ The documents against the tree: what they name has to be there. One line per fin
   steps are counted
 - each file of docs/reading-order.txt stands in a chapter whose title names its room, and the
   chapters between the first and the last follow the table of rooms
-- the table "Locks" of docs/architecture.md has a row for every struct spinlock of every file
+- the table "Locks" of docs/architecture.md has a row for every struct spinlock of every file, with
+  the name that the lock has in a panic
 
     tests/lint/docs.py --cited [WORD]   titles of manuals, each with the files that cite it
 """
@@ -95,7 +96,14 @@ def check_locks():
     table = text(LOCKS).partition("\n## Locks\n")[2].partition("\n## ")[0]
     rows = Counter(re.findall(r"^\|[^|]*\| `([\w/.]+)` \|", table, re.M))
     held = Counter(name for name in sources(".c", ".h")
-                   for _ in re.findall(r"^[\w ]*struct spinlock \w+;", text(name), re.M))
+                   for _ in re.findall(r"^[\w ]*struct spinlock \w+(?:;| = \{)", text(name), re.M))
+    called = Counter(re.findall(r"^\| `?([^|`]+?)`? \| `[\w/.]+` \|", table, re.M))
+    named = Counter(found for name in sources(".c") for found in re.findall(
+        r"^(?:static struct spinlock \w+ = \{|.*(?:lock|\bending))\.name = \"(.*?)\"", text(name),
+        re.M))
+    for name in sorted(called.keys() | named.keys()):
+        if called[name] != named[name]:
+            find(LOCKS, 1, f"the lock {name} has {called[name]} rows and {named[name]} names")
     for name in sorted(rows.keys() | held.keys()):
         if rows[name] != held[name]:
             find(LOCKS, text(LOCKS).count("\n", 0, text(LOCKS).find("## Locks")) + 1,

@@ -18,8 +18,8 @@ from house.report import report
 
 AGREED = { # room: prefixes beside the names of its files and its own
     # the log's lines and bytes go to the console; more than one page; what paging maps; an
-    # instruction of the SDM, or a read of one byte, that may fault
-    "arch": ("console", "pages", "mmio", "firmware", "rdmsr", "wrmsr", "read8"),
+    # instruction of the SDM, or a read of one byte, that may fault; what a spinlock does
+    "arch": ("console", "pages", "mmio", "firmware", "rdmsr", "wrmsr", "read8", "spin"),
     "boot": ("hamlet",), # hamlet_main: the entry of the whole
     "vmx": ("vmx", "vmcs", "vm_instruction", "exit_reason"),
     "vmx/run": ("vmx", "vcpu"),

@@ -6,8 +6,10 @@
 #include "arch/log.h"
 #include "arch/options.h"
 #include "arch/panic.h"
+#include "arch/spinlock.h"
 #include "arch/task.h"
 #include "arch/trace.h"
+#include "arch/watch.h"
 #include "tests/unit/stubs.h"
 #include <setjmp.h>
 #include <stdio.h>
@@ -46,6 +48,20 @@ static void keep_log(const char *subsystem, const char *fmt, va_list args)
     char prefix[64];
     snprintf(prefix, sizeof(prefix), "%s: ", subsystem);
     keep(prefix, fmt, args);
+}
+
+/* A test is one thread. */
+WEAK void spin_wait(const struct spinlock *l, uint32_t ticket)
+{
+    (void)ticket;
+    panic("the lock \"%s\" is taken twice", l->name);
+}
+
+WEAK void watch_alive(void) {}
+WEAK void watch_wait(struct watch *w, unsigned cpu, uint64_t sign, const char *whom,
+                     const char *what)
+{
+    (void)w, (void)cpu, (void)sign, (void)whom, (void)what;
 }
 
 WEAK void log_write(enum log_level level, const char *subsystem, const char *fmt, ...)

@@ -103,6 +103,7 @@ TEST(bad_values)
     static const char *const bad[] = {
         "console=com3",
         "console=com1,0",
+        "console=com1,1199",
         "console=com1,",
         "console=0x10000",
         "console=",

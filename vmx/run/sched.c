@@ -30,6 +30,7 @@
 #include "arch/trace.h"
 #include "arch/spinlock.h"
 #include "arch/trap.h"
+#include "arch/watch.h"
 
 static struct run_queue queues[CPU_MAX];
 
@@ -37,7 +38,7 @@ static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->i
 static struct run_queue *own_queue(void) { return this_vmx_cpu()->queue; }
 
 /* Guards the ways into and out of STOPPED and WAIT_SIPI, where a vCPU is on no queue. */
-static struct spinlock start_lock;
+static struct spinlock start_lock = {.name = "start_lock"};
 
 /* A vCPU with one of these requests does not fall asleep: attend() has not seen the request yet. */
 #define REQUESTS_UNSEEN                                                                            \
@@ -249,11 +250,12 @@ static COLD void stop_here(struct vcpu *v)
 
 COLD void sched_stop(struct vcpu *v)
 {
+    struct watch watch = {0};
     sched_request_stop(v);
     while (atomic_load(&v->state) != VCPU_STOPPED) {
         if (atomic_load(&v->cpu) == this_cpu())
             stop_here(v);
-        cpu_relax();
+        watch_wait(&watch, v->cpu->index, 0, "a CPU", "to stop its vCPU");
     }
 }
 
@@ -336,9 +338,12 @@ static void on_wake_up(void *ctx)
 /* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
 
+bool sched_is_idle(const struct cpu *cpu) { return atomic_load(&queue_of(cpu)->idle); }
+
 COLD void sched_init_cpu(void)
 {
     this_vmx_cpu()->queue = queue_of(this_cpu());
+    own_queue()->lock.name = "run queue";
     if (this_cpu()->index != 0)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
@@ -372,11 +377,15 @@ static void sleep_for_work(struct run_queue *q)
     if (!nothing)
         return;
     /* The first CPU wakes up at each tick: it serves the console, and VMs that end. */
-    if (this_cpu()->index == 0)
-        timer_by(q, q->tick);
+    uint64_t look = atomic_load(&q->load) ? 0 : this_vmx_cpu()->next_look;
+    timer_by(q, this_cpu()->index == 0 ? q->tick : look);
     this_vmx_cpu()->sleeps++;
     cpu_wait();
     atomic_store(&q->idle, false);
+    if (look && q->timer == look) { /* no vCPU needs it, and it shall not come into a guest */
+        q->timer = 0;
+        apic_timer_at(0);
+    }
 }
 
 static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
@@ -440,6 +449,7 @@ void sched_run(bool (*done)(void))
         if (rdtsc() >= q->tick) { /* not at each turn: done() serves console, debugger and VMs */
             if (done())
                 break;
+            this_cpu()->signs++;
             q->tick = sched_deadline(SCHED_TICK_US);
         }
         if (!v)
@@ -449,6 +459,7 @@ void sched_run(bool (*done)(void))
         else
             sleep_for_work(q);
     }
+    this_cpu()->signs = 0;
     if (v)
         wait_for_cpu(v);
 }

@@ -31,6 +31,7 @@ static inline uint64_t sched_scaled(uint64_t time)
     return vmx_caps.nested ? time * SCHED_NESTED : time;
 }
 void sched_run(bool (*done)(void));
+bool sched_is_idle(const struct cpu *cpu); /* asleep, or about to be, for want of work */
 /* v has something to do: if HALTED it becomes READY, if RUNNING elsewhere it exits. */
 void sched_wake(struct vcpu *v);
 /* The TSC so many SCHED_... microseconds from now. */

@@ -37,7 +37,7 @@ static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
 /* VPID 0 is the host's. A bit per VPID, under vpid_lock. */
 #define VPID_COUNT 1024
 static uint64_t vpids_used[VPID_COUNT / 64] = {1};
-static struct spinlock vpid_lock;
+static struct spinlock vpid_lock = {.name = "VPIDs"};
 
 static uint16_t vpid_take(void)
 {
