@@ -44,7 +44,7 @@ ROWS = [
     ("direct_mmio_read", "read of an assigned device's register", 5, "bar_read"),
     ("irq_running_posted_exits", "exits of 50 device interrupts, posted by VT-d", 0, ""),
     *[(f"irq_{state}_{way}", f"MSI to handler: vCPU {state}, {how}",
-       limit, f"{kvm}:irq_{state}")
+       limit, f"{kvm}:irq_{state}{'_alone' if state == 'halted' else ''}")
       for way, how, limits, kvm in (
           ("posted", "posted by VT-d", POSTED, "posted"),
           ("software", "posted by software", SOFTWARE, "remapped"),

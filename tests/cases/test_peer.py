@@ -13,6 +13,7 @@ from case import ROOT
 from lab.say import Unusable
 
 sys.path.insert(0, str(ROOT / "tests/bench"))
+import bench    # noqa: E402
 import kvm      # noqa: E402
 import table    # noqa: E402
 
@@ -98,4 +99,12 @@ def test_the_page():
     assert table.written(page, told) == page
     for key in ("irq_running", "bar_read", "bar_write"):
         assert told["hamlet", "posted", key] == told["kvm", "posted", key]
-    assert table.beside(told, "posted:irq_running") == str(told["kvm", "posted", "irq_running"])
+
+
+def test_bench_has_kvm_s_figures():
+    """Each name in its rows is one of the page's."""
+    told = table.told()
+    shown = {row[0]: table.beside(told, row[3]) for row in bench.ROWS if row[3]}
+    assert shown["irq_running_posted"] == str(told["kvm", "posted", "irq_running"])
+    assert shown["irq_halted_injected"] == str(told["kvm", "injected", "irq_halted_alone"])
+    assert shown["direct_mmio_read"] == "0 (0)" and len(shown) == 19
