@@ -165,8 +165,8 @@ static struct vtd_domain *domain_take(struct radix tree)
     for (unsigned i = 0; i < count && !d; i++)
         if (!vtd.domains[i].used) {
             d = &vtd.domains[i];
-            *d = (struct vtd_domain){
-                .used = true, .id = i + 1, .tree = tree, .lock.name = "domain"};
+            *d =
+                (struct vtd_domain){.used = true, .id = i + 1, .tree = tree, .lock.name = "domain"};
         }
     spin_unlock(&vtd.context_lock);
     if (!d)
