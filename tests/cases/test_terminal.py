@@ -198,10 +198,15 @@ def test_check_of_a_pc(tmp_path):
         assert re.search(row, text, re.M), f"{row}:\n{text}"
 
 
-def spcr(port):
-    """A table whose serial port is at that I/O port, as it is set up."""
-    body = struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, port) + bytes(28)
-    table = bytearray(struct.pack("<4sIBB6s8sI4sI", b"SPCR", 36 + len(body), 2, 0, b"HAMLET",
+def serial_table(name, port):
+    """A table whose serial port, a 16550, is at that I/O port, as it is set up."""
+    address = struct.pack("<BBBBQ", 1, 8, 0, 1, port)
+    if name == "SPCR":
+        body = struct.pack("<B3x", 0) + address + bytes(28)
+    else:
+        body = struct.pack("<IIBHBHHHHHHHHH", 44, 1, 0, 22 + 12 + 4 + 2, 1, 2, 38, 0, 0, 0x8000, 0,
+                           0, 22, 34) + address + struct.pack("<I2s", 8, b".")
+    table = bytearray(struct.pack("<4sIBB6s8sI4sI", name.encode(), 36 + len(body), 2, 0, b"HAMLET",
                                   b"CONSOLE ", 1, b"TEST", 1) + body)
     table[9] = -sum(table) & 0xff
     return bytes(table)
@@ -210,12 +215,12 @@ def spcr(port):
 WHOLE = r"hamlet: boot entry_tsc=(.|\n)*hamlet: end vms=0 failed=0\n\Z"
 
 
-@pytest.mark.parametrize("where", ["spcr", "pci", "pci-by-name"])
+@pytest.mark.parametrize("where", ["SPCR", "DBG2", "pci", "pci-by-name"])
 def test_serial_port_elsewhere(where, tmp_path):
     """All from the first line on goes to the port that is found later; the end is a power-off."""
     modules, more = [], ["-chardev", f"file,id=port,path={tmp_path}/port"]
-    if where == "spcr":
-        (tmp_path / "table").write_bytes(spcr(0x2f8))
+    if where.isupper():
+        (tmp_path / "table").write_bytes(serial_table(where, 0x2f8))
         modules = [iso.Module(tmp_path / "table", "acpi")]
         more += ["-device", "isa-serial,chardev=port,iobase=0x2f8,irq=3"]
     else:
@@ -225,5 +230,6 @@ def test_serial_port_elsewhere(where, tmp_path):
         machine.off()
         text = (tmp_path / "port").read_text().replace("\r", "")
     assert re.search(WHOLE, text), text
-    assert ("console: SPCR names the console: port=0x2f8 baud=0" if where == "spcr"
+    baud = 115200 if where == "DBG2" else 0 # which has no speed: that of console=
+    assert (f"console: {where} names the console: port=0x2f8 baud={baud}" if where.isupper()
             else "is the console") in text
