@@ -14,9 +14,10 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error", [LOG_INFO] = "info", [LOG_TRACE] = "trace"};
 
 static const char *const subsystems[] = {
-    "acpi",  "apic", "assign", "boot", "check", "config",  "console", "cpu",    "dma", "ept",
-    "gdb",   "intx", "ioapic", "irq",  "load",  "options", "page",    "paging", "pci", "mce",
-    "storm", "time", "trap",   "vbar", "vm",    "vmsix",   "vmx",     "vtd"};
+    "acpi", "aer",  "apic",    "assign", "boot",   "check",  "config", "console",
+    "cpu",  "dma",  "faults",  "gdb",    "intx",   "ioapic", "irq",    "leaks",
+    "load", "mce",  "options", "page",   "paging", "panic",  "pci",    "radix",
+    "time", "trap", "vbar",    "vm",     "vmsix",  "vmx",    "vtd"};
 
 static bool is_subsystem(const char *word)
 {

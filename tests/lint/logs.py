@@ -5,7 +5,7 @@ Lines of the console that a document quotes are lines that some source prints.
 
 `[0] tag: text` (in a code block or in backquotes) fits a format string of a source with
 `#define LOG "tag"`, and `hamlet: text` one of any source. A specifier of the format stands for any
-text, "..." in the document for the rest of a line.
+text, "..." in the document for the rest of a line. The monitor's command `log` knows each tag.
 """
 import functools
 import re
@@ -92,9 +92,21 @@ def check(name):
             yield name, number, f"no source prints: {quote}"
 
 
+def unknown_tags():
+    """The list of subsystems against the sources of the hypervisor."""
+    name = "monitor/cmd/host.c"
+    rows = re.search(r"subsystems\[\] = \{(.*?)\};", text(name), re.S)[1]
+    tags = {tag for source in sources(".c") if not source.startswith(("lab/", "tests/"))
+            for tag in re.findall(r'^#define LOG "(\w+)"', text(source), re.M)}
+    known = {row[1:-1] for row in STRING.findall(rows)}
+    return [(name, 0, f"`log` and the sources do not agree about {tag}")
+            for tag in sorted(known ^ tags)]
+
+
 def main():
     documents = [name for name in listed() if name.endswith(".md")]
-    return report("logs", [finding for name in documents for finding in check(name)])
+    return report("logs", [*unknown_tags(), *(finding for name in documents
+                                              for finding in check(name))])
 
 
 if __name__ == "__main__":
