@@ -123,7 +123,7 @@ static const char *out_of_range(const LabOptions &o)
         const char *says;
     } rules[] = {
         {o.units <= 2, "units: 0 to 2"},
-        {o.devices <= 8, "devices: 0 to 8"},
+        {o.devices <= 5, "devices: 0 to 5, for which Bochs has room"},
         {u.version >= 1 && u.version <= 15, "version: 1 to 15"},
         {u.width == 39 || u.width == 48, "width: 39 or 48"},
         {u.haw >= 32 && u.haw <= 46 && u.haw <= u.width, "haw: 32 to 46, and not above width"},
