@@ -48,16 +48,21 @@ static enum end_mode how_to_end(void)
     return terminal_has_serial() ? END_POWEROFF : terminal_has_screen() ? END_KEY : END_HALT;
 }
 
+/* While Hamlet waits for a person, the hardware goes on. */
+static void tell_faults(void)
+{
+    trap_tell_nmi();
+    mce_poll();
+}
+
 static void __attribute__((noreturn)) end(unsigned vms, unsigned failed)
 {
     enum end_mode how = how_to_end();
     console_line("hamlet: end vms=%u failed=%u", vms, failed);
     if (how == END_KEY)
         console_line("press a key to switch the machine off");
-    while (how == END_KEY && terminal_read() < 0) {
-        trap_tell_nmi();
-        mce_poll();
-    }
+    while (how == END_KEY && terminal_read() < 0)
+        tell_faults();
     terminal_drain(); /* a power-off loses what the FIFO still holds */
     if (how == END_POWEROFF || how == END_MONITOR || how == END_KEY)
         acpi_power_off();
@@ -122,12 +127,23 @@ static void other_cpu(void)
         cpu_wait();
 }
 
-/* Without VMX there are no VMs, and those that were asked for have failed; the in-kernel tests run
- * all the same. */
+/* Without VMX there are no VMs, and those that were asked for have failed. The in-kernel tests run
+ * all the same, and the monitor if it is asked for: it shows what else this PC has. */
+static unsigned run_without_guests(void)
+{
+    unsigned failed = vm_refuse_all(&info);
+    if (options.end != END_MONITOR)
+        return failed;
+    monitor_init();
+    while (vm_hooks.poll(true))
+        tell_faults();
+    return failed;
+}
+
 static unsigned run_guests(unsigned *vms)
 {
     if (!has_vmx)
-        return vm_refuse_all(&info);
+        return run_without_guests();
     monitor_init();
     *vms = vm_create_all(&info);
     return vm_run_all();

@@ -7,12 +7,14 @@ there.
 From: make test      To: arch/mce.c, arch/trap.c (trap_tell_nmi), arch/panic.c, arch/terminal.c
 """
 
+import contextlib
 import re
 import subprocess
 
 import case
 import pytest
-from test_terminal import pc
+from lab import iso
+from test_terminal import bios_text, pc, serial_table
 
 # A function of each part of the boot, in their order. The first is called before there is a
 # console; with the second the functions have names.
@@ -50,29 +52,60 @@ def test_faults_of_the_machine(tmp_path):
     assert "bank=4" not in dump, "the bank was read, and not freed"
 
 
+@contextlib.contextmanager
+def broken(step, tmp_path, device, **more):
+    """A PC with a VGA and that serial port. Its boot comes to an invalid instruction in `step`."""
+    port, stub = tmp_path / "port", tmp_path / "gdb"
+    words = ["-vga", "std", "-chardev", f"file,id=port,path={port}", "-device", device, "-S",
+             "-chardev", f"socket,id=stub,path={stub},server=on,wait=off", "-gdb", "chardev:stub"]
+    commands = [f"target remote {stub}", "hbreak *boot_entry", "continue",
+                f"set {{unsigned short}}{step} = 0x0b0f", "delete", "detach"]
+    with pc(tmp_path, more=words, **more) as machine:
+        machine.until("QEMU has no stub", stub.exists)
+        subprocess.run(["gdb", "-batch", "-nx", SYMBOLS,
+                        *(word for line in commands for word in ("-ex", line))],
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=90)
+        yield machine
+
+
+def is_on_port(tmp_path, machine, step):
+    """The first line, the way to the step, and the last line."""
+    def text():
+        return (tmp_path / "port").read_text(errors="replace").replace("\r", "")
+
+    machine.until("not on the port", lambda: "hamlet: panic cpu=0 rip=" in text())
+    assert re.search(r"^\[0\] trap: exception 6 #UD invalid opcode", text(), re.M), text()
+    name = r"0x\w+," if step in STEPS[:2] else rf"{step}\b"
+    assert re.search(rf"^hamlet: panic cpu=0 trace={name}", text(), re.M), text()
+
+
+def is_on_screen(machine, look):
+    machine.until("not on the screen", lambda: any(
+        line.startswith("hamlet: panic cpu=0 rip=") for line in look()))
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_panic_in_each_step(step, tmp_path):
     """Its first line and its report are on the serial port, and on the screen where one is."""
-    port, stub = tmp_path / "port", tmp_path / "gdb"
-    more = ["-vga", "std", "-chardev", f"file,id=port,path={port}", "-device",
-            "isa-serial,chardev=port,iobase=0x3f8,irq=4", "-S", "-chardev",
-            f"socket,id=stub,path={stub},server=on,wait=off", "-gdb", "chardev:stub"]
-    commands = [f"target remote {stub}", "hbreak *boot_entry", "continue",
-                f"set {{unsigned short}}{step} = 0x0b0f", "delete", "detach"]
-    with pc(tmp_path, more=more) as machine:
-        machine.until("QEMU has no stub", stub.exists)
-        gdb = subprocess.run(["gdb", "-batch", "-nx", SYMBOLS,
-                              *(word for line in commands for word in ("-ex", line))],
-                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
-
-        def shown():
-            return "hamlet: panic cpu=0 rip=" in port.read_text(errors="replace")
-
-        machine.until(f"no panic: {gdb.stdout} {gdb.stderr}", shown)
+    with broken(step, tmp_path, "isa-serial,chardev=port,iobase=0x3f8,irq=4") as machine:
+        is_on_port(tmp_path, machine, step)
         if step != STEPS[0]:
-            machine.until("not on the screen", lambda: any(
-                line.startswith("hamlet: panic cpu=0 rip=") for line in machine.pixels()))
-    text = port.read_text(errors="replace").replace("\r", "")
-    assert re.search(r"^\[0\] trap: exception 6 #UD invalid opcode", text, re.M), text
-    name = r"0x\w+," if step in STEPS[:2] else rf"{step}\b"
-    assert re.search(rf"^hamlet: panic cpu=0 trace={name}", text, re.M), text
+            is_on_screen(machine, machine.pixels)
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_panic_on_a_screen_of_text(step, tmp_path):
+    """And on the serial port that a table names, once the table was read."""
+    (tmp_path / "table").write_bytes(serial_table("SPCR", 0x2f8))
+    with broken(step, tmp_path, "isa-serial,chardev=port,iobase=0x2f8,irq=3",
+                kernel=bios_text(tmp_path),
+                modules=[iso.Module(tmp_path / "table", "acpi")]) as machine:
+        is_on_screen(machine, machine.cells)
+        if step in STEPS[STEPS.index("acpi_init") + 1:]:
+            is_on_port(tmp_path, machine, step)
+
+
+@pytest.mark.parametrize("step", STEPS[STEPS.index("pci_scan") + 1:])
+def test_panic_on_a_card(step, tmp_path):
+    with broken(step, tmp_path, "pci-serial,chardev=port") as machine:
+        is_on_port(tmp_path, machine, step)

@@ -22,7 +22,7 @@ from lab import font, iso
 from lab.machines import qemu
 from lab.machines.boot import WITH_US, Boot, stop
 
-PATIENCE = 8           # seconds
+PATIENCE = 30          # seconds; UEFI alone takes some
 LAST = "press a key to switch the machine off"
 HAMLET = case.ROOT / "build/hamlet.elf"
 FONT = "/usr/share/grub/ascii.pf2"
@@ -32,7 +32,7 @@ class Pc:
     """A machine without a serial port, unless `more` has one."""
 
     def __init__(self, scratch, append="", more=(), firmware="bios", modules=(), kernel=HAMLET,
-                 medium=None):
+                 medium=None, stick=False):
         self.scratch = scratch
         if not medium:
             medium = scratch / "hamlet.iso"
@@ -40,6 +40,10 @@ class Pc:
                       "both" if firmware == "uefi" else "bios")
         line = qemu.arguments(Boot(medium), "tcg", medium, scratch)
         line[line.index("-serial") + 1] = "none"
+        if stick:
+            cd = next(at for at, word in enumerate(line) if "media=cdrom" in word)
+            line[cd] = f"if=none,id=stick,format=raw,readonly=on,file={medium}"
+            line += ["-device", "qemu-xhci", "-device", "usb-storage,drive=stick"]
         line += ["-monitor", f"unix:{scratch}/monitor,server,nowait", *more]
         if firmware == "uefi":
             line += qemu._uefi(scratch)
@@ -155,19 +159,42 @@ def test_screen_by_uefi(tmp_path):
 
 
 def test_screen_by_bios(tmp_path):
-    """EGA text, which GRUB leaves if a VGA cannot do more, or if it does not know the tag that asks
-    for pixels: here that has another number."""
-    tag = struct.pack("<HHI12x", 5, 1, 20)
-    image = HAMLET.read_bytes()
-    assert image.count(tag) == 1
-    kernel = tmp_path / "hamlet.elf"
-    kernel.write_bytes(image.replace(tag, b"\x77" + tag[1:]))
+    """EGA text."""
     with pc(tmp_path, more=["-vga", "std"], append="console=screen",
-            kernel=kernel) as machine:
+            kernel=bios_text(tmp_path)) as machine:
         machine.until_said("hamlet: end")
         lines = machine.at_the_end(machine.cells)
         shows_the_end(lines)
         machine.ask("sendkey ret")
+        machine.off()
+
+
+def bios_text(scratch):
+    """A Hamlet to which GRUB gives EGA text, which it leaves if a VGA cannot do more, or if it does
+    not know the tag that asks for pixels: here that has another number."""
+    tag = struct.pack("<HHI12x", 5, 1, 20)
+    image = HAMLET.read_bytes()
+    assert image.count(tag) == 1
+    kernel = scratch / "hamlet.elf"
+    kernel.write_bytes(image.replace(tag, b"\x77" + tag[1:]))
+    return kernel
+
+
+def test_monitor_by_the_keyboard(tmp_path):
+    """No cable is needed: the PC's own keyboard and screen do, also where no guest can run."""
+    def typed(words):
+        for key in [*words, "ret"]:
+            machine.ask(f"sendkey {'spc' if key == ' ' else key}")
+
+    def shown(start):
+        return lambda: any(line.startswith(start) for line in machine.cells())
+
+    with pc(tmp_path, more=["-vga", "std"], append="end=monitor",
+            kernel=bios_text(tmp_path)) as machine:
+        machine.until("no prompt", shown("(hamlet)"))
+        typed("help pid")
+        machine.until("no answer", shown("  for example: pid alpha.0"))
+        typed("reboot off")
         machine.off()
 
 
@@ -189,9 +216,21 @@ def test_check_of_a_pc(tmp_path):
         machine.ask("sendkey down")
         machine.ask("sendkey ret")
         lines = machine.at_the_end(machine.pixels)
+    assert re.match(r'hamlet: boot entry_tsc=\d+ cmdline="check=on"$', lines[0]), lines[0]
+    shows_what_it_has(lines)
+
+
+def test_check_by_uefi(tmp_path):
+    modules = iso.vm_modules(f"kernel={case.GUESTS}/selftest.elf,mem=16M,vcpus=2")
+    with pc(tmp_path, "check=on", ["-vga", "std"], "uefi", modules) as machine:
+        machine.until_said("hamlet: end")
+        shows_what_it_has(machine.at_the_end(machine.pixels))
+
+
+def shows_what_it_has(lines):
     text = "\n".join(lines)
-    for row in (r'^hamlet: boot entry_tsc=\d+ cmdline="check=on"$', r'^cpu="QEMU TCG CPU ',
-                r"^guests=no apicv=no", r'^  a line of "vmx" above has the reason$',
+    for row in (r'^cpu="QEMU TCG CPU ', r"^guests=no apicv=no",
+                r'^  a line of "vmx" above has the reason$',
                 r"^unit=0 at=0x[0-9a-f]+ segment=0", r"^translation=on interrupt-remapping=on",
                 r'^hamlet: vm=selftest exit=refused why="this CPU runs no guests"$',
                 f"^{LAST}$"):
@@ -225,11 +264,13 @@ def test_serial_port_elsewhere(where, tmp_path):
         more += ["-device", "isa-serial,chardev=port,iobase=0x2f8,irq=3"]
     else:
         more += ["-device", "pci-serial,chardev=port"]
-    append = "console=pci" if where == "pci-by-name" else ""
+    append = {"pci": "check=on", "pci-by-name": "check=on console=pci"}.get(where, "")
     with pc(tmp_path, append=append, more=more, modules=modules) as machine:
         machine.off()
         text = (tmp_path / "port").read_text().replace("\r", "")
     assert re.search(WHOLE, text), text
     baud = 115200 if where == "DBG2" else 0 # which has no speed: that of console=
+    if where.startswith("pci"): # where no guest gets at it
+        assert re.search(r"^\[0\] assign: \S+ 1b36:0002 not assignable: console", text, re.M), text
     assert (f"console: {where} names the console: port=0x2f8 baud={baud}" if where.isupper()
             else "is the console") in text
