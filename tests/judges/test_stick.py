@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""
+The ISO on a USB stick, which two firmwares start: on a PC with and without a screen, with and
+without a serial port.
+
+From: make judges      To: lab/iso.py, tests/cases/test_terminal.py (a PC of QEMU)
+"""
+
+import subprocess
+
+import pytest
+
+import case
+from test_terminal import pc
+
+END = "hamlet: end vms=0 failed=1"      # QEMU without KVM has no VMX: hello is refused
+
+
+@pytest.fixture(scope="module")
+def medium(tmp_path_factory):
+    """As a person writes it; `dd` copies it to the stick byte by byte."""
+    path = tmp_path_factory.mktemp("stick") / "hamlet.iso"
+    hello = f"kernel={case.GUESTS}/hello.elf,mem=16M"
+    subprocess.run([case.ROOT / "hamlet", "iso", path, "--append", "report=0xe9", "--vm", hello],
+                   check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.parametrize("serial", ["com1", "no-port"])
+@pytest.mark.parametrize("vga", ["std", "none"])
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_stick(firmware, vga, serial, medium, tmp_path, record_property):
+    more = ["-vga", vga]
+    if serial == "com1":
+        more += ["-chardev", f"file,id=port,path={tmp_path}/port", "-device",
+                 "isa-serial,chardev=port,iobase=0x3f8,irq=4"]
+    with pc(tmp_path, more=more, firmware=firmware, medium=medium, stick=True) as machine:
+        machine.until_said(END)
+        if serial == "com1":
+            machine.off()
+            text = (tmp_path / "port").read_text(errors="replace").replace("\r", "")
+            saw, right = "the serial port has all lines, power is off", f"\n{END}\n" in text
+        elif vga == "std":
+            lines = machine.at_the_end(machine.pixels)
+            saw, right = "the screen has the last lines, and waits for a key", END in lines
+            machine.ask("sendkey a")
+            machine.off()
+        else:
+            machine.until("it does not halt", lambda: "HLT=1" in machine.ask("info registers"))
+            saw, right = "it halts, and stays on", True
+    record_property("saw", saw)
+    assert right, saw
