@@ -67,7 +67,7 @@ def test_out_of_a_guest_that_does_not_read(boot):
 def test_typed_while_nobody_looks(boot):
     """Making a big VM takes longer than the port's FIFO holds what is typed: that some of it is
     lost is said."""
-    boot(Case("overrun", vms=["kernel=chatter.elf,name=one,mem=200M"],
+    boot(Case("overrun", megs=1024, vms=["kernel=chatter.elf,name=one,mem=800M"],
               answers=[(r"vm: free-pages", LINE[:400]), (r"I listen", OFF)],
               expect=[r"^hamlet: typed=lost bytes=\d+"]))
 
