@@ -4,12 +4,12 @@ What has to be seen for each lab: a function of its number, which returns lines 
 or raises NotYet with lines about what is missing. Programs of this host are asked first: they
 answer in a second or two, and a boot of what they refuse may hang.
 
-From: labs/labs.py      To: labs/bench.py, tests/unit/, tests/explore/, guest/programs/ (what runs)
+From: labs/labs.py      To: labs/workbench.py, tests/unit/, tests/explore/, guest/programs/
 """
 
 import re
 
-from bench import NotYet
+from workbench import NotYet
 
 DEVICE = "pci=00:02.0"
 SEARCHES = 5        # those that take a second together

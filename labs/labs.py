@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "labs"), str(ROOT / "tests/cases"), str(ROOT / "tests/unit")]
 
 import judges                                    # noqa: E402
-from bench import Bench, NotYet                  # noqa: E402
+from workbench import Bench, NotYet              # noqa: E402
 from lab.say import Unusable                     # noqa: E402
 from traps import TRAPS                          # noqa: E402
 
