@@ -91,6 +91,9 @@ EXPLAINED = {
         "with an alarm that is over, or with a request",
     "vmx/run/run.c: v->alarm = v->irq_waits ? 0 : alarm;":
         "attend() runs at each exit then, which only make bench notices",
+    "vmx/run/run.c: apicv_fold(v);":
+        "what is posted there sets ON, with which no vCPU falls asleep: the next turn folds, which "
+        "only make bench notices",
     "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,
     "vmx/run/sched.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_SIPI);": STARTUP,
 }

@@ -199,6 +199,8 @@ static void assert_rules(void)
 {
     for (unsigned i = 0; i < VCPUS; i++)
         assert_consistent(&w.vcpus[i]);
+    for (unsigned c = 0; c < CPUS; c++) /* share() writes to it: it is none that has left */
+        assert_ptr_equal(queues[c].running, w.current[c]);
 }
 
 /* --- Every order of events -------------------------------------------------------------------- */
