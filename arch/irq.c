@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Interrupts of the host: a handler for each vector, and vectors for devices.
- * From: arch/trap.asm, vmx/exit/intr.c (irq_dispatch); vtd/init.c, vmx/run/sched.c (irq_register);
+ * From: arch/trap.asm, vmx/run/run.c (irq_dispatch); vtd/init.c, vmx/run/sched.c (irq_register);
  * guest/assign/irq.c, guest/assign/intx.c (irq_alloc).
  * To: arch/apic.c (EOI); the registered handlers.
  * Contract: arch/trap.h.

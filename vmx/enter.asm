@@ -10,21 +10,25 @@
 ; Predictions".
 ;
 ; There are two ways in and two ways out. A CPU without known leaks takes the short ones; only the
-; first entry takes the long way in. The long ones do what arch/leaks.c has found to be needed.
+; first entry of a slice takes the long way in. The long ones do what arch/leaks.c has found to be
+; needed.
 ;
 ; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu/vcpu.c.
 
-VCPU_LAUNCHED   equ 104
-VCPU_GUARDS     equ 105         ; behind it: one comparison of a word looks at both
-VCPU_SPEC_CTRL  equ 108
-VCPU_HOST_RSP   equ 112
-VCPU_GPR        equ 120         ; sixteen registers in the order of instruction encodings
+VCPU_LAUNCHED   equ 96
+VCPU_GUARDS     equ 97          ; behind it: one comparison of a word looks at both
+LAUNCHED_ONCE   equ 1 << 0      ; vmx/vcpu/vcpu.h
+VCPU_SPEC_CTRL  equ 100
+VCPU_HOST_RSP   equ 104
+VCPU_GPR        equ 112         ; sixteen registers in the order of instruction encodings
 
 ; LEAKS_... of arch/leaks.h
 GUARD_FLUSH     equ 1 << 1
 GUARD_SPEC_CTRL equ 1 << 2
 GUARD_RSB       equ 1 << 3
 WORD_VERW_BIT   equ 8 + 0       ; of VCPU_GUARDS, in the word at VCPU_LAUNCHED
+
+CPU_VCPU        equ 128         ; of struct vmx_cpu in struct cpu
 
 HOST_RSP        equ 0x6c14      ; vmx/vmcs_fields.h
 IA32_SPEC_CTRL  equ 0x48        ; arch/msr.h
@@ -70,10 +74,10 @@ RDI_            equ 7
         mov rdi, [rdi + GPR(RDI_)]
 %endmacro
 
-; The stack is as vmx_enter_guest left it. Out: RDI = v.
+; GS is this CPU's struct cpu, in which v is loaded. Out: RDI = v.
 %macro SAVE_GUEST 0
         push rdi
-        mov rdi, [rsp + 8]
+        mov rdi, [gs:CPU_VCPU]
         mov [rdi + GPR(RAX_)], rax
         mov [rdi + GPR(RCX_)], rcx
         mov [rdi + GPR(RDX_)], rdx
@@ -94,17 +98,7 @@ RDI_            equ 7
 ; In: RDI = struct vcpu *v.
 vmx_enter_guest:
         push rbp
-        push rdi                        ; the VM exit finds v here
-
-        ; The CPU finds our stack by HOST_RSP. It is the same at nearly every entry.
-        cmp rsp, [rdi + VCPU_HOST_RSP]
-        je .stack_known
-        mov [rdi + VCPU_HOST_RSP], rsp
-        mov eax, HOST_RSP
-        vmwrite rax, rsp
-        jbe failed
-.stack_known:
-        cmp word [rdi + VCPU_LAUNCHED], 1       ; launched, and no guard
+        cmp word [rdi + VCPU_LAUNCHED], LAUNCHED_ONCE   ; from here, and no guard
         jne enter_guarded
         LOAD_GUEST
         vmresume
@@ -112,12 +106,20 @@ vmx_enter_guest:
 ; Only a VMfail comes by here: the controls or the host state are wrong, and Hamlet wrote both.
 ; vmcs_failed() panics.
 failed:
-        pop rsi
+        mov rsi, [gs:CPU_VCPU]
         pop rbp
         lea rdi, [rel instruction]
         call vmcs_failed
 
 enter_guarded:
+        ; The CPU finds our stack by HOST_RSP. It stays the same while vcpu_run() goes round.
+        cmp rsp, [rdi + VCPU_HOST_RSP]
+        je .stack_known
+        mov [rdi + VCPU_HOST_RSP], rsp
+        mov eax, HOST_RSP
+        vmwrite rax, rsp
+        jbe failed
+.stack_known:
         test byte [rdi + VCPU_GUARDS], GUARD_SPEC_CTRL
         jz .spec_ctrl_done
         mov ecx, IA32_SPEC_CTRL
@@ -134,7 +136,8 @@ enter_guarded:
 .flush_done:
         ; ZF: not launched yet; CF: VERW is needed, as the last instruction before the entry, since
         ; each load leaves its data in a buffer. BT leaves ZF alone, and VERW does not.
-        cmp byte [rdi + VCPU_LAUNCHED], 0
+        test byte [rdi + VCPU_LAUNCHED], LAUNCHED_ONCE
+        mov byte [rdi + VCPU_LAUNCHED], LAUNCHED_ONCE
         bt word [rdi + VCPU_LAUNCHED], WORD_VERW_BIT
         LOAD_GUEST
         jc .verw
@@ -158,7 +161,6 @@ enter_guarded:
 ; are the guest's.
 vmx_exit_point:
         SAVE_GUEST
-        pop rdi
         pop rbp
         ret
 
@@ -201,7 +203,6 @@ vmx_exit_point_guarded:
         xor r13d, r13d
         xor r14d, r14d
         xor r15d, r15d
-        pop rdi
         pop rbp
         ret
 

@@ -41,7 +41,7 @@ MUST_CHECK int guest_copy_system(struct vcpu *v, uint64_t linear, void *buffer, 
 /* guest/pc/delivery.c: an event has been delivered, after vcpu_tell_delivery(). */
 void vcpu_on_delivered(struct vcpu *v);
 
-/* guest/life/hypercall.c: VMCALL. */
+/* guest/life/hypercall.c: VMCALL at privilege level 0; at others it is #UD. */
 enum exit_action vcpu_on_vmcall(struct vcpu *v);
 
 /* guest/life/step.c: one instruction was executed under vcpu_debug_arm(); RIP is behind it. */
@@ -78,6 +78,8 @@ void apic_on_eoi(struct vcpu *v, uint8_t vector);
  * the clock's frequency in 32 bits, which 1 would not do for a CPU of 4.3 GHz. */
 #define VCPU_TSC_RATIO 4
 void apic_on_timer(struct vcpu *v);
+/* guest/pc/vlapic_timer.c: a write of IA32_TSC_DEADLINE, a time of the guest's TSC. */
+void apic_on_deadline(struct vcpu *v, uint64_t tsc);
 /* guest/pc/vlapic_irq.c, without APICv: the highest vector of IRR, if the software local APIC lets
  * it through now; -1: none. */
 int apic_next_irq(struct vcpu *v);

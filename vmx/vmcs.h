@@ -18,9 +18,18 @@ struct vmcs {
 
 void vmcs_failed(const char *instruction, uint64_t operand) __attribute__((noreturn, cold));
 
+struct vmcs_advance {
+    uint64_t length, rip, rflags, blocked; /* blocked: the interruptibility state */
+};
+
 #ifdef HAMLET_UNIT /* host tests keep the fields in an array */
 uint64_t vmread(enum vmcs_field field);
 void vmwrite(enum vmcs_field field, uint64_t value);
+static inline struct vmcs_advance vmread_advance(void)
+{
+    return (struct vmcs_advance){vmread(VM_EXIT_INSTRUCTION_LENGTH), vmread(GUEST_RIP),
+                                 vmread(GUEST_RFLAGS), vmread(GUEST_INTERRUPTIBILITY)};
+}
 #else
 /* CF or ZF: VMfail. vmx/enter.asm has the two labels, and finds the field in RAX. */
 static inline uint64_t vmread(enum vmcs_field field)
@@ -31,6 +40,20 @@ static inline uint64_t vmread(enum vmcs_field field)
                  : "a"((uint64_t)field)
                  : "cc", "memory");
     return value;
+}
+
+/* What vmx/vcpu/advance.h asks for, by one check: every CPU with VMX has the four fields, so that a
+ * VMREAD fails only if no VMCS is current, and then all four fail. */
+static inline struct vmcs_advance vmread_advance(void)
+{
+    struct vmcs_advance got;
+    asm volatile("vmread %4, %0\n\tvmread %5, %1\n\tvmread %6, %2\n\tvmread %7, %3\n\t"
+                 "jbe vmread_failed"
+                 : "=&r"(got.length), "=&r"(got.rip), "=&r"(got.rflags), "=r"(got.blocked)
+                 : "r"((uint64_t)VM_EXIT_INSTRUCTION_LENGTH), "r"((uint64_t)GUEST_RIP),
+                   "r"((uint64_t)GUEST_RFLAGS), "a"((uint64_t)GUEST_INTERRUPTIBILITY)
+                 : "cc", "memory");
+    return got;
 }
 
 static inline void vmwrite(enum vmcs_field field, uint64_t value)

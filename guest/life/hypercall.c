@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hypercalls: what a guest asks of Hamlet by VMCALL.
- * From: vmx/run/run.c (vcpu_on_vmcall).   To: guest/assign/dma.c (pages of dma=pv), vtd/fault.c.
- * Contract: lib/hypercall.h.
+ * From: vmx/run/run.c (exit_vmcall).   To: guest/assign/dma.c (pages of dma=pv), vtd/fault.c.
+ * Contract: lib/hypercall.h. Not here: HC_NOTHING, which vmx/run/run.c answers.
  * Hot: every VMCALL.
  */
 #include "arch/layout.h"
@@ -11,7 +11,6 @@
 #include "guest/core/memory.h"
 #include "lib/hypercall.h"
 #include "vmx/upcalls.h"
-#include "vmx/vcpu/inject.h"
 
 /* The exit by this very VMCALL does not count. */
 static uint64_t exit_total(const struct vcpu *v)
@@ -54,8 +53,6 @@ static uint64_t parked_count(struct vm *vm)
 static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     switch (number) {
-    case HC_NOTHING:
-        return 0;
     case HC_EXIT_COUNT: /* likewise */
         return argument < EXIT_REASON_COUNT ? v->exit_count[argument] - (argument == EXIT_VMCALL)
                                             : HC_UNKNOWN;
@@ -86,10 +83,6 @@ static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argum
 
 enum exit_action vcpu_on_vmcall(struct vcpu *v)
 {
-    if (vcpu_cpl() != 0) {
-        vcpu_inject(v, VECTOR_UD); /* as VMCALL without a hypervisor */
-        return RESUME_SAME;
-    }
     uint64_t *gpr = v->regs.gpr;
     gpr[RAX] = hypercall_answer(v, gpr[RAX], gpr[RBX]);
     return RESUME_NEXT;

@@ -265,10 +265,6 @@ int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     if (msr == MSR_IA32_APIC_BASE)
         return write_base(v, value);
-    if (msr == MSR_IA32_TSC_DEADLINE) {
-        vlapic_set_deadline(v, value);
-        return 0;
-    }
     const struct apic_row *row = row_of_msr(v, msr);
     if (!row || !(row->x2apic & W))
         return -ENOENT;

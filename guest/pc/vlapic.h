@@ -86,4 +86,3 @@ void vlapic_timer_lvt(struct vcpu *v);    /* its LVT entry was written */
 void vlapic_timer_divide(struct vcpu *v); /* its divider was written */
 uint32_t vlapic_timer_current(const struct vcpu *v);
 uint64_t vlapic_deadline(const struct vcpu *v); /* IA32_TSC_DEADLINE */
-void vlapic_set_deadline(struct vcpu *v, uint64_t tsc);

@@ -8,6 +8,7 @@
  */
 #include "guest/pc/vlapic.h"
 #include "arch/apic.h"
+#include "vmx/run/post.h"
 #include "vmx/run/sched.h"
 #include "vmx/upcalls.h"
 
@@ -50,7 +51,7 @@ void vlapic_timer_arm(struct vcpu *v)
         due = atomic_load(&a->due);
         alarm = atomic_load(&a->alarm);
         first = due && alarm ? MIN(due, alarm) : due | alarm;
-        atomic_store(&v->timer_deadline, first ? first - v->vm->clock : 0);
+        vcpu_set_deadline(v, first ? first - v->vm->clock : 0);
     } while (atomic_load(&a->due) != due || atomic_load(&a->alarm) != alarm);
 }
 
@@ -127,11 +128,11 @@ uint64_t vlapic_deadline(const struct vcpu *v)
 }
 
 /* The guest's TSC and the VM's time differ by what the guest has added. */
-void vlapic_set_deadline(struct vcpu *v, uint64_t tsc)
+void apic_on_deadline(struct vcpu *v, uint64_t tsc)
 {
-    uint64_t now = vm_now(v->vm), guest_now = now + (v->tsc_offset - v->vm->clock);
     if (timer_mode(v) != APIC_TIMER_TSC_DEADLINE)
         return;
+    uint64_t now = vm_now(v->vm), guest_now = now + (v->tsc_offset - v->vm->clock);
     vlapic_of(v)->deadline = tsc;
     uint64_t left = tsc > guest_now ? MIN(tsc - guest_now, FAR) : 0;
     set_due(v, tsc ? now + left : 0);

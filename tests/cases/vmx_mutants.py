@@ -71,7 +71,7 @@ EDITS = [
     ("vmx/ept_flush.h", "atomic_store(&cpu->guest_ept, ept);",
      "__atomic_store_n(&cpu->guest_ept, ept, __ATOMIC_RELAXED);"),
     ("vmx/ept_flush.h", "if (__builtin_expect(*seen != generation, 0))", "if (0)"),
-    ("vmx/run/run.c", "v->irq_waits ? 0 : alarm;", "alarm;"),
+    ("vmx/run/run.c", "return v->irq_waits || ", "return "),
 ]
 
 # What no test on this machine notices, by file and text, and why. It is not booted.
@@ -85,17 +85,15 @@ EXPLAINED = {
         "ept->lock is held: nothing else writes it meanwhile",
     "vmx/run/init.c: ept_flush_all();": "the lab's firmware uses no VMX, so it leaves nothing",
     "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);": ALONE,
-    "vmx/vcpu/state.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);": ALONE,
     "vmx/run/run.c: v->alarm = 0;":
         "at the timer's exit the clock shows the same, as the timer is never early; a slice begins "
         "with an alarm that is over, or with a request",
-    "vmx/run/run.c: v->alarm = v->irq_waits ? 0 : alarm;":
+    "vmx/run/run.c: v->alarm = is_always_due(v) ? 0 : alarm;":
         "attend() runs at each exit then, which only make bench notices",
     "vmx/run/run.c: apicv_fold(v);":
         "what is posted there sets ON, with which no vCPU falls asleep: the next turn folds, which "
         "only make bench notices",
     "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,
-    "vmx/run/sched.c: torn: atomic_fetch_or(&v->requests, VCPU_REQUEST_SIPI);": STARTUP,
 }
 
 

@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
          "-I. -mcx16").split()
 PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
+POST = "vmx/run/post.c"
 IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
@@ -31,10 +32,10 @@ ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(
 # These are right too: nothing may be found.
 RIGHT = [("trusts ON before an entry", TRUST_ON), ("trusts ON when it falls asleep", ASLEEP_BY_ON)]
 
-# What a post by a guest's own CPU does not meet: two rules are the software poster's, and the third
-# needs an exit that changes no state, which those searches do not have.
+# What a post by a guest's own CPU does not meet: two rules are the software poster's, one needs an
+# exit that changes no state, and one another CPU's request, which those searches do not have.
 NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is set",
-              "ON not looked at before an entry")
+              "a post by its own exit not looked at", "a kick's request not looked at")
 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
@@ -56,8 +57,7 @@ MUTANTS = [
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
     ("PIR not folded before an entry",
-     [(RUN, "    if (may_fold(v))\n        apicv_fold(v);\n", ""),
-      (RUN, "        if (__builtin_expect(is_notified(v), 0)) /*", "        if (0) /*")]),
+     [(RUN, "    if (may_fold(v))\n        apicv_fold(v);\n", "")]),
     ("PIR not looked at when SN is cleared",
      [*TRUST_ON, (PID, "    if (!posted_pending(d))", "    if (1)")]),
     ("PIR looked at before SN is cleared",
@@ -65,8 +65,10 @@ MUTANTS = [
       (PID, "    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n",
        "    bool some = posted_pending(d);\n    uint64_t old = notify(d, TRACE_PID_RUNNING, "
        "apic_id, x2apic);\n    if (!some)\n        return;\n")]),
-    ("ON not looked at before an entry",
-     [(RUN, "        if (__builtin_expect(is_notified(v), 0)) /*", "        if (0) /*")]),
+    ("a post by its own exit not looked at",
+     [(POST, "        vcpu_alarm_now(v); /* v", "        (void)0; /* v")]),
+    ("a kick's request not looked at",
+     [(RUN, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
     ("ON cleared after PIR was taken",
      [(PID, "change(d, PI_ON, 0); /* first", "atomic_load(&d->control); /* first"),
       (PID, "    return words;\n}", "    change(d, PI_ON, 0);\n    return words;\n}")]),

@@ -235,13 +235,12 @@ struct vcpu *vmx_enter(struct vcpu *v)
     }
 }
 
-enum exit_action exit_external_interrupt(struct vcpu *v)
+void irq_dispatch(uint8_t vector)
 {
-    (void)v;
+    (void)vector;
     uint32_t pending = w.pending[this_cpu()->index] & (uint32_t)(BIT(IPI_WNV) | BIT(IPI_KICK));
     if (pending)
         dispatch_ipi((unsigned)__builtin_ctz(pending));
-    return RESUME_SAME;
 }
 
 enum exit_action vcpu_on_vmcall(struct vcpu *v)

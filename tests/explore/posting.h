@@ -34,6 +34,7 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
     explore_failed("vCPU %u: %s", v->index, why);
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
+void cpuid_reload(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
 void apic_on_address(struct vcpu *v)
 {

@@ -84,6 +84,7 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector) { (void)vector, no_pin_does_that(
 void vcpu_apic_mode_changed(struct vcpu *v) { must(v->vm == &vm); }
 void vcpu_address_changed(struct vcpu *v) { must(v->vm == &vm); }
 static uint64_t takers;
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc) { v->timer_deadline = tsc; }
 void vcpu_takes_ipis(struct vcpu *v, bool on)
 {
     takers = on ? takers | BIT(v->index) : takers & ~BIT(v->index);
@@ -248,7 +249,7 @@ static void step(const struct step *s)
             s->at & 8 ? value : v->apic_base ^ (s->value & (APIC_BASE_EN | APIC_BASE_EXTD)));
         break;
     case 6:
-        (void)!vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, s->at & 1 ? value : tsc + s->at);
+        apic_on_deadline(v, s->at & 1 ? value : tsc + s->at);
         break;
     case 7:
         written_by_the_cpu(v, s);

@@ -68,6 +68,8 @@ enum exit_action inject_gp(struct vcpu *of)
     must(of == &v);
     return RESUME_SAME;
 }
+static struct cpu cpu;
+struct cpu *this_cpu(void) { return &cpu; }
 void inject_again(struct vcpu *of) { must(of == &v); }
 void inject_delivered(struct vcpu *of) { of->event = 0; }
 void debug_write_dr7(struct vcpu *of, uint64_t value)

@@ -21,7 +21,8 @@ struct vmx_caps vmx_caps;
 enum exit_action inject_gp(struct vcpu *v) { return (void)v, RESUME_SAME; }
 void *pages_alloc(size_t count, uint64_t align) { return (void)count, (void)align, NULL; }
 void pages_free(void *first, size_t count) { (void)first, (void)count; }
-uint64_t vmread(enum vmcs_field field) { return (void)field, 0; }
+static uint64_t cr4;
+uint64_t vmread(enum vmcs_field field) { return field == GUEST_CR4 ? cr4 : 0; }
 static uint32_t written_msr;
 int wrmsr_safe(uint32_t msr, uint64_t value)
 {
@@ -63,8 +64,22 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
 
 static struct vcpu vcpu;
 
+/* The exit, after all requests of the vCPU were attended to. */
+static struct cpuid_regs answer(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+    uint64_t *gpr = v->regs.gpr;
+    cpuid_reload(v);
+    gpr[RAX] = leaf | BIT(40); /* of RAX and RCX, EAX and ECX count */
+    gpr[RCX] = subleaf | BIT(41);
+    assert_int_equal(exit_cpuid(v), RESUME_NEXT);
+    for (enum gpr r = RAX; r <= RBX; r++)
+        assert_int_equal(HI32(gpr[r]), 0);
+    return (struct cpuid_regs){LO32(gpr[RAX]), LO32(gpr[RBX]), LO32(gpr[RCX]), LO32(gpr[RDX])};
+}
+
 FIXTURE(start)
 {
+    cr4 = 0;
     memset(basic, 0, sizeof(basic));
     memset(extended, 0, sizeof(extended));
     vmx_caps = (struct vmx_caps){.xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX};
@@ -115,6 +130,13 @@ TEST(the_apic_follows_its_enable_bit)
     assert_true(answer(&vcpu, 1, 0).edx & BIT(9));
     vcpu.apic_base = 0;
     assert_false(answer(&vcpu, 1, 0).edx & BIT(9));
+}
+
+TEST(xsave_follows_cr4)
+{
+    assert_int_equal(answer(&vcpu, 1, 0).ecx & L1_ECX_OSXSAVE, 0);
+    cr4 = CR4_OSXSAVE;
+    assert_int_equal(answer(&vcpu, 1, 0).ecx & L1_ECX_OSXSAVE, L1_ECX_OSXSAVE);
 }
 
 /* The firmware may limit CPUID to leaf 3 (IA32_MISC_ENABLE); higher leaves then repeat that one. */
@@ -209,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup(frequency_of_the_tsc, start),
         cmocka_unit_test_setup(widths_of_addresses, start),
         cmocka_unit_test_setup(the_apic_follows_its_enable_bit, start),
+        cmocka_unit_test_setup(xsave_follows_cr4, start),
         cmocka_unit_test_setup(limited_cpuid, start),
         cmocka_unit_test_setup(commands_against_leaks, start),
         cmocka_unit_test_setup(a_second_cpu_has_what_guests_were_told, start),

@@ -63,9 +63,28 @@ TEST(cr0_keeps_the_caches_on)
 
 TEST(cr4_keeps_vmxe_and_mce)
 {
-    cr4_write(CR4_PAE);
+    cr4_write(&v, CR4_PAE);
     assert_int_equal(fields[GUEST_CR4], CR4_PAE | CR4_VMXE | CR4_MCE);
     assert_int_equal(fields[CR4_READ_SHADOW], CR4_PAE);
+}
+
+/* What CPUID answers follows OSXSAVE, which is the host's for that reason. */
+TEST(cpuid_follows_osxsave)
+{
+    vmx_caps.guest_cr4 = CR4_OSXSAVE | CR4_PAE;
+    assert_int_equal(cr4_hosts() & (CR4_OSXSAVE | CR4_PAE), CR4_OSXSAVE);
+    fields[GUEST_CR4] = 0;
+    v.requests = 0;
+    cr4_write(&v, CR4_PAE);
+    assert_int_equal(v.requests, 0);
+    cr4_write(&v, CR4_PAE | CR4_OSXSAVE);
+    assert_int_equal(v.requests, VCPU_REQUEST_RELOAD);
+    v.requests = 0;
+    cr4_write(&v, CR4_OSXSAVE);
+    assert_int_equal(v.requests, 0);
+    cr4_write(&v, 0);
+    assert_int_equal(v.requests, VCPU_REQUEST_RELOAD);
+    v.requests = 0;
 }
 
 /* A bit of the mask is the host's, and the guest reads the shadow; of another bit, the register. */
@@ -216,7 +235,7 @@ TEST(the_next_instruction)
     fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L; /* but not in IA-32e mode */
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
     memcpy(before, fields, sizeof(fields));
-    vcpu_advance_rip(fields[VM_EXIT_INSTRUCTION_LENGTH]);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RIP], 0);
     before[GUEST_RIP] = 0;
     assert_memory_equal(fields, before, sizeof(fields));
@@ -276,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(cr0_keeps_the_caches_on, loaded),
         cmocka_unit_test_setup(cr4_keeps_vmxe_and_mce, loaded),
+        cmocka_unit_test_setup(cpuid_follows_osxsave, loaded),
         cmocka_unit_test_setup(what_the_guest_reads, loaded),
         cmocka_unit_test_setup(paging_of_64_bit_code, loaded),
         cmocka_unit_test_setup(paging_of_compatibility_mode, loaded),

@@ -9,9 +9,13 @@
 #include "arch/leaks.h"
 #include "arch/page.h"
 #include "tests/unit/test.h"
+#include "vmx/cpu.h"
 #include "vmx/enter.h"
 #include "vmx/vcpu/vcpu.h"
+#include <asm/prctl.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 uint32_t leaks_spec_ctrl, leaks_returns;
 void vmcs_failed(void);
@@ -20,11 +24,11 @@ void vmcs_failed(void) { fail(); }
 /* Leaves as after a VM exit: the stack as vmx_enter_guest() has left it, and each register but RSP
  * has a value of the guest: 0x1111 times its number plus one. after[]: the registers behind it, in
  * the order of their numbers; by how much the stack is off stands in place of RSP. */
-void leave(void (*way)(void), struct vcpu *v, uint64_t after[16]);
+void leave(void (*way)(void), uint64_t after[16]);
 asm(".globl leave\n"
     "leave: push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
-    "mov %rdx, leave_after(%rip); mov %rdi, leave_way(%rip); mov %rsp, leave_rsp(%rip)\n"
-    "lea 1f(%rip), %rax; push %rax; push %rbp; push %rsi\n"
+    "mov %rsi, leave_after(%rip); mov %rdi, leave_way(%rip); mov %rsp, leave_rsp(%rip)\n"
+    "lea 1f(%rip), %rax; push %rax; push %rbp\n"
     "mov $0x1111, %eax; mov $0x2222, %ecx; mov $0x3333, %edx; mov $0x4444, %ebx\n"
     "mov $0x6666, %ebp; mov $0x7777, %esi; mov $0x8888, %edi; mov $0x9999, %r8d\n"
     "mov $0xaaaa, %r9d; mov $0xbbbb, %r10d; mov $0xcccc, %r11d; mov $0xdddd, %r12d\n"
@@ -42,6 +46,7 @@ asm(".globl leave\n"
     ".comm leave_after, 8, 8; .comm leave_way, 8, 8; .comm leave_rsp, 8, 8\n");
 
 static struct vcpu v;
+static struct cpu cpu;
 static uint64_t after[16];
 
 static void leave_by(void (*way)(void), uint8_t guards)
@@ -49,7 +54,9 @@ static void leave_by(void (*way)(void), uint8_t guards)
     memset(&v, 0, sizeof(v));
     memset(after, 0xee, sizeof(after));
     v.guards = guards;
-    leave(way, &v, after);
+    vmx_cpu(&cpu)->vcpu = &v;
+    assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu), 0); /* glibc does not use it */
+    leave(way, after);
     for (unsigned i = 0; i < 16; i++)
         assert_int_equal(v.regs.gpr[i], i == RSP ? 0 : 0x1111 * (i + 1));
     assert_int_equal(after[RSP], 0);

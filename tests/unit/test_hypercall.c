@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // sources: guest/life/hypercall.c
 /*
- * Hypercalls: who may ask, and what is answered.
+ * Hypercalls: what is answered.
  * Contract: lib/hypercall.h.
  */
 #include <string.h>
@@ -11,22 +11,15 @@
 #include "guest/core/memory.h"
 #include "lib/hypercall.h"
 #include "tests/unit/test.h"
-#include "vmx/vcpu/inject.h"
+#include "vmx/upcalls.h"
 
 static struct vm vm;
 static struct vcpu v;
-static unsigned cpl, polls;
-static int injected;
+static unsigned polls;
 static uint8_t ram[4096];
 static uint64_t *const gpr = v.regs.gpr;
 char image_start[1];
 
-unsigned vcpu_cpl(void) { return cpl; }
-void vcpu_inject(struct vcpu *of, uint8_t vector)
-{
-    (void)of;
-    injected = vector;
-}
 void *vm_ram(const struct vm *of, gpa_t at, uint64_t size)
 {
     (void)of;
@@ -41,8 +34,7 @@ FIXTURE(fresh)
     memset(&vm, 0, sizeof(vm));
     memset(&v, 0, sizeof(v));
     v.vm = &vm;
-    cpl = polls = 0;
-    injected = -1;
+    polls = 0;
     return 0;
 }
 
@@ -54,21 +46,11 @@ static uint64_t call(uint64_t number, uint64_t argument)
     return gpr[RAX];
 }
 
-/* For ring 3 VMCALL is #UD, as on a CPU without VMX. */
-TEST(ring_0_only)
+TEST(who_may_know_addresses)
 {
-    for (cpl = 1; cpl <= 3; cpl++) {
-        injected = -1;
-        gpr[RAX] = HC_HAMLET;
-        assert_int_equal(vcpu_on_vmcall(&v), RESUME_SAME);
-        assert_int_equal(injected, VECTOR_UD);
-        assert_int_equal(gpr[RAX], HC_HAMLET);
-    }
-    cpl = 0;
-    injected = -1;
+    assert_int_equal(call(HC_HAMLET, 0), HC_UNKNOWN);
     vm.config.reveal = true;
     assert_int_equal(call(HC_HAMLET, 0), (uintptr_t)image_start);
-    assert_int_equal(injected, -1);
 }
 
 TEST(exits_without_this_one)
@@ -88,7 +70,6 @@ TEST(what_is_the_vms_own)
     vm.irq_count = 7;
     vm.fault_count = 8;
     vm.pinned_count = 9;
-    assert_int_equal(call(HC_NOTHING, 0), 0);
     assert_int_equal(call(HC_VERSION, 0), HC_VERSION_1);
     assert_int_equal(call(HC_IRQ_COUNT, 0), 7);
     assert_int_equal(call(HC_DMA_PINNED, 0), 9);
@@ -123,7 +104,7 @@ TEST(addresses_of_the_host)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(ring_0_only),
+        CASE(who_may_know_addresses),
         CASE(exits_without_this_one),
         CASE(what_is_the_vms_own),
         CASE(addresses_of_the_host),

@@ -7,6 +7,7 @@
  */
 // sources: vmx/vcpu/inject.c vmx/show/entry_check.c
 #include "arch/apic.h"
+#include "arch/cpu.h"
 #include "lib/atomic.h"
 #include "tests/unit/stubs.h"
 #include "vmx/vmcs.h"
@@ -30,6 +31,8 @@ static int ext_vector, ext_taken;
 static bool deliverable;
 static uint64_t cr2;
 
+static struct cpu cpu;
+struct cpu *this_cpu(void) { return &cpu; }
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }
 void vmwrite(enum vmcs_field field, uint64_t value)
 {

@@ -48,11 +48,13 @@ int vcpu_on_rdmsr(struct vcpu *of, uint32_t msr, uint64_t *value)
 }
 int vcpu_on_wrmsr(struct vcpu *of, uint32_t msr, uint64_t value)
 {
-    if (of != &v || msr != MSR_IA32_TSC_DEADLINE)
-        return -ENOENT;
+    return (void)of, (void)msr, (void)value, -ENOENT;
+}
+void apic_on_deadline(struct vcpu *of, uint64_t tsc)
+{
+    assert_ptr_equal(of, &v);
     armed_at = v.tsc_offset;
-    deadline = value;
-    return 0;
+    deadline = tsc;
 }
 static uint32_t written_msr;
 static uint64_t written_value;

@@ -67,6 +67,7 @@ void vcpu_init_signal(struct vcpu *v) { (void)v; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { (void)v, (void)vector; }
 void vcpu_apic_mode_changed(struct vcpu *v) { (void)v; }
 void vcpu_address_changed(struct vcpu *v) { (void)v; }
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc) { v->timer_deadline = tsc; }
 void vcpu_takes_ipis(struct vcpu *v, bool on) { (void)v, (void)on; }
 void sched_wake(struct vcpu *v) { (void)v; }
 int vm_reset(struct vm *m) { return (void)m, 0; }

@@ -29,6 +29,7 @@ FIXTURE(create)
     memset(fields, 0, sizeof(fields));
     v = (struct vcpu){0};
     fields[GUEST_RFLAGS] = RFLAGS_1;
+    fields[VM_EXIT_INSTRUCTION_LENGTH] = 3;
     return 0;
 }
 
@@ -36,10 +37,10 @@ FIXTURE(create)
  * so that of the emulated instruction counts. */
 TEST(length_of_the_emulator_counts)
 {
-    fields[VM_EXIT_INSTRUCTION_LENGTH] = 0xbad0bad;
     fields[GUEST_RIP] = 0x1000;
-    vcpu_advance_rip(3);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RIP], 0x1003);
+    fields[VM_EXIT_INSTRUCTION_LENGTH] = 0xbad0bad;
     vcpu_step_over(&(struct vcpu_paging){.rip = 0x1003, .rflags = RFLAGS_1}, 7);
     assert_int_equal(fields[GUEST_RIP], 0x100a);
 }
@@ -48,15 +49,15 @@ TEST(length_of_the_emulator_counts)
 TEST(rip_wraps_at_4_gib_outside_of_64_bit_mode)
 {
     fields[GUEST_RIP] = 0xfffffffe;
-    vcpu_advance_rip(3);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RIP], 1);
     fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT; /* compatibility mode */
     fields[GUEST_RIP] = 0xffffffff;
-    vcpu_advance_rip(3);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RIP], 2);
     fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
     fields[GUEST_RIP] = 0xfffffffe;
-    vcpu_advance_rip(3);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RIP], UINT64_C(0x100000001));
 }
 
@@ -64,7 +65,7 @@ TEST(end_of_an_instruction)
 {
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_MOV_SS | BLOCKED_BY_NMI;
     fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_TF | RFLAGS_RF;
-    vcpu_advance_rip(3);
+    vcpu_advance_rip();
     assert_int_equal(fields[GUEST_RFLAGS], RFLAGS_1 | RFLAGS_TF);
     assert_int_equal(fields[GUEST_INTERRUPTIBILITY], BLOCKED_BY_NMI);
     assert_int_equal(fields[GUEST_PENDING_DEBUG], PENDING_DEBUG_BS);

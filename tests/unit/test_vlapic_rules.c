@@ -29,6 +29,7 @@ static unsigned posted[256];
 uint64_t vm_now(const struct vm *m) { return tsc + m->clock; }
 void vcpu_post(struct vcpu *v, uint8_t vector) { posted[vector] += v == &vcpu; }
 void vcpu_address_changed(struct vcpu *v) { (void)v; }
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc) { v->timer_deadline = tsc; }
 void vcpu_takes_ipis(struct vcpu *v, bool on) { (void)v, (void)on; }
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {
@@ -168,7 +169,7 @@ TEST(a_new_divider_of_a_period)
 TEST(a_new_divider_elsewhere)
 {
     write(APIC_LVT_TIMER, 0x40045);
-    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 5000), 0);
+    apic_on_deadline(&vcpu, 5000);
     write(APIC_TIMER_DIVIDE, BY_128);
     assert_int_equal(vcpu.timer_deadline, 5000);
     tsc = 5000;
@@ -194,18 +195,18 @@ TEST(three_clocks)
     assert_int_equal(vcpu.timer_deadline, 1600 + 10 * VCPU_TSC_RATIO);
     write(APIC_LVT_TIMER, 0x40045);
     vcpu.tsc_offset = vm.clock + 50000;
-    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 50100 + 70), 0);
+    apic_on_deadline(&vcpu, 50100 + 70);
     assert_int_equal(vcpu.timer_deadline, 1670);
     uint64_t value = 0;
     assert_int_equal(vcpu_on_rdmsr(&vcpu, MSR_IA32_TSC_DEADLINE, &value), 0);
     assert_int_equal(value, 50100 + 70);
     /* the past is now, and the end of time does not wrap */
-    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 5), 0);
+    apic_on_deadline(&vcpu, 5);
     assert_int_equal(vcpu.timer_deadline, 1600);
     vcpu.tsc_offset = vm.clock - 50;
-    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, UINT64_MAX), 0);
+    apic_on_deadline(&vcpu, UINT64_MAX);
     assert_true(vcpu.timer_deadline > BIT(61));
-    assert_int_equal(vcpu_on_wrmsr(&vcpu, MSR_IA32_TSC_DEADLINE, 0), 0);
+    apic_on_deadline(&vcpu, 0);
     assert_int_equal(vcpu.timer_deadline, 0);
 }
 

@@ -112,12 +112,12 @@ TEST(timer_deadline)
 {
     struct vcpu *v = &vcpus[0];
     uint64_t value, at = rdtsc() + UINT64_C(1000000000000);
-    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    apic_on_deadline(v, at);
     assert_int_equal(v->timer_deadline, 0); /* in another mode the write is ignored */
     store(APIC_LVT_TIMER, 4, 0x40047);
     store(APIC_TIMER_INITIAL, 4, 1000);
     assert_int_equal(v->timer_deadline, 0);
-    assert_int_equal(vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, at), 0);
+    apic_on_deadline(v, at);
     assert_int_equal(v->timer_deadline, at);
     store(APIC_LVT_TIMER, 4, 0x40048); /* the same mode again: still armed */
     assert_int_equal(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &value), 0);

@@ -57,6 +57,7 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 void vcpu_nmi(struct vcpu *v) { seen.nmis[v->index]++; }
 void vcpu_init_signal(struct vcpu *v) { seen.inits[v->index]++; }
 void vcpu_sipi(struct vcpu *v, uint8_t vector) { seen.sipi[v->index] = vector; }
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc) { v->timer_deadline = tsc; }
 void vcpu_apic_mode_changed(struct vcpu *v)
 {
     (void)v;

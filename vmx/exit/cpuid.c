@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The CPU that a guest sees: the host's CPU less what Hamlet does not carry, by an explicit
- * list. A bit that no row lets through is 0. The answers are prepared once, because CPUID itself
- * may be slow: it exits if Hamlet runs under another hypervisor. An exit adds only what depends
- * on the moment.
+ * list. A bit that no row lets through is 0. The answers are prepared, because CPUID itself may be
+ * slow: it exits if Hamlet runs under another hypervisor. Leaf 1 is prepared for each vCPU, again
+ * when a register changes that it depends on; in other leaves an exit adds what depends on the
+ * moment.
  * From: vmx/run/run.c (exit table), vmx/run/init.c (cpuid_init).
  * To: vmx/vcpu/registers.c (XSETBV), vmx/caps.h (CR4 follows what is offered here).
  * Hot: kernels execute CPUID to serialize.
@@ -240,8 +241,8 @@ static struct cpuid_regs leaf_spec_ctrl(void)
     return (struct cpuid_regs){.edx = cpuid(7, 2).edx & (uint32_t)BITS(5, 0)};
 }
 
-/* Leaf 1, which kernels execute to serialize: three bits of it follow registers of the guest. */
-static inline struct cpuid_regs leaf_features(const struct vcpu *v)
+/* Leaf 1, which kernels execute to serialize: some bits of it follow registers of the guest. */
+COLD void cpuid_reload(struct vcpu *v)
 {
     struct cpuid_regs r = basic[1];
     r.ebx |= FIELD_SET(L1_EBX_APIC_ID, v->index);
@@ -249,11 +250,10 @@ static inline struct cpuid_regs leaf_features(const struct vcpu *v)
         r.ecx |= L1_ECX_OSXSAVE;
     if (!(v->apic_base & APIC_BASE_EN))
         r.edx &= ~(uint32_t)L1_EDX_APIC;
-    return r;
+    v->features = r;
 }
 
-static COLD __attribute__((noinline)) struct cpuid_regs other_leaf(const struct vcpu *v,
-                                                                   uint32_t leaf, uint32_t subleaf)
+static COLD struct cpuid_regs other_leaf(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
     const struct cpuid_regs none = {0};
     const struct cpuid_regs *prepared = answer_of(leaf);
@@ -272,20 +272,26 @@ static COLD __attribute__((noinline)) struct cpuid_regs other_leaf(const struct 
     return prepared ? *prepared : none;
 }
 
-static inline struct cpuid_regs answer(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+static inline enum exit_action reply(struct vcpu *v, const struct cpuid_regs *r)
 {
-    return leaf == 1 ? leaf_features(v) : other_leaf(v, leaf, subleaf);
+    uint64_t *gpr = v->regs.gpr;
+    gpr[RAX] = r->eax;
+    gpr[RBX] = r->ebx;
+    gpr[RCX] = r->ecx;
+    gpr[RDX] = r->edx;
+    return RESUME_NEXT;
+}
+
+static COLD enum exit_action reply_other(struct vcpu *v, uint32_t leaf)
+{
+    struct cpuid_regs r = other_leaf(v, leaf, LO32(v->regs.gpr[RCX]));
+    return reply(v, &r);
 }
 
 enum exit_action exit_cpuid(struct vcpu *v)
 {
-    uint64_t *gpr = v->regs.gpr;
-    struct cpuid_regs r = answer(v, LO32(gpr[RAX]), LO32(gpr[RCX]));
-    gpr[RAX] = r.eax;
-    gpr[RBX] = r.ebx;
-    gpr[RCX] = r.ecx;
-    gpr[RDX] = r.edx;
-    return RESUME_NEXT;
+    uint32_t leaf = LO32(v->regs.gpr[RAX]);
+    return leaf == 1 ? reply(v, &v->features) : reply_other(v, leaf);
 }
 
 enum exit_action exit_xsetbv(struct vcpu *v)

@@ -94,7 +94,7 @@ static int write_cr4_checked(struct vcpu *v, uint64_t value)
         return -EINVAL;
     if (in_pae_paging(cr0, value, efer) && cr_load_pdptes(v) < 0)
         return -EINVAL;
-    cr4_write(value);
+    cr4_write(v, value);
     return 0;
 }
 

@@ -16,7 +16,6 @@ enum exit_action exit_task_switch(struct vcpu *v);
 enum exit_action exit_io_instruction(struct vcpu *v);
 enum exit_action exit_ept_violation(struct vcpu *v);
 enum exit_action exit_exception_nmi(struct vcpu *v);
-enum exit_action exit_external_interrupt(struct vcpu *v);
 enum exit_action exit_window(struct vcpu *v);
 enum exit_action exit_apic_access(struct vcpu *v);
 enum exit_action exit_apic_write(struct vcpu *v);
@@ -25,6 +24,8 @@ enum exit_action exit_virtualized_eoi(struct vcpu *v);
 /* vmx/exit/cr.c: the four registers of PAE paging, from where CR3 points. -EINVAL: #GP. */
 MUST_CHECK int cr_load_pdptes(struct vcpu *v);
 void cpuid_init(void); /* prepare the answers, once */
+/* Prepare v's own answer: IA32_APIC_BASE or CR4.OSXSAVE has changed. Its VMCS is current. */
+void cpuid_reload(struct vcpu *v);
 /* On each CPU: it has all that guests were told of the first one; caches and names may differ.
  * -ENODEV (logged): it has not. */
 MUST_CHECK int cpuid_check_cpu(void);

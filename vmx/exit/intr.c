@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exits about interrupts and exceptions: a host interrupt that came while a guest ran,
- * windows that have opened, the trap-like exits of the virtual APIC, and the few exceptions
- * that are intercepted.
+ * Exits about events of the guest: windows that have opened, the trap-like exits of the virtual
+ * APIC, and the few exceptions that are intercepted.
  * From: vmx/run/run.c (exit table).
- * To: arch/irq.c (irq_dispatch), guest/pc/vlapic.c
- * (apic_on_write), guest/pc/vlapic_irq.c (apic_on_eoi).
- * Hot: the exit of every host interrupt.
+ * To: guest/pc/vlapic.c (apic_on_write), guest/pc/vlapic_irq.c (apic_on_eoi).
  * Spec: SDM "VM-Exit Interruption Information", "Virtualizing Memory-Mapped APIC Accesses".
  */
 #include "vmx/exit/exit.h"
@@ -14,23 +11,14 @@
 #include "vmx/vcpu/inject.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
-#include "arch/trap.h"
 #include "arch/x86.h"
-
-/* "Acknowledge interrupt on exit": the CPU has taken the vector out of the local APIC already, and
- * irq_dispatch() sends the EOI. */
-enum exit_action exit_external_interrupt(struct vcpu *v)
-{
-    (void)v;
-    irq_dispatch((uint8_t)FIELD_GET(EVENT_VECTOR, vmread(VM_EXIT_INTERRUPTION_INFO)));
-    return RESUME_SAME;
-}
 
 /* An interrupt or an NMI waits, so inject_pending() runs before the next entry, and asks for a
  * window again if one is needed. */
 enum exit_action exit_window(struct vcpu *v)
 {
     vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW));
+    v->alarm = 0;
     return RESUME_SAME;
 }
 

@@ -126,7 +126,7 @@ static const struct msr_row *row_of(uint32_t msr)
 /* Most exits are for these, which have no row. */
 static bool is_local_apic(uint32_t msr)
 {
-    return msr == MSR_IA32_TSC_DEADLINE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+    return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST;
 }
 
 /* What a guest reads for its own defence. A write of IA32_SPEC_CTRL exits each time, so that no
@@ -166,7 +166,8 @@ static COLD int move_tsc(struct vcpu *v, uint64_t by)
     IGNORE(vcpu_on_rdmsr(v, MSR_IA32_TSC_DEADLINE, &deadline));
     v->tsc_adjust += by;
     vcpu_move_tsc(v, by);
-    return vcpu_on_wrmsr(v, MSR_IA32_TSC_DEADLINE, deadline);
+    apic_on_deadline(v, deadline);
+    return 0;
 }
 
 static int msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -212,12 +213,22 @@ enum exit_action exit_rdmsr(struct vcpu *v)
     return RESUME_NEXT;
 }
 
+static __attribute__((noinline)) enum exit_action write_other(struct vcpu *v, uint32_t msr,
+                                                              uint64_t value)
+{
+    if (msr_write(v, msr, value) < 0)
+        return refuse(v, "WRMSR", msr);
+    return RESUME_NEXT;
+}
+
+/* Most writes are of the deadline: each tick of a kernel. */
 enum exit_action exit_wrmsr(struct vcpu *v)
 {
     uint32_t msr = LO32(v->regs.gpr[RCX]);
     uint64_t value = (uint64_t)LO32(v->regs.gpr[RDX]) << 32 | LO32(v->regs.gpr[RAX]);
     hottest_count(&v->hottest[HOTTEST_MSR], msr);
-    if (msr_write(v, msr, value) < 0)
-        return refuse(v, "WRMSR", msr);
+    if (msr != MSR_IA32_TSC_DEADLINE)
+        return write_other(v, msr, value);
+    apic_on_deadline(v, value);
     return RESUME_NEXT;
 }

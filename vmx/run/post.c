@@ -8,15 +8,17 @@
  * Spec: SDM "Posted-Interrupt Processing", "IPI Virtualization".
  *
  * Every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs on a CPU with
- * posting, the notification makes the CPU fold PIR into VIRR without an exit. If ON is set before
- * an entry, vmx/vcpu/apicv.c does the same fold by software. So no self-IPI is needed, and the way
- * is the same on a CPU that has virtual-interrupt delivery but no posting, and without APICv.
+ * posting, the notification makes the CPU fold PIR into VIRR without an exit. In an exit of the
+ * same vCPU, and at the start of a slice, vmx/vcpu/apicv.c does the same fold by software. So no
+ * self-IPI is needed, and the way is the same on a CPU that has virtual-interrupt delivery but no
+ * posting, and without APICv.
  */
 #include "vmx/run/post.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/run/sched.h"
+#include "vmx/vcpu/request.h"
 #include "arch/apic.h"
 #include "arch/trace.h"
 #include "arch/trap.h"
@@ -25,12 +27,20 @@
 /* The change counts from the next entry of v; sched_wake() makes v exit on another CPU. */
 void vcpu_apic_mode_changed(struct vcpu *v)
 {
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
+    vcpu_request(v, VCPU_REQUEST_RELOAD);
     if (this_vmx_cpu()->vcpu != v)
         sched_wake(v);
 }
 
-void vcpu_address_changed(struct vcpu *v) { atomic_fetch_or(&v->requests, VCPU_REQUEST_ADDRESS); }
+/* A later deadline than the alarm is seen when the alarm rings. */
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc)
+{
+    atomic_store(&v->timer_deadline, tsc);
+    if (tsc && tsc < v->alarm)
+        vcpu_alarm_now(v);
+}
+
+void vcpu_address_changed(struct vcpu *v) { vcpu_request(v, VCPU_REQUEST_ADDRESS); }
 
 /* An IPI to an APIC that is off exits at the sender, and software drops it. */
 void vcpu_takes_ipis(struct vcpu *v, bool on)
@@ -51,15 +61,15 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 /* The CPU has room for one NMI beside the one that it handles. */
 void vcpu_nmi(struct vcpu *v)
 {
-    if (atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI) & VCPU_REQUEST_NMI)
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_NMI_2);
+    if (vcpu_request(v, VCPU_REQUEST_NMI) & VCPU_REQUEST_NMI)
+        vcpu_request(v, VCPU_REQUEST_NMI_2);
     sched_wake(v);
 }
 
 void vcpu_extint(struct vcpu *v, bool asserted)
 {
     if (asserted) {
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_EXT);
+        vcpu_request(v, VCPU_REQUEST_EXT);
         sched_wake(v);
     } else {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_EXT);
@@ -80,7 +90,8 @@ static void post(struct vcpu *v, uint8_t vector, uint8_t active)
         apic_ipi(id, nv == VECTOR_ANV ? active : nv);
     else if (nv == VECTOR_WNV)
         sched_notified();
-    /* else v runs here, this is one of its exits, and its next entry looks at ON */
+    else
+        vcpu_alarm_now(v); /* v runs here, this is one of its exits, and attend() looks at ON */
 }
 
 void vcpu_post(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_ANV); }

@@ -16,6 +16,10 @@ void vcpu_post_by_exit(struct vcpu *v, uint8_t vector);
 /* The descriptor for a posted IRTE of VT-d; NULL: this CPU cannot process posted interrupts. */
 const struct pi_desc *vcpu_descriptor(const struct vcpu *v);
 
+/* v->timer_deadline becomes `tsc`, a time of the host's TSC; 0: none. Called in an exit of v, or
+ * with sched_wake() behind it. */
+void vcpu_set_deadline(struct vcpu *v, uint64_t tsc);
+
 /* An NMI, as soon as v can take one. */
 void vcpu_nmi(struct vcpu *v);
 

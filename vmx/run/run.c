@@ -7,8 +7,13 @@
  * Hot: the loop around every exit.
  * Spec: SDM "VM Entries", "VM Exits", Appendix C "VMX Basic Exit Reasons".
  *
- * The way from exit to entry is short on purpose. has_something() needs a few comparisons to find
- * that nothing waits, and the guest goes on. Work that is not due at every exit stands in attend().
+ * The way from exit to entry is short on purpose. One comparison, of the clock with the alarm,
+ * finds that nothing waits, and the guest goes on. All work that is not due at every exit stands in
+ * attend(), and whatever makes some sets the alarm to 0:
+ * - what this CPU does for the vCPU in an exit does it directly: vcpu_request(), vcpu_inject(), ...
+ * - another CPU sets a request and then kicks this one; the kick's exit sets the alarm
+ * - a notification of the descriptor waits in the local APIC while the CPU is out of the guest. The
+ *   next entry takes it, as the CPU's posted-interrupt processing, or as an exit, which folds.
  */
 #include "vmx/run/run.h"
 #include "vmx/caps.h"
@@ -25,7 +30,9 @@
 #include "vmx/vmcs.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
+#include "arch/trap.h"
 #include "arch/x86.h"
+#include "lib/hypercall.h"
 #define LOG "vmx"
 #include "arch/log.h"
 
@@ -44,11 +51,38 @@ static enum exit_action exit_hlt(struct vcpu *v)
     return v->halted_masked ? vcpu_on_dead_halt(v) : RESUME_NEXT;
 }
 
+/* VMCALL exits whatever the privilege level is. HC_NOTHING, which is 0, answers 0: it measures just
+ * this way. */
+static enum exit_action exit_vmcall(struct vcpu *v)
+{
+    if (vmread(GUEST_SS_ACCESS_RIGHTS) & SEG_AR_DPL)
+        return inject_ud(v);
+    return v->regs.gpr[RAX] == HC_NOTHING ? RESUME_NEXT : vcpu_on_vmcall(v);
+}
+
 /* INVD and WBINVD. Other guests share the caches, which are coherent; INVD would destroy data. */
 static enum exit_action exit_nothing(struct vcpu *v)
 {
     (void)v;
     return RESUME_NEXT;
+}
+
+static inline bool is_notified(const struct vcpu *v)
+{
+    return atomic_load(&v->pi_desc->control) & PI_ON;
+}
+
+/* "Acknowledge interrupt on exit": the CPU has taken the vector out of the local APIC already, and
+ * irq_dispatch() sends the EOI. The interrupt was a kick, or it has brought an interrupt for v,
+ * which has nothing else to do if it computes. */
+static enum exit_action exit_external_interrupt(struct vcpu *v)
+{
+    irq_dispatch((uint8_t)FIELD_GET(EVENT_VECTOR, vmread(VM_EXIT_INTERRUPTION_INFO)));
+    if (atomic_load(&v->requests))
+        v->alarm = 0;
+    else if (is_notified(v))
+        apicv_fold(v);
+    return RESUME_SAME;
 }
 
 /* attend() compares the clock with the slice and the deadline, and arms the timer again. */
@@ -66,14 +100,35 @@ static COLD enum exit_action exit_init_signal(struct vcpu *v)
     return RESUME_SAME;
 }
 
+/* A reason that no control asks for, or SDM "VM-Entry Failures During or After Loading Guest
+ * State". A guest can bring its registers into a state that no entry accepts, so only its VM
+ * ends. */
+static COLD enum exit_action exit_unexpected(struct vcpu *v)
+{
+    uint32_t full = (uint32_t)vmread(EXIT_REASON), reason = full & (uint32_t)EXIT_REASON_BASIC;
+    v->exit.reason = (uint8_t)reason;
+    v->exit.qualification = vmread(EXIT_QUALIFICATION);
+    const char *name = exit_reason_name(reason), *rule = "";
+    if (full & EXIT_REASON_ENTRY_FAILURE) {
+        if (reason == EXIT_ENTRY_MACHINE_CHECK) /* the host's, whatever the guest did */
+            asm volatile("int $18" ::: "memory");
+        if (reason == EXIT_ENTRY_GUEST_STATE)
+            rule = entry_check_guest();
+        log_error("%s, qualification=0x%lx%s%s", name, v->exit.qualification, *rule ? ": " : "",
+                  rule);
+    }
+    vcpu_dump(v);
+    vcpu_on_crash(v, *rule ? rule : name);
+    return STOP_VM;
+}
+
 static COLD enum exit_action exit_our_bug(struct vcpu *v)
 {
     panic("%s at gpa=0x%lx", exit_reason_name(v->exit.reason), vmread(GUEST_PHYSICAL_ADDRESS));
 }
 
-/* By basic exit reason (vmx/vmx_bits.h). A reason without a row must not happen; a row with
- * inject_ud is an instruction that the virtual CPU does not have. RDPMC is #GP, because no
- * counter exists. */
+/* By basic exit reason (vmx/vmx_bits.h). A row with inject_ud is an instruction that the virtual
+ * CPU does not have. RDPMC is #GP, because no counter exists. */
 static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = {
     [EXIT_EXCEPTION_NMI] = exit_exception_nmi,
     [EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
@@ -87,7 +142,7 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
     [EXIT_HLT] = exit_hlt,
     [EXIT_INVD] = exit_nothing,
     [EXIT_RDPMC] = inject_gp,
-    [EXIT_VMCALL] = vcpu_on_vmcall,
+    [EXIT_VMCALL] = exit_vmcall,
     [EXIT_VMCLEAR... EXIT_VMXON] = inject_ud, /* the nine VMX instructions */
     [EXIT_CR_ACCESS] = exit_cr_access,
     [EXIT_MOV_DR] = debug_mov_dr,
@@ -111,35 +166,28 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
     [EXIT_ENCLS] = inject_ud,
     [EXIT_XSAVES... EXIT_XRSTORS] = inject_ud,
     [EXIT_SEAMCALL... EXIT_TDCALL] = inject_ud, /* they exit whatever the controls are */
+    /* No control asks for these. */
+    [EXIT_SIPI... 6] = exit_unexpected,
+    [EXIT_INVLPG] = exit_unexpected,
+    [EXIT_RDTSC... EXIT_RSM] = exit_unexpected,
+    [EXIT_ENTRY_GUEST_STATE... 35] = exit_unexpected,
+    [38] = exit_unexpected,
+    [EXIT_PAUSE... EXIT_TPR_BELOW_THRESHOLD] = exit_unexpected,
+    [EXIT_GDTR_IDTR... EXIT_LDTR_TR] = exit_unexpected,
+    [EXIT_RDTSCP] = exit_unexpected,
+    [EXIT_RDRAND... EXIT_INVPCID] = exit_unexpected,
+    [EXIT_RDSEED... EXIT_PML_FULL] = exit_unexpected,
+    [65 ... EXIT_NOTIFY] = exit_unexpected,
+    [78 ... EXIT_REASON_COUNT - 1] = exit_unexpected,
 };
-
-/* A reason without a row, or SDM "VM-Entry Failures During or After Loading Guest State". A guest
- * can bring its registers into a state that no entry accepts, so only its VM ends. */
-static COLD enum exit_action exit_unexpected(struct vcpu *v, uint32_t reason)
-{
-    v->exit.reason = reason & EXIT_REASON_BASIC;
-    v->exit.qualification = vmread(EXIT_QUALIFICATION);
-    const char *name = exit_reason_name(v->exit.reason), *rule = "";
-    if (reason & EXIT_REASON_ENTRY_FAILURE) {
-        if (v->exit.reason == EXIT_ENTRY_MACHINE_CHECK) /* the host's, whatever the guest did */
-            asm volatile("int $18" ::: "memory");
-        if (v->exit.reason == EXIT_ENTRY_GUEST_STATE)
-            rule = entry_check_guest();
-        log_error("%s, qualification=0x%lx%s%s", name, v->exit.qualification, *rule ? ": " : "",
-                  rule);
-    }
-    vcpu_dump(v);
-    vcpu_on_crash(v, *rule ? rule : name);
-    return STOP_VM;
-}
 
 static enum exit_action dispatch(struct vcpu *v)
 {
-    uint32_t reason = (uint32_t)vmread(EXIT_REASON);
-    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0) || !exit_table[reason])
-        return exit_unexpected(v, reason);
-    v->exit.reason = reason;
-    v->exit.reasons = v->exit.reasons << 8 | reason;
+    uint64_t reason = vmread(EXIT_REASON);
+    v->exit.reasons <<= 8;
+    v->exit.reason = (uint8_t)reason;
+    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) /* too high, or an entry has failed */
+        return exit_unexpected(v);
     v->exit_count[reason]++;
     return exit_table[reason](v);
 }
@@ -165,6 +213,7 @@ static int attend_requests(struct vcpu *v)
     if (requests & VCPU_REQUEST_RELOAD) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_RELOAD);
         apicv_reload(v);
+        cpuid_reload(v);
     }
     if (requests & VCPU_REQUEST_ADDRESS) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_ADDRESS);
@@ -177,22 +226,24 @@ static int attend_requests(struct vcpu *v)
     return -1;
 }
 
+/* An interrupt waits without APICv, where each exit may make it deliverable; or a request waits, or
+ * has come since attend() has looked at them. KVM, as the hypervisor below, forgets a notification
+ * if its guest's guest exits at that moment, so there ON is looked at before each entry. */
+static bool is_always_due(const struct vcpu *v)
+{
+    return v->irq_waits || vmx_caps.nested || atomic_load(&v->requests);
+}
+
 /* The alarm is the end of the slice, or the time at which the local APIC's timer is due, if that is
  * sooner. The preemption timer counts in the guest only, so it is late by the time that exits took,
- * and never early. has_something() compares the clock at each exit for that reason. */
+ * and never early: the clock is compared at each exit, too. */
 static void alarm_set(struct vcpu *v, uint64_t now)
 {
     uint64_t deadline = atomic_load(&v->timer_deadline);
     uint64_t alarm = deadline ? MIN(v->slice_end, deadline) : v->slice_end;
     uint64_t ticks = alarm > now ? ((alarm - now) >> vmx_caps.timer_shift) + 1 : 0;
     vmwrite(PREEMPTION_TIMER_VALUE, MIN(ticks, (uint64_t)UINT32_MAX));
-    v->armed_deadline = deadline;
-    v->alarm = v->irq_waits ? 0 : alarm; /* without APICv, each exit may make it deliverable */
-}
-
-static inline bool is_notified(const struct vcpu *v)
-{
-    return atomic_load(&v->pi_desc->control) & PI_ON;
+    v->alarm = is_always_due(v) ? 0 : alarm;
 }
 
 /* PIR has something only if ON is set, or if the request is: while SN was 1, no post set ON. */
@@ -201,16 +252,25 @@ static bool may_fold(const struct vcpu *v)
     return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) || is_notified(v);
 }
 
-/* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. PIR is folded after the timer,
- * which may post, and before the question whether an event ends HLT. */
+/* Add the cost of the last exit to its event; none is there if v has left the CPU since. */
+static void trace_entry(struct vcpu *v)
+{
+    struct trace_event *e = v->exit.traced;
+    if (e)
+        e->head |= (rdtsc() - e->tsc) << 32;
+    v->exit.traced = NULL;
+}
+
+/* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. The timer comes first, because
+ * it may request and post. PIR is folded before the question whether an event ends HLT. */
 static __attribute__((noinline)) int attend(struct vcpu *v)
 {
-    int left = atomic_load(&v->requests) ? attend_requests(v) : -1;
-    if (left >= 0)
-        return left;
     uint64_t now = rdtsc();
     if (v->timer_deadline && now >= v->timer_deadline)
         apic_on_timer(v);
+    int left = atomic_load(&v->requests) ? attend_requests(v) : -1;
+    if (left >= 0)
+        return left;
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
     if (may_fold(v))
@@ -222,17 +282,11 @@ static __attribute__((noinline)) int attend(struct vcpu *v)
     }
     inject_pending(v);
     alarm_set(v, now);
+    trace_entry(v);
     return -1;
 }
 
-/* Every reason for attend(). What an exit leaves to do, an event or an HLT, has set the alarm to 0.
- * Loads only: another CPU may set a request after this look, and then sends a kick, which makes the
- * guest exit at once. */
-static inline bool has_something(const struct vcpu *v)
-{
-    return atomic_load(&v->requests) || v->armed_deadline != atomic_load(&v->timer_deadline) ||
-           rdtsc() >= v->alarm;
-}
+static inline bool alarm_rings(const struct vcpu *v) { return rdtsc() >= v->alarm; }
 
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
 {
@@ -242,14 +296,7 @@ static __attribute__((noinline)) void trace_exit(struct vcpu *v)
     e->b = vmread(GUEST_RIP);
     e->c = vmread(EXIT_QUALIFICATION);
     v->exit.traced = e;
-}
-
-/* Add the cost of the last exit to its event; none is there if v has left the CPU since. */
-static __attribute__((noinline)) void trace_entry(struct vcpu *v)
-{
-    struct trace_event *e = v->exit.traced;
-    if (e)
-        e->head |= (rdtsc() - e->tsc) << 32;
+    v->alarm = 0; /* so that attend() ends the event */
 }
 
 /* The instruction is done, by Hamlet, so no monitor trap comes of it. */
@@ -258,30 +305,31 @@ static bool stops_behind_it(struct vcpu *v)
     return __builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM;
 }
 
+static __attribute__((noinline)) void begin_slice(struct vcpu *v)
+{
+    v->alarm = 0; /* attend() before the first entry */
+    v->exit.traced = NULL;
+    v->launched |= LAUNCHED_ELSEWHERE;
+}
+
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
     struct vmx_cpu *cpu = this_vmx_cpu();
-    v->alarm = 0; /* a new slice: attend() before the first entry */
-    v->exit.traced = NULL;
+    begin_slice(v);
     for (;;) {
-        if (__builtin_expect(is_notified(v), 0)) /* a vCPU that computes has nothing else to do */
-            apicv_fold(v);
-        if (__builtin_expect(has_something(v), 0)) {
+        if (__builtin_expect(alarm_rings(v), 0)) {
             int left = attend(v);
             if (left >= 0)
                 return (enum vcpu_left)left;
         }
         ept_flush_before_entry(cpu, v->ept, &v->ept_generation);
-        if (__builtin_expect(trace_on, 0))
-            trace_entry(v);
         v = vmx_enter(v);
         ept_out_of_guest(cpu);
-        v->launched = true;
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
         enum exit_action action = dispatch(v);
         if (__builtin_expect(action == RESUME_NEXT, 1))
-            vcpu_advance_rip(vmread(VM_EXIT_INSTRUCTION_LENGTH));
+            vcpu_advance_rip();
         if (action == STOP_VM || (action != RESUME_SAME && stops_behind_it(v)))
             return LEFT_STOPPED;
     }

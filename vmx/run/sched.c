@@ -25,6 +25,7 @@
 #include "vmx/run/place.h"
 #include "vmx/run/run.h"
 #include "vmx/run/queue.h"
+#include "vmx/vcpu/request.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
@@ -70,7 +71,7 @@ static bool share(struct run_queue *q)
     struct vcpu *v = q->running;
     if (!v)
         return false;
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_SHARE);
+    vcpu_request(v, VCPU_REQUEST_SHARE);
     return true;
 }
 
@@ -187,7 +188,7 @@ void sched_wake(struct vcpu *v)
     if (!q)
         return;
     struct cpu *home = v->cpu;
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_FOLD);
+    vcpu_request(v, VCPU_REQUEST_FOLD);
     bool kick = v->state == VCPU_RUNNING || q->idle;
     if (v->state == VCPU_HALTED) {
         halted_to_ready(q, v);
@@ -205,7 +206,7 @@ static COLD void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t reques
     if (is_away(v))
         v->state = state;
     else
-        atomic_fetch_or(&v->requests, request);
+        vcpu_request(v, request);
     spin_unlock(&start_lock);
     sched_wake(v);
 }
@@ -265,7 +266,7 @@ COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_lock(&start_lock);
     if (v->state == VCPU_WAIT_SIPI || (atomic_load(&v->requests) & VCPU_REQUEST_INIT)) {
         v->sipi_vector = vector;
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_SIPI);
+        vcpu_request(v, VCPU_REQUEST_SIPI);
     }
     if (v->state == VCPU_WAIT_SIPI)
         start_locked(v);

@@ -19,23 +19,19 @@ static inline bool advance_wraps(void)
 
 /* The VMCS of the vCPU is current. Blocking by STI and MOV SS ends. RF is 0 now, and an EPT
  * violation has saved it as 1. With TF the single-step trap becomes pending. */
-static inline void advance_from(uint64_t rip, uint64_t rflags, uint64_t length)
+static inline void advance_from(struct vmcs_advance from)
 {
-    uint64_t next = rip + length;
-    if (__builtin_expect(LO32(next) < length, 0) && advance_wraps())
+    uint64_t next = from.rip + from.length;
+    if (__builtin_expect(LO32(next) < LO32(from.length), 0) && advance_wraps())
         next = LO32(next);
     vmwrite(GUEST_RIP, next);
-    uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
-    if (__builtin_expect(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS), 0))
-        vmwrite(GUEST_INTERRUPTIBILITY, blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-    if (__builtin_expect(rflags & (RFLAGS_RF | RFLAGS_TF), 0)) {
-        vmwrite(GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-        if (rflags & RFLAGS_TF)
+    if (__builtin_expect(from.blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS), 0))
+        vmwrite(GUEST_INTERRUPTIBILITY, from.blocked & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+    if (__builtin_expect(from.rflags & (RFLAGS_RF | RFLAGS_TF), 0)) {
+        vmwrite(GUEST_RFLAGS, from.rflags & ~RFLAGS_RF);
+        if (from.rflags & RFLAGS_TF)
             vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
     }
 }
 
-static inline void vcpu_advance_rip(uint64_t length)
-{
-    advance_from(vmread(GUEST_RIP), vmread(GUEST_RFLAGS), length);
-}
+static inline void vcpu_advance_rip(void) { advance_from(vmread_advance()); }

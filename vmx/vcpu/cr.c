@@ -7,6 +7,7 @@
  */
 #include "vmx/vcpu/cr.h"
 #include "vmx/caps.h"
+#include "vmx/vcpu/request.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
 
@@ -15,7 +16,8 @@ uint64_t cr0_guest_view(void)
     return (vmread(GUEST_CR0) & ~CR0_HOSTS) | (vmread(CR0_READ_SHADOW) & CR0_HOSTS);
 }
 
-uint64_t cr4_hosts(void) { return ~vmx_caps.guest_cr4 | CR4_MCE; }
+/* MCE stays on, and what CPUID says follows OSXSAVE. */
+uint64_t cr4_hosts(void) { return ~vmx_caps.guest_cr4 | CR4_MCE | CR4_OSXSAVE; }
 
 uint64_t cr4_guest_view(void)
 {
@@ -31,8 +33,10 @@ void cr0_write(uint64_t value)
 }
 
 /* MCE stays on, because a machine check while a guest runs goes to the host. */
-void cr4_write(uint64_t value)
+void cr4_write(struct vcpu *v, uint64_t value)
 {
+    if ((vmread(GUEST_CR4) ^ value) & CR4_OSXSAVE)
+        vcpu_request(v, VCPU_REQUEST_RELOAD);
     vmwrite(GUEST_CR4, value | CR4_VMXE | CR4_MCE);
     vmwrite(CR4_READ_SHADOW, value);
 }

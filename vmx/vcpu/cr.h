@@ -7,6 +7,8 @@
 #include "lib/types.h"
 #include "arch/x86.h"
 
+struct vcpu;
+
 /* Bits of which the guest reads and writes the shadow: the guest/host masks. */
 #define CR0_HOSTS (CR0_NE | CR0_CD | CR0_NW)
 uint64_t cr4_hosts(void);
@@ -16,4 +18,4 @@ uint64_t cr0_guest_view(void);
 uint64_t cr4_guest_view(void);
 /* Write register and shadow. The caller has checked `value`: vmx/exit/cr.c. */
 void cr0_write(uint64_t value);
-void cr4_write(uint64_t value);
+void cr4_write(struct vcpu *v, uint64_t value);

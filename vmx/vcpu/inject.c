@@ -15,6 +15,7 @@
 #include "vmx/upcalls.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/registers.h"
+#include "vmx/vcpu/request.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
@@ -48,7 +49,7 @@ static COLD void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t 
         if (before == VECTOR_DF &&
             (is_contributory(vector) || vector == VECTOR_PF || vector == VECTOR_DF)) {
             vcpu_on_crash(v, "triple fault");
-            atomic_fetch_or(&v->requests, VCPU_REQUEST_STOP);
+            vcpu_request(v, VCPU_REQUEST_STOP);
             return;
         }
         if (doubles(before, vector)) {

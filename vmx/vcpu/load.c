@@ -60,5 +60,5 @@ COLD void vcpu_release(struct vcpu *v)
     if (cpu->vcpu == v)
         unload(cpu);
     vmcs_clear(v->vmcs);
-    v->launched = false;
+    v->launched = 0;
 }

@@ -115,12 +115,12 @@ void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t li
 
 /* SDM "IA-32 Processor States Following Power-up, Reset, or INIT". One difference: caches are on
  * (CR0.CD = NW = 0), because no firmware has to switch them on first. */
-static void setup_guest_control_registers(void)
+static void setup_guest_control_registers(struct vcpu *v)
 {
     vmwrite(CR0_MASK, CR0_HOSTS);
     vmwrite(CR4_MASK, cr4_hosts());
     cr0_write(CR0_ET);
-    cr4_write(0);
+    cr4_write(v, 0);
     vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) & ~ENTRY_GUEST_64BIT);
 }
 
@@ -128,7 +128,7 @@ void vcpu_setup_guest(struct vcpu *v)
 {
     const uint32_t code = SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P;
     const uint32_t data = SEG_TYPE_DATA | SEG_AR_S | SEG_AR_P;
-    setup_guest_control_registers();
+    setup_guest_control_registers(v);
     for (enum segment s = SEG_ES; s <= SEG_GS; s++)
         setup_segment(s, 0, 0, LIMIT_64K, data);
     setup_segment(SEG_CS, 0xf000, 0xffff0000, LIMIT_64K, code);

@@ -8,12 +8,12 @@
  * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest Register State", "Information for VM Exits Due to Instruction Execution".
  */
+#include "vmx/vcpu/request.h"
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/cpu.h"
 #include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
-#include "lib/atomic.h"
 #include "arch/panic.h"
 #include "arch/x86.h"
 
@@ -21,7 +21,7 @@ COLD void vcpu_borrow(const struct vcpu *v)
 {
     if (this_vmx_cpu()->vcpu == v)
         return;
-    invariant(!v->launched);
+    invariant(!(v->launched & LAUNCHED_ONCE));
     vmcs_make_current(v->vmcs);
 }
 
@@ -76,12 +76,12 @@ COLD void vcpu_set_rip(struct vcpu *v, uint64_t value)
 COLD void vcpu_move_tsc(struct vcpu *v, uint64_t by)
 {
     v->tsc_offset += by;
-    atomic_fetch_or(&v->requests, VCPU_REQUEST_RELOAD);
+    vcpu_request(v, VCPU_REQUEST_RELOAD);
 }
 
 void vcpu_step_over(const struct vcpu_paging *s, unsigned length)
 {
-    advance_from(s->rip, s->rflags, length);
+    advance_from((struct vmcs_advance){length, s->rip, s->rflags, vmread(GUEST_INTERRUPTIBILITY)});
 }
 
 COLD void vcpu_set_rflags(struct vcpu *v, uint64_t value)

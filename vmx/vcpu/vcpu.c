@@ -27,11 +27,13 @@
 #include "arch/panic.h"
 #include "lib/string.h"
 
-LAYOUT(struct vcpu, launched, 104);
-LAYOUT(struct vcpu, guards, 105);
-LAYOUT(struct vcpu, spec_ctrl_loaded, 108);
-LAYOUT(struct vcpu, host_rsp, 112);
-LAYOUT(struct vcpu, regs, 120);
+LAYOUT(struct cpu, vmx, 128);
+LAYOUT(struct vmx_cpu, vcpu, 0);
+LAYOUT(struct vcpu, launched, 96);
+LAYOUT(struct vcpu, guards, 97);
+LAYOUT(struct vcpu, spec_ctrl_loaded, 100);
+LAYOUT(struct vcpu, host_rsp, 104);
+LAYOUT(struct vcpu, regs, 112);
 static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "one page each");
 
 /* VPID 0 is the host's. A bit per VPID, under vpid_lock. */
@@ -175,10 +177,10 @@ static void code_real(uint64_t base)
     setup_segment(SEG_CS, (uint16_t)(base >> 4), base, 0xffff, SEG_TYPE_CODE | SEG_AR_S | SEG_AR_P);
 }
 
-static void enter_long(uint64_t cr3)
+static void enter_long(struct vcpu *v, uint64_t cr3)
 {
     segments_flat(true);
-    cr4_write(CR4_PAE);
+    cr4_write(v, CR4_PAE);
     vmwrite(GUEST_CR3, cr3);
     vmwrite(GUEST_IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
     vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_GUEST_64BIT);
@@ -199,7 +201,7 @@ void vcpu_set_entry(struct vcpu *v, enum vcpu_mode mode, uint64_t rip, uint64_t 
         cr0_write(CR0_PE | CR0_ET | CR0_NE);
         break;
     case VCPU_LONG64:
-        enter_long(cr3);
+        enter_long(v, cr3);
         break;
     }
     vmwrite(GUEST_RIP, rip);

@@ -11,6 +11,7 @@
 #include "lib/errno.h"
 #include "lib/pi_desc.h"
 #include "lib/types.h"
+#include "arch/x86.h"
 #include "vmx/bitmaps.h"
 #include "vmx/ept.h"
 #include "vmx/vcpu/hottest.h"
@@ -52,13 +53,15 @@ struct vcpu {
 
     /* vmx/run/run.c, vmx/exit/, vmx/vcpu/state.c: the last exit */
     struct {
-        uint32_t reason; /* basic exit reason */
+        union {
+            uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
+            uint8_t reason;   /* so this is the basic exit reason of the last one */
+        };
         uint64_t qualification;
         struct trace_event *traced; /* gets the cost of this exit at the next entry; or NULL */
-        uint64_t reasons; /* of the last eight exits, a byte each, the newest in bits 7:0 */
     } exit;
-    /* vmx/run/run.c, vmx/vcpu/load.c */
-    bool launched; /* VMLAUNCH done since VMCLEAR (load.c): the next entry is VMRESUME */
+    /* vmx/enter.asm; vmx/run/run.c and vmx/vcpu/load.c prepare the next entry */
+    uint8_t launched; /* LAUNCHED_... */
     /* vmx/vcpu/guards.c: what each entry and exit does about leaks of the CPU */
     uint8_t guards;            /* of LEAKS_EACH_ENTRY */
     uint32_t spec_ctrl_loaded; /* IA32_SPEC_CTRL while the guest runs, with LEAKS_SPEC_CTRL */
@@ -67,6 +70,8 @@ struct vcpu {
     uint64_t host_rsp; /* as last written to the VMCS */
     struct guest_regs regs;
 
+    /* vmx/exit/cpuid.c */
+    struct cpuid_regs features; /* the answer to CPUID leaf 1 */
     /* vmx/run/run.c */
     uint64_t exit_count[EXIT_REASON_COUNT];
     /* vmx/vcpu/hottest.c */
@@ -82,10 +87,12 @@ struct vcpu {
     bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends the HLT */
 
     /* guest/pc/vlapic.c and its neighbours in guest/pc/; vmx/vcpu/ in their absence (no APICv) */
-    bool irq_waits;          /* without APICv: IRR of the local APIC is not empty */
-    uint64_t irr[4];         /* without APICv: IRR, which the virtual-APIC page has with it */
-    uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
+    bool irq_waits;     /* without APICv: IRR of the local APIC is not empty */
+    uint64_t irr[4];    /* without APICv: IRR, which the virtual-APIC page has with it */
     uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
+
+    /* vmx/run/post.c (vcpu_set_deadline) */
+    uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
 
     /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
     uint64_t xcr0, cr2;
@@ -115,13 +122,12 @@ struct vcpu {
     /* vmx/vcpu/setup.c */
     struct cpu *host_cpu; /* whose tables the host-state area points to */
 
-    /* vmx/run/, vmx/vcpu/inject.c, vmx/vcpu/apicv.c: TSC from which on attend() is due, 0: before
-     * the next entry */
+    /* vmx/run/, vmx/exit/intr.c, vmx/vcpu/: TSC from which on attend() is due, 0: before the next
+     * entry (vmx/vcpu/request.h) */
     uint64_t alarm;
     /* vmx/run/: the time slice */
-    uint64_t armed_deadline; /* timer_deadline when the alarm was set */
-    uint64_t slice_end;      /* TSC */
-    uint64_t turn_end;       /* TSC: from then on another vCPU of this CPU may have it */
+    uint64_t slice_end; /* TSC */
+    uint64_t turn_end;  /* TSC: from then on another vCPU of this CPU may have it */
     /* vmx/ept_flush.c, vmx/vcpu/apicv.c, vmx/vcpu/load.c */
     uint64_t ept_generation; /* of the EPT when this CPU last invalidated; UINT64_MAX: invalidate */
     /* arch/log.c */
@@ -141,8 +147,10 @@ struct vcpu {
     uint8_t sipi_vector;  /* of VCPU_REQUEST_SIPI */
     uint64_t eoi_exit[4]; /* EOI-exit bitmap */
 };
+#define LAUNCHED_ONCE        BIT(0) /* VMLAUNCH done since VMCLEAR: the next entry is VMRESUME */
+#define LAUNCHED_ELSEWHERE   BIT(1) /* perhaps from another place of the stack: see HOST_RSP */
 #define VCPU_REQUEST_STOP    BIT(0) /* leave the guest, become STOPPED */
-#define VCPU_REQUEST_RELOAD  BIT(1) /* APIC mode or controls changed: rewrite them before entry */
+#define VCPU_REQUEST_RELOAD  BIT(1) /* APIC mode, controls, features: made new before the entry */
 #define VCPU_REQUEST_NMI     BIT(2) /* an NMI waits for its turn */
 #define VCPU_REQUEST_INIT    BIT(3) /* INIT signal: reset, then wait for a STARTUP IPI */
 #define VCPU_REQUEST_SIPI    BIT(4) /* STARTUP IPI: start at sipi_vector */

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Around an entry: each exit reason has a row, VMCALL is of ring 0, and nothing that waits is
+ * entered over. tests/explore/ has the same loop among other CPUs.
+ * Spec: SDM Appendix C "VMX Basic Exit Reasons".
+ */
+#define rdtsc rdtsc_of_this_machine
+#include "arch/x86.h"
+#undef rdtsc
+#define rdtsc model_clock
+#include <stdint.h>
+static uint64_t model_clock(void);
+#include "vmx/run/run.c"
+#include "vmx/vcpu/request.h"
+#include "tests/unit/test.h"
+#include <string.h>
+
+#define EXIT(name, action)                                                                         \
+    enum exit_action name(struct vcpu *of) { return (void)of, action; }
+EXIT(exit_cpuid, RESUME_NEXT)
+EXIT(exit_xsetbv, RESUME_SAME)
+EXIT(exit_rdmsr, RESUME_SAME)
+EXIT(exit_wrmsr, RESUME_SAME)
+EXIT(exit_cr_access, RESUME_SAME)
+EXIT(exit_task_switch, RESUME_SAME)
+EXIT(exit_io_instruction, RESUME_SAME)
+EXIT(exit_ept_violation, RESUME_SAME)
+EXIT(exit_exception_nmi, RESUME_SAME)
+EXIT(exit_window, RESUME_SAME)
+EXIT(inject_ud, RESUME_OVER) /* as no other does */
+EXIT(inject_gp, RESUME_SAME)
+EXIT(exit_apic_access, RESUME_SAME)
+EXIT(exit_apic_write, RESUME_SAME)
+EXIT(exit_virtualized_eoi, RESUME_SAME)
+EXIT(debug_step, RESUME_SAME)
+EXIT(debug_mov_dr, RESUME_SAME)
+EXIT(vcpu_on_dead_halt, RESUME_NEXT)
+EXIT(vcpu_on_vmcall, STOP_VM)
+
+static struct vcpu v;
+static struct ept ept;
+static struct pi_desc pid;
+static uint64_t fields[0x8000], now;
+static unsigned entries, folds, reloads;
+static const char *crash;
+static void (*in_guest)(void), (*at_interrupt)(void), (*at_timer)(void);
+
+static struct cpu cpu;
+struct cpu *this_cpu(void) { return &cpu; }
+struct vmx_caps vmx_caps;
+bool trace_on;
+static uint64_t model_clock(void) { return now; }
+uint64_t vmread(enum vmcs_field field) { return fields[field]; }
+void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
+void vcpu_on_crash(struct vcpu *of, const char *why) { (void)of, crash = why; }
+void apic_on_init(struct vcpu *of) { (void)of; }
+void apic_on_address(struct vcpu *of) { (void)of; }
+void apic_on_timer(struct vcpu *of)
+{
+    of->timer_deadline = 0;
+    if (at_timer)
+        at_timer();
+}
+void apicv_fold(struct vcpu *of)
+{
+    folds++;
+    atomic_fetch_and(&of->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+    of->pi_desc->control &= ~PI_ON;
+}
+void apicv_reload(struct vcpu *of) { (void)of, reloads++; }
+void cpuid_reload(struct vcpu *of) { (void)of; }
+void inject_pending(struct vcpu *of) { (void)of; }
+bool inject_wakes(struct vcpu *of) { return of->irq_waits; }
+void ept_flush_here(const struct ept *e, uint64_t *seen, uint64_t generation)
+{
+    (void)e, *seen = generation;
+}
+void vcpu_reset(struct vcpu *of) { (void)of; }
+void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
+void vcpu_dump(const struct vcpu *of) { (void)of; }
+const char *exit_reason_name(uint32_t reason) { return reason == 79 ? "79" : "another"; }
+const char *entry_check_guest(void) { return "a rule"; }
+enum log_level log_threshold;
+void log_write(enum log_level level, const char *s, const char *fmt, ...)
+{
+    (void)level, (void)s, (void)fmt;
+}
+void log_guest_write(int *budget, const char *s, const char *fmt, ...)
+{
+    (void)budget, (void)s, (void)fmt;
+}
+void panic_at(const char *file, int line, const char *fmt, ...)
+{
+    (void)file, (void)line, (void)fmt;
+    fail();
+    __builtin_unreachable();
+}
+void irq_dispatch(uint8_t vector)
+{
+    (void)vector;
+    if (at_interrupt)
+        at_interrupt();
+}
+struct vcpu *vmx_enter(struct vcpu *of)
+{
+    entries++;
+    assert_true(entries < 10);
+    in_guest();
+    return of;
+}
+
+FIXTURE(fresh)
+{
+    memset(fields, 0, sizeof(fields));
+    pid = (struct pi_desc){0};
+    v = (struct vcpu){.pi_desc = &pid, .ept = &ept, .slice_end = 1000};
+    vmx_cpu(&cpu)->vcpu = &v;
+    vmx_caps = (struct vmx_caps){.apicv = true};
+    now = 10;
+    entries = folds = reloads = 0;
+    crash = NULL;
+    in_guest = at_interrupt = at_timer = NULL;
+    return 0;
+}
+
+static void exits(enum exit_reason reason) { fields[EXIT_REASON] = reason; }
+
+TEST(each_reason_has_a_row)
+{
+    for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
+        assert_non_null(exit_table[i]);
+    assert_ptr_equal(exit_table[EXIT_RDTSC], exit_unexpected);
+}
+
+static void a_failed_entry(void) { exits((enum exit_reason)(EXIT_ENTRY_GUEST_STATE | 1U << 31)); }
+static void reason_79(void) { exits((enum exit_reason)79); }
+static void reason_300(void) { exits((enum exit_reason)300); }
+
+TEST(an_unexpected_exit_ends_the_vm)
+{
+    in_guest = a_failed_entry;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_string_equal(crash, "a rule");
+    assert_int_equal(v.exit.reason, EXIT_ENTRY_GUEST_STATE);
+    in_guest = reason_79;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_string_equal(crash, "79");
+    in_guest = reason_300;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_string_equal(crash, "another");
+    assert_int_equal(v.exit.reasons,
+                     (uint64_t)EXIT_ENTRY_GUEST_STATE << 16 | 79 << 8 | (300 & 255));
+}
+
+/* For ring 3 VMCALL is #UD, as on a CPU without VMX. */
+TEST(vmcall_is_of_ring_0)
+{
+    v.regs.gpr[RAX] = HC_VERSION;
+    assert_int_equal(exit_vmcall(&v), STOP_VM);
+    v.regs.gpr[RAX] = HC_NOTHING;
+    assert_int_equal(exit_vmcall(&v), RESUME_NEXT);
+    assert_int_equal(v.regs.gpr[RAX], 0);
+    for (uint64_t cpl = 1; cpl <= 3; cpl++)
+        for (v.regs.gpr[RAX] = HC_NOTHING; v.regs.gpr[RAX] <= HC_EXIT_COUNT; v.regs.gpr[RAX]++) {
+            fields[GUEST_SS_ACCESS_RIGHTS] = FIELD_SET(SEG_AR_DPL, cpl);
+            assert_int_equal(exit_vmcall(&v), RESUME_OVER);
+        }
+}
+
+/* --- The alarm -------------------------------------------------------------------------------- */
+
+static void computes_then_ends(void)
+{
+    exits(EXIT_CPUID);
+    if (entries == 3)
+        now = 1000;
+}
+
+TEST(the_slice_ends_at_an_exit_too)
+{
+    in_guest = computes_then_ends;
+    assert_int_equal(vcpu_run(&v), LEFT_PREEMPTED);
+    assert_int_equal(entries, 3);
+    assert_int_equal(fields[PREEMPTION_TIMER_VALUE], 991);
+}
+
+static void takes_a_kick(void) { exits(entries < 3 ? EXIT_EXTERNAL_INTERRUPT : EXIT_TRIPLE_FAULT); }
+static void another_cpu_asked(void)
+{
+    atomic_fetch_or(&v.requests, entries == 1 ? VCPU_REQUEST_RELOAD : VCPU_REQUEST_STOP);
+}
+
+TEST(a_kick_brings_a_request)
+{
+    in_guest = takes_a_kick;
+    at_interrupt = another_cpu_asked;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(entries, 2);
+    assert_int_equal(reloads, 1);
+    assert_null(crash);
+}
+
+static void posts(void) { pid.control |= PI_ON; }
+
+/* A CPU without posting, or a notification that makes the guest exit. */
+TEST(an_interrupt_that_posts_is_folded)
+{
+    in_guest = takes_a_kick;
+    at_interrupt = posts;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(folds, 2);
+}
+
+static void asks_for_a_reload(void) { vcpu_request(&v, VCPU_REQUEST_RELOAD); }
+static void triple_faults(void) { exits(EXIT_TRIPLE_FAULT); }
+
+/* A device's alarm may change the EOI-exit bitmap: the bitmap is new when the guest goes on. */
+TEST(what_the_timer_asks_for_is_done_before_the_entry)
+{
+    v.timer_deadline = 5;
+    at_timer = asks_for_a_reload;
+    in_guest = triple_faults;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(reloads, 1);
+    assert_int_equal(v.requests, 0);
+}
+
+static void posts_and_computes(void)
+{
+    exits(EXIT_CPUID);
+    posts();
+    if (entries == 3)
+        exits(EXIT_TRIPLE_FAULT);
+}
+
+/* With a hypervisor below a notification may be lost. */
+TEST(nested_looks_at_each_entry)
+{
+    in_guest = posts_and_computes;
+    vmx_caps.nested = true;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(folds, 2);
+    vmx_caps.nested = false;
+    folds = entries = 0;
+    pid.control = 0;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(folds, 0); /* the CPU does it */
+}
+
+static unsigned alarms;
+static void waits_for_its_turn(void)
+{
+    exits(entries == 3 ? EXIT_TRIPLE_FAULT : EXIT_CPUID);
+    alarms += v.alarm == 0;
+}
+
+TEST(a_request_that_waits_is_asked_at_each_exit)
+{
+    in_guest = waits_for_its_turn;
+    v.requests = VCPU_REQUEST_NMI;
+    alarms = 0;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(alarms, 3);
+    v.requests = 0;
+    alarms = entries = 0;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(alarms, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup(name, fresh)
+    const struct CMUnitTest tests[] = {
+        T(each_reason_has_a_row),
+        T(an_unexpected_exit_ends_the_vm),
+        T(vmcall_is_of_ring_0),
+        T(the_slice_ends_at_an_exit_too),
+        T(a_kick_brings_a_request),
+        T(an_interrupt_that_posts_is_folded),
+        T(what_the_timer_asks_for_is_done_before_the_entry),
+        T(nested_looks_at_each_entry),
+        T(a_request_that_waits_is_asked_at_each_exit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
