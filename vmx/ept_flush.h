@@ -32,19 +32,34 @@ static inline uint64_t ept_pointer(const struct ept *ept)
 void ept_flush(struct ept *ept);
 /* Invalidate what this CPU has cached of `ept`; *seen becomes `generation`, read before. */
 void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation);
-/* Before each entry: announce that this CPU uses `ept`, then invalidate if entries were
- * removed since *seen. atomic_store() is a full barrier: the look stays behind the announcement. */
-static inline void ept_flush_before_entry(struct vmx_cpu *cpu, struct ept *ept, uint64_t *seen)
+#ifdef HAMLET_UNIT
+static inline void ept_announce(struct ept *ept) { atomic_store(&this_vmx_cpu()->guest_ept, ept); }
+#else
+#define GUEST_EPT (offsetof(struct cpu, vmx) + offsetof(struct vmx_cpu, guest_ept))
+/* atomic_store(): one instruction, as GS is this CPU's struct cpu. */
+static inline void ept_announce(struct ept *ept)
 {
-    atomic_store(&cpu->guest_ept, ept);
+    asm volatile("xchg %0, %%gs:%c1" : "+r"(ept) : "i"(GUEST_EPT) : "memory");
+}
+#endif
+/* Before each entry: announce that this CPU uses `ept`, then invalidate if entries were
+ * removed since *seen. XCHG is a full barrier: the look stays behind the announcement. */
+static inline void ept_flush_before_entry(struct ept *ept, uint64_t *seen)
+{
+    ept_announce(ept);
     uint64_t generation = atomic_load(&ept->generation);
     if (__builtin_expect(*seen != generation, 0))
         ept_flush_here(ept, seen, generation);
 }
-/* After each exit. Release: all accesses of the guest come before another CPU sees the NULL. */
-static inline void ept_out_of_guest(struct vmx_cpu *cpu)
+/* After each exit. All accesses of the guest come before another CPU sees the NULL, because x86
+ * keeps a store behind them. */
+static inline void ept_out_of_guest(void)
 {
-    __atomic_store_n(&cpu->guest_ept, NULL, __ATOMIC_RELEASE);
+#ifdef HAMLET_UNIT
+    atomic_store(&this_vmx_cpu()->guest_ept, NULL);
+#else
+    asm volatile("movq $0, %%gs:%c0" ::"i"(GUEST_EPT) : "memory");
+#endif
 }
 /* This CPU: every EPT and every VPID; one VPID. */
 void ept_flush_all(void);

@@ -68,8 +68,7 @@ EDITS = [
     ("vmx/ept_flush.c", "while (!is_clean(cpu, ept, generation))", "while (0)"),
     ("vmx/ept_flush.c", "atomic_load(&cpu->guest_ept) != ept ||", "false ||"),
     ("vmx/ept_flush.c", "|| atomic_load(&cpu->guest_generation) >= generation", ""),
-    ("vmx/ept_flush.h", "atomic_store(&cpu->guest_ept, ept);",
-     "__atomic_store_n(&cpu->guest_ept, ept, __ATOMIC_RELAXED);"),
+    ("vmx/ept_flush.h", '"xchg %0, %%gs:%c1"', '"mov %0, %%gs:%c1"'),
     ("vmx/ept_flush.h", "if (__builtin_expect(*seen != generation, 0))", "if (0)"),
     ("vmx/run/run.c", "return v->irq_waits || ", "return "),
 ]
@@ -78,8 +77,7 @@ EDITS = [
 STARTUP = "the explorer starts no processor; boots do not meet the one instruction in between"
 ALONE = "no explorer has the file; boots do not meet the one instruction in between"
 EXPLAINED = {
-    "vmx/ept_flush.h: atomic_store(&cpu->guest_ept, ept); -> "
-    "__atomic_store_n(&cpu->guest_ept, ept, __ATOMIC_RELAXED);":
+    "vmx/ept_flush.h: \"xchg %0, %%gs:%c1\" -> \"mov %0, %%gs:%c1\"":
         "only a CPU whose loads pass its stores differs, and Bochs has one order",
     "vmx/ept.c: torn: atomic_fetch_add(&ept->generation, 1);":
         "ept->lock is held: nothing else writes it meanwhile",

@@ -413,6 +413,7 @@ static void build(void)
                            .first = v,
                            .pinned = 0,
                            .ept = &w.ept,
+                           .regs.gpr[RAX] = HC_VERSION, /* a VMCALL that is handled */
                            .vapic = apic_page};
         *v->pi_desc = PI_DESC_READY;
         explore_watch(&v->pi_desc->pir[0], 8); /* no vector is in the other words */

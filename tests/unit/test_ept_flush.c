@@ -52,7 +52,7 @@ static void *answer(void *cpu)
     if (way == INVALIDATED)
         atomic_store(&vmx_cpu(cpu)->guest_generation, ept.generation);
     else
-        ept_out_of_guest(vmx_cpu(cpu));
+        atomic_store(&vmx_cpu(cpu)->guest_ept, NULL);
     return NULL;
 }
 
@@ -142,12 +142,12 @@ TEST(an_entry_invalidates_once_and_says_so)
 {
     uint64_t seen = 6;
     trap_invalidations();
-    ept_flush_before_entry(this_vmx_cpu(), &ept, &seen);
+    ept_flush_before_entry(&ept, &seen);
     assert_int_equal(invepts, 1);
     assert_int_equal(seen, 7);
     assert_ptr_equal(this_vmx_cpu()->guest_ept, &ept);
     assert_int_equal(this_vmx_cpu()->guest_generation, 7);
-    ept_flush_before_entry(this_vmx_cpu(), &ept, &seen);
+    ept_flush_before_entry(&ept, &seen);
     assert_int_equal(invepts, 1);
 }
 

@@ -252,15 +252,6 @@ static bool may_fold(const struct vcpu *v)
     return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) || is_notified(v);
 }
 
-/* Add the cost of the last exit to its event; none is there if v has left the CPU since. */
-static void trace_entry(struct vcpu *v)
-{
-    struct trace_event *e = v->exit.traced;
-    if (e)
-        e->head |= (rdtsc() - e->tsc) << 32;
-    v->exit.traced = NULL;
-}
-
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. The timer comes first, because
  * it may request and post. PIR is folded before the question whether an event ends HLT. */
 static __attribute__((noinline)) int attend(struct vcpu *v)
@@ -282,7 +273,6 @@ static __attribute__((noinline)) int attend(struct vcpu *v)
     }
     inject_pending(v);
     alarm_set(v, now);
-    trace_entry(v);
     return -1;
 }
 
@@ -296,7 +286,14 @@ static __attribute__((noinline)) void trace_exit(struct vcpu *v)
     e->b = vmread(GUEST_RIP);
     e->c = vmread(EXIT_QUALIFICATION);
     v->exit.traced = e;
-    v->alarm = 0; /* so that attend() ends the event */
+}
+
+/* Add the cost of the last exit to its event; none is there if v has left the CPU since. */
+static __attribute__((noinline)) void trace_entry(struct vcpu *v)
+{
+    struct trace_event *e = v->exit.traced;
+    if (e)
+        e->head |= (rdtsc() - e->tsc) << 32;
 }
 
 /* The instruction is done, by Hamlet, so no monitor trap comes of it. */
@@ -314,7 +311,6 @@ static __attribute__((noinline)) void begin_slice(struct vcpu *v)
 
 enum vcpu_left vcpu_run(struct vcpu *v)
 {
-    struct vmx_cpu *cpu = this_vmx_cpu();
     begin_slice(v);
     for (;;) {
         if (__builtin_expect(alarm_rings(v), 0)) {
@@ -322,9 +318,11 @@ enum vcpu_left vcpu_run(struct vcpu *v)
             if (left >= 0)
                 return (enum vcpu_left)left;
         }
-        ept_flush_before_entry(cpu, v->ept, &v->ept_generation);
+        ept_flush_before_entry(v->ept, &v->ept_generation);
+        if (__builtin_expect(trace_on, 0))
+            trace_entry(v);
         v = vmx_enter(v);
-        ept_out_of_guest(cpu);
+        ept_out_of_guest();
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
         enum exit_action action = dispatch(v);
