@@ -178,10 +178,13 @@ bool apic_in_service(uint8_t vector)
     return read_reg(APIC_ISR + vector / 32 * 16) & BIT(vector % 32);
 }
 
-/* In xAPIC mode the write of the low half sends, and the IPI before must have left. */
+/* The receiver shall see all that this CPU has stored, and a WRMSR to an x2APIC register does not
+ * wait for that: SDM "MSR Access in x2APIC Mode". In xAPIC mode the write of the low half sends,
+ * and the IPI before must have left. */
 static void write_icr(uint32_t dest, uint32_t command)
 {
     if (!page) {
+        stores_done();
         wrmsr(MSR_X2APIC_FIRST + APIC_ICR / 16, (uint64_t)dest << 32 | command);
         return;
     }

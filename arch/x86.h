@@ -153,6 +153,9 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
     asm volatile("wrmsr" ::"c"(msr), "a"(LO32(v)), "d"(HI32(v)) : "memory");
 }
 
+/* Every earlier store of this CPU is visible to the others before the next instruction begins. */
+static inline void stores_done(void) { asm volatile("mfence; lfence" ::: "memory"); }
+
 /* A pseudo-descriptor, as LGDT and LIDT load it, and SGDT and SIDT store it. */
 struct table_register {
     uint16_t limit;

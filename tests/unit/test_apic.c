@@ -16,8 +16,10 @@
 static uint64_t model_rdmsr(uint32_t msr);
 static void model_wrmsr(uint32_t msr, uint64_t v);
 static struct cpuid_regs model_cpuid(void);
+static unsigned fences, fences_at_icr;
 #define rdmsr(msr)       model_rdmsr(msr)
 #define wrmsr(msr, v)    model_wrmsr(msr, v)
+#define stores_done()    (void)fences++
 #define cpuid(leaf, sub) model_cpuid()
 #include "arch/apic.c"
 #undef LOG
@@ -36,6 +38,8 @@ static uint64_t model_rdmsr(uint32_t msr)
 
 static void model_wrmsr(uint32_t msr, uint64_t v)
 {
+    if (msr == MSR_X2APIC_FIRST + APIC_ICR / 16)
+        fences_at_icr = fences;
     if (msr == MSR_IA32_APIC_BASE)
         apic_base = v;
     else
@@ -115,9 +119,23 @@ TEST(pins_of_the_firmware_stay)
                          pin == 9 ? UINT64_C(0x0100000000000000) | SMI : RTE_MASKED);
 }
 
+/* SDM "MSR Access in x2APIC Mode": what the receiver shall see is stored before it is asked. */
+TEST(an_ipi_comes_behind_earlier_stores)
+{
+    init();
+    apic_init();
+    fences = fences_at_icr = 0;
+    apic_ipi(3, VECTOR_KICK);
+    assert_int_equal(lapic[APIC_ICR / 16], UINT64_C(3) << 32 | 0x4000 | VECTOR_KICK);
+    assert_int_equal(fences_at_icr, 1);
+    apic_nmi(3);
+    assert_int_equal(fences_at_icr, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_ipi_comes_behind_earlier_stores),
         cmocka_unit_test(lvts_of_the_firmware_stay),
         cmocka_unit_test(pins_of_the_firmware_stay),
     };
