@@ -49,7 +49,7 @@ static void vm_restart(struct vm *vm)
     vm_power_on(vm);
     memory_clear(vm);
     for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
-        vcpu_init_signal(v);
+        sched_await_startup(v);
     vm->vcpus[0]->state = VCPU_STOPPED;
     if (vm_load(vm)) {
         vm_fail(vm, "reset: its kernel does not load any more");

@@ -69,7 +69,7 @@ static void vm_start(struct vm *vm)
         vm->deadline = rdtsc() + vm->config.timeout * time_tsc_khz() * 1000;
     kills_plan(vm);
     for (struct vcpu *v = vm_next_vcpu(vm, vm->vcpus[0]); v; v = vm_next_vcpu(vm, v))
-        vcpu_init_signal(v);
+        sched_await_startup(v);
     if (held)
         return;
     vm_clock_go(vm);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scheduler with CPUs that the test plays: states of a vCPU, its descriptor in each of them,
- * turns, migration, stopping, INIT and STARTUP. And every order of short event sequences: no
- * vCPU sleeps with an interrupt posted, and none is lost between two lists.
+ * turns, migration, stopping. And every order of short event sequences: no vCPU sleeps with an
+ * interrupt posted, and none is lost between two lists.
  * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
 // sources: vmx/vcpu/posted.c vmx/run/place.c
@@ -418,30 +418,6 @@ TEST(the_running_one_is_asked_to_share)
     assert_int_equal(w.ipis[1], IPI_KICK);
 }
 
-TEST(init_and_startup)
-{
-    struct vcpu *v = &w.vcpus[0];
-    vcpu_sipi(v, 8);
-    assert_int_equal(v->state, VCPU_STOPPED); /* not waiting: ignored */
-    vcpu_init_signal(v);
-    assert_int_equal(v->state, VCPU_WAIT_SIPI);
-    vcpu_sipi(v, 9);
-    vcpu_sipi(v, 10); /* the second one of the usual two */
-    assert_int_equal(v->state, VCPU_READY);
-    assert_int_equal(v->sipi_vector, 9);
-    assert_int_equal(v->requests & VCPU_REQUEST_SIPI, VCPU_REQUEST_SIPI);
-    enter(0);
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);
-    vcpu_sipi(v, 11); /* it runs: ignored */
-    assert_int_equal(v->requests & VCPU_REQUEST_SIPI, 0);
-    vcpu_init_signal(v);
-    vcpu_sipi(v, 12); /* before its CPU has taken the INIT: counts */
-    vcpu_leave(v, VCPU_WAIT_SIPI);
-    assert_int_equal(v->state, VCPU_READY);
-    assert_int_equal(v->requests & (VCPU_REQUEST_SIPI | VCPU_REQUEST_INIT), VCPU_REQUEST_SIPI);
-    assert_int_equal(v->sipi_vector, 12);
-}
-
 TEST(a_request_keeps_awake)
 {
     struct vcpu *v = &w.vcpus[0];
@@ -458,15 +434,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(every_order_of_events),
-        T(every_order_on_one_cpu),
-        T(least_loaded_cpu_first),
-        T(pinned_stays),
-        T(an_idle_cpu_takes_over),
-        T(stops_from_every_state),
-        T(init_and_startup),
-        T(stops_one_of_its_own_queue),
-        T(the_running_one_is_asked_to_share),
+        T(every_order_of_events),      T(every_order_on_one_cpu),
+        T(least_loaded_cpu_first),     T(pinned_stays),
+        T(an_idle_cpu_takes_over),     T(stops_from_every_state),
+        T(stops_one_of_its_own_queue), T(the_running_one_is_asked_to_share),
         T(a_request_keeps_awake),
 
     };

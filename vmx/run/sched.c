@@ -199,20 +199,34 @@ void sched_wake(struct vcpu *v)
         cpu_kick(home);
 }
 
-/* v shall become STOPPED or WAIT_SIPI: here, if v is on no CPU; else its own CPU carries it out. */
-static COLD void ask_away(struct vcpu *v, enum vcpu_state state, uint32_t request)
+COLD void sched_await_startup(struct vcpu *v)
+{
+    spin_lock(&start_lock);
+    v->state = VCPU_WAIT_SIPI;
+    spin_unlock(&start_lock);
+}
+
+/* v shall become STOPPED: here, if v is on no CPU; else its own CPU carries it out. */
+COLD void sched_request_stop(struct vcpu *v)
 {
     spin_lock(&start_lock);
     if (is_away(v))
-        v->state = state;
+        v->state = VCPU_STOPPED;
     else
-        vcpu_request(v, request);
+        vcpu_request(v, VCPU_REQUEST_STOP);
     spin_unlock(&start_lock);
     sched_wake(v);
 }
 
-COLD void sched_request_stop(struct vcpu *v) { ask_away(v, VCPU_STOPPED, VCPU_REQUEST_STOP); }
-COLD void vcpu_init_signal(struct vcpu *v) { ask_away(v, VCPU_WAIT_SIPI, VCPU_REQUEST_INIT); }
+/* One that is STOPPED, as its VM is paused or a user looks at it, is reset when it starts. */
+COLD void vcpu_init_signal(struct vcpu *v)
+{
+    spin_lock(&start_lock);
+    if (v->state != VCPU_WAIT_SIPI)
+        atomic_fetch_or(&v->requests, VCPU_REQUEST_INIT);
+    spin_unlock(&start_lock);
+    sched_wake(v);
+}
 
 /* The end of every way out. `state` is published last: from then on another CPU may start v, or
  * free it, so before that its registers are in memory and its descriptor notifies no CPU. */
@@ -228,7 +242,11 @@ static COLD void vcpu_leave(struct vcpu *v, enum vcpu_state state)
     q->load--;
     q->busy--;
     spin_unlock(&q->lock);
-    atomic_fetch_and(&v->requests, ~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));
+    /* A stop that came behind an INIT counts; then the INIT is carried out again at the start. */
+    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)
+        state = VCPU_STOPPED;
+    uint32_t done = state == VCPU_STOPPED ? VCPU_REQUEST_STOP : VCPU_REQUEST_INIT;
+    atomic_fetch_and(&v->requests, ~done);
     atomic_store(&v->state, state);
     /* A STARTUP that came between the INIT and here counts. */
     if (state == VCPU_WAIT_SIPI && (atomic_load(&v->requests) & VCPU_REQUEST_SIPI))

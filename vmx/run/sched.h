@@ -13,6 +13,8 @@
 void sched_init_cpu(void);
 /* STOPPED or WAIT_SIPI -> READY on its pinned CPU, or the least loaded one. */
 void sched_start(struct vcpu *v);
+/* STOPPED -> WAIT_SIPI: v is as after an INIT, and waits for its STARTUP. */
+void sched_await_startup(struct vcpu *v);
 /* READY, RUNNING or HALTED -> STOPPED, soon: its CPU carries it out. From anywhere. */
 void sched_request_stop(struct vcpu *v);
 /* The same, and wait until v has left its CPU. Not from an exit handler, where two vCPUs could wait
