@@ -79,7 +79,7 @@ static struct world {
     struct pi_desc pids[VCPUS_MAX];
     struct ept ept;
     uint32_t pending[CPUS_MAX];        /* IPIs, and what the guest may do */
-    uint64_t clock[CPUS_MAX];          /* 1: the slice is over */
+    uint64_t clock[CPUS_MAX];          /* slices that have ended, in microseconds */
     uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
     uint64_t reason[CPUS_MAX];
     uint64_t mode, loaded, led; /* of the APIC of vCPU 0; what its VMCS says, and its messages */
@@ -102,12 +102,8 @@ void apic_ipi(uint32_t apic_id, uint8_t vector)
 bool apic_is_x2apic(void) { return true; }
 void apic_timer_at(uint64_t tsc) { (void)tsc; }
 static uint64_t model_clock(void) { return w.clock[this_cpu()->index]; }
-uint64_t time_deadline_us(uint64_t us)
-{
-    (void)us;
-    w.clock[this_cpu()->index] = 0;
-    return 1;
-}
+uint64_t time_deadline_us(uint64_t us) { return model_clock() + us; }
+uint64_t time_tsc_khz(void) { return 1000; } /* a tick is a microsecond */
 void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 {
     (void)vector, (void)handler, (void)ctx;
@@ -213,7 +209,7 @@ struct vcpu *vmx_enter(struct vcpu *v)
             if (!w.slices)
                 break; /* another has had the last */
             w.slices--;
-            w.clock[cpu] = 1;
+            w.clock[cpu] += SCHED_SLICE_US;
             exits_with(EXIT_PREEMPTION_TIMER);
             return v;
         case GUEST_SENDS:

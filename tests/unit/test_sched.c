@@ -25,6 +25,7 @@ static struct world {
     struct pi_desc pids[VCPUS];
     struct vcpu *current[CPUS]; /* what sched_run() holds in its variable */
     bool looked[CPUS];          /* attend() found nothing; HLT is being carried out */
+    bool entered[CPUS];         /* the guest of that vCPU runs, or exits */
     uint32_t ipis[CPUS];        /* pending: bit 0 ANV, 1 WNV, 2 KICK */
     unsigned posted[VCPUS], taken[VCPUS];
 } w;
@@ -42,6 +43,7 @@ void cpu_wait(void) {}
 bool apic_is_x2apic(void) { return true; }
 void apic_timer_at(uint64_t tsc) { (void)tsc; }
 uint64_t time_deadline_us(uint64_t us) { return us; }
+uint64_t time_tsc_khz(void) { return 1000; }
 void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 {
     (void)vector, (void)handler, (void)ctx;
@@ -112,14 +114,15 @@ static bool take_next(unsigned cpu)
 
 static void enter(unsigned cpu)
 {
-    if (take_next(cpu))
+    w.entered[cpu] = take_next(cpu);
+    if (w.entered[cpu])
         fold(w.current[cpu]);
 }
 
 static void slice_ends(unsigned cpu)
 {
     on(cpu);
-    w.looked[cpu] = false;
+    w.looked[cpu] = w.entered[cpu] = false;
     w.current[cpu] = after_slice(own_queue(), w.current[cpu]);
 }
 
@@ -135,7 +138,7 @@ static void looks_before_hlt(unsigned cpu)
 static void goes_to_sleep(unsigned cpu)
 {
     on(cpu);
-    w.looked[cpu] = false;
+    w.looked[cpu] = w.entered[cpu] = false;
     w.current[cpu] = after_hlt(own_queue(), w.current[cpu]);
 }
 
@@ -156,7 +159,7 @@ static void interrupt(unsigned cpu)
     w.ipis[cpu] = 0;
     if (ipis & IPI_WNV)
         sched_notified();
-    if ((ipis & IPI_ANV) && w.current[cpu] && !w.looked[cpu])
+    if ((ipis & IPI_ANV) && w.entered[cpu] && !w.looked[cpu])
         fold(w.current[cpu]); /* posted-interrupt processing by the CPU */
 }
 

@@ -29,6 +29,7 @@ void apic_timer_at(uint64_t tsc)
     writes++;
 }
 uint64_t time_deadline_us(uint64_t us) { return us; }
+uint64_t time_tsc_khz(void) { return 1000; }
 void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 {
     (void)vector, (void)handler, (void)ctx;
@@ -100,7 +101,10 @@ TEST(the_tick_bounds_slice_and_sleep)
         here = &cpus[c];
         host_timer = 0;
         own_queue()->tick = 300;
-        assert_int_equal(slice_end(own_queue(), &v), c ? SCHED_ALONE_US : 300);
+        own_queue()->turn = 20;
+        uint64_t now = rdtsc(), alone = 20 * (SCHED_ALONE_US / SCHED_SLICE_US);
+        uint64_t end = slice_end(own_queue(), &v);
+        assert_true(c ? end >= now + alone && end <= rdtsc() + alone : end == 300);
         sleep_for_work(own_queue());
         assert_int_equal(slept_until, c ? 0 : 300);
         assert_false(own_queue()->idle); /* awake, it needs no kick */

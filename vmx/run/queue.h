@@ -14,6 +14,7 @@ struct run_queue {
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
+    uint64_t turn;                  /* TSC ticks that each has while another waits */
     uint64_t tick;                  /* TSC at which its CPU asks done() again */
     uint64_t timer;                 /* TSC at which its CPU's timer fires; 0: it is off */
 };

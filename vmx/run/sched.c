@@ -99,6 +99,19 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     return false;
 }
 
+/* The turn of the first that waits begins; NULL: none waits. The vCPU before it has just changed
+ * its state, under the same lock. */
+static struct vcpu *next_turn(struct run_queue *q)
+{
+    struct vcpu *v = q->ready.first;
+    if (v) {
+        list_remove_first(&q->ready);
+        to_running(q, v);
+        v->turn_end = rdtsc() + q->turn;
+    }
+    return v;
+}
+
 /* The queue of v's home, locked; NULL if v never had one. The home may change until then. */
 static struct run_queue *lock_home(struct vcpu *v)
 {
@@ -132,11 +145,10 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
 }
 
 /* v is on no list and its home is this CPU. It waits for a lighter CPU, if it may go there, else
- * for this one. It is unloaded before another CPU can see it. */
-static void wait_for_cpu(struct vcpu *v)
+ * for this one. It is unloaded before another CPU can see it. Returns the next one of this CPU. */
+static struct vcpu *wait_for_cpu(struct run_queue *here, struct vcpu *v)
 {
     struct cpu *to = v->pinned < 0 ? place_lighter(v) : NULL;
-    struct run_queue *here = own_queue();
     if (to)
         vcpu_release(v);
     spin_lock(&here->lock);
@@ -147,9 +159,11 @@ static void wait_for_cpu(struct vcpu *v)
     } else {
         to_ready(here, v);
     }
+    struct vcpu *next = next_turn(here);
     spin_unlock(&here->lock);
     if (to)
         enqueue_at(to, v);
+    return next;
 }
 
 /* --- Starting, waking, stopping --------------------------------------------------------------- */
@@ -375,12 +389,7 @@ COLD void sched_init_cpu(void)
 static struct vcpu *pick(struct run_queue *q)
 {
     spin_lock(&q->lock);
-    struct vcpu *v = q->ready.first;
-    if (v) {
-        list_remove_first(&q->ready);
-        to_running(q, v);
-        v->turn_end = sched_deadline(SCHED_SLICE_US);
-    }
+    struct vcpu *v = next_turn(q);
     spin_unlock(&q->lock);
     return v;
 }
@@ -412,19 +421,17 @@ static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
     /* The first CPU's tick ends a slice, but not a turn. After this look, share() does it. */
     if (!atomic_load(&q->ready.first) || rdtsc() < v->turn_end)
         return v;
-    wait_for_cpu(v);
-    return NULL;
+    return wait_for_cpu(q, v);
 }
 
 static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
 {
     spin_lock(&q->lock);
-    bool asleep = to_halted(q, v);
+    struct vcpu *next = to_halted(q, v) ? next_turn(q) : v;
     spin_unlock(&q->lock);
-    if (!asleep)
-        return v;
-    timer_by(q, v->timer_deadline);
-    return NULL;
+    if (next != v)
+        timer_by(q, v->timer_deadline);
+    return next;
 }
 
 /* v is q->running since the last time that this CPU had the lock: a vCPU that is queued after this
@@ -434,10 +441,10 @@ static uint64_t slice_end(const struct run_queue *q, const struct vcpu *v)
     bool others = atomic_load(&q->ready.first);
     if (this_cpu()->index == 0)
         return others ? MIN(v->turn_end, q->tick) : q->tick;
-    return others ? v->turn_end : sched_deadline(SCHED_ALONE_US);
+    return others ? v->turn_end : rdtsc() + q->turn * (SCHED_ALONE_US / SCHED_SLICE_US);
 }
 
-/* One slice. Returns v if it keeps this CPU. */
+/* One slice. Returns the vCPU of the next one; NULL: it is not known yet. */
 static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
 {
     vcpu_load(v);
@@ -464,6 +471,7 @@ void sched_run(bool (*done)(void))
 {
     struct run_queue *q = own_queue();
     struct vcpu *v = NULL;
+    q->turn = sched_scaled(SCHED_SLICE_US) * time_tsc_khz() / 1000;
     for (;;) {
         if (rdtsc() >= q->tick) { /* not at each turn: done() serves console, debugger and VMs */
             if (done())
@@ -479,6 +487,5 @@ void sched_run(bool (*done)(void))
             sleep_for_work(q);
     }
     this_cpu()->signs = 0;
-    if (v)
-        wait_for_cpu(v);
+    invariant(!v);
 }

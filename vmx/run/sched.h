@@ -23,7 +23,8 @@ void sched_stop(struct vcpu *v);
 /* Run vCPUs on this CPU until done() is true; sleep while the queue is empty. done() is called
  * between two slices, at most once every SCHED_TICK_US, and on the first CPU at least as often.
  * Under another hypervisor all three times are SCHED_NESTED times as long: each exit is dear there,
- * and a virtual UART keeps what its FIFO has no room for. Microseconds. */
+ * and a virtual UART keeps what its FIFO has no room for. Microseconds. Once done() is true, no
+ * vCPU is left. */
 #define SCHED_TICK_US  1000    /* a user who types must not overrun the 16 bytes of the UART */
 #define SCHED_SLICE_US 1000    /* while another vCPU waits */
 #define SCHED_ALONE_US 1000000 /* while none does; not on the first CPU, which has its tick */
