@@ -10,9 +10,10 @@
 #include "arch/msr.h"
 #include "guest/programs/lib/guest.h"
 
-#define DR6_B0 BIT(0)
-#define IPI    0x41
-#define IOAPIC UINT64_C(0xfec00000) /* its index register */
+#define DR6_B0      BIT(0)
+#define DR7_WATCH_3 (BIT(10) | BIT(6) | UINT64_C(9) << 28) /* DR3, writes of 8 bytes */
+#define IPI         0x41
+#define IOAPIC      UINT64_C(0xfec00000) /* its index register */
 
 static uint64_t steps, step_dr6, hits, int3s, nmis, nmis_inside, handled;
 
@@ -204,8 +205,23 @@ static uint64_t xgetbv(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* No debug exception comes here, so B0 to B3 are as they were written. */
-static uint64_t dr6_value(void) { return UINT64_C(0xffff0ff0) | (mine & BITS(3, 0)); }
+/* Each virtual CPU watches a word of its own, whose address is in DR3. */
+static uint64_t words[8];
+static uint64_t *watched(void) { return &words[mine % ARRAY_COUNT(words)]; }
+
+/* B0 to B2 are as they were written. */
+static uint64_t dr6_value(void) { return UINT64_C(0xffff0ff0) | (mine & BITS(2, 0)); }
+static void write_dr6(void) { asm volatile("mov %0, %%dr6" ::"r"(dr6_value())); }
+
+static void check_watch(void)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
+        __atomic_add_fetch(&words[i], 1, __ATOMIC_SEQ_CST);
+        check((step_dr6 == (0xffff0ff0 | BIT(3))) == (&words[i] == watched()));
+        step_dr6 = 0;
+    }
+    write_dr6(); /* the trap has changed it */
+}
 
 static void check_registers(void)
 {
@@ -217,7 +233,9 @@ static void check_registers(void)
     asm volatile("mov %%dr6, %0" : "=r"(dr6));
     check(dr6 == dr6_value());
     check(read_cr2() == mine);
-    check(d[0] == mine && d[1] == mine + 1 && d[2] == mine + 2 && d[3] == mine + 3);
+    check(d[0] == mine && d[1] == mine + 1 && d[2] == mine + 2);
+    check(d[3] == (uintptr_t)watched());
+    check_watch();
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         check(!msr_is_there(msrs[i]) || rdmsr(msrs[i]) == msr_value());
 }
@@ -230,8 +248,9 @@ static void registers_are_mine(void)
     set_xcr0();
     fill_vectors();
     asm volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(mine),
-                 "r"(mine + 1), "r"(mine + 2), "r"(mine + 3));
-    asm volatile("mov %0, %%dr6" ::"r"(dr6_value()));
+                 "r"(mine + 1), "r"(mine + 2), "r"(watched()));
+    write_dr6();
+    asm volatile("mov %0, %%dr7" ::"r"(DR7_WATCH_3));
     write_cr2(mine);
     for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
         if (msr_is_there(msrs[i]))

@@ -37,8 +37,7 @@ Mutant = collections.namedtuple("Mutant", "name line what text")  # text: of the
 
 # What is left out: invalidations, and the steps that order them.
 FLUSH = r"(invept|invvpid|ept_flush\w*|ept_out_of_guest|vmcs_clear|vmcs_make_current)\("
-LOADED = (r"(vcpu_release|vcpu_load|switch_to|unload|vcpu_setup_host|registers_save"
-          r"|registers_restore)\(")
+LOADED = r"(vcpu_release|vcpu_load|switch_to|vcpu_setup_host|registers_switch)\("
 SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu|->alarm|->running) = "
 ATOMIC = r"(__)?atomic_\w+\("
 POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick|sched_\w+)\("

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A step under a debugger, and a #DB that goes on to the guest: what they leave in the guest's
- * non-register state has to pass VM entry. The VMCS is an array here.
- * Spec: SDM "Checks on Guest Non-Register State", "Debug Exceptions".
+ * non-register state has to pass VM entry. The guest's debug registers, which only its breakpoints
+ * bring into the CPU. The VMCS is an array here.
+ * Spec: SDM "Checks on Guest Non-Register State", "Debug Exceptions", "Debug Registers".
  */
 // sources: vmx/vcpu/debug.c
 #include "tests/unit/stubs.h"
@@ -20,7 +21,7 @@
 static uint64_t fields[0x7000];
 static struct vcpu v;
 static uint32_t passed_on;
-static unsigned delivered;
+static unsigned delivered, injected, loads;
 
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }
 void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
@@ -36,19 +37,30 @@ void inject_pass_on(struct vcpu *vcpu, uint32_t info)
 void vcpu_inject(struct vcpu *vcpu, uint8_t vector)
 {
     (void)vcpu;
-    fail_msg("vector %u", vector);
+    injected = vector;
 }
 enum exit_action inject_gp(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    vcpu_inject(vcpu, VECTOR_GP);
     return RESUME_SAME;
 }
-enum exit_action inject_ud(struct vcpu *vcpu) { return inject_gp(vcpu); }
-uint64_t cr4_guest_view(void) { return 0; }
-unsigned vcpu_cpl(void) { return 0; }
+enum exit_action inject_ud(struct vcpu *vcpu)
+{
+    vcpu_inject(vcpu, VECTOR_UD);
+    return RESUME_SAME;
+}
+static uint64_t cr4;
+static unsigned cpl;
+uint64_t cr4_guest_view(void) { return cr4; }
+unsigned vcpu_cpl(void) { return cpl; }
+void registers_breakpoints(const struct vcpu *vcpu)
+{
+    assert_non_null(vcpu->debug.in_cpu);
+    loads++;
+}
 uint64_t vcpu_gpr(const struct vcpu *vcpu, enum gpr r) { return vcpu->regs.gpr[r]; }
 void vcpu_set_gpr(struct vcpu *vcpu, enum gpr r, uint64_t value) { vcpu->regs.gpr[r] = value; }
-enum exit_action vcpu_on_step(struct vcpu *vcpu) { return inject_gp(vcpu); }
+enum exit_action vcpu_on_step(struct vcpu *vcpu) { return (void)vcpu, RESUME_SAME; }
 enum exit_action vcpu_on_debug(struct vcpu *vcpu, enum debug_event event, unsigned n)
 {
     (void)vcpu;
@@ -67,7 +79,10 @@ FIXTURE(create)
 {
     memset(fields, 0, sizeof(fields));
     v = (struct vcpu){0};
-    passed_on = 0;
+    passed_on = injected = loads = cpl = 0;
+    cr4 = 0;
+    debug_reset(&v);
+    fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT;
     fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_IF;
     return 0;
 }
@@ -126,20 +141,20 @@ TEST(a_reset_is_of_the_guests_registers)
     const struct vcpu_debug watch = {.dr = {0x1000, 0x2000}, .dr7 = DR7_LOCAL(1)};
     for (unsigned lent = 0; lent < 2; lent++) {
         create(state);
-        memset(v.debug_registers, 0x5a, sizeof(v.debug_registers));
-        fields[GUEST_DR7] = 0x455;
+        memset(v.debug.dr, 0x5a, sizeof(v.debug.dr));
         if (lent)
             assert_int_equal(vcpu_debug_arm(&v, &watch), 0);
         debug_reset(&v);
         if (lent) {
-            assert_int_equal(v.debug_registers[1], 0x2000);
+            assert_int_equal(v.debug.in_cpu[1], 0x2000);
             assert_true(fields[GUEST_DR7] & DR7_LOCAL(1));
             vcpu_debug_disarm(&v);
         }
         for (unsigned n = 0; n < 4; n++)
-            assert_int_equal(v.debug_registers[n], 0);
-        assert_int_equal(v.debug_registers[4], 0xffff0ff0);
+            assert_int_equal(v.debug.dr[n], 0);
+        assert_int_equal(v.debug.dr[4], 0xffff0ff0);
         assert_int_equal(fields[GUEST_DR7], 0x400);
+        assert_null(v.debug.in_cpu);
     }
 }
 
@@ -165,6 +180,83 @@ TEST(a_delivery_is_told_once)
     assert_int_equal(v.proc & PROC_MONITOR_TRAP, 0);
 }
 
+/* The last word of the exit's MOV is in RCX. */
+static enum exit_action mov_dr(unsigned n, bool from)
+{
+    fields[EXIT_QUALIFICATION] =
+        FIELD_SET(QUAL_DR_NUMBER, n) | (from ? QUAL_DR_FROM : 0) | FIELD_SET(QUAL_DR_GPR, RCX);
+    return debug_mov_dr(&v);
+}
+
+static void set_dr(unsigned n, uint64_t value)
+{
+    v.regs.gpr[RCX] = value;
+    assert_int_equal(mov_dr(n, false), RESUME_NEXT);
+    assert_int_equal(mov_dr(n, true), RESUME_NEXT);
+}
+
+/* Addresses are in the CPU while one of them is looked at, and a later one gets there. */
+TEST(breakpoints_that_are_on_are_in_the_cpu)
+{
+    set_dr(3, 0x123456789abc);
+    assert_int_equal(v.regs.gpr[RCX], 0x123456789abc);
+    assert_null(v.debug.in_cpu);
+    set_dr(7, 0x80);
+    assert_int_equal(fields[GUEST_DR7], 0x480);
+    assert_int_equal(loads, 1);
+    assert_int_equal(v.debug.in_cpu[3], 0x123456789abc);
+    set_dr(3, 0x1000);
+    assert_int_equal(loads, 2);
+    assert_int_equal(v.debug.in_cpu[3], 0x1000);
+    debug_dr7_clear(&v, 0x80);
+    assert_int_equal(fields[GUEST_DR7], 0x400);
+    assert_null(v.debug.in_cpu);
+    set_dr(7, 0x40);
+    assert_non_null(v.debug.in_cpu);
+    set_dr(7, 0x300); /* LE and GE are no breakpoints */
+    assert_null(v.debug.in_cpu);
+}
+
+/* Bits that are always 1 or 0, and upper halves, which 32-bit code has not. */
+TEST(debug_registers_have_fixed_bits)
+{
+    set_dr(6, 0);
+    assert_int_equal(v.regs.gpr[RCX], 0xffff0ff0);
+    set_dr(4, 0xffffffff); /* DR6 */
+    assert_int_equal(v.debug.dr[4], 0xffffefff);
+    set_dr(5, 0xffffdc00 & ~UINT64_C(0xff)); /* DR7 */
+    assert_int_equal(v.debug.dr[5], 0xffff0c00);
+    v.regs.gpr[RCX] = BIT(32);
+    assert_int_equal(mov_dr(7, false), RESUME_SAME);
+    assert_int_equal(injected, VECTOR_GP);
+    fields[VM_ENTRY_CONTROLS] = 0;
+    set_dr(7, BIT(32) | 0x401);
+    assert_int_equal(v.debug.dr[5], 0x401);
+    set_dr(0, BIT(32) | 5);
+    assert_int_equal(v.debug.dr[0], 5);
+}
+
+/* GD stays out of the VMCS: the exit looks at it, behind what the CPU would have looked at. */
+TEST(the_guests_gd_traps_its_own_mov_dr)
+{
+    v.regs.gpr[RCX] = DR7_GD;
+    assert_int_equal(mov_dr(7, false), RESUME_NEXT);
+    assert_int_equal(v.debug.dr[5], 0x2400);
+    assert_int_equal(fields[GUEST_DR7], 0x400);
+    cpl = 3;
+    assert_int_equal(mov_dr(0, false), RESUME_SAME);
+    assert_int_equal(injected, VECTOR_GP);
+    cr4 = CR4_DE;
+    assert_int_equal(mov_dr(4, false), RESUME_SAME);
+    assert_int_equal(injected, VECTOR_UD);
+    cpl = 0;
+    assert_int_equal(mov_dr(0, true), RESUME_SAME);
+    assert_int_equal(injected, VECTOR_DB);
+    assert_int_equal(v.debug.dr[4], 0xffff0ff0 | DR6_BD);
+    assert_int_equal(v.debug.dr[5], 0x400);
+    assert_int_equal(mov_dr(0, true), RESUME_NEXT);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
@@ -174,6 +266,9 @@ int main(void)
         T(a_reset_is_of_the_guests_registers),
         T(int1_is_never_the_debuggers),
         T(a_delivery_is_told_once),
+        T(breakpoints_that_are_on_are_in_the_cpu),
+        T(debug_registers_have_fixed_bits),
+        T(the_guests_gd_traps_its_own_mov_dr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

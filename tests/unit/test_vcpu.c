@@ -83,15 +83,11 @@ void registers_reset(struct vcpu *v)
     assert_ptr_not_equal(this_vmx_cpu()->vcpu, v);
     registers_were_reset++;
 }
-void registers_save(struct vcpu *v)
+void registers_switch(struct vcpu *from, struct vcpu *to)
 {
-    assert_ptr_equal(current, v->vmcs);
-    note("save");
-}
-void registers_restore(struct vcpu *v, const struct vcpu *before)
-{
-    assert_ptr_equal(current, v->vmcs);
-    note(before ? "restore-after" : "restore");
+    if (to)
+        assert_ptr_equal(current, to->vmcs);
+    note(!from ? "restore" : !to ? "save" : "switch");
 }
 uint32_t leaks_guards = LEAKS_IBPB;
 static unsigned guards_were_reset;
@@ -203,10 +199,12 @@ TEST(one_leaves_before_the_next_comes)
     b->host_cpu = here;
     done[0] = '\0';
     vcpu_load(b);
-    assert_string_equal(done, "save barrier VMPTRLD restore-after ");
+    assert_string_equal(done, "barrier VMPTRLD switch ");
     assert_true(a->launched); /* its VMCS stays active here */
     assert_ptr_equal(this_vmx_cpu()->vcpu, b);
+    done[0] = '\0';
     vcpu_release(b);
+    assert_string_equal(done, "save VMCLEAR ");
     assert_null(this_vmx_cpu()->vcpu);
     done[0] = '\0';
     vcpu_release(a); /* not loaded any more; but another CPU may load it only now */

@@ -145,7 +145,7 @@ static int restore(struct vcpu *v, const struct task *new, unsigned by)
     vmwrite(GUEST_RFLAGS, (new->eflags &EFLAGS_DEFINED) | RFLAGS_1);
     for (unsigned i = 0; i < 8; i++)
         vcpu_set_gpr(v, (enum gpr)i, new->gpr[i]);
-    debug_write_dr7(v, vmread(GUEST_DR7) & ~DR7_LOCAL_ENABLES);
+    debug_dr7_clear(v, DR7_LOCAL_ENABLES);
     vmwrite(GUEST_INTERRUPTIBILITY,
             by == BY_IRET ? 0 : vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI);
     if (!(cr0 & CR0_PG))

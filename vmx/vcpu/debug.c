@@ -9,44 +9,57 @@
  * Spec: SDM "Debug Registers", "Monitor Trap Flag", "Exit Qualification for Debug Exceptions",
  * "Exit Qualification for MOV DR", "MOV-Move to/from Debug Registers".
  *
- * While the debugger has the debug registers, the guest's MOV DR exits and reaches a copy.
- * The guest reads what it has written, but its own breakpoints do not work until it has
- * its registers back.
+ * The guest's MOV DR exits and reaches v->debug.dr. A kernel executes it rarely, and so a switch of
+ * vCPUs pays nothing for debug registers: DR0-DR3 are in the CPU while GUEST_DR7 has a breakpoint
+ * on, and DR6 never, since #DB exits. While a debugger has the CPU's registers, the guest reads
+ * what it has written, but its own breakpoints do not work until the debugger gives them back.
  */
 #include "vmx/vcpu/debug.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
 #include "lib/string.h"
 
-#define DR6            4 /* its index in v->debug.dr and v->debug_registers */
+#define DR6            4 /* its index in v->debug.dr */
 #define DR7            5 /* its index in v->debug.dr */
 #define DR6_ONES       (BITS(31, 16) | BITS(11, 4))
 #define DR6_ZEROS      BIT(12)
 #define DR7_ONES       BIT(10)
 #define DR7_ZEROS      (BITS(15, 14) | BIT(12))
+#define DR7_BREAKS     BITS(7, 0)             /* any breakpoint on */
 #define PENDING_BREAKS (DR6_BREAKS | BIT(12)) /* SDM "Guest Non-Register State" */
 
-/* --- Arming ----------------------------------------------------------------------------------- */
+/* --- Whose registers the CPU has -------------------------------------------------------------- */
+
+static void use(struct vcpu *v, const uint64_t address[4], uint64_t dr7)
+{
+    vmwrite(GUEST_DR7, dr7);
+    v->debug.in_cpu = dr7 & DR7_BREAKS ? address : NULL;
+}
+
+/* GD has nothing to do in the CPU, as each MOV DR exits. */
+static void use_own(struct vcpu *v)
+{
+    if (!v->debug.lent)
+        use(v, v->debug.dr, v->debug.dr[DR7] & ~DR7_GD);
+}
 
 static void lend_registers(struct vcpu *v, const struct vcpu_debug *want)
 {
-    memcpy(v->debug.dr, v->debug_registers, sizeof(v->debug_registers));
-    v->debug.dr[DR7] = vmread(GUEST_DR7);
-    memcpy(v->debug_registers, want->dr, sizeof(want->dr));
-    v->debug_registers[DR6] = DR6_ONES;
-    vmwrite(GUEST_DR7, want->dr7 | DR7_ONES);
+    memcpy(v->debug.theirs, want->dr, sizeof(want->dr));
+    use(v, v->debug.theirs, want->dr7 | DR7_ONES);
     v->debug.lent = true;
 }
 
+/* --- Arming ----------------------------------------------------------------------------------- */
+
 int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
 {
-    uint32_t proc =
-        (uint32_t)((want->step ? PROC_MONITOR_TRAP : 0) | (want->dr7 ? PROC_MOV_DR : 0));
-    if (!caps_proc_may_be_1(proc))
+    if (want->step && !caps_proc_may_be_1(PROC_MONITOR_TRAP))
         return -ENODEV;
     vcpu_borrow(v);
     if (want->int3)
@@ -61,7 +74,8 @@ int vcpu_debug_arm(struct vcpu *v, const struct vcpu_debug *want)
         !(blocked & BLOCKED_BY_MOV_SS))
         vmwrite(GUEST_INTERRUPTIBILITY, blocked | BLOCKED_BY_STI);
     v->debug.stepping = want->step;
-    vcpu_set_proc(v, v->proc | proc);
+    if (want->step)
+        vcpu_set_proc(v, v->proc | PROC_MONITOR_TRAP);
     vcpu_return(v);
     return 0;
 }
@@ -71,31 +85,28 @@ void vcpu_debug_disarm(struct vcpu *v)
     vcpu_borrow(v);
     vmwrite(EXCEPTION_BITMAP, vmread(EXCEPTION_BITMAP) & ~BIT(VECTOR_BP));
     if (v->debug.lent) {
-        memcpy(v->debug_registers, v->debug.dr, sizeof(v->debug_registers));
-        vmwrite(GUEST_DR7, v->debug.dr[DR7]);
-        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
         v->debug.lent = false;
+        use_own(v);
+        vmwrite(GUEST_PENDING_DEBUG, vmread(GUEST_PENDING_DEBUG) & ~PENDING_BREAKS);
     }
     v->debug.stepping = false;
-    vcpu_set_proc(v,
-                  v->proc & ~(uint32_t)(PROC_MOV_DR | (v->debug.delivery ? 0 : PROC_MONITOR_TRAP)));
+    if (!v->debug.delivery)
+        vcpu_set_proc(v, v->proc & ~(uint32_t)PROC_MONITOR_TRAP);
     vcpu_return(v);
 }
 
-void debug_write_dr7(struct vcpu *v, uint64_t value)
+void debug_dr7_clear(struct vcpu *v, uint64_t bits)
 {
-    if (v->debug.lent)
-        v->debug.dr[DR7] = value;
-    else
-        vmwrite(GUEST_DR7, value);
+    v->debug.dr[DR7] &= ~bits;
+    use_own(v);
 }
 
 void debug_reset(struct vcpu *v)
 {
-    uint64_t *dr = v->debug.lent ? v->debug.dr : v->debug_registers;
-    memset(dr, 0, sizeof(v->debug_registers));
-    dr[DR6] = DR6_ONES;
-    debug_write_dr7(v, DR7_ONES);
+    memset(v->debug.dr, 0, sizeof(v->debug.dr));
+    v->debug.dr[DR6] = DR6_ONES;
+    v->debug.dr[DR7] = DR7_ONES;
+    use_own(v);
 }
 
 /* --- Exits ------------------------------------------------------------------------------------ */
@@ -113,13 +124,8 @@ static int hit_of(const struct vcpu *v, uint64_t triggers)
 
 static void update_dr6(struct vcpu *v, uint64_t triggers)
 {
-    uint64_t dr6 = v->debug.dr[DR6];
-    if (!v->debug.lent)
-        asm volatile("mov %%dr6, %0" : "=r"(dr6));
-    dr6 = ((dr6 & ~DR6_BREAKS) | triggers) ^ (triggers & DR6_RTM);
-    if (!v->debug.lent)
-        asm volatile("mov %0, %%dr6" ::"r"(dr6));
-    v->debug.dr[DR6] = dr6;
+    uint64_t dr6 = v->debug.dr[DR6] & ~DR6_BREAKS;
+    v->debug.dr[DR6] = (dr6 | triggers) ^ (triggers & DR6_RTM);
 }
 
 /* The exit has cleared the pending debug exceptions. SDM "Checks on Guest Non-Register State" wants
@@ -150,7 +156,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info)
     if (!int1)
         update_dr6(v, triggers);
     keep_step_pending();
-    debug_write_dr7(v, (v->debug.lent ? v->debug.dr[DR7] : vmread(GUEST_DR7)) & ~DR7_GD);
+    debug_dr7_clear(v, DR7_GD);
     inject_pass_on(v, info);
     return action;
 }
@@ -189,6 +195,8 @@ enum exit_action debug_step(struct vcpu *v)
 
 static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
 {
+    if (!(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT))
+        value = LO32(value); /* outside of IA-32e mode registers have no upper half */
     if (n >= DR6 && HI32(value))
         return inject_gp(v);
     if (n == DR6)
@@ -196,10 +204,13 @@ static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
     if (n == DR7)
         value = (value | DR7_ONES) & ~DR7_ZEROS;
     v->debug.dr[n] = value;
+    use_own(v);
+    if (v->debug.in_cpu)
+        registers_breakpoints(v);
     return RESUME_NEXT;
 }
 
-/* Only while the registers are lent. The exit comes before the CPU's checks, so they are here. */
+/* The exit comes before the CPU's checks, so they are here. */
 enum exit_action debug_mov_dr(struct vcpu *v)
 {
     uint64_t qualification = vmread(EXIT_QUALIFICATION);

@@ -30,7 +30,7 @@ enum exit_action debug_exception(struct vcpu *v, uint32_t info);
 enum exit_action debug_int3(struct vcpu *v, uint32_t info);
 enum exit_action debug_step(struct vcpu *v);
 enum exit_action debug_mov_dr(struct vcpu *v);
-/* Write the guest's DR7: the VMCS, or the copy while the registers are lent. */
-void debug_write_dr7(struct vcpu *v, uint64_t value);
+/* These bits of the guest's DR7 become 0. */
+void debug_dr7_clear(struct vcpu *v, uint64_t bits);
 /* The guest's debug registers as after RESET and INIT; v is not loaded, and its VMCS is current. */
 void debug_reset(struct vcpu *v);

@@ -20,17 +20,10 @@
 #include "arch/leaks.h"
 #include "lib/atomic.h"
 
-static void unload(struct vmx_cpu *cpu)
+static void switch_to(struct vmx_cpu *cpu, struct vcpu *v)
 {
-    registers_save(cpu->vcpu);
+    struct vcpu *before = cpu->vcpu;
     cpu->vcpu = NULL;
-}
-
-static __attribute__((noinline)) void switch_to(struct vmx_cpu *cpu, struct vcpu *v)
-{
-    const struct vcpu *before = cpu->vcpu;
-    if (before)
-        unload(cpu);
     if (leaks_guards & LEAKS_IBPB)
         guards_vm_comes(v);
     vmcs_make_current(v->vmcs);
@@ -44,7 +37,7 @@ static __attribute__((noinline)) void switch_to(struct vmx_cpu *cpu, struct vcpu
     }
     atomic_store(&cpu->guest_generation,
                  0); /* v's EPT may be another one than that of the last vCPU */
-    registers_restore(v, before);
+    registers_switch(before, v);
 }
 
 void vcpu_load(struct vcpu *v)
@@ -57,8 +50,10 @@ void vcpu_load(struct vcpu *v)
 COLD void vcpu_release(struct vcpu *v)
 {
     struct vmx_cpu *cpu = this_vmx_cpu();
-    if (cpu->vcpu == v)
-        unload(cpu);
+    if (cpu->vcpu == v) {
+        registers_switch(v, NULL);
+        cpu->vcpu = NULL;
+    }
     vmcs_clear(v->vmcs);
     v->launched = 0;
 }

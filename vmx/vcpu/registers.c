@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
- * SYSCALL and SWAPGS, the debug registers, CR2. Hamlet itself uses none of them, so they stay in
+ * SYSCALL and SWAPGS, breakpoints, CR2. Hamlet itself uses none of them, so they stay in
  * the CPU from exit to exit. They are switched together when another vCPU is loaded
  * (`vcpu_switch` in make bench). So no exit pays for them, and no guest sees a value of another.
- * From: vmx/vcpu/load.c (vcpu_load), vmx/exit/msr.c (registers_set_msr).
+ * From: vmx/vcpu/load.c (vcpu_load), vmx/exit/msr.c (registers_set_msr), vmx/vcpu/debug.c.
  * To: vmx/vcpu/registers.h (XCR0), arch/page.c (the XSAVE area).
  * Hot: each switch from one vCPU to another.
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
@@ -161,19 +161,6 @@ COLD int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
     return -ENOENT;
 }
 
-void registers_save(struct vcpu *v)
-{
-    uint64_t *dr = v->debug_registers;
-    fpu_save(v);
-    v->kernel_gs_base = rdmsr(MSR_IA32_KERNEL_GS_BASE);
-    asm volatile("mov %%dr0, %0" : "=r"(dr[0]));
-    asm volatile("mov %%dr1, %0" : "=r"(dr[1]));
-    asm volatile("mov %%dr2, %0" : "=r"(dr[2]));
-    asm volatile("mov %%dr3, %0" : "=r"(dr[3]));
-    asm volatile("mov %%dr6, %0" : "=r"(dr[4]));
-    v->cr2 = read_cr2();
-}
-
 /* Those of a VM's vCPUs are mostly the same. */
 static bool msrs_differ(const uint64_t a[VCPU_MSR_KEPT], const uint64_t b[VCPU_MSR_KEPT])
 {
@@ -191,19 +178,33 @@ static __attribute__((noinline)) void msrs_write(const struct vcpu *v)
         wrmsr(kept[i], v->msr_kept[i]);
 }
 
-void registers_restore(struct vcpu *v, const struct vcpu *before)
+void registers_switch(struct vcpu *from, struct vcpu *to)
 {
-    const uint64_t *dr = v->debug_registers;
-    fpu_restore(v);
-    if (!before || msrs_differ(before->msr_kept, v->msr_kept))
-        msrs_write(v);
-    wrmsr(MSR_IA32_KERNEL_GS_BASE, v->kernel_gs_base);
+    if (from) {
+        fpu_save(from);
+        from->kernel_gs_base = rdmsr(MSR_IA32_KERNEL_GS_BASE);
+        from->cr2 = read_cr2();
+    }
+    if (!to)
+        return;
+    fpu_restore(to);
+    if (!from || msrs_differ(from->msr_kept, to->msr_kept))
+        msrs_write(to);
+    if (!from || from->kernel_gs_base != to->kernel_gs_base)
+        wrmsr(MSR_IA32_KERNEL_GS_BASE, to->kernel_gs_base);
+    if (__builtin_expect(to->debug.in_cpu != NULL, 0))
+        registers_breakpoints(to);
+    write_cr2(to->cr2);
+}
+
+/* The next vCPU without a breakpoint leaves them in the CPU, and cannot read them. */
+COLD void registers_breakpoints(const struct vcpu *v)
+{
+    const uint64_t *dr = v->debug.in_cpu;
     asm volatile("mov %0, %%dr0" ::"r"(dr[0]));
     asm volatile("mov %0, %%dr1" ::"r"(dr[1]));
     asm volatile("mov %0, %%dr2" ::"r"(dr[2]));
     asm volatile("mov %0, %%dr3" ::"r"(dr[3]));
-    asm volatile("mov %0, %%dr6" ::"r"(dr[4]));
-    write_cr2(v->cr2);
 }
 
 /* A page fault of Hamlet's own is a panic, or is met by read8_safe(), which keeps CR2: the register

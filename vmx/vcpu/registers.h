@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers that neither the VMCS nor vmx/enter.asm carries. Private to vmx/.
- * From: vmx/vcpu/load.c, vmx/exit/cpuid.c (XSETBV), vmx/exit/msr.c.   To: vmx/vcpu/registers.c.
+ * From: vmx/vcpu/load.c, vmx/vcpu/debug.c, vmx/exit/cpuid.c (XSETBV), vmx/exit/msr.c.
+ * To: vmx/vcpu/registers.c.
  */
 #pragma once
 #include "vmx/vcpu/vcpu.h"
@@ -19,9 +20,10 @@ MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
 /* To the values after RESET, but the debug registers (debug_reset); v is not loaded. */
 void registers_reset(struct vcpu *v);
-/* Out of this CPU into v, and back. The CPU still has the MSRs of `before`; NULL: of none. */
-void registers_save(struct vcpu *v);
-void registers_restore(struct vcpu *v, const struct vcpu *before);
+/* This CPU has those of `from` and gets those of `to`; NULL: of none. */
+void registers_switch(struct vcpu *from, struct vcpu *to);
+/* DR0-DR3 become v->debug.in_cpu, which is not NULL; v is loaded. */
+void registers_breakpoints(const struct vcpu *v);
 /* v is loaded and writes one of its MSRs. -EIO: #GP; -ENOENT: it is none of those that are kept. */
 MUST_CHECK int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value);
 /* Of v, loaded or not; of the vCPU that is loaded here. */

@@ -98,13 +98,13 @@ struct vcpu {
     uint64_t xcr0, cr2;
     uint64_t kernel_gs_base;
     uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
-    /* vmx/vcpu/registers.c; vmx/vcpu/debug.c lends them to a debugger */
-    uint64_t debug_registers[5]; /* DR0-DR3, DR6 */
     /* vmx/vcpu/debug.c */
     struct {
-        bool lent;      /* the debug registers are a debugger's, and the guest's are here: */
-        uint64_t dr[6]; /* DR0-DR3, DR6, DR7 */
+        uint64_t dr[6];     /* the guest's DR0-DR3, DR6, DR7: each MOV DR exits */
+        uint64_t theirs[4]; /* what a debugger wants in DR0-DR3, while it is lent them: */
+        bool lent;
         bool stepping, delivery; /* who wants the monitor trap: a debugger, vcpu_tell_delivery() */
+        const uint64_t *in_cpu;  /* DR0-DR3 while v is loaded; NULL: GUEST_DR7 has all off */
     } debug;
     /* vmx/vcpu/state.c */
     uint64_t tsc_offset; /* the guest's TSC less that of the host, as in the VMCS */
