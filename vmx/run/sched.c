@@ -237,7 +237,7 @@ COLD void vcpu_init_signal(struct vcpu *v)
 {
     spin_lock(&start_lock);
     if (v->state != VCPU_WAIT_SIPI)
-        atomic_fetch_or(&v->requests, VCPU_REQUEST_INIT);
+        vcpu_request(v, VCPU_REQUEST_INIT);
     spin_unlock(&start_lock);
     sched_wake(v);
 }
