@@ -23,6 +23,7 @@ void cpu_wait(void) {}
 bool apic_is_x2apic(void) { return true; }
 void apic_timer_at(uint64_t tsc) { (void)tsc; }
 uint64_t time_deadline_us(uint64_t us) { return us; }
+uint64_t time_tsc_khz(void) { return 1000; }
 void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 {
     (void)vector, (void)handler, (void)ctx;
