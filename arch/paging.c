@@ -58,8 +58,8 @@ static int set_range(uint64_t base, uint64_t size, uint64_t rights)
         uint64_t done = radix_set(&tree, at, end - at, rights ? at | rights : 0);
         if (done == 0)
             return -ENOMEM;
-        invlpg((const void *)at);
         at += done;
+        write_cr3(read_cr3()); /* forget them all: no page is global */
     }
     return 0;
 }

@@ -33,6 +33,9 @@ static unsigned index_of(uint64_t at, unsigned level)
     return at >> RADIX_SHIFT(level) & (ENTRIES - 1);
 }
 
+/* Of its table, which is a page. */
+static bool is_last(const uint64_t *entry) { return IS_ALIGNED((uintptr_t)(entry + 1), PAGE_SIZE); }
+
 static void publish(const struct radix *r, const void *p, size_t size)
 {
     if (r->publish)
@@ -111,9 +114,11 @@ uint64_t radix_find(const struct radix *r, uint64_t *at, uint64_t end, unsigned 
         uint64_t value, *entry = walk(r, *at, level, &value);
         if (is_present(r, value))
             return value;
+        uint64_t span = RADIX_SPAN(*level);
+        *at = ALIGN_DOWN(*at, span);
         do /* the others of that table that are not present, without a walk for each */
-            *at = radix_after(*at, *level);
-        while (*at < end && index_of(*at, *level) && !is_present(r, atomic_load(++entry)));
+            *at += span;
+        while (*at < end && !is_last(entry) && !is_present(r, atomic_load(++entry)));
     }
     return 0;
 }
@@ -132,8 +137,8 @@ COLD uint64_t radix_run(const struct radix *r, uint64_t *at, uint64_t end, uint6
         const uint64_t *entry = walk(r, next, &level, &value);
         while (value == ((first + (next - *at)) | (level > 1 ? RADIX_LEAF : 0))) {
             next += RADIX_SPAN(level);
-            if (!index_of(next, level))
-                break; /* that was the last one of the table */
+            if (is_last(entry))
+                break;
             value = atomic_load(++entry);
         }
     }
@@ -153,16 +158,27 @@ static bool page_fits(const struct radix *r, uint64_t addresses, uint64_t size, 
     return can && size >= RADIX_SPAN(level) && IS_ALIGNED(addresses, RADIX_SPAN(level));
 }
 
+/* From `entry` on, in its table, until one names a table or covers more than the rest of `size`. */
+static uint64_t pages_set(const struct radix *r, uint64_t *entry, unsigned level, uint64_t size,
+                          uint64_t leaf)
+{
+    uint64_t span = RADIX_SPAN(level), done = 0, step = leaf ? span : 0;
+    for (uint64_t value = leaf && level > 1 ? leaf | RADIX_LEAF : leaf;; value += step) {
+        entry_set(r, entry, value);
+        done += span;
+        if (size - done < span || is_last(entry) || is_table(r, *++entry, level))
+            return done;
+    }
+}
+
 uint64_t radix_set(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf)
 {
     uint64_t *table = r->root;
     for (unsigned level = r->levels;; level--) {
         uint64_t *entry = &table[index_of(at, level)];
         if (!is_table(r, *entry, level)) {
-            if (page_fits(r, at | (leaf & RADIX_ADDR), size, level)) {
-                entry_set(r, entry, level > 1 && leaf ? leaf | RADIX_LEAF : leaf);
-                return RADIX_SPAN(level);
-            }
+            if (page_fits(r, at | (leaf & RADIX_ADDR), size, level))
+                return pages_set(r, entry, level, size, leaf);
             uint64_t *below = table_new(r, *entry, level);
             if (!below)
                 return 0;
@@ -178,9 +194,9 @@ COLD int radix_map(const struct radix *r, uint64_t at, uint64_t size, uint64_t l
     unsigned level;
     if (radix_find(r, &taken, at + size, &level))
         return -EEXIST;
-    for (uint64_t done = 0, page; done < size; done += page) {
-        page = radix_set(r, at + done, size - done, leaf + done);
-        if (page == 0)
+    for (uint64_t done = 0, set; done < size; done += set) {
+        set = radix_set(r, at + done, size - done, leaf + done);
+        if (set == 0)
             return -ENOMEM;
     }
     return 0;

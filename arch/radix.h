@@ -51,9 +51,9 @@ static inline uint64_t radix_after(uint64_t at, unsigned level)
     return ALIGN_DOWN(at, RADIX_SPAN(level)) + RADIX_SPAN(level);
 }
 
-/* Set one page at `at`, the largest that fits into `size` where no table stands; a larger page
- * there is split. `leaf` is the entry as it would be for 4 KiB, 0: not present. Returns the size of
- * the page that was set; 0: no memory for a table. */
+/* Set pages from `at` on, of one size and in one table: the largest that fits into `size` where no
+ * table stands; a larger page there is split. `leaf` is the entry as it would be for 4 KiB at `at`,
+ * 0: not present. Returns how many bytes they cover; 0: no memory for a table. */
 uint64_t radix_set(const struct radix *r, uint64_t at, uint64_t size, uint64_t leaf);
 /* Set all pages of a range. -EEXIST: the range has a page already. -ENOMEM: no memory for a table;
  * a part of the range may be mapped and cached, so the caller clears the range. */

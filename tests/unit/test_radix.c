@@ -212,21 +212,28 @@ TEST(a_large_page_changes_in_one_piece_or_is_split)
 {
     assert_int_equal(radix_map(&tree, G1, G1, G1 | RW | HIGH), 0);
     int before = pages_out;
-    assert_int_equal(radix_set(&tree, G1, 4 * G1, G1 | R), G1);
+    assert_int_equal(radix_set(&tree, G1, G1 + M2, G1 | R), G1);
     assert_says(G1, G1 | R, G1);
+    assert_absent(2 * G1);
     assert_int_equal(pages_out, before);
 
-    assert_int_equal(radix_set(&tree, G1 + M2 + K4, 4 * K4, (G1 + M2 + K4) | RW), K4);
+    assert_int_equal(radix_set(&tree, G1 + M2 + K4, 4 * K4, (G1 + M2 + K4) | RW), 4 * K4);
     assert_int_equal(pages_out, before + 2);
     assert_says(G1, G1 | R, M2);
     assert_says(G1 + M2, (G1 + M2) | R, K4);
-    assert_says(G1 + M2 + K4, (G1 + M2 + K4) | RW, K4);
-    assert_says(G1 + M2 + 2 * K4, (G1 + M2 + 2 * K4) | R, K4);
+    for (unsigned i = 1; i <= 4; i++)
+        assert_says(G1 + M2 + i * K4, (G1 + M2 + i * K4) | RW, K4);
+    assert_says(G1 + M2 + 5 * K4, (G1 + M2 + 5 * K4) | R, K4);
 
-    assert_int_equal(radix_set(&tree, G1 + M2, M2, (G1 + M2) | RW), K4); /* a table stands: used */
-    assert_int_equal(radix_set(&tree, G1, G1, G1 | RW), M2);
+    /* a table stands: it is used, to its end */
+    assert_int_equal(radix_set(&tree, G1 + M2, 2 * M2, (G1 + M2) | RW), M2);
+    assert_says(G1 + 2 * M2 - K4, (G1 + 2 * M2 - K4) | RW, K4);
+    assert_says(G1 + 2 * M2, (G1 + 2 * M2) | R, M2);
+    assert_int_equal(radix_set(&tree, G1, G1, G1 | RW), M2); /* and the pages before it */
     assert_int_equal(radix_set(&tree, G1, M2, 0), M2);
     assert_absent(G1);
+    assert_int_equal(radix_set(&tree, G1 + 2 * M2, G1, 0), G1 - 2 * M2);
+    assert_absent(2 * G1 - K4);
 }
 
 TEST(no_memory_to_split_leaves_the_page)
