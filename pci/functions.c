@@ -17,8 +17,8 @@ static size_t function_count;
 
 void pci_functions_clear(void)
 {
-    function_count = 0;
-    memset(functions, 0, sizeof(functions));
+    while (function_count > 0)
+        by_bdf[--function_count]->vendor = 0;
 }
 
 size_t pci_count(void) { return function_count; }

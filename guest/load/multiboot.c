@@ -53,10 +53,13 @@ static void tell_text_mode(const struct load *l)
 static bool find1(const struct load *l, struct mb1_header *h, uint64_t *at)
 {
     uint64_t end = MIN(l->size, (uint64_t)MB1_HEADER_MAX);
+    const uint32_t magic = MB1_HEADER_MAGIC;
     for (*at = 0; *at + MB1_HEADER_MIN <= end; *at += MB1_HEADER_ALIGN) {
+        if (memcmp(l->file + *at, &magic, sizeof(magic)) != 0)
+            continue;
         memset(h, 0, sizeof(*h));
         memcpy(h, l->file + *at, MIN(sizeof(*h), l->size - *at));
-        if (h->magic == MB1_HEADER_MAGIC && h->magic + h->flags + h->checksum == 0)
+        if (h->magic + h->flags + h->checksum == 0)
             return true;
     }
     return false;
@@ -89,9 +92,12 @@ int load_multiboot1(struct load *l)
 static bool find2(const struct load *l, struct mb2_header *h, uint64_t *at)
 {
     uint64_t end = MIN(l->size, (uint64_t)MB2_HEADER_MAX);
+    const uint32_t magic = MB2_HEADER_MAGIC;
     for (*at = 0; *at + sizeof(*h) <= end; *at += MB2_HEADER_ALIGN) {
+        if (memcmp(l->file + *at, &magic, sizeof(magic)) != 0)
+            continue;
         memcpy(h, l->file + *at, sizeof(*h));
-        if (h->magic == MB2_HEADER_MAGIC && h->architecture == MB2_ARCH_I386 &&
+        if (h->architecture == MB2_ARCH_I386 &&
             h->magic + h->architecture + h->length + h->checksum == 0)
             return true;
     }

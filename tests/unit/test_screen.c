@@ -28,7 +28,7 @@ void *vm_ram(const struct vm *m, gpa_t at, uint64_t size)
 uint64_t time_deadline_us(uint64_t us)
 {
     assert_int_equal(us, 100000);
-    return 0; /* each poll looks */
+    return 1; /* each poll looks */
 }
 void keyboard_poll(struct legacy *legacy) { (void)legacy; }
 void absent_poll(struct legacy *legacy) { (void)legacy; }
@@ -40,6 +40,7 @@ FIXTURE(fresh)
     vm = (struct vm){.name = "a", .legacy = &l};
     l.vm = &vm;
     l.on = true;
+    l.screen.next = 1;
     legacy_draw(NULL);
     stub_log_clear();
     return 0;
@@ -57,6 +58,20 @@ static void shows(const char *lines)
         legacy_poll(&vm, false);
     assert_string_equal(stub_log, lines);
     stub_log_clear();
+}
+
+/* The VM has just been started: there is nothing to see, but after its end everything is. */
+TEST(the_first_poll_does_not_look)
+{
+    row(0, "old");
+    l.screen.next = 0;
+    legacy_poll(&vm, false);
+    assert_int_equal(l.screen.sum, 0);
+    legacy_poll(&vm, false);
+    assert_int_not_equal(l.screen.sum, 0);
+    l.screen.next = 0;
+    legacy_poll(&vm, true);
+    assert_non_null(strstr(stub_log, "old"));
 }
 
 TEST(rows_as_text)
@@ -316,6 +331,7 @@ TEST(mp_table)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_first_poll_does_not_look, fresh),
         cmocka_unit_test_setup(rows_as_text, fresh),
         cmocka_unit_test_setup(changes_are_shown_once, fresh),
         cmocka_unit_test_setup(a_screen_that_scrolls, fresh),

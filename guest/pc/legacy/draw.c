@@ -102,9 +102,12 @@ void legacy_poll(struct vm *vm, bool last)
         return;
     }
     keyboard_poll(l);
-    if (!last && rdtsc() < l->screen.next)
+    uint64_t due = l->screen.next;
+    if (!last && rdtsc() < due)
         return;
     l->screen.next = time_deadline_us(LOOK_US);
+    if (!last && !due)
+        return; /* the guest has just been started */
     if (vm == drawn.vm)
         draw(vm, last);
     else

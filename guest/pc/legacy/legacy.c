@@ -18,8 +18,8 @@
 #define TABLES_AT   (VACPI_BASE + VACPI_SIZE)
 #define SCREEN_AT   0xb8000
 #define SCREEN_SIZE 0x8000
-#define BLANK       0x0720 /* gray on black */
-#define TIMER_PIN   2      /* of the I/O APIC: input 0 of the first 8259 */
+#define BLANKS      UINT64_C(0x0720072007200720) /* gray on black */
+#define TIMER_PIN   2                            /* of the I/O APIC: input 0 of the first 8259 */
 
 /* --- Which VM has one ------------------------------------------------------------------------- */
 
@@ -43,10 +43,10 @@ bool legacy_wanted(const struct vm *vm)
 
 void legacy_tables(const struct vm *vm, uint8_t *ram)
 {
-    uint16_t *page = (uint16_t *)(ram + SCREEN_AT);
+    uint64_t *page = (uint64_t *)(ram + SCREEN_AT);
     mptable_build(ram + TABLES_AT, TABLES_AT, vm->config.vcpus);
     for (unsigned i = 0; i < SCREEN_SIZE / sizeof(*page); i++)
-        page[i] = BLANK;
+        page[i] = BLANKS;
 }
 
 /* --- Ports ------------------------------------------------------------------------------------ */
