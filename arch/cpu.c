@@ -112,7 +112,9 @@ static int cpu_start(uint32_t apic_id, hpa_t code)
     *cpu = (struct cpu){.index = cpus_count, .apic_id = apic_id, .stack_top = stacks + size};
     atomic_store(&ap_cpu, cpu);
     apic_start_cpu(apic_id, code);
+    uint64_t since = rdtsc();
     int err = skew_check(cpu, START_TIMEOUT_US);
+    (void)time_spent(TIME_DEVICES, since);
     if (!err &&
         !wait_until(atomic_load(&cpu->online) || atomic_load(&cpu->refused), START_TIMEOUT_US))
         err = -ETIMEDOUT;

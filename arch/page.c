@@ -9,6 +9,7 @@
 #include "arch/layout.h"
 #include "arch/panic.h"
 #include "arch/spinlock.h"
+#include "arch/time.h"
 #include "lib/bits.h"
 #include "lib/string.h"
 #define LOG "page"
@@ -29,6 +30,14 @@ static struct pages {
 struct span {
     uint64_t base, size;
 };
+
+static void *cleared(hpa_t base, uint64_t size)
+{
+    uint64_t since = rdtsc();
+    void *memory = memset(hpa_ptr(base), 0, size);
+    (void)time_spent(TIME_MEMORY, since);
+    return memory;
+}
 
 /* page_keep(), page_claim() */
 static struct {
@@ -150,7 +159,7 @@ int page_init(const struct boot_info *info)
     uint64_t base = place_maps(info, 2 * map_size);
     if (base == 0)
         return FAIL(ENOMEM, "no room for the page maps below 4 GiB: size=0x%lx", 2 * map_size);
-    pages.free_map = memset(hpa_ptr(hpa(base)), 0, 2 * map_size);
+    pages.free_map = cleared(hpa(base), 2 * map_size);
     pages.guest_map = pages.free_map + map_size / 8;
     for (size_t i = 0; i < info->range_count; i++)
         if (info->ranges[i].usable)
@@ -238,7 +247,7 @@ int page_claim(hpa_t base, uint64_t size)
     spin_unlock(&pages.lock);
     if (was_taken)
         return -EBUSY;
-    memset(hpa_ptr(base), 0, size);
+    (void)cleared(base, size);
     return 0;
 }
 
@@ -270,7 +279,7 @@ void *pages_alloc(size_t count, uint64_t align)
             pages.lowest = first + 1;
     }
     spin_unlock(&pages.lock);
-    return first == 0 ? NULL : memset(hpa_ptr(hpa(first * PAGE_SIZE)), 0, count * PAGE_SIZE);
+    return first == 0 ? NULL : cleared(hpa(first * PAGE_SIZE), count * PAGE_SIZE);
 }
 
 void pages_free(void *first, size_t count)

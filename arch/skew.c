@@ -4,7 +4,7 @@
  * the answer: what the other one saw lies between the two, if the TSCs agree. If it never does, one
  * of them is ahead, and by how much is known up to the time that the fastest answer took.
  * IA32_TSC_ADJUST then moves the TSC: first to where the firmware left that of the first CPU.
- * From: arch/cpu.c.   To: arch/time.h (wait_with).   Contract: arch/skew.h.
+ * From: arch/cpu.c.   To: arch/time.h.   Contract: arch/skew.h.
  * Spec: SDM "Time-Stamp Counter Adjustment", "Time-Stamp Counter".
  */
 #include "arch/skew.h"
@@ -56,8 +56,14 @@ void skew_answer(struct cpu *this)
         answer();
 }
 
-/* PAUSE would be longer than an answer takes. */
-static void at_once(void) {}
+/* Without PAUSE, which would be longer than an answer takes. */
+static bool is_answered(uint32_t question, uint64_t us)
+{
+    uint64_t end = time_deadline_us(us);
+    while (atomic_load(&talk.answered) != question && rdtsc() < end)
+        ;
+    return atomic_load(&talk.answered) == question; /* this CPU may have been stopped */
+}
 
 /* False: no answer within `us`. */
 static bool ask(struct range *r, uint64_t us)
@@ -67,7 +73,7 @@ static bool ask(struct range *r, uint64_t us)
         int64_t before = (int64_t)rdtsc();
         uint32_t question = talk.asked + 1;
         atomic_store(&talk.asked, question);
-        bool answered = wait_with(at_once, atomic_load(&talk.answered) == question, us);
+        bool answered = is_answered(question, us);
         int64_t after = tsc_after_load();
         talk.set = false;
         if (!answered)

@@ -72,17 +72,13 @@ void task_pause(void)
         cpu_relax();
 }
 
-void task_delay_us(uint64_t us)
-{
-    uint64_t end = time_deadline_us(us);
-    while (rdtsc() < end)
-        task_pause();
-}
+void task_delay_us(uint64_t us) { (void)task_wait_until(false, us); }
 
 void task_copy(void *to, const void *from, size_t size)
 {
     uint8_t *d = to;
     const uint8_t *s = from;
+    uint64_t since = rdtsc();
     for (size_t at = 0, piece; at < size; at += piece) {
         piece = MIN(size - at, PIECE);
         if (s)
@@ -92,4 +88,5 @@ void task_copy(void *to, const void *from, size_t size)
         if (task.runs && rdtsc() >= task.turn_end)
             task_pause();
     }
+    (void)time_spent(TIME_MEMORY, since);
 }

@@ -8,6 +8,7 @@
 #include "arch/terminal.h"
 #include "arch/keyboard.h"
 #include "arch/screen.h"
+#include "arch/time.h"
 #include "arch/typed.h"
 #include "arch/watch.h"
 #include "lib/atomic.h"
@@ -37,22 +38,37 @@ void terminal_poll(void) { typed_fetch(&typed, pressed_or_arrived); }
 
 /* What is typed meanwhile is kept: more than the FIFO holds may arrive. A transmitter that never
  * gets empty is broken: the terminal goes on without it, rather than hang. */
-static void send(char c)
+static void wait_for_room(void)
 {
-    watch_alive();
-    for (int i = 0; serial.at.base && uart_send(&serial, (const uint8_t *)&c, 1) == 0; i++) {
+    uint64_t since = rdtsc();
+    for (int i = 0; serial.at.base && !uart_has_room(&serial); i++) {
         terminal_poll();
         if (i == WAIT_READS)
             serial.at.base = 0;
     }
+    (void)time_spent(TIME_SERIAL, since);
 }
 
+static void send(const char *text, size_t size)
+{
+    for (size_t sent; size && serial.at.base; text += sent, size -= sent) {
+        watch_alive();
+        wait_for_room();
+        sent = uart_send(&serial, (const uint8_t *)text, size);
+    }
+}
+
+/* A terminal wants a carriage return before each line feed. */
 static void send_all(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size && serial.at.base; i++) {
-        if (text[i] == '\n')
-            send('\r');
-        send(text[i]);
+    for (size_t n; size; text += n, size -= n) {
+        for (n = 0; n < size && text[n] != '\n'; n++)
+            ;
+        send(text, n);
+        if (n < size) {
+            send("\r\n", 2);
+            n++;
+        }
     }
 }
 

@@ -81,12 +81,17 @@ static uint8_t status_of(struct uart *u)
     return status;
 }
 
+bool uart_has_room(struct uart *u)
+{
+    if (u->room == 0 && u->at.base && (status_of(u) & UART_LSR_THR_EMPTY))
+        u->room = u->fifo;
+    return u->room;
+}
+
 size_t uart_send(struct uart *u, const uint8_t *bytes, size_t size)
 {
     size_t n = 0;
-    if (u->at.base && u->room == 0 && (status_of(u) & UART_LSR_THR_EMPTY))
-        u->room = u->fifo;
-    for (; n < size && u->room; u->room--)
+    for (; n < size && uart_has_room(u); u->room--)
         set(u, UART_DATA, bytes[n++]);
     return n;
 }

@@ -42,6 +42,7 @@ struct uart {
 /* Probe and set up the UART there, at `baud`; 0: at the speed that the firmware set. False: nothing
  * answers, and *u is no UART, for which all functions do nothing. */
 bool uart_open(struct uart *u, struct uart_place at, uint32_t baud);
+bool uart_has_room(struct uart *u); /* for a byte at least */
 /* Give it as many bytes as it takes at once. Returns how many. */
 size_t uart_send(struct uart *u, const uint8_t *bytes, size_t size);
 int uart_take(struct uart *u);           /* a byte that has arrived; -1: none */

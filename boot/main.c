@@ -18,6 +18,7 @@
 #include "arch/panic.h"
 #include "arch/symbol.h"
 #include "arch/trap.h"
+#include "arch/time.h"
 #include "arch/tsc.h"
 #include "arch/terminal.h"
 #include "arch/watch.h"
@@ -140,12 +141,24 @@ static unsigned run_without_guests(void)
     return failed;
 }
 
+/* Where the time has gone since GRUB's jump. The first guest runs next. */
+static void tell_time(void)
+{
+    uint64_t all = (rdtsc() - boot_entry_tsc) * 1000 / time_tsc_khz(), own = all;
+    uint64_t spent[TIME_FOR_COUNT];
+    for (enum time_for what = 0; what < TIME_FOR_COUNT; what++)
+        own -= MIN(own, spent[what] = time_spent_us(what));
+    log_info("us=%lu own=%lu serial=%lu memory=%lu devices=%lu", all, own, spent[TIME_SERIAL],
+             spent[TIME_MEMORY], spent[TIME_DEVICES]);
+}
+
 static unsigned run_guests(unsigned *vms)
 {
     if (!has_vmx)
         return run_without_guests();
     monitor_init();
     *vms = vm_create_all(&info);
+    tell_time();
     return vm_run_all();
 }
 

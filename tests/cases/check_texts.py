@@ -37,6 +37,7 @@ MASKED = [
     r"^\[0\] vm: free-pages=(\d+)$",                        # what the image leaves
     r"^  root=0x(\w+) irta=0x(\w+)\w{3} queue ",            # pages behind the image
     r" kernel=ELF64 .* entry=0x(\w+)$",                     # the linker of the guest
+    r"^\[0\] boot: us=(\d+) own=(\d+) serial=(\d+) memory=(\d+) devices=(\d+)$",
     r"^selftest\| cycles: cpuid=(\d+) vmcall=(\d+) in=(\d+)$",
     r"^selftest\| cycles: [a-z-]+=(\d+)$",
     r"^hamlet: vm=selftest exits\.io-instruction=(\d+)$",      # for each digit of "cycles:"

@@ -8,6 +8,7 @@
 #include "arch/panic.h"
 #include "arch/spinlock.h"
 #include "arch/task.h"
+#include "arch/time.h"
 #include "arch/trace.h"
 #include "arch/watch.h"
 #include "tests/unit/stubs.h"
@@ -130,6 +131,18 @@ WEAK void task_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
     else
         memset(to, 0, size);
+}
+
+WEAK uint64_t time_spent(enum time_for what, uint64_t since) { return (void)what, since; }
+
+WEAK bool time_is_left(struct time_wait *w, void (*relax)(void))
+{
+    bool goes_on = w->end;
+    if (goes_on && rdtsc() < w->end)
+        relax();
+    else
+        w->end = 0;
+    return goes_on;
 }
 
 WEAK void panic_hook_add(void (*hook)(void)) { (void)hook; }

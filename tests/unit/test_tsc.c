@@ -215,6 +215,7 @@ TEST(smis_without_end)
     m.highest = 0x15; /* then the CPU knows it better, though the two are not near */
     m.ratio = 125;
     m.crystal_hz = 24000000;
+    m.accesses = 0;
     find(hpa(0), PORT);
     assert_int_equal(found, 3000000);
     assert_null(strstr(stub_log, "held up"));
