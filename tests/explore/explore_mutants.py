@@ -66,7 +66,7 @@ MUTANTS = [
        "    bool some = posted_pending(d);\n    uint64_t old = notify(d, TRACE_PID_RUNNING, "
        "apic_id, x2apic);\n    if (!some)\n        return;\n")]),
     ("a post by its own exit not looked at",
-     [(POST, "        vcpu_alarm_now(v); /* v", "        (void)0; /* v")]),
+     [(POST, "        apicv_fold(v); /* v", "        (void)0; /* v")]),
     ("a kick's request not looked at",
      [(RUN, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
     ("ON cleared after PIR was taken",

@@ -40,6 +40,12 @@ void sched_wake(struct vcpu *woken)
     requests_at_wake = v.requests;
 }
 void sched_notified(void) { notified++; }
+static unsigned folds;
+void apicv_fold(struct vcpu *of)
+{
+    assert_ptr_equal(of, &v);
+    folds++;
+}
 static const struct pi_desc *ipis_go_to = &pid;
 void bitmaps_ipi(struct bitmaps *b, unsigned apic_id, const struct pi_desc *descriptor)
 {
@@ -55,7 +61,7 @@ FIXTURE(create)
     pid = PI_DESC_READY;
     v = (struct vcpu){.pi_desc = &pid};
     vmx_caps = (struct vmx_caps){.apicv = true};
-    wakes = notified = ipis = 0;
+    wakes = notified = ipis = folds = 0;
     return 0;
 }
 
@@ -147,8 +153,32 @@ TEST(this_cpu_sends_itself_nothing)
     (void)posted_take(&pid, irr);
     posted_to_running(&pid, 2, true);
     vcpu_post(&v, 41);
+    assert_int_equal(folds, 0); /* it is about to be loaded, and another VMCS is current */
+    (void)posted_take(&pid, irr);
+    vmx_cpu(&cpu)->vcpu = &v;
+    vcpu_post(&v, 42);
+    assert_int_equal(folds, 1);
     assert_int_equal(notified, 1);
     assert_int_equal(ipis, 0);
+}
+
+/* The alarm is of the CPU in which the vCPU is loaded. */
+TEST(a_deadline_that_is_sooner_than_the_alarm)
+{
+    v.alarm = 100;
+    vcpu_set_deadline(&v, 50);
+    assert_int_equal(v.timer_deadline, 50);
+    assert_int_equal(v.alarm, 100);
+    vmx_cpu(&cpu)->vcpu = &v;
+    vcpu_set_deadline(&v, 150);
+    vcpu_set_deadline(&v, 0);
+    assert_int_equal(v.alarm, 100);
+    assert_int_equal(v.timer_deadline, 0);
+    vcpu_set_deadline(&v, 99);
+    assert_int_equal(v.alarm, 0);
+    v.alarm = 100;
+    vcpu_address_changed(&v);
+    assert_int_equal(v.alarm, 0);
 }
 
 /* IPIs go by its descriptor while its APIC takes interrupts, if the CPU has the control. */
@@ -175,6 +205,7 @@ int main(void)
         T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
         T(the_descriptor_names_vector_and_cpu),
         T(this_cpu_sends_itself_nothing),
+        T(a_deadline_that_is_sooner_than_the_alarm),
         T(the_cpu_posts_ipis_to_an_apic_that_is_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

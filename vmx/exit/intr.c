@@ -18,7 +18,6 @@
 enum exit_action exit_window(struct vcpu *v)
 {
     vcpu_set_proc(v, v->proc & ~(uint32_t)(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW));
-    v->alarm = 0;
     return RESUME_SAME;
 }
 

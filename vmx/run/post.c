@@ -9,13 +9,15 @@
  *
  * Every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs on a CPU with
  * posting, the notification makes the CPU fold PIR into VIRR without an exit. In an exit of the
- * same vCPU, and at the start of a slice, vmx/vcpu/apicv.c does the same fold by software. So no
+ * same vCPU, and at the start of a slice, vmx/vcpu/apicv.c does the same fold by software: its VMCS
+ * is current then, as no interrupt is posted between vcpu_borrow() and vcpu_return(). So no
  * self-IPI is needed, and the way is the same on a CPU that has virtual-interrupt delivery but no
  * posting, and without APICv.
  */
 #include "vmx/run/post.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
+#include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/run/sched.h"
 #include "vmx/vcpu/request.h"
@@ -90,8 +92,9 @@ static void post(struct vcpu *v, uint8_t vector, uint8_t active)
         apic_ipi(id, nv == VECTOR_ANV ? active : nv);
     else if (nv == VECTOR_WNV)
         sched_notified();
-    else
-        vcpu_alarm_now(v); /* v runs here, this is one of its exits, and attend() looks at ON */
+    else if (this_vmx_cpu()->vcpu == v)
+        apicv_fold(v); /* v runs here, and this is one of its exits */
+    /* else v is about to be loaded, and its slice begins with a look at ON */
 }
 
 void vcpu_post(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_ANV); }

@@ -122,8 +122,8 @@ struct vcpu {
     /* vmx/vcpu/setup.c */
     struct cpu *host_cpu; /* whose tables the host-state area points to */
 
-    /* vmx/run/, vmx/exit/intr.c, vmx/vcpu/: TSC from which on attend() is due, 0: before the next
-     * entry (vmx/vcpu/request.h) */
+    /* vmx/run/, vmx/vcpu/: TSC from which on attend() is due, 0: before the next entry
+     * (vmx/vcpu/request.h) */
     uint64_t alarm;
     /* vmx/run/: the time slice */
     uint64_t slice_end; /* TSC */
