@@ -103,7 +103,9 @@ CASES = [
          expect=[r"alpha\| the device is gone, its guest is not",
                  r"pci: 00:02\.0 does not answer any more", r"assign: 00:02\.0 is parked"]),
     Case("reset-inside", vms=[f"kernel=reset-inside.elf,name=alpha,mem=8M,{EDU}"],
-         exits={"alpha": 1}, expect=[r"alpha\| reset from inside: messages=20"]),
+         exits={"alpha": 1},
+         expect=[r"boot: us=\d+ own=\d+ serial=\d+ memory=\d+ devices=11\d{4}$",  # FLR, TSC
+                 r"alpha\| reset from inside: messages=20"]),
     *(Case(f"messages-{post}", machine={"messages": "32"}, append=f"console=com1 post={post}",
            exits={"alpha": 1}, vms=[f"kernel=messages.elf,name=alpha,mem=8M,{EDU}"],
            expect=[r"alpha\| messages=32: each"]) for post in ("hw", "sw")),
