@@ -46,7 +46,7 @@ static inline bool spin_trylock(struct spinlock *l)
 
 static inline void spin_unlock(struct spinlock *l)
 {
-    /* Only the holder writes `serving`. Release order is enough, and costs no fence. */
-    __atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+    /* Only the holder writes `serving`, so LOCK is not needed; stores reach memory in order. */
+    asm volatile("incl %0" : "+m"(l->serving)::"cc", "memory");
 }
 #endif

@@ -100,12 +100,16 @@ enum vector {
     VECTOR_MC = 18,
 };
 
-/* A general-purpose register after an instruction wrote its low `bytes` bytes.
+/* An instruction writes the low `bytes` bytes of a general-purpose register: 1, 2, 4, 8.
  * SDM "General-Purpose Registers": 8 and 16 bits leave the rest alone, 32 bits clear it. */
-static inline uint64_t gpr_merge(uint64_t old, unsigned bytes, uint64_t value)
+static inline void gpr_set(uint64_t *reg, unsigned bytes, uint64_t value)
 {
-    uint64_t written = WIDTH_MASK(bytes);
-    return bytes == 4 ? LO32(value) : (old & ~written) | (value & written);
+    if (bytes == 4)
+        *reg = LO32(value);
+    else if (bytes == 1)
+        *(uint8_t *)reg = (uint8_t)value;
+    else
+        *reg = bytes == 2 ? (*reg & ~WIDTH_MASK(2)) | (uint16_t)value : value;
 }
 
 static inline uint64_t read_cr0(void)

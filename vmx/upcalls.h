@@ -17,9 +17,10 @@ enum exit_action {
     STOP_VM,     /* v does not run any further; its VM knows the reason */
 };
 
-/* guest/pc/pio.c: one access of 1, 2 or 4 bytes, for the device that owns the port. As many bytes
- * of *reg become what the port gives. A string instruction makes one call per element. */
-enum exit_action vcpu_on_in(struct vcpu *v, unsigned port, unsigned width, uint64_t *reg);
+/* guest/pc/pio.c: one access of 1, 2 or 4 bytes, for the device that owns the port. Returns what
+ * the port gives; bits above the width do not count. A string instruction makes one call per
+ * element. If the VM ends meanwhile, every vCPU is asked to stop before its next entry. */
+uint64_t vcpu_on_in(struct vcpu *v, unsigned port, unsigned width);
 /* guest/pc/pio.c: `value` has no bits above the width. */
 enum exit_action vcpu_on_out(struct vcpu *v, unsigned port, unsigned width, uint64_t value);
 

@@ -43,15 +43,13 @@ static uint64_t grain(const struct vbar *b)
 
 /* --- Forwarding, where a direct mapping would show more than the function's own bytes --------- */
 
-static void forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                         uint64_t *value)
+static uint64_t forward_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     const struct vbar *b = owner;
     (void)v;
     if (vmsix_holds(b->msix, offset))
-        vmsix_read(b->msix, offset, width, value);
-    else
-        *value = mmio_read((const char *)(uintptr_t)b->host.base + offset, width);
+        return vmsix_read(b->msix, offset, width);
+    return mmio_read((const char *)(uintptr_t)b->host.base + offset, width);
 }
 
 static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -65,12 +63,11 @@ static void forward_write(struct vcpu *v, void *owner, uint64_t offset, unsigned
         mmio_write((char *)(uintptr_t)b->host.base + offset, width, value);
 }
 
-static void forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                       uint64_t *value)
+static uint64_t forward_in(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     const struct vbar *b = owner;
     (void)v;
-    *value = port_in((uint16_t)(b->host.base + offset), width);
+    return port_in((uint16_t)(b->host.base + offset), width);
 }
 
 static void forward_out(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
@@ -256,7 +253,7 @@ bool vbar_read(const struct vm *vm, gpa_t at, unsigned width, uint64_t *value)
             uint64_t offset = at.v - b->mapped_at;
             if (b->mapped && b->host.kind == PCI_BAR_MEM && offset < b->host.size &&
                 width <= b->host.size - offset && mmio_map(hpa(b->host.base + offset), width)) {
-                forward_read(NULL, b, offset, width, value);
+                *value = forward_read(NULL, b, offset, width);
                 return true;
             }
         }

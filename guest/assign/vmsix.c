@@ -130,20 +130,18 @@ bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset)
 }
 
 /* Of an access that ends behind its entry, only the part in the entry is read. */
-void vmsix_read(const struct vmsix *m, uint64_t at, unsigned width, uint64_t *value)
+uint64_t vmsix_read(const struct vmsix *m, uint64_t at, unsigned width)
 {
-    if (in_table(m, at)) {
-        at -= m->info.table_offset;
-        const struct msix_entry *e = &m->slots[at / PCI_MSIX_ENTRY_SIZE].guest;
-        unsigned bits = at % PCI_MSIX_ENTRY_SIZE * 8;
-        uint64_t high = e->data | (uint64_t)e->control << 32;
-        *value = bits == 0   ? e->address
-                 : bits < 64 ? e->address >> bits | high << (64 - bits)
-                             : high >> (bits - 64);
-    } else {
-        *value = reaches_in(m, at, width) ? WIDTH_MASK(width)
-                                          : mmio_read(m->pages + (at - m->hole.offset), width);
-    }
+    if (!in_table(m, at))
+        return reaches_in(m, at, width) ? WIDTH_MASK(width)
+                                        : mmio_read(m->pages + (at - m->hole.offset), width);
+    at -= m->info.table_offset;
+    const struct msix_entry *e = &m->slots[at / PCI_MSIX_ENTRY_SIZE].guest;
+    unsigned bits = at % PCI_MSIX_ENTRY_SIZE * 8;
+    uint64_t high = e->data | (uint64_t)e->control << 32;
+    return bits == 0   ? e->address
+           : bits < 64 ? e->address >> bits | high << (64 - bits)
+                       : high >> (bits - 64);
 }
 
 static bool in_pba(const struct vmsix *m, uint64_t bar_offset)
@@ -170,11 +168,11 @@ void vmsix_write(struct vmsix *m, uint64_t at, unsigned width, uint64_t value)
     entry_update(m, i);
 }
 
-static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     const struct vmsix *m = owner;
     (void)v;
-    vmsix_read(m, m->hole.offset + offset, width, value);
+    return vmsix_read(m, m->hole.offset + offset, width);
 }
 
 static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)

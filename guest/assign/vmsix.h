@@ -36,9 +36,9 @@ void vmsix_reroute(struct vmsix *m);
 MUST_CHECK int vmsix_map(struct vmsix *m, struct vm *vm, uint64_t at);
 /* For a BAR of which every access is trapped: does this one hit the pages of the table? m may be
  * NULL. If so, vmsix_read() and vmsix_write() handle it. `width`: 1, 2, 4 or 8 bytes; what a read
- * leaves above them does not count. */
+ * gives above them does not count. */
 bool vmsix_holds(const struct vmsix *m, uint64_t bar_offset);
-void vmsix_read(const struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t *value);
+uint64_t vmsix_read(const struct vmsix *m, uint64_t bar_offset, unsigned width);
 void vmsix_write(struct vmsix *m, uint64_t bar_offset, unsigned width, uint64_t value);
 
 /* The route of entry n, and whether the guest has it masked; NULL: no such entry. m may be NULL. */

@@ -5,6 +5,7 @@
  * guest/assign/assign.c (vpci_plug).
  * To: guest/assign/vpci_header.c, guest/assign/vpci_caps.c, guest/assign/vbar.c (through write),
  * pci/config.c (the hardware).
+ * Hot: a guest's drivers ask for configuration space again and again.
  * Spec: PCI Local Bus 3.0 "Configuration Mechanism #1"; PCI Express "Enhanced Configuration Access
  * Mechanism (ECAM)".
  */
@@ -17,8 +18,10 @@
 #include "guest/pc/pc.h"
 #include "lib/string.h"
 
-#define ECAM_BDF      BITS(27, 12)
-#define ECAM_REGISTER BITS(11, 0)
+#define ECAM_BDF        BITS(27, 12)
+#define ECAM_REGISTER   BITS(11, 0)
+
+#define BUS_OR_FUNCTION BDF(0xff, 0, 7)
 
 /* --- The shadow ------------------------------------------------------------------------------- */
 
@@ -34,7 +37,7 @@ void vpci_set_shadow(struct vpci_function *f, uint16_t offset, unsigned width, u
     memcpy(f->shadow + offset, &value, width);
 }
 
-void vpci_add(struct vpci_function *f, struct vpci_reg reg)
+COLD void vpci_add(struct vpci_function *f, struct vpci_reg reg)
 {
     size_t at = f->reg_count;
     invariant(f->reg_count < VPCI_REG_MAX && IS_ALIGNED(reg.offset, reg.width) &&
@@ -61,19 +64,36 @@ static bool is_silent(const struct vpci_function *f, unsigned end)
     return !f || end > VPCI_CONFIG_SIZE || (f->of && f->of->resetting);
 }
 
+static __attribute__((noinline)) uint32_t from_hardware(const struct vpci_function *f,
+                                                        uint16_t offset)
+{
+    return pci_read32(f->of->fn->bdf, (uint16_t)ALIGN_DOWN(offset, 4)) >> offset % 4 * 8;
+}
+
+static inline uint32_t dword(const uint8_t *p)
+{
+    uint32_t v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+}
+
 /* A byte in no list is read from the hardware; but beyond register 256 from the shadow, which has
  * zeros where nothing is shown. */
-uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
+static inline uint32_t filtered(const struct vpci_function *f, uint16_t offset, unsigned width)
 {
-    uint32_t all = (uint32_t)WIDTH_MASK(width), shown = 0;
+    uint32_t all = (uint32_t)WIDTH_MASK(width);
     if (is_silent(f, offset + width))
         return all;
-    memcpy(&shown, f->from_shadow + offset, width);
-    uint32_t value = vpci_shadow(f, offset, width) & shown;
+    uint32_t shown = dword(f->from_shadow + offset) & all;
+    uint32_t value = dword(f->shadow + offset) & shown;
     if (shown != all && f->of) /* the virtual host bridge has no hardware behind it */
-        value |= pci_read32(f->of->fn->bdf, (uint16_t)ALIGN_DOWN(offset, 4)) >> offset % 4 * 8 &
-                 all & ~shown;
+        value |= from_hardware(f, offset) & all & ~shown;
     return value;
+}
+
+uint32_t vpci_read(struct vpci_function *f, uint16_t offset, unsigned width)
+{
+    return filtered(f, offset, width);
 }
 
 /* --- Writes, register by register: an access may touch several, or a part of one -------------- */
@@ -85,8 +105,8 @@ static const struct vpci_reg *register_at(const struct vpci_function *f, uint16_
 }
 
 /* `value`: the register as the guest wants it; `touched`: the bits of the bytes that it wrote. */
-static void register_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value,
-                           uint32_t touched)
+static COLD void register_write(struct vpci_function *f, const struct vpci_reg *r, uint32_t value,
+                                uint32_t touched)
 {
     uint32_t shadow = r->writable & r->shadow & touched;
     uint32_t hardware = r->writable & ~r->shadow & touched;
@@ -104,7 +124,7 @@ static void register_write(struct vpci_function *f, const struct vpci_reg *r, ui
               old | (value & hardware) | (value & r->clear_on_1 & touched));
 }
 
-void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
+COLD void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32_t value)
 {
     if (is_silent(f, offset + width))
         return;
@@ -130,14 +150,14 @@ void vpci_write(struct vpci_function *f, uint16_t offset, unsigned width, uint32
 
 static struct vpci_function *function_at(struct vpci *bus, bdf_t bdf)
 {
-    return BDF_BUS(bdf) || BDF_FN(bdf) ? NULL : bus->functions[BDF_DEV(bdf)];
+    return bdf & BUS_OR_FUNCTION ? NULL : bus->functions[bdf / BDF(0, 1, 0)];
 }
 
-static void cf8_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t cf8_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     const struct vpci *bus = owner;
     (void)v;
-    *value = offset == 0 && width == 4 ? bus->address : WIDTH_MASK(width);
+    return offset == 0 && width == 4 ? bus->address : UINT64_MAX;
 }
 
 /* Only a 32-bit write reaches the latch. 0xCF9 is the reset register of the chipset. */
@@ -150,17 +170,16 @@ static void cf8_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
         vpower_reset_write(v->vm, (uint8_t)value);
 }
 
-static void cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t cfc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     struct vpci *bus = owner;
     bdf_t bdf = (bdf_t)FIELD_GET(PCI_ADDRESS_BDF, bus->address);
     uint16_t reg = (uint16_t)((bus->address & PCI_ADDRESS_REG) + offset);
-    if (!(bus->address & PCI_ADDRESS_ENABLE)) {
-        *value = WIDTH_MASK(width);
-        return;
-    }
-    *value = vpci_read(function_at(bus, bdf), reg, width);
-    vm_note_config(v, false, width, bdf, reg, *value);
+    if (!(bus->address & PCI_ADDRESS_ENABLE))
+        return UINT64_MAX;
+    uint32_t value = filtered(function_at(bus, bdf), reg, width);
+    vm_note_config(v, false, width, bdf, reg, value);
+    return value;
 }
 
 static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
@@ -175,15 +194,16 @@ static void cfc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wid
 }
 
 /* An 8-byte ECAM access becomes two of 4 bytes: a root complex need not do more. */
-static void ecam_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t ecam_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     bdf_t bdf = (bdf_t)FIELD_GET(ECAM_BDF, offset);
     struct vpci_function *f = function_at(owner, bdf);
     uint16_t reg = (uint16_t)FIELD_GET(ECAM_REGISTER, offset);
-    *value = vpci_read(f, reg, MIN(width, 4u));
+    uint64_t value = vpci_read(f, reg, MIN(width, 4u));
     if (width == 8)
-        *value |= (uint64_t)vpci_read(f, (uint16_t)(reg + 4), 4) << 32;
-    vm_note_config(v, false, width, bdf, reg, *value);
+        value |= (uint64_t)vpci_read(f, (uint16_t)(reg + 4), 4) << 32;
+    vm_note_config(v, false, width, bdf, reg, value);
+    return value;
 }
 
 static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)
@@ -203,7 +223,7 @@ static void ecam_write(struct vcpu *v, void *owner, uint64_t offset, unsigned wi
  * is that of a bridge which is nothing else: some drivers take all functions of a vendor. */
 #define HOST_BRIDGE_VENDOR 0x1b36
 #define HOST_BRIDGE_DEVICE 0x0008
-static void host_bridge_init(struct vpci_function *f)
+static COLD void host_bridge_init(struct vpci_function *f)
 {
     vpci_set_shadow(f, PCI_VENDOR_ID, 2, HOST_BRIDGE_VENDOR);
     vpci_set_shadow(f, PCI_DEVICE_ID, 2, HOST_BRIDGE_DEVICE);
@@ -213,7 +233,7 @@ static void host_bridge_init(struct vpci_function *f)
 }
 
 #define VPCI_PAGES (ALIGN_UP(sizeof(struct vpci), PAGE_SIZE) / PAGE_SIZE)
-struct vpci *vpci_create(struct vm *vm)
+COLD struct vpci *vpci_create(struct vm *vm)
 {
     struct vpci *bus = pages_alloc(VPCI_PAGES, PAGE_SIZE);
     if (!bus)
@@ -234,7 +254,7 @@ struct vpci *vpci_create(struct vm *vm)
 
 void vpci_reset(struct vm *vm) { vm->pci->address = 0; }
 
-void vpci_destroy(struct vpci *bus)
+COLD void vpci_destroy(struct vpci *bus)
 {
     vm_bus_remove(&bus->vm->pio, PCI_PORT_ADDRESS);
     vm_bus_remove(&bus->vm->pio, PCI_PORT_DATA);
@@ -242,7 +262,7 @@ void vpci_destroy(struct vpci *bus)
     pages_free(bus, VPCI_PAGES);
 }
 
-int vpci_plug(struct vpci *bus, struct vpci_function *f)
+COLD int vpci_plug(struct vpci *bus, struct vpci_function *f)
 {
     for (unsigned device = 1; device < ARRAY_COUNT(bus->functions); device++)
         if (!bus->functions[device]) {
@@ -253,7 +273,7 @@ int vpci_plug(struct vpci *bus, struct vpci_function *f)
     return -ENOSPC;
 }
 
-void vpci_unplug(struct vpci *bus, struct vpci_function *f)
+COLD void vpci_unplug(struct vpci *bus, struct vpci_function *f)
 {
     bus->functions[BDF_DEV(f->bdf)] = NULL;
 }

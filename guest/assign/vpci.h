@@ -19,6 +19,7 @@
 #include "pci/pci.h"
 
 #define VPCI_CONFIG_SIZE 4096
+#define VPCI_SPARE       3 /* bytes: a dword can be loaded at each register */
 #define VPCI_REG_MAX     64
 #define VPCI_MSI_MAX     32
 
@@ -65,9 +66,9 @@ struct vpci_function {
     struct vpci_reg regs[VPCI_REG_MAX];
     /* By byte: 1 + the index of the register that has it, 0: none; which bits are read from the
      * shadow. */
-    uint8_t reg_of[VPCI_CONFIG_SIZE], from_shadow[VPCI_CONFIG_SIZE];
+    uint8_t reg_of[VPCI_CONFIG_SIZE], from_shadow[VPCI_CONFIG_SIZE + VPCI_SPARE];
     struct vbar bars[PCI_BAR_COUNT + 1]; /* the last is the ROM */
-    uint8_t shadow[VPCI_CONFIG_SIZE];
+    uint8_t shadow[VPCI_CONFIG_SIZE + VPCI_SPARE];
 };
 #define VPCI_ROM PCI_BAR_COUNT
 

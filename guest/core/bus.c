@@ -28,8 +28,7 @@ static size_t range_from(const struct vm_bus *bus, uint64_t address)
 /* The ranges change: what was found among them does not count any more. */
 static COLD void forget(struct vm_bus *bus)
 {
-    bus->recent = bus->before = NULL;
-    bus->hole.size = 0;
+    bus->recent[0].size = bus->recent[1].size = bus->hole.size = 0;
 }
 
 COLD int vm_bus_add(struct vm_bus *bus, const struct vm_range *range)
@@ -58,33 +57,48 @@ COLD void vm_bus_remove(struct vm_bus *bus, uint64_t base)
     memmove(&bus->ranges[at], &bus->ranges[at + 1], (bus->count - at) * sizeof(bus->ranges[0]));
 }
 
-/* Not in the range that was found last. */
-const struct vm_range *bus_find_another(struct vm_bus *bus, uint64_t address)
+const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address)
 {
-    const struct vm_range *r = bus->before;
-    if (address - bus->hole.base < bus->hole.size)
-        return NULL;
-    if (!r || address - r->base >= r->size) {
-        size_t at = range_from(bus, address);
-        r = &bus->ranges[at];
-        if (at == bus->count || r->base > address) {
-            bus->hole.base = at ? r[-1].base + r[-1].size : 0;
-            bus->hole.size = (at == bus->count ? UINT64_MAX : r->base) - bus->hole.base;
-            return NULL;
-        }
-    }
-    bus->before = bus->recent;
-    bus->recent = r;
-    return r;
-}
-
-static bool is_in_hole(const struct vm_bus *bus, uint64_t address, unsigned width)
-{
-    uint64_t offset = address - bus->hole.base;
-    return offset < bus->hole.size && width <= bus->hole.size - offset;
+    const struct vm_range *r = &bus->ranges[range_from(bus, address)];
+    return r < bus->ranges + bus->count && r->base <= address ? r : NULL;
 }
 
 /* --- An access -------------------------------------------------------------------------------- */
+
+static bool is_in_hole(const struct vm_bus *bus, uint64_t at, unsigned width)
+{
+    uint64_t offset = at - bus->hole.base;
+    return offset < bus->hole.size && width <= bus->hole.size - offset;
+}
+
+/* The range that holds the whole access, which is in `recent` from now on. NULL: there is none, or
+ * its first access maps it. */
+static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
+{
+    if (is_in_hole(bus, at, 1))
+        return NULL;
+    size_t n = range_from(bus, at);
+    const struct vm_range *r = &bus->ranges[n];
+    if (n == bus->count || r->base > at) {
+        bus->hole.base = n ? r[-1].base + r[-1].size : 0;
+        bus->hole.size = (n == bus->count ? UINT64_MAX : r->base) - bus->hole.base;
+        return NULL;
+    }
+    if (r->map || !bus_holds(r, at, width))
+        return NULL;
+    bus->recent[1] = bus->recent[0];
+    bus->recent[0] = *r;
+    return bus->recent;
+}
+
+static void ask(struct vcpu *v, const struct vm_range *r, uint64_t at, unsigned width,
+                uint64_t *value, bool write)
+{
+    if (write)
+        r->write(v, r->owner, at - r->base, width, *value & WIDTH_MASK(width));
+    else
+        *value = r->read(v, r->owner, at - r->base, width);
+}
 
 /* An access that no single range holds goes in parts, as on the bus of a PC: each is naturally
  * aligned, and one range holds it, or no range. True: some range answered. */
@@ -95,26 +109,27 @@ static COLD __attribute__((noinline)) bool in_parts(struct vcpu *v, struct vm_bu
     for (unsigned done = 0, n; done < width; done += n) {
         const struct vm_range *r = NULL;
         for (n = 8; n > width - done || !IS_ALIGNED(at + done, n) ||
-                    (!(r = bus_owner(bus, at + done, n)) && n > 1);)
+                    (!(r = owner_of(bus, at + done, n)) && n > 1);)
             n /= 2;
         if (!r)
             continue;
         answered = true;
-        uint64_t offset = at + done - r->base, here = WIDTH_MASK(n) << 8 * done,
-                 part = ~UINT64_C(0);
-        if (write)
-            r->write(v, r->owner, offset, n, (*value & here) >> 8 * done);
-        else
-            r->read(v, r->owner, offset, n, &part);
+        uint64_t here = WIDTH_MASK(n) << 8 * done, part = *value >> 8 * done;
+        ask(v, r, at + done, n, &part, write);
         *value = (*value & ~here) | (part << 8 * done & here);
     }
     return answered;
 }
 
-bool bus_no_owner(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value,
-                  bool write)
+struct bus_answer bus_access(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                             uint64_t value, bool write)
 {
-    return !is_in_hole(bus, at, width) && in_parts(v, bus, at, width, value, write);
+    struct bus_answer a = {value, false};
+    const struct vm_range *r = owner_of(bus, at, width);
+    a.answered = r || (!is_in_hole(bus, at, width) && in_parts(v, bus, at, width, &a.value, write));
+    if (r)
+        ask(v, r, at, width, &a.value, write);
+    return a;
 }
 
 /* The virtual PCI bus notes its accesses itself, by register and not by address. */
@@ -126,17 +141,23 @@ static inline bool is_noted(const struct vcpu *v, const struct vm_bus *bus, uint
 bool vm_bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value)
 {
     spin_lock(&v->vm->lock);
-    bool answered = bus_read(v, bus, at, width, value);
+    const struct vm_range *r = bus_recent(bus, at, width);
+    struct bus_answer a = r ? (struct bus_answer){r->read(v, r->owner, at - r->base, width), true}
+                            : bus_access(v, bus, at, width, ~UINT64_C(0), false);
+    *value = a.value & WIDTH_MASK(width);
     if (is_noted(v, bus, at))
         vm_note_mmio(v, false, width, at, *value);
     spin_unlock(&v->vm->lock);
-    return answered;
+    return a.answered;
 }
 
 bool vm_bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t value)
 {
     spin_lock(&v->vm->lock);
-    bool answered = bus_write(v, bus, at, width, value);
+    const struct vm_range *r = bus_recent(bus, at, width);
+    bool answered = r || bus_access(v, bus, at, width, value, true).answered;
+    if (r)
+        r->write(v, r->owner, at - r->base, width, value);
     if (is_noted(v, bus, at))
         vm_note_mmio(v, true, width, at, value);
     spin_unlock(&v->vm->lock);

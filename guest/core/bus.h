@@ -15,9 +15,8 @@ struct vcpu;
 struct vm;
 
 /* What answers an access that exits, with vm->lock held. `offset` counts bytes from the base of the
- * range; `width` is 1, 2, 4 or 8. A read finds ones in *value and may leave them there. */
-typedef void (*vm_read_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                           uint64_t *value);
+ * range; `width` is 1, 2, 4 or 8. What a read gives above its width does not count. */
+typedef uint64_t (*vm_read_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width);
 typedef void (*vm_write_fn)(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
                             uint64_t value);
 struct vm_range {
@@ -36,9 +35,9 @@ struct vm_range {
 struct vm_bus { /* sorted by base; no two ranges overlap */
     struct vm_range ranges[VM_RANGE_MAX];
     size_t count;
-    /* Two ranges that were found last, or NULL: the next access is often there too, and a driver
-     * takes turns with an address register and a data register. */
-    const struct vm_range *recent, *before;
+    /* Copies of two ranges that answered lately (size 0: none): the next access is often there too,
+     * and a driver takes turns with an address register and a data register. */
+    struct vm_range recent[2];
     /* Where no range is, around the last access that met none: guests pass time by such writes. */
     struct {
         uint64_t base, size;
@@ -48,44 +47,26 @@ struct vm_bus { /* sorted by base; no two ranges overlap */
 MUST_CHECK int vm_bus_add(struct vm_bus *bus, const struct vm_range *range);
 void vm_bus_remove(struct vm_bus *bus, uint64_t base); /* no effect if no range begins there */
 
-/* Behind the inline functions below: not in the range that was found last; no range holds the
- * access whole. */
-const struct vm_range *bus_find_another(struct vm_bus *bus, uint64_t address);
-bool bus_no_owner(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width, uint64_t *value,
-                  bool write);
-static inline const struct vm_range *vm_bus_find(struct vm_bus *bus, uint64_t address) /* or NULL */
+const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address); /* or NULL */
+
+struct bus_answer {
+    uint64_t value; /* of a read; above the width it does not count */
+    bool answered;  /* a range answered at least one byte */
+};
+/* An access whose owner is not in `recent`: another range, or several, or none. */
+COLD struct bus_answer bus_access(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
+                                  uint64_t value, bool write);
+static inline bool bus_holds(const struct vm_range *r, uint64_t at, unsigned width)
+{
+    uint64_t end;
+    return !__builtin_add_overflow(at - r->base, width, &end) && end <= r->size;
+}
+/* The range of `recent` that holds the whole access, or NULL. */
+static inline const struct vm_range *bus_recent(const struct vm_bus *bus, uint64_t at,
+                                                unsigned width)
 {
     const struct vm_range *r = bus->recent;
-    return r && address - r->base < r->size ? r : bus_find_another(bus, address);
-}
-/* The range that holds the whole access; NULL: there is none, or its first access maps it. */
-static inline const struct vm_range *bus_owner(struct vm_bus *bus, uint64_t at, unsigned width)
-{
-    const struct vm_range *r = vm_bus_find(bus, at);
-    return r && !r->map && width <= r->size - (at - r->base) ? r : NULL;
-}
-/* vm_bus_read() and vm_bus_write(), with vm->lock held. */
-static inline bool bus_read(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
-                            uint64_t *value)
-{
-    const struct vm_range *r = bus_owner(bus, at, width);
-    bool answered = true;
-    *value = ~UINT64_C(0);
-    if (r)
-        r->read(v, r->owner, at - r->base, width, value);
-    else
-        answered = bus_no_owner(v, bus, at, width, value, false);
-    *value &= WIDTH_MASK(width); /* a device may have answered with a whole register */
-    return answered;
-}
-static inline bool bus_write(struct vcpu *v, struct vm_bus *bus, uint64_t at, unsigned width,
-                             uint64_t value)
-{
-    const struct vm_range *r = bus_owner(bus, at, width);
-    if (!r)
-        return bus_no_owner(v, bus, at, width, &value, true);
-    r->write(v, r->owner, at - r->base, width, value);
-    return true;
+    return bus_holds(r, at, width) || bus_holds(++r, at, width) ? r : NULL;
 }
 
 /* One access of `width` bytes, 1, 2, 4 or 8. Where no range is, reads give ones and writes have no

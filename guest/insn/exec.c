@@ -41,7 +41,7 @@ void insn_set_operand(const struct insn_operand *o, struct insn_cpu *cpu, uint64
     if (o->high_byte)
         *reg = (*reg & ~HIGH_BYTE) | FIELD_SET(HIGH_BYTE, value);
     else
-        *reg = gpr_merge(*reg, o->width, value);
+        gpr_set(reg, o->width, value);
 }
 
 /* --- Addresses -------------------------------------------------------------------------------- */
@@ -333,7 +333,7 @@ static int exec_to_memory(const struct insn *insn, struct insn_cpu *cpu, const s
     if (insn->kind == INSN_XCHG || insn->kind == INSN_XADD)
         insn_set_operand(&insn->src, cpu, a.dst);
     else if (insn->kind == INSN_CMPXCHG && !(a.flags & RFLAGS_ZF))
-        cpu->gpr[INSN_RAX] = gpr_merge(cpu->gpr[INSN_RAX], a.width, a.dst);
+        gpr_set(&cpu->gpr[INSN_RAX], a.width, a.dst);
     return 0;
 }
 
@@ -396,7 +396,7 @@ static int exec_push(const struct insn *insn, struct insn_cpu *cpu, const struct
     if (!err)
         err = bus->write(bus->ctx, linear(insn, cpu, INSN_SS, size, top), width, &value);
     if (!err)
-        *rsp = gpr_merge(*rsp, size, top);
+        gpr_set(rsp, size, top);
     return err;
 }
 
@@ -407,7 +407,7 @@ static void string_step(const struct insn *insn, struct insn_cpu *cpu, enum insn
 {
     uint64_t *at = &cpu->gpr[reg], width = insn->dst.width;
     uint64_t next = *cpu->rflags & RFLAGS_DF ? *at - width : *at + width;
-    *at = gpr_merge(*at, insn->mem.addr_size, next);
+    gpr_set(at, insn->mem.addr_size, next);
 }
 
 /* One element: load what is in memory, store it or compare, and only then move the pointers. */
@@ -455,7 +455,7 @@ static int exec_string(const struct insn *insn, struct insn_cpu *cpu, const stru
         int err = string_element(insn, cpu, bus);
         if (err)
             return err;
-        *rcx = gpr_merge(*rcx, size, *rcx - 1);
+        gpr_set(rcx, size, *rcx - 1);
         if (insn->kind >= INSN_CMPS && !(*cpu->rflags & RFLAGS_ZF) != insn->repne)
             return 0;
     }

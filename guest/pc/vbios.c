@@ -13,9 +13,10 @@
 
 #define SEGMENT_CS 1 /* in struct vcpu_paging */
 
-static void bios_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t bios_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
-    (void)v, (void)owner, (void)offset, (void)width, (void)value; /* ones, as without a device */
+    (void)v, (void)owner, (void)offset, (void)width;
+    return UINT64_MAX; /* as without a device */
 }
 
 /* Another write to the port has no effect: the code is in real mode, in a segment of its own. */

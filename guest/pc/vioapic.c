@@ -158,13 +158,14 @@ static void data_write(struct vioapic *io, uint32_t value)
         deliver(io, p);
 }
 
-static void page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t page_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     struct vioapic *io = owner;
     (void)v, (void)width;
     spin_lock(&io->lock);
-    *value = offset == REG_INDEX ? io->index : offset == REG_DATA ? data_read(io) : 0;
+    uint64_t value = offset == REG_INDEX ? io->index : offset == REG_DATA ? data_read(io) : 0;
     spin_unlock(&io->lock);
+    return value;
 }
 
 static void page_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)

@@ -153,17 +153,16 @@ static void write_register(struct vcpu *v, const struct apic_row *row, uint32_t 
 
 /* Registers are 32 bits wide, on 16-byte borders; the manual leaves all other accesses undefined.
  * Here a read inside of a register gives its bytes, and other reads give 0. */
-static void xapic_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                       uint64_t *value)
+static uint64_t xapic_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     unsigned reg = (unsigned)ALIGN_DOWN(offset, 16), byte = (unsigned)offset - reg;
     const struct apic_row *row = row_of(reg);
     (void)owner;
     if (!is_xapic(v))
-        return; /* no APIC at this address: ones */
-    *value = 0;
+        return UINT64_MAX; /* no APIC at this address */
     if (row && (row->xapic & R) && byte + width <= 4)
-        *value = read_register(v, reg) >> (8 * byte) & WIDTH_MASK(width);
+        return read_register(v, reg) >> (8 * byte);
+    return 0;
 }
 
 static void xapic_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,

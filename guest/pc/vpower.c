@@ -14,11 +14,10 @@
 #define SLP_TYP BITS(4, 2)
 #define RST_CPU BIT(2) /* of the reset control register: do it now */
 
-static void sleep_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                       uint64_t *value)
+static uint64_t sleep_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     (void)v, (void)owner, (void)offset, (void)width;
-    *value = 0;
+    return 0;
 }
 
 static void sleep_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,

@@ -22,21 +22,21 @@
 /* One clock for all VMs: index and data belong together. */
 static struct spinlock lock = {.name = "clock"};
 
-static void vrtc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static uint64_t vrtc_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     uint8_t index = v->vm->rtc_index;
     (void)owner, (void)width;
-    *value = 0;
-    if (offset == 0) {
-        *value = UINT64_MAX; /* write-only */
-    } else if (index == RTC_STATUS_D) {
-        *value = RTC_VALID;
-    } else if (index < RTC_REGISTERS && index != RTC_STATUS_C) {
-        spin_lock(&lock);
-        out8(RTC_PORT, (uint8_t)(RTC_NMI_OFF | index));
-        *value = in8(RTC_PORT + 1);
-        spin_unlock(&lock);
-    }
+    if (offset == 0)
+        return UINT64_MAX; /* write-only */
+    if (index == RTC_STATUS_D)
+        return RTC_VALID;
+    if (index >= RTC_REGISTERS || index == RTC_STATUS_C)
+        return 0;
+    spin_lock(&lock);
+    out8(RTC_PORT, (uint8_t)(RTC_NMI_OFF | index));
+    uint8_t value = in8(RTC_PORT + 1);
+    spin_unlock(&lock);
+    return value;
 }
 
 static void vrtc_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)

@@ -156,11 +156,12 @@ static void update_line(struct vm *vm, struct vuart *u)
 }
 
 /* A read of IIR acknowledges "transmitter empty". */
-static uint8_t identify(struct vuart *u)
+static uint8_t identify(struct vm *vm, struct vuart *u)
 {
     uint8_t id = interrupt_id(u);
     if (id == VUART_IIR_TX)
         u->tx_empty = false;
+    update_line(vm, u);
     return (id ? id : VUART_IIR) | ((u->fcr & VUART_FCR_ON) ? VUART_IIR_64 : 0);
 }
 
@@ -189,10 +190,14 @@ static uint8_t receive(struct vm *vm, struct vuart *u)
 {
     if (!input_waits(vm, u))
         return 0;
-    if (has_looped(u))
-        return u->looped[u->loop_taken++ % VUART_FIFO];
-    uint8_t byte = u->input[u->taken % VUART_INPUT];
-    atomic_store(&u->taken, u->taken + 1);
+    bool looped = has_looped(u);
+    uint8_t byte =
+        looped ? u->looped[u->loop_taken % VUART_FIFO] : u->input[u->taken % VUART_INPUT];
+    if (looped)
+        u->loop_taken++;
+    else
+        atomic_store(&u->taken, u->taken + 1);
+    update_line(vm, u);
     return byte;
 }
 
@@ -244,7 +249,7 @@ static uint8_t port_read(struct vm *vm, struct vuart *u, unsigned reg)
     case UART_IER:
         return divisor ? u->dlm : u->ier;
     case UART_IIR:
-        return identify(u);
+        return identify(vm, u);
     case UART_LCR:
         return u->lcr;
     case UART_MCR:
@@ -290,13 +295,19 @@ static void port_write(struct vm *vm, struct vuart *u, unsigned reg, uint8_t val
 }
 
 /* A wider access reads or writes adjacent registers. */
-static void vuart_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width,
-                       uint64_t *value)
+static COLD __attribute__((noinline)) uint64_t read_several(struct vcpu *v, struct vuart *u,
+                                                            unsigned reg, unsigned width)
 {
-    *value = 0;
+    uint64_t value = 0;
     for (unsigned i = 0; i < width; i++)
-        *value |= (uint64_t)port_read(v->vm, owner, (unsigned)offset + i) << (8 * i);
-    update_line(v->vm, owner);
+        value |= (uint64_t)port_read(v->vm, u, reg + i) << (8 * i);
+    return value;
+}
+
+static uint64_t vuart_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
+{
+    return width == 1 ? port_read(v->vm, owner, (unsigned)offset)
+                      : read_several(v, owner, (unsigned)offset, width);
 }
 
 static void vuart_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width,

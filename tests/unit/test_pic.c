@@ -112,8 +112,9 @@ TEST(an_edge_counts_once)
 TEST(a_level_comes_again)
 {
     initialize(1);
-    out(0x4d1, 0x08);
-    assert_int_equal(in(0x4d1), 0x08);
+    pic_elcr_out(&l, 0x4d1, 0x08);
+    assert_int_equal(pic_elcr_in(&l, 0x4d1), 0x08);
+    assert_int_equal(pic_elcr_in(&l, 0x4d0), 0);
     pic_line(&l, 11, true);
     assert_int_equal(pic_acknowledge(&l), 0x2b);
     out(0xa0, 0x20), out(0x20, 0x20);

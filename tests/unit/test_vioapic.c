@@ -89,9 +89,7 @@ static void store(unsigned offset, uint32_t value)
 static uint32_t load(unsigned offset)
 {
     const struct vm_range *r = vm_bus_find(&vm.mmio, VM_IOAPIC_BASE);
-    uint64_t value = UINT64_MAX;
-    r->read(&vcpus[0], r->owner, offset, 4, &value);
-    return (uint32_t)value;
+    return (uint32_t)r->read(&vcpus[0], r->owner, offset, 4);
 }
 
 static void reg_write(uint32_t index, uint32_t value)

@@ -75,9 +75,7 @@ static void write(unsigned offset, uint32_t value)
 static uint32_t read(unsigned offset)
 {
     const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
-    uint64_t value = UINT64_MAX;
-    r->read(&vcpu, r->owner, offset, 4, &value);
-    return (uint32_t)value;
+    return (uint32_t)r->read(&vcpu, r->owner, offset, 4);
 }
 
 static void send_illegal(void) { write(APIC_ICR, 0x40000 | 0xf); } /* to itself */

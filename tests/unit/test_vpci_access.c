@@ -24,17 +24,13 @@ static void port_out(struct vm *vm, uint16_t port, unsigned width, uint32_t valu
 static uint32_t port_in(struct vm *vm, uint16_t port, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&vm->pio, port);
-    uint64_t value = 0;
-    r->read(&asking, r->owner, port - r->base, width, &value);
-    return (uint32_t)value;
+    return (uint32_t)(r->read(&asking, r->owner, port - r->base, width) & WIDTH_MASK(width));
 }
 
 static uint64_t ecam_in(uint64_t offset, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_ECAM_BASE + offset);
-    uint64_t value = 0;
-    r->read(&asking, r->owner, offset, width, &value);
-    return value;
+    return r->read(&asking, r->owner, offset, width) & WIDTH_MASK(width);
 }
 
 static uint16_t hardware(uint16_t at) { return *(uint16_t *)(m.config + at); }

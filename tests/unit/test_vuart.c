@@ -27,12 +27,7 @@ void vioapic_line(struct vioapic *io, unsigned pin, bool asserted)
 }
 
 static void out(unsigned reg, uint8_t value) { vuart_write(&vcpu, vm.uart, reg, 1, value); }
-static uint8_t in(unsigned reg)
-{
-    uint64_t value;
-    vuart_read(&vcpu, vm.uart, reg, 1, &value);
-    return (uint8_t)value;
-}
+static uint8_t in(unsigned reg) { return (uint8_t)vuart_read(&vcpu, vm.uart, reg, 1); }
 
 FIXTURE(fresh)
 {

@@ -106,9 +106,7 @@ FIXTURE(done)
 static inline uint64_t load(unsigned offset, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&vm.mmio, VM_APIC_BASE);
-    uint64_t value = UINT64_MAX;
-    r->read(&vcpus[0], r->owner, offset, width, &value);
-    return value;
+    return r->read(&vcpus[0], r->owner, offset, width) & WIDTH_MASK(width);
 }
 
 static inline void store(unsigned offset, unsigned width, uint64_t value)

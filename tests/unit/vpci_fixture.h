@@ -57,7 +57,5 @@ static inline void table(unsigned offset, unsigned width, uint64_t value)
 static inline uint64_t table_in(unsigned offset, unsigned width)
 {
     const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(1), 4) + 0x1000);
-    uint64_t value = 0;
-    r->read(&asking, r->owner, offset, width, &value);
-    return value & WIDTH_MASK(width); /* as vm_bus_read() does */
+    return r->read(&asking, r->owner, offset, width) & WIDTH_MASK(width);
 }

@@ -18,12 +18,18 @@ struct hottest {
 void hottest_move_to_front(struct hottest *h, uint64_t at);
 /* A guest that polls repeats its last access, and one that asks by an address and a data register
  * repeats the last two. So these rows are compared first. */
-static inline void hottest_count(struct hottest *h, uint64_t at)
+static inline bool hottest_again(struct hottest *h, uint64_t at) /* false: not counted yet */
 {
     if (__builtin_expect(h->rows[0].at == at, 1))
         h->rows[0].count++;
     else if (h->rows[1].at == at && h->rows[1].count)
         h->rows[1].count++;
     else
+        return false;
+    return true;
+}
+static inline void hottest_count(struct hottest *h, uint64_t at)
+{
+    if (!hottest_again(h, at))
         hottest_move_to_front(h, at);
 }

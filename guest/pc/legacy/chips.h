@@ -94,6 +94,8 @@ struct legacy {
 /* Of each chip: a byte from its port, and one for it. */
 uint8_t pic_in(struct legacy *l, uint16_t port);
 void pic_out(struct legacy *l, uint16_t port, uint8_t value);
+uint8_t pic_elcr_in(struct legacy *l, uint16_t port);
+void pic_elcr_out(struct legacy *l, uint16_t port, uint8_t value);
 uint8_t pit_in(struct legacy *l, uint16_t port);
 void pit_out(struct legacy *l, uint16_t port, uint8_t value);
 uint8_t pit_port_b_in(struct legacy *l, uint16_t port);

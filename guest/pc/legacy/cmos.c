@@ -47,11 +47,9 @@ static bool is_memory(const struct legacy *l, uint16_t port)
 
 uint8_t cmos_in(struct legacy *l, uint16_t port)
 {
-    uint64_t value = UINT64_MAX;
     if (is_memory(l, port))
         return l->cmos[l->vm->rtc_index % sizeof(l->cmos)];
-    l->clock.read(l->vm->vcpus[0], l->clock.owner, port - PORT_INDEX, 1, &value);
-    return (uint8_t)value;
+    return (uint8_t)l->clock.read(l->vm->vcpus[0], l->clock.owner, port - PORT_INDEX, 1);
 }
 
 void cmos_out(struct legacy *l, uint16_t port, uint8_t value)

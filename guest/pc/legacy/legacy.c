@@ -59,7 +59,7 @@ static const struct row {
 } rows[] = {
     {0x20, 2, "pic", pic_in, pic_out},
     {0xa0, 2, "pic", pic_in, pic_out},
-    {0x4d0, 2, "pic", pic_in, pic_out},
+    {0x4d0, 2, "pic", pic_elcr_in, pic_elcr_out},
     {0x40, 4, "pit", pit_in, pit_out},
     {0x61, 1, "port-b", pit_port_b_in, pit_port_b_out},
     {0x60, 1, "keyboard", keyboard_in, keyboard_out},
@@ -82,12 +82,21 @@ static const struct row absent_rows[] = {
 };
 
 /* All chips have registers of a byte; a wider access reads or writes adjacent ones. */
-static void row_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t *value)
+static __attribute__((noinline)) uint64_t read_bytes(const struct row *row, struct legacy *l,
+                                                     uint64_t offset, unsigned width)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint64_t)row->in(l, (uint16_t)(row->base + offset + i)) << (8 * i);
+    return value;
+}
+
+static uint64_t row_read(struct vcpu *v, void *owner, uint64_t offset, unsigned width)
 {
     const struct row *row = owner;
-    *value = 0;
-    for (unsigned i = 0; i < width; i++)
-        *value |= (uint64_t)row->in(v->vm->legacy, (uint16_t)(row->base + offset + i)) << (8 * i);
+    struct legacy *l = v->vm->legacy;
+    return width == 1 ? row->in(l, (uint16_t)(row->base + offset))
+                      : read_bytes(row, l, offset, width);
 }
 
 static void row_write(struct vcpu *v, void *owner, uint64_t offset, unsigned width, uint64_t value)

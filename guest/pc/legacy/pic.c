@@ -167,35 +167,41 @@ static void write_data(struct pic *p, uint8_t value)
     p->step = p->step == 2 && !p->single ? 3 : p->step == 2 || p->step == 3 ? after_3 : 0;
 }
 
-static struct pic *pic_of(struct legacy *l, uint16_t port)
+static struct pic *pic_of(struct legacy *l, uint16_t port) { return &l->pic[port >= PORT_SECOND]; }
+
+static __attribute__((noinline)) uint8_t poll(struct legacy *l, struct pic *p)
 {
-    return &l->pic[port >= PORT_ELCR ? port - PORT_ELCR : port >= PORT_SECOND];
+    p->poll = false;
+    uint8_t request = next_input(p) >= 0 ? POLL_REQUEST : 0;
+    uint8_t input = (uint8_t)acknowledge(p);
+    pic_request(l);
+    return request | input;
 }
 
 uint8_t pic_in(struct legacy *l, uint16_t port)
 {
     struct pic *p = pic_of(l, port);
-    if (port >= PORT_ELCR)
-        return p->level;
-    if (p->poll) {
-        p->poll = false;
-        uint8_t request = next_input(p) >= 0 ? POLL_REQUEST : 0;
-        uint8_t input = (uint8_t)acknowledge(p);
-        pic_request(l);
-        return request | input;
-    }
+    if (p->poll)
+        return poll(l, p);
     return port & 1 ? p->imr : p->read_isr ? p->isr : p->irr;
 }
 
 void pic_out(struct legacy *l, uint16_t port, uint8_t value)
 {
     struct pic *p = pic_of(l, port);
-    if (port >= PORT_ELCR)
-        p->level = value;
-    else if (port & 1)
+    if (port & 1)
         write_data(p, value);
     else
         write_command(p, value);
+    pic_request(l);
+    pit_restart(l);
+}
+
+uint8_t pic_elcr_in(struct legacy *l, uint16_t port) { return l->pic[port - PORT_ELCR].level; }
+
+void pic_elcr_out(struct legacy *l, uint16_t port, uint8_t value)
+{
+    l->pic[port - PORT_ELCR].level = value;
     pic_request(l);
     pit_restart(l);
 }
