@@ -157,6 +157,7 @@
 /* SDM "Guest Register State": access rights */
 #define SEG_AR_TYPE                 BITS(3, 0, "TYPE", "type", "3:data|11:code, or a busy TSS")
 #define     SEG_TYPE_CODE           11 /* execute/read, accessed */
+#define     SEG_TYPE_CONFORMING     4  /* this bit of a code segment's */
 #define     SEG_TYPE_DATA           3  /* read/write, accessed */
 #define     SEG_TYPE_LDT            2
 #define     SEG_TYPE_TSS16_BUSY     3

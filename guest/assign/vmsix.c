@@ -113,8 +113,7 @@ void vmsix_reroute(struct vmsix *m)
 
 static bool in_table(const struct vmsix *m, uint64_t bar_offset)
 {
-    return bar_offset >= m->info.table_offset &&
-           bar_offset - m->info.table_offset < m->info.count * (uint64_t)PCI_MSIX_ENTRY_SIZE;
+    return bar_offset - m->info.table_offset < m->info.count * (uint64_t)PCI_MSIX_ENTRY_SIZE;
 }
 
 /* The access begins before the table and reaches into it. No driver does that, and the guest must

@@ -7,13 +7,10 @@
  * Spec: SDM "Instruction Set Reference", "Status Flags", "EFLAGS Condition Codes", "String
  * Instructions".
  */
-#include "guest/insn/insn.h"
-#include "arch/x86.h"
-#include "lib/bits.h"
+#include "guest/insn/operand.h"
 #include "lib/string.h"
 
 #define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-#define HIGH_BYTE    BITS(15, 8) /* AH, CH, DH, BH in their registers */
 
 static uint64_t sign_bit(unsigned width) { return BIT(8 * width - 1); }
 
@@ -23,52 +20,7 @@ static uint64_t sign_extend(uint64_t value, unsigned width)
     return value & sign_bit(width) ? value | ~WIDTH_MASK(width) : value;
 }
 
-/* A register or an immediate, zero-extended; 0 for memory, which only the bus reads. */
-uint64_t insn_operand(const struct insn_operand *o, const struct insn *insn,
-                      const struct insn_cpu *cpu)
-{
-    if (o->kind == INSN_OPERAND_IMM)
-        return insn->imm & WIDTH_MASK(o->width);
-    if (o->kind != INSN_OPERAND_REG)
-        return 0;
-    uint64_t value = cpu->gpr[o->reg];
-    return o->high_byte ? FIELD_GET(HIGH_BYTE, value) : value & WIDTH_MASK(o->width);
-}
-
-void insn_set_operand(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value)
-{
-    uint64_t *reg = &cpu->gpr[o->reg];
-    if (o->high_byte)
-        *reg = (*reg & ~HIGH_BYTE) | FIELD_SET(HIGH_BYTE, value);
-    else
-        gpr_set(reg, o->width, value);
-}
-
 /* --- Addresses -------------------------------------------------------------------------------- */
-
-/* SDM "Specifying an Offset", "Segmented Addressing in 64-Bit Mode". Segment limits are not
- * checked: the guests that touch devices have flat segments, and the bus checks the page. */
-static uint64_t linear(const struct insn *insn, const struct insn_cpu *cpu, unsigned segment,
-                       unsigned size, uint64_t offset)
-{
-    offset &= WIDTH_MASK(size);
-    if (insn->mode != INSN_MODE_64)
-        return LO32(cpu->segment_base[segment] + offset);
-    return segment >= INSN_FS ? cpu->segment_base[segment] + offset : offset;
-}
-
-uint64_t insn_address(const struct insn *insn, const struct insn_cpu *cpu, int64_t further)
-{
-    const struct insn_mem *m = &insn->mem;
-    uint64_t offset = (uint64_t)(m->disp + further);
-    if (m->rip_relative)
-        offset += cpu->rip + insn->len;
-    if (m->base != INSN_NO_REG)
-        offset += cpu->gpr[m->base];
-    if (m->index != INSN_NO_REG)
-        offset += cpu->gpr[m->index] * m->scale;
-    return linear(insn, cpu, m->segment, m->addr_size, offset);
-}
 
 /* In bytes. SDM "BT—Bit Test": a bit number in a register may be outside of the operand, in both
  * directions; the CPU then accesses memory that many operands away. */
@@ -394,7 +346,7 @@ static int exec_push(const struct insn *insn, struct insn_cpu *cpu, const struct
     uint64_t *rsp = &cpu->gpr[INSN_RSP], top = *rsp - width, value;
     int err = bus->read(bus->ctx, address, width, false, &value);
     if (!err)
-        err = bus->write(bus->ctx, linear(insn, cpu, INSN_SS, size, top), width, &value);
+        err = bus->write(bus->ctx, insn_linear(insn, cpu, INSN_SS, size, top), width, &value);
     if (!err)
         gpr_set(rsp, size, top);
     return err;
@@ -418,8 +370,8 @@ static int string_element(const struct insn *insn, struct insn_cpu *cpu, const s
     bool rdi = kind != INSN_LODS;
     struct alu a = {.width = insn->dst.width, .dst = cpu->gpr[INSN_RAX], .flags = *cpu->rflags};
     unsigned size = insn->mem.addr_size;
-    uint64_t from = linear(insn, cpu, insn->mem.segment, size, cpu->gpr[INSN_RSI]);
-    uint64_t to = linear(insn, cpu, INSN_ES, size, cpu->gpr[INSN_RDI]);
+    uint64_t from = insn_linear(insn, cpu, insn->mem.segment, size, cpu->gpr[INSN_RSI]);
+    uint64_t to = insn_linear(insn, cpu, INSN_ES, size, cpu->gpr[INSN_RDI]);
     int err = rsi ? bus->read(bus->ctx, from, a.width, false, &a.dst) : 0;
     a.dst &= WIDTH_MASK(a.width);
     if (!err && compare)

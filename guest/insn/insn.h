@@ -3,7 +3,8 @@
  * The instruction with which a guest touched a trapped page. An EPT violation reports the address,
  * but neither the width nor the register, so Hamlet reads the instruction and carries it out.
  * From: guest/pc/mmio.c (an exit on a trapped page).
- * To: guest/insn/insn.c (bytes -> struct insn), guest/insn/exec.c (struct insn -> effect).
+ * To: guest/insn/insn.c (bytes -> struct insn), guest/insn/exec.c (struct insn -> effect),
+ * guest/insn/operand.h.
  * Spec: SDM "Instruction Format", "Opcode Map".
  * Not handled, as no driver needs them there, but known by name: POP, CALL and JMP, a stack in the
  * page, MUL and DIV, CMPXCHG8B, x87, segment registers, computation in vector registers, EVEX. Pure
@@ -160,12 +161,12 @@ static inline bool insn_moves(const struct insn *insn)
 {
     return insn->kind == INSN_MOV || insn->kind == INSN_MOVZX;
 }
-/* The linear address that is `further` bytes behind that of the memory operand. */
-uint64_t insn_address(const struct insn *insn, const struct insn_cpu *cpu, int64_t further);
-/* The value of a register or an immediate, zero-extended; 0 of memory. Set a register. */
-uint64_t insn_operand(const struct insn_operand *o, const struct insn *insn,
-                      const struct insn_cpu *cpu);
-void insn_set_operand(const struct insn_operand *o, struct insn_cpu *cpu, uint64_t value);
+/* Does it read or write RSP, as an operand, in an address, or as PUSH does? */
+static inline bool insn_uses_rsp(const struct insn *insn)
+{
+    return insn->kind == INSN_PUSH || insn->mem.base == INSN_RSP || insn->mem.index == INSN_RSP ||
+           insn->dst.reg == INSN_RSP || insn->src.reg == INSN_RSP;
+}
 
 /* The guest's memory as the instruction sees it: linear addresses, 1, 2, 4, 8, 16 or 32 bytes,
  * which may cross a page. 0, or any negative code, which insn_exec() returns unchanged; then no

@@ -19,7 +19,8 @@
 #include "lib/string.h"
 
 struct fetch_last {
-    bool kept; /* the rest of this struct still counts at the next fetch */
+    bool kept;       /* the rest of this struct still counts at the next fetch */
+    bool bases, rsp; /* it needs segment bases; RSP */
     struct vcpu_paging state;
     struct linear_seen seen;
     const uint8_t *code; /* where the host finds its first byte */
@@ -57,8 +58,7 @@ const struct insn *fetch_again(struct linear *a)
 {
     struct fetch_last *last = last_of(a->v);
     const struct insn *insn = &last->insn;
-    bool bases = insn->mode != INSN_MODE_64 || insn->mem.segment >= INSN_FS;
-    if (!last->kept || !vcpu_paging_again(&last->state, bases))
+    if (!last->kept || !vcpu_paging_again(&last->state, last->bases, last->rsp))
         return NULL;
     const struct linear_entry *e = last->seen.entry, *end = e + last->seen.count;
     for (; e < end; e++)
@@ -105,6 +105,8 @@ COLD const struct insn *fetch_insn(struct linear *a, struct fetched *f)
     a->seen = NULL;
     if (insn_decode(f->bytes, f->size, mode, &last->insn) == 0) {
         last->kept = can_be_kept(a->state);
+        last->bases = mode != INSN_MODE_64 || last->insn.mem.segment >= INSN_FS;
+        last->rsp = insn_uses_rsp(&last->insn);
         return &last->insn;
     }
     /* It goes on in the next page, or is none that is known. */

@@ -14,6 +14,7 @@
 #include "arch/paging.h"
 #include "guest/core/memory.h"
 #include "guest/core/vm.h"
+#include "guest/insn/operand.h"
 #include "guest/pc/fetch.h"
 #include "guest/pc/linear.h"
 #include "guest/pc/pc.h"
@@ -164,7 +165,8 @@ static COLD enum exit_action not_decoded(struct linear *a, const struct fetched 
 }
 
 /* A plain move whose operand is what the CPU reports, as a whole: no walk, and no RAM. */
-static inline bool move_told(const struct linear *a, const struct insn *insn, struct insn_cpu *cpu)
+static inline bool move_told(const struct linear *a, const struct insn *insn,
+                             const struct insn_cpu *cpu)
 {
     bool store = insn->dst.kind == INSN_OPERAND_MEM;
     unsigned width = store ? insn->dst.width : insn->src.width;
@@ -181,14 +183,30 @@ static inline bool move_told(const struct linear *a, const struct insn *insn, st
     return true;
 }
 
-static COLD int execute(struct linear *a, const struct insn *insn, struct insn_cpu *cpu)
+/* Without its vectors. */
+static inline struct insn_cpu cpu_of(struct vcpu *v, struct vcpu_paging *s)
 {
+    return (struct insn_cpu){.gpr = v->regs.gpr,
+                             .rflags = &s->rflags,
+                             .rip = s->rip,
+                             .segment_base = s->segment_base,
+                             .stack_size = s->stack_size};
+}
+
+static COLD __attribute__((noinline)) int execute(struct linear *a, const struct insn *insn)
+{
+    struct vcpu *v = a->v;
+    struct insn_cpu cpu = cpu_of(v, a->state);
     struct insn_bus bus = {operand_read, operand_write, a};
+    uint64_t rflags = a->state->rflags;
     if (insn->kind == INSN_VMOV)
-        vcpu_vectors_out(a->v, cpu->vector);
-    int done = insn_exec(insn, cpu, &bus);
+        vcpu_vectors_out(v, cpu.vector);
+    int done = insn_exec(insn, &cpu, &bus);
     if (insn->kind == INSN_VMOV)
-        vcpu_vectors_in(a->v);
+        vcpu_vectors_in(v);
+    /* After a fault too: a REP has compared the elements that are done. */
+    if (a->state->rflags != rflags)
+        vcpu_set_rflags(v, a->state->rflags);
     return done;
 }
 
@@ -197,20 +215,11 @@ static enum exit_action emulate(struct linear *a, const struct insn *insn)
 {
     struct vcpu *v = a->v;
     struct vcpu_paging *s = a->state;
-    uint64_t *gpr = v->regs.gpr, rflags = s->rflags;
-    struct insn_cpu cpu; /* without its vectors */
-    cpu.gpr = gpr;
-    cpu.rflags = &s->rflags;
-    cpu.rip = s->rip;
-    cpu.segment_base = s->segment_base;
-    cpu.stack_size = s->stack_size;
-    gpr[RSP] = s->rsp;
-    int done = move_told(a, insn, &cpu) ? 0 : execute(a, insn, &cpu);
-    /* After a fault too: the registers of a REP count the elements that are done. */
-    if (gpr[RSP] != s->rsp)
-        vcpu_set_gpr(v, RSP, gpr[RSP]);
-    if (s->rflags != rflags)
-        vcpu_set_rflags(v, s->rflags);
+    struct insn_cpu cpu = cpu_of(v, s);
+    cpu.gpr[RSP] = s->rsp;
+    int done = move_told(a, insn, &cpu) ? 0 : execute(a, insn);
+    if (cpu.gpr[RSP] != s->rsp)
+        vcpu_set_gpr(v, RSP, cpu.gpr[RSP]);
     if (vm_is_ending(v->vm))
         return STOP_VM;
     if (done != 0)

@@ -124,11 +124,13 @@ void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     *out = state;
     out->rsp = v->regs.gpr[RSP];
 }
-bool vcpu_paging_again(struct vcpu_paging *s, bool bases)
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases, bool rsp)
 {
     struct vcpu_paging now;
     vcpu_paging(&vcpu, &now);
     s->rflags = now.rflags;
+    if (!rsp)
+        now.rsp = s->rsp;
     s->rsp = now.rsp;
     for (unsigned i = 0; bases && i < 6; i++)
         s->segment_base[i] = i == INSN_CS ? s->segment_base[i] : now.segment_base[i];

@@ -177,43 +177,63 @@ TEST(paging_of_32_bits)
  * up to date. */
 TEST(paging_again)
 {
-    static const enum vmcs_field compared[] = {GUEST_RIP,
-                                               GUEST_CR0,
-                                               GUEST_CR3,
-                                               GUEST_CR4,
-                                               GUEST_IA32_EFER,
-                                               GUEST_CS_ACCESS_RIGHTS,
-                                               GUEST_SS_ACCESS_RIGHTS};
+    static const enum vmcs_field compared[] = {GUEST_RIP, GUEST_CR0,       GUEST_CR3,
+                                               GUEST_CR4, GUEST_IA32_EFER, GUEST_CS_ACCESS_RIGHTS};
     fields[GUEST_IA32_EFER] = EFER_LMA;
-    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L | SEG_TYPE_CODE;
     struct vcpu_paging p = paging();
-    assert_true(vcpu_paging_again(&p, false));
+    assert_true(vcpu_paging_again(&p, false, false));
     for (unsigned i = 0; i < ARRAY_COUNT(compared); i++) {
         fields[compared[i]] ^= BIT(7);
-        assert_false(vcpu_paging_again(&p, false));
+        assert_false(vcpu_paging_again(&p, false, false));
         fields[compared[i]] ^= BIT(7);
     }
     segment(SEG_CS, 0x5000); /* which 64-bit code has not */
     segment(SEG_GS, 0x6000);
     fields[GUEST_RFLAGS] = RFLAGS_CF;
     fields[GUEST_RSP] = 0x7000;
-    assert_true(vcpu_paging_again(&p, false));
+    uint64_t rsp = p.rsp;
+    assert_true(vcpu_paging_again(&p, false, false));
     assert_int_equal(p.rflags, RFLAGS_CF);
+    assert_int_equal(p.rsp, rsp);
+    assert_true(vcpu_paging_again(&p, false, true));
     assert_int_equal(p.rsp, 0x7000);
     assert_int_equal(p.segment_base[SEG_GS], 0x100 + SEG_GS);
-    assert_true(vcpu_paging_again(&p, true));
+    assert_true(vcpu_paging_again(&p, true, false));
     assert_int_equal(p.segment_base[SEG_GS], 0x6000);
     assert_int_equal(p.segment_base[SEG_CS], 0);
+}
+
+/* SDM "Checks on Guest Segment Registers": CS.DPL = SS.DPL, unless the code is conforming. SS.B
+ * counts outside of 64-bit mode. */
+TEST(paging_again_by_the_stack)
+{
+    static const struct {
+        uint64_t efer, cs;
+        bool looks;
+    } cases[] = {{EFER_LMA, SEG_AR_L | SEG_TYPE_CODE, false},
+                 {EFER_LMA, SEG_AR_L | SEG_TYPE_CODE | SEG_TYPE_CONFORMING, true},
+                 {EFER_LMA, SEG_AR_DB | SEG_TYPE_CODE, true},
+                 {0, SEG_AR_DB | SEG_TYPE_CODE, true},
+                 {0, SEG_AR_L | SEG_TYPE_CODE, true}};
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        fields[GUEST_IA32_EFER] = cases[i].efer;
+        fields[GUEST_CS_ACCESS_RIGHTS] = cases[i].cs;
+        struct vcpu_paging p = paging();
+        assert_true(vcpu_paging_again(&p, false, false));
+        fields[GUEST_SS_ACCESS_RIGHTS] ^= SEG_AR_DPL;
+        assert_int_equal(vcpu_paging_again(&p, false, false), !cases[i].looks);
+    }
 }
 
 TEST(paging_again_by_segments)
 {
     struct vcpu_paging p = paging();
     segment(SEG_ES, 0x5000);
-    assert_true(vcpu_paging_again(&p, true));
+    assert_true(vcpu_paging_again(&p, true, false));
     assert_int_equal(p.segment_base[SEG_ES], 0x5000);
     segment(SEG_CS, 0x5000);
-    assert_false(vcpu_paging_again(&p, true));
+    assert_false(vcpu_paging_again(&p, true, false));
 }
 
 TEST(over_an_instruction_whose_length_is_not_reported)
@@ -302,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup(paging_pae, loaded),
         cmocka_unit_test_setup(paging_of_32_bits, loaded),
         cmocka_unit_test_setup(paging_again, loaded),
+        cmocka_unit_test_setup(paging_again_by_the_stack, loaded),
         cmocka_unit_test_setup(paging_again_by_segments, loaded),
         cmocka_unit_test_setup(over_an_instruction_whose_length_is_not_reported, loaded),
         cmocka_unit_test_setup(the_next_instruction, loaded),

@@ -25,7 +25,7 @@ static struct vcpu vcpu;
 static struct vcpu_paging now; /* state of the vCPU */
 static struct linear a;
 static unsigned looks; /* at guest memory */
-static bool asked_for_bases;
+static bool asked_for_bases, asked_for_rsp;
 
 #define CODE   UINT64_C(0x4000)
 #define ACCESS (PTE_P | PTE_RW | PTE_US)
@@ -50,9 +50,10 @@ bool vm_bus_write(struct vcpu *v, struct vm_bus *b, uint64_t at, unsigned n, uin
     return (void)v, (void)b, (void)at, (void)n, (void)value, false;
 }
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out) { (void)v, *out = now; }
-bool vcpu_paging_again(struct vcpu_paging *s, bool bases)
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases, bool rsp)
 {
     asked_for_bases = bases;
+    asked_for_rsp = rsp;
     return memcmp(s, &now, sizeof(now)) == 0;
 }
 void vcpu_inject_error(struct vcpu *v, uint8_t n, uint32_t e) { (void)v, (void)n, (void)e; }
@@ -181,6 +182,27 @@ TEST(the_base_of_a_segment)
     assert_true(asked_for_bases);
 }
 
+TEST(the_stack_pointer)
+{
+    static const struct {
+        bool uses;
+        uint8_t bytes[4];
+    } cases[] = {{true, {0x8b, 0x04, 0x24}},  /* MOV EAX, [RSP] */
+                 {true, {0x48, 0x8b, 0x27}},  /* MOV RSP, [RDI] */
+                 {true, {0x48, 0x89, 0x27}},  /* MOV [RDI], RSP */
+                 {true, {0xff, 0x37}},        /* PUSH [RDI] */
+                 {false, {0x8a, 0x27}},       /* MOV AH, [RDI] */
+                 {false, {0x8b, 0x04, 0x27}}, /* MOV EAX, [RDI], encoded with an index: none */
+                 {false, {0xc6, 0x07, 0x04}}, /* MOV byte [RDI], 4 */
+                 {false, {0xa5}}};            /* MOVSD */
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        code(CODE, cases[i].bytes, sizeof(cases[i].bytes));
+        assert_true(asks());
+        assert_false(asks());
+        assert_int_equal(asked_for_rsp, cases[i].uses);
+    }
+}
+
 TEST(each_vcpu_has_its_own)
 {
     fetch();
@@ -271,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_base_of_a_segment, setup),
+        cmocka_unit_test_setup(the_stack_pointer, setup),
         cmocka_unit_test_setup(the_same_again_walks_no_table, setup),
         cmocka_unit_test_setup(bytes_that_changed, setup),
         cmocka_unit_test_setup(an_entry_of_each_level_that_changed, setup),

@@ -124,16 +124,25 @@ COLD void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out)
     vcpu_return(v);
 }
 
-bool vcpu_paging_again(struct vcpu_paging *s, bool bases)
+/* The privilege level is SS.DPL, which is CS.DPL unless the code is conforming; and 64-bit code has
+ * one size of stack. SDM "Checks on Guest Segment Registers". */
+static bool cs_tells_ss(const struct vcpu_paging *s)
+{
+    return s->code64 && !(FIELD_GET(SEG_AR_TYPE, s->cs) & SEG_TYPE_CONFORMING);
+}
+
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases, bool rsp)
 {
     if (vmread(GUEST_RIP) != s->rip || vmread(GUEST_CR3) != s->cr3 ||
-        vmread(GUEST_CS_ACCESS_RIGHTS) != s->cs || vmread(GUEST_SS_ACCESS_RIGHTS) != s->ss ||
+        vmread(GUEST_CS_ACCESS_RIGHTS) != s->cs ||
+        (!cs_tells_ss(s) && vmread(GUEST_SS_ACCESS_RIGHTS) != s->ss) ||
         vmread(GUEST_CR0) != s->cr0 || vmread(GUEST_CR4) != s->cr4 ||
         vmread(GUEST_IA32_EFER) != s->efer ||
         (!s->code64 && vmread(VMCS_BASE(SEG_CS)) != s->segment_base[SEG_CS]))
         return false;
     s->rflags = vmread(GUEST_RFLAGS);
-    s->rsp = vmread(GUEST_RSP);
+    if (rsp)
+        s->rsp = vmread(GUEST_RSP);
     if (bases)
         read_bases(s);
     return true;

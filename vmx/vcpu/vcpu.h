@@ -208,9 +208,9 @@ struct vcpu_paging {
 };
 void vcpu_paging(const struct vcpu *v, struct vcpu_paging *out);
 /* From an exit, of what vcpu_paging() has found at an earlier one: true: the same bytes are at
- * CS:RIP, if guest memory is the same. *s is then up to date: `bases`, the segment bases too. Not
- * with PAE paging, whose PDPTEs are not compared. */
-bool vcpu_paging_again(struct vcpu_paging *s, bool bases);
+ * CS:RIP, if guest memory is the same. *s is then up to date, segment bases and RSP only if that is
+ * wanted. Not with PAE paging, whose PDPTEs are not compared. */
+bool vcpu_paging_again(struct vcpu_paging *s, bool bases, bool rsp);
 /* From the same exit, whose instruction has `length` bytes, which the CPU does not report: RFLAGS
  * become those of *s, and RIP is behind the instruction. Answer the exit with RESUME_OVER. */
 void vcpu_step_over(const struct vcpu_paging *s, unsigned length);
