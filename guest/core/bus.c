@@ -65,17 +65,11 @@ const struct vm_range *vm_bus_find(const struct vm_bus *bus, uint64_t address)
 
 /* --- An access -------------------------------------------------------------------------------- */
 
-static bool is_in_hole(const struct vm_bus *bus, uint64_t at, unsigned width)
-{
-    uint64_t offset = at - bus->hole.base;
-    return offset < bus->hole.size && width <= bus->hole.size - offset;
-}
-
 /* The range that holds the whole access, which is in `recent` from now on. NULL: there is none, or
  * its first access maps it. */
 static const struct vm_range *owner_of(struct vm_bus *bus, uint64_t at, unsigned width)
 {
-    if (is_in_hole(bus, at, 1))
+    if (bus_is_hole(bus, at, 1))
         return NULL;
     size_t n = range_from(bus, at);
     const struct vm_range *r = &bus->ranges[n];
@@ -126,7 +120,8 @@ struct bus_answer bus_access(struct vcpu *v, struct vm_bus *bus, uint64_t at, un
 {
     struct bus_answer a = {value, false};
     const struct vm_range *r = owner_of(bus, at, width);
-    a.answered = r || (!is_in_hole(bus, at, width) && in_parts(v, bus, at, width, &a.value, write));
+    a.answered =
+        r || (!bus_is_hole(bus, at, width) && in_parts(v, bus, at, width, &a.value, write));
     if (r)
         ask(v, r, at, width, &a.value, write);
     return a;

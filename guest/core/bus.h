@@ -38,7 +38,7 @@ struct vm_bus { /* sorted by base; no two ranges overlap */
     /* Copies of two ranges that answered lately (size 0: none): the next access is often there too,
      * and a driver takes turns with an address register and a data register. */
     struct vm_range recent[2];
-    /* Where no range is, around the last access that met none: guests pass time by such writes. */
+    /* Where no range is, around the last access that met none: guests pass time by such ones. */
     struct {
         uint64_t base, size;
     } hole;
@@ -67,6 +67,13 @@ static inline const struct vm_range *bus_recent(const struct vm_bus *bus, uint64
 {
     const struct vm_range *r = bus->recent;
     return bus_holds(r, at, width) || bus_holds(++r, at, width) ? r : NULL;
+}
+
+/* True: no range holds a byte of the access. False: perhaps none does. */
+static inline bool bus_is_hole(const struct vm_bus *bus, uint64_t at, unsigned width)
+{
+    uint64_t end;
+    return !__builtin_add_overflow(at - bus->hole.base, width, &end) && end <= bus->hole.size;
 }
 
 /* One access of `width` bytes, 1, 2, 4 or 8. Where no range is, reads give ones and writes have no

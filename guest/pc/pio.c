@@ -38,9 +38,13 @@ static COLD __attribute__((noinline)) void out_elsewhere(struct vcpu *v, unsigne
 uint64_t vcpu_on_in(struct vcpu *v, unsigned port, unsigned width)
 {
     struct vm *vm = v->vm;
+    uint64_t value = UINT64_MAX;
     spin_lock(&vm->lock);
     const struct vm_range *r = bus_recent(&vm->pio, port, width);
-    uint64_t value = r ? r->read(v, r->owner, port - r->base, width) : in_elsewhere(v, port, width);
+    if (r)
+        value = r->read(v, r->owner, port - r->base, width);
+    else if (!bus_is_hole(&vm->pio, port, width) || log_threshold >= LOG_TRACE)
+        value = in_elsewhere(v, port, width);
     spin_unlock(&vm->lock);
     return value;
 }

@@ -38,6 +38,7 @@ int main(void)
     print("bench cpuid_exit=%lu", PER_OPERATION(cpuid(1, 0)));
     print("bench vmcall=%lu", PER_OPERATION(hypercall(HC_NOTHING, 0)));
     print("bench trapped_in=%lu", PER_OPERATION(in8(0x3ff)));
+    print("bench absent_in=%lu", PER_OPERATION(in8(0x80)));
     if (!edu_is_there())
         return 0;
     struct edu e = edu_open();

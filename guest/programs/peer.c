@@ -21,7 +21,7 @@
 #define LAB_DMA_DELAY      0x200 /* ... ticks that a transfer takes, */
 #define LAB_STORM          0x21c /* ... ticks from one message to the next */
 
-#define PORT_PIC           0x21  /* KVM answers in the kernel, Hamlet has no device there */
+#define PORT_PIC           0x21  /* KVM answers in the kernel */
 #define PORT_UART_SCRATCH  0x3ff /* QEMU answers */
 #define CONFIG_PCIE_DEVICE 0x84  /* of the lab device: in its PCI Express capability */
 

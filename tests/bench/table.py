@@ -23,7 +23,7 @@ OPERATIONS = [
     ("vmcall", "VMCALL that does nothing", "kernel"),
     ("wrmsr_tsc_deadline", "WRMSR TSC_DEADLINE, disarmed", "kernel, a fast path"),
     ("wrmsr_tsc_armed", "WRMSR TSC_DEADLINE, armed: a tick", "kernel, a fast path"),
-    ("in_pic", "IN 0x21, where KVM has a PIC and Hamlet nothing", "kernel"),
+    ("in_pic", "IN 0x21, the mask of the first 8259", "kernel"),
     ("in_uart", "IN 0x3FF, of the UART", "QEMU"),
     ("out_cf8", "OUT 0xCF8", "QEMU"),
     ("config_vendor", "configuration read, vendor id", "QEMU, VFIO"),
