@@ -33,9 +33,13 @@ ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(
 RIGHT = [("trusts ON before an entry", TRUST_ON), ("trusts ON when it falls asleep", ASLEEP_BY_ON)]
 
 # What a post by a guest's own CPU does not meet: two rules are the software poster's, one needs an
-# exit that changes no state, and one another CPU's request, which those searches do not have.
+# exit that changes no state, one another CPU's request, and the others an INIT, which those
+# searches do not have.
 NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is set",
-              "a post by its own exit not looked at", "a kick's request not looked at")
+              "a post by its own exit not looked at", "a kick's request not looked at",
+              "an INIT takes the stop behind it away", "a stop takes the INIT away",
+              "an earlier STARTUP is taken away before the INIT is there",
+              "two STARTUPs have one request")
 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
@@ -96,6 +100,22 @@ MUTANTS = [
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
      [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
+    ("an INIT takes the stop behind it away",
+     [(SCHED, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
+       "VCPU_STOPPED;\n", "")]),
+    ("a stop takes the INIT away",
+     [(SCHED, "~done);", "~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));"),
+      (SCHED, "        state = VCPU_STOPPED;\n    uint32_t", "        (void)0;\n    uint32_t")]),
+    ("an earlier STARTUP is taken away before the INIT is there",
+     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with neither */\n",
+       ""),
+      (SCHED, "~(uint32_t)VCPU_REQUEST_SIPIS);\n",
+       "~(uint32_t)VCPU_REQUEST_SIPIS);\n        vcpu_request(v, VCPU_REQUEST_INIT);\n")]),
+    ("two STARTUPs have one request",
+     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_SIPI_2);\n",
+       "        vcpu_request(v, VCPU_REQUEST_SIPI);\n"),
+      (SCHED, "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))\n        start_at_sipi(v);",
+       "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI))\n        start_at_sipi(v);")]),
     ("a vector is freed without a wait for its handler",
      [(IRQ, "while (i != this_cpu()->index &&", "while (0 &&")]),
     ("a CPU looks at the handler before it announces the vector",

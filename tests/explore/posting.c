@@ -35,6 +35,7 @@ struct shape {
     const char *name;
     unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, requests;
     unsigned icrs;      /* IPIs that the sender's CPU posts, in the guest */
+    unsigned startups;  /* INIT, and a STARTUP behind it, for vCPU 0; if stopped, INIT last */
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
 };
 static const struct shape quick[] = {
@@ -49,6 +50,8 @@ static const struct shape quick[] = {
      .stop = true},
     {"IPIs without an exit", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 2},
     {"to itself, and by a device", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .icrs = 1},
+    {"started again", .cpus = 1, .vcpus = 2, .slices = 1, .startups = 2},
+    {"started again, and stopped", .cpus = 1, .vcpus = 1, .startups = 2, .stop = true},
 };
 /* Only the CPUs of guests post. */
 static const struct shape icr[] = {
@@ -67,6 +70,8 @@ static const struct shape deep[] = {
      .migrate = true},
     {"migration", .cpus = 2, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .migrate = true},
     {"stopped", .cpus = 1, .vcpus = 2, .posts = 2, .slices = 1, .halts = 2, .stop = true},
+    {"started again, and stopped", .cpus = 1, .vcpus = 1, .slices = 1, .halts = 1, .startups = 2,
+     .stop = true},
 };
 
 enum { IPI_ANV, IPI_WNV, IPI_KICK, GUEST_HLT, GUEST_SLICE, GUEST_SENDS, GUEST_POSTS };
@@ -84,6 +89,8 @@ static struct world {
     uint64_t reason[CPUS_MAX];
     uint64_t mode, loaded, led; /* of the APIC of vCPU 0; what its VMCS says, and its messages */
     unsigned slices, halts, ipis, icrs;
+    bool reset, started; /* vCPU 0 has taken the INIT; and the STARTUP behind it */
+    bool waits;          /* for a STARTUP */
 } w;
 static struct shape shape; /* of this search */
 
@@ -186,6 +193,8 @@ static void posts_by_icr(const struct vcpu *v)
 struct vcpu *vmx_enter(struct vcpu *v)
 {
     unsigned cpu = this_cpu()->index;
+    if (v->index == 0 && w.waits)
+        explore_failed("vCPU 0 runs without a STARTUP");
     if (v->halted)
         explore_failed("vCPU %u goes on behind an HLT that no event has ended", v->index);
     for (;;) {
@@ -276,6 +285,12 @@ static void device_actor(void)
         if (posted_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
             apic_ipi(ndst, nv);
     }
+    for (unsigned i = 0; i < shape.startups; i++) {
+        w.reset = w.started = false;
+        vcpu_init_signal(&w.vcpus[0]);
+        if (!shape.stop || i + 1 < shape.startups)
+            vcpu_sipi(&w.vcpus[0], 8);
+    }
     for (unsigned i = 0; i < shape.requests; i++) {
         vcpu_nmi(last);
         vcpu_nmi(last);
@@ -352,6 +367,9 @@ static void check_vcpu(const struct vcpu *v)
     if (v->state == VCPU_RUNNING &&
         (v->requests & (VCPU_REQUEST_RELOAD | VCPU_REQUEST_ADDRESS | VCPU_REQUEST_SHARE)))
         explore_failed("vCPU %u computes with requests 0x%x", v->index, v->requests);
+    if (v->index == 0 && shape.startups && !shape.stop && !w.started &&
+        !(v->state == VCPU_READY && (v->requests & VCPU_REQUEST_SIPIS)))
+        explore_failed("vCPU 0 has lost its %s", w.reset ? "STARTUP" : "INIT");
     if ((v->state == VCPU_HALTED || v->state == VCPU_RUNNING) && v->index == 0 &&
         (w.mode != w.loaded || w.mode != w.led))
         explore_failed("vCPU 0 goes on in an old mode of its APIC");

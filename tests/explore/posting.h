@@ -41,9 +41,18 @@ void apic_on_address(struct vcpu *v)
     (void)v;
     w.led = w.mode;
 }
-void vcpu_reset(struct vcpu *v) { (void)v; }
+void vcpu_reset(struct vcpu *v)
+{
+    v->halted = v->halted_masked = false;
+    w.reset = w.waits = true;
+    w.started = false;
+}
 void vcpu_dump(const struct vcpu *v) { (void)v; }
-void vcpu_start_at_sipi(uint8_t vector) { (void)vector; }
+void vcpu_start_at_sipi(uint8_t vector)
+{
+    w.started = vector == 8;
+    w.waits = false;
+}
 void inject_again(struct vcpu *v) { (void)v; }
 void ept_flush_here(const struct ept *ept, uint64_t *seen, uint64_t generation)
 {

@@ -232,14 +232,25 @@ COLD void sched_request_stop(struct vcpu *v)
     sched_wake(v);
 }
 
-/* One that is STOPPED, as its VM is paused or a user looks at it, is reset when it starts. */
+/* One that is STOPPED, as its VM is paused or a user looks at it, is reset when it starts. A
+ * STARTUP that came before the INIT does not count any more. */
 COLD void vcpu_init_signal(struct vcpu *v)
 {
     spin_lock(&start_lock);
-    if (v->state != VCPU_WAIT_SIPI)
-        vcpu_request(v, VCPU_REQUEST_INIT);
+    if (v->state != VCPU_WAIT_SIPI) {
+        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with neither */
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);
+    }
     spin_unlock(&start_lock);
     sched_wake(v);
+}
+
+/* v is WAIT_SIPI. start_lock is held. */
+static COLD void start_at_sipi(struct vcpu *v)
+{
+    vcpu_request(v, VCPU_REQUEST_SIPI);
+    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI_2);
+    start_locked(v);
 }
 
 /* The end of every way out. `state` is published last: from then on another CPU may start v, or
@@ -263,8 +274,8 @@ static COLD void vcpu_leave(struct vcpu *v, enum vcpu_state state)
     atomic_fetch_and(&v->requests, ~done);
     atomic_store(&v->state, state);
     /* A STARTUP that came between the INIT and here counts. */
-    if (state == VCPU_WAIT_SIPI && (atomic_load(&v->requests) & VCPU_REQUEST_SIPI))
-        start_locked(v);
+    if (state == VCPU_WAIT_SIPI && (atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))
+        start_at_sipi(v);
     spin_unlock(&start_lock);
 }
 
@@ -292,16 +303,18 @@ COLD void sched_stop(struct vcpu *v)
     }
 }
 
-/* Only a vCPU that waits for a STARTUP, or has an INIT before it that makes it wait, takes one. */
+/* Only a vCPU that waits for a STARTUP, or has an INIT before it that makes it wait, takes one. The
+ * latter has a request of its own, as attend() may be about to carry out an earlier STARTUP. */
 COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
 {
     spin_lock(&start_lock);
-    if (v->state == VCPU_WAIT_SIPI || (atomic_load(&v->requests) & VCPU_REQUEST_INIT)) {
+    bool waits = v->state == VCPU_WAIT_SIPI;
+    if (waits || (atomic_load(&v->requests) & VCPU_REQUEST_INIT)) {
         v->sipi_vector = vector;
-        vcpu_request(v, VCPU_REQUEST_SIPI);
+        vcpu_request(v, VCPU_REQUEST_SIPI_2);
     }
-    if (v->state == VCPU_WAIT_SIPI)
-        start_locked(v);
+    if (waits)
+        start_at_sipi(v);
     spin_unlock(&start_lock);
 }
 
