@@ -72,10 +72,10 @@ static struct cpu cpu;
 struct cpu *this_cpu(void) { return &cpu; }
 void inject_again(struct vcpu *of) { must(of == &v); }
 void inject_delivered(struct vcpu *of) { of->event = 0; }
-void debug_write_dr7(struct vcpu *of, uint64_t value)
+void debug_dr7_clear(struct vcpu *of, uint64_t bits)
 {
-    must(of == &v);
-    fields[GUEST_DR7] = value;
+    must(of == &v && !(bits & ~UINT64_C(0x155)));
+    fields[GUEST_DR7] &= ~bits;
 }
 void ept_flush_vpid(uint16_t vpid) { (void)vpid; }
 int cr_load_pdptes(struct vcpu *of)
