@@ -207,6 +207,8 @@ static void reset_registers(struct vcpu *v)
     vlapic_set(v, APIC_SVR, 0xff);
     mask_lvt(v);
     memset(v->irr, 0, sizeof(v->irr));
+    v->irq_waits = 0;
+    v->in_service = 0;
     vlapic_of(v)->errors = 0;
     vlapic_timer_reset(v);
     vcpu_address_changed(v);
@@ -264,6 +266,11 @@ int vcpu_on_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     if (msr == MSR_IA32_APIC_BASE)
         return write_base(v, value);
+    if (msr == MSR_X2APIC_FIRST + APIC_EOI / 16 && !value &&
+        vlapic_is_x2apic(v)) { /* by far the most */
+        vlapic_eoi(v);
+        return 0;
+    }
     const struct apic_row *row = row_of_msr(v, msr);
     if (!row || !(row->x2apic & W))
         return -ENOENT;

@@ -124,40 +124,28 @@ void vlapic_send(struct vcpu *v, uint32_t command, uint32_t dest)
 
 /* --- Priorities, without APIC virtualization -------------------------------------------------- */
 
-/* The highest vector in service; -1: none. */
-static int highest_in_service(const struct vcpu *v)
-{
-    for (int word = 7; word >= 0; word--) {
-        uint32_t bits = vlapic_get(v, APIC_ISR + (unsigned)word * WORD_STRIDE);
-        if (bits)
-            return word * 32 + 31 - __builtin_clz(bits);
-    }
-    return -1;
-}
+/* Of each priority class one vector at most is in service: a second one does not pass. So the
+ * highest is found without a search, first its class and then its bit in that half of a word. */
 
-static void in_service_set(struct vcpu *v, unsigned vector, bool on)
+static unsigned isr_word(unsigned class) { return APIC_ISR + class / 2 * WORD_STRIDE; }
+static unsigned class_served(const struct vcpu *v) /* 0: none */
 {
-    unsigned at = APIC_ISR + vector / 32 * WORD_STRIDE;
-    uint32_t bit = (uint32_t)BIT(vector % 32);
-    vlapic_set(v, at, on ? vlapic_get(v, at) | bit : vlapic_get(v, at) & ~bit);
+    return v->in_service ? 31 - (unsigned)__builtin_clz(v->in_service) : 0;
 }
 
 uint32_t vlapic_ppr(const struct vcpu *v)
 {
-    uint32_t tpr = vlapic_get(v, APIC_TPR);
-    int served = highest_in_service(v);
-    uint32_t isr = served < 0 ? 0 : (uint32_t)served & (uint32_t)PRIORITY_CLASS;
+    uint32_t tpr = vlapic_get(v, APIC_TPR), isr = class_served(v) << 4;
     return (tpr & PRIORITY_CLASS) >= isr ? tpr : isr;
 }
 
 /* -1: IRR is empty. */
 static int highest_requested(const struct vcpu *v)
 {
-#pragma GCC unroll 4
-    for (int i = 3; i >= 0; i--)
-        if (v->irr[i])
-            return 64 * i + 63 - __builtin_clzll(v->irr[i]);
-    return -1;
+    if (!v->irq_waits)
+        return -1;
+    unsigned word = 31 - (unsigned)__builtin_clz(v->irq_waits);
+    return (int)(64 * word + 63 - (unsigned)__builtin_clzll(v->irr[word]));
 }
 
 /* PPR is as of the last change of TPR or ISR. */
@@ -172,21 +160,28 @@ int apic_next_irq(struct vcpu *v)
 /* It has passed, so its class is above that of TPR and of all in service. */
 void apic_on_irq_taken(struct vcpu *v, uint8_t vector)
 {
-    v->irr[vector / 64] &= ~BIT(vector % 64);
-    in_service_set(v, vector, true);
-    vlapic_set(v, APIC_PPR, vector & (uint32_t)PRIORITY_CLASS);
+    unsigned at = vector, word = at / 64, class = at / 16;
+    v->irr[word] &= ~BIT(at % 64);
+    if (!v->irr[word])
+        v->irq_waits ^= (uint8_t)(1u << word);
+    v->in_service |= (uint16_t)(1u << class);
+    v->vapic[isr_word(class) / 4] |= 1u << at % 32;
+    vlapic_set(v, APIC_PPR, class << 4);
 }
 
 /* SDM "Interrupt, Task, and Processor Priority": an EOI ends the highest vector in service. */
 void vlapic_eoi(struct vcpu *v)
 {
-    int served = highest_in_service(v);
-    if (served < 0)
+    unsigned class = class_served(v);
+    if (!class)
         return;
-    in_service_set(v, (unsigned)served, false);
+    uint32_t *word = &v->vapic[isr_word(class) / 4], half = class % 2 ? 0xffff0000 : 0xffff;
+    unsigned vector = class / 2 * 32 + 31 - (unsigned)__builtin_clz(*word & half);
+    *word &= ~half;
+    v->in_service &= (uint16_t)~BIT(class);
     vlapic_set(v, APIC_PPR, vlapic_ppr(v));
-    if (atomic_load(&v->eoi_exit[served / 64]) & BIT(served % 64))
-        apic_on_eoi(v, (uint8_t)served);
+    if (atomic_load(&v->eoi_exit[vector / 64]) & BIT(vector % 64))
+        apic_on_eoi(v, (uint8_t)vector);
 }
 
 void apic_on_eoi(struct vcpu *v, uint8_t vector) { vioapic_eoi(v->vm->ioapic, vector); }

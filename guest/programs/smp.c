@@ -14,7 +14,7 @@
 #define PATIENCE 200000000
 #define ROUNDS   10000
 #define PING     0x60
-#define ODD_TIME 33333 /* ticks */
+#define ODD_TIME 777 /* ticks */
 
 static uint64_t online, total, pings, go, done;
 static uint64_t computing_exits, turns[PROCESSORS_MAX];
@@ -96,7 +96,8 @@ static struct {
 
 /* A processor that finds the other one's mark has just come back: until then Hamlet had the CPU.
  * The least counts: on the bootstrap processor Hamlet also looks after its VMs now and then. All
- * switches could come at just these moments; so one processor sleeps a while after each fourth.
+ * switches could come at just these moments; so one processor sleeps a while after each fourth, and
+ * each time another while.
  * Looking and leaving one's own mark is one instruction: between two, slices of always the same
  * length could end each time. */
 static void see_switches(uint64_t who, uint64_t count)
@@ -115,7 +116,7 @@ static void see_switches(uint64_t who, uint64_t count)
             halt();
         }
         if (who == 0 && atomic_exchange(&last.asleep, 0)) {
-            for (uint64_t until = rdtsc() + ODD_TIME; rdtsc() < until;)
+            for (uint64_t until = rdtsc() + ODD_TIME * last.count; rdtsc() < until;)
                 cpu_relax();
             send_ipi(1, PING);
         }

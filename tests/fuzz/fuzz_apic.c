@@ -67,6 +67,7 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
     must(accepts(v));
     must(!by_pins || comes_from_a_pin(v, vector));
     v->irr[vector / 64] |= BIT(vector % 64);
+    v->irq_waits |= (uint8_t)BIT(vector / 64);
     posted++;
 }
 void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
@@ -112,6 +113,12 @@ static void check_vcpu(const struct vcpu *v)
     }
     must(((vlapic_get(v, APIC_ESR) | vlapic_of(v)->errors) & ~0x60u) == 0);
     must((vlapic_get(v, APIC_ISR) & 0xffff) == 0 && (v->irr[0] & 0xffff) == 0);
+    for (unsigned i = 0; i < 4; i++)
+        must(!v->irr[i] == !(v->irq_waits & BIT(i)));
+    for (unsigned class = 0; class < 16; class ++) {
+        uint32_t word = vlapic_get(v, APIC_ISR + class / 2 * 16), half = word >> class % 2 * 16;
+        must(__builtin_popcount(half & 0xffff) == !!(v->in_service & BIT(class)));
+    }
     must(vmx_caps.apicv || vlapic_get(v, APIC_PPR) == vlapic_ppr(v));
     must(v->timer_deadline == vlapic_of(v)->due);
     must(vlapic_timer_current(v) <= vlapic_get(v, APIC_TIMER_INITIAL));

@@ -114,6 +114,7 @@ TEST(a_fold_takes_everything_and_the_request)
     }
     assert_int_equal(v.irr[0], BIT(40));
     assert_int_equal(v.irr[3], BIT(5));
+    assert_int_equal(v.irq_waits, BIT(0) | BIT(3)); /* of the one without APICv */
     assert_int_equal(page[(APIC_IRR + 0x10) / 4], BIT(8));
     assert_int_equal(page[(APIC_IRR + 0x60) / 4], BIT(5));
     assert_int_equal(fields[GUEST_INTERRUPT_STATUS], 3 * 64 + 5);

@@ -58,6 +58,7 @@ void apic_on_irq_taken(struct vcpu *vcpu, uint8_t vector)
     irq_accepted = vector;
     irq_next = -1;
     vcpu->irr[vector / 64] = 0;
+    vcpu->irq_waits = 0;
 }
 int apic_extint(struct vcpu *vcpu, bool take)
 {
@@ -220,6 +221,7 @@ static void offer(uint8_t vector)
 {
     irq_next = vector;
     v.irr[vector / 64] |= BIT(vector % 64);
+    v.irq_waits = (uint8_t)BIT(vector / 64);
 }
 
 TEST(an_interrupt_waits_for_its_window)
@@ -244,7 +246,7 @@ TEST(an_interrupt_waits_for_its_window)
         assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO],
                          rows[i].taken ? EVENT_VALID | 0x51 : 0);
         assert_int_equal(!!(v.proc & PROC_INTERRUPT_WINDOW), !rows[i].taken);
-        assert_int_equal(v.irq_waits, !rows[i].taken);
+        assert_int_equal(!!v.irq_waits, !rows[i].taken);
     }
 }
 

@@ -235,7 +235,7 @@ TEST(an_init_drops_what_was_posted)
     a->pi_desc->control |= PI_ON;
     a->irr[2] = BIT(3);
     a->eoi_exit[3] = BIT(4);
-    a->irq_waits = true;
+    a->irq_waits = BIT(2);
     a->event = 1;
     a->mtrr_def_type = 7;
     vcpu_reset(a);

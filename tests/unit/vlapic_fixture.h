@@ -36,6 +36,7 @@ void vcpu_post(struct vcpu *v, uint8_t vector)
 {
     seen.posted[v->index] = vector;
     v->irr[vector / 64] |= BIT(vector % 64);
+    v->irq_waits |= (uint8_t)BIT(vector / 64);
 }
 static unsigned wakes;
 void sched_wake(struct vcpu *v)

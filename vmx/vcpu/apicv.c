@@ -85,6 +85,7 @@ void apicv_fold(struct vcpu *v)
     uint64_t taken[4];
     unsigned words = posted_take(v->pi_desc, taken), highest = 0;
     if (!vmx_caps.apicv) {
+        v->irq_waits |= (uint8_t)words;
         for (; words; words &= words - 1)
             v->irr[__builtin_ctz(words)] |= taken[__builtin_ctz(words)];
         v->alarm = 0;

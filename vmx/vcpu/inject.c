@@ -122,10 +122,15 @@ void inject_pass_on(struct vcpu *v, uint32_t info)
     v->alarm = 0;
 }
 
-static void inject_now(struct vcpu *v, uint32_t event)
+static inline void inject_plain(const struct vcpu *v, uint32_t event)
 {
     TRACE(TRACE_INJECT, v->trace_id, 0, event, v->event_error, 0);
     vmwrite(VM_ENTRY_INTERRUPTION_INFO, event);
+}
+
+static void inject_now(struct vcpu *v, uint32_t event)
+{
+    inject_plain(v, event);
     if (event & EVENT_ERROR_CODE)
         vmwrite(VM_ENTRY_EXCEPTION_ERROR_CODE, v->event_error);
     if (FIELD_GET(EVENT_TYPE, event) >= EVENT_SOFT_INTERRUPT)
@@ -151,13 +156,19 @@ static bool inject_nmi(struct vcpu *v, uint64_t blocked)
     return now;
 }
 
+/* RFLAGS.IF is 1, and no instruction before this one holds interrupts back. */
+static bool takes_interrupts(void)
+{
+    return (vmread(GUEST_RFLAGS) & RFLAGS_IF) &&
+           !(vmread(GUEST_INTERRUPTIBILITY) & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+}
+
 static bool ext_waits(const struct vcpu *v) { return atomic_load(&v->requests) & VCPU_REQUEST_EXT; }
 
 /* The interrupt of an 8259 knows no priority; only RFLAGS.IF keeps it back. True: injected. */
-static bool inject_ext(struct vcpu *v, uint64_t blocked)
+static bool inject_ext(struct vcpu *v)
 {
-    if (!ext_waits(v) || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
-        !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
+    if (!ext_waits(v) || !takes_interrupts())
         return false;
     int vector = apic_extint(v, true);
     if (vector >= 0)
@@ -165,66 +176,65 @@ static bool inject_ext(struct vcpu *v, uint64_t blocked)
     return vector >= 0;
 }
 
-static void inject_interrupt(struct vcpu *v, uint64_t blocked)
+/* Without APICv: the interrupt that the local APIC lets through, unless another event goes `first`.
+ * `proc` becomes the primary controls, with a window for an interrupt that waits. For one that the
+ * local APIC holds back, each exit looks again. */
+static void inject_interrupt(struct vcpu *v, bool first, uint32_t proc)
 {
-    int vector = vmx_caps.apicv ? -1 : apic_next_irq(v);
-    if (vector < 0 || (blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) ||
-        !(vmread(GUEST_RFLAGS) & RFLAGS_IF))
-        return;
-    apic_on_irq_taken(v, (uint8_t)vector);
-    inject_now(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
+    int vector = apic_next_irq(v);
+    if (vector >= 0) {
+        if (!first && takes_interrupts()) {
+            apic_on_irq_taken(v, (uint8_t)vector);
+            inject_plain(v, event_of(EVENT_EXTERNAL, (uint8_t)vector));
+        } else {
+            proc |= PROC_INTERRUPT_WINDOW;
+        }
+    }
+    vcpu_set_proc(v, proc);
 }
 
-/* The guest's next change of TPR, ISR or IF may make it deliverable. */
-static bool irr_is_set(const struct vcpu *v)
-{
-    return v->irr[0] | v->irr[1] | v->irr[2] | v->irr[3];
-}
-
-/* With APICv the CPU delivers interrupts by itself: then nothing is left to do at most entries. */
-static bool nothing_waits(const struct vcpu *v)
-{
-    return vmx_caps.apicv && !v->event &&
-           !(atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_EXT)) &&
-           !(v->proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW));
-}
-
+/* What still waits gets an exit when the guest can take it. */
 static __attribute__((noinline)) void inject_first(struct vcpu *v)
 {
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
+    bool done = true;
     if (v->event) {
         inject_now(v, v->event);
         v->event = 0;
-    } else if (!inject_nmi(v, blocked) && !inject_ext(v, blocked)) {
-        inject_interrupt(v, blocked);
+    } else {
+        done = inject_nmi(v, blocked) || inject_ext(v);
     }
-    /* What still waits gets an exit when the guest can take it. */
     uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
     if (nmi_waits(v))
         proc |= PROC_NMI_WINDOW;
     if (ext_waits(v) && apic_extint(v, false) >= 0)
         proc |= PROC_INTERRUPT_WINDOW;
-    if (!vmx_caps.apicv) {
-        v->irq_waits = irr_is_set(v);
-        if (v->irq_waits && apic_next_irq(v) >= 0)
-            proc |= PROC_INTERRUPT_WINDOW;
-    }
-    vcpu_set_proc(v, proc);
+    if (v->irq_waits)
+        inject_interrupt(v, done, proc);
+    else
+        vcpu_set_proc(v, proc);
 }
 
+/* With APICv nothing is left to do at most entries: the CPU delivers interrupts by itself, and no
+ * irq_waits is set. */
 void inject_pending(struct vcpu *v)
 {
-    if (!nothing_waits(v))
+    uint32_t others = atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_EXT);
+    if (v->event | others | (v->proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW)))
         inject_first(v);
+    else if (v->irq_waits)
+        inject_interrupt(v, false, v->proc);
 }
 
 bool inject_wakes(struct vcpu *v)
 {
-    if (v->event || (nmi_waits(v) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI)))
+    uint32_t requests = atomic_load(&v->requests);
+    if (v->event ||
+        ((requests & VCPU_REQUEST_NMIS) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI)))
         return true;
     if (v->halted_masked)
         return false;
-    if (ext_waits(v) && apic_extint(v, false) >= 0)
+    if ((requests & VCPU_REQUEST_EXT) && apic_extint(v, false) >= 0)
         return true;
     return vmx_caps.apicv ? apicv_deliverable(v) : apic_next_irq(v) >= 0;
 }

@@ -133,10 +133,11 @@ void vcpu_reset(struct vcpu *v)
     vcpu_return(v);
     v->host_cpu = NULL;
     v->event = 0;
-    v->halted = v->halted_masked = v->irq_waits = false;
+    v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);
     (void)posted_take(v->pi_desc, v->irr);
     memset(v->irr, 0, sizeof(v->irr));
+    v->irq_waits = 0;
     for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++)
         atomic_store(&v->eoi_exit[i], 0);
 }

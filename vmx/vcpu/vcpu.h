@@ -87,9 +87,10 @@ struct vcpu {
     bool halted_masked; /* the same, with RFLAGS.IF = 0: only an NMI ends the HLT */
 
     /* guest/pc/vlapic.c and its neighbours in guest/pc/; vmx/vcpu/ in their absence (no APICv) */
-    bool irq_waits;     /* without APICv: IRR of the local APIC is not empty */
-    uint64_t irr[4];    /* without APICv: IRR, which the virtual-APIC page has with it */
-    uint64_t apic_base; /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
+    uint64_t irr[4];     /* without APICv: IRR, which the virtual-APIC page has with it */
+    uint8_t irq_waits;   /* without APICv: which words of it are not 0, a bit each */
+    uint16_t in_service; /* without APICv: priority classes with a vector in ISR, a bit each */
+    uint64_t apic_base;  /* the guest's IA32_APIC_BASE; after a change: vcpu_apic_mode_changed() */
 
     /* vmx/run/post.c (vcpu_set_deadline) */
     uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
