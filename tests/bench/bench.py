@@ -61,7 +61,7 @@ ROWS = [
     ("ipi_sender_virtual", "posted by the CPU (IPI virtualization)", 30, ""),
     ("ipi_handler_exit", "from the sender to the handler: by an exit", 290, ""),
     ("ipi_handler_virtual", "posted by the CPU", 60, ""),
-    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs", 595, ""),
+    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs", 580, ""),
     ("trace_on_cost", "what a trace adds to an exit", 59, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
     ("leaks_on_cost", "what leaks of a CPU that has all of them add to an exit", 190, ""),

@@ -35,6 +35,7 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
 void cpuid_reload(struct vcpu *v) { (void)v; }
+void registers_reload(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
 void apic_on_address(struct vcpu *v)
 {

@@ -11,6 +11,8 @@
 
 static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf);
 #define cpuid(leaf, subleaf) model_cpuid(leaf, subleaf)
+static uint64_t xcr0; /* of the CPU */
+#define xsetbv(index, value) (xcr0 = (value))
 #include "vmx/exit/cpuid.c"
 #include "vmx/vcpu/registers.c"
 
@@ -49,7 +51,7 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf)
         return (struct cpuid_regs){.eax = 57 << 8 | 52, .ebx = UINT32_MAX};
     case 0xd:
         if (subleaf == 0)
-            return (struct cpuid_regs){.eax = 0x602e7, .ebx = 832, .ecx = 11008};
+            return (struct cpuid_regs){.eax = 0x602e7, .ebx = xcr0 == 1 ? 576 : 832, .ecx = 11008};
         return (struct cpuid_regs){.eax = 64, .ebx = 832 + 64 * subleaf};
     }
     struct cpuid_regs r = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
@@ -208,6 +210,31 @@ TEST(a_second_cpu_has_what_guests_were_told)
     highest = 0x20;
 }
 
+/* A guest whose CR4.OSXSAVE is 0 cannot look at XCR0, but CPUID tells it the size of what it has
+ * enabled. */
+TEST(xcr0_is_the_guests_from_osxsave_on)
+{
+    vmx_caps.xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    vcpu.xcr0 = XCR0_X87;
+    for (unsigned on = 0; on < 2; on++) {
+        cr4 = on ? CR4_OSXSAVE : 0;
+        registers_reload(&vcpu);
+        assert_int_equal(xcr0, on ? XCR0_X87 : vmx_caps.xcr0);
+        assert_int_equal(vcpu.xcr0_in_cpu, xcr0);
+        assert_int_equal(answer(&vcpu, 0xd, 0).ebx, 576);
+        assert_int_equal(xcr0, vcpu.xcr0_in_cpu);
+    }
+    assert_int_equal(registers_set_xcr0(&vcpu, XCR0_X87 | XCR0_SSE), 0);
+    assert_int_equal(vcpu.xcr0_in_cpu, XCR0_X87 | XCR0_SSE);
+    assert_int_equal(answer(&vcpu, 0xd, 0).ebx, 832);
+    vmx_caps.xcr0 = 0; /* no XSAVE, and no XSETBV */
+    xcr0 = 7;
+    registers_reload(&vcpu);
+    assert_int_equal(xcr0, 7);
+    vcpu.xcr0 = 0;
+    cr4 = 0;
+}
+
 /* What a switch finds is what the CPU holds: a value that the CPU has refused is not kept. */
 TEST(msrs_that_are_kept)
 {
@@ -236,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup(commands_against_leaks, start),
         cmocka_unit_test_setup(a_second_cpu_has_what_guests_were_told, start),
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
+        cmocka_unit_test_setup(xcr0_is_the_guests_from_osxsave_on, start),
         cmocka_unit_test(msrs_that_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

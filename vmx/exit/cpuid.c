@@ -209,11 +209,11 @@ COLD int cpuid_check_cpu(void)
 
 /* EBX of subleaf 0 is the size of the enabled state: right, as the guest's XCR0 is in the CPU. ECX
  * is that of all state that the guest could enable. */
-static struct cpuid_regs leaf_xsave(uint32_t subleaf)
+static struct cpuid_regs leaf_xsave(const struct vcpu *v, uint32_t subleaf)
 {
     if (!vmx_caps.xcr0 || subleaf > 7 || (subleaf > 1 && !(vmx_caps.xcr0 & BIT(subleaf))))
         return (struct cpuid_regs){0};
-    struct cpuid_regs host = cpuid(0xd, subleaf);
+    struct cpuid_regs host = registers_cpuid(v, subleaf);
     if (subleaf == 0) {
         host.eax = LO32(vmx_caps.xcr0);
         host.ecx = registers_area_size();
@@ -265,7 +265,7 @@ static COLD struct cpuid_regs other_leaf(const struct vcpu *v, uint32_t leaf, ui
     case 0xb: /* the x2APIC id; no levels above the thread */
         return (struct cpuid_regs){.ecx = subleaf & (uint32_t)BITS(7, 0), .edx = v->index};
     case 0xd:
-        return leaf_xsave(subleaf);
+        return leaf_xsave(v, subleaf);
     case LEAF_HYPERVISOR: /* "HamletHamlet", four letters to a register */
         return (struct cpuid_regs){LEAF_HYPERVISOR, 0x6c6d6148, 0x61487465, 0x74656c6d};
     }

@@ -27,6 +27,7 @@
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/debug.h"
 #include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/registers.h"
 #include "vmx/vmcs.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
@@ -214,6 +215,7 @@ static int attend_requests(struct vcpu *v)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_RELOAD);
         apicv_reload(v);
         cpuid_reload(v);
+        registers_reload(v);
     }
     if (requests & VCPU_REQUEST_ADDRESS) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_ADDRESS);

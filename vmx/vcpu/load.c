@@ -18,7 +18,6 @@
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/leaks.h"
-#include "lib/atomic.h"
 
 static void switch_to(struct vmx_cpu *cpu, struct vcpu *v)
 {
@@ -35,8 +34,9 @@ static void switch_to(struct vmx_cpu *cpu, struct vcpu *v)
         ept_flush_vpid(v->vpid);
         v->ept_generation = UINT64_MAX;
     }
-    atomic_store(&cpu->guest_generation,
-                 0); /* v's EPT may be another one than that of the last vCPU */
+    /* v's EPT may be another one than that of the last vCPU. The announcement before the entry is a
+     * full barrier behind this. */
+    __atomic_store_n(&cpu->guest_generation, 0, __ATOMIC_RELEASE);
     registers_switch(before, v);
 }
 

@@ -12,6 +12,7 @@
 #include "vmx/vcpu/registers.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
+#include "vmx/vmcs.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "arch/safe.h"
@@ -92,17 +93,35 @@ COLD void registers_reset(struct vcpu *v)
     memset(v->msr_kept, 0, sizeof(v->msr_kept));
     v->kernel_gs_base = 0;
     v->xcr0 = XCR0_X87;
+    v->xcr0_in_cpu = vmx_caps.xcr0;
 }
 
-/* While v is loaded, XCR0 is the guest's. A component that the guest has switched off keeps its
- * contents, so XCR0 is all of vmx_caps.xcr0 while the state is saved and restored. */
+/* A component that the guest has switched off keeps its contents, so XCR0 is all of vmx_caps.xcr0
+ * while the state is saved and restored. With CR4.OSXSAVE = 0 it stays so: each instruction that
+ * depends on XCR0 is #UD then. */
+COLD void registers_reload(struct vcpu *v)
+{
+    if (!vmx_caps.xcr0)
+        return;
+    v->xcr0_in_cpu = vmread(GUEST_CR4) & CR4_OSXSAVE ? v->xcr0 : vmx_caps.xcr0;
+    xsetbv(0, v->xcr0_in_cpu);
+}
+
+COLD struct cpuid_regs registers_cpuid(const struct vcpu *v, uint32_t subleaf)
+{
+    xsetbv(0, v->xcr0);
+    struct cpuid_regs r = cpuid(LEAF_XSAVE, subleaf);
+    xsetbv(0, v->xcr0_in_cpu);
+    return r;
+}
+
 static void fpu_save(struct vcpu *v)
 {
     if (!vmx_caps.xcr0) {
         asm volatile("fxsave64 (%0)" ::"r"(v->fpu) : "memory");
         return;
     }
-    if (v->xcr0 != vmx_caps.xcr0)
+    if (v->xcr0_in_cpu != vmx_caps.xcr0)
         xsetbv(0, vmx_caps.xcr0);
     asm volatile("xsave64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
 }
@@ -114,8 +133,8 @@ static void fpu_restore(struct vcpu *v)
         return;
     }
     asm volatile("xrstor64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
-    if (v->xcr0 != vmx_caps.xcr0)
-        xsetbv(0, v->xcr0);
+    if (v->xcr0_in_cpu != vmx_caps.xcr0)
+        xsetbv(0, v->xcr0_in_cpu);
 }
 
 COLD void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
@@ -143,7 +162,7 @@ COLD int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
         ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE)) ||
         (avx512 && (avx512 != XCR0_AVX512 || !(xcr0 & XCR0_AVX))))
         return -EINVAL;
-    v->xcr0 = xcr0;
+    v->xcr0 = v->xcr0_in_cpu = xcr0; /* CR4.OSXSAVE is 1, else XSETBV is #UD and does not exit */
     xsetbv(0, xcr0);
     return 0;
 }

@@ -29,5 +29,9 @@ MUST_CHECK int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value);
 /* Of v, loaded or not; of the vCPU that is loaded here. */
 uint64_t registers_cr2(const struct vcpu *v);
 void registers_set_cr2(uint64_t linear);
+/* v is loaded, and its CR4.OSXSAVE may have changed. */
+void registers_reload(struct vcpu *v);
+/* The CPU's answer to CPUID leaf 0DH with the guest's XCR0; v is loaded, and there is XSAVE. */
+struct cpuid_regs registers_cpuid(const struct vcpu *v, uint32_t subleaf);
 /* v is loaded. -EINVAL: #GP by SDM "XSETBV-Set Extended Control Register". */
 MUST_CHECK int registers_set_xcr0(struct vcpu *v, uint64_t xcr0);

@@ -97,6 +97,7 @@ struct vcpu {
 
     /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
     uint64_t xcr0, cr2;
+    uint64_t xcr0_in_cpu; /* while v is loaded */
     uint64_t kernel_gs_base;
     uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
     /* vmx/vcpu/debug.c */
