@@ -107,8 +107,8 @@ MUTANTS = [
      [(SCHED, "~done);", "~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));"),
       (SCHED, "        state = VCPU_STOPPED;\n    uint32_t", "        (void)0;\n    uint32_t")]),
     ("an earlier STARTUP is taken away before the INIT is there",
-     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with neither */\n",
-       ""),
+     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with "
+       "neither */\n", ""),
       (SCHED, "~(uint32_t)VCPU_REQUEST_SIPIS);\n",
        "~(uint32_t)VCPU_REQUEST_SIPIS);\n        vcpu_request(v, VCPU_REQUEST_INIT);\n")]),
     ("two STARTUPs have one request",

@@ -106,6 +106,9 @@ struct vcpu *vmx_enter(struct vcpu *of)
 {
     entries++;
     assert_true(entries < 10);
+    /* A slice may begin on another stack: then HOST_RSP is looked at. */
+    assert_int_equal(of->launched & LAUNCHED_ELSEWHERE, entries == 1 ? LAUNCHED_ELSEWHERE : 0);
+    of->launched = LAUNCHED_ONCE; /* as vmx/enter.asm does */
     in_guest();
     return of;
 }
@@ -144,9 +147,11 @@ TEST(an_unexpected_exit_ends_the_vm)
     assert_string_equal(crash, "a rule");
     assert_int_equal(v.exit.reason, EXIT_ENTRY_GUEST_STATE);
     in_guest = reason_79;
+    entries = 0;
     assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
     assert_string_equal(crash, "79");
     in_guest = reason_300;
+    entries = 0;
     assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
     assert_string_equal(crash, "another");
     assert_int_equal(v.exit.reasons,

@@ -5,8 +5,7 @@
  * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
  * Only a wake list is searched, because a notification does not name its vCPU.
- * From: guest/life/run.c (sched_start), boot/main.c (sched_run).
- * To: vmx/run/run.c (vcpu_run), vmx/run/place.c (on which CPU).
+ * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c, place.c.
  * Hot: each HLT, each wake-up, each end of a slice.
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -375,11 +374,7 @@ static COLD void on_timer(void *ctx)
     spin_unlock(&q->lock);
 }
 
-static void on_wake_up(void *ctx)
-{
-    (void)ctx;
-    sched_notified();
-}
+static void on_wake_up(void *ctx) { (void)ctx, sched_notified(); }
 
 /* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
