@@ -52,15 +52,14 @@ static void check_entry(unsigned i)
 {
     struct vpci_function *f = m.vm.pci->functions[1];
     const uint8_t *device = m.bar_bytes + TABLE - PAGE + 16 * i;
-    uint64_t address = 0, data = 0, control = 0;
     must(at32(device + 8) == 0 && at32(device + 4) == 0);
     must(at32(device) == 0 || (at32(device) >> 20 == 0xfee && (at32(device) & BIT(4)) &&
                                (at32(device) >> 5 & 0x7fff) < m.irte_next));
     if (at32(device) == 0 || (at32(device + 12) & PCI_MSIX_ENTRY_MASK))
         return;
-    vmsix_read(f->msix, TABLE + 16 * i, 8, &address);
-    vmsix_read(f->msix, TABLE + 16 * i + 8, 4, &data);
-    vmsix_read(f->msix, TABLE + 16 * i + 12, 4, &control);
+    uint64_t address = vmsix_read(f->msix, TABLE + 16 * i, 8);
+    uint64_t data = vmsix_read(f->msix, TABLE + 16 * i + 8, 4);
+    uint64_t control = vmsix_read(f->msix, TABLE + 16 * i + 12, 4);
     must(address >> 20 == 0xfee && (data & 0xff) >= 16 && !(control & PCI_MSIX_ENTRY_MASK));
     uint32_t all = vpci_read(f, AT_MSIX_CONTROL, 2);
     must((all & PCI_MSIX_ENABLE) && !(all & PCI_MSIX_MASK_ALL));
