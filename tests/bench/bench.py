@@ -117,10 +117,8 @@ def operations(*words):
 
 def vmcs_accesses():
     """What costs one instruction here, and some 30 cycles on hardware."""
-    handlers = {"vmcall": "vcpu_on_vmcall"}
-    return {f"vmcs_{exit}": sum(map(profile.is_vmcs, profile.steps(handler, profile.VM)))
-            for exit in ("cpuid", "vmcall", "io_instruction", "wrmsr", "ept_violation")
-            for handler in [handlers.get(exit, f"exit_{exit}")]}
+    return {f"vmcs_{exit}": sum(map(profile.is_vmcs, profile.steps(f"exit_{exit}", profile.VM)))
+            for exit in ("cpuid", "vmcall", "io_instruction", "wrmsr", "ept_violation")}
 
 
 def trace_costs(plain):
