@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: MIT
 """
 Where the instructions of one VM exit go: one line per function, from the exit to the next entry.
+And those of a host interrupt that ends the sleep of an idle CPU, to the entry of whom it wakes up.
 
     tests/bench/profile.py HANDLER [VM [WORDS]]
 
-HANDLER: a function of the exit table, exit_cpuid, or one behind it. WORDS: of the command line.
+HANDLER: a function of the exit table, exit_cpuid, or one behind it; or the handler of an interrupt,
+on_wake_up. WORDS: of the command line.
 
-The lab machine is stopped by the emulator's own GDB stub when a guest's exit reaches HANDLER for
-the 20th time; the next exit is followed instruction by instruction, until the guest runs again.
-"VMCS" counts VMREAD and VMWRITE, which cost some 30 cycles each on hardware and one here.
+The lab machine is stopped by the emulator's own GDB stub when HANDLER is reached for the 20th time;
+the next exit or interrupt that comes to it is followed instruction by instruction, until a guest
+runs again, or the CPU sleeps. "VMCS" counts VMREAD and VMWRITE, which cost some 30 cycles each on
+hardware and one here.
 
 From: make profile      To: build/hamlet.sym
 """
@@ -33,40 +36,52 @@ SCRIPT = r'''
 set pagination off
 set confirm off
 set tcp connect-timeout 600
-target remote :{port}
-hbreak {handler}
 python
 import re
+# vmx_exit_point, and, behind the two instructions of a vector's stub, interrupt_common
+BEGINNINGS = ("vmx_exit_point", "interrupt_common")
+
+def word_at(place):
+    return int(gdb.parse_and_eval("*(unsigned long *)(%s)" % place))
+
+# A guest has other code at the same addresses. As long as no machine is there, GDB reads the file.
+ours = {{name: word_at("&" + name) for name in (*BEGINNINGS, "{handler}")}}
+gdb.execute("target remote :{port}")
+
 def pc():
     return int(gdb.parse_and_eval("$pc").cast(gdb.lookup_type("long")))
 
 def name_at(address):
     return gdb.execute("info symbol 0x%x" % address, to_string=True).split()[0]
 
+def stopped_at():
+    """The name of a breakpoint that Hamlet has reached; the stub stops for other reasons, too."""
+    gdb.execute("continue", to_string=True)
+    name = name_at(pc())
+    return name if name in ours and ours[name] == word_at("&" + name) else None
+
 def follow():
-    """One exit, to the VMRESUME that ends it, or the VMLAUNCH of another vCPU."""
+    """One exit or interrupt, to the VMRESUME that ends it, the VMLAUNCH of another vCPU, or HLT."""
     found = []
-    while len(found) < {longest} and (not found or found[-1][1] not in ("0f01c3", "0f01c2")):
+    while len(found) < {longest} and not (found and re.match("0f01c[32]|f4", found[-1][1])):
         code = bytes(gdb.selected_inferior().read_memory(pc(), 3)).hex()
         name = name_at(pc())
-        if name == "vmx_exit_point" and found and found[-1][0] != name:
-            found = []      # so far it was the guest, which has code at the same addresses
         found.append((name, code))
         if re.match("f3(48)?a[45ab]", code):    # REP: each element takes a tick
             found += [(name, "")] * (int(gdb.parse_and_eval("$rcx")) - 1)
         gdb.execute("stepi", to_string=True)
     return found
 
+gdb.execute("hbreak {handler}")
 arrived = 0
-while arrived < {warm}:                 # the stub may stop for reasons of its own, too
-    gdb.execute("continue", to_string=True)
-    arrived += name_at(pc()) == "{handler}"
+while arrived < {warm}:
+    arrived += stopped_at() == "{handler}"
 gdb.execute("delete")
-gdb.execute("hbreak vmx_exit_point")
+for name in BEGINNINGS:
+    gdb.execute("hbreak " + name)
 found = []
 while "{handler}" not in [name for name, _ in found]:
-    gdb.execute("continue", to_string=True)
-    found = follow()
+    found = follow() if stopped_at() in BEGINNINGS else []
 for step in found:
     print("step", step[0], step[1] or "rep")
 end
