@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of this CPU. Only read_reg(), write_reg() and write_icr() distinguish the two
- * modes: a register is an MSR (x2APIC) or a word in the APIC page (xAPIC).
+ * The local APIC of this CPU. Only read_reg(), write_reg(), write_icr() and apic_eoi() distinguish
+ * the two modes: a register is an MSR (x2APIC) or a word in the APIC page (xAPIC).
  * From: boot/main.c, arch/cpu.c, arch/irq.c (EOI), vmx/ (timer, kicks), vtd/ (addresses of events).
  * To: arch/paging.c (mmio_map), arch/time.c (pauses).
  * Spec: SDM "Advanced Programmable Interrupt Controller (APIC)", "Extended XAPIC (x2APIC)".
@@ -171,7 +171,14 @@ uint32_t apic_id(void)
     return page ? (uint32_t)FIELD_GET(APIC_ID_XAPIC, id) : id;
 }
 
-void apic_eoi(void) { write_reg(APIC_EOI, 0); }
+/* write_reg(), without a call: each interrupt of the host comes by here. */
+void apic_eoi(void)
+{
+    if (page)
+        mmio_write32(page + APIC_EOI, 0);
+    else
+        wrmsr(MSR_X2APIC_FIRST + APIC_EOI / 16, 0);
+}
 
 bool apic_in_service(uint8_t vector)
 {

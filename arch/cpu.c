@@ -185,7 +185,11 @@ unsigned cpu_start_all(unsigned limit, bool (*join)(void), void (*entry)(void))
 }
 
 /* STI takes effect only after the next instruction, so an interrupt that arrives after the caller's
- * last look for work ends the HLT. */
-void cpu_wait(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
+ * last look for work ends the HLT. Its handler is like a call: arch/trap.asm. */
+void cpu_wait(void)
+{
+    asm volatile("sti; hlt; cli" ::
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc", "memory");
+}
 
 void cpu_kick(struct cpu *cpu) { apic_ipi(cpu->apic_id, VECTOR_KICK); }

@@ -66,10 +66,26 @@ static inline uint8_t mmio_read8(const void *p) { return *(const volatile uint8_
 static inline uint16_t mmio_read16(const void *p) { return *(const volatile uint16_t *)p; }
 static inline uint32_t mmio_read32(const void *p) { return *(const volatile uint32_t *)p; }
 static inline uint64_t mmio_read64(const void *p) { return *(const volatile uint64_t *)p; }
-static inline void mmio_write8(void *p, uint8_t v) { *(volatile uint8_t *)p = v; }
-static inline void mmio_write16(void *p, uint16_t v) { *(volatile uint16_t *)p = v; }
-static inline void mmio_write32(void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
-static inline void mmio_write64(void *p, uint64_t v) { *(volatile uint64_t *)p = v; }
+/* One MOV each, in assembly: gcc -Oz makes a volatile store of 0 an AND, which reads, too. */
+static inline void mmio_write8(void *p, uint8_t v)
+{
+    asm volatile("movb %1, %0" : "=m"(*(uint8_t *)p) : "qi"(v) : "memory");
+}
+
+static inline void mmio_write16(void *p, uint16_t v)
+{
+    asm volatile("movw %1, %0" : "=m"(*(uint16_t *)p) : "ri"(v) : "memory");
+}
+
+static inline void mmio_write32(void *p, uint32_t v)
+{
+    asm volatile("movl %1, %0" : "=m"(*(uint32_t *)p) : "ri"(v) : "memory");
+}
+
+static inline void mmio_write64(void *p, uint64_t v)
+{
+    asm volatile("movq %1, %0" : "=m"(*(uint64_t *)p) : "re"(v) : "memory");
+}
 
 /* Write the cache lines of [p, p + size) back to memory, for a device that does not snoop caches.
  * The fence orders these writes before later accesses. */

@@ -5,6 +5,7 @@
  * guest/assign/irq.c, guest/assign/intx.c (irq_alloc).
  * To: arch/apic.c (EOI); the registered handlers.
  * Contract: arch/trap.h.
+ * Hot: every interrupt of the host.
  * Spec: SDM "Interrupt Acceptance for Fixed Interrupts", "Signaling Interrupt Servicing
  * Completion", "Spurious Interrupt".
  */
@@ -23,7 +24,7 @@
 
 /* The lock is for changes. irq_dispatch() takes no lock: `handler` is written after `ctx`, and who
  * frees a vector waits for the CPUs that are in its handler. */
-static struct {
+static struct irq {
     irq_handler handler;
     void *ctx;
     bool was_used;        /* freed: an interrupt that its owner's device sent may still arrive */
@@ -51,16 +52,23 @@ static bool wants_eoi(uint8_t vector)
     return !may_be_spurious || apic_in_service(vector);
 }
 
+static COLD void no_handler(struct irq *irq, uint8_t vector)
+{
+    if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irq->was_used &&
+        atomic_fetch_add(&irq->stray_count, 1) == 0)
+        log_often("interrupt at vector 0x%02x has no handler", vector);
+}
+
 void irq_dispatch(uint8_t vector)
 {
     uint8_t *here = &inside[this_cpu()->index].vector;
+    struct irq *irq = &irqs[vector];
     atomic_store(here, vector); /* announced before the look: irq_free() sees one */
-    irq_handler handler = atomic_load(&irqs[vector].handler);
+    irq_handler handler = atomic_load(&irq->handler);
     if (handler)
-        handler(irqs[vector].ctx);
-    else if (!is_only_a_wakeup(vector) && vector != VECTOR_SPURIOUS && !irqs[vector].was_used &&
-             atomic_fetch_add(&irqs[vector].stray_count, 1) == 0)
-        log_often("interrupt at vector 0x%02x has no handler", vector);
+        handler(irq->ctx);
+    else
+        no_handler(irq, vector);
     atomic_store(here, 0);
     if (wants_eoi(vector))
         apic_eoi();

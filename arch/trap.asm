@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ;
-; 256 stubs of 8 bytes, one for each vector: push the vector, then go into C, one way for exceptions
+; 256 stubs of 8 bytes, one for each vector: keep the vector, then go into C, one way for exceptions
 ; and one for interrupts.
 ; From: the CPU, by the IDT: arch/idt.c.      To: arch/trap.c (trap_dispatch), arch/irq.c
 ; (irq_dispatch).
@@ -13,53 +13,32 @@ section .text
 %define HAS_ERROR_CODE(v) \
     ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
 
-; PUSH of a byte extends its sign, so only the low byte of the vector is read.
 align 8
 global trap_stubs
 trap_stubs:
 %assign vector 0
 %rep 256
     align 8
-    %if vector < 128
-    push byte vector
-    %else
-    push byte vector - 256
-    %endif
     %if vector >= 32
+    mov dil, vector
     jmp near interrupt_common
-    %elif HAS_ERROR_CODE(vector)
+    %else
+    push byte vector
+    %if HAS_ERROR_CODE(vector)
     jmp near trap_common
     %else
     jmp near trap_without_error_code
     %endif
+    %endif
 %assign vector vector + 1
 %endrep
 
-; The handler keeps the registers that the calling convention keeps.
+; An interrupt comes only in cpu_wait(), a function whose caller expects that it changes RDI and the
+; other registers that a call may change. The handler keeps the rest. So nothing is saved.
 extern irq_dispatch
 interrupt_common:
-    push rax
-    push rcx
-    push rdx
-    push rsi
-    push rdi
-    push r8
-    push r9
-    push r10
-    push r11
-    cld
-    mov edi, [rsp + 9 * 8]      ; uint8_t: the low byte counts
+    movzx edi, dil
     call irq_dispatch           ; RSP is aligned to 8 only: no vector register is used
-    pop r11
-    pop r10
-    pop r9
-    pop r8
-    pop rdi
-    pop rsi
-    pop rdx
-    pop rcx
-    pop rax
-    add rsp, 8                  ; the vector
     iretq
 
 trap_without_error_code:
