@@ -76,10 +76,11 @@ COLD static void entry_lead(struct irq_route *route)
     vtd_irte_remap(route->irte, route->cpu->apic_id, (uint8_t)route->host_vector, false);
 }
 
-static void targets_post(const struct irq_route *route, uint64_t targets)
+static inline void targets_post(const struct irq_route *route, uint64_t targets)
 {
+    const struct vm *vm = route->owner->vm;
     for (uint64_t set = targets; set; set &= set - 1) {
-        struct vcpu *v = route->owner->vm->vcpus[__builtin_ctzll(set)];
+        struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
         TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
         if (route->delivery == IRQ_INJECTED)
             vcpu_post_by_exit(v, route->vector);

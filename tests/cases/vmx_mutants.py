@@ -44,7 +44,7 @@ POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
 FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
          "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
-         "vmx/run/post.c vmx/run/run.c vmx/run/sched.c").split()
+         "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c").split()
 
 # An atomic step as a load and a store: what another CPU or a device does in between is lost.
 TORN = re.compile(r"atomic_fetch_(or|and|add)\((&[^,]+), ([^;]+)\);")
@@ -52,18 +52,13 @@ OPERATOR = {"or": "|", "and": "&", "add": "+"}
 
 # Steps that are no statement of their own: (file, text, other text).
 EDITS = [
-    ("vmx/vcpu/posted.c", "uint64_t old = change(d, 0, PI_SN);",
-     "uint64_t old = atomic_load(&d->control);"),
-    ("vmx/vcpu/posted.c", "uint64_t old = change(d, PI_ON, 0);",
-     "uint64_t old = atomic_load(&d->control);"),
     ("vmx/vcpu/posted.c", "uint64_t old = change(d, mask, value);",
      "uint64_t old = atomic_load(&d->control);"),
-    ("vmx/vcpu/posted.c", "atomic_exchange(&d->pir[i], 0);",
-     "atomic_load(&d->pir[i]);\n        atomic_store(&d->pir[i], 0);"),
+    ("vmx/vcpu/posted.h", "atomic_exchange(&d->pir[i], 0) : 0;",
+     "atomic_load(&d->pir[i]) : 0, atomic_store(&d->pir[i], 0);"),
     ("vmx/vcpu/posted.c", "while (!atomic_replace(&d->control, &old, old | PI_ON));",
      "while (0);\n    atomic_store(&d->control, old | PI_ON);"),
-    ("vmx/run/sched.c", "posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());",
-     "true;"),
+    ("vmx/run/sched.c", "posted_to_halted(v->pi_desc, q->ndst);", "true;"),
     ("vmx/ept_flush.c", "while (!is_clean(cpu, ept, generation))", "while (0)"),
     ("vmx/ept_flush.c", "atomic_load(&cpu->guest_ept) != ept ||", "false ||"),
     ("vmx/ept_flush.c", "|| atomic_load(&cpu->guest_generation) >= generation", ""),
@@ -103,7 +98,7 @@ TRANSLATIONS = [KNOWN[name] for name in ("stale-apicv-on", "moved-bar-under-anot
 POSTS = [KNOWN["smp"], KNOWN["smp-posted"],
          posting("mixed", 20000, [each_once("mixed")], **SHAPES["mixed"])]
 TIMEOUT = 60    # seconds; a boot takes five on an idle host
-POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/run/post.c", "vmx/run/sched.c")
+POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/run/post.c", "vmx/run/sched.c")
 
 
 def of_file(name):

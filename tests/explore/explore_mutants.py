@@ -16,8 +16,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
          "-I. -mcx16").split()
-PID, SCHED, RUN = "vmx/vcpu/posted.c", "vmx/run/sched.c", "vmx/run/run.c"
-POST = "vmx/run/post.c"
+PID, TAKE, SCHED, RUN, POST = ("vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/run/sched.c",
+                               "vmx/run/run.c", "vmx/run/post.c")
 IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
@@ -44,9 +44,9 @@ NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
     ("SN the wrong way round: ready is notified",
-     [(PID, "change(d, 0, PI_SN);", "change(d, PI_SN, 0);")]),
+     [(PID, "atomic_fetch_or(&d->control, PI_SN);", "atomic_fetch_and(&d->control, ~PI_SN);")]),
     ("SN the wrong way round: the poster",
-     [(PID, "((old & PI_SN) && !urgent)", "(!(old & PI_SN) && !urgent)")]),
+     [(PID, "if (old & (PI_ON | PI_SN)) {", "if ((old & PI_ON) || !(old & PI_SN)) {")]),
     ("SN stays set when it runs again",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_NV | PI_NDST;")]),
     ("ON not looked at again before it sleeps",
@@ -54,9 +54,8 @@ MUTANTS = [
     ("NV set before it is on the wake list",
      [(SCHED,
        "    list_append(&q->halted, v);\n    bool sleeps = posted_to_halted(v->pi_desc, "
-       "this_cpu()->apic_id, apic_is_x2apic());\n",
-       "    spin_unlock(&q->lock);\n    bool sleeps = posted_to_halted(v->pi_desc, "
-       "this_cpu()->apic_id, apic_is_x2apic());\n"
+       "q->ndst);\n",
+       "    spin_unlock(&q->lock);\n    bool sleeps = posted_to_halted(v->pi_desc, q->ndst);\n"
        "    spin_lock(&q->lock);\n    list_append(&q->halted, v);\n")]),
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
@@ -66,19 +65,20 @@ MUTANTS = [
      [*TRUST_ON, (PID, "    if (!posted_pending(d))", "    if (1)")]),
     ("PIR looked at before SN is cleared",
      [*TRUST_ON,
-      (PID, "    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n",
+      (PID, "    uint64_t old = notify(d, TRACE_PID_RUNNING, ndst);\n",
        "    bool some = posted_pending(d);\n    uint64_t old = notify(d, TRACE_PID_RUNNING, "
-       "apic_id, x2apic);\n    if (!some)\n        return;\n")]),
+       "ndst);\n    if (!some)\n        return;\n")]),
     ("a post by its own exit not looked at",
      [(POST, "        apicv_fold(v); /* v", "        (void)0; /* v")]),
     ("a kick's request not looked at",
      [(RUN, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
     ("ON cleared after PIR was taken",
-     [(PID, "change(d, PI_ON, 0); /* first", "atomic_load(&d->control); /* first"),
-      (PID, "    return words;\n}", "    change(d, PI_ON, 0);\n    return words;\n}")]),
+     [(TAKE, "    atomic_fetch_and(&d->control, ~PI_ON); /* first", "    /* first"),
+      (TAKE, "    if (__builtin_expect(trace_on, 0))\n",
+       "    atomic_fetch_and(&d->control, ~PI_ON);\n    if (__builtin_expect(trace_on, 0))\n")]),
     ("PIR taken with a load and a store",
-     [(PID, "atomic_exchange(&d->pir[i], 0);",
-       "atomic_load(&d->pir[i]);\n        atomic_store(&d->pir[i], 0);")]),
+     [(TAKE, "taken[i] = atomic_load(&d->pir[i]) ? atomic_exchange(&d->pir[i], 0) : 0;",
+       "if ((taken[i] = atomic_load(&d->pir[i])))\n            atomic_store(&d->pir[i], 0);")]),
     ("ON looked at before PIR is set",
      [(PID,
        "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n    uint64_t old = "
@@ -92,14 +92,14 @@ MUTANTS = [
        "    atomic_store(&d->control, (old & ~mask) | value);\n")]),
     ("NDST stays behind when it migrates",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_SN | PI_NV;"),
-      (PID, " | FIELD_SET(PI_NDST, apic_id);", ";")]),
+      (PID, " | ndst;", ";")]),
     ("a stopped one is still notified",
      [(SCHED, "    vcpu_release(v);\n    posted_to_ready(v->pi_desc);\n",
        "    vcpu_release(v);\n")]),
     ("a request does not keep it awake",
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
-     [(SCHED, "        halted_to_ready(q, v);\n        (void)share", "        (void)share")]),
+     [(SCHED, "& PI_ON)\n            (void)halted_to_ready(q, v);", "& PI_ON)\n            ;")]),
     ("an INIT takes the stop behind it away",
      [(SCHED, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
        "VCPU_STOPPED;\n", "")]),

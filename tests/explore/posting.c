@@ -280,10 +280,9 @@ static void device_actor(void)
 {
     struct vcpu *last = &w.vcpus[shape.vcpus - 1];
     for (unsigned i = 0; i < shape.posts; i++) {
-        uint8_t nv;
-        uint32_t ndst;
-        if (posted_post(&w.pids[i % shape.vcpus], next_vector(), false, &nv, &ndst))
-            apic_ipi(ndst, nv);
+        uint64_t control = posted_post(&w.pids[i % shape.vcpus], next_vector());
+        if (control)
+            apic_ipi(posted_apic_id(control, true), (uint8_t)FIELD_GET(PI_NV, control));
     }
     for (unsigned i = 0; i < shape.startups; i++) {
         w.reset = w.started = false;
@@ -409,6 +408,7 @@ static void build(void)
     }
     for (unsigned c = 0; c < shape.cpus; c++) {
         vmx_cpu(&w.cpus[c])->queue = &queues[c];
+        queues[c].ndst = posted_ndst(c, true);
         explore_actor(names[c], cpu_actor);
         explore_watch(&queues[c].idle, sizeof(queues[c].idle));
         explore_watch(&queues[c].ready.first, sizeof(queues[c].ready.first));

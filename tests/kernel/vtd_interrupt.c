@@ -127,7 +127,7 @@ static struct pi_desc pi;
 static void pid_for_us(uint8_t nv)
 {
     pi = PI_DESC_READY;
-    posted_to_running(&pi, apic_id(), apic_is_x2apic());
+    posted_to_running(&pi, posted_ndst(apic_id(), apic_is_x2apic()));
     atomic_store(&pi.control, (pi.control & ~PI_NV) | FIELD_SET(PI_NV, nv));
 }
 

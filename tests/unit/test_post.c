@@ -13,11 +13,13 @@
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/run/post.h"
+#include "vmx/run/queue.h"
 #include "vmx/run/sched.h"
 #include "vmx/vcpu/posted.h"
 
 struct vmx_caps vmx_caps;
 static struct cpu cpu;
+static struct run_queue queue;
 static struct vcpu v;
 static struct pi_desc pid;
 static unsigned wakes, notified, ipis;
@@ -39,13 +41,13 @@ void sched_wake(struct vcpu *woken)
     wakes++;
     requests_at_wake = v.requests;
 }
-void sched_notified(void) { notified++; }
 static unsigned folds;
 void apicv_fold(struct vcpu *of)
 {
     assert_ptr_equal(of, &v);
     folds++;
 }
+void sched_notified(void) { notified++; }
 static const struct pi_desc *ipis_go_to = &pid;
 void bitmaps_ipi(struct bitmaps *b, unsigned apic_id, const struct pi_desc *descriptor)
 {
@@ -57,7 +59,8 @@ void bitmaps_ipi(struct bitmaps *b, unsigned apic_id, const struct pi_desc *desc
 FIXTURE(create)
 {
     memset(&cpu, 0, sizeof(cpu));
-    cpu.apic_id = 2;
+    queue.ndst = posted_ndst(2, true);
+    vmx_cpu(&cpu)->queue = &queue;
     pid = PI_DESC_READY;
     v = (struct vcpu){.pi_desc = &pid};
     vmx_caps = (struct vmx_caps){.apicv = true};
@@ -123,22 +126,22 @@ TEST(the_descriptor_names_vector_and_cpu)
 {
     vcpu_post(&v, 40); /* READY: nothing is sent */
     assert_int_equal(ipis + notified, 0);
-    posted_to_running(&pid, 5, true);
+    posted_to_running(&pid, posted_ndst(5, true));
     vcpu_post(&v, 41); /* ON is set already, for the first one */
     assert_int_equal(ipis, 0);
     uint64_t irr[4] = {0};
-    (void)posted_take(&pid, irr);
+    posted_take(&pid, irr);
     assert_int_equal(irr[0], BIT(40) | BIT(41));
     vcpu_post(&v, 42);
     assert_int_equal(ipis, 1);
     assert_int_equal(ipi_to, 5);
     assert_int_equal(ipi_vector, VECTOR_ANV);
-    (void)posted_take(&pid, irr);
+    posted_take(&pid, irr);
     vcpu_post_by_exit(&v, 43);
     assert_int_equal(ipis, 2);
     assert_int_equal(ipi_vector, VECTOR_KICK);
-    (void)posted_take(&pid, irr);
-    (void)posted_to_halted(&pid, 5, true);
+    posted_take(&pid, irr);
+    (void)posted_to_halted(&pid, posted_ndst(5, true));
     vcpu_post(&v, 44);
     assert_int_equal(ipi_vector, VECTOR_WNV);
 }
@@ -147,14 +150,14 @@ TEST(the_descriptor_names_vector_and_cpu)
 TEST(this_cpu_sends_itself_nothing)
 {
     uint64_t irr[4] = {0};
-    (void)posted_to_halted(&pid, 2, true);
+    (void)posted_to_halted(&pid, posted_ndst(2, true));
     vcpu_post(&v, 40);
     assert_int_equal(notified, 1);
-    (void)posted_take(&pid, irr);
-    posted_to_running(&pid, 2, true);
+    posted_take(&pid, irr);
+    posted_to_running(&pid, posted_ndst(2, true));
     vcpu_post(&v, 41);
     assert_int_equal(folds, 0); /* it is about to be loaded, and another VMCS is current */
-    (void)posted_take(&pid, irr);
+    posted_take(&pid, irr);
     vmx_cpu(&cpu)->vcpu = &v;
     vcpu_post(&v, 42);
     assert_int_equal(folds, 1);

@@ -10,8 +10,6 @@
 #include "tests/unit/test.h"
 #include <string.h>
 
-static uint8_t nv;
-static uint32_t ndst;
 
 TEST(starts_as_ready)
 {
@@ -27,11 +25,11 @@ TEST(layout_of_control_word)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    posted_to_running(&p, 0x12345678, true);
+    posted_to_running(&p, posted_ndst(0x12345678, true));
     assert_true(p.control == ((uint64_t)0x12345678 << 32 | (uint64_t)VECTOR_ANV << 16));
-    posted_to_running(&p, 5, false); /* xAPIC: bits 15:8 of NDST */
+    posted_to_running(&p, posted_ndst(5, false)); /* xAPIC: bits 15:8 of NDST */
     assert_true(p.control == ((uint64_t)0x0500 << 32 | (uint64_t)VECTOR_ANV << 16));
-    assert_true(posted_to_halted(&p, 3, true));
+    assert_true(posted_to_halted(&p, posted_ndst(3, true)));
     assert_true(p.control == ((uint64_t)3 << 32 | (uint64_t)VECTOR_WNV << 16));
     posted_to_ready(&p);
     assert_true(p.control & PI_SN);
@@ -41,37 +39,35 @@ TEST(post_while_running_notifies_once)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    posted_to_running(&p, 7, true);
-    assert_true(posted_post(&p, 0x41, false, &nv, &ndst));
-    assert_int_equal(nv, VECTOR_ANV);
-    assert_int_equal(ndst, 7);
-    assert_false(posted_post(&p, 0x42, false, &nv, &ndst)); /* ON is set */
+    posted_to_running(&p, posted_ndst(7, true));
+    uint64_t control = posted_post(&p, 0x41);
+    assert_int_equal(FIELD_GET(PI_NV, control), VECTOR_ANV);
+    assert_int_equal(posted_apic_id(control, true), 7);
+    assert_false(posted_post(&p, 0x42)); /* ON is set */
     uint64_t irr[4] = {0};
-    assert_true(posted_take(&p, irr));
+    posted_take(&p, irr);
     assert_true(irr[1] == (BIT(1) | BIT(2)));
     assert_false(p.control & PI_ON);
-    assert_false(posted_take(&p, irr));
-    assert_true(posted_post(&p, 0xff, false, &nv, &ndst));
+    assert_false(posted_pending(&p));
+    assert_true(posted_post(&p, 0xff));
     assert_true(p.pir[3] == BIT(63));
 }
 
-TEST(post_while_ready_is_silent_unless_urgent)
+TEST(post_while_ready_is_silent)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    assert_false(posted_post(&p, 0x30, false, &nv, &ndst));
+    assert_false(posted_post(&p, 0x30));
     assert_false(p.control & PI_ON); /* SN = 1: ON stays 0 */
     assert_true(posted_pending(&p));
-    assert_true(posted_post(&p, 0x31, true, &nv, &ndst));
-    assert_true(p.control & PI_ON);
 }
 
 TEST(clearing_SN_finds_what_was_posted)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    posted_post(&p, 0x30, false, &nv, &ndst);
-    posted_to_running(&p, 1, true);
+    posted_post(&p, 0x30);
+    posted_to_running(&p, posted_ndst(1, true));
     assert_true(p.control & PI_ON); /* else no CPU would look */
 }
 
@@ -79,27 +75,25 @@ TEST(no_sleep_with_work)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    posted_post(&p, 0x30, false, &nv, &ndst); /* SN = 1: only PIR knows */
-    assert_false(posted_to_halted(&p, 1, true));
+    posted_post(&p, 0x30); /* SN = 1: only PIR knows */
+    assert_false(posted_to_halted(&p, posted_ndst(1, true)));
 
     p = PI_DESC_READY;
-    posted_to_running(&p, 1, true);
-    posted_post(&p, 0x30, false, &nv, &ndst); /* ON knows */
-    assert_false(posted_to_halted(&p, 1, true));
+    posted_to_running(&p, posted_ndst(1, true));
+    posted_post(&p, 0x30); /* ON knows */
+    assert_false(posted_to_halted(&p, posted_ndst(1, true)));
 }
 
-TEST(take_tells_which_words)
+TEST(taken_word_by_word)
 {
     struct pi_desc p;
     p = PI_DESC_READY;
-    posted_post(&p, 0x30, false, &nv, &ndst);
-    posted_post(&p, 0xc1, false, &nv, &ndst);
+    posted_post(&p, 0x30);
+    posted_post(&p, 0xc1);
     uint64_t taken[4] = {7, 7, 7, 7};
-    assert_int_equal(posted_take(&p, taken), BIT(0) | BIT(3));
-    assert_true(taken[0] == BIT(0x30) && taken[3] == BIT(1));
-    assert_true(taken[1] == 7 && taken[2] == 7); /* not written */
+    posted_take(&p, taken);
+    assert_true(taken[0] == BIT(0x30) && taken[1] == 0 && taken[2] == 0 && taken[3] == BIT(1));
     assert_false(posted_pending(&p));
-    assert_int_equal(posted_take(&p, taken), 0);
 }
 
 /* --- What the recorder has -------------------------------------------------------------------- */
@@ -133,12 +127,12 @@ TEST(each_change_is_recorded)
     uint64_t irr[4] = {0};
     trace_on = true;
     event_count = 0;
-    posted_post(&p, 0x30, false, &nv, &ndst);
-    posted_post(&p, 0xf1, false, &nv, &ndst);
-    posted_to_running(&p, 1, true);
-    assert_true(posted_take(&p, irr));
-    posted_to_running(&p, 1, true);
-    posted_post(&p, 0x31, false, &nv, &ndst); /* sets ON itself */
+    posted_post(&p, 0x30);
+    posted_post(&p, 0xf1);
+    posted_to_running(&p, posted_ndst(1, true));
+    posted_take(&p, irr);
+    posted_to_running(&p, posted_ndst(1, true));
+    posted_post(&p, 0x31); /* sets ON itself */
     trace_on = false;
     assert_int_equal(event_count, 8);
     assert_event(0, TRACE_PID_POSTED, 0x30, PI_SN);
@@ -151,7 +145,7 @@ TEST(each_change_is_recorded)
     assert_event(7, TRACE_PID_POSTED, 0x31, PI_ON);
     event_count = 0;
     trace_on = true;
-    posted_to_running(&p, 2, true); /* ON is set already: one change */
+    posted_to_running(&p, posted_ndst(2, true)); /* ON is set already: one change */
     trace_on = false;
     assert_int_equal(event_count, 1);
     assert_event(0, TRACE_PID_RUNNING, 0, PI_ON);
@@ -163,10 +157,10 @@ int main(void)
         cmocka_unit_test(starts_as_ready),
         cmocka_unit_test(layout_of_control_word),
         cmocka_unit_test(post_while_running_notifies_once),
-        cmocka_unit_test(post_while_ready_is_silent_unless_urgent),
+        cmocka_unit_test(post_while_ready_is_silent),
         cmocka_unit_test(clearing_SN_finds_what_was_posted),
         cmocka_unit_test(no_sleep_with_work),
-        cmocka_unit_test(take_tells_which_words),
+        cmocka_unit_test(taken_word_by_word),
         cmocka_unit_test(each_change_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,12 +144,12 @@ static void goes_to_sleep(unsigned cpu)
 
 static void post(unsigned i)
 {
-    uint8_t nv;
-    uint32_t ndst;
     if (!(w.pids[i].pir[0] & BIT(40)))
         w.posted[i]++;
-    if (posted_post(&w.pids[i], 40, false, &nv, &ndst))
-        w.ipis[ndst] |= nv == VECTOR_ANV ? IPI_ANV : IPI_WNV;
+    uint64_t control = posted_post(&w.pids[i], 40);
+    if (control)
+        w.ipis[posted_apic_id(control, true)] |=
+            FIELD_GET(PI_NV, control) == VECTOR_ANV ? IPI_ANV : IPI_WNV;
 }
 
 static void interrupt(unsigned cpu)
@@ -158,7 +158,7 @@ static void interrupt(unsigned cpu)
     on(cpu);
     w.ipis[cpu] = 0;
     if (ipis & IPI_WNV)
-        sched_notified();
+        on_wake_up(NULL);
     if ((ipis & IPI_ANV) && w.entered[cpu] && !w.looked[cpu])
         fold(w.current[cpu]); /* posted-interrupt processing by the CPU */
 }

@@ -19,6 +19,7 @@
 #include "vmx/cpu.h"
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/posted.h"
+#include "vmx/run/queue.h"
 #include "vmx/run/sched.h"
 #include "vmx/vcpu/request.h"
 #include "arch/apic.h"
@@ -78,20 +79,24 @@ void vcpu_extint(struct vcpu *v, bool asserted)
     }
 }
 
-/* `active` is the vector to send if the descriptor says ANV. */
-static void post(struct vcpu *v, uint8_t vector, uint8_t active)
+/* Another CPU, or the wake list of this one. `active` is the vector to send instead of ANV. */
+static void notify_elsewhere(uint64_t control, uint8_t active)
 {
-    uint8_t nv;
-    uint32_t ndst;
-    bool notify = posted_post(v->pi_desc, vector, false, &nv, &ndst);
-    TRACE(TRACE_POST, v->trace_id, notify, vector, 0, 0);
-    if (!notify)
-        return;
-    uint32_t id = apic_is_x2apic() ? ndst : (uint32_t)FIELD_GET(BITS(15, 8), ndst);
-    if (id != this_cpu()->apic_id)
-        apic_ipi(id, nv == VECTOR_ANV ? active : nv);
-    else if (nv == VECTOR_WNV)
+    uint8_t nv = (uint8_t)FIELD_GET(PI_NV, control);
+    if ((control & PI_NDST) == this_vmx_cpu()->queue->ndst)
         sched_notified();
+    else
+        apic_ipi(posted_apic_id(control, apic_is_x2apic()), nv == VECTOR_ANV ? active : nv);
+}
+
+static inline void post(struct vcpu *v, uint8_t vector, uint8_t active)
+{
+    uint64_t control = posted_post(v->pi_desc, vector);
+    TRACE(TRACE_POST, v->trace_id, control != 0, vector, 0, 0);
+    if (!control)
+        return;
+    if (control != (this_vmx_cpu()->queue->ndst | FIELD_SET(PI_NV, VECTOR_ANV)))
+        notify_elsewhere(control, active);
     else if (this_vmx_cpu()->vcpu == v)
         apicv_fold(v); /* v runs here, and this is one of its exits */
     /* else v is about to be loaded, and its slice begins with a look at ON */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run queue of a CPU. Private to vmx/run/.
- * From: vmx/run/sched.c, which writes it; vmx/run/place.c.
+ * From: vmx/run/sched.c, which writes it; vmx/run/place.c, vmx/run/post.c.
  */
 #pragma once
 #include "arch/spinlock.h"
@@ -15,6 +15,7 @@ struct run_queue {
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */
     uint64_t turn;                  /* TSC ticks that each has while another waits */
+    uint64_t ndst;                  /* its CPU, as a descriptor names it: posted_ndst() */
     uint64_t tick;                  /* TSC at which its CPU asks done() again */
     uint64_t timer;                 /* TSC at which its CPU's timer fires; 0: it is off */
 };

@@ -29,6 +29,7 @@
 #include "arch/panic.h"
 #include "arch/trace.h"
 #include "arch/spinlock.h"
+#include "arch/time.h"
 #include "arch/trap.h"
 #include "arch/watch.h"
 
@@ -57,7 +58,7 @@ static void to_ready(struct run_queue *q, struct vcpu *v)
 
 static void to_running(struct run_queue *q, struct vcpu *v)
 {
-    posted_to_running(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
+    posted_to_running(v->pi_desc, q->ndst);
     v->state = VCPU_RUNNING;
     q->running = v;
 }
@@ -74,11 +75,13 @@ static bool share(struct run_queue *q)
     return true;
 }
 
-static void halted_to_ready(struct run_queue *q, struct vcpu *v)
+/* True: as share(). */
+static bool halted_to_ready(struct run_queue *q, struct vcpu *v)
 {
     list_remove(&q->halted, v);
     q->busy++;
     to_ready(q, v);
+    return share(q);
 }
 
 /* v goes on the wake list first, and only then asks the descriptor and the requests for work: an
@@ -88,7 +91,7 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     v->state = VCPU_HALTED;
     q->running = NULL;
     list_append(&q->halted, v);
-    bool sleeps = posted_to_halted(v->pi_desc, this_cpu()->apic_id, apic_is_x2apic());
+    bool sleeps = posted_to_halted(v->pi_desc, q->ndst);
     if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {
         q->busy--;
         return true;
@@ -104,7 +107,7 @@ static struct vcpu *next_turn(struct run_queue *q)
 {
     struct vcpu *v = q->ready.first;
     if (v) {
-        list_remove_first(&q->ready);
+        list_remove(&q->ready, v);
         to_running(q, v);
         v->turn_end = rdtsc() + q->turn;
     }
@@ -203,10 +206,8 @@ void sched_wake(struct vcpu *v)
     struct cpu *home = v->cpu;
     vcpu_request(v, VCPU_REQUEST_FOLD);
     bool kick = v->state == VCPU_RUNNING || q->idle;
-    if (v->state == VCPU_HALTED) {
-        halted_to_ready(q, v);
-        kick |= share(q);
-    }
+    if (v->state == VCPU_HALTED)
+        kick |= halted_to_ready(q, v);
     spin_unlock(&q->lock);
     if (kick && home != this_cpu())
         cpu_kick(home);
@@ -330,26 +331,21 @@ COLD bool sched_knows(const struct vcpu *v)
 
 /* --- Host interrupts -------------------------------------------------------------------------- */
 
-/* A notification has come for v, or its timer is due. */
-static bool is_due(const struct vcpu *v)
+/* A notification does not say for which vCPU it is: for each with ON set. */
+static void on_wake_up(void *ctx)
 {
-    return (atomic_load(&v->pi_desc->control) & PI_ON) ||
-           (v->timer_deadline && rdtsc() >= v->timer_deadline);
-}
-
-void sched_notified(void)
-{
+    (void)ctx;
     struct run_queue *q = own_queue();
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
-        if (!is_due(v))
-            continue;
-        halted_to_ready(q, v);
-        (void)share(q);
+        if (atomic_load(&v->pi_desc->control) & PI_ON)
+            (void)halted_to_ready(q, v);
     }
     spin_unlock(&q->lock);
 }
+
+void sched_notified(void) { on_wake_up(NULL); }
 
 /* The host's timer serves the halted vCPUs: it fires no later than at the first of their deadlines.
  * It is set earlier, but never later, as that would be work at each wake-up; if it fires too early,
@@ -367,14 +363,16 @@ static COLD void on_timer(void *ctx)
     (void)ctx;
     struct run_queue *q = own_queue();
     q->timer = 0; /* it fires once */
-    sched_notified();
     spin_lock(&q->lock);
-    for (struct vcpu *v = q->halted.first; v; v = v->next)
-        timer_by(q, v->timer_deadline);
+    for (struct vcpu *v = q->halted.first, *next; v; v = next) {
+        next = v->next;
+        if (v->timer_deadline && rdtsc() >= v->timer_deadline)
+            (void)halted_to_ready(q, v);
+        else
+            timer_by(q, v->timer_deadline);
+    }
     spin_unlock(&q->lock);
 }
-
-static void on_wake_up(void *ctx) { (void)ctx, sched_notified(); }
 
 /* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
@@ -385,6 +383,7 @@ COLD void sched_init_cpu(void)
 {
     this_vmx_cpu()->queue = queue_of(this_cpu());
     own_queue()->lock.name = "run queue";
+    own_queue()->ndst = posted_ndst(this_cpu()->apic_id, apic_is_x2apic());
     if (this_cpu()->index != 0)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
@@ -485,7 +484,7 @@ void sched_run(bool (*done)(void))
             if (done())
                 break;
             this_cpu()->signs++;
-            q->tick = sched_deadline(SCHED_TICK_US);
+            q->tick = rdtsc() + q->turn * (SCHED_TICK_US / SCHED_SLICE_US);
         }
         if (!v)
             v = pick(q);

@@ -5,7 +5,6 @@
  * To: vmx/run/sched.c.
  */
 #pragma once
-#include "arch/time.h"
 #include "vmx/caps.h"
 #include "vmx/vcpu/vcpu.h"
 
@@ -37,8 +36,6 @@ void sched_run(bool (*done)(void));
 bool sched_is_idle(const struct cpu *cpu); /* asleep, or about to be, for want of work */
 /* v has something to do: if HALTED it becomes READY, if RUNNING elsewhere it exits. */
 void sched_wake(struct vcpu *v);
-/* The TSC so many SCHED_... microseconds from now. */
-static inline uint64_t sched_deadline(uint64_t us) { return time_deadline_us(sched_scaled(us)); }
 /* INIT and STARTUP IPI, from anywhere, without waiting: the CPU of v carries them out. As on
  * hardware, an INIT resets v and makes it wait (the upcall is apic_on_init()). Only a vCPU that
  * waits takes a STARTUP: it starts in real mode at vector << 12. */
@@ -47,6 +44,5 @@ void vcpu_sipi(struct vcpu *v, uint8_t vector);
 /* Leak checks: the number of vCPUs that have a home; whether v is on any queue or wake list. */
 unsigned sched_load(void);
 bool sched_knows(const struct vcpu *v);
-/* What the wake-up notification does: halted vCPUs of this CPU with ON set, or whose timer is due,
- * become READY. */
+/* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
 void sched_notified(void);

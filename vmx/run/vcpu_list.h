@@ -15,37 +15,24 @@ struct vcpu_list {
 static inline void list_append(struct vcpu_list *list, struct vcpu *v)
 {
     v->next = NULL;
-    if (list->last)
-        list->last->next = v;
+    v->prev = list->last;
+    if (v->prev)
+        v->prev->next = v;
     else
         list->first = v;
     list->last = v;
 }
 
+/* v is on this list. */
 static inline void list_remove(struct vcpu_list *list, struct vcpu *v)
 {
-    struct vcpu *before = NULL;
-    for (struct vcpu *at = list->first; at != v; at = at->next) {
-        invariant(at != NULL);
-        before = at;
-    }
-    if (before)
-        before->next = v->next;
+    struct vcpu **at = v->prev ? &v->prev->next : &list->first;
+    invariant(*at == v);
+    *at = v->next;
+    if (v->next)
+        v->next->prev = v->prev;
     else
-        list->first = v->next;
-    if (list->last == v)
-        list->last = before;
-    v->next = NULL;
-}
-
-/* There is one. */
-static inline void list_remove_first(struct vcpu_list *list)
-{
-    struct vcpu *v = list->first;
-    list->first = v->next;
-    if (!list->first)
-        list->last = NULL;
-    v->next = NULL;
+        list->last = v->prev;
 }
 
 static inline bool list_holds(const struct vcpu_list *list, const struct vcpu *v)

@@ -83,22 +83,25 @@ void apicv_fold(struct vcpu *v)
     if (atomic_load(&v->requests) & VCPU_REQUEST_FOLD)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     uint64_t taken[4];
-    unsigned words = posted_take(v->pi_desc, taken), highest = 0;
+    posted_take(v->pi_desc, taken);
     if (!vmx_caps.apicv) {
-        v->irq_waits |= (uint8_t)words;
-        for (; words; words &= words - 1)
-            v->irr[__builtin_ctz(words)] |= taken[__builtin_ctz(words)];
+        for (unsigned i = 0; i < 4; i++)
+            if (taken[i]) {
+                v->irr[i] |= taken[i];
+                v->irq_waits |= (uint8_t)BIT(i);
+            }
         v->alarm = 0;
         return;
     }
-    if (!words)
-        return;
-    for (; words; words &= words - 1) {
-        unsigned i = (unsigned)__builtin_ctz(words);
+    unsigned highest = 0;
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < 4; i++) {
+        if (!taken[i])
+            continue;
         uint32_t *irr = &v->vapic[(APIC_IRR + 32 * i) / 4]; /* 32 bits in 16 bytes */
         irr[0] |= LO32(taken[i]);
         irr[4] |= HI32(taken[i]);
-        highest = 64 * i + 63 - (unsigned)__builtin_clzll(taken[i]);
+        highest = 64 * i + (63 ^ (unsigned)__builtin_clzll(taken[i]));
     }
     uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
     if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))

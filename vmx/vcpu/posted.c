@@ -17,6 +17,17 @@
 
 #define NDST_XAPIC BITS(15, 8) /* of the 32-bit NDST */
 
+uint64_t posted_ndst(uint32_t apic_id, bool x2apic)
+{
+    return FIELD_SET(PI_NDST, x2apic ? apic_id : FIELD_SET(NDST_XAPIC, apic_id));
+}
+
+uint32_t posted_apic_id(uint64_t control, bool x2apic)
+{
+    uint64_t ndst = FIELD_GET(PI_NDST, control);
+    return (uint32_t)(x2apic ? ndst : FIELD_GET(NDST_XAPIC, ndst));
+}
+
 /* For the recorder: a change, with the new control word; an interrupt also with its vector. */
 static void record(const struct pi_desc *d, enum trace_pid what, unsigned vector, uint64_t control)
 {
@@ -34,81 +45,57 @@ static uint64_t change(struct pi_desc *d, uint64_t mask, uint64_t value)
 }
 
 /* SN, NV and NDST change together: no notification goes to the old CPU with the new vector. */
-static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint32_t apic_id, bool x2apic)
+static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint64_t ndst)
 {
     uint8_t vector = state == TRACE_PID_RUNNING ? VECTOR_ANV : VECTOR_WNV;
-    if (!x2apic)
-        apic_id = (uint32_t)FIELD_SET(NDST_XAPIC, apic_id);
     uint64_t mask = PI_SN | PI_NV | PI_NDST;
-    uint64_t value = FIELD_SET(PI_NV, vector) | FIELD_SET(PI_NDST, apic_id);
+    uint64_t value = FIELD_SET(PI_NV, vector) | ndst;
     uint64_t old = change(d, mask, value);
     record(d, state, 0, (old & ~mask) | value);
     return old;
 }
 
-void posted_to_running(struct pi_desc *d, uint32_t apic_id, bool x2apic)
+void posted_to_running(struct pi_desc *d, uint64_t ndst)
 {
-    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);
+    uint64_t old = notify(d, TRACE_PID_RUNNING, ndst);
     if (old & PI_ON) /* so the entry looks at PIR */
         return;
     if (!posted_pending(d))
         return;
-    old = change(d, 0, PI_ON); /* posted while SN was set, when no poster sets ON */
-    if (!(old & PI_ON))
-        record(d, TRACE_PID_RUNNING, 0, old | PI_ON);
+    atomic_fetch_or(&d->control, PI_ON); /* posted while SN was set, when no poster sets ON */
+    record(d, TRACE_PID_RUNNING, 0, d->control);
 }
 
 void posted_to_ready(struct pi_desc *d)
 {
-    uint64_t old = change(d, 0, PI_SN);
-    record(d, TRACE_PID_READY, 0, old | PI_SN);
+    atomic_fetch_or(&d->control, PI_SN);
+    record(d, TRACE_PID_READY, 0, d->control);
 }
 
-bool posted_to_halted(struct pi_desc *d, uint32_t apic_id, bool x2apic)
+bool posted_to_halted(struct pi_desc *d, uint64_t ndst)
 {
-    uint64_t old = notify(d, TRACE_PID_HALTED, apic_id, x2apic);
+    uint64_t old = notify(d, TRACE_PID_HALTED, ndst);
     return !(old & PI_ON) && !posted_pending(d);
 }
 
-bool posted_post(struct pi_desc *d, uint8_t vector, bool urgent, uint8_t *nv, uint32_t *ndst)
+uint64_t posted_post(struct pi_desc *d, uint8_t vector)
 {
     atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));
     uint64_t old = atomic_load(&d->control);
     do {
-        if ((old & PI_ON) || ((old & PI_SN) && !urgent)) {
+        if (old & (PI_ON | PI_SN)) {
             record(d, TRACE_PID_POSTED, vector, old);
-            return false;
+            return 0;
         }
     } while (!atomic_replace(&d->control, &old, old | PI_ON));
     record(d, TRACE_PID_POSTED, vector, old | PI_ON);
-    *nv = (uint8_t)FIELD_GET(PI_NV, old);
-    *ndst = (uint32_t)FIELD_GET(PI_NDST, old);
-    return true;
+    return old;
 }
 
-/* The recorder gets an event for each vector. */
-static COLD __attribute__((noinline)) void record_taken(const struct pi_desc *d, unsigned words,
-                                                        const uint64_t taken[4], uint64_t control)
+/* An event for each vector. */
+COLD void posted_record_taken(const struct pi_desc *d, const uint64_t taken[4])
 {
-    for (; words; words &= words - 1) {
-        unsigned i = (unsigned)__builtin_ctz(words);
-        for (uint64_t posted = taken[i]; posted; posted &= posted - 1)
-            record(d, TRACE_PID_TAKEN, 64 * i + (unsigned)__builtin_ctzll(posted), control);
-    }
-}
-
-unsigned posted_take(struct pi_desc *d, uint64_t taken[4])
-{
-    unsigned words = 0;
-    uint64_t old = change(d, PI_ON, 0); /* first: a post after this one notifies again */
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < 4; i++) {
-        if (!atomic_load(&d->pir[i])) /* most are empty, and a locked access is slow */
-            continue;
-        taken[i] = atomic_exchange(&d->pir[i], 0);
-        words |= (unsigned)BIT(i);
-    }
-    if (__builtin_expect(trace_on, 0))
-        record_taken(d, words, taken, old & ~PI_ON);
-    return words;
+    for (unsigned vector = 0; vector < 256; vector++)
+        if (taken[vector / 64] & BIT(vector % 64))
+            record(d, TRACE_PID_TAKEN, vector, d->control);
 }

@@ -135,7 +135,7 @@ void vcpu_reset(struct vcpu *v)
     v->event = 0;
     v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);
-    (void)posted_take(v->pi_desc, v->irr);
+    posted_take(v->pi_desc, v->irr);
     memset(v->irr, 0, sizeof(v->irr));
     v->irq_waits = 0;
     for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++)
