@@ -10,7 +10,6 @@
 #include "tests/unit/test.h"
 #include <string.h>
 
-
 TEST(starts_as_ready)
 {
     struct pi_desc p;
