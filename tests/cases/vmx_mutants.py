@@ -68,7 +68,8 @@ EDITS = [
 ]
 
 # What no test on this machine notices, by file and text, and why. It is not booted.
-STARTUP = "the explorer starts no processor; boots do not meet the one instruction in between"
+STARTUP = ("the explorer sends no NMI to a processor that starts; boots do not meet the one "
+           "instruction in between")
 ALONE = "no explorer has the file; boots do not meet the one instruction in between"
 EXPLAINED = {
     "vmx/ept_flush.h: \"xchg %0, %%gs:%c1\" -> \"mov %0, %%gs:%c1\"":
@@ -85,7 +86,10 @@ EXPLAINED = {
     "vmx/run/run.c: apicv_fold(v);":
         "what is posted there sets ON, with which no vCPU falls asleep: the next turn folds, which "
         "only make bench notices",
-    "vmx/run/run.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);": STARTUP,
+    "vmx/run/sched.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);":
+        STARTUP,
+    "vmx/run/sched.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI_2);":
+        STARTUP,
 }
 
 
