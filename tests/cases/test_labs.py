@@ -79,9 +79,9 @@ WRONG = [
      "    flush_range(d, iova, size);\n    radix_clear(&d->tree, iova, iova + size);\n",
      " stale "),
     (12, "vmx/vcpu/posted.c",
-     "    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n",
+     "    uint64_t old = notify(d, TRACE_PID_RUNNING, ndst);\n",
      "    bool some = posted_pending(d);\n"
-     "    uint64_t old = notify(d, TRACE_PID_RUNNING, apic_id, x2apic);\n"
+     "    uint64_t old = notify(d, TRACE_PID_RUNNING, ndst);\n"
      "    if (!some)\n        return;\n", "computes with an interrupt posted"),
     (13, "vmx/run/sched.c", "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN)) {",
      "if (sleeps) {", "is left in state|sleeps with"),
