@@ -374,7 +374,7 @@ static COLD void on_timer(void *ctx)
     spin_unlock(&q->lock);
 }
 
-/* Nothing to do: if a guest ran, it has exited, and the next entry looks at ON. */
+/* Nothing to do: if a guest ran, it has exited, and that exit looks at ON. */
 static void on_active_notification(void *ctx) { (void)ctx; }
 
 bool sched_is_idle(const struct cpu *cpu) { return atomic_load(&queue_of(cpu)->idle); }
