@@ -109,7 +109,7 @@ def _taken(story, row, event, vcpu, changes):
     changes[f"vcpu/{vcpu}/pir"] = ",".join(f"{vector:02x}" for vector in sorted(left))
     story.step(row, _lane(vcpu),
                f"Hamlet has cleared ON of {vcpu}, and takes vector 0x{event.a:02x} "
-               "out of PIR into the virtual IRR.", source=(POSTED, "posted_take"),
+               "out of PIR into the virtual IRR.", source=("vmx/vcpu/posted.h", "posted_take"),
                title=("SDM", "Posted-Interrupt Processing"),
                chains=story.chains.waiting(vcpu, event.a), changes=changes)
 
