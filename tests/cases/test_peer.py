@@ -107,4 +107,4 @@ def test_bench_has_kvm_s_figures():
     shown = {row[0]: table.beside(told, row[3]) for row in bench.ROWS if row[3]}
     assert shown["irq_running_posted"] == str(told["kvm", "posted", "irq_running"])
     assert shown["irq_halted_injected"] == str(told["kvm", "injected", "irq_halted_alone"])
-    assert shown["direct_mmio_read"] == "0 (0)" and len(shown) == 19
+    assert shown["direct_mmio_read"] == "0 (0)" and len(shown) == 21
