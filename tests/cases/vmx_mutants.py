@@ -63,6 +63,7 @@ EDITS = [
     ("vmx/ept_flush.c", "atomic_load(&cpu->guest_ept) != ept ||", "false ||"),
     ("vmx/ept_flush.c", "|| atomic_load(&cpu->guest_generation) >= generation", ""),
     ("vmx/ept_flush.h", '"xchg %0, %%gs:%c1"', '"mov %0, %%gs:%c1"'),
+    ("vmx/ept_flush.h", '"movq $0, %%gs:%c0"', '"nop # %c0"'),
     ("vmx/ept_flush.h", "if (__builtin_expect(*seen != generation, 0))", "if (0)"),
     ("vmx/run/run.c", "return v->irq_waits || ", "return "),
 ]
@@ -72,6 +73,18 @@ STARTUP = ("the explorer sends no NMI to a processor that starts; boots do not m
            "instruction in between")
 ALONE = "no explorer has the file; boots do not meet the one instruction in between"
 EXPLAINED = {
+    "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, ept);": "for unit tests only",
+    "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, NULL);": "for unit tests only",
+    "vmx/run/sched.c: here->running = NULL;":
+        "another vCPU waits there, and takes the place under the same lock",
+    "vmx/vcpu/posted.c: torn: atomic_fetch_or(&d->control, PI_ON);":
+        "a poster in between sets the same bit, and no other changes then",
+    "vmx/vcpu/posted.c: torn: atomic_fetch_or(&d->control, PI_SN);":
+        "an ON that is lost leaves PIR, at which a READY vCPU looks before it runs",
+    "vmx/vcpu/posted.h: torn: atomic_fetch_and(&d->control, ~PI_ON);":
+        "an ON that is lost was set behind its bit of PIR, which is taken now",
+    "vmx/vcpu/posted.h: posted_record_taken(d, taken);":
+        "test_posted notices; unit tests are run here for sources, and not for headers",
     "vmx/ept_flush.h: \"xchg %0, %%gs:%c1\" -> \"mov %0, %%gs:%c1\"":
         "only a CPU whose loads pass its stores differs, and Bochs has one order",
     "vmx/ept.c: torn: atomic_fetch_add(&ept->generation, 1);":
@@ -141,7 +154,8 @@ class Host:
         self.tests = [Test(p) for p in sorted((ROOT / "tests/unit").glob("test_*.c"))]
         self.shops, self.folder = {}, folder
         explorer = (ROOT / "tests/explore/posting.c").read_text()
-        self.explored = re.findall(r'^#include "(.*\.c)"$', explorer, re.M)
+        sources = re.findall(r'^#include "(.*\.c)"$', explorer, re.M)
+        self.explored = sources + [str(Path(source).with_suffix(".h")) for source in sources]
 
     def noticed(self, mutant):
         shop = self.shops.setdefault(mutant.name, Workshop(mutant.name, self.tests, self.folder))
