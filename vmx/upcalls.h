@@ -15,6 +15,7 @@ enum exit_action {
     RESUME_NEXT, /* step over the instruction first */
     RESUME_OVER, /* vcpu_step_over() has done so */
     STOP_VM,     /* v does not run any further; its VM knows the reason */
+    SLEEP,       /* vmx/run/run.c: RIP is behind a HLT, and nothing ends it yet */
 };
 
 /* guest/pc/pio.c: one access of 1, 2 or 4 bytes, for the device that owns the port. Returns what

@@ -22,7 +22,7 @@
 #include "lib/string.h"
 #include "vmx/caps.h"
 #include "vmx/exit/msr.h"
-#include "vmx/run/sched.h"
+#include "vmx/run/place.h"
 #include "vtd/vtd.h"
 #define LOG "vm"
 #include "arch/log.h"
@@ -126,7 +126,7 @@ void vm_give_back(struct vm *vm)
     delivery_destroy(vm);
     vuart_destroy(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        invariant(!sched_knows(vm->vcpus[i])); /* no CPU will run it, or wake it up */
+        invariant(!place_knows(vm->vcpus[i])); /* no CPU will run it, or wake it up */
         vcpu_destroy(vm->vcpus[i]);
     }
     vm->vcpu_count = 0;

@@ -4,13 +4,13 @@
  * kill it runs to its own end. Between its lives all resources that VMs take are counted: a count
  * that differs from the first one is a leak.
  * From: guest/life/run.c (kills_plan, kills_due, kills_count).
- * To: arch/page.c, arch/irq.c, vtd/context.c, vmx/run/sched.c (each counts its own resource).
+ * To: arch/page.c, arch/irq.c, vtd/context.c, vmx/run/place.c (each counts its own resource).
  */
 #include "arch/page.h"
 #include "arch/time.h"
 #include "arch/trap.h"
 #include "guest/life/life.h"
-#include "vmx/run/sched.h"
+#include "vmx/run/place.h"
 #include "vtd/vtd.h"
 #define LOG "vm"
 #include "arch/log.h"
@@ -39,7 +39,7 @@ bool kills_due(const struct vm *vm) { return vm->kills.left && rdtsc() >= vm->ki
 static struct vm_census take_census(void)
 {
     struct vm_census c = {page_free_count(), vtd_irte_count(),  vtd_domains_used(),
-                          irq_count(),       vcpu_vpid_count(), sched_load(),
+                          irq_count(),       vcpu_vpid_count(), place_load(),
                           .vms = 0};
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         c.vms += vm->state != VM_ENDED;

@@ -99,7 +99,7 @@ MUTANTS = [
     ("a request does not keep it awake",
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
-     [(SCHED, "& PI_ON)\n            (void)halted_to_ready(q, v);", "& PI_ON)\n            ;")]),
+     [(SCHED, "& PI_ON)\n            wake_here(q, v);", "& PI_ON)\n            ;")]),
     ("an INIT takes the stop behind it away",
      [(SCHED, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
        "VCPU_STOPPED;\n", "")]),

@@ -34,7 +34,8 @@ EXIT(exit_apic_write, RESUME_SAME)
 EXIT(exit_virtualized_eoi, RESUME_SAME)
 EXIT(debug_step, RESUME_SAME)
 EXIT(debug_mov_dr, RESUME_SAME)
-EXIT(vcpu_on_dead_halt, RESUME_NEXT)
+static enum exit_action dead_halt;
+enum exit_action vcpu_on_dead_halt(struct vcpu *of) { return (void)of, dead_halt; }
 EXIT(vcpu_on_vmcall, STOP_VM)
 
 static struct vcpu v;
@@ -123,6 +124,7 @@ FIXTURE(fresh)
     now = 10;
     entries = folds = reloads = 0;
     crash = NULL;
+    dead_halt = RESUME_NEXT;
     in_guest = at_interrupt = at_timer = NULL;
     return 0;
 }
@@ -143,16 +145,16 @@ static void reason_300(void) { exits((enum exit_reason)300); }
 TEST(an_unexpected_exit_ends_the_vm)
 {
     in_guest = a_failed_entry;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_string_equal(crash, "a rule");
     assert_int_equal(v.exit.reason, EXIT_ENTRY_GUEST_STATE);
     in_guest = reason_79;
     entries = 0;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_string_equal(crash, "79");
     in_guest = reason_300;
     entries = 0;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_string_equal(crash, "another");
     assert_int_equal(v.exit.reasons,
                      (uint64_t)EXIT_ENTRY_GUEST_STATE << 16 | 79 << 8 | (300 & 255));
@@ -173,6 +175,63 @@ TEST(vmcall_is_of_ring_0)
         }
 }
 
+static void halts(void)
+{
+    exits(EXIT_HLT);
+    fields[GUEST_RFLAGS] = RFLAGS_IF;
+    fields[VM_EXIT_INSTRUCTION_LENGTH] = 1;
+}
+
+/* RIP is behind the HLT in both cases, else the guest halts again when it is woken up. */
+TEST(hlt_gives_the_cpu_away)
+{
+    in_guest = halts;
+    fields[GUEST_RIP] = 100;
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_int_equal(entries, 1);
+    assert_int_equal(fields[GUEST_RIP], 101);
+    assert_true(v.halted);
+    entries = 0; /* it is loaded, and no event ends the HLT */
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_int_equal(entries, 0);
+    assert_true(v.halted);
+}
+
+static void halts_once(void)
+{
+    halts();
+    if (entries == 2)
+        exits(EXIT_TRIPLE_FAULT);
+}
+
+TEST(an_event_ends_hlt_at_once)
+{
+    in_guest = halts_once;
+    fields[GUEST_RIP] = 100;
+    v.irq_waits = 1;
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(entries, 2);
+    assert_int_equal(fields[GUEST_RIP], 101);
+    assert_false(v.halted);
+}
+
+static void halts_masked(void)
+{
+    halts();
+    fields[GUEST_RFLAGS] = 0;
+}
+
+TEST(hlt_with_if_0)
+{
+    in_guest = halts_masked;
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_true(v.halted_masked);
+    v.halted = false;
+    entries = 0;
+    dead_halt = STOP_VM; /* no vCPU could ever end it */
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+}
+
 /* --- The alarm -------------------------------------------------------------------------------- */
 
 static void computes_then_ends(void)
@@ -185,7 +244,7 @@ static void computes_then_ends(void)
 TEST(the_slice_ends_at_an_exit_too)
 {
     in_guest = computes_then_ends;
-    assert_int_equal(vcpu_run(&v), LEFT_PREEMPTED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_PREEMPTED);
     assert_int_equal(entries, 3);
     assert_int_equal(fields[PREEMPTION_TIMER_VALUE], 991);
 }
@@ -200,7 +259,7 @@ TEST(a_kick_brings_a_request)
 {
     in_guest = takes_a_kick;
     at_interrupt = another_cpu_asked;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(entries, 2);
     assert_int_equal(reloads, 1);
     assert_null(crash);
@@ -213,7 +272,7 @@ TEST(an_interrupt_that_posts_is_folded)
 {
     in_guest = takes_a_kick;
     at_interrupt = posts;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(folds, 2);
 }
 
@@ -226,7 +285,7 @@ TEST(what_the_timer_asks_for_is_done_before_the_entry)
     v.timer_deadline = 5;
     at_timer = asks_for_a_reload;
     in_guest = triple_faults;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(reloads, 1);
     assert_int_equal(v.requests, 0);
 }
@@ -244,12 +303,12 @@ TEST(nested_looks_at_each_entry)
 {
     in_guest = posts_and_computes;
     vmx_caps.nested = true;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(folds, 2);
     vmx_caps.nested = false;
     folds = entries = 0;
     pid.control = 0;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(folds, 0); /* the CPU does it */
 }
 
@@ -265,11 +324,11 @@ TEST(a_request_that_waits_is_asked_at_each_exit)
     in_guest = waits_for_its_turn;
     v.requests = VCPU_REQUEST_NMI;
     alarms = 0;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(alarms, 3);
     v.requests = 0;
     alarms = entries = 0;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(alarms, 0);
 }
 
@@ -280,6 +339,9 @@ int main(void)
         T(each_reason_has_a_row),
         T(an_unexpected_exit_ends_the_vm),
         T(vmcall_is_of_ring_0),
+        T(hlt_gives_the_cpu_away),
+        T(an_event_ends_hlt_at_once),
+        T(hlt_with_if_0),
         T(the_slice_ends_at_an_exit_too),
         T(a_kick_brings_a_request),
         T(an_interrupt_that_posts_is_folded),

@@ -23,10 +23,9 @@ static struct world {
     struct cpu cpus[CPUS];
     struct vcpu vcpus[VCPUS];
     struct pi_desc pids[VCPUS];
-    struct vcpu *current[CPUS]; /* what sched_run() holds in its variable */
-    bool looked[CPUS];          /* attend() found nothing; HLT is being carried out */
-    bool entered[CPUS];         /* the guest of that vCPU runs, or exits */
-    uint32_t ipis[CPUS];        /* pending: bit 0 ANV, 1 WNV, 2 KICK */
+    bool looked[CPUS];   /* attend() found nothing; HLT is being carried out */
+    bool entered[CPUS];  /* the guest of that vCPU runs, or exits */
+    uint32_t ipis[CPUS]; /* pending: bit 0 ANV, 1 WNV, 2 KICK */
     unsigned posted[VCPUS], taken[VCPUS];
 } w;
 static struct cpu *here;
@@ -62,9 +61,9 @@ void vcpu_release(struct vcpu *v)
     if (vmx_cpu(here)->vcpu == v)
         vmx_cpu(here)->vcpu = NULL;
 }
-enum vcpu_left vcpu_run(struct vcpu *v)
+enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
-    (void)v;
+    (void)v, (void)now;
     return LEFT_PREEMPTED;
 }
 
@@ -103,43 +102,43 @@ static void fold(struct vcpu *v)
 static bool take_next(unsigned cpu)
 {
     on(cpu);
-    if (!w.current[cpu])
-        w.current[cpu] = pick(own_queue());
-    atomic_store(&own_queue()->idle, !w.current[cpu]);
+    if (!own_queue()->running)
+        next_turn(own_queue());
+    atomic_store(&own_queue()->idle, !own_queue()->running);
     w.looked[cpu] = false;
-    if (w.current[cpu])
-        vcpu_load(w.current[cpu]);
-    return w.current[cpu];
+    if (queues[cpu].running)
+        vcpu_load(queues[cpu].running);
+    return queues[cpu].running;
 }
 
 static void enter(unsigned cpu)
 {
     w.entered[cpu] = take_next(cpu);
     if (w.entered[cpu])
-        fold(w.current[cpu]);
+        fold(queues[cpu].running);
 }
 
 static void slice_ends(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = w.entered[cpu] = false;
-    w.current[cpu] = after_slice(own_queue(), w.current[cpu]);
+    after_slice(own_queue(), own_queue()->running);
 }
 
 /* HLT in two halves: attend() finds nothing; then the vCPU goes to sleep. */
 static void looks_before_hlt(unsigned cpu)
 {
-    unsigned before = w.taken[w.current[cpu]->index];
+    unsigned before = w.taken[queues[cpu].running->index];
     on(cpu);
-    fold(w.current[cpu]);
-    w.looked[cpu] = w.taken[w.current[cpu]->index] == before;
+    fold(queues[cpu].running);
+    w.looked[cpu] = w.taken[queues[cpu].running->index] == before;
 }
 
 static void goes_to_sleep(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = w.entered[cpu] = false;
-    w.current[cpu] = after_hlt(own_queue(), w.current[cpu]);
+    after_hlt(own_queue(), own_queue()->running);
 }
 
 static void post(unsigned i)
@@ -160,7 +159,7 @@ static void interrupt(unsigned cpu)
     if (ipis & IPI_WNV)
         on_wake_up(NULL);
     if ((ipis & IPI_ANV) && w.entered[cpu] && !w.looked[cpu])
-        fold(w.current[cpu]); /* posted-interrupt processing by the CPU */
+        fold(queues[cpu].running); /* posted-interrupt processing by the CPU */
 }
 
 /* --- Rules that hold between any two steps ---------------------------------------------------- */
@@ -180,7 +179,7 @@ static void assert_consistent(const struct vcpu *v)
     for (unsigned c = 0; c < CPUS; c++) {
         ready += count_on(&queues[c].ready, v);
         halted += count_on(&queues[c].halted, v);
-        current += w.current[c] == v;
+        current += queues[c].running == v;
     }
     assert_int_equal(ready, v->state == VCPU_READY);
     assert_int_equal(halted, v->state == VCPU_HALTED);
@@ -202,8 +201,6 @@ static void assert_rules(void)
 {
     for (unsigned i = 0; i < VCPUS; i++)
         assert_consistent(&w.vcpus[i]);
-    for (unsigned c = 0; c < CPUS; c++) /* share() writes to it: it is none that has left */
-        assert_ptr_equal(queues[c].running, w.current[c]);
 }
 
 /* --- Every order of events -------------------------------------------------------------------- */
@@ -225,12 +222,12 @@ static bool happens(enum event e, unsigned n)
         enter(n);
         return true;
     case SLICE:
-        if (!w.current[n] || w.looked[n])
+        if (!queues[n].running || w.looked[n])
             return false;
         slice_ends(n);
         return true;
     case LOOK:
-        if (!w.current[n] || w.looked[n])
+        if (!queues[n].running || w.looked[n])
             return false;
         looks_before_hlt(n);
         return true;
@@ -258,7 +255,7 @@ static void assert_nothing_is_lost(void)
             if (w.ipis[c])
                 interrupt(c);
             enter(c);
-            if (w.current[c] && turn % 2)
+            if (queues[c].running && turn % 2)
                 slice_ends(c);
         }
     for (unsigned i = 0; i < VCPUS; i++)
@@ -326,7 +323,7 @@ TEST(pinned_stays)
     enter(0); /* nothing for it: idle */
     for (unsigned turn = 0; turn < 6; turn++) {
         enter(1);
-        assert_int_equal(w.current[1]->index, turn % 2); /* fair: each in its turn */
+        assert_int_equal(queues[1].running->index, turn % 2); /* fair: each in its turn */
         slice_ends(1);
         assert_ptr_equal(w.vcpus[turn % 2].cpu, &w.cpus[1]);
         assert_rules();
@@ -355,10 +352,8 @@ static void run_until_stopped(unsigned cpu)
 {
     if (!take_next(cpu))
         return;
-    if (atomic_load(&w.current[cpu]->requests) & VCPU_REQUEST_STOP) {
-        vcpu_leave(w.current[cpu], VCPU_STOPPED);
-        w.current[cpu] = NULL;
-    }
+    if (atomic_load(&queues[cpu].running->requests) & VCPU_REQUEST_STOP)
+        vcpu_leave(queues[cpu].running, VCPU_STOPPED);
 }
 
 TEST(stops_from_every_state)
@@ -407,6 +402,47 @@ TEST(stops_one_of_its_own_queue)
     assert_rules();
 }
 
+/* Of two that a notification finds, the first runs at once, and the other waits for its turn. */
+TEST(a_wake_up_of_an_idle_cpu)
+{
+    for (unsigned i = 0; i < VCPUS; i++) {
+        w.vcpus[i].pinned = 0;
+        sched_start(&w.vcpus[i]);
+    }
+    for (unsigned i = 0; i < VCPUS; i++) {
+        enter(0);
+        looks_before_hlt(0);
+        goes_to_sleep(0);
+        assert_int_equal(w.vcpus[i].state, VCPU_HALTED);
+        w.vcpus[i].turn_end = 1;
+    }
+    assert_int_equal(queues[0].busy, 0);
+    post(0);
+    post(1);
+    interrupt(0);
+    assert_ptr_equal(queues[0].running, &w.vcpus[0]);
+    assert_ptr_equal(queues[0].ready.first, &w.vcpus[1]);
+    assert_int_equal(w.vcpus[0].requests, VCPU_REQUEST_SHARE);
+    assert_int_not_equal(w.vcpus[0].turn_end, 1); /* a turn begins */
+    assert_int_equal(queues[0].busy, 2);
+    assert_rules();
+}
+
+/* Else a guest that halts with an interrupt posted keeps its CPU for ever. */
+TEST(one_that_does_not_sleep_has_no_new_turn)
+{
+    w.vcpus[0].pinned = 0;
+    sched_start(&w.vcpus[0]);
+    enter(0);
+    looks_before_hlt(0);
+    post(0);
+    w.vcpus[0].turn_end = 1;
+    goes_to_sleep(0);
+    assert_int_equal(w.vcpus[0].state, VCPU_RUNNING);
+    assert_int_equal(w.vcpus[0].turn_end, 1);
+    assert_rules();
+}
+
 /* Else a vCPU that is alone keeps its long slice when another one comes. */
 TEST(the_running_one_is_asked_to_share)
 {
@@ -437,12 +473,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(every_order_of_events),      T(every_order_on_one_cpu),
-        T(least_loaded_cpu_first),     T(pinned_stays),
-        T(an_idle_cpu_takes_over),     T(stops_from_every_state),
-        T(stops_one_of_its_own_queue), T(the_running_one_is_asked_to_share),
+        T(every_order_of_events),
+        T(every_order_on_one_cpu),
+        T(least_loaded_cpu_first),
+        T(pinned_stays),
+        T(an_idle_cpu_takes_over),
+        T(stops_from_every_state),
+        T(stops_one_of_its_own_queue),
+        T(the_running_one_is_asked_to_share),
         T(a_request_keeps_awake),
-
+        T(a_wake_up_of_an_idle_cpu),
+        T(one_that_does_not_sleep_has_no_new_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 }
 void vcpu_load(struct vcpu *to) { (void)to; }
 void vcpu_release(struct vcpu *of) { (void)of; }
-enum vcpu_left vcpu_run(struct vcpu *of) { return (void)of, LEFT_PREEMPTED; }
+enum vcpu_left vcpu_run(struct vcpu *of, uint64_t now) { return (void)of, (void)now, LEFT_PREEMPTED; }
 
 FIXTURE(create)
 {
@@ -45,7 +45,8 @@ FIXTURE(create)
 /* The CPU takes v, and clears the requests that it carries out at once. */
 static void enter(uint32_t requests)
 {
-    assert_ptr_equal(pick(own_queue()), v);
+    next_turn(own_queue());
+    assert_ptr_equal(own_queue()->running, v);
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     assert_int_equal(v->requests, requests);
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);

@@ -2,7 +2,8 @@
 /*
  * On which CPU a vCPU runs: where the fewest are. Of those in the socket of its VM, where memory
  * and interrupts are near, and of those on a core whose other threads have nothing to do.
- * From: vmx/run/sched.c.   To: vmx/run/queue.h.   Contract: vmx/run/place.h.
+ * From: vmx/run/sched.c; guest/life/create.c and kills.c (leak checks).   To: vmx/run/queue.h.
+ * Contract: vmx/run/place.h.
  */
 #include "vmx/run/place.h"
 #include "lib/atomic.h"
@@ -56,4 +57,27 @@ struct cpu *place_first(const struct vcpu *v) { return best_cpu(v, false, UINT32
 struct cpu *place_lighter(const struct vcpu *v)
 {
     return best_cpu(v, true, count(this_cpu(), true));
+}
+
+COLD unsigned place_load(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < cpu_count(); i++)
+        if (vmx_cpu(cpu_get(i))->queue)
+            n += count(cpu_get(i), false);
+    return n;
+}
+
+COLD bool place_knows(const struct vcpu *v)
+{
+    bool found = false;
+    for (unsigned i = 0; i < cpu_count() && !found; i++) {
+        struct run_queue *q = vmx_cpu(cpu_get(i))->queue;
+        if (!q)
+            continue;
+        spin_lock(&q->lock);
+        found = list_holds(&q->ready, v) || list_holds(&q->halted, v);
+        spin_unlock(&q->lock);
+    }
+    return found;
 }

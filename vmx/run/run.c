@@ -43,13 +43,20 @@ static COLD enum exit_action exit_triple_fault(struct vcpu *v)
     return STOP_VM;
 }
 
-/* The vCPU gives its CPU away. attend() ends the HLT when an event is there. */
+/* The vCPU gives its CPU away. What other CPUs have for it meanwhile is asked under the lock of the
+ * run queue (vmx/run/sched.c). attend() ends the HLT when an event is there. */
 static enum exit_action exit_hlt(struct vcpu *v)
 {
     v->halted = true;
-    v->alarm = 0;
     v->halted_masked = !(vmread(GUEST_RFLAGS) & RFLAGS_IF);
-    return v->halted_masked ? vcpu_on_dead_halt(v) : RESUME_NEXT;
+    if (v->halted_masked && vcpu_on_dead_halt(v) == STOP_VM)
+        return STOP_VM;
+    if (inject_wakes(v)) {
+        v->alarm = 0;
+        return RESUME_NEXT;
+    }
+    vcpu_advance_rip();
+    return SLEEP;
 }
 
 /* VMCALL exits whatever the privilege level is. HC_NOTHING, which is 0, answers 0: it measures just
@@ -256,9 +263,8 @@ static bool may_fold(const struct vcpu *v)
 
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. The timer comes first, because
  * it may request and post. PIR is folded before the question whether an event ends HLT. */
-static __attribute__((noinline)) int attend(struct vcpu *v)
+static __attribute__((noinline)) int attend(struct vcpu *v, uint64_t now)
 {
-    uint64_t now = rdtsc();
     if (v->timer_deadline && now >= v->timer_deadline)
         apic_on_timer(v);
     int left = atomic_load(&v->requests) ? attend_requests(v) : -1;
@@ -278,8 +284,6 @@ static __attribute__((noinline)) int attend(struct vcpu *v)
     return -1;
 }
 
-static inline bool alarm_rings(const struct vcpu *v) { return rdtsc() >= v->alarm; }
-
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
 {
     struct trace_event *e = trace_slot(this_cpu());
@@ -298,10 +302,13 @@ static __attribute__((noinline)) void trace_entry(struct vcpu *v)
         e->head |= (rdtsc() - e->tsc) << 32;
 }
 
-/* The instruction is done, by Hamlet, so no monitor trap comes of it. */
-static bool stops_behind_it(struct vcpu *v)
+/* -1: the guest goes on. If Hamlet has done the instruction, no monitor trap comes of it. */
+static __attribute__((noinline)) int leave_after(struct vcpu *v, enum exit_action action)
 {
-    return __builtin_expect(v->proc & PROC_MONITOR_TRAP, 0) && debug_step(v) == STOP_VM;
+    bool is_done = action != RESUME_SAME && action != STOP_VM;
+    if (is_done && (v->proc & PROC_MONITOR_TRAP) && debug_step(v) == STOP_VM)
+        return LEFT_STOPPED;
+    return action == STOP_VM ? LEFT_STOPPED : action == SLEEP ? LEFT_HALTED : -1;
 }
 
 static __attribute__((noinline)) void begin_slice(struct vcpu *v)
@@ -311,15 +318,12 @@ static __attribute__((noinline)) void begin_slice(struct vcpu *v)
     v->launched |= LAUNCHED_ELSEWHERE;
 }
 
-enum vcpu_left vcpu_run(struct vcpu *v)
+enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
-    begin_slice(v);
-    for (;;) {
-        if (__builtin_expect(alarm_rings(v), 0)) {
-            int left = attend(v);
-            if (left >= 0)
-                return (enum vcpu_left)left;
-        }
+    for (begin_slice(v);; now = rdtsc()) {
+        int left = __builtin_expect(now >= v->alarm, 0) ? attend(v, now) : -1;
+        if (__builtin_expect(left >= 0, 0))
+            return (enum vcpu_left)left;
         ept_flush_before_entry(v->ept, &v->ept_generation);
         if (__builtin_expect(trace_on, 0))
             trace_entry(v);
@@ -330,7 +334,9 @@ enum vcpu_left vcpu_run(struct vcpu *v)
         enum exit_action action = dispatch(v);
         if (__builtin_expect(action == RESUME_NEXT, 1))
             vcpu_advance_rip();
-        if (action == STOP_VM || (action != RESUME_SAME && stops_behind_it(v)))
-            return LEFT_STOPPED;
+        if (__builtin_expect(action >= STOP_VM || (v->proc & PROC_MONITOR_TRAP), 0))
+            left = leave_after(v, action);
+        if (left >= 0)
+            return (enum vcpu_left)left;
     }
 }

@@ -16,5 +16,5 @@ MUST_CHECK int vmx_enable(void);
 
 /* Why vcpu_run() came back. */
 enum vcpu_left { LEFT_PREEMPTED, LEFT_HALTED, LEFT_STOPPED, LEFT_WAIT_SIPI };
-/* Run v on this CPU until it has to leave. In: loaded, RUNNING. */
-enum vcpu_left vcpu_run(struct vcpu *v);
+/* Run v on this CPU until it has to leave. In: loaded, RUNNING; now: the TSC of a moment ago. */
+enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now);

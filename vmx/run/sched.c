@@ -63,6 +63,12 @@ static void to_running(struct run_queue *q, struct vcpu *v)
     q->running = v;
 }
 
+static void begin_turn(struct run_queue *q, struct vcpu *v)
+{
+    to_running(q, v);
+    v->turn_end = rdtsc() + q->turn;
+}
+
 /* A vCPU waits in the queue: ask the one that runs there to end its slice soon. The queue's lock is
  * held, and without it the running vCPU cannot leave. True: if that is another CPU, the caller has
  * to kick it, so that the request is seen. */
@@ -75,17 +81,33 @@ static bool share(struct run_queue *q)
     return true;
 }
 
-/* True: as share(). */
-static bool halted_to_ready(struct run_queue *q, struct vcpu *v)
+static void off_wake_list(struct run_queue *q, struct vcpu *v)
 {
     list_remove(&q->halted, v);
     q->busy++;
+}
+
+/* True: as share(). */
+static bool halted_to_ready(struct run_queue *q, struct vcpu *v)
+{
+    off_wake_list(q, v);
     to_ready(q, v);
     return share(q);
 }
 
+/* This is the CPU of q. If it has nothing else to run, v has the first turn after its sleep. */
+static void wake_here(struct run_queue *q, struct vcpu *v)
+{
+    if (q->running || q->ready.first) {
+        (void)halted_to_ready(q, v);
+    } else {
+        off_wake_list(q, v);
+        begin_turn(q, v);
+    }
+}
+
 /* v goes on the wake list first, and only then asks the descriptor and the requests for work: an
- * interrupt that is posted later notifies. False: there is work, and v stays awake. */
+ * interrupt that is posted later notifies. If there is work, v stays RUNNING, in the same turn. */
 static bool to_halted(struct run_queue *q, struct vcpu *v)
 {
     v->state = VCPU_HALTED;
@@ -101,17 +123,15 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     return false;
 }
 
-/* The turn of the first that waits begins; NULL: none waits. The vCPU before it has just changed
- * its state, under the same lock. */
-static struct vcpu *next_turn(struct run_queue *q)
+/* The turn of the first that waits begins. The vCPU before it has just changed its state, under the
+ * same lock. */
+static void next_turn(struct run_queue *q)
 {
     struct vcpu *v = q->ready.first;
     if (v) {
         list_remove(&q->ready, v);
-        to_running(q, v);
-        v->turn_end = rdtsc() + q->turn;
+        begin_turn(q, v);
     }
-    return v;
 }
 
 /* The queue of v's home, locked; NULL if v never had one. The home may change until then. */
@@ -147,8 +167,8 @@ static void enqueue_at(struct cpu *cpu, struct vcpu *v)
 }
 
 /* v is on no list and its home is this CPU. It waits for a lighter CPU, if it may go there, else
- * for this one. It is unloaded before another CPU can see it. Returns the next one of this CPU. */
-static struct vcpu *wait_for_cpu(struct run_queue *here, struct vcpu *v)
+ * for this one. It is unloaded before another CPU can see it. */
+static void wait_for_cpu(struct run_queue *here, struct vcpu *v)
 {
     struct cpu *to = v->pinned < 0 ? place_lighter(v) : NULL;
     if (to)
@@ -161,22 +181,13 @@ static struct vcpu *wait_for_cpu(struct run_queue *here, struct vcpu *v)
     } else {
         to_ready(here, v);
     }
-    struct vcpu *next = next_turn(here);
+    next_turn(here);
     spin_unlock(&here->lock);
     if (to)
         enqueue_at(to, v);
-    return next;
 }
 
 /* --- Starting, waking, stopping --------------------------------------------------------------- */
-
-COLD unsigned sched_load(void)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < cpu_count(); i++)
-        n += atomic_load(&queues[i].load);
-    return n;
-}
 
 static COLD void start_locked(struct vcpu *v)
 {
@@ -318,17 +329,6 @@ COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
     spin_unlock(&start_lock);
 }
 
-COLD bool sched_knows(const struct vcpu *v)
-{
-    bool found = false;
-    for (unsigned i = 0; i < CPU_MAX && !found; i++) {
-        spin_lock(&queues[i].lock);
-        found = list_holds(&queues[i].ready, v) || list_holds(&queues[i].halted, v);
-        spin_unlock(&queues[i].lock);
-    }
-    return found;
-}
-
 /* --- Host interrupts -------------------------------------------------------------------------- */
 
 /* A notification does not say for which vCPU it is: for each with ON set. */
@@ -340,7 +340,7 @@ static void on_wake_up(void *ctx)
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
         if (atomic_load(&v->pi_desc->control) & PI_ON)
-            (void)halted_to_ready(q, v);
+            wake_here(q, v);
     }
     spin_unlock(&q->lock);
 }
@@ -367,7 +367,7 @@ static COLD void on_timer(void *ctx)
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
         if (v->timer_deadline && rdtsc() >= v->timer_deadline)
-            (void)halted_to_ready(q, v);
+            wake_here(q, v);
         else
             timer_by(q, v->timer_deadline);
     }
@@ -393,20 +393,13 @@ COLD void sched_init_cpu(void)
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
-static struct vcpu *pick(struct run_queue *q)
-{
-    spin_lock(&q->lock);
-    struct vcpu *v = next_turn(q);
-    spin_unlock(&q->lock);
-    return v;
-}
-
 /* `idle` is set under the lock, so a later enqueue_at() kicks this CPU. IF is 0 from here to the
  * HLT in cpu_wait(), so the kick cannot come between the two and be lost. */
 static void sleep_for_work(struct run_queue *q)
 {
     spin_lock(&q->lock);
-    bool nothing = !q->ready.first;
+    next_turn(q);
+    bool nothing = !q->running;
     atomic_store(&q->idle, nothing);
     spin_unlock(&q->lock);
     if (!nothing)
@@ -423,47 +416,48 @@ static void sleep_for_work(struct run_queue *q)
     }
 }
 
-static struct vcpu *after_slice(struct run_queue *q, struct vcpu *v)
+static void after_slice(struct run_queue *q, struct vcpu *v)
 {
     /* The first CPU's tick ends a slice, but not a turn. After this look, share() does it. */
-    if (!atomic_load(&q->ready.first) || rdtsc() < v->turn_end)
-        return v;
-    return wait_for_cpu(q, v);
+    if (atomic_load(&q->ready.first) && rdtsc() >= v->turn_end)
+        wait_for_cpu(q, v);
 }
 
-static struct vcpu *after_hlt(struct run_queue *q, struct vcpu *v)
+static void after_hlt(struct run_queue *q, struct vcpu *v)
 {
     spin_lock(&q->lock);
-    struct vcpu *next = to_halted(q, v) ? next_turn(q) : v;
+    bool sleeps = to_halted(q, v);
+    if (sleeps)
+        next_turn(q);
     spin_unlock(&q->lock);
-    if (next != v)
+    if (sleeps)
         timer_by(q, v->timer_deadline);
-    return next;
 }
 
 /* v is q->running since the last time that this CPU had the lock: a vCPU that is queued after this
  * look finds v and calls share(). */
-static uint64_t slice_end(const struct run_queue *q, const struct vcpu *v)
+static uint64_t slice_end(const struct run_queue *q, const struct vcpu *v, uint64_t now)
 {
     bool others = atomic_load(&q->ready.first);
     if (this_cpu()->index == 0)
         return others ? MIN(v->turn_end, q->tick) : q->tick;
-    return others ? v->turn_end : rdtsc() + q->turn * (SCHED_ALONE_US / SCHED_SLICE_US);
+    return others ? v->turn_end : now + q->turn * (SCHED_ALONE_US / SCHED_SLICE_US);
 }
 
-/* One slice. Returns the vCPU of the next one; NULL: it is not known yet. */
-static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
+static void run_slice(struct run_queue *q, struct vcpu *v, uint64_t now)
 {
     vcpu_load(v);
-    v->slice_end = slice_end(q, v);
+    v->slice_end = slice_end(q, v, now);
     TRACE(TRACE_SCHED, v->trace_id, 0, 0, 0, 0);
-    enum vcpu_left left = vcpu_run(v);
+    enum vcpu_left left = vcpu_run(v, now);
     TRACE(TRACE_SCHED, v->trace_id, 0, 1 + (unsigned)left, 0, 0);
     switch (left) {
     case LEFT_PREEMPTED:
-        return after_slice(q, v);
+        after_slice(q, v);
+        break;
     case LEFT_HALTED:
-        return after_hlt(q, v);
+        after_hlt(q, v);
+        break;
     case LEFT_WAIT_SIPI:
         vcpu_leave(v, VCPU_WAIT_SIPI);
         break;
@@ -471,28 +465,26 @@ static struct vcpu *run_slice(struct run_queue *q, struct vcpu *v)
         vcpu_leave(v, VCPU_STOPPED);
         break;
     }
-    return NULL;
 }
 
 void sched_run(bool (*done)(void))
 {
     struct run_queue *q = own_queue();
-    struct vcpu *v = NULL;
     q->turn = sched_scaled(SCHED_SLICE_US) * time_tsc_khz() / 1000;
     for (;;) {
-        if (rdtsc() >= q->tick) { /* not at each turn: done() serves console, debugger and VMs */
+        uint64_t now = rdtsc();
+        if (now >= q->tick) { /* not at each turn: done() serves console, debugger and VMs */
             if (done())
                 break;
             this_cpu()->signs++;
-            q->tick = rdtsc() + q->turn * (SCHED_TICK_US / SCHED_SLICE_US);
+            now = rdtsc();
+            q->tick = now + q->turn * (SCHED_TICK_US / SCHED_SLICE_US);
         }
-        if (!v)
-            v = pick(q);
-        if (v)
-            v = run_slice(q, v);
+        if (q->running)
+            run_slice(q, q->running, now);
         else
             sleep_for_work(q);
     }
     this_cpu()->signs = 0;
-    invariant(!v);
+    invariant(!q->running);
 }

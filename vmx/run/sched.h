@@ -41,8 +41,5 @@ void sched_wake(struct vcpu *v);
  * waits takes a STARTUP: it starts in real mode at vector << 12. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
-/* Leak checks: the number of vCPUs that have a home; whether v is on any queue or wake list. */
-unsigned sched_load(void);
-bool sched_knows(const struct vcpu *v);
 /* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
 void sched_notified(void);

@@ -177,7 +177,7 @@ struct vcpu_place {
 };
 /* A vCPU, STOPPED, that waits for vcpu_power_on(). NULL: no memory or no VPID. */
 MUST_CHECK struct vcpu *vcpu_create(const struct vcpu_place *place);
-void vcpu_destroy(struct vcpu *v); /* v is loaded in no CPU and on no list: sched_knows() */
+void vcpu_destroy(struct vcpu *v); /* v is loaded in no CPU and on no list: place_knows() */
 /* As after power-on and RESET: INIT keeps the MSRs, the FPU and XCR0. Only while STOPPED or
  * WAIT_SIPI. */
 void vcpu_power_on(struct vcpu *v);
