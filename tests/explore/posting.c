@@ -409,6 +409,8 @@ static void build(void)
     for (unsigned c = 0; c < shape.cpus; c++) {
         vmx_cpu(&w.cpus[c])->queue = &queues[c];
         queues[c].ndst = posted_ndst(c, true);
+        list_init(&queues[c].ready);
+        list_init(&queues[c].halted);
         explore_actor(names[c], cpu_actor);
         explore_watch(&queues[c].idle, sizeof(queues[c].idle));
         explore_watch(&queues[c].ready.first, sizeof(queues[c].ready.first));

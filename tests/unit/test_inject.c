@@ -28,7 +28,6 @@ static uint32_t apic_page[1024];
 static const char *crashed;
 static int irq_next, irq_accepted;
 static int ext_vector, ext_taken;
-static bool deliverable;
 static uint64_t cr2;
 
 static struct cpu cpu;
@@ -66,11 +65,6 @@ int apic_extint(struct vcpu *vcpu, bool take)
     ext_taken += take && ext_vector >= 0;
     return ext_vector;
 }
-bool apicv_deliverable(const struct vcpu *vcpu)
-{
-    (void)vcpu;
-    return deliverable;
-}
 uint64_t caps_cr0_fixed(uint64_t cr0) { return (cr0 | CR0_PE | CR0_NE | CR0_PG) & UINT32_MAX; }
 uint64_t caps_cr4_fixed(uint64_t cr4) { return (cr4 | CR4_VMXE) & BITS(22, 0); }
 
@@ -87,7 +81,6 @@ FIXTURE(create)
     crashed = NULL;
     irq_next = irq_accepted = ext_vector = -1;
     ext_taken = 0;
-    deliverable = false;
     fields[GUEST_CR0] = CR0_PE | CR0_NE | CR0_PG;
     fields[GUEST_CR4] = CR4_PAE | CR4_VMXE;
     fields[GUEST_IA32_EFER] = EFER_LME | EFER_LMA;
@@ -348,9 +341,19 @@ TEST(what_ends_hlt)
     assert_false(inject_wakes(&v));
     create(state);
     vmx_caps.apicv = true;
-    offer(0x51); /* with APICv the page decides */
+    static const struct {
+        uint8_t rvi, ppr;
+        bool wakes;
+    } rows[] = {{0, 0, false},       {0x0f, 0, false},  {0x51, 0, true}, {0x51, 0x50, false},
+                {0x5f, 0x50, false}, {0x61, 0x5f, true}}; /* priority classes decide */
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        fields[GUEST_INTERRUPT_STATUS] = FIELD_SET(INTERRUPT_STATUS_SVI, 0xff) | rows[i].rvi;
+        apic_page[APIC_PPR / 4] = rows[i].ppr;
+        assert_int_equal(inject_wakes(&v), rows[i].wakes);
+    }
+    v.halted_masked = true;
     assert_false(inject_wakes(&v));
-    deliverable = true;
+    v.event = EVENT_VALID;
     assert_true(inject_wakes(&v));
 }
 

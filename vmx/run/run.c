@@ -311,7 +311,7 @@ static __attribute__((noinline)) int leave_after(struct vcpu *v, enum exit_actio
     return action == STOP_VM ? LEFT_STOPPED : action == SLEEP ? LEFT_HALTED : -1;
 }
 
-static __attribute__((noinline)) void begin_slice(struct vcpu *v)
+static void begin_slice(struct vcpu *v)
 {
     v->alarm = 0; /* attend() before the first entry */
     v->exit.traced = NULL;

@@ -383,6 +383,8 @@ COLD void sched_init_cpu(void)
 {
     this_vmx_cpu()->queue = queue_of(this_cpu());
     own_queue()->lock.name = "run queue";
+    list_init(&own_queue()->ready);
+    list_init(&own_queue()->halted);
     own_queue()->ndst = posted_ndst(this_cpu()->apic_id, apic_is_x2apic());
     if (this_cpu()->index != 0)
         return;

@@ -9,30 +9,34 @@
 #include "vmx/vcpu/vcpu.h"
 
 struct vcpu_list {
-    struct vcpu *first, *last;
+    struct vcpu *first;
+    struct vcpu **end; /* the pointer that is NULL: `first`, or `next` of the last one */
 };
+
+static inline void list_init(struct vcpu_list *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+}
 
 static inline void list_append(struct vcpu_list *list, struct vcpu *v)
 {
     v->next = NULL;
-    v->prev = list->last;
-    if (v->prev)
-        v->prev->next = v;
-    else
-        list->first = v;
-    list->last = v;
+    v->pointer = list->end;
+    *list->end = v;
+    list->end = &v->next;
 }
 
 /* v is on this list. */
 static inline void list_remove(struct vcpu_list *list, struct vcpu *v)
 {
-    struct vcpu **at = v->prev ? &v->prev->next : &list->first;
-    invariant(*at == v);
-    *at = v->next;
-    if (v->next)
-        v->next->prev = v->prev;
+    struct vcpu *next = v->next;
+    invariant(*v->pointer == v);
+    *v->pointer = next;
+    if (next)
+        next->pointer = v->pointer;
     else
-        list->last = v->prev;
+        list->end = v->pointer;
 }
 
 static inline bool list_holds(const struct vcpu_list *list, const struct vcpu *v)

@@ -2,7 +2,7 @@
 /*
  * The virtual local APIC as far as the CPU serves it: the controls for the APIC's mode, and
  * the virtual IRR.
- * From: vmx/run/run.c (before an entry), vmx/vcpu/inject.c (apicv_deliverable).
+ * From: vmx/run/run.c (before an entry).
  * To: vmx/vcpu/posted.c (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (MSRs that pass
  * in x2APIC mode).
  * Hot: the fold before an entry with a posted interrupt.
@@ -106,11 +106,4 @@ void apicv_fold(struct vcpu *v)
     uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
     if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))
         vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | highest);
-}
-
-/* SDM "Evaluation of Pending Virtual Interrupts" */
-bool apicv_deliverable(const struct vcpu *v)
-{
-    uint64_t rvi = FIELD_GET(INTERRUPT_STATUS_RVI, vmread(GUEST_INTERRUPT_STATUS));
-    return (rvi & PRIORITY_CLASS) > (v->vapic[APIC_PPR / 4] & PRIORITY_CLASS);
 }

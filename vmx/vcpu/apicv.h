@@ -5,7 +5,9 @@
  * Spec: SDM "APIC Virtualization and Virtual Interrupts".
  */
 #pragma once
+#include "arch/apic.h"
 #include "vmx/vcpu/vcpu.h"
+#include "vmx/vmcs.h"
 
 MUST_CHECK int apicv_create(struct vcpu *v); /* -ENOMEM */
 /* Write controls, MSR bitmap and EOI-exit bitmap for the APIC's mode; v's VMCS is current. */
@@ -13,4 +15,8 @@ void apicv_reload(struct vcpu *v);
 /* Take PIR into the virtual IRR; without APICv into v->irr. */
 void apicv_fold(struct vcpu *v);
 /* With APICv only, SDM "Evaluation of Pending Virtual Interrupts": RVI beats PPR. */
-bool apicv_deliverable(const struct vcpu *v);
+static inline bool apicv_deliverable(const struct vcpu *v)
+{
+    uint64_t rvi = FIELD_GET(INTERRUPT_STATUS_RVI, vmread(GUEST_INTERRUPT_STATUS));
+    return (rvi & PRIORITY_CLASS) > (v->vapic[APIC_PPR / 4] & PRIORITY_CLASS);
+}

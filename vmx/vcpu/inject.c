@@ -226,15 +226,20 @@ void inject_pending(struct vcpu *v)
         inject_interrupt(v, false, v->proc);
 }
 
-bool inject_wakes(struct vcpu *v)
+/* All that ends a HLT but an interrupt of a virtual APIC that the CPU serves. */
+static __attribute__((noinline)) bool others_wake(struct vcpu *v)
 {
-    uint32_t requests = atomic_load(&v->requests);
-    if (v->event ||
-        ((requests & VCPU_REQUEST_NMIS) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI)))
+    if (v->event || (nmi_waits(v) && !(vmread(GUEST_INTERRUPTIBILITY) & BLOCKED_BY_NMI)))
         return true;
     if (v->halted_masked)
         return false;
-    if ((requests & VCPU_REQUEST_EXT) && apic_extint(v, false) >= 0)
+    return (ext_waits(v) && apic_extint(v, false) >= 0) || (v->irq_waits && apic_next_irq(v) >= 0);
+}
+
+bool inject_wakes(struct vcpu *v)
+{
+    if (vmx_caps.apicv && !v->halted_masked && apicv_deliverable(v))
         return true;
-    return vmx_caps.apicv ? apicv_deliverable(v) : apic_next_irq(v) >= 0;
+    bool others = v->event || v->irq_waits || nmi_waits(v) || ext_waits(v);
+    return others && others_wake(v);
 }

@@ -142,7 +142,7 @@ struct vcpu {
     /* vmx/vcpu/vcpu.c: at creation */
     const struct vcpu *first; /* of its VM; itself, if it is that */
     /* vmx/run/vcpu_list.h */
-    struct vcpu *next, *prev;
+    struct vcpu *next, **pointer; /* to this one: `next` of the one before, or the list's `first` */
 
     /* Written by other CPUs, atomically */
     uint32_t requests;    /* VCPU_REQUEST_... */
