@@ -57,11 +57,15 @@ def _pid(story, row, event, vcpu):
 
 def _running(story, row, event, vcpu, changes):
     cpu = changes[f"vcpu/{vcpu}/ndst"]
-    again = story.of(vcpu, "state") == "running" and changes[f"vcpu/{vcpu}/on"]
+    before = story.of(vcpu, "state")
     changes.update({f"vcpu/{vcpu}/state": "running", **_moved(story, vcpu)})
     text = (f"Hamlet makes {vcpu} running: SN = 0, and from now on a post notifies CPU {cpu} by "
             "0xf0 (ANV).")
-    if again:
+    if before == "halted":
+        story.chains.answered(story.chains.waiting(vcpu))
+        text = (f"Hamlet takes {vcpu} from the wake list and makes it running at once: from "
+                f"now on a post notifies CPU {cpu} by 0xf0 (ANV).")
+    if before == "running" and changes[f"vcpu/{vcpu}/on"]:
         text = (f"Hamlet sets ON of {vcpu}: something was posted while SN was 1, when no poster "
                 "sets ON.")
     story.step(row, _lane(vcpu), text, source=(POSTED, "posted_to_running"),

@@ -428,7 +428,7 @@ TEST(a_wake_up_of_an_idle_cpu)
     assert_rules();
 }
 
-/* Else a guest that halts with an interrupt posted keeps its CPU for ever. */
+/* Else a guest that halts with an interrupt posted never gives its CPU to another one. */
 TEST(one_that_does_not_sleep_has_no_new_turn)
 {
     w.vcpus[0].pinned = 0;

@@ -284,6 +284,8 @@ static __attribute__((noinline)) int attend(struct vcpu *v, uint64_t now)
     return -1;
 }
 
+static inline bool alarm_rings(const struct vcpu *v, uint64_t now) { return now >= v->alarm; }
+
 static __attribute__((noinline)) void trace_exit(struct vcpu *v)
 {
     struct trace_event *e = trace_slot(this_cpu());
@@ -321,7 +323,7 @@ static void begin_slice(struct vcpu *v)
 enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
     for (begin_slice(v);; now = rdtsc()) {
-        int left = __builtin_expect(now >= v->alarm, 0) ? attend(v, now) : -1;
+        int left = __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
         if (__builtin_expect(left >= 0, 0))
             return (enum vcpu_left)left;
         ept_flush_before_entry(v->ept, &v->ept_generation);
