@@ -313,19 +313,26 @@ static __attribute__((noinline)) int leave_after(struct vcpu *v, enum exit_actio
     return action == STOP_VM ? LEFT_STOPPED : action == SLEEP ? LEFT_HALTED : -1;
 }
 
-static void begin_slice(struct vcpu *v)
+/* -1: the guest goes on. */
+static inline int after_exit(struct vcpu *v, enum exit_action action)
 {
-    v->alarm = 0; /* attend() before the first entry */
-    v->exit.traced = NULL;
-    v->launched |= LAUNCHED_ELSEWHERE;
+    if (__builtin_expect(action == RESUME_NEXT, 1))
+        vcpu_advance_rip();
+    if (__builtin_expect(action >= STOP_VM || (v->proc & PROC_MONITOR_TRAP), 0)) {
+        int left = leave_after(v, action);
+        if (left >= 0)
+            return left;
+    }
+    uint64_t now = rdtsc();
+    return __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
 }
 
 enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
-    for (begin_slice(v);; now = rdtsc()) {
-        int left = __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
-        if (__builtin_expect(left >= 0, 0))
-            return (enum vcpu_left)left;
+    v->exit.traced = NULL;
+    v->launched |= LAUNCHED_ELSEWHERE;
+    int left = attend(v, now);
+    while (left < 0) {
         ept_flush_before_entry(v->ept, &v->ept_generation);
         if (__builtin_expect(trace_on, 0))
             trace_entry(v);
@@ -333,12 +340,7 @@ enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
         ept_out_of_guest();
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
-        enum exit_action action = dispatch(v);
-        if (__builtin_expect(action == RESUME_NEXT, 1))
-            vcpu_advance_rip();
-        if (__builtin_expect(action >= STOP_VM || (v->proc & PROC_MONITOR_TRAP), 0))
-            left = leave_after(v, action);
-        if (left >= 0)
-            return (enum vcpu_left)left;
+        left = after_exit(v, dispatch(v));
     }
+    return (enum vcpu_left)left;
 }
