@@ -29,22 +29,12 @@ static uint64_t ticks[ROUNDS_MAX], count, rounds, empty, settled, gap;
 static struct source source;
 static uint64_t raised_at, handled, asleep;
 
-static void sort(void)
-{
-    for (uint64_t i = 1; i < count; i++)
-        for (uint64_t j = i; j > 0 && ticks[j - 1] > ticks[j]; j--) {
-            uint64_t larger = ticks[j - 1];
-            ticks[j - 1] = ticks[j];
-            ticks[j] = larger;
-        }
-}
-
 static void tell(const char *name)
 {
     uint64_t sum = 0;
     for (uint64_t i = 0; i < count; i++)
         sum += ticks[i];
-    sort();
+    sort(ticks, count);
     print("peer %s n=%lu min=%ld median=%ld mean=%ld p95=%ld max=%ld", name, count,
           ticks[0] - empty, ticks[count / 2] - empty, (sum + count / 2) / count - empty,
           ticks[count * 95 / 100] - empty, ticks[count - 1] - empty);

@@ -113,6 +113,7 @@ static void see_switches(uint64_t who, uint64_t count)
         if (who == 1 && turn == 4) {
             turn = 0;
             atomic_store(&last.asleep, 1);
+            last.tsc[1] = rdtsc();
             halt();
         }
         if (who == 0 && atomic_exchange(&last.asleep, 0)) {

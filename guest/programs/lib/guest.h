@@ -33,6 +33,9 @@ void *memcpy(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
+/* The least first. */
+void sort(uint64_t *values, uint64_t count);
+
 /* "key=123" on the VM's command line, or the default. */
 uint64_t option(const char *key, uint64_t missing);
 

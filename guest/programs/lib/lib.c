@@ -182,3 +182,13 @@ int memcmp(const void *a, const void *b, size_t size)
             return *p < *q ? -1 : 1;
     return 0;
 }
+
+void sort(uint64_t *values, uint64_t count)
+{
+    for (uint64_t i = 1; i < count; i++)
+        for (uint64_t j = i; j > 0 && values[j - 1] > values[j]; j--) {
+            uint64_t larger = values[j - 1];
+            values[j - 1] = values[j];
+            values[j] = larger;
+        }
+}
