@@ -195,8 +195,6 @@
                                          "0:MOV to CR|1:MOV from CR|2:CLTS|3:LMSW")
 #define     CR_ACCESS_TO            0
 #define     CR_ACCESS_FROM          1
-#define     CR_ACCESS_CLTS          2
-#define     CR_ACCESS_LMSW          3
 #define QUAL_CR_LMSW_MEMORY         BIT(6, "MEMORY", "LMSW from memory")
 #define QUAL_CR_GPR                 BITS(11, 8, "GPR", "the other register", GPR_VALUES)
 #define QUAL_CR_LMSW_DATA           BITS(31, 16, "DATA", "source of LMSW")

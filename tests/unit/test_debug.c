@@ -83,6 +83,7 @@ FIXTURE(create)
     cr4 = 0;
     debug_reset(&v);
     fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT;
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_L;
     fields[GUEST_RFLAGS] = RFLAGS_1 | RFLAGS_IF;
     return 0;
 }
@@ -234,6 +235,12 @@ TEST(debug_registers_have_fixed_bits)
     assert_int_equal(v.debug.dr[5], 0x401);
     set_dr(0, BIT(32) | 5);
     assert_int_equal(v.debug.dr[0], 5);
+    fields[VM_ENTRY_CONTROLS] = ENTRY_GUEST_64BIT; /* compatibility mode */
+    fields[GUEST_CS_ACCESS_RIGHTS] = SEG_AR_DB;
+    set_dr(7, BIT(32) | 0x402);
+    assert_int_equal(v.debug.dr[5], 0x402);
+    set_dr(0, BIT(32) | 6);
+    assert_int_equal(v.debug.dr[0], 6);
 }
 
 /* GD stays out of the VMCS: the exit looks at it, behind what the CPU would have looked at. */

@@ -11,6 +11,7 @@
 #include "vmx/exit/exit.h"
 #include "vmx/caps.h"
 #include "vmx/ept_flush.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/inject.h"
 #include "vmx/vmcs.h"
@@ -112,10 +113,12 @@ static int cr8_access(struct vcpu *v, bool to, uint64_t *value)
     return 0;
 }
 
+/* Outside of 64-bit mode the operand has 32 bits, and above them its register holds anything: SDM
+ * "MOV-Move to/from Control Registers". */
 static int mov_to(struct vcpu *v, unsigned number, uint64_t value)
 {
-    if (!(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT))
-        value = LO32(value); /* outside of IA-32e mode registers have no upper half */
+    if (!vcpu_has_64_bit_code())
+        value = LO32(value);
     switch (number) {
     case 0:
         return write_cr0_checked(v, value);
@@ -128,13 +131,8 @@ static int mov_to(struct vcpu *v, unsigned number, uint64_t value)
     }
 }
 
-/* The MSW is the low half of CR0; LMSW can set PE and not clear it. */
-static uint64_t lmsw_value(uint64_t qualification)
-{
-    uint64_t old = cr0_guest_view();
-    uint64_t data = FIELD_GET(QUAL_CR_LMSW_DATA, qualification) & BITS(3, 0);
-    return (old & ~(CR0_MP | CR0_EM | CR0_TS)) | data;
-}
+/* CLTS and LMSW write bits 3:0 only: SDM "Instructions That Cause VM Exits Conditionally". */
+static_assert(!(CR0_HOSTS & BITS(3, 0)), "no exit by CLTS or LMSW");
 
 enum exit_action exit_cr_access(struct vcpu *v)
 {
@@ -152,12 +150,6 @@ enum exit_action exit_cr_access(struct vcpu *v)
         err = number == 8 ? cr8_access(v, false, &value) : -EINVAL;
         if (err == 0)
             vcpu_set_gpr(v, gpr, value);
-        break;
-    case CR_ACCESS_CLTS:
-        err = write_cr0_checked(v, cr0_guest_view() & ~CR0_TS);
-        break;
-    case CR_ACCESS_LMSW:
-        err = write_cr0_checked(v, lmsw_value(qualification));
         break;
     }
     if (err < 0)

@@ -2,7 +2,8 @@
 /*
  * Over an instruction that Hamlet has executed in the guest's place: the only "RIP += length", with
  * the other effects of an instruction that has come to its end. Private to vmx/.
- * From: vmx/run/run.c (RESUME_NEXT), vmx/vcpu/state.c (vcpu_step_over).   To: vmx/vmcs.h.
+ * From: vmx/run/run.c (RESUME_NEXT), vmx/vcpu/state.c (vcpu_step_over), vmx/exit/cr.c and
+ * vmx/vcpu/debug.c (how wide is an operand?).   To: vmx/vmcs.h.
  * Spec: SDM "Saving RIP, RSP, RFLAGS, and SSP", "Guest Non-Register State", "Checks on Guest RIP,
  * RFLAGS, and SSP".
  */
@@ -10,11 +11,11 @@
 #include "vmx/vmcs.h"
 #include "arch/x86.h"
 
-/* Bits 63:32 of RIP are 0 outside of 64-bit mode. */
-static inline bool advance_wraps(void)
+/* False in compatibility mode, too. */
+static inline bool vcpu_has_64_bit_code(void)
 {
-    return !(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) ||
-           !(vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
+    return (vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT) &&
+           (vmread(GUEST_CS_ACCESS_RIGHTS) & SEG_AR_L);
 }
 
 /* The VMCS of the vCPU is current. Blocking by STI and MOV SS ends. RF is 0 now, and an EPT
@@ -22,7 +23,8 @@ static inline bool advance_wraps(void)
 static inline void advance_from(struct vmcs_advance from)
 {
     uint64_t next = from.rip + from.length;
-    if (__builtin_expect(LO32(next) < LO32(from.length), 0) && advance_wraps())
+    /* Bits 63:32 of RIP are 0 outside of 64-bit mode. */
+    if (__builtin_expect(LO32(next) < LO32(from.length), 0) && !vcpu_has_64_bit_code())
         next = LO32(next);
     vmwrite(GUEST_RIP, next);
     if (__builtin_expect(from.blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS), 0))

@@ -16,6 +16,7 @@
  */
 #include "vmx/vcpu/debug.h"
 #include "vmx/caps.h"
+#include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/inject.h"
 #include "vmx/vcpu/registers.h"
@@ -193,10 +194,11 @@ enum exit_action debug_step(struct vcpu *v)
     return hit >= 0 ? vcpu_on_debug(v, DEBUG_REGISTER, (unsigned)hit) : vcpu_on_step(v);
 }
 
+/* The operand: as in mov_to() of vmx/exit/cr.c. */
 static enum exit_action mov_to_dr(struct vcpu *v, unsigned n, uint64_t value)
 {
-    if (!(vmread(VM_ENTRY_CONTROLS) & ENTRY_GUEST_64BIT))
-        value = LO32(value); /* outside of IA-32e mode registers have no upper half */
+    if (!vcpu_has_64_bit_code())
+        value = LO32(value);
     if (n >= DR6 && HI32(value))
         return inject_gp(v);
     if (n == DR6)
