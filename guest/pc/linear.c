@@ -126,8 +126,10 @@ static int copy(struct vcpu *v, uint64_t linear, void *buffer, size_t size, bool
     struct linear a = {.v = v, .state = &state};
     uint8_t *bytes = buffer;
     vcpu_paging(v, &state);
-    if (system)
+    if (system) { /* no access of the guest's own instruction: AC opens no page of the user */
         state.cpl = 0;
+        state.rflags &= ~RFLAGS_AC;
+    }
     while (size) {
         gpa_t at;
         uint64_t left;
