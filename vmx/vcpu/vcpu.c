@@ -67,6 +67,8 @@ static int pages_create(struct vcpu *v)
 {
     v->vmcs = vmcs_alloc();
     v->pi_desc = page_alloc(); /* a page of its own: Bochs 3.0 wants it aligned so */
+    if (v->pi_desc)
+        posted_to_ready(v->pi_desc); /* recorded: a device may post before v is started */
     v->vapic = page_alloc();
     v->vpid = vpid_take();
     return v->vmcs && v->pi_desc && v->vapic && v->vpid ? registers_create(v) : -ENOMEM;
@@ -90,7 +92,6 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
         vcpu_destroy(v);
         return NULL;
     }
-    posted_to_ready(v->pi_desc); /* recorded: a device may post before v is started */
     vmcs_clear(v->vmcs);
     vcpu_borrow(v);
     vcpu_setup_controls(v);
