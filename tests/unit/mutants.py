@@ -102,6 +102,7 @@ VIEW = "both change only what the guest sees, and vm->lock is held"
 LATER = "only another CPU could come between, and a test is one thread"
 EXPLAINED = {
     "~ vpci_header_init(&a->v);": "it reads the identity of the function, and no Command",
+    "~ vpci_ext_init(&a->v);": "each has registers of its own",
     "~ intx_init(a);": "each has registers of its own",
     "~ pci_snoop_always(a->fn);": "each has a register of its own",
     "~ faults_bus_master(a, false);": VIEW,

@@ -8,6 +8,7 @@
 #include "vmx/vcpu/cr.h"
 #include <string.h>
 #include "arch/x86.h"
+#include "tests/unit/stubs.h"
 #include "tests/unit/test.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
@@ -310,6 +311,40 @@ TEST(controls_are_written_when_they_change)
     assert_int_equal(v.proc, 6);
 }
 
+/* 64-bit code has one size, else SS.B decides. */
+TEST(size_of_the_stack)
+{
+    static const struct {
+        uint64_t efer, cs, ss;
+        unsigned size;
+    } rows[] = {
+        {EFER_LMA, SEG_AR_L, SEG_AR_DB, 8},  {EFER_LMA, SEG_AR_L, 0, 8},
+        {EFER_LMA, SEG_AR_DB, SEG_AR_DB, 4}, {EFER_LMA, SEG_AR_DB, 0, 2},
+        {0, SEG_AR_DB, SEG_AR_DB, 4},        {0, SEG_AR_DB, SEG_AR_P, 2},
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct vcpu_paging p;
+        fields[GUEST_IA32_EFER] = rows[i].efer;
+        fields[GUEST_CS_ACCESS_RIGHTS] = rows[i].cs;
+        fields[GUEST_SS_ACCESS_RIGHTS] = rows[i].ss | FIELD_SET(SEG_AR_DPL, 3);
+        fields[GUEST_RSP] = 0x5678;
+        vcpu_paging(&v, &p);
+        assert_int_equal(p.stack_size, rows[i].size);
+        assert_int_equal(p.rsp, 0x5678);
+        assert_int_equal(vcpu_cpl(), 3);
+    }
+}
+
+/* Its VMCS is in use on another CPU, where VMREAD of this one would not find it. */
+TEST(a_vcpu_that_another_cpu_holds)
+{
+    vmx_cpu(&here)->vcpu = NULL;
+    current = NULL;
+    v.launched = LAUNCHED_ONCE;
+    assert_panics(vcpu_borrow(&v));
+    assert_null(current);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +364,8 @@ int main(void)
         cmocka_unit_test_setup(rsp_is_in_the_vmcs, loaded),
         cmocka_unit_test_setup(a_vcpu_that_is_not_loaded, loaded),
         cmocka_unit_test_setup(controls_are_written_when_they_change, loaded),
+        cmocka_unit_test_setup(size_of_the_stack, loaded),
+        cmocka_unit_test_setup(a_vcpu_that_another_cpu_holds, loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
