@@ -216,6 +216,93 @@ TEST(information_shorter_than_its_header)
     assert_non_null(strstr(stub_log, "0 bytes"));
 }
 
+/* Tags of which the last byte is the last one that they need; and each one byte shorter. */
+TEST(tags_of_the_least_size)
+{
+    static const struct {
+        struct mb_screen s;
+    } text = {{0xb8000, 160, 80, 25, 16, MB_SCREEN_TEXT, 0}};
+    const uint32_t module[2] = {0x2000, 0x3000}, no_ranges[2] = {24, 0},
+                   no_sections[3] = {0, 64, 0};
+    for (unsigned less = 0; less < 2; less++) {
+        fresh(NULL);
+        tag(MB2_TAG_SCREEN, &text, sizeof(text) - less);
+        tag(MB2_TAG_MODULE, module, sizeof(module) - less);
+        tag(MB2_TAG_MMAP, no_ranges, sizeof(no_ranges) - less);
+        tag(MB2_TAG_ELF, no_sections, sizeof(no_sections) - less);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(info.screen.width, less ? 0 : 80);
+        assert_int_equal(info.module_count, !less);
+        assert_int_equal(strstr(stub_log, "memory map ignored") != NULL, less);
+        assert_null(info.symtab);
+    }
+    fresh(NULL);
+    tag(MB2_TAG_CMDLINE, "", 0); /* a head alone, the last of all */
+    assert_int_equal(parse(), 0);
+    assert_string_equal(info.cmdline, "");
+    assert_int_equal(info.info_size, used);
+    assert_int_equal(info.info_base.v % 8, 0);
+    assert_true(info.info_base.v);
+}
+
+/* Of pixels, by a palette or not, and of characters; no other type is known. */
+TEST(a_screen_of_each_type)
+{
+    for (unsigned type = 0; type <= MB_SCREEN_TEXT + 1; type++) {
+        struct mb_screen s = {UINT64_C(0x4000000000), 4096, 1024, 768, 32, (uint8_t)type, 0};
+        fresh(NULL);
+        tag(MB2_TAG_SCREEN, &s, sizeof(s));
+        assert_int_equal(parse(), 0);
+        if (type > MB_SCREEN_TEXT) {
+            assert_int_equal(info.screen.base.v, 0);
+            continue;
+        }
+        assert_int_equal(info.screen.base.v, s.address);
+        assert_int_equal(info.screen.pitch, 4096);
+        assert_int_equal(info.screen.width, 1024);
+        assert_int_equal(info.screen.height, 768);
+        assert_int_equal(info.screen.bits, 32);
+        assert_int_equal(info.screen.text, type == MB_SCREEN_TEXT);
+    }
+}
+
+/* A range to the very end of the address space counts its last byte, and an empty one is none. */
+TEST(ranges_at_the_edge)
+{
+    struct {
+        uint32_t entry_size, version;
+        struct mb2_mmap_entry e[4];
+    } map = {24,
+             0,
+             {{0x1000, 0, 1, 0},
+              {0x2000, 1, 1, 0},
+              {UINT64_MAX - 9, 9, 1, 0},
+              {UINT64_MAX - 9, 10, 1, 0}}};
+    tag(MB2_TAG_MMAP, &map, sizeof(map));
+    assert_int_equal(parse(), 0);
+    assert_int_equal(info.range_count, 2);
+    assert_int_equal(info.ranges[0].size, 1);
+    assert_int_equal(info.ranges[1].size, 9);
+}
+
+/* Section 0 is looked at like the others; entries of another size are not. */
+TEST(symbols_in_the_first_section)
+{
+    struct {
+        uint32_t count, entry_size, names;
+        struct elf64_section s[2];
+    } __attribute__((packed))
+    elf = {2, 64, 0, {{.type = ELF_SECTION_SYMTAB, .address = 0x5000, .size = 24, .link = 1}}};
+    tag(MB2_TAG_ELF, &elf, sizeof(elf));
+    assert_int_equal(parse(), 0);
+    assert_true((uintptr_t)info.symtab == 0x5000);
+    fresh(NULL);
+    elf.entry_size = 40;
+    tag(MB2_TAG_ELF, &elf, sizeof(elf));
+    assert_int_equal(parse(), 0);
+    assert_null(info.symtab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +317,10 @@ int main(void)
         cmocka_unit_test_setup(symbols, fresh),
         cmocka_unit_test_setup(tags_that_lie_about_their_size, fresh),
         cmocka_unit_test_setup(information_shorter_than_its_header, fresh),
+        cmocka_unit_test_setup(tags_of_the_least_size, fresh),
+        cmocka_unit_test_setup(a_screen_of_each_type, fresh),
+        cmocka_unit_test_setup(ranges_at_the_edge, fresh),
+        cmocka_unit_test_setup(symbols_in_the_first_section, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
