@@ -147,14 +147,30 @@ static inline void write_cr4(uint64_t v) { asm volatile("mov %0, %%cr4" ::"r"(v)
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
-    uint32_t lo, hi;
+    uint64_t lo, hi; /* their upper halves become 0 */
     asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-    return (uint64_t)hi << 32 | lo;
+    return hi << 32 | lo;
 }
 
 static inline void wrmsr(uint32_t msr, uint64_t v)
 {
     asm volatile("wrmsr" ::"c"(msr), "a"(LO32(v)), "d"(HI32(v)) : "memory");
+}
+
+/* FPU and vector registers, all that XCR0 has; into and out of an area of 64-byte alignment. */
+static inline void xsave(void *area)
+{
+    asm volatile("xsave64 (%0)" ::"r"(area), "a"(UINT32_MAX), "d"(UINT32_MAX) : "memory");
+}
+static inline void xrstor(const void *area)
+{
+    asm volatile("xrstor64 (%0)" ::"r"(area), "a"(UINT32_MAX), "d"(UINT32_MAX) : "memory");
+}
+/* Of a CPU without XSAVE. */
+static inline void fxsave(void *area) { asm volatile("fxsave64 (%0)" ::"r"(area) : "memory"); }
+static inline void fxrstor(const void *area)
+{
+    asm volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 }
 
 /* Every earlier store of this CPU is visible to the others before the next instruction begins. */

@@ -44,5 +44,4 @@ struct vmcs *vmcs_alloc(void)
     } while (0)
 
 void vmcs_clear(struct vmcs *vmcs) { EXECUTE("vmclear", "VMCLEAR", vmcs); }
-void vmcs_make_current(struct vmcs *vmcs) { EXECUTE("vmptrld", "VMPTRLD", vmcs); }
 void vmcs_enter_operation(struct vmcs *region) { EXECUTE("vmxon", "VMXON", region); }

@@ -22,7 +22,10 @@ struct vmcs_advance {
     uint64_t length, rip, rflags, blocked; /* blocked: the interruptibility state */
 };
 
+/* VMPTRLD: vmread() and vmwrite() mean this one. The instruction takes the VMCS's address out of
+ * memory, as the pointer is there. If it fails, the VMCS before it is current. */
 #ifdef HAMLET_UNIT /* host tests keep the fields in an array */
+void vmcs_make_current(struct vmcs *const *vmcs);
 uint64_t vmread(enum vmcs_field field);
 void vmwrite(enum vmcs_field field, uint64_t value);
 static inline struct vmcs_advance vmread_advance(void)
@@ -31,6 +34,14 @@ static inline struct vmcs_advance vmread_advance(void)
                                  vmread(GUEST_RFLAGS), vmread(GUEST_INTERRUPTIBILITY)};
 }
 #else
+static inline void vmcs_make_current(struct vmcs *const *vmcs)
+{
+    bool failed;
+    asm volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(*vmcs) : "memory");
+    if (__builtin_expect(failed, 0))
+        vmcs_failed("VMPTRLD", ptr_hpa(*vmcs).v);
+}
+
 /* CF or ZF: VMfail. vmx/enter.asm has the two labels, and finds the field in RAX. */
 static inline uint64_t vmread(enum vmcs_field field)
 {
@@ -65,7 +76,6 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
 }
 #endif
 
-MUST_CHECK struct vmcs *vmcs_alloc(void);  /* NULL: no memory */
-void vmcs_clear(struct vmcs *vmcs);        /* VMCLEAR: to memory; the next entry is a VMLAUNCH */
-void vmcs_make_current(struct vmcs *vmcs); /* VMPTRLD: vmread() and vmwrite() mean this one */
+MUST_CHECK struct vmcs *vmcs_alloc(void);       /* NULL: no memory */
+void vmcs_clear(struct vmcs *vmcs);             /* VMCLEAR: to memory; next comes a VMLAUNCH */
 void vmcs_enter_operation(struct vmcs *region); /* VMXON, with a region of this CPU */

@@ -37,8 +37,9 @@ Mutant = collections.namedtuple("Mutant", "name line what text")  # text: of the
 
 # What is left out: invalidations, and the steps that order them.
 FLUSH = r"(invept|invvpid|ept_flush\w*|ept_out_of_guest|vmcs_clear|vmcs_make_current)\("
-LOADED = r"(vcpu_release|vcpu_load|switch_to|vcpu_setup_host|registers_switch)\("
-SEEN = r"\*?[\w>().-]*(seen|generation|host_cpu|launched|->vcpu|->alarm|->running) = "
+LOADED = (r"(vcpu_release|vcpu_load|load_\w+|come_from_memory|vcpu_setup_host|fpu_\w+|save_others|"
+          r"write_cr2|wrmsr|registers_msrs)\(")
+SEEN = r"\*?[\w>().-]*(seen|generation|launched|->vcpu|->alarm|->running) = "
 ATOMIC = r"(__)?atomic_\w+\("
 POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick|sched_\w+)\("
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))

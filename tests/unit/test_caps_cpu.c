@@ -20,7 +20,7 @@ static struct cpuid_regs model_cpuid(uint32_t leaf);
 #include "vmx/caps.c"
 
 static uint64_t feature_control_msr, vmx_msr[0x20];
-static uint32_t xsave;
+static uint32_t components;
 
 static uint64_t model_rdmsr(uint32_t msr)
 {
@@ -36,7 +36,7 @@ static void model_wrmsr(uint32_t msr, uint64_t v)
 
 static struct cpuid_regs model_cpuid(uint32_t leaf)
 {
-    return (struct cpuid_regs){.eax = leaf == 0xd ? xsave : 0, .ecx = BIT(5)};
+    return (struct cpuid_regs){.eax = leaf == 0xd ? components : 0, .ecx = BIT(5)};
 }
 
 static uint64_t *of(uint32_t msr) { return &vmx_msr[msr - MSR_IA32_VMX_BASIC]; }
@@ -46,7 +46,7 @@ FIXTURE(first_cpu)
 {
     memset(vmx_msr, 0, sizeof(vmx_msr));
     feature_control_msr = 0;
-    xsave = 0xe7;
+    components = 0xe7;
     *of(MSR_IA32_VMX_BASIC) = VMX_BASIC_TRUE_CONTROLS | 0x12;
     for (unsigned w = 0; w < ARRAY_COUNT(word_msr); w++)
         *of(word_msr[w].msr) = *of(word_msr[w].true_msr) = UINT64_C(0xffffffff00000000);
@@ -72,7 +72,7 @@ TEST(an_equal_or_better_one_joins)
 {
     assert_int_equal(caps_check_cpu(), 0);
     assert_int_equal(feature_control_msr, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX);
-    xsave |= 0x60000;
+    components |= 0x60000;
     *of(MSR_IA32_VMX_BASIC) |= BIT(56);
     assert_int_equal(caps_check_cpu(), 0);
     *of(MSR_IA32_VMX_TRUE_PINBASED_CTLS) |= BIT(0);     /* must be 1, as Hamlet wants it anyway */
@@ -101,7 +101,7 @@ TEST(one_that_lacks_something_does_not)
     assert_lack("first one: \"1-GByte EPT pages\"");
     *of(MSR_IA32_VMX_MISC) = 4;
     assert_lack("rate of the preemption timer");
-    xsave = 3;
+    components = 3;
     assert_lack("XSAVE");
 }
 

@@ -13,6 +13,8 @@ static struct cpuid_regs model_cpuid(uint32_t leaf, uint32_t subleaf);
 #define cpuid(leaf, subleaf) model_cpuid(leaf, subleaf)
 static uint64_t xcr0; /* of the CPU */
 #define xsetbv(index, value) (xcr0 = (value))
+static void model_wrmsr(uint32_t msr, uint64_t value);
+#define wrmsr(msr, value) model_wrmsr(msr, value)
 #include "vmx/exit/cpuid.c"
 #include "vmx/vcpu/registers.c"
 
@@ -26,6 +28,13 @@ void pages_free(void *first, size_t count) { (void)first, (void)count; }
 static uint64_t cr4;
 uint64_t vmread(enum vmcs_field field) { return field == GUEST_CR4 ? cr4 : 0; }
 static uint32_t written_msr;
+static unsigned written;
+static void model_wrmsr(uint32_t msr, uint64_t value)
+{
+    (void)value;
+    written_msr = msr;
+    written++;
+}
 int wrmsr_safe(uint32_t msr, uint64_t value)
 {
     written_msr = msr;
@@ -220,13 +229,16 @@ TEST(xcr0_is_the_guests_from_osxsave_on)
         cr4 = on ? CR4_OSXSAVE : 0;
         registers_reload(&vcpu);
         assert_int_equal(xcr0, on ? XCR0_X87 : vmx_caps.xcr0);
-        assert_int_equal(vcpu.xcr0_in_cpu, xcr0);
+        assert_int_equal(vcpu.extra, on ? LOAD_FPU : 0);
         assert_int_equal(answer(&vcpu, 0xd, 0).ebx, 576);
-        assert_int_equal(xcr0, vcpu.xcr0_in_cpu);
+        assert_int_equal(xcr0, on ? XCR0_X87 : vmx_caps.xcr0);
     }
     assert_int_equal(registers_set_xcr0(&vcpu, XCR0_X87 | XCR0_SSE), 0);
-    assert_int_equal(vcpu.xcr0_in_cpu, XCR0_X87 | XCR0_SSE);
+    assert_int_equal(vcpu.extra, LOAD_FPU);
     assert_int_equal(answer(&vcpu, 0xd, 0).ebx, 832);
+    assert_int_equal(registers_set_xcr0(&vcpu, vmx_caps.xcr0), 0);
+    assert_int_equal(vcpu.extra, 0);
+    assert_int_equal(xcr0, vmx_caps.xcr0);
     vmx_caps.xcr0 = 0; /* no XSAVE, and no XSETBV */
     xcr0 = 7;
     registers_reload(&vcpu);
@@ -239,17 +251,51 @@ TEST(xcr0_is_the_guests_from_osxsave_on)
 TEST(msrs_that_are_kept)
 {
     struct vcpu other = {0};
+    vmx_caps.rdtscp = true;
     for (unsigned i = 0; i < VCPU_MSR_KEPT; i++) {
-        vcpu.msr_kept[i] = 0;
+        uint64_t before = vcpu.msr_set;
         assert_int_equal(registers_set_msr(&vcpu, kept[i], 7), 0);
         assert_int_equal(written_msr, kept[i]);
-        assert_true(msrs_differ(vcpu.msr_kept, other.msr_kept));
+        assert_true(vcpu.msr_set > before); /* no vCPU has ever had it */
         assert_int_equal(registers_set_msr(&vcpu, kept[i], UINT64_MAX), -EIO);
         assert_int_equal(vcpu.msr_kept[i], 7);
-        other.msr_kept[i] = 7;
-        assert_false(msrs_differ(vcpu.msr_kept, other.msr_kept));
+        written = 0;
+        registers_msrs(&vcpu, &other); /* writes the one that differs */
+        assert_int_equal(written, 1);
+        assert_int_equal(written_msr, kept[i]);
+        assert_true(vcpu.msr_set != other.msr_set);
+        assert_int_equal(registers_set_msr(&other, kept[i], 7), 0);
+        assert_true(vcpu.msr_set != other.msr_set);
+        registers_msrs(&vcpu, &other); /* none: the next switch does not look */
+        assert_int_equal(written, 1);
+        assert_int_equal(vcpu.msr_set, other.msr_set);
     }
+    written = 0;
+    registers_msrs(NULL, &other); /* what the CPU has is not known */
+    assert_int_equal(written, VCPU_MSR_KEPT);
+    vmx_caps.rdtscp = false;
+    registers_msrs(NULL, &other);
+    assert_int_equal(written, 2 * VCPU_MSR_KEPT - 1);
     assert_int_equal(registers_set_msr(&vcpu, MSR_IA32_KERNEL_GS_BASE, 7), -ENOENT);
+}
+
+/* After RESET all are 0: one set, whatever the vCPU had before. */
+TEST(msrs_after_reset)
+{
+    static uint8_t area[FXSAVE_SIZE];
+    vcpu.fpu = area;
+    vmx_caps.xcr0 = 0;
+    area_size = sizeof(area);
+    assert_int_equal(registers_set_msr(&vcpu, kept[0], 7), 0);
+    registers_reset(&vcpu);
+    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++)
+        assert_int_equal(vcpu.msr_kept[i], 0);
+    assert_int_equal(vcpu.msr_set, 0);
+    assert_int_equal(vcpu.extra, LOAD_FPU); /* FXSAVE */
+    vmx_caps.xcr0 = XCR0_X87;
+    registers_reset(&vcpu);
+    assert_int_equal(vcpu.extra, 0);
+    vcpu.fpu = NULL;
 }
 
 int main(void)
@@ -265,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup(size_of_the_state_that_is_offered, start),
         cmocka_unit_test_setup(xcr0_is_the_guests_from_osxsave_on, start),
         cmocka_unit_test(msrs_that_are_kept),
+        cmocka_unit_test(msrs_after_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

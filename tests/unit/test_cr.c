@@ -37,7 +37,7 @@ void vmwrite(enum vmcs_field field, uint64_t value)
     fields[field] = value;
 }
 struct cpu *this_cpu(void) { return &here; }
-void vmcs_make_current(struct vmcs *to) { current = to; }
+void vmcs_make_current(struct vmcs *const *to) { current = *to; }
 void vmcs_clear(struct vmcs *of)
 {
     assert_ptr_equal(of, vmcs);

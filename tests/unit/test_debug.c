@@ -14,6 +14,7 @@
 #include "vmx/upcalls.h"
 #include "vmx/vcpu/debug.h"
 #include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/load.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vcpu/vcpu.h"
 #include "vmx/caps.h"
@@ -148,6 +149,7 @@ TEST(a_reset_is_of_the_guests_registers)
         debug_reset(&v);
         if (lent) {
             assert_int_equal(v.debug.in_cpu[1], 0x2000);
+            assert_true(v.extra & LOAD_BREAKPOINTS);
             assert_true(fields[GUEST_DR7] & DR7_LOCAL(1));
             vcpu_debug_disarm(&v);
         }

@@ -21,7 +21,7 @@ static struct vcpu v;
 uint64_t vmread(enum vmcs_field field) { return fields[field]; }
 void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
 struct cpu *this_cpu(void) { return NULL; }
-void vmcs_make_current(struct vmcs *vmcs) { (void)vmcs; }
+void vmcs_make_current(struct vmcs *const *vmcs) { (void)vmcs; }
 void vmcs_clear(struct vmcs *vmcs) { (void)vmcs; }
 
 FIXTURE(create)

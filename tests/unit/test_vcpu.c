@@ -2,18 +2,37 @@
 /*
  * Which vCPU a CPU holds: what is invalidated when one comes to another CPU, and that it has left
  * the last one before. In a boot most of it hides: where one invalidation is missing the other one
- * drops the translations of linear addresses, too.
+ * drops the translations of linear addresses, too. And the registers that are switched: here they
+ * are words of a model.
  * Spec: SDM "Software Use of Virtual-Machine Control Structures", "Guidelines for Use of the
  * INVVPID Instruction", "Guidelines for Use of the INVEPT Instruction".
  */
-// sources: vmx/vcpu/vcpu.c vmx/vcpu/load.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
+// sources: vmx/vcpu/vcpu.c vmx/vcpu/state.c vmx/vcpu/cr.c vmx/vcpu/posted.c
 #include "tests/unit/stubs.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "arch/leaks.h"
+#include "arch/msr.h"
 #include "arch/page.h"
+#include "arch/x86.h"
 #include "tests/unit/test.h"
+
+/* Of the CPU on which load.c runs. */
+static uint64_t fpu, cr2, kernel_gs_base, xcr0;
+static void note(const char *what);
+static void model_wrmsr(uint32_t msr, uint64_t value);
+#define read_cr2()           cr2
+#define write_cr2(value)     (cr2 = (value))
+#define rdmsr(msr)           ((msr) == MSR_IA32_KERNEL_GS_BASE ? kernel_gs_base : 0)
+#define wrmsr(msr, value)    model_wrmsr(msr, value)
+#define xsetbv(index, value) (note("XSETBV"), xcr0 = (value))
+#define xsave(area)          (note("XSAVE"), *(uint64_t *)(area) = fpu)
+#define xrstor(area)         (note("XRSTOR"), fpu = *(uint64_t *)(area))
+#define fxsave(area)         (note("FXSAVE"), *(uint64_t *)(area) = fpu)
+#define fxrstor(area)        (note("FXRSTOR"), fpu = *(uint64_t *)(area))
+#include "vmx/vcpu/load.c"
+
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
 #include "vmx/caps.h"
@@ -49,10 +68,10 @@ struct cpu *this_cpu(void) { return here; }
 void *page_alloc(void) { return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
 struct vmcs *vmcs_alloc(void) { return page_alloc(); }
-void vmcs_make_current(struct vmcs *vmcs)
+void vmcs_make_current(struct vmcs *const *vmcs)
 {
     note("VMPTRLD");
-    current = vmcs;
+    current = *vmcs;
 }
 void vmcs_clear(struct vmcs *vmcs)
 {
@@ -75,27 +94,36 @@ void ept_flush_vpid(uint16_t vpid)
     assert_int_not_equal(vpid, 0);
     note("INVVPID");
 }
-int registers_create(struct vcpu *v) { return (void)v, 0; }
-void registers_destroy(struct vcpu *v) { (void)v; }
+int registers_create(struct vcpu *v) { return v->fpu = page_alloc(), 0; }
+void registers_destroy(struct vcpu *v) { page_free(v->fpu); }
 static unsigned registers_were_reset;
 void registers_reset(struct vcpu *v)
 {
     assert_ptr_not_equal(this_vmx_cpu()->vcpu, v);
     registers_were_reset++;
 }
-void registers_switch(struct vcpu *from, struct vcpu *to)
+void registers_msrs(const struct vcpu *from, struct vcpu *to)
 {
-    if (to)
-        assert_ptr_equal(current, to->vmcs);
-    note(!from ? "restore" : !to ? "save" : "switch");
+    assert_true(!from || from->msr_set != to->msr_set);
+    note("MSRs");
+}
+void registers_breakpoints(const struct vcpu *v)
+{
+    assert_non_null(v->debug.in_cpu);
+    note("DR0-DR3");
+}
+static void model_wrmsr(uint32_t msr, uint64_t value)
+{
+    assert_int_equal(msr, MSR_IA32_KERNEL_GS_BASE);
+    kernel_gs_base = value;
+    note("GS");
 }
 uint32_t leaks_guards = LEAKS_IBPB;
 static unsigned guards_were_reset;
 void guards_reset(struct vcpu *v) { guards_were_reset += v == a; }
 void guards_vm_comes(const struct vcpu *v)
 {
-    assert_ptr_not_equal(this_vmx_cpu()->vcpu, v);
-    assert_null(this_vmx_cpu()->vcpu);
+    (void)v;
     note("barrier");
 }
 int apicv_create(struct vcpu *v) { return (void)v, 0; }
@@ -104,7 +132,6 @@ void vcpu_setup_host(struct vcpu *v)
 {
     assert_ptr_equal(current, v->vmcs);
     note("host");
-    v->host_cpu = here;
 }
 void vcpu_setup_guest(struct vcpu *v) { assert_ptr_equal(current, v->vmcs); }
 static unsigned msrs_were_set;
@@ -134,6 +161,8 @@ FIXTURE(create)
     here = &cpus[0];
     current = NULL;
     registers_were_reset = guards_were_reset = msrs_were_set = 0;
+    vmx_caps.xcr0 = xcr0 = 7;
+    fpu = cr2 = kernel_gs_base = 0;
     a = created();
     b = created();
     done[0] = '\0';
@@ -151,28 +180,28 @@ FIXTURE(destroy)
 TEST(a_load_on_another_cpu_invalidates_both)
 {
     vcpu_load(a);
-    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "VMPTRLD XRSTOR GS MSRs barrier host INVVPID ");
     assert_int_equal(a->ept_generation, UINT64_MAX); /* INVEPT before the entry */
     vcpu_release(a);
     a->ept_generation = 5;
     here = &cpus[1];
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "VMPTRLD XRSTOR GS MSRs barrier host INVVPID ");
     assert_int_equal(a->ept_generation, UINT64_MAX);
 }
 
-TEST(a_load_on_the_same_cpu_invalidates_nothing)
+TEST(a_load_where_it_was_last_invalidates_nothing)
 {
     vcpu_load(a);
-    vcpu_release(a);
+    vcpu_load(b);
     a->ept_generation = 5;
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "barrier VMPTRLD restore ");
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR barrier ");
     assert_int_equal(a->ept_generation, 5);
     vcpu_load(a); /* it is loaded */
-    assert_string_equal(done, "barrier VMPTRLD restore ");
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR barrier ");
 }
 
 /* The other may have another EPT: who waits for that generation must not take ours for it. */
@@ -187,24 +216,28 @@ TEST(a_load_says_that_nothing_is_invalidated_yet)
 TEST(a_barrier_only_where_it_is_needed)
 {
     leaks_guards = ~(uint32_t)LEAKS_IBPB;
-    vcpu_load(a);
+    struct vcpu *v = created();
     leaks_guards = LEAKS_IBPB;
-    assert_string_equal(done, "VMPTRLD host INVVPID restore ");
+    done[0] = '\0';
+    vcpu_load(v);
+    assert_string_equal(done, "VMPTRLD XRSTOR GS MSRs host INVVPID ");
+    vcpu_release(v);
+    vcpu_destroy(v);
 }
 
 TEST(one_leaves_before_the_next_comes)
 {
+    vcpu_load(b);
     vcpu_load(a);
     a->launched = true;
-    b->host_cpu = here;
     done[0] = '\0';
     vcpu_load(b);
-    assert_string_equal(done, "barrier VMPTRLD switch ");
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR barrier ");
     assert_true(a->launched); /* its VMCS stays active here */
     assert_ptr_equal(this_vmx_cpu()->vcpu, b);
     done[0] = '\0';
     vcpu_release(b);
-    assert_string_equal(done, "save VMCLEAR ");
+    assert_string_equal(done, "XSAVE VMCLEAR ");
     assert_null(this_vmx_cpu()->vcpu);
     done[0] = '\0';
     vcpu_release(a); /* not loaded any more; but another CPU may load it only now */
@@ -212,20 +245,120 @@ TEST(one_leaves_before_the_next_comes)
     assert_false(a->launched);
 }
 
+static void assert_in_cpu(uint64_t value)
+{
+    assert_int_equal(fpu, value);
+    assert_int_equal(cr2, value + 1);
+    assert_int_equal(kernel_gs_base, value + 2);
+}
+
+static void guest_sets(uint64_t value)
+{
+    fpu = value;
+    cr2 = value + 1;
+    kernel_gs_base = value + 2;
+}
+
+static void assert_in_memory(const struct vcpu *v, uint64_t value)
+{
+    assert_int_equal(*(uint64_t *)v->fpu, value);
+    assert_int_equal(v->cr2, value + 1);
+    assert_int_equal(v->kernel_gs_base, value + 2);
+}
+
+TEST(registers_go_where_their_vcpu_goes)
+{
+    vcpu_load(a);
+    guest_sets(10);
+    vcpu_load(b); /* all of its registers are 0 */
+    assert_int_equal(fpu | cr2 | kernel_gs_base, 0);
+    assert_in_memory(a, 10);
+    guest_sets(20);
+    vcpu_load(a);
+    assert_in_cpu(10);
+    assert_in_memory(b, 20);
+    guest_sets(30);
+    vcpu_release(a);
+    assert_in_memory(a, 30);
+    vcpu_load(b); /* none was loaded */
+    assert_in_cpu(20);
+    assert_in_memory(a, 30);
+    done[0] = '\0';
+    b->kernel_gs_base = a->kernel_gs_base;
+    kernel_gs_base = a->kernel_gs_base;
+    vcpu_load(a); /* WRMSR costs: not where the value is there already */
+    assert_in_cpu(30);
+    assert_null(strstr(done, "GS"));
+}
+
+/* What a guest has switched off in XCR0 is saved and restored all the same. */
+TEST(xcr0_is_full_while_the_state_is_switched)
+{
+    a->xcr0 = 1;
+    vcpu_load(a);
+    vcpu_load(b);
+    load_extra(a, LOAD_FPU, true);
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR XSETBV barrier ");
+    assert_int_equal(xcr0, 1);
+    done[0] = '\0';
+    vcpu_load(b);
+    assert_string_equal(done, "VMPTRLD XSETBV XSAVE XRSTOR barrier ");
+    assert_int_equal(xcr0, 7);
+}
+
+TEST(a_cpu_without_xsave)
+{
+    vmx_caps.xcr0 = 0;
+    load_extra(a, LOAD_FPU, true);
+    load_extra(b, LOAD_FPU, true);
+    vcpu_load(b);
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD FXSAVE FXRSTOR barrier host INVVPID ");
+}
+
+/* One number: one contents. */
+TEST(msrs_of_one_set_are_not_looked_at)
+{
+    vcpu_load(a);
+    vcpu_load(b);
+    load_extra(a, LOAD_BARRIER, false); /* so that nothing else is to be done */
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR ");
+    vcpu_load(b);
+    a->msr_set = b->msr_set + 1;
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR MSRs ");
+}
+
+TEST(breakpoints_come_with_their_vcpu)
+{
+    vcpu_load(a);
+    vcpu_load(b);
+    a->debug.in_cpu = a->debug.dr;
+    load_extra(a, LOAD_BREAKPOINTS, true);
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_string_equal(done, "VMPTRLD XSAVE XRSTOR barrier DR0-DR3 ");
+}
+
 /* SDM "IA-32 Processor States Following Power-up, Reset, or INIT": INIT empties the TLB. */
 TEST(the_first_load_and_that_after_init_flush)
 {
-    assert_null(a->host_cpu);
+    assert_true(a->extra & LOAD_HOST);
     vcpu_load(a);
-    assert_ptr_equal(a->host_cpu, here);
+    assert_false(a->extra & LOAD_HOST);
     a->requests = VCPU_REQUEST_NMI | VCPU_REQUEST_STOP;
     vcpu_reset(a);
-    assert_null(a->host_cpu);
     assert_int_equal(a->requests, VCPU_REQUEST_STOP);
     assert_null(this_vmx_cpu()->vcpu); /* its registers are in memory, where they change */
     done[0] = '\0';
     vcpu_load(a);
-    assert_string_equal(done, "barrier VMPTRLD host INVVPID restore ");
+    assert_string_equal(done, "VMPTRLD XRSTOR GS MSRs barrier host INVVPID ");
 }
 
 /* What was posted is a part of the local APIC's IRR, which an INIT clears; so is TMR. */
@@ -301,10 +434,15 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, create, destroy)
     const struct CMUnitTest tests[] = {
         T(a_load_on_another_cpu_invalidates_both),
-        T(a_load_on_the_same_cpu_invalidates_nothing),
+        T(a_load_where_it_was_last_invalidates_nothing),
         T(a_load_says_that_nothing_is_invalidated_yet),
         T(a_barrier_only_where_it_is_needed),
         T(one_leaves_before_the_next_comes),
+        T(registers_go_where_their_vcpu_goes),
+        T(xcr0_is_full_while_the_state_is_switched),
+        T(a_cpu_without_xsave),
+        T(msrs_of_one_set_are_not_looked_at),
+        T(breakpoints_come_with_their_vcpu),
         T(the_first_load_and_that_after_init_flush),
         T(an_init_drops_what_was_posted),
         T(a_reset_is_more_than_an_init),

@@ -19,6 +19,7 @@
 #include "vmx/vcpu/advance.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/inject.h"
+#include "vmx/vcpu/load.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
@@ -40,6 +41,7 @@ static void use(struct vcpu *v, const uint64_t address[4], uint64_t dr7)
 {
     vmwrite(GUEST_DR7, dr7);
     v->debug.in_cpu = dr7 & DR7_BREAKS ? address : NULL;
+    load_extra(v, LOAD_BREAKPOINTS, v->debug.in_cpu);
 }
 
 /* GD has nothing to do in the CPU, as each MOV DR exits. */

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Registers of a vCPU that neither the VMCS nor vmx/enter.asm carries: FPU and vectors, the MSRs of
- * SYSCALL and SWAPGS, breakpoints, CR2. Hamlet itself uses none of them, so they stay in
- * the CPU from exit to exit. They are switched together when another vCPU is loaded
- * (`vcpu_switch` in make bench). So no exit pays for them, and no guest sees a value of another.
- * From: vmx/vcpu/load.c (vcpu_load), vmx/exit/msr.c (registers_set_msr), vmx/vcpu/debug.c.
- * To: vmx/vcpu/registers.h (XCR0), arch/page.c (the XSAVE area).
- * Hot: each switch from one vCPU to another.
+ * SYSCALL and SWAPGS, breakpoints, CR2. What there is of them, and how a guest changes it;
+ * vmx/vcpu/load.c switches them.
+ * From: vmx/vcpu/vcpu.c, vmx/vcpu/load.c (registers_msrs), vmx/exit/msr.c (registers_set_msr),
+ * vmx/vcpu/debug.c.
+ * To: vmx/vcpu/fpu.h, vmx/vcpu/registers.h (XCR0), arch/page.c (the XSAVE area).
  * Spec: SDM "Managing State Using the XSAVE Feature Set", "SYSCALL", "Debug Registers".
  */
 #include "vmx/vcpu/registers.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
+#include "vmx/vcpu/fpu.h"
 #include "vmx/vmcs.h"
 #include "arch/msr.h"
 #include "arch/page.h"
 #include "arch/safe.h"
+#include "lib/atomic.h"
 #include "lib/string.h"
 #include "arch/x86.h"
 
@@ -33,6 +34,8 @@
 static const uint32_t kept[VCPU_MSR_KEPT] = {
     MSR_IA32_STAR, MSR_IA32_LSTAR, MSR_IA32_CSTAR, MSR_IA32_FMASK, MSR_IA32_TSC_AUX,
 };
+
+static uint64_t msr_sets; /* numbers that v->msr_set had, but for 0 */
 
 static size_t area_size = FXSAVE_SIZE;
 static uint32_t upper_at[8]; /* by component: its offset in the area; 0: not there */
@@ -91,50 +94,33 @@ COLD void registers_reset(struct vcpu *v)
     memcpy(v->fpu, &fcw, sizeof(fcw));
     memcpy((char *)v->fpu + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
     memset(v->msr_kept, 0, sizeof(v->msr_kept));
+    v->msr_set = 0; /* of zeros */
     v->kernel_gs_base = 0;
     v->xcr0 = XCR0_X87;
-    v->xcr0_in_cpu = vmx_caps.xcr0;
+    load_extra(v, LOAD_FPU, !vmx_caps.xcr0);
 }
 
-/* A component that the guest has switched off keeps its contents, so XCR0 is all of vmx_caps.xcr0
- * while the state is saved and restored. With CR4.OSXSAVE = 0 it stays so: each instruction that
- * depends on XCR0 is #UD then. */
+/* XCR0 is the guest's while CR4.OSXSAVE = 1. With 0 it is all of vmx_caps.xcr0, as each instruction
+ * that depends on XCR0 is #UD then. */
+static COLD void xcr0_in_cpu(struct vcpu *v, bool osxsave)
+{
+    uint64_t value = osxsave ? v->xcr0 : vmx_caps.xcr0;
+    load_extra(v, LOAD_FPU, value != vmx_caps.xcr0);
+    xsetbv(0, value);
+}
+
 COLD void registers_reload(struct vcpu *v)
 {
-    if (!vmx_caps.xcr0)
-        return;
-    v->xcr0_in_cpu = vmread(GUEST_CR4) & CR4_OSXSAVE ? v->xcr0 : vmx_caps.xcr0;
-    xsetbv(0, v->xcr0_in_cpu);
+    if (vmx_caps.xcr0)
+        xcr0_in_cpu(v, vmread(GUEST_CR4) & CR4_OSXSAVE);
 }
 
 COLD struct cpuid_regs registers_cpuid(const struct vcpu *v, uint32_t subleaf)
 {
     xsetbv(0, v->xcr0);
     struct cpuid_regs r = cpuid(LEAF_XSAVE, subleaf);
-    xsetbv(0, v->xcr0_in_cpu);
+    xsetbv(0, v->extra & LOAD_FPU ? v->xcr0 : vmx_caps.xcr0);
     return r;
-}
-
-static void fpu_save(struct vcpu *v)
-{
-    if (!vmx_caps.xcr0) {
-        asm volatile("fxsave64 (%0)" ::"r"(v->fpu) : "memory");
-        return;
-    }
-    if (v->xcr0_in_cpu != vmx_caps.xcr0)
-        xsetbv(0, vmx_caps.xcr0);
-    asm volatile("xsave64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
-}
-
-static void fpu_restore(struct vcpu *v)
-{
-    if (!vmx_caps.xcr0) {
-        asm volatile("fxrstor64 (%0)" ::"r"(v->fpu) : "memory");
-        return;
-    }
-    asm volatile("xrstor64 (%0)" ::"r"(v->fpu), "a"(LO32(vmx_caps.xcr0)), "d"(0) : "memory");
-    if (v->xcr0_in_cpu != vmx_caps.xcr0)
-        xsetbv(0, v->xcr0_in_cpu);
 }
 
 COLD void vcpu_vectors_out(struct vcpu *v, uint8_t *vector[3])
@@ -162,8 +148,8 @@ COLD int registers_set_xcr0(struct vcpu *v, uint64_t xcr0)
         ((xcr0 & XCR0_AVX) && !(xcr0 & XCR0_SSE)) ||
         (avx512 && (avx512 != XCR0_AVX512 || !(xcr0 & XCR0_AVX))))
         return -EINVAL;
-    v->xcr0 = v->xcr0_in_cpu = xcr0; /* CR4.OSXSAVE is 1, else XSETBV is #UD and does not exit */
-    xsetbv(0, xcr0);
+    v->xcr0 = xcr0; /* CR4.OSXSAVE is 1, else XSETBV is #UD and does not exit */
+    xcr0_in_cpu(v, true);
     return 0;
 }
 
@@ -173,47 +159,27 @@ COLD int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
         if (kept[i] != msr)
             continue;
         int err = wrmsr_safe(msr, value);
-        if (!err)
+        if (!err) {
             v->msr_kept[i] = value;
+            v->msr_set = atomic_fetch_add(&msr_sets, 1) + 1;
+        }
         return err;
     }
     return -ENOENT;
 }
 
-/* Those of a VM's vCPUs are mostly the same. */
-static bool msrs_differ(const uint64_t a[VCPU_MSR_KEPT], const uint64_t b[VCPU_MSR_KEPT])
+void registers_msrs(const struct vcpu *from, struct vcpu *to)
 {
-    uint64_t differs = 0;
-#pragma GCC unroll 5
-    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++)
-        differs |= a[i] ^ b[i];
-    return differs;
-}
-
-/* The last one is IA32_TSC_AUX. */
-static __attribute__((noinline)) void msrs_write(const struct vcpu *v)
-{
-    for (unsigned i = vmx_caps.rdtscp ? VCPU_MSR_KEPT : VCPU_MSR_KEPT - 1; i-- > 0;)
-        wrmsr(kept[i], v->msr_kept[i]);
-}
-
-void registers_switch(struct vcpu *from, struct vcpu *to)
-{
-    if (from) {
-        fpu_save(from);
-        from->kernel_gs_base = rdmsr(MSR_IA32_KERNEL_GS_BASE);
-        from->cr2 = read_cr2();
+    bool differ = !from;
+    /* The last one is IA32_TSC_AUX. */
+    for (unsigned i = vmx_caps.rdtscp ? VCPU_MSR_KEPT : VCPU_MSR_KEPT - 1; i-- > 0;) {
+        if (from && from->msr_kept[i] == to->msr_kept[i])
+            continue;
+        wrmsr(kept[i], to->msr_kept[i]);
+        differ = true;
     }
-    if (!to)
-        return;
-    fpu_restore(to);
-    if (!from || msrs_differ(from->msr_kept, to->msr_kept))
-        msrs_write(to);
-    if (!from || from->kernel_gs_base != to->kernel_gs_base)
-        wrmsr(MSR_IA32_KERNEL_GS_BASE, to->kernel_gs_base);
-    if (__builtin_expect(to->debug.in_cpu != NULL, 0))
-        registers_breakpoints(to);
-    write_cr2(to->cr2);
+    if (!differ)
+        to->msr_set = from->msr_set;
 }
 
 /* The next vCPU without a breakpoint leaves them in the CPU, and cannot read them. */

@@ -101,7 +101,6 @@ void vcpu_setup_host(struct vcpu *v)
     ZERO(HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR, HOST_FS_BASE,
          HOST_IA32_SYSENTER_CS, HOST_IA32_SYSENTER_ESP, HOST_IA32_SYSENTER_EIP);
     vmwrite(HOST_RIP, guards_exit_point(v));
-    v->host_cpu = cpu;
 }
 
 void setup_segment(enum segment s, uint16_t selector, uint64_t base, uint32_t limit,

@@ -4,7 +4,7 @@
  * VMCS, so it is made current first, if another VMCS is.
  * From: vmx/exit/ (operands), vmx/vcpu/ (vcpu_borrow), guest/pc/fetch.c (vcpu_paging,
  * vcpu_paging_again), guest/pc/mmio.c (vcpu_step_over), monitor/.
- * To: vmx/vmcs.c (vmcs_make_current).
+ * To: vmx/vmcs.c (vmcs_clear).
  * Hot: each access to trapped memory asks for them.
  * Spec: SDM "Guest Register State", "Information for VM Exits Due to Instruction Execution".
  */
@@ -22,7 +22,7 @@ COLD void vcpu_borrow(const struct vcpu *v)
     if (this_vmx_cpu()->vcpu == v)
         return;
     invariant(!(v->launched & LAUNCHED_ONCE));
-    vmcs_make_current(v->vmcs);
+    vmcs_make_current(&v->vmcs);
 }
 
 COLD void vcpu_return(const struct vcpu *v)
@@ -32,7 +32,7 @@ COLD void vcpu_return(const struct vcpu *v)
         return;
     vmcs_clear(v->vmcs);
     if (loaded)
-        vmcs_make_current(loaded->vmcs);
+        vmcs_make_current(&loaded->vmcs);
 }
 
 void vcpu_set_proc(struct vcpu *v, uint32_t proc)

@@ -15,10 +15,12 @@
 #include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/guards.h"
+#include "vmx/vcpu/load.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
+#include "arch/leaks.h"
 #include "arch/spinlock.h"
 #include "arch/x86.h"
 #include "arch/msr.h"
@@ -88,6 +90,7 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
     v->trace_id = place->trace_id;
     v->state = VCPU_STOPPED;
     v->log_budget = LOG_GUEST_BUDGET;
+    v->extra = LOAD_HOST | (leaks_guards & LEAKS_IBPB ? LOAD_BARRIER : 0);
     if (pages_create(v) < 0 || apicv_create(v) < 0) {
         vcpu_destroy(v);
         return NULL;
@@ -96,7 +99,6 @@ struct vcpu *vcpu_create(const struct vcpu_place *place)
     vcpu_borrow(v);
     vcpu_setup_controls(v);
     vcpu_setup_host(v);
-    v->host_cpu = NULL; /* its first load flushes */
     vcpu_return(v);
     return v;
 }
@@ -132,7 +134,6 @@ void vcpu_reset(struct vcpu *v)
     v->regs.gpr[RDX] = cpuid(1, 0).eax;
     vcpu_setup_guest(v);
     vcpu_return(v);
-    v->host_cpu = NULL;
     v->event = 0;
     v->halted = v->halted_masked = false;
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);

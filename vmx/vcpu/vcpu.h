@@ -95,11 +95,14 @@ struct vcpu {
     /* vmx/run/post.c (vcpu_set_deadline) */
     uint64_t timer_deadline; /* TSC at which apic_on_timer() is due, 0: none */
 
-    /* vmx/vcpu/registers.c: registers that the VMCS does not hold; valid while v is not loaded */
+    /* vmx/vcpu/registers.c, vmx/vcpu/load.c: registers that the VMCS does not hold; valid while v
+     * is not loaded */
     uint64_t xcr0, cr2;
-    uint64_t xcr0_in_cpu; /* while v is loaded */
     uint64_t kernel_gs_base;
     uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
+    uint64_t msr_set;                 /* vCPUs with one number have the same in msr_kept */
+    /* vmx/vcpu/load.h */
+    uint8_t extra; /* LOAD_...: what its load takes beside what each load takes */
     /* vmx/vcpu/debug.c */
     struct {
         uint64_t dr[6];     /* the guest's DR0-DR3, DR6, DR7: each MOV DR exits */
@@ -121,8 +124,6 @@ struct vcpu {
 
     /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls as in the VMCS */
     uint32_t pin, proc, proc2;
-    /* vmx/vcpu/setup.c */
-    struct cpu *host_cpu; /* whose tables the host-state area points to */
 
     /* vmx/run/, vmx/vcpu/: TSC from which on attend() is due, 0: before the next entry
      * (vmx/vcpu/request.h) */
