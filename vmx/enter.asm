@@ -9,8 +9,8 @@
 ; Terminal Fault", "Indirect Branch Restricted Speculation", "Post-barrier Return Stack Buffer
 ; Predictions".
 ;
-; There are two ways in and two ways out. A CPU without known leaks takes the short ones; only the
-; first entry of a slice takes the long way in. The long ones do what arch/leaks.c has found to be
+; There are two ways in and two ways out. A CPU without known leaks takes the short ones, but for
+; the first entry of a vCPU that has come to it. The long ones do what arch/leaks.c has found to be
 ; needed.
 ;
 ; Layout of struct vcpu, pinned by LAYOUT in vmx/vcpu/vcpu.c.
@@ -112,7 +112,7 @@ failed:
         call vmcs_failed
 
 enter_guarded:
-        ; The CPU finds our stack by HOST_RSP. It stays the same while vcpu_run() goes round.
+        ; The CPU finds our stack by HOST_RSP. Another one is announced by LAUNCHED_ELSEWHERE.
         cmp rsp, [rdi + VCPU_HOST_RSP]
         je .stack_known
         mov [rdi + VCPU_HOST_RSP], rsp

@@ -327,10 +327,19 @@ static inline int after_exit(struct vcpu *v, enum exit_action action)
     return __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
 }
 
+/* `frame` is that of vcpu_run(): the stack pointer of its entries is as far away each time. */
+static inline void look_at_stack(struct vcpu *v, const void *frame)
+{
+    if (__builtin_expect(v->frame == frame, 1))
+        return;
+    v->frame = frame;
+    v->launched |= LAUNCHED_ELSEWHERE;
+}
+
 enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
     v->exit.traced = NULL;
-    v->launched |= LAUNCHED_ELSEWHERE;
+    look_at_stack(v, __builtin_frame_address(0));
     int left = attend(v, now);
     while (left < 0) {
         ept_flush_before_entry(v->ept, &v->ept_generation);

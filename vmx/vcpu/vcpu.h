@@ -128,6 +128,8 @@ struct vcpu {
     /* vmx/run/, vmx/vcpu/: TSC from which on attend() is due, 0: before the next entry
      * (vmx/vcpu/request.h) */
     uint64_t alarm;
+    /* vmx/run/run.c */
+    const void *frame; /* of the function from which it was entered last */
     /* vmx/run/: the time slice */
     uint64_t slice_end; /* TSC */
     uint64_t turn_end;  /* TSC: from then on another vCPU of this CPU may have it */
