@@ -69,8 +69,8 @@ void irq_dispatch(uint8_t vector)
         handler(irq->ctx);
     else
         no_handler(irq, vector);
-    atomic_store(here, 0);
-    if (wants_eoi(vector))
+    uint8_t ended = atomic_exchange(here, 0);
+    if (wants_eoi(ended))
         apic_eoi();
 }
 

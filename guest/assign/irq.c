@@ -63,38 +63,44 @@ static bool is_remapped(const struct irq_route *route)
     return route->delivery == IRQ_SOFTWARE || route->delivery == IRQ_INJECTED;
 }
 
-/* Where the first of its vCPUs runs, waits or sleeps: the message costs no other CPU anything. */
-static const struct cpu *cpu_of(const struct vm *vm, uint64_t targets)
+static struct vcpu *first_of(const struct vm *vm, uint64_t targets)
 {
-    const struct cpu *home = atomic_load(&vm->vcpus[__builtin_ctzll(targets)]->cpu);
+    return vm->vcpus[__builtin_ctzll(targets)];
+}
+
+/* Where the first of its vCPUs runs, waits or sleeps: the message costs no other CPU anything. */
+static const struct cpu *cpu_of(const struct vcpu *first)
+{
+    const struct cpu *home = atomic_load(&first->cpu);
     return home ? home : cpu_get(0); /* it has not run yet */
 }
 
 COLD static void entry_lead(struct irq_route *route)
 {
-    route->cpu = cpu_of(route->owner->vm, route->targets);
+    route->cpu = cpu_of(first_of(route->owner->vm, route->targets));
     vtd_irte_remap(route->irte, route->cpu->apic_id, (uint8_t)route->host_vector, false);
 }
 
-static inline void targets_post(const struct irq_route *route, uint64_t targets)
+static inline void post(const struct irq_route *route, struct vcpu *v)
 {
-    const struct vm *vm = route->owner->vm;
-    for (uint64_t set = targets; set; set &= set - 1) {
-        struct vcpu *v = vm->vcpus[__builtin_ctzll(set)];
-        TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
-        if (route->delivery == IRQ_INJECTED)
-            vcpu_post_by_exit(v, route->vector);
-        else
-            vcpu_post(v, route->vector);
-    }
+    TRACE(TRACE_IRQ, v->trace_id, 0, route->vector, 0, 0);
+    if (route->delivery == IRQ_INJECTED)
+        vcpu_post_by_exit(v, route->vector);
+    else
+        vcpu_post(v, route->vector);
+}
+
+COLD static void post_all(const struct irq_route *route, uint64_t targets)
+{
+    for (; targets; targets &= targets - 1)
+        post(route, first_of(route->owner->vm, targets));
 }
 
 /* This interrupt took time of another VM's vCPU, and its device has sent too many of them in this
  * tick. What a VM loses to its own devices is its own affair. */
-static bool steals(struct assignment *a)
+static bool steals(struct assignment *a, const struct vcpu *here)
 {
-    const struct vm *here = vcpu_interrupted();
-    if (!here || here == a->vm)
+    if (!here || here->vm == a->vm)
         return false;
     unsigned now = atomic_load(&ticks);
     if (atomic_exchange(&a->stolen_tick, now) != now)
@@ -118,26 +124,43 @@ COLD static void entry_hold(struct irq_route *route)
     a->held_told = true;
 }
 
-/* A remapped interrupt has arrived on its host vector: pass it to each of its vCPUs. The entry
- * follows the vCPU to its CPU, and is held if there are too many. Only the holder of vm->lock
- * changes an entry, and irq_free() waits for this handler with that lock held: so if the lock is
- * not free, the next message is early enough. */
-static void remapped_arrived(void *ctx)
+/* The entry follows the first vCPU to its CPU, and is held if there are too many messages. Only the
+ * holder of vm->lock changes an entry, and irq_free() waits for this handler with that lock held:
+ * so if the lock is not free, the next message is early enough. */
+static __attribute__((noinline)) void entry_adapt(struct irq_route *route, const struct vcpu *first,
+                                                  const struct vcpu *here)
 {
-    struct irq_route *route = ctx;
     struct vm *vm = route->owner->vm;
-    atomic_fetch_add(&route->count, 1);
-    atomic_fetch_add(&vm->irq_count, 1);
-    uint64_t targets = atomic_load(&route->targets);
-    targets_post(route, targets);
-    bool hold = steals(route->owner);
-    if (!targets || (!hold && cpu_of(vm, targets) == route->cpu) || !spin_trylock(&vm->lock))
+    bool hold = steals(route->owner, here);
+    if (!first || (!hold && cpu_of(first) == route->cpu) || !spin_trylock(&vm->lock))
         return;
     if (is_remapped(route) && hold) /* else the guest has changed it meanwhile */
         entry_hold(route);
     else if (is_remapped(route) && !route->held)
         entry_lead(route);
     spin_unlock(&vm->lock);
+}
+
+/* A remapped interrupt has arrived on its host vector: pass it to each of its vCPUs, most often to
+ * one. If that is the vCPU that it has interrupted, it came to the right CPU, and at no other's
+ * expense. */
+static void remapped_arrived(void *ctx)
+{
+    struct irq_route *route = ctx;
+    struct vm *vm = route->owner->vm;
+    struct vcpu *first = NULL;
+    atomic_fetch_add(&route->count, 1);
+    atomic_fetch_add(&vm->irq_count, 1);
+    uint64_t targets = atomic_load(&route->targets);
+    if (targets) {
+        first = first_of(vm, targets);
+        if (targets & (targets - 1))
+            post_all(route, targets & (targets - 1));
+        post(route, first);
+    }
+    const struct vcpu *here = vcpu_interrupted();
+    if (here != first)
+        entry_adapt(route, first, here);
 }
 
 /* A message that came while the entry was held is lost. So each vCPU gets one more interrupt, at
@@ -151,7 +174,7 @@ COLD static void held_release(struct vm *vm)
         if (!is_remapped(route))
             continue;
         entry_lead(route);
-        targets_post(route, route->targets);
+        post_all(route, route->targets);
     }
 }
 

@@ -103,7 +103,8 @@ def _posted(story, row, event, vcpu, changes):
     story.chains.post(chain, vcpu, event.a, story.of(vcpu, "state", "running"))
     story.step(row, _lane(vcpu),
                f"Hamlet sets PIR[0x{event.a:02x}] in the descriptor of {vcpu}, as "
-               f"the unit would; ON is {event.c & 1}.", source=(POSTED, "posted_post"),
+               f"the unit would; ON is {event.c & 1}.",
+               source=("vmx/vcpu/posted.h", "posted_post"),
                title=("VT-d", "Interrupt-Posting Hardware Operation"), chains={chain},
                changes=changes)
 
@@ -113,7 +114,7 @@ def _taken(story, row, event, vcpu, changes):
     changes[f"vcpu/{vcpu}/pir"] = ",".join(f"{vector:02x}" for vector in sorted(left))
     story.step(row, _lane(vcpu),
                f"Hamlet has cleared ON of {vcpu}, and takes vector 0x{event.a:02x} "
-               "out of PIR into the virtual IRR.", source=("vmx/vcpu/posted.h", "posted_take"),
+               "out of PIR into the virtual IRR.", source=("vmx/vcpu/posted.h", "posted_take_word"),
                title=("SDM", "Posted-Interrupt Processing"),
                chains=story.chains.waiting(vcpu, event.a), changes=changes)
 

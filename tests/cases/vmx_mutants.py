@@ -55,9 +55,9 @@ OPERATOR = {"or": "|", "and": "&", "add": "+"}
 EDITS = [
     ("vmx/vcpu/posted.c", "uint64_t old = change(d, mask, value);",
      "uint64_t old = atomic_load(&d->control);"),
-    ("vmx/vcpu/posted.h", "atomic_exchange(&d->pir[i], 0) : 0;",
-     "atomic_load(&d->pir[i]) : 0, atomic_store(&d->pir[i], 0);"),
-    ("vmx/vcpu/posted.c", "while (!atomic_replace(&d->control, &old, old | PI_ON));",
+    ("vmx/vcpu/posted.h", "*taken = atomic_exchange(&d->pir[i], 0);",
+     "*taken = atomic_load(&d->pir[i]), atomic_store(&d->pir[i], 0);"),
+    ("vmx/vcpu/posted.h", "while (!atomic_replace(&d->control, &old, old | PI_ON));",
      "while (0);\n    atomic_store(&d->control, old | PI_ON);"),
     ("vmx/run/sched.c", "posted_to_halted(v->pi_desc, q->ndst);", "true;"),
     ("vmx/ept_flush.c", "while (!is_clean(cpu, ept, generation))", "while (0)"),
@@ -73,6 +73,7 @@ EDITS = [
 STARTUP = ("the explorer sends no NMI to a processor that starts; boots do not meet the one "
            "instruction in between")
 ALONE = "no explorer has the file; boots do not meet the one instruction in between"
+RECORDED = "test_posted notices; unit tests are run here for sources, and not for headers"
 EXPLAINED = {
     "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, ept);": "for unit tests only",
     "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, NULL);": "for unit tests only",
@@ -84,8 +85,10 @@ EXPLAINED = {
         "an ON that is lost leaves PIR, at which a READY vCPU looks before it runs",
     "vmx/vcpu/posted.h: torn: atomic_fetch_and(&d->control, ~PI_ON);":
         "an ON that is lost was set behind its bit of PIR, which is taken now",
-    "vmx/vcpu/posted.h: posted_record_taken(d, taken);":
-        "test_posted notices; unit tests are run here for sources, and not for headers",
+    "vmx/vcpu/posted.h: posted_write_event(d, what, vector, control);": RECORDED,
+    "vmx/vcpu/posted.h: posted_record(d, TRACE_PID_POSTED, vector, old);": RECORDED,
+    "vmx/vcpu/posted.h: posted_record(d, TRACE_PID_POSTED, vector, old | PI_ON);": RECORDED,
+    "vmx/vcpu/posted.h: posted_record_words(d, taken[0], taken[1], taken[2], taken[3]);": RECORDED,
     "vmx/ept_flush.h: \"xchg %0, %%gs:%c1\" -> \"mov %0, %%gs:%c1\"":
         "only a CPU whose loads pass its stores differs, and Bochs has one order",
     "vmx/ept.c: torn: atomic_fetch_add(&ept->generation, 1);":

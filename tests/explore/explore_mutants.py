@@ -16,15 +16,15 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
          "-I. -mcx16").split()
-PID, TAKE, SCHED, RUN, POST = ("vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/run/sched.c",
-                               "vmx/run/run.c", "vmx/run/post.c")
+PID, POST_TAKE, FOLD = "vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/vcpu/apicv.c"
+SCHED, RUN, POST = "vmx/run/sched.c", "vmx/run/run.c", "vmx/run/post.c"
 IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
 
 # Before an entry Hamlet looks at PIR if ON is set, or for the request of to_running(). Where the
 # rule is about ON, it may only trust that.
-TRUST_ON = [(RUN, "(atomic_load(&v->requests) & VCPU_REQUEST_FOLD) ||", "false ||")]
+TRUST_ON = [(RUN, "        apicv_fold(v);\n    }\n", "    }\n")]
 
 # A vCPU that falls asleep looks at ON and at PIR, where ON alone would do.
 ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(old & PI_ON);")]
@@ -46,7 +46,7 @@ MUTANTS = [
     ("SN the wrong way round: ready is notified",
      [(PID, "atomic_fetch_or(&d->control, PI_SN);", "atomic_fetch_and(&d->control, ~PI_SN);")]),
     ("SN the wrong way round: the poster",
-     [(PID, "if (old & (PI_ON | PI_SN)) {", "if ((old & PI_ON) || !(old & PI_SN)) {")]),
+     [(POST_TAKE, "if (old & (PI_ON | PI_SN)) {", "if ((old & PI_ON) || !(old & PI_SN)) {")]),
     ("SN stays set when it runs again",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_NV | PI_NDST;")]),
     ("ON not looked at again before it sleeps",
@@ -60,7 +60,7 @@ MUTANTS = [
     ("halted with the vector of a running one",
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
     ("PIR not folded before an entry",
-     [(RUN, "    if (may_fold(v))\n        apicv_fold(v);\n", "")]),
+     [(RUN, "    if (is_notified(v))\n        apicv_fold(v);\n", "")]),
     ("PIR not looked at when SN is cleared",
      [*TRUST_ON, (PID, "    if (!posted_pending(d))", "    if (1)")]),
     ("PIR looked at before SN is cleared",
@@ -73,14 +73,13 @@ MUTANTS = [
     ("a kick's request not looked at",
      [(RUN, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
     ("ON cleared after PIR was taken",
-     [(TAKE, "    atomic_fetch_and(&d->control, ~PI_ON); /* first", "    /* first"),
-      (TAKE, "    if (__builtin_expect(trace_on, 0))\n",
-       "    atomic_fetch_and(&d->control, ~PI_ON);\n    if (__builtin_expect(trace_on, 0))\n")]),
+     [(where, old, new) for where in (FOLD, PID) for old, new in (
+         ("    posted_take_begin(d);\n", ""),
+         ("    posted_record_taken(d, taken);\n", "    posted_take_begin(d);\n"))]),
     ("PIR taken with a load and a store",
-     [(TAKE, "taken[i] = atomic_load(&d->pir[i]) ? atomic_exchange(&d->pir[i], 0) : 0;",
-       "if ((taken[i] = atomic_load(&d->pir[i])))\n            atomic_store(&d->pir[i], 0);")]),
+     [(POST_TAKE, "*taken = atomic_exchange(&d->pir[i], 0);", "atomic_store(&d->pir[i], 0);")]),
     ("ON looked at before PIR is set",
-     [(PID,
+     [(POST_TAKE,
        "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n    uint64_t old = "
        "atomic_load(&d->control);\n",
        "    uint64_t old = atomic_load(&d->control);\n    if (!(old & (PI_ON | PI_SN)))\n"

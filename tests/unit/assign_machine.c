@@ -255,7 +255,7 @@ void vtd_irte_hold(unsigned index)
     m.last_held = index;
     m.held++;
 }
-const struct vm *vcpu_interrupted(void) { return m.interrupted; }
+const struct vcpu *vcpu_interrupted(void) { return m.interrupted; }
 struct u128 vtd_irte_read(unsigned index)
 {
     (void)index;

@@ -61,7 +61,7 @@ struct model {
     unsigned last_held, held;           /* an entry, calls of vtd_irte_hold() */
     struct cpu cpus[2];                 /* APIC ids 10 and 11 */
     unsigned here;                      /* which of them this_cpu() is */
-    const struct vm *interrupted;       /* vcpu_interrupted() */
+    const struct vcpu *interrupted;     /* vcpu_interrupted() */
     bool addresses_swapped;             /* the logical ones of the two vCPUs */
     uint64_t tsc_khz;                   /* as it is, a second never passes; 0: it is always over */
     bool intx_old;   /* the first device has no Interrupt Disable: the bit does not change */

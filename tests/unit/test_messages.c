@@ -282,6 +282,8 @@ static struct irq_route *remapped(void)
     return &f->msi[0];
 }
 
+static const struct vcpu stranger = {.vm = &m.other_vm};
+
 static void message(void) { m.handler(m.handler_ctx); }
 
 /* It goes to the CPU of its vCPU. When the vCPU has moved, the first message finds out. */
@@ -333,7 +335,7 @@ TEST(an_entry_that_another_cpu_changes_is_left_alone)
 TEST(a_storm_is_held_until_the_tick)
 {
     const struct irq_route *route = remapped();
-    m.interrupted = &m.other_vm;
+    m.interrupted = &stranger;
     stub_log_clear();
     for (unsigned tick = 1; tick <= 3; tick++) {
         for (unsigned i = 0; i < IRQ_STOLEN_MAX; i++)
@@ -359,8 +361,9 @@ TEST(a_storm_is_held_until_the_tick)
 TEST(a_storm_at_its_own_expense_goes_on)
 {
     (void)remapped();
+    const struct vcpu *here[] = {NULL, m.vm.vcpus[0], m.vm.vcpus[1]};
     for (unsigned i = 0; i < 10 * IRQ_STOLEN_MAX; i++) {
-        m.interrupted = i % 2 ? &m.vm : NULL;
+        m.interrupted = here[i % ARRAY_COUNT(here)];
         message();
     }
     assert_int_equal(m.held, 0);
@@ -369,7 +372,7 @@ TEST(a_storm_at_its_own_expense_goes_on)
 
 static void storm(void)
 {
-    m.interrupted = &m.other_vm;
+    m.interrupted = &stranger;
     for (unsigned i = 0; i <= IRQ_STOLEN_MAX; i++)
         message();
     assert_int_equal(m.held, 1);
@@ -396,7 +399,7 @@ TEST(a_held_message_stays_held)
 TEST(a_posted_message_is_not_held)
 {
     (void)remapped();
-    m.interrupted = &m.other_vm;
+    m.interrupted = &stranger;
     for (unsigned i = 0; i < IRQ_STOLEN_MAX; i++)
         message();
     f->of->config.irq = IRQ_POST;

@@ -65,7 +65,6 @@ void apic_on_timer(struct vcpu *of)
 void apicv_fold(struct vcpu *of)
 {
     folds++;
-    atomic_fetch_and(&of->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     of->pi_desc->control &= ~PI_ON;
 }
 void apicv_reload(struct vcpu *of) { (void)of, reloads++; }
@@ -289,6 +288,16 @@ TEST(what_the_timer_asks_for_is_done_before_the_entry)
     assert_int_equal(v.requests, 0);
 }
 
+/* A request that stays would never let the vCPU sleep. */
+TEST(the_request_folds_without_on)
+{
+    in_guest = triple_faults;
+    v.requests = VCPU_REQUEST_FOLD;
+    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(folds, 1);
+    assert_int_equal(v.requests, 0);
+}
+
 static void posts_and_computes(void)
 {
     exits(EXIT_CPUID);
@@ -369,6 +378,7 @@ int main(void)
         T(the_slice_ends_at_an_exit_too),
         T(a_kick_brings_a_request),
         T(an_interrupt_that_posts_is_folded),
+        T(the_request_folds_without_on),
         T(what_the_timer_asks_for_is_done_before_the_entry),
         T(nested_looks_at_each_entry),
         T(a_request_that_waits_is_asked_at_each_exit),

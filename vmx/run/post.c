@@ -5,6 +5,7 @@
  * From: guest/pc/ and guest/assign/irq.c (vcpu_post).
  * To: vmx/vcpu/posted.c (the descriptor), vmx/run/sched.c (the vCPU sleeps), vmx/bitmaps.c (IPIs
  * that do not come here).
+ * Hot: every interrupt that is not posted by the CPU or the unit.
  * Spec: SDM "Posted-Interrupt Processing", "IPI Virtualization".
  *
  * Every interrupt goes into the descriptor (lib/pi_desc.h). While the guest runs on a CPU with
@@ -28,7 +29,7 @@
 #include "lib/atomic.h"
 
 /* The change counts from the next entry of v; sched_wake() makes v exit on another CPU. */
-void vcpu_apic_mode_changed(struct vcpu *v)
+COLD void vcpu_apic_mode_changed(struct vcpu *v)
 {
     vcpu_request(v, VCPU_REQUEST_RELOAD);
     if (this_vmx_cpu()->vcpu != v)
@@ -43,16 +44,16 @@ void vcpu_set_deadline(struct vcpu *v, uint64_t tsc)
         vcpu_alarm_now(v);
 }
 
-void vcpu_address_changed(struct vcpu *v) { vcpu_request(v, VCPU_REQUEST_ADDRESS); }
+COLD void vcpu_address_changed(struct vcpu *v) { vcpu_request(v, VCPU_REQUEST_ADDRESS); }
 
 /* An IPI to an APIC that is off exits at the sender, and software drops it. */
-void vcpu_takes_ipis(struct vcpu *v, bool on)
+COLD void vcpu_takes_ipis(struct vcpu *v, bool on)
 {
     if (vmx_caps.ipiv)
         bitmaps_ipi(v->bitmaps, v->index, on ? v->pi_desc : NULL);
 }
 
-void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
+COLD void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 {
     uint64_t bit = BIT(vector % 64);
     uint64_t before = on ? atomic_fetch_or(&v->eoi_exit[vector / 64], bit)
@@ -62,14 +63,14 @@ void vcpu_eoi_exit(struct vcpu *v, uint8_t vector, bool on)
 }
 
 /* The CPU has room for one NMI beside the one that it handles. */
-void vcpu_nmi(struct vcpu *v)
+COLD void vcpu_nmi(struct vcpu *v)
 {
     if (vcpu_request(v, VCPU_REQUEST_NMI) & VCPU_REQUEST_NMI)
         vcpu_request(v, VCPU_REQUEST_NMI_2);
     sched_wake(v);
 }
 
-void vcpu_extint(struct vcpu *v, bool asserted)
+COLD void vcpu_extint(struct vcpu *v, bool asserted)
 {
     if (asserted) {
         vcpu_request(v, VCPU_REQUEST_EXT);
@@ -80,7 +81,7 @@ void vcpu_extint(struct vcpu *v, bool asserted)
 }
 
 /* Another CPU, or the wake list of this one. `active` is the vector to send instead of ANV. */
-static void notify_elsewhere(uint64_t control, uint8_t active)
+static __attribute__((noinline)) void notify_elsewhere(uint64_t control, uint8_t active)
 {
     uint8_t nv = (uint8_t)FIELD_GET(PI_NV, control);
     if ((control & PI_NDST) == this_vmx_cpu()->queue->ndst)

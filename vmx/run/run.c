@@ -218,6 +218,10 @@ static int attend_requests(struct vcpu *v)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);
         vcpu_start_at_sipi(v->sipi_vector);
     }
+    if (requests & VCPU_REQUEST_FOLD) { /* a later post has a new request, or ON */
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
+        apicv_fold(v);
+    }
     if (requests & VCPU_REQUEST_RELOAD) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_RELOAD);
         apicv_reload(v);
@@ -255,12 +259,6 @@ static void alarm_set(struct vcpu *v, uint64_t now)
     v->alarm = is_always_due(v) ? 0 : alarm;
 }
 
-/* PIR has something only if ON is set, or if the request is: while SN was 1, no post set ON. */
-static bool may_fold(const struct vcpu *v)
-{
-    return (atomic_load(&v->requests) & VCPU_REQUEST_FOLD) || is_notified(v);
-}
-
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. The timer comes first, because
  * it may request and post. PIR is folded before the question whether an event ends HLT. */
 static __attribute__((noinline)) int attend(struct vcpu *v, uint64_t now)
@@ -272,7 +270,7 @@ static __attribute__((noinline)) int attend(struct vcpu *v, uint64_t now)
         return left;
     if (now >= v->slice_end)
         return LEFT_PREEMPTED;
-    if (may_fold(v))
+    if (is_notified(v))
         apicv_fold(v);
     if (v->halted) {
         if (!inject_wakes(v))

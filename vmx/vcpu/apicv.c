@@ -74,36 +74,46 @@ COLD void apicv_reload(struct vcpu *v)
         vmwrite(VMCS_EOI_EXIT_BITMAP(i), atomic_load(&v->eoi_exit[i]));
 }
 
+/* Word i of PIR into the virtual-APIC page, where 16 bytes hold 32 bits. */
+static inline void into_virr(struct vcpu *v, unsigned i, uint64_t vectors)
+{
+    uint32_t *irr = &v->vapic[(APIC_IRR + 32 * i) / 4];
+    irr[0] |= LO32(vectors);
+    irr[4] |= HI32(vectors);
+}
+
+/* The same without APICv. */
+static inline void into_irr(struct vcpu *v, unsigned i, uint64_t vectors)
+{
+    v->irr[i] |= vectors;
+    v->irq_waits |= (uint8_t)BIT(i);
+}
+
 /* With APICv the steps of SDM "Posted-Interrupt Processing", as the CPU does them at a
  * notification: VIRR |= PIR, and RVI becomes the highest vector of the old RVI and the new bits.
- * The request is cleared before PIR is read, so a vector that is posted later has a new request,
- * or ON. Without APICv the software local APIC looks at IRR then, in attend(). */
+ * Without APICv the software local APIC looks at IRR then, in attend(). */
 void apicv_fold(struct vcpu *v)
 {
-    if (atomic_load(&v->requests) & VCPU_REQUEST_FOLD)
-        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
-    uint64_t taken[4];
-    posted_take(v->pi_desc, taken);
-    if (!vmx_caps.apicv) {
-        for (unsigned i = 0; i < 4; i++)
-            if (taken[i]) {
-                v->irr[i] |= taken[i];
-                v->irq_waits |= (uint8_t)BIT(i);
-            }
-        v->alarm = 0;
-        return;
-    }
-    unsigned highest = 0;
+    struct pi_desc *d = v->pi_desc;
+    uint64_t taken[4], highest = 0;
+    posted_take_begin(d);
 #pragma GCC unroll 4
     for (unsigned i = 0; i < 4; i++) {
-        if (!taken[i])
+        if (!posted_take_word(d, i, &taken[i]))
             continue;
-        uint32_t *irr = &v->vapic[(APIC_IRR + 32 * i) / 4]; /* 32 bits in 16 bytes */
-        irr[0] |= LO32(taken[i]);
-        irr[4] |= HI32(taken[i]);
+        if (!vmx_caps.apicv) {
+            into_irr(v, i, taken[i]);
+            continue;
+        }
+        into_virr(v, i, taken[i]);
         highest = 64 * i + (63 ^ (unsigned)__builtin_clzll(taken[i]));
     }
-    uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
-    if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))
-        vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | highest);
+    if (vmx_caps.apicv) {
+        uint64_t status = vmread(GUEST_INTERRUPT_STATUS);
+        if (highest > FIELD_GET(INTERRUPT_STATUS_RVI, status))
+            vmwrite(GUEST_INTERRUPT_STATUS, (status & INTERRUPT_STATUS_SVI) | highest);
+    } else {
+        v->alarm = 0;
+    }
+    posted_record_taken(d, taken);
 }

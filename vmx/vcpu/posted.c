@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State changes of the posted-interrupt descriptor, and a poster in software that keeps the rules
- * of the remapping unit. lib/pi_desc.h draws the states.
- * From: vmx/run/sched.c (running, ready, halted), vmx/run/post.c (post), vmx/vcpu/apicv.c (take).
+ * State changes of the posted-interrupt descriptor. lib/pi_desc.h draws the states, and
+ * vmx/vcpu/posted.h has the rule of all who change it.
+ * From: vmx/run/sched.c (running, ready, halted), vmx/vcpu/vcpu.c (posted_take).
  * To: arch/trace.c (the recorder).
- * Hot: every interrupt, and every change of a vCPU's state.
+ * Hot: every change of a vCPU's state.
  * Spec: VT-d "Interrupt-Posting Hardware Operation"; SDM "Posted-Interrupt Processing".
- *
- * INVARIANT: no wake-up is lost, because the orders of poster and taker cross. The poster sets PIR
- * first, and then looks at SN and ON. The taker clears SN or ON first, and then looks at PIR.
  */
 #include "vmx/vcpu/posted.h"
 #include "lib/atomic.h"
@@ -28,8 +25,8 @@ uint32_t posted_apic_id(uint64_t control, bool x2apic)
     return (uint32_t)(x2apic ? ndst : FIELD_GET(NDST_XAPIC, ndst));
 }
 
-/* For the recorder: a change, with the new control word; an interrupt also with its vector. */
-static void record(const struct pi_desc *d, enum trace_pid what, unsigned vector, uint64_t control)
+COLD void posted_write_event(const struct pi_desc *d, enum trace_pid what, unsigned vector,
+                             uint64_t control)
 {
     TRACE(TRACE_PID, TRACE_NO_ID, what, vector, (uintptr_t)d, control);
 }
@@ -51,7 +48,7 @@ static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint64_t ndst)
     uint64_t mask = PI_SN | PI_NV | PI_NDST;
     uint64_t value = FIELD_SET(PI_NV, vector) | ndst;
     uint64_t old = change(d, mask, value);
-    record(d, state, 0, (old & ~mask) | value);
+    posted_record(d, state, 0, (old & ~mask) | value);
     return old;
 }
 
@@ -63,13 +60,13 @@ void posted_to_running(struct pi_desc *d, uint64_t ndst)
     if (!posted_pending(d))
         return;
     atomic_fetch_or(&d->control, PI_ON); /* posted while SN was set, when no poster sets ON */
-    record(d, TRACE_PID_RUNNING, 0, d->control);
+    posted_record(d, TRACE_PID_RUNNING, 0, d->control);
 }
 
 void posted_to_ready(struct pi_desc *d)
 {
     atomic_fetch_or(&d->control, PI_SN);
-    record(d, TRACE_PID_READY, 0, d->control);
+    posted_record(d, TRACE_PID_READY, 0, d->control);
 }
 
 bool posted_to_halted(struct pi_desc *d, uint64_t ndst)
@@ -78,24 +75,20 @@ bool posted_to_halted(struct pi_desc *d, uint64_t ndst)
     return !(old & PI_ON) && !posted_pending(d);
 }
 
-uint64_t posted_post(struct pi_desc *d, uint8_t vector)
+COLD void posted_take(struct pi_desc *d, uint64_t taken[4])
 {
-    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));
-    uint64_t old = atomic_load(&d->control);
-    do {
-        if (old & (PI_ON | PI_SN)) {
-            record(d, TRACE_PID_POSTED, vector, old);
-            return 0;
-        }
-    } while (!atomic_replace(&d->control, &old, old | PI_ON));
-    record(d, TRACE_PID_POSTED, vector, old | PI_ON);
-    return old;
+    posted_take_begin(d);
+    for (unsigned i = 0; i < 4; i++)
+        posted_take_word(d, i, &taken[i]);
+    posted_record_taken(d, taken);
 }
 
 /* An event for each vector. */
-COLD void posted_record_taken(const struct pi_desc *d, const uint64_t taken[4])
+COLD void posted_record_words(const struct pi_desc *d, uint64_t word0, uint64_t word1,
+                              uint64_t word2, uint64_t word3)
 {
+    const uint64_t taken[4] = {word0, word1, word2, word3};
     for (unsigned vector = 0; vector < 256; vector++)
         if (taken[vector / 64] & BIT(vector % 64))
-            record(d, TRACE_PID_TAKEN, vector, d->control);
+            posted_record(d, TRACE_PID_TAKEN, vector, d->control);
 }

@@ -144,10 +144,10 @@ void vcpu_reset(struct vcpu *v)
         atomic_store(&v->eoi_exit[i], 0);
 }
 
-const struct vm *vcpu_interrupted(void)
+const struct vcpu *vcpu_interrupted(void)
 {
     const struct vcpu *v = this_vmx_cpu()->vcpu;
-    return v && v->state == VCPU_RUNNING ? v->vm : NULL;
+    return v && v->state == VCPU_RUNNING ? v : NULL;
 }
 
 /* Caches and MTRRs are as firmware leaves them. */

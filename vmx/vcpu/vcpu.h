@@ -186,8 +186,8 @@ void vcpu_destroy(struct vcpu *v); /* v is loaded in no CPU and on no list: plac
 void vcpu_power_on(struct vcpu *v);
 /* Back to the state after INIT. Only while STOPPED or WAIT_SIPI, or by the vCPU's own exit. */
 void vcpu_reset(struct vcpu *v);
-/* The VM of the vCPU that has this CPU, seen from an interrupt of the host; NULL: none has it. */
-const struct vm *vcpu_interrupted(void);
+/* The vCPU that has this CPU, seen from an interrupt of the host; NULL: none has it. */
+const struct vcpu *vcpu_interrupted(void);
 
 /* How a loader starts a kernel. The value of CR3 counts in VCPU_LONG64 only. */
 enum vcpu_mode {
