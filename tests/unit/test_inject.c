@@ -335,8 +335,6 @@ TEST(what_ends_hlt)
     }
     v.halted_masked = true;
     assert_false(inject_wakes(&v));
-    v.event = EVENT_VALID;
-    assert_true(inject_wakes(&v));
 }
 
 /* --- What the VM entry gets ------------------------------------------------------------------- */

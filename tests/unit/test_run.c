@@ -293,7 +293,7 @@ TEST(the_request_folds_without_on)
 {
     in_guest = triple_faults;
     v.requests = VCPU_REQUEST_FOLD;
-    assert_int_equal(vcpu_run(&v), LEFT_STOPPED);
+    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
     assert_int_equal(folds, 1);
     assert_int_equal(v.requests, 0);
 }
