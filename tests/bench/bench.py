@@ -187,7 +187,7 @@ def ipis():
 def main():
     results = {"lab": figures("lab")}
     results["lab"] |= boot("lab", "--vm",
-                           "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100")[1]
+                           "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=300")[1]
     results["lab"] |= operations() | vmcs_accesses()
     results["lab"] |= trace_costs(results["lab"]) | leak_costs(results["lab"]) | invalidations()
     results["lab"] |= dma_modes() | interrupts() | ipis()

@@ -26,11 +26,8 @@ EXPLORERS = {IRQ: "irq", FAULT: "fault"}
 # rule is about ON, it may only trust that.
 TRUST_ON = [(RUN, "        apicv_fold(v);\n    }\n", "    }\n")]
 
-# A vCPU that falls asleep looks at ON and at PIR, where ON alone would do.
-ASLEEP_BY_ON = [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return !(old & PI_ON);")]
-
-# These are right too: nothing may be found.
-RIGHT = [("trusts ON before an entry", TRUST_ON), ("trusts ON when it falls asleep", ASLEEP_BY_ON)]
+# This is right too: nothing may be found.
+RIGHT = [("trusts ON before an entry", TRUST_ON)]
 
 # What a post by a guest's own CPU does not meet: two rules are the software poster's, one needs an
 # exit that changes no state, one another CPU's request, and the others an INIT, which those
@@ -50,7 +47,8 @@ MUTANTS = [
     ("SN stays set when it runs again",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_NV | PI_NDST;")]),
     ("ON not looked at again before it sleeps",
-     [(PID, "return !(old & PI_ON) && !posted_pending(d);", "return true;")]),
+     [(PID, "return !(notify(d, TRACE_PID_HALTED, ndst) & PI_ON);",
+       "return notify(d, TRACE_PID_HALTED, ndst), true;")]),
     ("NV set before it is on the wake list",
      [(SCHED,
        "    list_append(&q->halted, v);\n    bool sleeps = posted_to_halted(v->pi_desc, "
@@ -86,8 +84,7 @@ MUTANTS = [
        "        old = atomic_fetch_or(&d->control, PI_ON);\n"
        "    atomic_fetch_or(&d->pir[vector / 64], BIT(vector % 64));\n")]),
     ("the control word written, not replaced",
-     [*ASLEEP_BY_ON,
-      (PID, "    while (!atomic_replace(&d->control, &old, (old & ~mask) | value))\n        ;\n",
+     [(PID, "    while (!atomic_replace(&d->control, &old, (old & ~mask) | value))\n        ;\n",
        "    atomic_store(&d->control, (old & ~mask) | value);\n")]),
     ("NDST stays behind when it migrates",
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_SN | PI_NV;"),

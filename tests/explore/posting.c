@@ -153,7 +153,11 @@ static void handle(struct vcpu *v, uint64_t irr[4])
 }
 
 bool inject_wakes(struct vcpu *v) { return v->irr[0] != 0; }
-void inject_pending(struct vcpu *v) { handle(v, v->irr); }
+void inject_what_waits(struct vcpu *v)
+{
+    handle(v, v->irr);
+    v->irq_waits = 0;
+}
 
 static void exits_with(uint64_t reason) { w.reason[this_cpu()->index] = reason; }
 

@@ -75,6 +75,7 @@ TEST(no_sleep_with_work)
     struct pi_desc p;
     p = PI_DESC_READY;
     posted_post(&p, 0x30); /* SN = 1: only PIR knows */
+    posted_to_running(&p, posted_ndst(1, true));
     assert_false(posted_to_halted(&p, posted_ndst(1, true)));
 
     p = PI_DESC_READY;

@@ -70,7 +70,7 @@ void apicv_fold(struct vcpu *of)
 void apicv_reload(struct vcpu *of) { (void)of, reloads++; }
 void cpuid_reload(struct vcpu *of) { (void)of; }
 void registers_reload(struct vcpu *of) { (void)of; }
-void inject_pending(struct vcpu *of) { (void)of; }
+void inject_what_waits(struct vcpu *of) { (void)of; }
 bool inject_wakes(struct vcpu *of) { return of->irq_waits; }
 void ept_flush_here(const struct ept *e, uint64_t *seen, uint64_t generation)
 {

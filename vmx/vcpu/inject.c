@@ -3,7 +3,7 @@
  * Events for the next VM entry: an exception that a handler raised, an NMI, and, without APICv, the
  * interrupt that the software local APIC lets through. One event per entry; what has to wait asks
  * for a window.
- * From: vmx/exit/ and guest/pc/mmio.c (vcpu_inject), vmx/run/run.c (inject_pending).
+ * From: vmx/exit/ and guest/pc/mmio.c (vcpu_inject), vmx/run/run.c (inject_what_waits).
  * To: vmx/vmcs.h (the VM-entry interruption field), guest/pc/vlapic_irq.c (apic_next_irq).
  * Hot: runs before each entry with an event.
  * Spec: SDM "Event Injection", "Interrupt-Window Exiting and Virtual-Interrupt
@@ -194,7 +194,7 @@ static void inject_interrupt(struct vcpu *v, bool first, uint32_t proc)
 }
 
 /* What still waits gets an exit when the guest can take it. */
-static __attribute__((noinline)) void inject_first(struct vcpu *v)
+static void inject_first(struct vcpu *v)
 {
     uint64_t blocked = vmread(GUEST_INTERRUPTIBILITY);
     bool done = true;
@@ -215,14 +215,12 @@ static __attribute__((noinline)) void inject_first(struct vcpu *v)
         vcpu_set_proc(v, proc);
 }
 
-/* With APICv nothing is left to do at most entries: the CPU delivers interrupts by itself, and no
- * irq_waits is set. */
-void inject_pending(struct vcpu *v)
+/* Most often it is an interrupt. */
+void inject_what_waits(struct vcpu *v)
 {
-    uint32_t others = atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_EXT);
-    if (v->event | others | (v->proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW)))
+    if (inject_others(v))
         inject_first(v);
-    else if (v->irq_waits)
+    else
         inject_interrupt(v, false, v->proc);
 }
 

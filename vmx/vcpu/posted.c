@@ -69,10 +69,11 @@ void posted_to_ready(struct pi_desc *d)
     posted_record(d, TRACE_PID_READY, 0, d->control);
 }
 
+/* PIR needs no look: what was posted while SN was 1 has its ON from posted_to_running(), and since
+ * then each post sets ON. */
 bool posted_to_halted(struct pi_desc *d, uint64_t ndst)
 {
-    uint64_t old = notify(d, TRACE_PID_HALTED, ndst);
-    return !(old & PI_ON) && !posted_pending(d);
+    return !(notify(d, TRACE_PID_HALTED, ndst) & PI_ON);
 }
 
 COLD void posted_take(struct pi_desc *d, uint64_t taken[4])

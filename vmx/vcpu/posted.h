@@ -22,7 +22,8 @@ uint32_t posted_apic_id(uint64_t control, bool x2apic);
 /* Notifications go to the CPU `ndst`. */
 void posted_to_running(struct pi_desc *d, uint64_t ndst);
 void posted_to_ready(struct pi_desc *d);
-/* False: an interrupt is posted, so the vCPU must not sleep. NV and NDST are set in both cases. */
+/* From running. False: an interrupt is posted, so the vCPU must not sleep. NV and NDST are set in
+ * both cases. */
 bool posted_to_halted(struct pi_desc *d, uint64_t ndst);
 
 /* For the recorder: a change, with the new control word; an interrupt also with its vector. */
