@@ -132,7 +132,7 @@ static __attribute__((noinline)) void entry_adapt(struct irq_route *route, const
 {
     struct vm *vm = route->owner->vm;
     bool hold = steals(route->owner, here);
-    if (!first || (!hold && cpu_of(first) == route->cpu) || !spin_trylock(&vm->lock))
+    if ((!hold && cpu_of(first) == route->cpu) || !spin_trylock(&vm->lock))
         return;
     if (is_remapped(route) && hold) /* else the guest has changed it meanwhile */
         entry_hold(route);
@@ -148,16 +148,15 @@ static void remapped_arrived(void *ctx)
 {
     struct irq_route *route = ctx;
     struct vm *vm = route->owner->vm;
-    struct vcpu *first = NULL;
     atomic_fetch_add(&route->count, 1);
     atomic_fetch_add(&vm->irq_count, 1);
-    uint64_t targets = atomic_load(&route->targets);
-    if (targets) {
-        first = first_of(vm, targets);
-        if (targets & (targets - 1))
-            post_all(route, targets & (targets - 1));
-        post(route, first);
-    }
+    uint64_t targets = atomic_load(&route->targets), others = targets & (targets - 1);
+    if (!targets) /* the guest has blocked it meanwhile */
+        return;
+    struct vcpu *first = first_of(vm, targets);
+    if (others)
+        post_all(route, others);
+    post(route, first);
     const struct vcpu *here = vcpu_interrupted();
     if (here != first)
         entry_adapt(route, first, here);

@@ -23,7 +23,7 @@ import profile      # noqa: E402
 import table        # noqa: E402
 
 # Of an interrupt to a vCPU that runs, is ready, is halted.
-POSTED, SOFTWARE, INJECTED = (60, 690, 555), (385, 945, 705), (570, 1035, 825)
+POSTED, SOFTWARE, INJECTED = (60, 690, 555), (300, 945, 705), (480, 1035, 825)
 
 # Key, what is counted, the most that it may be (None: no promise), and table.py's name for KVM's
 # figure.

@@ -84,10 +84,11 @@ COLD void vcpu_extint(struct vcpu *v, bool asserted)
 static __attribute__((noinline)) void notify_elsewhere(uint64_t control, uint8_t active)
 {
     uint8_t nv = (uint8_t)FIELD_GET(PI_NV, control);
-    if ((control & PI_NDST) == this_vmx_cpu()->queue->ndst)
-        sched_notified();
-    else
+    if ((control & PI_NDST) != this_vmx_cpu()->queue->ndst)
         apic_ipi(posted_apic_id(control, apic_is_x2apic()), nv == VECTOR_ANV ? active : nv);
+    else if (nv != VECTOR_ANV)
+        sched_notified();
+    /* else its slice is about to begin on this CPU, with a look at ON */
 }
 
 static inline void post(struct vcpu *v, uint8_t vector, uint8_t active)
@@ -96,11 +97,10 @@ static inline void post(struct vcpu *v, uint8_t vector, uint8_t active)
     TRACE(TRACE_POST, v->trace_id, control != 0, vector, 0, 0);
     if (!control)
         return;
-    if (control != (this_vmx_cpu()->queue->ndst | FIELD_SET(PI_NV, VECTOR_ANV)))
-        notify_elsewhere(control, active);
-    else if (this_vmx_cpu()->vcpu == v)
+    if (this_vmx_cpu()->vcpu == v && FIELD_GET(PI_NV, control) == VECTOR_ANV)
         apicv_fold(v); /* v runs here, and this is one of its exits */
-    /* else v is about to be loaded, and its slice begins with a look at ON */
+    else
+        notify_elsewhere(control, active);
 }
 
 void vcpu_post(struct vcpu *v, uint8_t vector) { post(v, vector, VECTOR_ANV); }
