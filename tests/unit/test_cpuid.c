@@ -251,8 +251,7 @@ TEST(xcr0_is_the_guests_from_osxsave_on)
 TEST(msrs_that_are_kept)
 {
     struct vcpu other = {0};
-    vmx_caps.rdtscp = true;
-    for (unsigned i = 0; i < VCPU_MSR_KEPT; i++) {
+    for (unsigned i = 0; i < VCPU_TSC_AUX; i++) {
         uint64_t before = vcpu.msr_set;
         assert_int_equal(registers_set_msr(&vcpu, kept[i], 7), 0);
         assert_int_equal(written_msr, kept[i]);
@@ -272,10 +271,11 @@ TEST(msrs_that_are_kept)
     }
     written = 0;
     registers_msrs(NULL, &other); /* what the CPU has is not known */
-    assert_int_equal(written, VCPU_MSR_KEPT);
-    vmx_caps.rdtscp = false;
-    registers_msrs(NULL, &other);
-    assert_int_equal(written, 2 * VCPU_MSR_KEPT - 1);
+    assert_int_equal(written, VCPU_TSC_AUX);
+    uint64_t set = other.msr_set; /* IA32_TSC_AUX is none of them */
+    assert_int_equal(registers_set_msr(&other, MSR_IA32_TSC_AUX, 7), 0);
+    assert_int_equal(other.msr_kept[VCPU_TSC_AUX], 7);
+    assert_int_equal(other.msr_set, set);
     assert_int_equal(registers_set_msr(&vcpu, MSR_IA32_KERNEL_GS_BASE, 7), -ENOENT);
 }
 

@@ -19,7 +19,7 @@
 #include "tests/unit/test.h"
 
 /* Of the CPU on which load.c runs. */
-static uint64_t fpu, cr2, kernel_gs_base, xcr0;
+static uint64_t fpu, cr2, kernel_gs_base, tsc_aux, xcr0;
 static void note(const char *what);
 static void model_wrmsr(uint32_t msr, uint64_t value);
 #define read_cr2()           cr2
@@ -114,9 +114,10 @@ void registers_breakpoints(const struct vcpu *v)
 }
 static void model_wrmsr(uint32_t msr, uint64_t value)
 {
-    assert_int_equal(msr, MSR_IA32_KERNEL_GS_BASE);
-    kernel_gs_base = value;
-    note("GS");
+    bool gs = msr == MSR_IA32_KERNEL_GS_BASE;
+    assert_true(gs || msr == MSR_IA32_TSC_AUX);
+    *(gs ? &kernel_gs_base : &tsc_aux) = value;
+    note(gs ? "GS" : "TSC_AUX");
 }
 uint32_t leaks_guards = LEAKS_IBPB;
 static unsigned guards_were_reset;
@@ -162,7 +163,8 @@ FIXTURE(create)
     current = NULL;
     registers_were_reset = guards_were_reset = msrs_were_set = 0;
     vmx_caps.xcr0 = xcr0 = 7;
-    fpu = cr2 = kernel_gs_base = 0;
+    vmx_caps.rdtscp = false;
+    fpu = cr2 = kernel_gs_base = tsc_aux = 0;
     a = created();
     b = created();
     done[0] = '\0';
@@ -319,6 +321,26 @@ TEST(a_cpu_without_xsave)
     assert_string_equal(done, "VMPTRLD FXSAVE FXRSTOR barrier host INVVPID ");
 }
 
+/* Each write of the guest exits, so memory has the value. A CPU without RDTSCP lacks the register,
+ * and all vCPUs have a 0. */
+TEST(tsc_aux_is_that_of_the_vcpu)
+{
+    a->msr_kept[VCPU_TSC_AUX] = 1;
+    vcpu_load(b);
+    vcpu_load(a);
+    assert_int_equal(tsc_aux, 1);
+    vcpu_load(b);
+    assert_int_equal(tsc_aux, 0);
+    vcpu_release(b);
+    b->msr_kept[VCPU_TSC_AUX] = 1;
+    vmx_caps.rdtscp = true;
+    vcpu_load(b); /* none was loaded */
+    assert_int_equal(tsc_aux, 1);
+    done[0] = '\0';
+    vcpu_load(a);
+    assert_null(strstr(done, "TSC_AUX"));
+}
+
 /* One number: one contents. */
 TEST(msrs_of_one_set_are_not_looked_at)
 {
@@ -441,6 +463,7 @@ int main(void)
         T(registers_go_where_their_vcpu_goes),
         T(xcr0_is_full_while_the_state_is_switched),
         T(a_cpu_without_xsave),
+        T(tsc_aux_is_that_of_the_vcpu),
         T(msrs_of_one_set_are_not_looked_at),
         T(breakpoints_come_with_their_vcpu),
         T(the_first_load_and_that_after_init_flush),

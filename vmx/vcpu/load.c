@@ -15,6 +15,7 @@
  * STOPPED, vcpu_release() has cleared it there.
  */
 #include "vmx/vcpu/load.h"
+#include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/ept_flush.h"
 #include "vmx/vcpu/fpu.h"
@@ -73,6 +74,9 @@ void vcpu_load(struct vcpu *v)
     write_cr2(v->cr2);
     if (!before || before->kernel_gs_base != v->kernel_gs_base)
         wrmsr(MSR_IA32_KERNEL_GS_BASE, v->kernel_gs_base);
+    /* Kernels have the number of the CPU there: most vCPUs of a VM differ. */
+    if (before ? before->msr_kept[VCPU_TSC_AUX] != v->msr_kept[VCPU_TSC_AUX] : vmx_caps.rdtscp)
+        wrmsr(MSR_IA32_TSC_AUX, v->msr_kept[VCPU_TSC_AUX]);
     if (!before || before->msr_set != v->msr_set || v->extra)
         load_rest(before, v);
 }

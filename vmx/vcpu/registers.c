@@ -32,7 +32,8 @@
 /* A guest reads them without an exit, and writes them with one, because kernels write them once: so
  * no switch has to read them. SWAPGS writes IA32_KERNEL_GS_BASE, which no bitmap sees. */
 static const uint32_t kept[VCPU_MSR_KEPT] = {
-    MSR_IA32_STAR, MSR_IA32_LSTAR, MSR_IA32_CSTAR, MSR_IA32_FMASK, MSR_IA32_TSC_AUX,
+    MSR_IA32_STAR,  MSR_IA32_LSTAR, MSR_IA32_CSTAR,
+    MSR_IA32_FMASK, [VCPU_TSC_AUX] = MSR_IA32_TSC_AUX,
 };
 
 static uint64_t msr_sets; /* numbers that v->msr_set had, but for 0 */
@@ -161,7 +162,8 @@ COLD int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
         int err = wrmsr_safe(msr, value);
         if (!err) {
             v->msr_kept[i] = value;
-            v->msr_set = atomic_fetch_add(&msr_sets, 1) + 1;
+            if (i != VCPU_TSC_AUX)
+                v->msr_set = atomic_fetch_add(&msr_sets, 1) + 1;
         }
         return err;
     }
@@ -171,8 +173,7 @@ COLD int registers_set_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 void registers_msrs(const struct vcpu *from, struct vcpu *to)
 {
     bool differ = !from;
-    /* The last one is IA32_TSC_AUX. */
-    for (unsigned i = vmx_caps.rdtscp ? VCPU_MSR_KEPT : VCPU_MSR_KEPT - 1; i-- > 0;) {
+    for (unsigned i = 0; i < VCPU_TSC_AUX; i++) {
         if (from && from->msr_kept[i] == to->msr_kept[i])
             continue;
         wrmsr(kept[i], to->msr_kept[i]);

@@ -20,7 +20,8 @@ MUST_CHECK int registers_create(struct vcpu *v); /* -ENOMEM */
 void registers_destroy(struct vcpu *v);
 /* To the values after RESET, but the debug registers (debug_reset); v is not loaded. */
 void registers_reset(struct vcpu *v);
-/* This CPU has the kept MSRs of `from` and gets those of `to`; NULL: of none that is known. */
+/* This CPU has the kept MSRs of `from` and gets those of `to`, but for IA32_TSC_AUX; NULL: of none
+ * that is known. */
 void registers_msrs(const struct vcpu *from, struct vcpu *to);
 /* DR0-DR3 become v->debug.in_cpu, which is not NULL; v is loaded. */
 void registers_breakpoints(const struct vcpu *v);

@@ -35,6 +35,7 @@ enum vcpu_state {
 struct vm; /* guest/core/vm.h; vmx/ only carries it */
 
 #define VCPU_MSR_KEPT 5
+#define VCPU_TSC_AUX  4 /* IA32_TSC_AUX among them */
 #define VCPU_LENT_MAX 6 /* gate, descriptor, TSS and stack, two of which may cross a page */
 
 struct vcpu {
@@ -100,7 +101,7 @@ struct vcpu {
     uint64_t xcr0, cr2;
     uint64_t kernel_gs_base;
     uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
-    uint64_t msr_set;                 /* vCPUs with one number have the same in msr_kept */
+    uint64_t msr_set; /* vCPUs with one number have the same in msr_kept, but for IA32_TSC_AUX */
     /* vmx/vcpu/load.h */
     uint8_t extra; /* LOAD_...: what its load takes beside what each load takes */
     /* vmx/vcpu/debug.c */
