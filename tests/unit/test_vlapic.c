@@ -389,6 +389,70 @@ TEST(a_change_of_address_is_told)
     assert_int_equal(seen.addresses, 7);
 }
 
+/* Of the short way of an IPI: the first id that nobody has, the first vector that is one. */
+TEST(ipis_at_the_edge)
+{
+    icr(VCPUS, 0x4055);
+    assert_int_equal(seen.posted[0] | seen.posted[1] | seen.posted[2], 0);
+    icr(VCPUS - 1, 0x4010);
+    assert_int_equal(seen.posted[2], 0x10);
+    icr(1, 0x11); /* neither level nor assert: an edge all the same */
+    assert_int_equal(seen.posted[1], 0x11);
+    icr(1, 0x8055); /* level, de-assert: only an INIT of that kind is none */
+    assert_int_equal(seen.posted[1], 0x55);
+    icr(1, 0x500); /* an edge */
+    assert_int_equal(seen.inits[1], 1);
+    icr(1, 0xc500);
+    assert_int_equal(seen.inits[1], 1);
+    vlapic_set(&vcpus[2], APIC_LDR, 0x01000000);
+    icr(1, 0x4856); /* logical: not the one with id 1 */
+    assert_int_equal(seen.posted[1], 0);
+    assert_int_equal(seen.posted[2], 0x56);
+    icr(0, 0x84110); /* lowest priority, to all: vector 10H is one */
+    assert_int_equal(seen.posted[0] + seen.posted[1] + seen.posted[2], 0x10);
+    vlapic_set(&vcpus[0], APIC_SVR, 0xff);
+    vlapic_set(&vcpus[1], APIC_SVR, 0xff);
+    icr(0, 0x84159); /* the only one whose APIC is on */
+    assert_int_equal(seen.posted[2], 0x59);
+    assert_int_equal(seen.posted[0] | seen.posted[1], 0);
+}
+
+/* SDM "Logical Destination Mode": the cluster has to be the same, and one of its bits. */
+TEST(clusters)
+{
+    static const struct {
+        uint32_t ldr, dest;
+        bool match;
+    } rows[2][8] = {{{0x12, 0x12, true},
+                     {0x12, 0x16, true},
+                     {0x12, 0x22, false},
+                     {0x12, 0x14, false},
+                     {0x91, 0x11, false},
+                     {0x18, 0x18, true},
+                     {0x10, 0x10, false},
+                     {0x11, 0x11, true}},
+                    {{0x30002, 0x30002, true},
+                     {0x30002, 0x3ffff, true},
+                     {0x30002, 0x20002, false},
+                     {0x30002, 0x30004, false},
+                     {0x38000, 0x38000, true},
+                     {0x30000, 0x30000, false},
+                     {0x30001, 0x30001, true},
+                     {0x10001, 0x30002, false}}};
+    vcpus[0].apic_base = vcpus[2].apic_base = 0;
+    for (unsigned x2apic = 0; x2apic < 2; x2apic++) {
+        vlapic_set(&vcpus[1], APIC_DFR, 0x0fffffff);
+        if (x2apic)
+            to_x2apic(&vcpus[1]);
+        for (unsigned i = 0; i < ARRAY_COUNT(rows[0]); i++) {
+            uint32_t ldr = rows[x2apic][i].ldr;
+            vlapic_set(&vcpus[1], APIC_LDR, x2apic ? ldr : ldr << 24);
+            if (vlapic_match(&vm, rows[x2apic][i].dest, true) != (rows[x2apic][i].match ? 2 : 0))
+                fail_msg("x2apic=%u row %u", x2apic, i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +473,8 @@ int main(void)
         CASE(trap_like_writes_in_x2apic_mode),
         CASE(takers_of_ipis),
         CASE(virtual_wire),
+        CASE(ipis_at_the_edge),
+        CASE(clusters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
