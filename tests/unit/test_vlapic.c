@@ -389,7 +389,7 @@ TEST(a_change_of_address_is_told)
     assert_int_equal(seen.addresses, 7);
 }
 
-/* Of the short way of an IPI: the first id that nobody has, the first vector that is one. */
+/* Of the short way of an IPI: the first id that no vCPU has, the first vector that is one. */
 TEST(ipis_at_the_edge)
 {
     icr(VCPUS, 0x4055);

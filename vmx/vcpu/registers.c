@@ -32,8 +32,11 @@
 /* A guest reads them without an exit, and writes them with one, because kernels write them once: so
  * no switch has to read them. SWAPGS writes IA32_KERNEL_GS_BASE, which no bitmap sees. */
 static const uint32_t kept[VCPU_MSR_KEPT] = {
-    MSR_IA32_STAR,  MSR_IA32_LSTAR, MSR_IA32_CSTAR,
-    MSR_IA32_FMASK, [VCPU_TSC_AUX] = MSR_IA32_TSC_AUX,
+    MSR_IA32_STAR,
+    MSR_IA32_LSTAR,
+    MSR_IA32_CSTAR,
+    MSR_IA32_FMASK,
+    [VCPU_TSC_AUX] = MSR_IA32_TSC_AUX,
 };
 
 static uint64_t msr_sets; /* numbers that v->msr_set had, but for 0 */
