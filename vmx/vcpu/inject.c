@@ -238,6 +238,6 @@ bool inject_wakes(struct vcpu *v)
 {
     if (vmx_caps.apicv && !v->halted_masked && apicv_deliverable(v))
         return true;
-    bool others = v->event || v->irq_waits || nmi_waits(v) || ext_waits(v);
-    return others && others_wake(v);
+    uint32_t requests = atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_EXT);
+    return (v->event | v->irq_waits | requests) && others_wake(v);
 }
