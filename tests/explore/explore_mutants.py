@@ -59,6 +59,8 @@ MUTANTS = [
      [(PID, "? VECTOR_ANV : VECTOR_WNV;", "? VECTOR_ANV : VECTOR_ANV;")]),
     ("PIR not folded before an entry",
      [(RUN, "    if (is_notified(v))\n        apicv_fold(v);\n", "")]),
+    ("a slice begins without attend()",
+     [(SCHED, "    v->alarm = 0; /* a slice begins with attend() */\n", "")]),
     ("PIR not looked at when SN is cleared",
      [*TRUST_ON, (PID, "    if (!posted_pending(d))", "    if (1)")]),
     ("PIR looked at before SN is cleared",

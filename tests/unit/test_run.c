@@ -129,6 +129,13 @@ FIXTURE(fresh)
 
 static void exits(enum exit_reason reason) { fields[EXIT_REASON] = reason; }
 
+/* As vmx/run/sched.c does it. */
+static enum vcpu_left slice(void)
+{
+    v.alarm = 0;
+    return vcpu_run(&v, now);
+}
+
 TEST(each_reason_has_a_row)
 {
     for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
@@ -143,16 +150,16 @@ static void reason_300(void) { exits((enum exit_reason)300); }
 TEST(an_unexpected_exit_ends_the_vm)
 {
     in_guest = a_failed_entry;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_string_equal(crash, "a rule");
     assert_int_equal(v.exit.reason, EXIT_ENTRY_GUEST_STATE);
     in_guest = reason_79;
     entries = 0;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_string_equal(crash, "79");
     in_guest = reason_300;
     entries = 0;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_string_equal(crash, "another");
     assert_int_equal(v.exit.reasons,
                      (uint64_t)EXIT_ENTRY_GUEST_STATE << 16 | 79 << 8 | (300 & 255));
@@ -185,12 +192,12 @@ TEST(hlt_gives_the_cpu_away)
 {
     in_guest = halts;
     fields[GUEST_RIP] = 100;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_int_equal(slice(), LEFT_HALTED);
     assert_int_equal(entries, 1);
     assert_int_equal(fields[GUEST_RIP], 101);
     assert_true(v.halted);
     entries = 0; /* it is loaded, and no event ends the HLT */
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_int_equal(slice(), LEFT_HALTED);
     assert_int_equal(entries, 0);
     assert_true(v.halted);
 }
@@ -207,7 +214,7 @@ TEST(an_event_ends_hlt_at_once)
     in_guest = halts_once;
     fields[GUEST_RIP] = 100;
     v.irq_waits = 1;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(entries, 2);
     assert_int_equal(fields[GUEST_RIP], 101);
     assert_false(v.halted);
@@ -222,12 +229,12 @@ static void halts_masked(void)
 TEST(hlt_with_if_0)
 {
     in_guest = halts_masked;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_HALTED);
+    assert_int_equal(slice(), LEFT_HALTED);
     assert_true(v.halted_masked);
     v.halted = false;
     entries = 0;
     dead_halt = STOP_VM; /* no vCPU could ever end it */
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
 }
 
 /* --- The alarm -------------------------------------------------------------------------------- */
@@ -242,7 +249,7 @@ static void computes_then_ends(void)
 TEST(the_slice_ends_at_an_exit_too)
 {
     in_guest = computes_then_ends;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_PREEMPTED);
+    assert_int_equal(slice(), LEFT_PREEMPTED);
     assert_int_equal(entries, 3);
     assert_int_equal(fields[PREEMPTION_TIMER_VALUE], 991);
 }
@@ -257,7 +264,7 @@ TEST(a_kick_brings_a_request)
 {
     in_guest = takes_a_kick;
     at_interrupt = another_cpu_asked;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(entries, 2);
     assert_int_equal(reloads, 1);
     assert_null(crash);
@@ -270,7 +277,7 @@ TEST(an_interrupt_that_posts_is_folded)
 {
     in_guest = takes_a_kick;
     at_interrupt = posts;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(folds, 2);
 }
 
@@ -283,7 +290,7 @@ TEST(what_the_timer_asks_for_is_done_before_the_entry)
     v.timer_deadline = 5;
     at_timer = asks_for_a_reload;
     in_guest = triple_faults;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(reloads, 1);
     assert_int_equal(v.requests, 0);
 }
@@ -293,7 +300,7 @@ TEST(the_request_folds_without_on)
 {
     in_guest = triple_faults;
     v.requests = VCPU_REQUEST_FOLD;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(folds, 1);
     assert_int_equal(v.requests, 0);
 }
@@ -311,12 +318,12 @@ TEST(nested_looks_at_each_entry)
 {
     in_guest = posts_and_computes;
     vmx_caps.nested = true;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(folds, 2);
     vmx_caps.nested = false;
     folds = entries = 0;
     pid.control = 0;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(folds, 0); /* the CPU does it */
 }
 
@@ -332,11 +339,11 @@ TEST(a_request_that_waits_is_asked_at_each_exit)
     in_guest = waits_for_its_turn;
     v.requests = VCPU_REQUEST_NMI;
     alarms = 0;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(alarms, 3);
     v.requests = 0;
     alarms = entries = 0;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_STOPPED);
+    assert_int_equal(slice(), LEFT_STOPPED);
     assert_int_equal(alarms, 0);
 }
 
@@ -344,7 +351,7 @@ static __attribute__((noinline)) void slice_from_here(unsigned expected)
 {
     entries = elsewhere = 0;
     now = 10;
-    assert_int_equal(vcpu_run(&v, rdtsc()), LEFT_PREEMPTED);
+    assert_int_equal(slice(), LEFT_PREEMPTED);
     assert_int_equal(entries, 3);
     assert_int_equal(elsewhere, expected);
 }

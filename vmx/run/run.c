@@ -261,7 +261,7 @@ static void alarm_set(struct vcpu *v, uint64_t now)
 
 /* -1: enter. Otherwise an enum vcpu_left: why v leaves the CPU. The timer comes first, because
  * it may request and post. PIR is folded before the question whether an event ends HLT. */
-static __attribute__((noinline)) int attend(struct vcpu *v, uint64_t now)
+static inline int attend(struct vcpu *v, uint64_t now)
 {
     if (v->timer_deadline && now >= v->timer_deadline)
         apic_on_timer(v);
@@ -321,8 +321,7 @@ static inline int after_exit(struct vcpu *v, enum exit_action action)
         if (left >= 0)
             return left;
     }
-    uint64_t now = rdtsc();
-    return __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
+    return -1;
 }
 
 /* `frame` is that of vcpu_run(): the stack pointer of its entries is as far away each time. */
@@ -338,8 +337,10 @@ enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
 {
     v->exit.traced = NULL;
     look_at_stack(v, __builtin_frame_address(0));
-    int left = attend(v, now);
-    while (left < 0) {
+    for (;; now = rdtsc()) {
+        int left = __builtin_expect(alarm_rings(v, now), 0) ? attend(v, now) : -1;
+        if (left >= 0)
+            return (enum vcpu_left)left;
         ept_flush_before_entry(v->ept, &v->ept_generation);
         if (__builtin_expect(trace_on, 0))
             trace_entry(v);
@@ -348,6 +349,7 @@ enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
         left = after_exit(v, dispatch(v));
+        if (left >= 0)
+            return (enum vcpu_left)left;
     }
-    return (enum vcpu_left)left;
 }

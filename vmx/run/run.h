@@ -16,5 +16,6 @@ MUST_CHECK int vmx_enable(void);
 
 /* Why vcpu_run() came back. */
 enum vcpu_left { LEFT_PREEMPTED, LEFT_HALTED, LEFT_STOPPED, LEFT_WAIT_SIPI };
-/* Run v on this CPU until it has to leave. In: loaded, RUNNING; now: the TSC of a moment ago. */
+/* Run v on this CPU until it has to leave. In: loaded, RUNNING; v->alarm is 0, as all questions are
+ * asked before the first entry; now: the TSC of a moment ago. */
 enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now);

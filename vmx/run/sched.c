@@ -125,7 +125,7 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
 
 /* The turn of the first that waits begins. The vCPU before it has just changed its state, under the
  * same lock. */
-static void next_turn(struct run_queue *q)
+static inline void next_turn(struct run_queue *q)
 {
     struct vcpu *v = q->ready.first;
     if (v) {
@@ -450,6 +450,7 @@ static void run_slice(struct run_queue *q, struct vcpu *v, uint64_t now)
 {
     vcpu_load(v);
     v->slice_end = slice_end(q, v, now);
+    v->alarm = 0; /* a slice begins with attend() */
     TRACE(TRACE_SCHED, v->trace_id, 0, 0, 0, 0);
     enum vcpu_left left = vcpu_run(v, now);
     TRACE(TRACE_SCHED, v->trace_id, 0, 1 + (unsigned)left, 0, 0);
