@@ -304,6 +304,21 @@ TEST(a_remapped_message_follows_its_vcpu)
     assert_int_equal(m.posted, 3);
 }
 
+/* Whom it has interrupted is at home here, so the entry is right, or about to be. */
+TEST(a_message_that_interrupts_its_own_vcpu_asks_for_nothing)
+{
+    (void)remapped();
+    m.vm.vcpus[1]->cpu = &m.cpus[0];
+    m.interrupted = m.vm.vcpus[1];
+    m.events[0] = '\0';
+    message();
+    assert_string_equal(m.events, "");
+    m.interrupted = m.vm.vcpus[0]; /* another one of its VM */
+    message();
+    assert_string_equal(m.events, "remap 0x41; ");
+    assert_int_equal(m.posted, 2);
+}
+
 TEST(a_vcpu_that_has_never_run_is_on_the_first_cpu)
 {
     m.vm.vcpus[0]->cpu = &m.cpus[1];
@@ -450,6 +465,7 @@ int main(void)
         CASE(a_table_beyond_its_bar),
         CASE(a_logical_address_that_changes),
         CASE(a_remapped_message_follows_its_vcpu),
+        CASE(a_message_that_interrupts_its_own_vcpu_asks_for_nothing),
         CASE(a_vcpu_that_has_never_run_is_on_the_first_cpu),
         CASE(an_entry_that_another_cpu_changes_is_left_alone),
         CASE(a_storm_is_held_until_the_tick),

@@ -165,6 +165,17 @@ TEST(this_cpu_sends_itself_nothing)
     assert_int_equal(ipis, 0);
 }
 
+/* Its registers may still be loaded here: it is woken up all the same, and not folded. */
+TEST(a_sleeper_that_is_still_loaded_is_woken_up)
+{
+    vmx_cpu(&cpu)->vcpu = &v;
+    (void)posted_to_halted(&pid, posted_ndst(2, true));
+    vcpu_post(&v, 40);
+    assert_int_equal(folds, 0);
+    assert_int_equal(notified, 1);
+    assert_int_equal(ipis, 0);
+}
+
 /* The alarm is of the CPU in which the vCPU is loaded. */
 TEST(a_deadline_that_is_sooner_than_the_alarm)
 {
@@ -208,6 +219,7 @@ int main(void)
         T(the_eoi_exit_bitmap_is_loaded_when_it_changes),
         T(the_descriptor_names_vector_and_cpu),
         T(this_cpu_sends_itself_nothing),
+        T(a_sleeper_that_is_still_loaded_is_woken_up),
         T(a_deadline_that_is_sooner_than_the_alarm),
         T(the_cpu_posts_ipis_to_an_apic_that_is_on),
     };
