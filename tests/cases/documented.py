@@ -178,8 +178,8 @@ JUDGED = {
     "./hamlet play events -o page.html": Run(first=TRACE, makes=["page.html"]),
     "./hamlet trace events --json trace.json": Run(first=TRACE, makes=["trace.json"]),
     "./hamlet run --vm kernel=build/guests/hello.elf,mem=16M --log log --monitor "
-    "'pci; irq @Hello from' --monitor exits": Run([r"io-instruction", r"hello +1 \(ok\)"],
-                                                  makes=["log"]),
+    "'pci; irq @Hello from' --monitor machine":
+        Run([r"00:02\.0 1234:11e8 device", r"posting", r"hello +1 \(ok\)"], makes=["log"]),
     # docs/play.md, docs/book/
     "./hamlet run --trace run --vm 'kernel=build/guests/posting.elf,name=alpha,mem=16M,vcpus=2,"
     "pci=1234:11e8,cmdline=\"running=2 ready=8 halted=4 vcpus=2\"'":
@@ -214,7 +214,8 @@ JUDGED = {
             answers=[(r"Errors: 0\b(?s:.*)Test #\d", "\x01x")]),
     "/sbin/mke2fs -t ext4 disk.img 96M": Run(first="rm -f disk.img", makes=["disk.img"]),
     "python3 -m lab.linux FOLDER MODULE...":
-        Run(typed="python3 -m lab.linux other nvme", makes=["other/vmlinuz", "other/initrd"]),
+        Run(typed="python3 -m lab.linux modules nvme",
+            makes=["modules/vmlinuz", "modules/initrd"]),
     "python3 -m lab.linux build/linux crc32c_generic nvme ext4": Run(makes=["build/linux/initrd"]),
     "./hamlet run --on nested --disk disk=disk.img --megs 512 --timeout 1200 --device "
     "pcie-root-port,id=port4,addr=4,chassis=4 --device nvme,bus=port4,serial=x,drive=disk --vm "
