@@ -45,7 +45,8 @@ POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|apicv_\w+|apic_ipi|cpu_kick
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
 FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
          "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
-         "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c").split()
+         "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c vmx/bitmaps.c "
+         "vmx/exit/task.c vmx/vcpu/inject.c vmx/vcpu/setup.c vmx/vcpu/request.h").split()
 
 # An atomic step as a load and a store: what another CPU or a device does in between is lost.
 TORN = re.compile(r"atomic_fetch_(or|and|add)\((&[^,]+), ([^;]+)\);")
@@ -74,6 +75,7 @@ STARTUP = ("the explorer sends no NMI to a processor that starts; boots do not m
            "instruction in between")
 ALONE = "no explorer has the file; boots do not meet the one instruction in between"
 RECORDED = "test_posted notices; unit tests are run here for sources, and not for headers"
+LOCKED = "vm->lock is held: nothing else writes it meanwhile, and a CPU only reads it"
 EXPLAINED = {
     "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, ept);": "for unit tests only",
     "vmx/ept_flush.h: atomic_store(&this_vmx_cpu()->guest_ept, NULL);": "for unit tests only",
@@ -93,6 +95,11 @@ EXPLAINED = {
         "only a CPU whose loads pass its stores differs, and Bochs has one order",
     "vmx/ept.c: torn: atomic_fetch_add(&ept->generation, 1);":
         "ept->lock is held: nothing else writes it meanwhile",
+    "vmx/bitmaps.c: torn: atomic_fetch_or(&map[n / 8], mask);": LOCKED,
+    "vmx/bitmaps.c: torn: atomic_fetch_and(&map[n / 8], (uint8_t)~mask);": LOCKED,
+    "vmx/exit/task.c: ept_flush_vpid(v->vpid);":
+        "tests/fuzz/fuzz_task.c notices; fuzz programs are not run here",
+    "vmx/vcpu/inject.c: torn: atomic_fetch_and(&v->requests, ~last);": ALONE,
     "vmx/run/init.c: ept_flush_all();": "the lab's firmware uses no VMX, so it leaves nothing",
     "vmx/vcpu/vcpu.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_NMIS);": ALONE,
     "vmx/run/run.c: v->alarm = 0;":

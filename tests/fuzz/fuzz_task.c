@@ -4,7 +4,8 @@
 // length: 700
 /*
  * A hardware task switch with any descriptors and any TSS. Only the guest's memory is touched, and
- * what comes of it, a task or a fault in one, is a state that VM entry accepts.
+ * what comes of it, a task or a fault in one, is a state that VM entry accepts. With another CR3 no
+ * translation of the old task is left.
  * Input: qualification, event, selectors of the old task, then memory from address 0.
  * From: make fuzz.   To: vmx/exit/task.c.
  */
@@ -77,7 +78,8 @@ void debug_dr7_clear(struct vcpu *of, uint64_t bits)
     must(of == &v && !(bits & ~UINT64_C(0x155)));
     fields[GUEST_DR7] &= ~bits;
 }
-void ept_flush_vpid(uint16_t vpid) { (void)vpid; }
+static unsigned flushes;
+void ept_flush_vpid(uint16_t vpid) { (void)vpid, flushes++; }
 int cr_load_pdptes(struct vcpu *of)
 {
     must(of == &v);
@@ -105,6 +107,7 @@ static void begin(const uint8_t *data)
     const uint32_t common = SEG_AR_S | SEG_AR_P | SEG_AR_G | SEG_AR_DB;
     memset(fields, 0, sizeof(fields));
     faulted = crashed = false;
+    flushes = 0;
     v = (struct vcpu){.event_error = data[6]};
     fields[GUEST_CR0] = CR0_PE | CR0_NE | CR0_ET | (data[0] & 1 ? CR0_PG : 0);
     fields[GUEST_CR4] = CR4_VMXE | (data[0] & 2 ? CR4_PAE : 0);
@@ -144,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(action == RESUME_SAME || action == STOP_VM);
     must((action == STOP_VM) == crashed);
     must(action == STOP_VM || *entry_check_guest() == '\0');
+    must(flushes || !fields[GUEST_CR3]); /* it was 0 */
     /* SDM "Checks on Guest Segment Registers": CS has the level of SS, or is conforming. */
     uint64_t cs = fields[GUEST_CS_ACCESS_RIGHTS], ss = fields[GUEST_SS_ACCESS_RIGHTS];
     bool conforming = FIELD_GET(SEG_AR_TYPE, cs) >= 13;
