@@ -189,9 +189,8 @@ static enum exit_action (*const exit_table[EXIT_REASON_COUNT])(struct vcpu *) = 
     [78 ... EXIT_REASON_COUNT - 1] = exit_unexpected,
 };
 
-static enum exit_action dispatch(struct vcpu *v)
+static enum exit_action dispatch(struct vcpu *v, uint64_t reason)
 {
-    uint64_t reason = vmread(EXIT_REASON);
     v->exit.reasons <<= 8;
     v->exit.reason = (uint8_t)reason;
     if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) /* too high, or an entry has failed */
@@ -348,7 +347,7 @@ enum vcpu_left vcpu_run(struct vcpu *v, uint64_t now)
         ept_out_of_guest();
         if (__builtin_expect(trace_on, 0))
             trace_exit(v);
-        left = after_exit(v, dispatch(v));
+        left = after_exit(v, dispatch(v, vmread(EXIT_REASON)));
         if (left >= 0)
             return (enum vcpu_left)left;
     }
