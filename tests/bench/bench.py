@@ -25,6 +25,26 @@ import table        # noqa: E402
 # Of an interrupt to a vCPU that runs, is ready, is halted.
 POSTED, SOFTWARE, INJECTED = (45, 500, 390), (300, 735, 500), (465, 830, 645)
 
+# What docs/book/19 takes apart, by functions.
+PARTS = {
+    "registers": ("vmx_exit_point", "vmx_enter_guest"),
+    "interrupt": ("interrupt_common", "irq_dispatch", "apic_eoi", "cpu_wait"),
+    "message": ("exit_external_interrupt", "remapped_arrived", "vcpu_interrupted", "vcpu_post"),
+    "hlt": ("exit_hlt", "inject_wakes", "leave_after"),
+    "queues": ("on_wake_up", "sched_run"),
+    "states": ("posted_to_running", "posted_to_halted"),
+    "load": ("vcpu_load",),
+    "loop": ("vcpu_run",),
+    "fold": ("apicv_fold",),
+}
+# The handler from which profile.py follows the way, the VM, words of the command line.
+PEER = "kernel=build/guests/peer.elf,name=peer,mem=64M,pci=1234:11e8"
+WAYS = {
+    "halted": ("on_wake_up", f"{PEER},cmdline=test=5"),
+    "switch": ("exit_hlt", "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=100"),
+    "software": ("remapped_arrived", f"{PEER},cmdline=test=2", "post=sw"),
+}
+
 # Key, what is counted, the most that it may be (None: no promise), and table.py's name for KVM's
 # figure.
 ROWS = [
@@ -62,6 +82,8 @@ ROWS = [
     ("ipi_handler_exit", "from the sender to the handler: by an exit", 290, ""),
     ("ipi_handler_virtual", "posted by the CPU", 60, ""),
     ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs", 420, ""),
+    *[(f"{way}_{part}", f"{way}: {functions[0]} ...", None, "")
+      for way in WAYS for part, functions in PARTS.items()],
     ("trace_on_cost", "what a trace adds to an exit", 45, ""),
     ("trace_off_cost", "what looking whether there is one adds", 5, ""),
     ("leaks_on_cost", "what leaks of a CPU that has all of them add to an exit", 145, ""),
@@ -173,6 +195,18 @@ def interrupts():
     return found
 
 
+def ways():
+    """The parts of three ways, from the exit or the host's interrupt to the entry."""
+    part_of = {name: part for part, functions in PARTS.items() for name in functions}
+    found = {f"{way}_{part}": 0 for way in WAYS for part in PARTS}
+    for way, run in WAYS.items():
+        for name, _ in profile.steps(*run):
+            if name not in part_of:
+                sys.exit(f"bench: {way}: no part has {name}()")
+            found[f"{way}_{part_of[name]}"] += 1
+    return found
+
+
 def ipis():
     """To a vCPU that runs on another CPU; the two advance in steps, so the figure is a mean."""
     vm = 'kernel=build/guests/ipis.elf,mem=4M,vcpus=2,cmdline="x2apic=1 bench=1000"'
@@ -190,7 +224,7 @@ def main():
                            "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=300")[1]
     results["lab"] |= operations() | vmcs_accesses()
     results["lab"] |= trace_costs(results["lab"]) | leak_costs(results["lab"]) | invalidations()
-    results["lab"] |= dma_modes() | interrupts() | ipis()
+    results["lab"] |= dma_modes() | interrupts() | ways() | ipis()
     (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
     over = []
     page = table.told()
