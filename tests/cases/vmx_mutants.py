@@ -46,7 +46,7 @@ STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
 FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
          "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
          "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c vmx/bitmaps.c "
-         "vmx/exit/task.c vmx/vcpu/inject.c vmx/vcpu/setup.c vmx/vcpu/request.h").split()
+         "vmx/exit/task.c vmx/vcpu/inject.c vmx/vcpu/request.h").split()
 
 # An atomic step as a load and a store: what another CPU or a device does in between is lost.
 TORN = re.compile(r"atomic_fetch_(or|and|add)\((&[^,]+), ([^;]+)\);")

@@ -70,7 +70,6 @@ void registers_reset(struct vcpu *of) { resets += of == v; }
 void guards_reset(struct vcpu *of) { (void)of; }
 uintptr_t guards_exit_point(const struct vcpu *of) { return (void)of, 0x77; }
 int apicv_create(struct vcpu *of) { return (void)of, no_apicv ? -ENOMEM : 0; }
-void apicv_reload(struct vcpu *of) { assert_int_equal(fields[PROC_BASED_CONTROLS], of->proc); }
 void debug_reset(struct vcpu *of) { (void)of, fields[GUEST_DR7] = 0x400; }
 hpa_t bitmaps_io_a(const struct bitmaps *b) { return hpa((uintptr_t)b + 0x1000); }
 hpa_t bitmaps_io_b(const struct bitmaps *b) { return hpa((uintptr_t)b + 0x2000); }

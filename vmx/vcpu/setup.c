@@ -3,13 +3,12 @@
  * The first contents of a VMCS, one function per area of the manual: controls, host
  * state, guest state.
  * From: vmx/vcpu/vcpu.c (a vCPU is made, is reset, or comes to another CPU).
- * To: vmx/vcpu/guards.c (HOST_RIP), vmx/vcpu/apicv.c (the controls that depend on the APIC's mode).
+ * To: vmx/vcpu/guards.c (HOST_RIP).
  * Spec: SDM "VM-Execution Control Fields", "Host-State Area", "Guest-State Area".
  */
 #include "vmx/vcpu/setup.h"
 #include "vmx/caps.h"
 #include "vmx/ept_flush.h"
-#include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/cr.h"
 #include "vmx/vcpu/debug.h"
 #include "vmx/vcpu/guards.h"
@@ -55,6 +54,8 @@ static void setup_bitmaps_and_tables(struct vcpu *v)
     }
 }
 
+/* apicv_reload() writes what depends on the APIC's mode before the first entry: each RESET asks for
+ * that. */
 void vcpu_setup_controls(struct vcpu *v)
 {
     v->pin = caps_control(CONTROL_PIN);
@@ -76,7 +77,6 @@ void vcpu_setup_controls(struct vcpu *v)
     if (vmx_caps.apicv)
         vmwrite(TPR_THRESHOLD, 0);
     setup_bitmaps_and_tables(v);
-    apicv_reload(v);
 }
 
 void vcpu_setup_host(struct vcpu *v)
