@@ -232,6 +232,8 @@ def main():
           f"KVM (without APICv), by make peer")
     for key, words, limit, kvm in ROWS:
         value = results["lab"][key]
+        if limit is None and not value:  # a part that this way does not come to
+            continue
         print(f"{key:25} {words:46} {value:10} {'' if limit is None else limit:>8}  "
               f"{table.beside(page, kvm)}".rstrip())
         if limit is not None and value > limit:
