@@ -44,7 +44,7 @@ MUST_CHECK int guest_copy_system(struct vcpu *v, uint64_t linear, void *buffer, 
 void vcpu_on_delivered(struct vcpu *v);
 
 /* guest/life/hypercall.c: VMCALL at privilege level 0; at others it is #UD. */
-enum exit_action vcpu_on_vmcall(struct vcpu *v);
+enum exit_action vcpu_on_vmcall(struct vcpu *v, uint64_t number, uint64_t argument);
 
 /* guest/life/step.c: one instruction was executed under vcpu_debug_arm(); RIP is behind it. */
 enum exit_action vcpu_on_step(struct vcpu *v);

@@ -2,7 +2,7 @@
 /*
  * Hypercalls: what a guest asks of Hamlet by VMCALL.
  * From: vmx/run/run.c (exit_vmcall).   To: guest/assign/dma.c (pages of dma=pv), vtd/fault.c.
- * Contract: lib/hypercall.h. Not here: HC_NOTHING, which vmx/run/run.c answers.
+ * Contract: lib/hypercall.h. HC_NOTHING seldom comes here: vmx/run/run.c answers it.
  * Hot: every VMCALL.
  */
 #include "arch/layout.h"
@@ -53,7 +53,9 @@ static uint64_t parked_count(struct vm *vm)
 static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     switch (number) {
-    case HC_EXIT_COUNT: /* likewise */
+    case HC_NOTHING: /* of 32-bit code, with something above EAX */
+        return 0;
+    case HC_EXIT_COUNT: /* without this one */
         return argument < EXIT_REASON_COUNT ? v->exit_count[argument] - (argument == EXIT_VMCALL)
                                             : HC_UNKNOWN;
     case HC_EXIT_TOTAL:
@@ -81,9 +83,9 @@ static uint64_t hypercall_answer(struct vcpu *v, uint64_t number, uint64_t argum
     }
 }
 
-enum exit_action vcpu_on_vmcall(struct vcpu *v)
+enum exit_action vcpu_on_vmcall(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     uint64_t *gpr = v->regs.gpr;
-    gpr[RAX] = hypercall_answer(v, gpr[RAX], gpr[RBX]);
+    gpr[RAX] = hypercall_answer(v, number, argument);
     return RESUME_NEXT;
 }

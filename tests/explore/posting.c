@@ -252,8 +252,9 @@ void irq_dispatch(uint8_t vector)
         dispatch_ipi((unsigned)__builtin_ctz(pending));
 }
 
-enum exit_action vcpu_on_vmcall(struct vcpu *v)
+enum exit_action vcpu_on_vmcall(struct vcpu *v, uint64_t number, uint64_t argument)
 {
+    (void)number, (void)argument;
     vcpu_post(target_of(v), next_vector());
     return RESUME_SAME;
 }

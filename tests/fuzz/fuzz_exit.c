@@ -385,7 +385,7 @@ static void hypercall(uint64_t number, uint64_t argument)
     vcpu.regs.gpr[RAX] = number;
     vcpu.regs.gpr[RBX] = argument;
     memcpy(before, vcpu.regs.gpr, sizeof(before));
-    enum exit_action action = vcpu_on_vmcall(&vcpu);
+    enum exit_action action = vcpu_on_vmcall(&vcpu, number, argument);
     check_exit(action, false);
     uint64_t answer = vcpu.regs.gpr[RAX];
     must(memcmp(before + 1, vcpu.regs.gpr + 1, sizeof(before) - sizeof(before[0])) == 0);

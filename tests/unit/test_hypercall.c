@@ -40,9 +40,7 @@ FIXTURE(fresh)
 
 static uint64_t call(uint64_t number, uint64_t argument)
 {
-    gpr[RAX] = number;
-    gpr[RBX] = argument;
-    assert_int_equal(vcpu_on_vmcall(&v), RESUME_NEXT);
+    assert_int_equal(vcpu_on_vmcall(&v, number, argument), RESUME_NEXT);
     return gpr[RAX];
 }
 

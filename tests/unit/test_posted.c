@@ -146,9 +146,13 @@ TEST(each_change_is_recorded)
     event_count = 0;
     trace_on = true;
     posted_to_running(&p, posted_ndst(2, true)); /* ON is set already: one change */
+    posted_to_ready(&p);
+    posted_to_halted(&p, posted_ndst(2, true));
     trace_on = false;
-    assert_int_equal(event_count, 1);
+    assert_int_equal(event_count, 3);
     assert_event(0, TRACE_PID_RUNNING, 0, PI_ON);
+    assert_event(1, TRACE_PID_READY, 0, PI_ON | PI_SN);
+    assert_event(2, TRACE_PID_HALTED, 0, PI_ON);
 }
 
 int main(void)

@@ -36,7 +36,14 @@ EXIT(debug_step, RESUME_SAME)
 EXIT(debug_mov_dr, RESUME_SAME)
 static enum exit_action dead_halt;
 enum exit_action vcpu_on_dead_halt(struct vcpu *of) { return (void)of, dead_halt; }
-EXIT(vcpu_on_vmcall, STOP_VM)
+static uint64_t asked, asked_of;
+enum exit_action vcpu_on_vmcall(struct vcpu *of, uint64_t number, uint64_t argument)
+{
+    (void)of;
+    asked = number;
+    asked_of = argument;
+    return STOP_VM;
+}
 
 static struct vcpu v;
 static struct ept ept;
@@ -168,8 +175,15 @@ TEST(an_unexpected_exit_ends_the_vm)
 /* For ring 3 VMCALL is #UD, as on a CPU without VMX. */
 TEST(vmcall_is_of_ring_0)
 {
-    v.regs.gpr[RAX] = HC_VERSION;
-    assert_int_equal(exit_vmcall(&v), STOP_VM);
+    v.regs.gpr[RAX] = UINT64_C(5) << 32 | HC_VERSION;
+    v.regs.gpr[RBX] = UINT64_C(6) << 32 | 7;
+    for (unsigned mode = 0; mode < 4; mode++) { /* bits 63:32 count in 64-bit mode alone */
+        fields[VM_ENTRY_CONTROLS] = mode & 1 ? ENTRY_GUEST_64BIT : 0;
+        fields[GUEST_CS_ACCESS_RIGHTS] = mode & 2 ? SEG_AR_L : 0;
+        assert_int_equal(exit_vmcall(&v), STOP_VM);
+        assert_int_equal(asked, mode == 3 ? v.regs.gpr[RAX] : HC_VERSION);
+        assert_int_equal(asked_of, mode == 3 ? v.regs.gpr[RBX] : 7);
+    }
     v.regs.gpr[RAX] = HC_NOTHING;
     assert_int_equal(exit_vmcall(&v), RESUME_NEXT);
     assert_int_equal(v.regs.gpr[RAX], 0);

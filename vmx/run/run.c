@@ -59,13 +59,23 @@ static enum exit_action exit_hlt(struct vcpu *v)
     return SLEEP;
 }
 
+/* Outside of 64-bit mode bits 63:32 of a register hold anything. */
+static COLD enum exit_action vmcall_of_32_bits(struct vcpu *v)
+{
+    return vcpu_on_vmcall(v, LO32(v->regs.gpr[RAX]), LO32(v->regs.gpr[RBX]));
+}
+
 /* VMCALL exits whatever the privilege level is. HC_NOTHING, which is 0, answers 0: it measures just
  * this way. */
 static enum exit_action exit_vmcall(struct vcpu *v)
 {
     if (vmread(GUEST_SS_ACCESS_RIGHTS) & SEG_AR_DPL)
         return inject_ud(v);
-    return v->regs.gpr[RAX] == HC_NOTHING ? RESUME_NEXT : vcpu_on_vmcall(v);
+    if (v->regs.gpr[RAX] == HC_NOTHING)
+        return RESUME_NEXT;
+    if (!vcpu_has_64_bit_code())
+        return vmcall_of_32_bits(v);
+    return vcpu_on_vmcall(v, v->regs.gpr[RAX], v->regs.gpr[RBX]);
 }
 
 /* INVD and WBINVD. Other guests share the caches, which are coherent; INVD would destroy data. */
