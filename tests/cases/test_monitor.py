@@ -51,7 +51,11 @@ PAUSE = dialogue("pause-and-resume", [
     ("vm", r"state=running"),
 ])
 
+# One of the two waits for the CPU of the other, which is also the console's.
 STOP = dialogue("stop-one-of-two", [
+    ("vcpu loop.0", r"^vcpu=loop\.0 state=\w+", r"rip=0x10000[01]"),
+    ("vcpu other.0", r"^vcpu=other\.0 state=\w+", r"rip=0x10000[01]"),
+    ("vcpu loop.0 vmcs guest_rip", r"GUEST_RIP +0x10000[01]"),
     ("vm stop other", r"^vm=other ends"),
     ("vm", r"vm=loop state=running", r"vm=other state=end"),
 ], vms=[LOOP, "kernel=endless.bin,name=other,mem=4M"], begin=r"vm=other kernel")

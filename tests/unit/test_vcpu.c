@@ -437,6 +437,23 @@ TEST(a_borrowed_one_goes_back)
     assert_string_equal(done, "VMPTRLD VMCLEAR VMPTRLD ");
 }
 
+/* One that has run on this CPU, and waits for it or sleeps: its VMCS stays active, so that its next
+ * entry is a VMRESUME. */
+TEST(a_borrowed_one_of_this_cpu_stays_active)
+{
+    b->cpu = here;
+    vcpu_load(b);
+    b->launched = LAUNCHED_ONCE;
+    vcpu_load(a);
+    done[0] = '\0';
+    vcpu_borrow(b);
+    assert_ptr_equal(current, b->vmcs);
+    vcpu_return(b);
+    assert_string_equal(done, "VMPTRLD VMPTRLD ");
+    assert_ptr_equal(current, a->vmcs);
+    assert_int_equal(b->launched, LAUNCHED_ONCE);
+}
+
 /* SDM "Software Use of Virtual-Machine Control Structures": VMCLEAR before the first VMPTRLD. */
 TEST(a_new_one_is_clear_and_silent)
 {
@@ -471,6 +488,7 @@ int main(void)
         T(a_reset_is_more_than_an_init),
         T(the_tsc_is_moved_at_the_next_entry),
         T(a_borrowed_one_goes_back),
+        T(a_borrowed_one_of_this_cpu_stays_active),
         T(a_new_one_is_clear_and_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

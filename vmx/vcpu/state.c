@@ -21,7 +21,7 @@ COLD void vcpu_borrow(const struct vcpu *v)
 {
     if (this_vmx_cpu()->vcpu == v)
         return;
-    invariant(!(v->launched & LAUNCHED_ONCE));
+    invariant(!(v->launched & LAUNCHED_ONCE) || v->cpu == this_cpu());
     vmcs_make_current(&v->vmcs);
 }
 
@@ -30,7 +30,8 @@ COLD void vcpu_return(const struct vcpu *v)
     struct vcpu *loaded = this_vmx_cpu()->vcpu;
     if (loaded == v)
         return;
-    vmcs_clear(v->vmcs);
+    if (!(v->launched & LAUNCHED_ONCE)) /* else it stays active, for its next entry */
+        vmcs_clear(v->vmcs);
     if (loaded)
         vmcs_make_current(&loaded->vmcs);
 }

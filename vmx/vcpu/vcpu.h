@@ -236,7 +236,7 @@ void vcpu_load(struct vcpu *v);
 /* Take all of v out of this CPU, where it was last, so that another one may load it, or free it. */
 void vcpu_release(struct vcpu *v);
 /* Make v's VMCS current for a look or a change from outside, and put back the VMCS that was current
- * before. v is loaded in this CPU, or was released. */
+ * before. v was released, or this CPU is its home, whichever vCPU is loaded here. */
 void vcpu_borrow(const struct vcpu *v);
 void vcpu_return(const struct vcpu *v);
 /* The vCPU whose VMCS is current starts in real mode at vector << 12. */
