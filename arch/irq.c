@@ -69,7 +69,7 @@ void irq_dispatch(uint8_t vector)
         handler(irq->ctx);
     else
         no_handler(irq, vector);
-    uint8_t ended = atomic_exchange(here, 0);
+    uint8_t ended = atomic_exchange(here, 0); /* `vector` again: no handler is interrupted */
     if (wants_eoi(ended))
         apic_eoi();
 }

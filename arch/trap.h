@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exceptions and interrupts of the host. Hamlet runs with interrupts off. They are taken in two
- * places only: in cpu_wait() (arch/cpu.h), and as VM exits "external interrupt" (vmx/exit/intr.c).
+ * places only: in cpu_wait() (arch/cpu.h), and as VM exits "external interrupt" (vmx/run/run.c).
  * Both end in irq_dispatch(), so a handler interrupts no other code of Hamlet, and needs no lock
  * against the code of its own CPU.
  * To: arch/idt.c, arch/trap.c (exceptions), arch/irq.c (interrupts).

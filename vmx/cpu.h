@@ -2,7 +2,7 @@
 /*
  * What vmx/ keeps of each logical processor: the vCPU whose state is loaded, and the EPT in use
  * now. Private to vmx/, but for the monitor's view of a CPU.
- * From: vmx/vcpu/vcpu.c (load, unload), vmx/ept_flush.c (announcements),
+ * From: vmx/vcpu/load.c (load, release), vmx/ept_flush.c (announcements),
  * vmx/run/sched.c (its queue), vmx/vcpu/guards.c, vmx/run/watchdog.c.
  * To: arch/cpu.h (struct cpu, in which it lies).
  */
@@ -16,7 +16,7 @@ struct ept;
 struct run_queue;
 
 struct vmx_cpu {
-    struct vcpu *vcpu;     /* vcpu.c: its VMCS is current here, its registers are loaded; or NULL */
+    struct vcpu *vcpu;     /* load.c: its VMCS is current here, its registers are loaded; or NULL */
     struct ept *guest_ept; /* ept_flush.c: set while this CPU is in a guest, or about to enter it */
     uint64_t guest_generation; /* ept_flush.c: of that EPT, when this CPU last invalidated */
     struct run_queue *queue;   /* sched.c: NULL until it runs vCPUs */

@@ -10,7 +10,7 @@
 struct run_queue {
     struct spinlock lock;
     struct vcpu_list ready, halted; /* halted: the wake list */
-    struct vcpu *running;           /* RUNNING here; NULL: none is */
+    struct vcpu *running;           /* RUNNING here; NULL: none is. Only its CPU changes it */
     unsigned load;                  /* vCPUs whose home this is */
     unsigned busy;                  /* those of them that are not halted */
     bool idle;                      /* asleep, or about to be */

@@ -43,8 +43,8 @@ static COLD enum exit_action exit_triple_fault(struct vcpu *v)
     return STOP_VM;
 }
 
-/* The vCPU gives its CPU away. What other CPUs have for it meanwhile is asked under the lock of the
- * run queue (vmx/run/sched.c). attend() ends the HLT when an event is there. */
+/* Only what is in the VMCS and in v is asked here. What is posted, or requested by another CPU, is
+ * asked by to_halted() (vmx/run/sched.c), once v is on the wake list. attend() ends the HLT. */
 static enum exit_action exit_hlt(struct vcpu *v)
 {
     v->halted = true;
@@ -91,8 +91,8 @@ static inline bool is_notified(const struct vcpu *v)
 }
 
 /* "Acknowledge interrupt on exit": the CPU has taken the vector out of the local APIC already, and
- * irq_dispatch() sends the EOI. The interrupt was a kick, or it has brought an interrupt for v,
- * which has nothing else to do if it computes. */
+ * irq_dispatch() sends the EOI. A request that a kick announces is for attend(). If the interrupt
+ * has brought one for v, the fold is all that is due: v computes, it is not halted. */
 static enum exit_action exit_external_interrupt(struct vcpu *v)
 {
     irq_dispatch((uint8_t)FIELD_GET(EVENT_VECTOR, vmread(VM_EXIT_INTERRUPTION_INFO)));
@@ -333,7 +333,8 @@ static inline int after_exit(struct vcpu *v, enum exit_action action)
     return -1;
 }
 
-/* `frame` is that of vcpu_run(): the stack pointer of its entries is as far away each time. */
+/* `frame` is that of vcpu_run(), and each entry has the stack pointer as far away from it. So with
+ * the frame of the last time HOST_RSP is right; with another one, vmx/enter.asm has to look. */
 static inline void look_at_stack(struct vcpu *v, const void *frame)
 {
     if (__builtin_expect(v->frame == frame, 1))

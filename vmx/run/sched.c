@@ -5,7 +5,8 @@
  * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
  * Only a wake list is searched, because a notification does not name its vCPU.
- * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c, place.c.
+ * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c, place.c,
+ * vmx/vcpu/load.c (each slice), vmx/vcpu/posted.c (each change of a state).
  * Hot: each HLT, each wake-up, each end of a slice.
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -95,7 +96,8 @@ static bool halted_to_ready(struct run_queue *q, struct vcpu *v)
     return share(q);
 }
 
-/* This is the CPU of q. If it has nothing else to run, v has the first turn after its sleep. */
+/* This is the CPU of q, so no kick is due. If it has nothing else to run, v's turn begins at once:
+ * v is not READY in between. */
 static void wake_here(struct run_queue *q, struct vcpu *v)
 {
     if (q->running || q->ready.first) {
@@ -123,8 +125,8 @@ static bool to_halted(struct run_queue *q, struct vcpu *v)
     return false;
 }
 
-/* The turn of the first that waits begins. The vCPU before it has just changed its state, under the
- * same lock. */
+/* In: q->running is NULL, and this is the CPU of q. The turn of the first that waits begins; if
+ * none does, q->running stays NULL. */
 static inline void next_turn(struct run_queue *q)
 {
     struct vcpu *v = q->ready.first;
@@ -420,7 +422,7 @@ static void sleep_for_work(struct run_queue *q)
 
 static void after_slice(struct run_queue *q, struct vcpu *v)
 {
-    /* The first CPU's tick ends a slice, but not a turn. After this look, share() does it. */
+    /* The first CPU's tick ends a slice, but not a turn. One that is queued later calls share(). */
     if (atomic_load(&q->ready.first) && rdtsc() >= v->turn_end)
         wait_for_cpu(q, v);
 }

@@ -41,5 +41,6 @@ void sched_wake(struct vcpu *v);
  * waits takes a STARTUP: it starts in real mode at vector << 12. */
 void vcpu_init_signal(struct vcpu *v);
 void vcpu_sipi(struct vcpu *v, uint8_t vector);
-/* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY. */
+/* What the wake-up notification does: halted vCPUs of this CPU with ON set become READY; the first
+ * one RUNNING, if this CPU has no other. */
 void sched_notified(void);

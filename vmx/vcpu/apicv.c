@@ -2,8 +2,8 @@
 /*
  * The virtual local APIC as far as the CPU serves it: the controls for the APIC's mode, and
  * the virtual IRR.
- * From: vmx/run/run.c (before an entry).
- * To: vmx/vcpu/posted.c (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (MSRs that pass
+ * From: vmx/run/run.c (before an entry), vmx/run/post.c (an exit of v posts to v itself).
+ * To: vmx/vcpu/posted.h (PIR), vmx/ept.c (the APIC-access page), vmx/bitmaps.c (MSRs that pass
  * in x2APIC mode).
  * Hot: the fold before an entry with a posted interrupt.
  * Spec: SDM "APIC Virtualization and Virtual Interrupts", "Posted-Interrupt Processing".

@@ -24,7 +24,7 @@ static inline void fpu_save(struct vcpu *v)
     xsave(v->fpu);
 }
 
-/* XCR0 is as fpu_save() leaves it. */
+/* XCR0 is as fpu_save(), or registers_enable(), leaves it: all of vmx_caps.xcr0. */
 static inline void fpu_restore(const struct vcpu *v)
 {
     if (__builtin_expect(v->extra & LOAD_FPU, 0)) {

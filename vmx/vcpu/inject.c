@@ -215,7 +215,7 @@ static void inject_first(struct vcpu *v)
         vcpu_set_proc(v, proc);
 }
 
-/* Most often it is an interrupt. */
+/* Most often it is an interrupt, without APICv, and no other event has to be looked at. */
 void inject_what_waits(struct vcpu *v)
 {
     if (inject_others(v))

@@ -26,6 +26,7 @@
 #include "arch/msr.h"
 #include "arch/x86.h"
 
+/* The guest writes these two without an exit. */
 static inline void save_others(struct vcpu *v)
 {
     v->kernel_gs_base = rdmsr(MSR_IA32_KERNEL_GS_BASE);
@@ -43,6 +44,7 @@ static void come_from_memory(struct vcpu *v)
     load_extra(v, LOAD_HOST, false);
 }
 
+/* What most loads do not have: vmx/vcpu/load.h, and the set of MSRs. */
 static COLD __attribute__((noinline)) void load_rest(const struct vcpu *before, struct vcpu *v)
 {
     if (!before || before->msr_set != v->msr_set)

@@ -69,8 +69,9 @@ void posted_to_ready(struct pi_desc *d)
     posted_record(d, TRACE_PID_READY, 0, d->control);
 }
 
-/* PIR needs no look: what was posted while SN was 1 has its ON from posted_to_running(), and since
- * then each post sets ON. */
+/* A post before this step has sent ANV, which wakes no vCPU up: the same step tells by ON. A post
+ * after it sends WNV. PIR needs no look: what was posted while SN was 1 has its ON from
+ * posted_to_running(), and since then each post has set ON. */
 bool posted_to_halted(struct pi_desc *d, uint64_t ndst)
 {
     return !(notify(d, TRACE_PID_HALTED, ndst) & PI_ON);

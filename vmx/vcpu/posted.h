@@ -60,7 +60,7 @@ static inline bool posted_pending(const struct pi_desc *d)
             atomic_load(&d->pir[3])) != 0;
 }
 
-/* A taker clears ON first, so that a post after this one notifies again. Then it takes each word of
+/* A taker clears ON first, so that a post after that notifies again. Then it takes each word of
  * PIR; false: that one is empty, as most are, and a locked access is slow. Only the CPU that has
  * the vCPU takes, so a word that is not empty stays so. */
 static inline void posted_take_begin(struct pi_desc *d) { atomic_fetch_and(&d->control, ~PI_ON); }

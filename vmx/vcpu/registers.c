@@ -39,7 +39,7 @@ static const uint32_t kept[VCPU_MSR_KEPT] = {
     [VCPU_TSC_AUX] = MSR_IA32_TSC_AUX,
 };
 
-static uint64_t msr_sets; /* numbers that v->msr_set had, but for 0 */
+static uint64_t msr_sets; /* the number that a set got last; 0 is the set of zeros */
 
 static size_t area_size = FXSAVE_SIZE;
 static uint32_t upper_at[8]; /* by component: its offset in the area; 0: not there */
@@ -182,7 +182,7 @@ void registers_msrs(const struct vcpu *from, struct vcpu *to)
         wrmsr(kept[i], to->msr_kept[i]);
         differ = true;
     }
-    if (!differ)
+    if (!differ) /* the guests have written the same: from now on one number tells so */
         to->msr_set = from->msr_set;
 }
 

@@ -101,7 +101,7 @@ struct vcpu {
     uint64_t xcr0, cr2;
     uint64_t kernel_gs_base;
     uint64_t msr_kept[VCPU_MSR_KEPT]; /* always valid: each write of the guest exits */
-    uint64_t msr_set; /* vCPUs with one number have the same in msr_kept, but for IA32_TSC_AUX */
+    uint64_t msr_set; /* a number: vCPUs with the same one have the same MSRs above, but TSC_AUX */
     /* vmx/vcpu/load.h */
     uint8_t extra; /* LOAD_...: what its load takes beside what each load takes */
     /* vmx/vcpu/debug.c */
@@ -126,11 +126,11 @@ struct vcpu {
     /* vmx/vcpu/setup.c, vmx/vcpu/state.c, vmx/vcpu/apicv.c: controls as in the VMCS */
     uint32_t pin, proc, proc2;
 
-    /* vmx/run/, vmx/vcpu/: TSC from which on attend() is due, 0: before the next entry
-     * (vmx/vcpu/request.h) */
+    /* vmx/run/, vmx/vcpu/: TSC from which on attend() is due. attend() sets it; what makes work for
+     * attend() sets it to 0, before the next entry: vmx/vcpu/request.h */
     uint64_t alarm;
     /* vmx/run/run.c */
-    const void *frame; /* of the function from which it was entered last */
+    const void *frame; /* of the vcpu_run() that has entered it last: HOST_RSP belongs to it */
     /* vmx/run/: the time slice */
     uint64_t slice_end; /* TSC */
     uint64_t turn_end;  /* TSC: from then on another vCPU of this CPU may have it */
