@@ -172,14 +172,14 @@ def _irq(story, row, event, vcpu):
     if chain is not None:
         story.chains.handled[event.cpu] = chain
     story.step(row, _lane(vcpu), f"Hamlet's handler gets the device's interrupt: it is vector "
-               f"0x{event.a:02x} of {vcpu}.", source=("guest/assign/irq.c", "targets_post"),
+               f"0x{event.a:02x} of {vcpu}.", source=("guest/assign/irq.c", "post"),
                chains={chain} if chain is not None else ())
 
 
 def _inject(story, row, event, vcpu):
     story.step(row, _lane(vcpu),
                f"Hamlet injects vector 0x{event.a & 0xFF:02x} into {vcpu} with the "
-               "next VM entry.", source=("vmx/vcpu/inject.c", "inject_now"),
+               "next VM entry.", source=("vmx/vcpu/inject.c", "inject_plain"),
                title=("SDM", "Event Injection"))
 
 
