@@ -35,18 +35,28 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
         snprintf(vm->why, sizeof(vm->why), "%s", why);
 }
 
-/* If every vCPU is in HLT with interrupts off, nothing will ever happen in the guest. */
+/* Asleep with interrupts off, or without a STARTUP. An NMI or an INIT makes one READY. A STARTUP
+ * behind an INIT is asked for before the state, as it goes when the state is another. */
+static bool is_dead(const struct vcpu *v)
+{
+    bool starts = atomic_load(&v->requests) & VCPU_REQUEST_SIPIS;
+    enum vcpu_state state = atomic_load(&v->state);
+    return (state == VCPU_HALTED && v->halted_masked) || (state == VCPU_WAIT_SIPI && !starts);
+}
+
+/* If every vCPU is, nothing will ever happen in the guest. */
 static bool all_dead(const struct vm *vm, const struct vcpu *besides)
 {
     for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
-        if (v != besides && !v->halted_masked && v->state != VCPU_WAIT_SIPI)
+        if (v != besides && !is_dead(v))
             return false;
     return true;
 }
 
 enum exit_action vcpu_on_dead_halt(struct vcpu *v)
 {
-    if (!all_dead(v->vm, v))
+    uint32_t comes = atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_INIT);
+    if (comes || !all_dead(v->vm, v))
         return RESUME_NEXT;
     vm_end(v->vm, VM_EXIT_HALTED);
     return STOP_VM;

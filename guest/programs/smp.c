@@ -4,6 +4,7 @@
  * real mode, finds its way to 64-bit mode, and answers IPIs; all of them count together.
  *   computing=N  N pings to one that does not sleep, and its exits (cpus=2)
  *   fair=TICKS   how far each one comes in that time
+ *   last=1       one that is asleep with interrupts off ends the VM at an NMI; all others sleep
  *   switches=N   what it costs that one leaves the CPU and another comes (cpus=2, on one CPU)
  * To: guest/pc/vlapic_irq.c (ICR), vmx/run/sched.c vcpu_sipi(), vmx/run/run.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
@@ -134,6 +135,36 @@ static void measure_switches(uint64_t count)
     print("bench vcpu_switch=%lu", last.least);
 }
 
+static void ends_it(struct interrupt_frame *frame)
+{
+    (void)frame;
+    quit(0);
+}
+
+static void sleeps(void)
+{
+    for (;;)
+        asm volatile("cli; hlt");
+}
+
+static void wakes_the_first_and_sleeps(void)
+{
+    send_ipi(0, PING);
+    sleeps();
+}
+
+/* The NMI is under way when no processor executes anything any more. The first one's turn has just
+ * begun, so that, with all on one CPU, it ends by its HLT. */
+static void leave_the_end_to_another(unsigned cpus)
+{
+    on_interrupt(VECTOR_NMI, ends_it);
+    for (unsigned id = cpus - 1; id > 0; id--)
+        processor_start(id, id > 1 ? sleeps : wakes_the_first_and_sleeps);
+    halt();
+    send_ipi(1, (uint32_t)(FIELD_SET(APIC_ICR_DELIVERY, APIC_DELIVERY_NMI) | APIC_ICR_ASSERT));
+    sleeps();
+}
+
 int main(void)
 {
     unsigned cpus = (unsigned)option("cpus", 2);
@@ -162,6 +193,8 @@ int main(void)
         see_who_is_fair(cpus, option("fair", 0));
     if (option("switches", 0))
         measure_switches(option("switches", 0));
+    if (option("last", 0))
+        leave_the_end_to_another(cpus);
     if (option("wait", 0)) /* without end: it is looked at in the monitor */
         print("waits");
     while (option("wait", 0))
