@@ -132,6 +132,21 @@ def test_sources_and_titles(story, tmp_path):
         assert f'"{title[1]}"' in references, title
 
 
+def test_each_source_is_there():
+    """Also of steps that this run does not have."""
+    pair = re.compile(r'source=\((?:([A-Z]+)(?: \+ )?)?(?:"([^"]+)")?, "(\w*)"\)')
+    found = 0
+    for module in (ROOT / "lab/play").glob("*.py"):
+        text = module.read_text()
+        folders = dict(re.findall(r'^([A-Z]+) = "(.+)"$', text, re.M))
+        for folder, name, function in pair.findall(text):
+            file = folders.get(folder, "") + name
+            assert (ROOT / file).is_file(), (module.name, file)
+            assert not function or page.line_of(file, function) > 1, (module.name, file, function)
+            found += 1
+    assert found > 30
+
+
 def test_pictures_of_the_documents(story):
     """What a picture in docs/play.md shows still happens in its run; `make judges` takes all."""
     said = (ROOT / "docs/play.md").read_text()
