@@ -41,7 +41,8 @@ LOADED = (r"(vcpu_release|vcpu_load|load_\w+|come_from_memory|vcpu_setup_host|fp
           r"write_cr2|wrmsr|registers_msrs)\(")
 SEEN = r"\*?[\w>().-]*(seen|generation|launched|->vcpu|->alarm|->running) = "
 ATOMIC = r"(__)?atomic_\w+\("
-POSTED = r"(posted_\w+|change|to_\w+|halted_to_ready|wake_here|begin_turn|off_wake_list|apicv_\w+|apic_ipi|cpu_kick|sched_\w+)\("
+POSTED = (r"(posted_\w+|change|to_\w+|halted_to_ready|wake_here|begin_turn|off_wake_list|apicv_\w+|"
+          r"apic_ipi|cpu_kick|sched_\w+)\(")
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
 FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
          "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
