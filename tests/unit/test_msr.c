@@ -222,10 +222,24 @@ TEST(a_guest_moves_its_tsc)
     assert_int_equal(value, v.tsc_offset - 1000);
 }
 
+/* Each tick of a kernel. What a guest exits for most is counted by its number. */
+TEST(the_deadline_is_armed_and_counted)
+{
+    uint64_t value;
+    v.hottest[HOTTEST_MSR] = (struct hottest){0};
+    assert_true(write(MSR_IA32_TSC_DEADLINE, 0x1234567890));
+    assert_int_equal(deadline, 0x1234567890);
+    assert_int_equal(v.hottest[HOTTEST_MSR].rows[0].at, MSR_IA32_TSC_DEADLINE);
+    assert_int_equal(v.hottest[HOTTEST_MSR].rows[0].count, 1);
+    assert_true(read(MSR_IA32_TSC_DEADLINE, &value));
+    assert_int_equal(value, 0x1234567890);
+    assert_int_equal(v.hottest[HOTTEST_MSR].rows[0].count, 2);
+}
+
 TEST(the_default_type_is_remembered)
 {
     uint64_t value;
-    static const uint64_t good[] = {0, 1, 4, 5, 6, 0x800, 0xc06}, bad[] = {2, 3, 7, 0x10, 0x1000};
+    static const uint64_t good[] = {0, 1, 4, 5, 6, 0x800, 0xc06}, bad[] = {2, 3, 7, 0x106, 0x1000};
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         assert_true(write(MSR_IA32_MTRR_DEF_TYPE, good[i]));
         assert_true(read(MSR_IA32_MTRR_DEF_TYPE, &value));
@@ -263,6 +277,7 @@ int main(void)
         cmocka_unit_test(what_exits_is_answered_here),
         cmocka_unit_test(what_is_kept_is_written_by_an_exit),
         cmocka_unit_test(a_guest_moves_its_tsc),
+        cmocka_unit_test(the_deadline_is_armed_and_counted),
         cmocka_unit_test(the_default_type_is_remembered),
         cmocka_unit_test(commands_against_leaks_pass),
         cmocka_unit_test(spec_ctrl_and_capabilities),

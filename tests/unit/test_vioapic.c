@@ -23,7 +23,8 @@ static struct vcpu vcpus[3];
 static unsigned posted[3], level_posted[3], ended;
 static uint8_t last_vector;
 
-void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+static bool no_page;
+void *page_alloc(void) { return no_page ? NULL : calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
 
 /* Physical: the vCPU of that number. Logical: a bit each. */
@@ -333,6 +334,32 @@ TEST(after_a_reset)
     assert_int_equal(posted_in_all(), 2);
 }
 
+/* The page holds the pins, and more behind them: neither a reset nor an EOI looks there. */
+TEST(no_pin_behind_the_last)
+{
+    uint64_t *words = (uint64_t *)vm.ioapic;
+    size_t found = 0, last = 0, stride = 0;
+    for (size_t i = 0; i < PAGE_SIZE / sizeof(*words); i++)
+        if (words[i] == RTE_MASKED) { /* as the reset has left each pin */
+            stride = i - last;
+            last = i;
+            found++;
+        }
+    assert_int_equal(found, VIOAPIC_PINS);
+    words[last + stride] = RTE_REMOTE_IRR | RTE_LEVEL | 0x51;
+    vioapic_eoi(vm.ioapic, 0x51);
+    assert_int_equal(words[last + stride], RTE_REMOTE_IRR | RTE_LEVEL | 0x51);
+}
+
+TEST(no_page_for_it)
+{
+    struct vm other = {0};
+    no_page = true;
+    assert_null(vioapic_create(&other));
+    assert_int_equal(other.mmio.count, 0);
+    no_page = false;
+}
+
 /* Another range lies there already. */
 TEST(no_place_for_it)
 {
@@ -394,6 +421,8 @@ int main(void)
         CASE(a_local_apic_that_is_off),
         CASE(after_a_reset),
         CASE(lines_of_isa_go_to_the_pics_too),
+        CASE(no_pin_behind_the_last),
+        CASE(no_page_for_it),
         CASE(no_place_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
