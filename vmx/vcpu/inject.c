@@ -59,7 +59,6 @@ static COLD void raise(struct vcpu *v, uint8_t vector, bool has_error, uint32_t 
         }
     }
     v->event = event_of(EVENT_EXCEPTION, vector);
-    v->event_length = 0;
     v->alarm = 0;
     vmwrite(GUEST_RFLAGS, vmread(GUEST_RFLAGS) | RFLAGS_RF);
     v->event_error = error;
