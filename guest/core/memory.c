@@ -64,7 +64,10 @@ int memory_create(struct vm *vm)
         page_mark_guest(r->to, r->size, true);
         err = vm_map(vm, gpa(r->at), r->to, r->size, EPT_PERM_ALL, EPT_WB, true);
     }
-    return err;
+    if (err)
+        return FAIL(-err, "vm=%s mem=%luM: no memory for the tables that map it", vm->name,
+                    size >> 20);
+    return 0;
 }
 
 void memory_destroy(struct vm *vm)

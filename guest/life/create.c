@@ -58,7 +58,7 @@ static int make_ioapic_and_pci(struct vm *vm)
 {
     vm->ioapic = vioapic_create(vm);
     vm->pci = vm->ioapic ? vpci_create(vm) : NULL;
-    return vm->pci ? 0 : -ENOMEM;
+    return vm->pci ? 0 : FAIL(ENOMEM, "vm=%s: no memory for its I/O APIC and PCI bus", vm->name);
 }
 
 static int make_tables(struct vm *vm)
@@ -159,8 +159,10 @@ void vm_init_fields(struct vm *vm, const struct vm_config *config, unsigned inde
 static struct vm *vm_create(const struct vm_config *config)
 {
     struct vm *vm = pages_alloc(VM_PAGES, PAGE_SIZE);
-    if (!vm)
+    if (!vm) {
+        log_error("vm=%s: no memory for what is kept of it", config->name);
         return NULL;
+    }
     vm_init_fields(vm, config, (unsigned)vm_count());
     vm->kills.left = config->kills;
     if (vm_make(vm)) {

@@ -17,6 +17,8 @@
 #include "guest/core/vm.h"
 #include "lib/atomic.h"
 #include "lib/string.h"
+#define LOG "vm"
+#include "arch/log.h"
 
 struct fetch_last {
     bool kept;       /* the rest of this struct still counts at the next fetch */
@@ -32,7 +34,7 @@ static_assert(VM_VCPU_MAX * sizeof(struct fetch_last) <= PAGE_SIZE, "those of a 
 COLD int fetch_create(struct vm *vm)
 {
     vm->fetches = page_alloc();
-    return vm->fetches ? 0 : -ENOMEM;
+    return vm->fetches ? 0 : FAIL(ENOMEM, "vm=%s: no memory for its latest instructions", vm->name);
 }
 
 COLD void fetch_destroy(struct vm *vm)

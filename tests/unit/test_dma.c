@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include "arch/log.h"
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/task.h"
@@ -177,6 +178,30 @@ TEST(the_cpu_first_and_last)
     assert_string_equal(order, "+cpu ");
 }
 
+/* Each way in which there is no RAM has a reason for the line that the VM is refused. */
+TEST(no_ram_has_a_reason)
+{
+    memset(vm.ram, 0, sizeof(vm.ram));
+    memcpy(vm.name, "alpha", 6);
+    vm.ram_size = 0;
+    vm.config.mem = SIZE_2M;
+    pages_left = 0;
+    log_reason[0] = '\0';
+    assert_int_equal(memory_create(&vm), -ENOMEM);
+    assert_string_equal(log_reason,
+                        "vm=alpha mem=2M: not that much memory in one piece; 0M are free");
+    for (unsigned dma = 0; dma < 2; dma++) {
+        pages_left = 1;
+        ept_error = dma ? 0 : -ENOMEM;
+        vtd_error = dma ? -ENOMEM : 0;
+        log_reason[0] = '\0';
+        assert_int_equal(memory_create(&vm), -ENOMEM);
+        assert_string_equal(log_reason, "vm=alpha mem=2M: no memory for the tables that map it");
+        memory_destroy(&vm);
+    }
+    assert_int_equal(marked, 0);
+}
+
 /* RAM from its making to its end: mapped for CPU and devices, marked, cleared, given back. */
 TEST(ram_comes_and_goes)
 {
@@ -346,6 +371,7 @@ int main(void)
         CASE(a_range_lies_in_ram_as_a_whole),
         CASE(memory_of_this_vm),
         CASE(the_cpu_first_and_last),
+        CASE(no_ram_has_a_reason),
         CASE(ram_comes_and_goes),
         CASE(ram_begins_at_a_border),
         CASE(two_pieces_are_staged),

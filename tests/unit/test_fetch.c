@@ -16,6 +16,7 @@
 #include "guest/pc/fetch.h"
 #include "tests/unit/test.h"
 #include "vmx/vcpu/inject.h"
+#include "arch/log.h"
 
 /* Pages 0 to 3: the tables of levels 1 to 4; 4 and 5: code; 6: a second table of level 1. */
 #define PAGES 8
@@ -30,7 +31,8 @@ static bool asked_for_bases, asked_for_rsp;
 #define CODE   UINT64_C(0x4000)
 #define ACCESS (PTE_P | PTE_RW | PTE_US)
 
-void *page_alloc(void) { return calloc(1, PAGE_SIZE); }
+static bool no_page;
+void *page_alloc(void) { return no_page ? NULL : calloc(1, PAGE_SIZE); }
 void page_free(void *page) { free(page); }
 
 void *vm_ram(const struct vm *of, gpa_t at, uint64_t size)
@@ -364,6 +366,18 @@ TEST(a_table_in_no_memory)
     assert_int_equal(fault_code, PFERR_P | PFERR_RSVD);
 }
 
+/* The line that the VM is refused quotes it. */
+TEST(no_memory_has_a_reason)
+{
+    struct vm other = {.name = "alpha"};
+    no_page = true;
+    log_reason[0] = '\0';
+    assert_int_equal(fetch_create(&other), -ENOMEM);
+    assert_string_equal(log_reason, "vm=alpha: no memory for its latest instructions");
+    fetch_destroy(&other);
+    no_page = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +399,7 @@ int main(void)
         cmocka_unit_test_setup(a_code_segment_with_a_base, setup),
         cmocka_unit_test_setup(paging_of_32_bits, setup),
         cmocka_unit_test_setup(a_table_in_no_memory, setup),
+        cmocka_unit_test(no_memory_has_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
