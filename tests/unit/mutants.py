@@ -27,7 +27,8 @@ PAGE = ROOT / "docs/mutants.md"
 FLAGS = "-std=gnu11 -w -fno-pie -no-pie -DHAMLET_UNIT -I. -Ibuild -mcx16".split()
 PLAIN = ["-O2"]
 STRICT = "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all".split()
-SECONDS = 5  # more than any test takes; a mutant may loop
+SECONDS = 5  # of CPU time, however busy the host is: more than any test takes; a mutant may loop
+HANGS = 120  # seconds on the clock: one that waits for something takes no CPU time
 Mutant = collections.namedtuple("Mutant", "start end text line")
 
 # Not broken, as no unit test could see it: what is logged or traced, locks (a test is one thread).
@@ -202,8 +203,8 @@ class Workshop:
         subprocess.run(["gcc", "-no-pie", *flags, *objects, changed, "-lcmocka", "-o", program],
                        cwd=ROOT, check=True, capture_output=True)
         try:
-            return subprocess.run([program], cwd=ROOT, capture_output=True,
-                                  timeout=SECONDS).returncode == 0
+            return subprocess.run(["prlimit", f"--cpu={SECONDS}", program], cwd=ROOT,
+                                  capture_output=True, timeout=HANGS).returncode == 0
         except subprocess.TimeoutExpired:
             return False
 
