@@ -325,11 +325,8 @@ static inline int after_exit(struct vcpu *v, enum exit_action action)
 {
     if (__builtin_expect(action == RESUME_NEXT, 1))
         vcpu_advance_rip();
-    if (__builtin_expect(action >= STOP_VM || (v->proc & PROC_MONITOR_TRAP), 0)) {
-        int left = leave_after(v, action);
-        if (left >= 0)
-            return left;
-    }
+    if (__builtin_expect(action >= STOP_VM || (v->proc & PROC_MONITOR_TRAP), 0))
+        return leave_after(v, action);
     return -1;
 }
 
