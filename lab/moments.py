@@ -11,7 +11,7 @@ From: the launcher `hamlet`      To: lab/machines/boot.py (Console.answers)
 from lab import lines
 
 PROMPT = r"\n\(hamlet\) $"
-AT_END = "The monitor has the console"
+AT_END = "No VM runs; the monitor has the console"
 SWITCH = "\x01c"      # Ctrl-A c
 OFF = "reboot off\r"
 DUMPED = ("trace: e ", "trace: end")      # trace dump; every other "COMMAND: " is a complaint

@@ -82,8 +82,12 @@ static void show_kept(struct vm *vm)
 void focus_to_monitor(void)
 {
     focus.monitor = true;
-    console_line("The monitor has the console; guests' lines are kept. help lists commands, "
-                 "Ctrl-A c goes back.");
+    if (focus_vm())
+        console_line("The monitor has the console; guests' lines are kept. help lists commands, "
+                     "Ctrl-A c goes back.");
+    else
+        console_line("No VM runs; the monitor has the console. help lists commands, "
+                     "reboot off ends.");
 }
 
 static void say_focus(const struct vm *vm)

@@ -81,7 +81,7 @@ class Console:
         self.show = show
         self.wanted = wanted            # lab.lines.Wanted
         self.prepare(answers)
-        self.searched = 0
+        self.searched = self.typed = 0      # the ends of the last moment and before the last answer
         self.panic_ends = panic_ends
         self.end = ""                   # how the run is to end now: "seen", "panic"
 
@@ -109,13 +109,22 @@ class Console:
             self.end = "seen"
         elif self.panic_ends and any(report.PANIC.match(line) for line in lines):
             self.end = "panic"
-        if self.answers:
+        return self._answer()
+
+    def _answer(self):
+        while self.answers:
             pattern, reply = self.answers[0]
-            match = pattern.search(self.bytes, self.searched)
-            if match:
+            ends = pattern.pattern.endswith(b"$")
+            match = pattern.search(self.bytes, self.typed if ends else self.searched)
+            if not match:
+                break
+            if not ends:
                 self.searched = match.end()
-                del self.answers[0]
-                return (reply(match) if callable(reply) else reply).encode()
+            del self.answers[0]
+            said = (reply(match) if callable(reply) else reply).encode()
+            if said:
+                self.typed = len(self.bytes)
+                return said
         return b""
 
 

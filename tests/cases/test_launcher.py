@@ -353,6 +353,7 @@ def conversation(texts, *pieces):
 
 
 SHOWN = b"\r\nThe monitor has the console; ...\r\n(hamlet) "
+ENDED = SHOWN.replace(b"The", b"No VM runs; the")
 
 
 def test_moments():
@@ -360,9 +361,20 @@ def test_moments():
     assert conversation(texts, b"a| go\r\n", SHOWN, b"\r\n(hamlet) ", b"\r\n(hamlet) ", SHOWN,
                         b"\r\n(hamlet) ") == (
         ["\x01c", "vm\r", "pid a.0\r", "\x01c", "exits\r", "reboot off\r"], [])
-    typed, missed = conversation([*texts, "irq @later"], b"a| no\r\n", SHOWN[:-1], SHOWN[-1:],
+    typed, missed = conversation([*texts, "irq @later"], b"a| no\r\n", ENDED[:-1], ENDED[-1:],
                                  b"\r\n(hamlet) ")
     assert (typed, missed) == (["", "", "exits\r", "reboot off\r"], ["^a. go$", "later"])
+
+
+def test_a_moment_that_comes_during_commands():
+    """Hamlet's lines go on while a command is typed; one of them is the next moment, or the end."""
+    typed, missed = conversation(
+        ["vm @go", "irq @vm=a exit", "exits"], b"a| go\r\n", SHOWN,
+        b"vm\r\nhamlet: vm=a exit=1\r\n(hamlet) ", b"\r\nvm=- has the console.\r\n", SHOWN,
+        b"irq\r\n(hamlet) ", ENDED, b"\r\n(hamlet) ")
+    assert typed == ["\x01c", "vm\r", "\x01c", "\x01c", "irq\r", "\x01c", "exits\r",
+                     "reboot off\r"]
+    assert not missed
 
 
 UNKNOWN = b"(hamlet) foo\r\nfoo: no such command; help lists them"
