@@ -21,13 +21,16 @@ import collections
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from lab import port    # noqa: E402
+
 VM = "kernel=build/guests/peer.elf,name=peer,mem=64M,pci=1234:11e8,cmdline=test=1"
 WARM = 20                # exits before the one that is followed
 LONGEST = 100000         # instructions
@@ -89,23 +92,17 @@ kill
 '''
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def steps(handler, vm, words=""):
     """(function, first bytes) of each instruction."""
-    port = free_port()
-    machine = subprocess.Popen(["./hamlet", "run", "--on", "lab", "--debug", str(port),
+    number = port.free()
+    machine = subprocess.Popen(["./hamlet", "run", "--on", "lab", "--debug", str(number),
                                 "--timeout", "600", "--append", f"console=com1 {words}",
                                 "--vm", vm], cwd=ROOT,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
         with tempfile.NamedTemporaryFile("w", suffix=".gdb") as script:
-            script.write(SCRIPT.format(port=port, handler=handler, warm=WARM, longest=LONGEST))
+            script.write(SCRIPT.format(port=number, handler=handler, warm=WARM, longest=LONGEST))
             script.flush()
             run = subprocess.run([GDB, "-batch", "-nx", "-x", script.name,
                                   "build/hamlet.sym"], cwd=ROOT, capture_output=True, text=True,

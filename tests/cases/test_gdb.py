@@ -16,23 +16,19 @@ import time
 
 import documents
 import pytest
-from case import GUESTS, ROOT, Case
+from case import GUESTS, PATIENCE, ROOT, Case
+
+from lab import port
 
 WAIT = "console=com1 gdb=com2,wait"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def debug(boot, tmp_path, case, commands, expect, program=None):
     """Boot the case, run gdb's commands in it, and look for the regexes in what it shows, in
     this order."""
-    case.gdb = case.gdb or free_port()
-    before = ["set pagination off", "set confirm off", "set tcp connect-timeout 80",
-              "set remotetimeout 10", f"target remote :{case.gdb}"]
+    case.gdb = case.gdb or port.free()
+    before = ["set pagination off", "set confirm off", f"set tcp connect-timeout {PATIENCE}",
+              "set remotetimeout 60", f"target remote :{case.gdb}"]
     line = ["gdb", "-nx", "-q", "-batch"]
     for command in [*before, *commands]:
         line += ["-ex", command]
@@ -42,7 +38,7 @@ def debug(boot, tmp_path, case, commands, expect, program=None):
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         try:
             got = boot(case)
-            child.wait(20)
+            child.wait(PATIENCE)
         finally:
             child.kill()
             child.wait()
@@ -194,7 +190,7 @@ FORMATS = [
 def test_each_format(boot, tmp_path):
     """--gdb stops a kernel of each format before its first instruction, and GDB shows the code that
     the CPU runs."""
-    case = Case("gdb-formats", vms=[vm for vm, *_ in FORMATS], append=WAIT + ",*", gdb=free_port(),
+    case = Case("gdb-formats", vms=[vm for vm, *_ in FORMATS], append=WAIT + ",*", gdb=port.free(),
                 exits={"flat": 254, "sector": 254, "elf32": 1, "old": 1, "new": 1, "bare": 254,
                        "linux": 1, "linux32": 1, "pvh": 1})
     hook, unhook = tmp_path / "hook", tmp_path / "unhook"
@@ -228,10 +224,10 @@ class Noise(threading.Thread):
             self.problem = repr(problem)
 
     def _connect(self):
-        end = time.monotonic() + 80
+        end = time.monotonic() + PATIENCE
         while True:
             try:
-                return socket.create_connection(("127.0.0.1", self.port), 5)
+                return socket.create_connection(("127.0.0.1", self.port), 20)
             except ConnectionRefusedError:
                 if time.monotonic() > end:
                     raise
@@ -239,7 +235,7 @@ class Noise(threading.Thread):
 
     def _say(self, data, wanted):
         """A serial line may lose a byte: who is not answered says it again, as GDB does."""
-        seen, end = b"", time.monotonic() + 60
+        seen, end = b"", time.monotonic() + PATIENCE
         self.line.sendall(data)
         while wanted not in seen:
             try:
@@ -281,11 +277,11 @@ def test_noise(boot):
                      "kernel=smp.elf,name=other,mem=4M,vcpus=2"], append="console=com1 gdb=com2",
                 exits={"loop": 254, "other": 1},
                 expect=[r"gdb: vm=loop can be debugged", r'why="killed by the debugger"'])
-    case.gdb = free_port()
+    case.gdb = port.free()
     noise = Noise(case.gdb)
     noise.start()
     boot(case)
-    noise.join(10)
+    noise.join(PATIENCE)
     assert noise.problem is None, noise.problem
 
 
@@ -294,9 +290,9 @@ def test_hamlet_itself():
     if subprocess.run(["which", "qemu-system-x86_64"], capture_output=True).returncode:
         pytest.skip("tcg: qemu-system-x86_64 is missing")
     gdb = "gdb -nx -q -batch -ex 'set remotetimeout 60'"
-    run = subprocess.run(["make", "-s", "debug", "DEBUG_ON=tcg", f"DEBUG_PORT={free_port()}",
+    run = subprocess.run(["make", "-s", "debug", "DEBUG_ON=tcg", f"DEBUG_PORT={port.free()}",
                           f"GDB={gdb}", "DEBUG_MORE=-ex 'break pci_scan' -ex c -ex bt"], cwd=ROOT,
-                         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=90)
+                         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
     shown(run.stdout,
           [r"Breakpoint 1, hamlet_main", r"^#0 +pci_scan \(\) at pci/scan\.c:\d+",
            r"^#1 .*hamlet_main .* at boot/main\.c:\d+"])

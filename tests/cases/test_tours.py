@@ -11,9 +11,9 @@ import subprocess
 
 import documents
 import pytest
-from case import LOGS, ROOT
-from test_gdb import free_port
+from case import LOGS, PATIENCE, ROOT
 
+from lab import port
 from lab.bochs import build
 
 STUB = build.home("gdb") / "ready"
@@ -29,7 +29,7 @@ def test_walk(run, tmp_path):
     script.write_text("\n".join(["set confirm off", *documents.typed(run, "(gdb) "), "kill", ""]))
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"tour-{run}.log"
-    done = subprocess.run([*shlex.split(command), "-s", f"DEBUG_PORT={free_port()}", f"GDB={GDB}",
+    done = subprocess.run([*shlex.split(command), "-s", f"DEBUG_PORT={port.free()}", f"GDB={GDB}",
                            f"DEBUG_LOG={log}", f"DEBUG_MORE=-x {script}"], cwd=ROOT, text=True,
-                          capture_output=True, stdin=subprocess.DEVNULL, timeout=300)
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
     documents.shown(run, done.stdout + done.stderr)
