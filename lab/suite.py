@@ -33,7 +33,7 @@ LAST_WORDS = 3      # lines of guests that a failed case shows
 # key: what it is for the reader of a file; several: it is a list
 SEVERAL = ("vm", "append", "device", "expect", "expect-log", "monitor")
 ONCE = {"on": "auto", "status": "0", "exits": "", "until": "", "cpus": "1", "megs": "256",
-        "machine": "", "timeout": "60"}
+        "machine": "", "timeout": "300"}
 NUMBERS = ("status", "exits", "cpus", "megs", "timeout")
 
 

@@ -7,6 +7,7 @@ From: labs/judges.py, labs/labs.py      To: tests/unit/, tests/explore/, tests/c
 """
 
 import re
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,17 +19,25 @@ ROOT = Path(__file__).resolve().parents[1]
 UNIT = "-std=gnu11 -O0 -g -w -fno-pie -no-pie -DHAMLET_UNIT -I. -Ibuild -mcx16".split()
 EXPLORE = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTRACE_NEVER "
            "-I. -mcx16").split()
-SECONDS = 60        # for a program that may loop
+SECONDS = 60        # of CPU time, however busy the host is: a program may loop
+HANGS = 300         # seconds of the host's clock, for a boot and for what waits
 
 
 class NotYet(Exception):
     """What was seen is not what the lab asks for; the text says what, in a line or more."""
 
 
-def run(command):
+def run(command, what="it"):
     """stdout has stderr's lines in their places."""
-    return subprocess.run(command, cwd=ROOT, text=True, errors="replace", timeout=SECONDS,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        ran = subprocess.run(["prlimit", f"--cpu={SECONDS}:", *command], cwd=ROOT, text=True,
+                             errors="replace", timeout=HANGS, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired:
+        raise NotYet(f"{what} is still busy after {HANGS} s") from None
+    if ran.returncode == -signal.SIGXCPU:
+        raise NotYet(f"{what} is still busy after {SECONDS} s of CPU time")
+    return ran
 
 
 class Bench:
@@ -53,10 +62,7 @@ class Bench:
             test, program = Test(ROOT / f"tests/unit/{name}.c"), f"{self.scratch.name}/{name}"
             self.compiled([*UNIT, test.main, *map(self.ours, test.linked), "tests/unit/stubs.c",
                            "-lcmocka", "-o", program])
-            try:
-                ran = run([program])
-            except subprocess.TimeoutExpired:
-                raise NotYet(f"{name}: it is still busy after {SECONDS} s") from None
+            ran = run([program], name)
             if ran.returncode:
                 raise NotYet(failures(name, ran.stdout))
             said.append(f"{name}: {ran.stdout.count('[       OK ]')} tests pass")
@@ -69,10 +75,7 @@ class Bench:
                        program])
         states = 0
         for number in range(searches):
-            try:
-                ran = run([program, "quick", str(number)])
-            except subprocess.TimeoutExpired:
-                raise NotYet(f"the explorer is still busy after {SECONDS} s") from None
+            ran = run([program, "quick", str(number)], "the explorer")
             if ran.returncode:
                 raise NotYet(ran.stdout[ran.stdout.find("explore: FAILED"):].strip())
             states += int(re.search(r"states=(\d+)", ran.stdout)[1])
@@ -95,7 +98,7 @@ class Bench:
         """What came of a boot of Hamlet with the reader's files (tests/cases/case.py: Got);
         `kernel`: of another image of Hamlet."""
         kernel = kernel or self.built(f"{image}.elf")[0]
-        case = cases.Case(f"lab-{name}", kernel=kernel, timeout=SECONDS, outputs=["trace"],
+        case = cases.Case(f"lab-{name}", kernel=kernel, timeout=HANGS, outputs=["trace"],
                           rules=False, **more)
         try:
             return cases.run(case, Path(self.scratch.name))

@@ -22,7 +22,7 @@ VMS = [("here", "mem=192M,pci=8086:10d3#0", f"who=here {QUIET}"),
 def test_network(boot, tmp_path):
     """16 MiB by TCP from one VM's e1000e to the other's, and the same back."""
     got = boot(linux_case(tmp_path / "linux", "linux-network", VMS, on="nested", modules=MODULES,
-                          megs=480, timeout=1800, script=SCRIPT.read_text(), devices=DEVICES,
+                          megs=480, script=SCRIPT.read_text(), devices=DEVICES,
                           extras=WIRE, exits={"here": 0, "there": 0}))
     sent = one(r"^here\| sent (\w{32})  -$", got)
     assert one(r"^there\| came (\w{32})  -$", got) == sent and one(r"^here\| back (\w{32})  -$",
@@ -45,7 +45,7 @@ def test_load(boot, tmp_path):
     vms = [(vm, "mem=192M,vcpus=2", f"who={vm} seconds={SECONDS} {QUIET}")
            for vm in ("left", "right")]
     got = boot(linux_case(tmp_path / "linux", "linux-load", vms, on="nested",
-                          script=SCRIPT.read_text(), cpus=2, megs=480, timeout=3000,
+                          script=SCRIPT.read_text(), cpus=2, megs=480,
                           exits={"left": 0, "right": 0}))
     for vm, _, _ in vms:
         assert int(one(rf"^{vm}\| processors 2 rounds (\d+)$", got)) >= 3

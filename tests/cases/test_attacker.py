@@ -30,7 +30,7 @@ TELL_THE_VICTIM = [(r"vm=attacker exit=", "q")]
 
 def test_attacker_lab(boot):
     """Side by side on two CPUs, each with a device."""
-    got = boot(Case("attacker", cpus=2, machine={"devices": "2"}, timeout=200,
+    got = boot(Case("attacker", cpus=2, machine={"devices": "2"},
                     vms=["kernel=attacker.elf,mem=2M,reveal=on,legacy=off,pci=00:02.0,timeout=120",
                          'kernel=victim.elf,mem=16M,pci=00:03.0,timeout=120,cmdline="seconds=60 '
                          'msi=1 late=200"'], answers=TELL_THE_VICTIM,
@@ -51,7 +51,7 @@ def test_attacker_nested(boot):
     they are not blocked, the hypervisor takes them for strays, and the neighbour does not notice
     them either."""
     got = boot(Case(
-        "attacker-nested", on="nested", devices=QEMU_DEVICES, timeout=900,
+        "attacker-nested", on="nested", devices=QEMU_DEVICES,
         vms=[
             "kernel=attacker.elf,mem=2M,reveal=on,legacy=off,pci=1234:11e8#0,timeout=400,"
             "cmdline=qemu=1",
@@ -69,7 +69,7 @@ def test_kills(boot):
     """Killed at 200 random moments and made again each time: all that it took is there again, each
     time and at the end."""
     got = boot(Case(
-        "kills", cpus=2, machine={"devices": "2"}, timeout=400,
+        "kills", cpus=2, machine={"devices": "2"},
         vms=[
             'kernel=victim.elf,name=mortal,mem=16M,pci=00:02.0,kills=200,cmdline="seconds=1 msi=1"',
             "kernel=hello.elf,mem=4M"],

@@ -11,7 +11,7 @@ import struct
 import subprocess
 
 import pytest
-from case import ROOT, Case
+from case import PATIENCE, ROOT, Case
 from lab.bochs import dmar
 
 END = r"hamlet: end vms=0 failed=\d"
@@ -50,7 +50,7 @@ def test_launcher_says_what_did_not_run():
     """A script that asked for a VM does not take a machine without VMX for a success."""
     ran = subprocess.run(
         [ROOT / "hamlet", "run", "--on", "tcg", "--vm", f"kernel={ROOT}/build/guests/hello.elf"],
-        capture_output=True, text=True, timeout=100)
+        capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == 125
     assert re.search(r"hello +refused .*this CPU runs no guests", ran.stderr)
     assert "0 of 1 VMs have ended" in ran.stderr

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import pexpect
-from case import GUESTS, PROMPT, ROOT, Case
+from case import GUESTS, PATIENCE, PROMPT, ROOT, Case
 
 TO_MONITOR, NEXT, HELP, OFF = "\x01c", "\x01n", "\x01h", "\x01x"
 
@@ -86,8 +86,8 @@ def test_keys(boot):
 
 
 def launch(*arguments):
-    return subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--timeout", "90", *arguments],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    return subprocess.run([ROOT / "hamlet", "run", "--on", "lab", "--timeout", str(PATIENCE),
+                           *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           errors="replace")
 
 
@@ -112,9 +112,13 @@ def test_progress(tmp_path):
     """A long step is shown while it lasts, in one line of the terminal: how much has come, and for
     how many seconds."""
     (tmp_path / "part").write_bytes(bytes(2_500_000))
-    program = ("import lab.say, pathlib; lab.say.patiently('a download', ['sleep', '1'], "
+    step = f"until [ -e {tmp_path}/seen ]; do sleep 0.05; done"
+    program = (f"import lab.say, pathlib; lab.say.patiently('a download', ['sh', '-c', '{step}'], "
                f"pathlib.Path('{tmp_path}'))")
-    child = pexpect.spawn(sys.executable, ["-c", program], cwd=ROOT, encoding="utf-8", timeout=30)
-    child.expect(r"\[hamlet\] a download \.\.\.\r\n\r\x1b\[K\[hamlet\] a download: 2\.5 MB \(0 s\)")
+    child = pexpect.spawn(sys.executable, ["-c", program], cwd=ROOT, encoding="utf-8",
+                          timeout=PATIENCE)
+    child.expect(r"\[hamlet\] a download \.\.\.\r\n"
+                 r"\r\x1b\[K\[hamlet\] a download: 2\.5 MB \(\d+ s\)")
+    (tmp_path / "seen").touch()
     child.expect(r"\r\x1b\[K\[hamlet\] a download: done \(\d+ s\)")
     child.expect(pexpect.EOF)

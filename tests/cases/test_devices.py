@@ -82,6 +82,6 @@ def test_bytes_through_an_io_bar(boot):
                 vms=["kernel=pci-serial.elf,name=alpha,mem=16M,pci=1b36:0002,unsafe=no-reset"],
                 devices=["pci-serial,chardev=line,bus=pcie.0,addr=6"], outputs=["line"],
                 expect=[r"alpha\| bytes=10000 port=0x\w+ exits=0", r"alpha\| neighbours exits=2"],
-                exits={"alpha": 1}, timeout=180)
+                exits={"alpha": 1})
     got = boot(case)
     assert got.files["line"] == bytes(ord("a") + i % 26 for i in range(10000))

@@ -16,7 +16,7 @@ PAIR = "kernel=dma-pair.elf,mem=16M,reveal=on,timeout=60"
 def test_storm(boot):
     """100,000 DMAs into nothing: the device is parked and comes back by a reset; the other VM and
     the console go on."""
-    got = boot(Case("storm", machine={"devices": "2"}, timeout=120,
+    got = boot(Case("storm", machine={"devices": "2"},
                     vms=["kernel=storm.elf,mem=16M,pci=00:02.0,timeout=60",
                          f"{PAIR},pci=00:03.0,cmdline=\"seed=2 rounds=2000\""],
                     expect=[r"faults: vm=storm 00:02.0 had 256 faults in \d+ us: parked",
@@ -59,7 +59,7 @@ def test_restless(boot):
 
 
 def pair(on, **more):
-    return Case("dma-pair", on=on, timeout=200, expect=[r"hamlet: end vms=2 failed=0"],
+    return Case("dma-pair", on=on, expect=[r"hamlet: end vms=2 failed=0"],
                 exits={"one": 1, "two": 1}, **more)
 
 
@@ -107,7 +107,7 @@ RACES = [
 @pytest.mark.parametrize("on,machine,devices", RACES)
 def test_no_write_after_unmap(boot, on, machine, devices):
     """10,000 times a page is unmapped under DMA; see tests/kernel/vtd_race.c."""
-    got = boot(Case(f"race-{'-'.join(machine)}", on=on, machine=machine, timeout=300,
+    got = boot(Case(f"race-{'-'.join(machine)}", on=on, machine=machine,
                     kernel=ROOT / "build/hamlet-test.elf",
                     devices=["edu,dma_mask=0xffffffffffffffff"] * devices,
                     append="console=com1 ktest=vtd_no_write_after_unmap",

@@ -64,7 +64,7 @@ def broken(step, tmp_path, device, **more):
         machine.until("QEMU has no stub", stub.exists)
         subprocess.run(["gdb", "-batch", "-nx", SYMBOLS,
                         *(word for line in commands for word in ("-ex", line))],
-                       stdin=subprocess.DEVNULL, capture_output=True, timeout=90)
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=case.PATIENCE)
         yield machine
 
 

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+from case import PATIENCE
 from lab import kernel as kernels
 from lab import linux, machines
 from lab.bochs import dmar
@@ -72,7 +73,7 @@ def test_linux_accepts_the_unit(unit, tmp_path):
         iso = medium(tmp_path, description)
     except Unusable as problem:
         pytest.skip(str(problem))
-    boot = Boot(iso, megs=512, outputs=["trace"], timeout=240, options=description)
+    boot = Boot(iso, megs=512, outputs=["trace"], timeout=PATIENCE, options=description)
     ended = machines.run("lab", boot, Console())
     text, trace = ended.text, ended.files["trace"].decode()
     (HERE.parents[1] / "build/cases").mkdir(parents=True, exist_ok=True)

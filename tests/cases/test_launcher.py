@@ -14,7 +14,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from xml.etree import ElementTree
 
 import pytest
-from case import GUESTS, PROMPT, ROOT, Case
+from case import GUESTS, PATIENCE, PROMPT, ROOT, Case
 
 from lab import channel, iso, limits, lines, moments, results, say, verdict
 from lab import trace as traces
@@ -25,9 +25,9 @@ HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
 END = "hamlet: vm=a exit={} exits=3\nhamlet: end vms=1 failed={}\n"
 
 
-def launch(*arguments, seconds=90):
+def launch(*arguments):
     """(status, the launcher's own lines)"""
-    run = subprocess.run([ROOT / "hamlet", "run", "--timeout", str(seconds), *arguments],
+    run = subprocess.run([ROOT / "hamlet", "run", "--timeout", str(PATIENCE), *arguments],
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     return run.returncode, re.findall(r"^\[hamlet\] (.*)$", run.stderr, re.M)
 

@@ -27,7 +27,7 @@ def linux_case(folder, name, vms, *, modules=(), programs=(), script="", kernel=
         pytest.skip(str(problem))
     lines = [f"name={vm},kernel={folder}/vmlinuz,initrd={folder}/initrd,{words},"
              f'cmdline="console=ttyS0 {linux_words}"' for vm, words, linux_words in vms]
-    return Case(name, vms=lines, **{"megs": 512, "timeout": 400, **options})
+    return Case(name, vms=lines, **{"megs": 512, **options})
 
 
 # What Linux warns of where Hamlet cannot help: the lab machine's CPU has no microcode
@@ -138,7 +138,7 @@ def test_disk(boot, tmp_path):
     got = boot(linux_case(
         tmp_path / "linux", "linux-disk",
         [("disk", "mem=256M,pci=1b36:0010,pci=8086:10d3", f"who=disk {QUIET}")],
-        on="nested", modules=MODULES, script=SCRIPT.read_text(), timeout=1200, devices=DEVICES,
+        on="nested", modules=MODULES, script=SCRIPT.read_text(), devices=DEVICES,
         extras=["-netdev hubport,id=net,hubid=0"], disks={"disk": image}, append=TELL_ALL,
         answers=exits_asked("disk") * 2,
         exits={"disk": 0}))

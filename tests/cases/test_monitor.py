@@ -15,7 +15,7 @@ import subprocess
 
 import documents
 import pytest
-from case import PROMPT, ROOT, Case
+from case import PATIENCE, PROMPT, ROOT, Case
 
 from lab import trace as traces
 
@@ -257,8 +257,7 @@ def traced(boot, count):
         ("trace off", r"^trace=off"),
         ("trace show 3",),
         (f"trace dump {count}", r"^trace: begin", r"^trace: end"),
-    ], vms=[LOOP, *BENCHES], append="console=com1 trace=on", begin=r"(vm=b\d exit=[\s\S]*){3}",
-        timeout=120))
+    ], vms=[LOOP, *BENCHES], append="console=com1 trace=on", begin=r"(vm=b\d exit=[\s\S]*){3}"))
     return got.text, traces.read(got.text)
 
 
@@ -307,7 +306,7 @@ def test_noise(boot):
              if not re.match(r"(map|audit|trace dump|vcpu.* all|inject)\b", line)]
     asked = [(PROMPT, line + "\x1b[Z\x03" + "zz\r" if n % 3 == 0 else line + "\x1b[Z\r")
              for n, line in enumerate(lines)]
-    got = boot(Case("noise", vms=[LOOP], timeout=120 + NOISE // 4,
+    got = boot(Case("noise", vms=[LOOP], timeout=PATIENCE + NOISE,
                     answers=[("entry=0x", TO_MONITOR), *asked, (PROMPT, "\x15vm\r"), (PROMPT, OFF)],
                     expect=[r"^vm=loop state=running"]))
     assert len(re.findall(r"^zz: no such command", got.text, re.M)) >= len(lines[::3])

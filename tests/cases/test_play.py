@@ -13,7 +13,7 @@ import subprocess
 import urllib.parse
 
 import pytest
-from case import ROOT
+from case import PATIENCE, ROOT
 
 from lab import trace as traces
 from lab.play import beside, page, pictures
@@ -247,7 +247,7 @@ def browsed(html, driver, folder):
 
 def dumped(file):
     run = subprocess.run([browser(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                          file.as_uri()], capture_output=True, timeout=60)
+                          file.as_uri()], capture_output=True, timeout=PATIENCE)
     dom = run.stdout.decode("utf-8", "replace")
     assert "data-seen=" in dom, run.stderr[-500:]
     return dom

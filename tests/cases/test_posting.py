@@ -91,7 +91,7 @@ def test_halted_is_woken_once_for_each(boot):
 
 
 def test_a_million_at_random(boot):
-    boot(posting("mixed", 1000000, [way("hw"), each_once("mixed")], cpus=2, vcpus=4, timeout=240))
+    boot(posting("mixed", 1000000, [way("hw"), each_once("mixed")], cpus=2, vcpus=4))
 
 
 @pytest.mark.parametrize("machine, append", [({"flags": "3"}, ""), ({}, "x2apic=off")],
@@ -401,7 +401,7 @@ def nested(words, count, apicv, expect, **shape):
     no APICv. `expect`: behind the line of the way."""
     post = "sw" if apicv == "on" else "off"
     return posting("linger", 0, [way(post), *expect], post, name=f"{words.split()[0]}-{post}",
-                   on="nested", words=f"delay=400000 {words}", timeout=300,
+                   on="nested", words=f"delay=400000 {words}",
                    append="console=com1 post=hw",
                    devices=[word for n in range(count) for word in edu(n)],
                    machine={"apicv": apicv} if apicv == "off" else {}, **shape)
@@ -431,6 +431,6 @@ def test_the_lab_and_others_record_the_same_states(boot):
     unit is the same."""
     here = of_the_target(recorded(boot, "halted", 30, "sw", **SLEEPER))
     there = of_the_target(recorded(boot, "halted", 30, "sw", on="nested", cpus=2, vcpus=2,
-                                   words="delay=400000", devices=edu(0), timeout=300))
+                                   words="delay=400000", devices=edu(0)))
     assert_thirty_turns(there)
     assert here == there

@@ -60,7 +60,7 @@ GUESTS = [
      {"commands": (0, 0)}),
 ]
 WORK = Case("devices", on="nested", append="console=com1 vfs=03:00.0,1", devices=DEVICES,
-            extras=EXTRAS, timeout=400,
+            extras=EXTRAS,
             vms=[f"kernel={guest}.elf,name={vm},mem=4M,timeout=300,{devices}"
                  for vm, guest, devices, _, _ in GUESTS], outputs=["tty1", "tty2"],
             files={"disk": bytes(DISK), "rom": ROM[:8192]})

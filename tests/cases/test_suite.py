@@ -105,6 +105,6 @@ def test_words_of_a_case(tmp_path):
     (case,) = suite.collect(tmp_path, "")
     assert case.words() == [
         "--on", "tcg", "--vm", "kernel=a", "--vm", "kernel=b , mem=4M", "--cpus", "1",
-        "--megs", "256", "--timeout", "60", "--expect", "ready = 1"]
+        "--megs", "256", "--timeout", "300", "--expect", "ready = 1"]
     with pytest.raises(say.Unusable, match="no file NAME.case with b in it"):
         suite.collect(tmp_path, "b")

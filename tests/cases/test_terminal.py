@@ -22,7 +22,6 @@ from lab import font, iso
 from lab.machines import qemu
 from lab.machines.boot import WITH_US, Boot, stop
 
-PATIENCE = 30          # seconds; UEFI alone takes some
 LAST = "press a key to switch the machine off"
 HAMLET = case.ROOT / "build/hamlet.elf"
 FONT = "/usr/share/grub/ascii.pf2"
@@ -52,7 +51,7 @@ class Pc:
 
     def until(self, what, condition):
         """The machine has so much time, and no case depends on how long it takes."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + case.PATIENCE
         while not condition():
             assert time.monotonic() < end, f"{what}:\n{self.said()}"
             time.sleep(0.05)

@@ -91,7 +91,7 @@ def test_hundred_thousand_faults(boot):
     """Polled for one by one, each is counted; the console has 32 lines of them, and one about the
     rest."""
     got = boot(Case("vtd-faults", append="console=com1 ktest=vtd_hundred_thousand_faults",
-                    kernel=KERNEL, timeout=120,
+                    kernel=KERNEL,
                     expect=[r"further lines of this kind are kept back",
                             r"ktest: PASS vtd_hundred_thousand_faults"]))
     assert got.text.count("vtd: fault") < 40
