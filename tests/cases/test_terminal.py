@@ -210,6 +210,10 @@ def test_check_of_a_pc(tmp_path):
     hello = case.GUESTS / "hello.elf"
     subprocess.run([case.ROOT / "hamlet", "iso", medium, "--vm", f"kernel={hello}"], check=True,
                    capture_output=True)
+    waits, for_ever = f"set timeout={iso.CHOICE}".encode(), b"set timeout=-1"
+    image = medium.read_bytes()
+    assert image.count(waits) == 1 and len(waits) == len(for_ever)
+    medium.write_bytes(image.replace(waits, for_ever))      # for this test, which may be slow
     with pc(tmp_path, more=["-vga", "std"], medium=medium) as machine:
         machine.until("no menu", lambda: any("check this PC" in line for line in machine.cells()))
         machine.ask("sendkey down")
