@@ -14,6 +14,7 @@ those of `bench`)
 """
 
 import functools
+import importlib.util
 import json
 import re
 from pathlib import Path
@@ -26,11 +27,30 @@ SHOWS = re.compile(r"<!-- shows (\w+) ([\w-]+): ([\w. -]+) -->\n")
 DRAWING = re.compile(r"```text\n(.*?)```", re.S)
 WORDS = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
          "fifteen sixteen seventeen eighteen nineteen twenty").split()
+
+
+def _rules(which):
+    """Those that explore_mutants.py breaks, by a function of it."""
+    where = ROOT / "tests/explore/explore_mutants.py"
+    spec = importlib.util.spec_from_file_location("rules", where)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return len(getattr(module, which)())
+
+
+def _steps(tour):
+    return len(re.findall(r"^### \d+\.", tour.read_text(), re.M))
+
+
 COUNTED = {
     "labs": lambda: len(list(ROOT.glob("labs/[0-9]*/README.md"))),
     "tours": lambda: len(list(ROOT.glob("docs/tours/*.md"))),
     "holes": lambda: len(list(ROOT.glob("labs/16-get-out/holes/*.patch"))),
     "chapters": lambda: len(list(ROOT.glob("docs/book/[0-9]*.md"))),
+    "rules-of-posting": lambda: _rules("of_posting"),
+    "rules-by-ipis": lambda: _rules("by_ipis"),
+    **{f"{tour.stem}-steps": functools.partial(_steps, tour)
+       for tour in ROOT.glob("docs/tours/*.md")},
     "traps": lambda: len(re.findall(r"^\| \d+ \|", _text("docs/passthrough-traps.md"), re.M)),
     "notes": lambda: len(re.findall(r'^\| "', _text("docs/lecture-notes.md"), re.M)),
 }

@@ -204,12 +204,20 @@ def found_by_icr(mutant):
     return said_of(broken(*mutant), "posting", "icr")
 
 
+def of_posting():
+    """The rules of the descriptor and of the scheduler."""
+    return [mutant for mutant in MUTANTS if mutant[1][0][0] not in EXPLORERS]
+
+
+def by_ipis():
+    """Those of them that are broken a second time."""
+    return [mutant for mutant in of_posting() if mutant[0] not in NOT_BY_ICR]
+
+
 def main():
     survivors = 0
-    third = [mutant for mutant in MUTANTS
-             if mutant[1][0][0] not in EXPLORERS and mutant[0] not in NOT_BY_ICR]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for name, mutants, look in (("", MUTANTS, found), ("by IPIs: ", third, found_by_icr)):
+        for name, mutants, look in (("", MUTANTS, found), ("by IPIs: ", by_ipis(), found_by_icr)):
             for mutant, how in zip(mutants, pool.map(look, mutants)):
                 print(f"{'found   ' if how else 'SURVIVED'} {name}{mutant[0]}: "
                       f"{how or 'no check noticed'}", flush=True)
