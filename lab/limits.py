@@ -3,8 +3,8 @@
 The launcher's own numbers, and the files that it will write: what is wrong with them is said before
 anything is started, as a run that cannot be written down is lost.
 
-From: the launcher `hamlet`      To: lab/say.py (Unusable); what Hamlet and the machine judge is in
-lab/precheck.py and lab/machines/
+From: the launcher `hamlet`, tests/bench/ (check_file)      To: lab/say.py (Unusable); what Hamlet
+and the machine judge is in lab/precheck.py and lab/machines/
 """
 
 import os
@@ -30,17 +30,18 @@ def check(options):
         raise Unusable(f"--timeout {timeout:g}: more than 0 seconds")
     for name in FILES:
         if getattr(options, name, None):
-            _check_file(f"--{name} ", getattr(options, name))
+            check_file(f"--{name} ", getattr(options, name))
     if options.command == "iso":
-        _check_file("", options.file)
+        check_file("", options.file)
         if options.file.exists() and not options.file.is_file():
             raise Unusable(f"{options.file}: no ordinary file; dd writes the ISO to a device")
     elif options.command == "play":
-        _check_file("--output ", options.output)
+        check_file("--output ", options.output)
 
 
-def _check_file(option, path):
-    """The file is not made yet: a run that does not begin leaves none."""
+def check_file(option, path):
+    """Unusable, if it cannot be written. It is not made yet: a run that does not begin leaves
+    none."""
     if path.is_dir():
         raise Unusable(f"{option}{path}: is a folder")
     if not path.parent.is_dir():

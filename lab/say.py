@@ -2,7 +2,8 @@
 """
 One voice for everything that takes a while: what is being done, how far it is, how long it took.
 
-From: the launcher `hamlet`, lab/bochs/build.py, lab/nested/image.py
+From: the launcher `hamlet`, lab/bochs/build.py, lab/nested/image.py, programs of the Makefile
+(ended)
 """
 
 import subprocess
@@ -17,6 +18,20 @@ class Unusable(Exception):
 def note(text):
     """One line to the user, kept apart from the console of the machine (stderr)."""
     print(f"[hamlet] {text}", file=sys.stderr, flush=True)
+
+
+def ended(name, main):
+    """The status of main(), a program of the Makefile's. What ends it early is one line."""
+    try:
+        return main()
+    except Unusable as problem:
+        note(f"{name}: {problem}")
+    except KeyboardInterrupt:
+        note(f"{name}: stopped by the user")
+        return 130
+    except OSError as problem:      # a full disk, a folder that may not be written
+        note(f"{name}: {problem.filename or 'a file'}: {problem.strerror}")
+    return 1
 
 
 class Progress:

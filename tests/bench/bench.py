@@ -19,8 +19,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 # The path comes first.
-import profile      # noqa: E402
-import table        # noqa: E402
+import profile                      # noqa: E402
+import table                        # noqa: E402
+from lab.limits import check_file       # noqa: E402
+from lab.say import Unusable, ended     # noqa: E402
+
+KEPT = ROOT / "build/bench.json"
 
 # Of an interrupt to a vCPU that runs, is ready, is halted.
 POSTED, SOFTWARE, INJECTED = (45, 500, 390), (300, 735, 500), (465, 830, 645)
@@ -109,8 +113,8 @@ def boot(machine, *words):
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     found = {key: int(value) for key, value in re.findall(r"\| bench (\w+)=(\d+)", run.stdout)}
     if not re.search(r"\| (bench|peer) ", run.stdout) or "FAIL" in run.stdout:
-        sys.exit(f"bench: the run on {machine} ended with "
-                 f"{run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-500:]}")
+        raise Unusable(f"the run on {machine} ended with "
+                       f"{run.returncode}:\n{run.stdout[-2000:]}{run.stderr[-500:]}")
     return run.stdout, found
 
 
@@ -202,7 +206,7 @@ def ways():
     for way, run in WAYS.items():
         for name, _ in profile.steps(*run):
             if name not in part_of:
-                sys.exit(f"bench: {way}: no part has {name}()")
+                raise Unusable(f"{way}: no part has {name}()")
             found[f"{way}_{part_of[name]}"] += 1
     return found
 
@@ -219,13 +223,14 @@ def ipis():
 
 
 def main():
+    check_file("", KEPT)
     results = {"lab": figures("lab")}
     results["lab"] |= boot("lab", "--vm",
                            "kernel=build/guests/smp.elf,mem=4M,vcpus=2,cmdline=switches=300")[1]
     results["lab"] |= operations() | vmcs_accesses()
     results["lab"] |= trace_costs(results["lab"]) | leak_costs(results["lab"]) | invalidations()
     results["lab"] |= dma_modes() | interrupts() | ways() | ipis()
-    (ROOT / "build/bench.json").write_text(json.dumps(results, indent=2) + "\n")
+    KEPT.write_text(json.dumps(results, indent=2) + "\n")
     over = []
     page = table.told()
     print(f"{'lab: instructions per operation':72} {'Hamlet':>10} {'at most':>8}  "
@@ -239,8 +244,8 @@ def main():
         if limit is not None and value > limit:
             over.append(key)
     if over:
-        sys.exit(f"bench: more than it may cost: {', '.join(over)}")
+        raise Unusable(f"more than it may cost: {', '.join(over)}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("bench", main))

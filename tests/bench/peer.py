@@ -21,8 +21,9 @@ sys.path.insert(0, str(ROOT))
 import bench                            # noqa: E402
 import kvm                              # noqa: E402
 import table                            # noqa: E402
+from lab.limits import check_file       # noqa: E402
 from lab.linux import host              # noqa: E402
-from lab.say import Unusable, note      # noqa: E402
+from lab.say import Unusable, ended, note      # noqa: E402
 
 KEPT = ROOT / "build/peer.json"
 LOGS = ROOT / "build/peer"
@@ -65,6 +66,7 @@ def measure():
     missing = host.why_not()
     if missing:
         raise Unusable(missing)
+    check_file("", KEPT)
     KEPT.unlink(missing_ok=True)
     for number, name in enumerate(kvm.MEASURED, 1):
         note(f"KVM, boot {number} of {len(kvm.MEASURED)}, less than a minute each: "
@@ -77,15 +79,13 @@ def measure():
 
 
 def main():
-    try:
-        found = table.medians(measure())
-        table.PAGE.write_text(table.written(table.PAGE.read_text(), found))
-    except Unusable as problem:
-        sys.exit(f"peer: {problem}")
+    check_file("", table.PAGE)
+    found = table.medians(measure())
+    table.PAGE.write_text(table.written(table.PAGE.read_text(), found))
     for name in table.TABLES:
         print("\n".join(table.made(name, found)), end="\n\n")
     note(f"all figures are in {KEPT.relative_to(ROOT)}, the tables in docs/{table.PAGE.name}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("peer", main))

@@ -19,6 +19,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from lab.say import Unusable, ended     # noqa: E402 (the path comes first)
+
 PLANS = {
     "A": "everything trapped and forwarded",
     "B": "BARs direct, interrupts injected",
@@ -64,8 +68,8 @@ def run(plan):
                                "60", "--vm", vm], cwd=ROOT, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, errors="replace")
         if done.returncode or set(figures(done.stdout)) != set(MEASURED):
-            sys.exit(f"plans: plan {plan} ended with "
-                     f"{done.returncode}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
+            raise Unusable(f"plan {plan} ended with "
+                           f"{done.returncode}:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
         return done.stdout
     return both(console)
 
@@ -82,4 +86,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("plans", main))

@@ -14,10 +14,11 @@ the next exit or interrupt that comes to it is followed instruction by instructi
 runs again, or the CPU sleeps. "VMCS" counts VMREAD and VMWRITE, which cost some 30 cycles each on
 hardware and one here.
 
-From: make profile      To: build/hamlet.sym
+From: make profile, tests/bench/bench.py      To: build/hamlet.sym
 """
 
 import collections
+import contextlib
 import os
 import re
 import shutil
@@ -29,8 +30,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab import port    # noqa: E402
+from lab import machines, port          # noqa: E402 (the path comes first)
+from lab.bochs import build             # noqa: E402
+from lab.say import Unusable, ended     # noqa: E402
 
+SYMBOLS = ROOT / "build/hamlet.sym"
 VM = "kernel=build/guests/peer.elf,name=peer,mem=64M,pci=1234:11e8,cmdline=test=1"
 WARM = 20                # exits before the one that is followed
 LONGEST = 100000         # instructions
@@ -92,26 +96,61 @@ kill
 '''
 
 
-def steps(handler, vm, words=""):
-    """(function, first bytes) of each instruction."""
-    number = port.free()
+def check(handler):
+    """Unusable, before anything is started: no such function, no machine with a debugger's stub."""
+    if not SYMBOLS.exists():
+        raise Unusable(f"{SYMBOLS.relative_to(ROOT)} is not there: make all")
+    names = subprocess.run(["nm", SYMBOLS], capture_output=True, text=True, check=True).stdout
+    if not re.search(rf" [tT] {re.escape(handler)}(\.[\w.]+)?$", names, re.M):
+        raise Unusable(f"{handler}: no function of Hamlet's, or one that has no code of its own")
+    reason = machines.why_not("lab") or (None if shutil.which(GDB) else f"{GDB} is missing")
+    if reason:
+        raise Unusable(reason)
+    build.ensure("gdb")     # the first time it takes minutes, longer than GDB may wait
+
+
+@contextlib.contextmanager
+def booted(number, vm, words, told):
+    """The launcher, whose machine waits for GDB; what it tells its user goes to the file `told`."""
     machine = subprocess.Popen(["./hamlet", "run", "--on", "lab", "--debug", str(number),
                                 "--timeout", "600", "--append", f"console=com1 {words}",
-                                "--vm", vm], cwd=ROOT,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+                                "--vm", vm], cwd=ROOT, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=told)
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".gdb") as script:
-            script.write(SCRIPT.format(port=number, handler=handler, warm=WARM, longest=LONGEST))
-            script.flush()
-            run = subprocess.run([GDB, "-batch", "-nx", "-x", script.name,
-                                  "build/hamlet.sym"], cwd=ROOT, capture_output=True, text=True,
-                                 timeout=600)
+        yield machine
     finally:
-        machine.kill()
-    found = re.findall(r"^step (\S+) (\w+)$", run.stdout, re.M)
+        machine.terminate()
+        machine.wait()
+
+
+def followed(number, handler, machine):
+    """What GDB prints until it ends. If the machine ends before it does, GDB may wait for long."""
+    with tempfile.NamedTemporaryFile("w", suffix=".gdb") as script:
+        script.write(SCRIPT.format(port=number, handler=handler, warm=WARM, longest=LONGEST))
+        script.flush()
+        gdb = subprocess.Popen([GDB, "-batch", "-nx", "-x", script.name, SYMBOLS], cwd=ROOT,
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        while True:
+            try:
+                return gdb.communicate(timeout=1)[0]
+            except subprocess.TimeoutExpired:
+                if machine.poll() is not None:
+                    gdb.kill()
+
+
+def steps(handler, vm, words=""):
+    """(function, first bytes) of each instruction."""
+    check(handler)
+    number = port.free()
+    with tempfile.TemporaryFile("w+") as told:
+        with booted(number, vm, words, told) as machine:
+            said = followed(number, handler, machine)
+            failed = machine.poll()
+        told.seek(0)
+        last = told.read().rstrip().rpartition("\n")[2].removeprefix("[hamlet] ")
+    found = re.findall(r"^step (\S+) (\w+)$", said, re.M)
     if not found:
-        sys.exit(f"profile: {run.stdout[-1000:]}{run.stderr[-1000:]}")
+        raise Unusable(last if failed else f"{handler} was not reached {WARM + 1} times by {vm}")
     return found
 
 
@@ -121,8 +160,8 @@ def is_vmcs(step):
 
 
 def main():
-    if not 2 <= len(sys.argv) <= 4 or not shutil.which(GDB):
-        sys.exit(__doc__)
+    if not 2 <= len(sys.argv) <= 4:
+        raise Unusable("which function? HANDLER [VM [WORDS]], as make profile EXIT=exit_cpuid")
     found = steps(sys.argv[1], *(sys.argv[2:] or [VM]))
     count, vmcs = collections.Counter(), collections.Counter()
     for name, code in found:
@@ -135,4 +174,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("profile", main))

@@ -23,7 +23,8 @@ import bench                            # noqa: E402
 import kvm                              # noqa: E402
 import table                            # noqa: E402
 from lab import machines                # noqa: E402
-from lab.say import Unusable, note      # noqa: E402
+from lab.limits import check_file       # noqa: E402
+from lab.say import Unusable, ended, note      # noqa: E402
 
 KEPT = ROOT / "build/scale.json"
 PAGE = ROOT / "docs/scale.md"
@@ -104,6 +105,7 @@ def measure():
     reason = machines.why_not("lab")
     if reason:
         raise Unusable(reason)
+    check_file("", KEPT)
     found = {}
     for axis, counts in AXES.items():
         note(f"{len(counts)} boots: {', '.join(map(str, counts))} {axis}")
@@ -180,12 +182,10 @@ def draw(found):
 
 
 def main():
-    try:
-        found = measure()
-        PAGE.write_text(written(PAGE.read_text(), found))
-        draw(found)
-    except Unusable as problem:
-        sys.exit(f"scale: {problem}")
+    check_file("", PAGE)
+    found = measure()
+    PAGE.write_text(written(PAGE.read_text(), found))
+    draw(found)
     for name in (*AXES, *KINDS):
         print("\n".join("  ".join(cell.rjust(12) for cell in row) for row in rows(found, name)),
               end="\n\n")
@@ -193,4 +193,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended("scale", main))
