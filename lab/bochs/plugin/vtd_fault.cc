@@ -139,12 +139,10 @@ void VtdUnit::repeat_due()
         repeats.pop_front();
         if (!(gsts & G_TE))
             continue;
-        Leaf leaf = iotlb_lookup(again.sid, again.iova);
-        uint64_t hpa = leaf.hpa | (again.iova & bits(leaf.shift - 1, 0));
-        uint8_t reason = refusal(leaf, hpa, !again.is_read, 1);
-        if (!reason)
+        Leaf leaf = iotlb_lookup(again.sid, again.iova, 1, !again.is_read);
+        if (!leaf.reason)
             continue;
-        refuse(again.sid, leaf, reason, again.iova, !again.is_read);
+        refuse(again.sid, leaf, again.iova, !again.is_read);
         again.due += opt.repeat_after;
         if (--again.left)
             repeats.push_back(again);

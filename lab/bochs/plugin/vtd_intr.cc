@@ -52,8 +52,6 @@ bool VtdUnit::interrupt(uint16_t sid, uint64_t address, uint32_t data)
         return blocked(sid, FAULT_IR_INDEX, index & 0xffff, false);
     Entry128 irte;
     if (uint8_t reason = irte_lookup(sid, index, irte))
-        return blocked(sid, reason, index, false);
-    if (uint8_t reason = irte_check(sid, irte))
         return blocked(sid, reason, index, irte.lo & IRTE_FPD);
     return irte.lo & IRTE_IM ? post(sid, index, irte) : remap(sid, irte);
 }
@@ -79,11 +77,15 @@ void VtdUnit::tell_irte(const char *what, uint16_t sid, unsigned index, const En
          (unsigned long long)irte.hi, (unsigned long long)irte.lo);
 }
 
-/* From the interrupt entry cache if it is there, however old. */
+/* From the interrupt entry cache if it is there, however old. Returns why the request is refused.
+ * "Interrupt Entry Cache": an entry with which one is refused is kept only with Caching Mode. Where
+ * the write buffer has to be flushed, an absent entry is remembered until it is. */
 uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
 {
     Entry128 fresh;
     uint64_t address = (irta & ~bits(11, 0)) + 16 * uint64_t(index);
+    if (address >> opt.haw)
+        return FAULT_IR_INDEX;
     bool readable = fetch(address, fresh, true);
     drop_some();
     if (iec_unflushed)
@@ -97,18 +99,19 @@ uint8_t VtdUnit::irte_lookup(uint16_t sid, unsigned index, Entry128 &irte)
                      bdf_text(sid).c_str(), index, (unsigned long long)irte.hi,
                      (unsigned long long)irte.lo, (unsigned long long)fresh.hi,
                      (unsigned long long)fresh.lo));
-        return FAULT_NONE;
+        return irte_check(sid, irte);
     }
     if (!fetch(address, irte, false))
         return FAULT_IR_ACCESS;
     table_used(address, "interrupt");
     if (irte != fresh)
         say(text("irte stale sid=%s index=%u: not written back", bdf_text(sid).c_str(), index));
-    bool fills = (irte.lo & IRTE_P) || opt.caching_mode || opt.write_buffer;
+    uint8_t reason = irte_check(sid, irte);
+    bool fills = !reason || opt.caching_mode || (opt.write_buffer && !(irte.lo & IRTE_P));
     if (fills)
         iec[uint16_t(index)] = irte;
     tell_irte(fills ? "fill" : "read", sid, index, irte);
-    return FAULT_NONE;
+    return reason;
 }
 
 static bool source_matches(uint16_t sid, uint64_t hi)
@@ -167,20 +170,30 @@ bool VtdUnit::remap(uint16_t sid, const Entry128 &irte)
     return true;
 }
 
+/* The entry is in order, its descriptor is not. */
+bool VtdUnit::post_refused(uint16_t sid, uint8_t reason, unsigned index, const Entry128 &irte)
+{
+    auto kept = iec.find(uint16_t(index));
+    if (!opt.caching_mode && kept != iec.end()) {
+        tell_gone("evict", *kept);
+        iec.erase(kept);
+    }
+    return blocked(sid, reason, index, irte.lo & IRTE_FPD);
+}
+
 /* PIR, ON, SN, NV and NDST change in one step: Bochs runs one thing at a time, and no memory access
  * of a processor falls between the read and the write below. */
 bool VtdUnit::post(uint16_t sid, unsigned index, const Entry128 &irte)
 {
     uint64_t address = (irte.hi & bits(63, 32)) | (field(irte.lo, 63, 38) << 6);
     uint64_t pid[8];
-    bool fpd = irte.lo & IRTE_FPD;
     if (!host.read(address, pid, sizeof(pid)))
-        return blocked(sid, FAULT_PID_ACCESS, index, fpd);
+        return post_refused(sid, FAULT_PID_ACCESS, index, irte);
     uint64_t reserved = bits(15, 2) | bits(31, 24); /* of the quadword with ON, SN, NV, NDST */
     if (!x2apic_mode())
         reserved |= bits(39, 32) | bits(63, 48);
     if ((pid[4] & reserved) || pid[5] || pid[6] || pid[7])
-        return blocked(sid, FAULT_PID_RSVD, index, fpd);
+        return post_refused(sid, FAULT_PID_RSVD, index, irte);
     unsigned vector = unsigned(field(irte.lo, 23, 16));
     bool on = pid[4] & bit(0), sn = pid[4] & bit(1), urgent = irte.lo & IRTE_URG;
     bool notify = !on && (urgent || !sn);
@@ -188,7 +201,7 @@ bool VtdUnit::post(uint16_t sid, unsigned index, const Entry128 &irte)
     pid[vector / 64] |= bit(vector % 64);
     pid[4] |= notify;
     if (!host.write(address, pid, sizeof(pid)))
-        return blocked(sid, FAULT_PID_ACCESS, index, fpd);
+        return post_refused(sid, FAULT_PID_ACCESS, index, irte);
     say(text("post sid=%s vector=0x%02x pid=0x%llx on=%d sn=%d urg=%d notify=%d",
              bdf_text(sid).c_str(), vector, (unsigned long long)address, on, sn, urgent, notify));
     tell("descriptor pid=0x%llx before=0x%llx after=0x%llx pir=%016llx.%016llx.%016llx.%016llx",

@@ -36,7 +36,7 @@ void VtdUnit::left_on(unsigned what, uint64_t at)
         gsts |= G_TE | G_SRTP;
         for (uint16_t sid = 0; sid < 256; ++sid)
             for (uint64_t page : KNOWN_PAGES)
-                iotlb_lookup(sid, page);
+                iotlb_lookup(sid, page, 1, true);
     }
     if (what & LEFT_IR) {
         irta = irta_reg = table | 7;

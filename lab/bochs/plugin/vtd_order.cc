@@ -49,7 +49,7 @@ void VtdUnit::drain_all(const char *why)
 void VtdUnit::drain_for(const Entry128 &d)
 {
     unsigned granularity = unsigned(field(d.lo, 5, 4));
-    int did = int(field(d.lo, 31, 16));
+    int did = iotlb_domain(d);
     bool drains = (d.lo & bit(6)) || opt.version >= VERSION_DRAINS;
     auto meant = [&](const HeldWrite &write) {
         const Request &r = write.request;

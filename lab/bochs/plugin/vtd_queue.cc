@@ -167,8 +167,7 @@ void VtdUnit::context_invalidate(const Entry128 &d)
     uint16_t did = uint16_t(field(d.lo, 31, 16)), sid = uint16_t(field(d.lo, 47, 32));
     uint16_t keep = uint16_t(~function_mask[field(d.lo, 49, 48)]);
     size_t n = flush_from(context_cache, [&](const auto &item) {
-        bool domain =
-            item.second.reason ? did == 0 || item.second.did() == did : item.second.did() == did;
+        bool domain = did == (item.second.reason ? 0 : item.second.did());
         bool device = ((item.first ^ sid) & keep) == 0;
         return granularity == GLOBAL || (domain && (granularity == DOMAIN_SELECTIVE || device));
     });
@@ -193,11 +192,17 @@ bool VtdUnit::covers(const Entry128 &d, uint64_t base, unsigned shift, bool any_
     return any_overlap ? base <= last && end >= first : base >= first && end <= last;
 }
 
+/* Bits that a domain-id of this unit does not have are ignored. */
+uint16_t VtdUnit::iotlb_domain(const Entry128 &d) const
+{
+    return uint16_t(field(d.lo, 15 + opt.domain_bits, 16));
+}
+
 /* "IOTLB Invalidate", "IOTLB Invalidate Register" */
 void VtdUnit::iotlb_invalidate(const Entry128 &d)
 {
     unsigned granularity = unsigned(field(d.lo, 5, 4));
-    uint16_t did = uint16_t(field(d.lo, 31, 16));
+    uint16_t did = iotlb_domain(d);
     auto leaf_gone = [&](const auto &item) {
         const Key &key = item.first;
         if (granularity == GLOBAL)

@@ -214,15 +214,15 @@ class VtdUnit
     uint8_t entry_reserved(uint64_t entry, unsigned shift, bool leaf) const;
     Leaf walk(const Context &context, uint64_t iova, bool use_cache);
     Leaf *iotlb_find(Iotlb &cache, uint16_t tag, uint64_t iova);
-    Leaf iotlb_lookup(uint16_t sid, uint64_t iova);
-    void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf);
+    Leaf iotlb_lookup(uint16_t sid, uint64_t iova, size_t n, bool is_write);
+    void iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf, bool faults);
     void tell_leaf(const char *what, uint16_t sid, uint64_t iova, const Leaf &leaf);
     Leaf in_memory(uint16_t sid, uint64_t iova);
     static bool same_effect(const Leaf &cached, const Leaf &now, uint64_t iova);
     void stale_check(const char *cache, uint16_t sid, uint64_t iova, const Leaf &cached);
     bool page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n, bool is_write);
-    uint8_t refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const;
-    bool refuse(uint16_t sid, const Leaf &leaf, uint8_t reason, uint64_t iova, bool is_write);
+    uint8_t refusal(const Leaf &leaf, uint64_t iova, size_t n, bool is_write) const;
+    bool refuse(uint16_t sid, const Leaf &leaf, uint64_t iova, bool is_write);
     void drop_some();
 
     /* vtd_order.cc */
@@ -274,6 +274,7 @@ class VtdUnit
     void command_accept(const Entry128 &d, unsigned from_register);
     void command_finish(const Command &command);
     void context_invalidate(const Entry128 &d);
+    uint16_t iotlb_domain(const Entry128 &d) const;
     void iotlb_invalidate(const Entry128 &d);
     void iec_invalidate(const Entry128 &d);
     void wait_complete(const Entry128 &d);
@@ -286,6 +287,7 @@ class VtdUnit
     bool compatibility(uint16_t sid, uint64_t address, uint32_t data);
     bool remap(uint16_t sid, const Entry128 &irte);
     bool post(uint16_t sid, unsigned index, const Entry128 &irte);
+    bool post_refused(uint16_t sid, uint8_t reason, unsigned index, const Entry128 &irte);
     uint8_t irte_lookup(uint16_t sid, unsigned index, Entry128 &irte);
     void tell_irte(const char *what, uint16_t sid, unsigned index, const Entry128 &irte);
     uint8_t irte_check(uint16_t sid, const Entry128 &irte) const;

@@ -95,6 +95,8 @@ VtdUnit::Context VtdUnit::context_read(uint16_t sid, bool snoop)
  * The caches of this unit may have nothing of it any more, but it reports who relies on that. */
 void VtdUnit::domain_seen(uint16_t sid, const Context &context)
 {
+    if (opt.caching_mode && !context.did()) /* "Context-Entry Programming Considerations" */
+        violation("domain-id 0 with CM=1");
     Domain &domain = domains[context.did()];
     uint64_t table = context.entry.lo & ~(bits(11, 4) | bit(1)); /* FPD is no part of it */
     if (domain.table && domain.table != table && !domain.iotlb_flushed)
@@ -232,10 +234,12 @@ void VtdUnit::tell_leaf(const char *what, uint16_t sid, uint64_t iova, const Lea
          leaf.reason ? 0 : int(leaf.r) | int(leaf.w) << 1);
 }
 
-void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf)
+/* "Details of IOTLB Use": a translation with which a request faults is kept only with Caching Mode.
+ * Where the write buffer has to be flushed, an absent one is remembered until it is. */
+void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf, bool faults)
 {
     bool absent = leaf.reason || (!leaf.r && !leaf.w);
-    if (absent && !opt.caching_mode && !opt.write_buffer)
+    if (faults && !opt.caching_mode && !(opt.write_buffer && absent))
         return;
     iotlb_by_sid[{sid, leaf.shift, iova >> leaf.shift}] = leaf;
     tell_leaf("fill", sid, iova, leaf);
@@ -244,8 +248,8 @@ void VtdUnit::iotlb_keep(uint16_t sid, uint64_t iova, const Leaf &leaf)
 
 /* The specification lets a unit serve a request from an entry of the same source-id without a look
  * at its context entry, or from one of the same domain. This unit does both: of two stale entries
- * it takes the one that hurts. */
-VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
+ * it takes the one that hurts. The reason in the answer is that of this request. */
+VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova, size_t n, bool is_write)
 {
     drop_some();
     if (context_unflushed || iotlb_unflushed)
@@ -255,6 +259,7 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
         Leaf leaf = *hit;
         tell_leaf("hit", sid, iova, leaf);
         stale_check("iotlb", sid, iova, leaf);
+        leaf.reason = refusal(leaf, iova, n, is_write);
         return leaf;
     }
     Context context = context_lookup(sid);
@@ -272,7 +277,9 @@ VtdUnit::Leaf VtdUnit::iotlb_lookup(uint16_t sid, uint64_t iova)
         leaf = walk(context, iova, true);
         stale_check("walk", sid, iova, leaf);
     }
-    iotlb_keep(sid, iova, leaf);
+    uint8_t reason = refusal(leaf, iova, n, is_write);
+    iotlb_keep(sid, iova, leaf, reason);
+    leaf.reason = reason;
     return leaf;
 }
 
@@ -315,17 +322,18 @@ static bool is_interrupt_range(uint64_t address) { return address >> 20 == 0xfee
 
 /* Why a request with this translation is blocked. "Handling of Zero-Length Reads": with CAP.ZLR
  * such a one passes where there is only a right to write. */
-uint8_t VtdUnit::refusal(const Leaf &leaf, uint64_t hpa, bool is_write, size_t n) const
+uint8_t VtdUnit::refusal(const Leaf &leaf, uint64_t iova, size_t n, bool is_write) const
 {
     bool as_write = is_write || (!n && opt.zero_length_read && !leaf.r);
     if (uint8_t reason = leaf.verdict(as_write))
         return reason == FAULT_WRITE && !is_write ? uint8_t(FAULT_READ) : reason;
-    return is_interrupt_range(hpa) ? FAULT_FEE : FAULT_NONE;
+    return is_interrupt_range(place(leaf.hpa, leaf.shift, iova)) ? FAULT_FEE : FAULT_NONE;
 }
 
 /* Reported, unless FPD keeps back a fault for which it counts. */
-bool VtdUnit::refuse(uint16_t sid, const Leaf &leaf, uint8_t reason, uint64_t iova, bool is_write)
+bool VtdUnit::refuse(uint16_t sid, const Leaf &leaf, uint64_t iova, bool is_write)
 {
+    uint8_t reason = leaf.reason;
     bool qualified = reason != FAULT_ROOT_P && reason != FAULT_ROOT_ACCESS &&
                      reason != FAULT_ROOT_RSVD && reason != FAULT_CTX_ACCESS &&
                      reason != FAULT_RTADDR && reason != FAULT_ABORT_MODE;
@@ -352,12 +360,12 @@ bool VtdUnit::page_access(uint16_t sid, uint64_t iova, uint8_t *buffer, size_t n
     }
     if (!(gsts & G_TE))
         return transfer({sid, -1, iova, iova}, buffer, n, is_write);
-    Leaf leaf = iotlb_lookup(sid, iova);
-    uint64_t hpa = leaf.hpa | (iova & bits(leaf.shift - 1, 0));
-    if (uint8_t reason = refusal(leaf, hpa, is_write, n)) {
+    Leaf leaf = iotlb_lookup(sid, iova, n, is_write);
+    if (leaf.reason) {
         repeat_later(sid, iova, !is_write);
-        return refuse(sid, leaf, reason, iova, is_write);
+        return refuse(sid, leaf, iova, is_write);
     }
+    uint64_t hpa = place(leaf.hpa, leaf.shift, iova);
     say(text("dma %s sid=%s did=%u iova=0x%llx hpa=0x%llx n=%zu", is_write ? "write" : "read",
              bdf_text(sid).c_str(), leaf.did, (unsigned long long)iova, (unsigned long long)hpa,
              n));

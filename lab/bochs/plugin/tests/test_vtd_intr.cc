@@ -103,6 +103,14 @@ TEST(interrupt_faults)
     CHECK(g.fault_of_msi(REMAPPABLE) == FAULT_IR_ACCESS);
 }
 
+/* ... 21h as well where the entry would lie beyond the host address width */
+TEST(interrupt_entry_beyond_the_width)
+{
+    IrFixture f(Fixture::plain(), (bit(40) - 4096) | 8);
+    CHECK(f.fault_of_msi(REMAPPABLE | 255 << 5) == FAULT_IR_ACCESS);
+    CHECK(f.fault_of_msi(REMAPPABLE | 256 << 5) == FAULT_IR_INDEX);
+}
+
 /* "Interrupt Remapping Fault Conditions" 29h: a request to FEEx_xxxxh that is no DWORD write */
 TEST(malformed_interrupt_requests)
 {
@@ -234,6 +242,27 @@ TEST(posting_faults)
     f.set64(PID + 40, 1);
     CHECK(f.fault_of_msi(REMAPPABLE | 20 << 5) == FAULT_PID_RSVD);
     CHECK(f.get64(PID) == 0 && f.get64(PID + 32) == 0);
+}
+
+/* "Interrupt Entry Cache": an entry with which a request faults is kept only where CM is set. */
+TEST(faulting_interrupt_entries)
+{
+    for (bool cm : {false, true}) {
+        VtdOptions o;
+        o.caching_mode = cm;
+        IrFixture f(o);
+        f.irte(0, 1 | 0x50 << 16 | bit(12));
+        f.irte(1, 1 | 0x50 << 16, UINT64_C(1) << 18 | (SID + 1));
+        f.irte(2, posted(0x20));
+        f.set64(PID + 32, bit(2));
+        CHECK(f.fault_of_msi(REMAPPABLE) == FAULT_IR_RSVD);
+        CHECK(f.fault_of_msi(REMAPPABLE | 1 << 5) == FAULT_IR_SID);
+        CHECK(f.fault_of_msi(REMAPPABLE | 2 << 5) == FAULT_PID_RSVD);
+        for (unsigned index = 0; index < 3; ++index) {
+            f.irte(index, 1 | 0x50 << 16);
+            CHECK(f.msi(REMAPPABLE | index << 5) == !cm);
+        }
+    }
 }
 
 /* "Capability Register" PI: without posting, IM is reserved. */

@@ -125,6 +125,22 @@ TEST(queue_invalidates_and_waits)
     CHECK(!f.write_to(0x1000));
 }
 
+/* "IOTLB Invalidate": bits of the domain-id that the unit does not have are ignored. */
+TEST(domain_id_width)
+{
+    VtdOptions o;
+    o.domain_bits = 4;
+    o.hold = 1000;
+    Fixture f(o);
+    f.enable();
+    f.queue_enable();
+    f.write_to(0x1000, 5);
+    f.map(1, 0);
+    f.submit(2 | 2 << 4 | 3 << 6 | 0x31 << 16, 0);
+    CHECK(f.get64(DATA + 0x1000) == 5);
+    CHECK(!f.write_to(0x1000));
+}
+
 /* "Queued Invalidation Ordering Considerations": the head tells what was fetched, not what
  * is done. */
 TEST(slow_invalidation)

@@ -112,6 +112,20 @@ TEST(remapping_may_be_required)
     CHECK(f.reason(f.in(VTD_FSTS) >> 8 & 0xff) == FAULT_IR_EIME);
 }
 
+/* "Context-Entry Programming Considerations": no domain-id 0 "on implementations reporting CM=1" */
+TEST(domain_0_is_reserved_in_caching_mode)
+{
+    for (bool cm : {false, true}) {
+        VtdOptions o;
+        o.caching_mode = cm;
+        Fixture f(o);
+        f.enable();
+        f.context(L4 | 1, 2);
+        f.write_to(0);
+        CHECK(f.traced("violation domain-id 0 with CM=1") == cm);
+    }
+}
+
 /* "Queued Invalidation Interface": how the queue is enabled, disabled, and the only way while on */
 TEST(rules_of_the_queue)
 {
