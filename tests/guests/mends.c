@@ -198,13 +198,22 @@ uint64_t mends_run(void)
     return vmread(EXIT_REASON);
 }
 
-/* SDM "VM-Execution Control Fields": bits 5:0 of the descriptor's address are 0. */
-static void descriptor_alignment(void)
+static uint64_t with_descriptor_at(uint64_t at)
 {
     mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(POSTED_INTR_DESCRIPTOR, (uint64_t)&descriptors[1]);
-    uint64_t reason = mends_run();
-    mends_say("descriptor-alignment", reason == EXIT_VMCALL, "exit", reason);
+    vmwrite(POSTED_INTR_DESCRIPTOR, at);
+    return mends_run();
+}
+
+/* SDM "VM-Execution Control Fields": bits 5:0 of the descriptor's address are 0, and so are those
+ * beyond the physical-address width. */
+static void descriptor_alignment(void)
+{
+    uint64_t at = (uint64_t)&descriptors[1], reason = with_descriptor_at(at);
+    mends_say("descriptor-alignment",
+              reason == EXIT_VMCALL && with_descriptor_at(at + 32) == INVALID_CONTROL &&
+                  with_descriptor_at(at + BIT(52)) == INVALID_CONTROL,
+              "exit", reason);
 }
 
 /* SDM "Virtual-Interrupt Delivery": only if RFLAGS.IF = 1. The physical interrupt exits instead,

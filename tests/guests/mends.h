@@ -41,6 +41,7 @@ void mends_say(const char *name, bool ok, const char *what, uint64_t value);
 /* A fresh VMCS, nothing pending, the counters at 0. `narrow`: 32-bit code. */
 void mends_prepare(void (*rip)(void), uint64_t rflags, bool narrow, bool unrestricted);
 /* The exit reason, or 1000 + the VM-instruction error. */
+enum { INVALID_CONTROL = 1000 + 7 };
 uint64_t mends_run(void);
 uint32_t mends_apic_read(unsigned reg);
 void mends_apic_write(unsigned reg, uint32_t v);

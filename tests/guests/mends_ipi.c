@@ -13,19 +13,20 @@ enum {
     NOTIFIED = 1, /* posted, and NV came to NDST */
     POSTED,       /* posted, nothing sent */
     EXITED,       /* an APIC-write VM exit behind the instruction, nothing posted */
-    FAULTED,      /* #GP, nothing posted */
+    FAULTED,      /* #GP, nothing posted, nothing on the virtual-APIC page */
     TO_SELF,      /* nothing posted, but a request in the virtual IRR of the sender */
     ELSE = 9
 };
 enum { NV = 0x41, VECTOR = 0x55, FIRST_LEGAL = 16, LAST_VECTOR = 0xff, SHORTHAND = 18 };
+enum { STANDING = 0x54 };      /* was in PIR before, and stays there */
 enum { TARGET = 1, LAST = 2 }; /* of the table: entry 1 is right, entry 2 lies beside it */
-enum { INVALID_CONTROL = 1000 + 7, APIC_ICR_HIGH = 0x310, VIRR = 0x200 };
+enum { APIC_ICR_HIGH = 0x310, VIRR = 0x200 };
 #define APIC_PAGE UINT64_C(0xfee00000)
 #define ON        BIT(0)
 #define SN        BIT(1)
 #define VALID     BIT(0)
-/* NDST in xAPIC mode is bits 15:8, here processor 0; the others do not count. */
-#define CONTROL   (FIELD_SET(BITS(23, 16), NV) | FIELD_SET(BITS(63, 32), 0xffff0005))
+/* NDST in xAPIC mode is bits 15:8, here processor 0; the others do not count, nor do bits 31:24. */
+#define CONTROL   (FIELD_SET(BITS(23, 16), NV) | BITS(31, 24) | FIELD_SET(BITS(63, 32), 0xffff0005))
 
 extern void guest_nothing(void), guest_ipi(void), guest_ipi_done(void), guest_ipi_msr(void),
     guest_ipi_msr_done(void);
@@ -53,16 +54,17 @@ static void prepare(void (*rip)(void), bool x2apic, uint64_t control)
         table[i] = 0;
     table[TARGET] = (uint64_t)&other | VALID;
     for (unsigned i = 0; i < 4; i++)
-        other.pir[i] = 0;
+        other.pir[i] = STANDING / 64 == i ? BIT(STANDING % 64) : 0;
     other.control = control;
     mends_apic_write(APIC_ICR_HIGH, 0);
 }
 
-/* That bit of PIR and no other; -1: none at all. */
-static bool pir_is(int vector)
+/* That bit of PIR has come, and no other; -1: none at all. */
+static bool pir_has(int vector)
 {
     for (int i = 0; i < 4; i++)
-        if (other.pir[i] != (vector / 64 == i && vector >= 0 ? BIT(vector % 64) : 0))
+        if (other.pir[i] != ((vector / 64 == i && vector >= 0 ? BIT(vector % 64) : 0) |
+                             (STANDING / 64 == i ? BIT(STANDING % 64) : 0)))
             return false;
     return true;
 }
@@ -83,7 +85,7 @@ static unsigned became(bool x2apic, uint64_t control)
 {
     unsigned vector = ipi_command & LO32(BITS(7, 0));
     uint64_t reason = mends_run();
-    bool posted = pir_is((int)vector), untouched = pir_is(-1) && other.control == control;
+    bool posted = pir_has((int)vector), untouched = pir_has(-1) && other.control == control;
     if (reason == EXIT_EXTERNAL_INTERRUPT)
         return (vmread(VM_EXIT_INTERRUPTION_INFO) & BITS(7, 0)) == NV && posted &&
                        other.control == (control | ON) && mends_apic_read(APIC_ICR) == NV
@@ -97,7 +99,7 @@ static unsigned became(bool x2apic, uint64_t control)
         return TO_SELF;
     if (reason == EXIT_APIC_WRITE && untouched && exited_behind(x2apic))
         return EXITED;
-    return reason == EXIT_EXCEPTION_NMI && untouched ? FAULTED : ELSE;
+    return reason == EXIT_EXCEPTION_NMI && untouched && on_page(APIC_ICR) == 0 ? FAULTED : ELSE;
 }
 
 static unsigned sent_with(bool x2apic, uint32_t command, uint64_t control)
@@ -151,14 +153,21 @@ static void exits(const char *name, bool x2apic)
     mends_say(name, !bad, "command", bad);
 }
 
-static unsigned sent_to(bool x2apic, uint32_t target, uint64_t pointer)
+static unsigned sent_in(unsigned last, bool x2apic, uint32_t target, uint64_t pointer)
 {
     prepare(x2apic ? guest_ipi_msr : guest_ipi, x2apic, CONTROL);
+    vmwrite(LAST_PID_POINTER_INDEX, last);
+    table[TARGET] = 0;
     table[LAST] = pointer;
     table[LAST + 1] = table[0x101] = table[0xff] = (uint64_t)&other | VALID;
     ipi_command = VECTOR;
     ipi_target = target;
     return became(x2apic, CONTROL);
+}
+
+static unsigned sent_to(bool x2apic, uint32_t target, uint64_t pointer)
+{
+    return sent_in(LAST, x2apic, target, pointer);
 }
 
 /* SDM "IPI Virtualization": an entry that is not valid, that has a reserved bit, or an address
@@ -177,17 +186,21 @@ static void pointers(void)
     seen = seen * 10 + sent_to(true, 0x101, right);
     seen = seen * 10 + sent_to(true, UINT32_MAX, right);
     seen = seen * 10 + sent_to(true, LAST, right);
-    say_digits("ipi-pointers", seen, 135333331);
+    seen = seen * 10 + sent_in(0x101, true, 0x101, right);
+    say_digits("ipi-pointers", seen, UINT64_C(1353333311));
 }
 
-static unsigned enters(uint64_t at, unsigned last)
+static unsigned enters_if(uint64_t third, uint64_t at, unsigned last)
 {
     prepare(guest_nothing, false, CONTROL);
+    vmwrite(PROC_BASED_CONTROLS_3, third);
     vmwrite(PID_POINTER_TABLE, at);
     vmwrite(LAST_PID_POINTER_INDEX, last);
     uint64_t reason = mends_run();
     return reason == EXIT_VMCALL ? 1 : reason == INVALID_CONTROL ? 2 : ELSE;
 }
+
+static unsigned enters(uint64_t at, unsigned last) { return enters_if(PROC3_IPI, at, last); }
 
 static unsigned enters_with(uint64_t proc, uint64_t third)
 {
@@ -214,12 +227,13 @@ static void entry_checks(void)
     seen = seen * 10 + enters(top - 8, 0);
     seen = seen * 10 + enters(top - 8, 1);
     seen = seen * 10 + enters(UINT64_MAX - 7, 1);
+    seen = seen * 10 + enters_if(0, at + 1, 0);
     prepare(guest_nothing, false, CONTROL);
     uint64_t proc = vmread(PROC_BASED_CONTROLS);
     seen = seen * 10 + enters_with(proc, PROC3_IPI | BIT(63));
     seen = seen * 10 + enters_with(proc & ~PROC_TPR_SHADOW, PROC3_IPI);
     seen = seen * 10 + enters_with(proc & ~PROC_TPR_SHADOW, 0);
-    say_digits("ipi-entry", seen, UINT64_C(12222122221));
+    say_digits("ipi-entry", seen, UINT64_C(122221221221));
 }
 
 /* The control, or the word that it is in, is off. */

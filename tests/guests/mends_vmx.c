@@ -8,8 +8,8 @@
  */
 #include "tests/guests/mends.h"
 
-enum { REFUSED = 3, ENTERED = 1, ELSE = 9 }; /* a digit each */
-enum { VM_ENTRY_MSR_LOAD_ADDRESS = 0x200a };
+enum { ENTERED = 1, EXCEPTION, REFUSED, ELSE = 9 }; /* a digit each */
+enum { VM_ENTRY_MSR_LOAD_ADDRESS = 0x200a, HALTED = 1, DEBUGCTL_BTF = 2 };
 #define HOLE         (UINT64_C(2) << 30) /* as the guests in mends_code.asm */
 #define RFLAGS_STEP  BIT(8)
 #define NMI_CONTROLS (PIN_NMI | PIN_VIRTUAL_NMI)
@@ -19,12 +19,14 @@ extern void guest_nothing(void), guest_int1_in_shadow(void), guest_reads_hole(vo
 
 static uint64_t unknown_msr[2] __attribute__((aligned(16))) = {0x12345, 0};
 
-/* What became of an entry: into a guest that leaves by VMCALL, or of none. */
+/* What became of an entry: into a guest that leaves by VMCALL, or by an exception, or into none. */
 static unsigned entered(void)
 {
     uint64_t reason = mends_run();
     if (reason == (EXIT_REASON_ENTRY_FAILURE | EXIT_ENTRY_GUEST_STATE))
         return REFUSED;
+    if (reason == EXIT_EXCEPTION_NMI)
+        return EXCEPTION;
     return reason == EXIT_VMCALL ? ENTERED : ELSE;
 }
 
@@ -38,10 +40,28 @@ static unsigned entered_with(uint64_t rflags, uint64_t blocked, uint64_t pending
     mends_prepare(guest_nothing, rflags, false, false);
     vmwrite(GUEST_INTERRUPTIBILITY, blocked);
     vmwrite(GUEST_PENDING_DEBUG, pending);
+    vmwrite(EXCEPTION_BITMAP, BIT(VECTOR_DB));
     return entered();
 }
 
-/* SDM "Checks on Guest Non-Register State": BS under blocking by STI or MOV SS. */
+static unsigned entered_halted(uint64_t pending)
+{
+    mends_prepare(guest_nothing, RFLAGS_IF, false, false);
+    vmwrite(GUEST_ACTIVITY_STATE, HALTED);
+    vmwrite(GUEST_PENDING_DEBUG, pending);
+    return entered();
+}
+
+static unsigned entered_by_branches(uint64_t pending)
+{
+    vmwrite(GUEST_IA32_DEBUGCTL, DEBUGCTL_BTF);
+    unsigned seen = entered_with(RFLAGS_STEP | RFLAGS_IF, BLOCKED_BY_STI, pending);
+    vmwrite(GUEST_IA32_DEBUGCTL, 0);
+    return seen;
+}
+
+/* SDM "Checks on Guest Non-Register State": BS under blocking by STI or MOV SS, and in HLT, which
+ * an entry with a debug exception ends; not in any other state. */
 static void single_step_pending(void)
 {
     uint64_t step = RFLAGS_STEP | RFLAGS_IF;
@@ -51,7 +71,12 @@ static void single_step_pending(void)
     seen = seen * 10 + entered_with(RFLAGS_IF, BLOCKED_BY_STI, PENDING_DEBUG_BS);
     seen = seen * 10 + entered_with(RFLAGS_IF, BLOCKED_BY_MOV_SS, PENDING_DEBUG_BS);
     seen = seen * 10 + entered_with(RFLAGS_IF, BLOCKED_BY_STI, 0);
-    say_digits("entry-single-step-pending", seen, 313331);
+    seen = seen * 10 + entered_halted(PENDING_DEBUG_BS);
+    seen = seen * 10 + entered_by_branches(PENDING_DEBUG_BS);
+    seen = seen * 10 + entered_by_branches(0);
+    seen = seen * 10 + entered_with(step, 0, 0);
+    seen = seen * 10 + entered_with(RFLAGS_IF, 0, PENDING_DEBUG_BS);
+    say_digits("entry-single-step-pending", seen, UINT64_C(31333133112));
 }
 
 /* SDM "Saving Non-Register State": the trap after MOV SS is held back, INT1 is not, and its exit
@@ -67,36 +92,64 @@ static void debug_exit_clears_pending(void)
               "pending", pending);
 }
 
-/* SDM "Checks on Guest RIP, RFLAGS, and SSP" */
-static void rip_too_wide(void)
+static unsigned entered_at(uint64_t rip)
 {
     mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(GUEST_RIP, BIT(52));
-    say_digits("entry-rip", entered(), REFUSED);
+    vmwrite(GUEST_RIP, rip);
+    return entered();
 }
 
-/* SDM "Checks on Guest Non-Register State": no NMI under blocking by NMI. */
-static void nmi_while_blocked(void)
+/* SDM "Checks on Guest RIP, RFLAGS, and SSP": bits 63:48 are identical, to bit 47 or not; a guest
+ * that cannot fetch there is in all the same, and leaves by #GP. */
+static void rip_too_wide(void)
+{
+    uint64_t seen = entered_at(BIT(52));
+    seen = seen * 10 + entered_at(BIT(48));
+    seen = seen * 10 + entered_at(BITS(63, 49));
+    seen = seen * 10 + entered_at(BITS(63, 48));
+    seen = seen * 10 + entered_at(BIT(47));
+    say_digits("entry-rip", seen, 33322);
+}
+
+static unsigned entered_with_nmi(uint64_t controls, uint64_t blocked)
 {
     mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(PIN_BASED_CONTROLS, vmread(PIN_BASED_CONTROLS) | NMI_CONTROLS);
-    vmwrite(GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
+    vmwrite(PIN_BASED_CONTROLS, vmread(PIN_BASED_CONTROLS) | controls);
+    vmwrite(GUEST_INTERRUPTIBILITY, blocked);
     vmwrite(VM_ENTRY_INTERRUPTION_INFO, EVENT_VALID | FIELD_SET(EVENT_TYPE, EVENT_NMI) | 2);
-    say_digits("entry-nmi-blocked", entered(), REFUSED);
+    vmwrite(GUEST_IDTR_LIMIT, 0);
+    return entered();
+}
+
+/* SDM "Checks on Guest Non-Register State": with virtual NMIs none under blocking by NMI. One that
+ * comes in ends in #GP: there is no IDT. */
+static void nmi_while_blocked(void)
+{
+    uint64_t seen = entered_with_nmi(NMI_CONTROLS, BLOCKED_BY_NMI);
+    seen = seen * 10 + entered_with_nmi(NMI_CONTROLS, 0);
+    seen = seen * 10 + entered_with_nmi(0, BLOCKED_BY_NMI);
+    say_digits("entry-nmi-blocked", seen, 322);
+}
+
+static unsigned entered_with_debugctl(uint64_t value)
+{
+    mends_prepare(guest_nothing, 0, false, false);
+    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
+    vmwrite(GUEST_IA32_DEBUGCTL, value);
+    unsigned seen = entered();
+    vmwrite(GUEST_IA32_DEBUGCTL, 0);
+    return seen;
 }
 
 /* SDM "Checks on Guest Control Registers, Debug Registers, and MSRs" */
 static void debugctl_reserved(void)
 {
-    mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
-    uint64_t seen = entered();
-    mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
-    vmwrite(GUEST_IA32_DEBUGCTL, BIT(3));
-    seen = seen * 10 + entered();
-    vmwrite(GUEST_IA32_DEBUGCTL, 0);
-    say_digits("entry-debugctl", seen, 13);
+    unsigned refused = 0;
+    for (unsigned bit = 2; bit < 6; bit++)
+        refused += entered_with_debugctl(BIT(bit)) == REFUSED;
+    for (unsigned bit = 16; bit < 64; bit++)
+        refused += entered_with_debugctl(BIT(bit)) == REFUSED;
+    say_digits("entry-debugctl", entered_with_debugctl(0) * 100 + refused, 100 + 4 + 48);
 }
 
 /* SDM "Loading MSRs" (VM entries) */
