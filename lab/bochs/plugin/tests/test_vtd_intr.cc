@@ -75,6 +75,20 @@ TEST(interrupt_index)
     CHECK(f.messages.back().vector == 0x42);
     CHECK(f.msi(REMAPPABLE | 5 << 5, 0xffff0001)); /* SHV clear: data is ignored */
     CHECK(f.messages.back().vector == 0x41);
+    IrFixture all(Fixture::plain(), IRT | 15); /* the sum has more bits than an index */
+    CHECK(all.fault_of_msi(REMAPPABLE | 0x7fff << 5 | 4 | bit(3), 1) == FAULT_IR_INDEX);
+}
+
+/* "Interrupt Remapping Table Entry (IRTE) for Remapped Interrupts": TM, DM, DLM, 8 bits of DST */
+TEST(remapped_attributes)
+{
+    IrFixture f;
+    f.irte(0, 1 | 0x50 << 16 | bit(4) | bit(2) | 5 << 5 | UINT64_C(0xab) << 40);
+    f.irte(1, 1 | 0x51 << 16);
+    CHECK(f.msi(REMAPPABLE) && f.msi(REMAPPABLE | 1 << 5) && f.messages.size() == 2);
+    const Message &m = f.messages[0], &plain = f.messages[1];
+    CHECK(m.vector == 0x50 && m.level && m.logical && m.mode == 5 && m.dest == 0xab);
+    CHECK(plain.vector == 0x51 && !plain.level && !plain.logical && !plain.mode && !plain.dest);
 }
 
 /* "Interrupt Remapping Fault Conditions", row by row; FI holds the index in bits 63:48 */
@@ -99,6 +113,10 @@ TEST(interrupt_faults)
     CHECK(f.fault_of_msi(REMAPPABLE | 31 << 5) == FAULT_IR_RSVD);
     f.irte(32, 1 | 2); /* FPD, and the wrong requester */
     CHECK(f.fault_of_msi(REMAPPABLE | 32 << 5, 0, SID + 1) == 0xff);
+    f.irte(33, 2); /* FPD counts without P as well */
+    CHECK(f.fault_of_msi(REMAPPABLE | 33 << 5) == 0xff);
+    f.irte(34, 3 | bit(12));
+    CHECK(f.fault_of_msi(REMAPPABLE | 34 << 5) == 0xff);
     IrFixture g(Fixture::plain(), 0x900000 | 7);
     CHECK(g.fault_of_msi(REMAPPABLE) == FAULT_IR_ACCESS);
 }
@@ -140,7 +158,11 @@ TEST(source_id_verification)
         {UINT64_C(1) << 18 | 2 << 16 | SID, SID + 1, false},
         {UINT64_C(1) << 18 | 3 << 16 | SID, SID + 7, true},
         {UINT64_C(1) << 18 | 3 << 16 | SID, SID + 8, false},
-        {UINT64_C(2) << 18 | 0x0204, 0x0300, true},
+        {UINT64_C(1) << 18 | 1 << 16 | SID, SID + 1, false},
+        {UINT64_C(1) << 18 | 2 << 16 | SID, SID + 8, false},
+        {UINT64_C(2) << 18 | 0x0204, 0x01ff, false},
+        {UINT64_C(2) << 18 | 0x0204, 0x0200, true},
+        {UINT64_C(2) << 18 | 0x0204, 0x04ff, true},
         {UINT64_C(2) << 18 | 0x0204, 0x0500, false},
     };
     for (const auto &row : rows) {
@@ -228,19 +250,27 @@ TEST(posting_faults)
         f.irte(index, posted(0x20) | mask);
         CHECK(f.fault_of_msi(REMAPPABLE | index++ << 5) == FAULT_IR_RSVD);
     }
-    f.irte(index, posted(0x20), bit(40)); /* above the host address width */
-    CHECK(f.fault_of_msi(REMAPPABLE | index++ << 5) == FAULT_IR_RSVD);
+    for (unsigned n : {20, 31, 40, 63}) { /* from 40 on: above the host address width */
+        f.irte(index, posted(0x20), bit(n));
+        CHECK(f.fault_of_msi(REMAPPABLE | index++ << 5) == FAULT_IR_RSVD);
+    }
     f.irte(index, posted(0x20), bit(33));
     CHECK(f.fault_of_msi(REMAPPABLE | index++ << 5) == FAULT_PID_ACCESS);
-    const uint64_t descriptor[] = {bit(2), bit(15), bit(24), bit(32), bit(48)};
+    f.irte(index, posted(0x20) | 2, bit(33));
+    CHECK(f.fault_of_msi(REMAPPABLE | index++ << 5) == 0xff);
+    const uint64_t descriptor[] = {bit(2),  bit(15), bit(24), bit(31),
+                                   bit(32), bit(39), bit(48), bit(63)};
     f.irte(20, posted(0x20));
     for (uint64_t mask : descriptor) {
         f.set64(PID + 32, mask);
         CHECK(f.fault_of_msi(REMAPPABLE | 20 << 5) == FAULT_PID_RSVD);
     }
     f.set64(PID + 32, 0);
-    f.set64(PID + 40, 1);
-    CHECK(f.fault_of_msi(REMAPPABLE | 20 << 5) == FAULT_PID_RSVD);
+    for (unsigned at = 40; at < 64; at += 8) {
+        f.set64(PID + at, 1);
+        CHECK(f.fault_of_msi(REMAPPABLE | 20 << 5) == FAULT_PID_RSVD);
+        f.set64(PID + at, 0);
+    }
     CHECK(f.get64(PID) == 0 && f.get64(PID + 32) == 0);
 }
 
