@@ -116,6 +116,36 @@ TEST(write_buffer_flush)
     CHECK(!(f.in(VTD_GSTS)&G_WBF));
 }
 
+/* ... of each kind of table; what is present and was used is not for this command to drop */
+TEST(write_buffer_flush_of_all_tables)
+{
+    for (bool cm : {false, true}) {
+        VtdOptions o;
+        o.write_buffer = true;
+        o.caching_mode = cm;
+        Fixture f(o);
+        f.enable();
+        f.queue_enable();
+        f.out64(VTD_IRTA, IRT | 7);
+        f.command(G_SIRTP);
+        f.command(G_IRE);
+        f.set64(IRT + 16, 0x330001);
+        CHECK(f.unit.interrupt(SID, 0xfee00010 | 1 << 5, 0) && f.write_to(0x1000));
+        CHECK(!f.unit.interrupt(SID, 0xfee00010, 0) && !f.write_to(0, 1, SID + 8));
+        f.set64(IRT, 0x330001);
+        f.set64(IRT + 16, 0);
+        f.map(1, 0);
+        f.context(L4 | 1, 2 | 1 << 8, SID + 8);
+        CHECK(!f.unit.interrupt(SID, 0xfee00010, 0) && !f.write_to(0, 1, SID + 8));
+        f.command(G_WBF);
+        CHECK(f.unit.interrupt(SID, 0xfee00010, 0) == !cm);
+        CHECK(f.write_to(0, 1, SID + 8) == !cm);
+        CHECK(f.unit.interrupt(SID, 0xfee00010 | 1 << 5, 0) && f.write_to(0x1000));
+        f.submit(4, 0); /* an invalidation flushes the buffer, too */
+        CHECK(f.unit.interrupt(SID, 0xfee00010, 0));
+    }
+}
+
 /* ... and a table has to be in memory before the unit gets its address */
 TEST(write_buffer_before_a_table_is_set)
 {

@@ -96,6 +96,64 @@ TEST(context_granularities)
     CHECK(field(f.in64(VTD_CCMD), 60, 59) == 3);
 }
 
+/* "Context-cache Invalidate Descriptor" FM: so many of the lowest bits of the source-id are masked. */
+TEST(function_mask)
+{
+    const uint16_t farthest[] = {0, 4, 6, 7};
+    for (unsigned mask = 0; mask < 4; ++mask) {
+        Fixture f;
+        f.enable();
+        f.queue_enable();
+        for (uint16_t function = 0; function < 9; ++function) {
+            f.context(L4 | 1, 2 | 1 << 8, uint16_t(SID + function));
+            f.write_to(0, 1, uint16_t(SID + function));
+            f.context(0, 0, uint16_t(SID + function));
+        }
+        f.submit(1 | 3 << 4 | 1 << 16 | uint64_t(SID) << 32 | uint64_t(mask) << 48, 0);
+        f.submit(2 | 1 << 4, 0);
+        for (uint16_t function = 0; function < 9; ++function)
+            CHECK(f.write_to(0, 1, uint16_t(SID + function)) == !!(function & ~farthest[mask]));
+    }
+}
+
+/* "IOTLB Invalidate Register": a table goes if one of its pages was named, and only then. */
+TEST(selective_flushes_reach_tables)
+{
+    for (uint64_t page : {0x0ff000, 0x200000, 0x3ff000, 0x400000}) {
+        Fixture f;
+        f.enable();
+        f.set64(L2 + 8, L1 | 3);
+        f.write_to(0x200000);
+        f.set64(L2 + 8, 0);
+        f.out64(VTD_IVA, page);
+        f.out64(VTD_IOTLB, bit(63) | UINT64_C(3) << 60 | UINT64_C(1) << 32);
+        CHECK(f.write_to(0x201000) == (page < 0x200000 || page >= 0x400000));
+    }
+}
+
+/* "Interrupt Entry Cache Invalidate Descriptor": the index with its lowest bits masked */
+TEST(interrupt_entry_granularities)
+{
+    Fixture f;
+    f.out64(VTD_IRTA, IRT | 7);
+    f.command(G_SIRTP);
+    f.queue_enable();
+    f.submit(4, 0);
+    f.command(G_IRE);
+    auto kept = [&](uint64_t mask, uint64_t index) {
+        f.set64(IRT + 16 * 6, 0x330001);
+        CHECK(f.unit.interrupt(SID, 0xfee00010 | 6 << 5, 0));
+        f.set64(IRT + 16 * 6, 0);
+        f.submit(4 | 1 << 4 | mask << 27 | index << 32, 0);
+        bool still = f.unit.interrupt(SID, 0xfee00010 | 6 << 5, 0);
+        f.submit(4, 0);
+        return still;
+    };
+    CHECK(kept(0, 5) && kept(0, 7) && !kept(0, 6));
+    CHECK(kept(1, 4) && kept(1, 8) && !kept(1, 7));
+    CHECK(kept(2, 3) && kept(2, 8) && !kept(2, 4));
+}
+
 /* "Queued Invalidation Interface": with the queue enabled, registers are not for commands. */
 TEST(register_commands_are_refused_with_the_queue_on)
 {
@@ -194,11 +252,24 @@ TEST(queue_errors)
         {2 | 3 << 4, 19, IQEI_RESERVED}, /* MAMV is 18 */
         {2 | 1 << 4 | bit(32), 0, IQEI_RESERVED},
         {2 | 1 << 4, bit(7), IQEI_RESERVED},
+        {1 | 1 << 4 | bit(8), 0, IQEI_RESERVED},
+        {1 | 1 << 4 | bit(12), 0, IQEI_RESERVED},
+        {1 | 1 << 4 | bit(63), 0, IQEI_RESERVED},
+        {2 | 1 << 4 | bit(8), 0, IQEI_RESERVED},
+        {2 | 1 << 4 | bit(15), 0, IQEI_RESERVED},
+        {2 | 1 << 4, bit(11), IQEI_RESERVED},
         {4 | bit(5), 0, IQEI_RESERVED},
+        {4 | bit(8), 0, IQEI_RESERVED},
         {4 | bit(12), 0, IQEI_RESERVED},
+        {4 | bit(26), 0, IQEI_RESERVED},
+        {4 | bit(48), 0, IQEI_RESERVED},
         {4, 1, IQEI_RESERVED},
         {5 | bit(7), 0, IQEI_RESERVED}, /* no page-request draining */
+        {5 | bit(8), 0, IQEI_RESERVED},
+        {5 | bit(12), 0, IQEI_RESERVED},
+        {5 | bit(31), 0, IQEI_RESERVED},
         {5 | bit(5), 1, IQEI_RESERVED},
+        {5 | bit(5), 2, IQEI_RESERVED},
         {5 | bit(9), 0, IQEI_TYPE},
     };
     for (const auto &row : rows) {
@@ -236,6 +307,27 @@ TEST(queue_errors_of_the_queue_itself)
     h.command(G_QIE);
     h.out64(VTD_IQT, 16);
     CHECK(field(h.in64(VTD_IQERCD), 3, 0) == IQEI_FETCH);
+}
+
+/* "Invalidation Queue Address Register" QS: as many pages; the head comes round at their end. */
+TEST(queue_size)
+{
+    for (unsigned size : {0, 2}) {
+        Fixture f;
+        f.queue_enable();
+        f.out64(VTD_IQA, 0x20000 | size);
+        unsigned end = 4096 << size;
+        for (unsigned at = 0; at < end; at += 16) {
+            f.set64(0x20000 + at, 5 | 1 << 5 | uint64_t(at + 1) << 32);
+            f.set64(0x20000 + at + 8, 0x500000 | bit(63)); /* beyond the width: ignored */
+        }
+        f.out64(VTD_IQT, end - 16);
+        CHECK(f.in64(VTD_IQH) == end - 16 && f.get64(0x500000) == end - 31);
+        f.out64(VTD_IQT, 16);
+        CHECK(f.in64(VTD_IQH) == 16 && f.get64(0x500000) == 1);
+        f.out64(VTD_IQT, end);
+        CHECK(field(f.in64(VTD_IQERCD), 3, 0) == IQEI_TAIL && f.in64(VTD_IQH) == 16);
+    }
 }
 
 /* "Invalidation Queue Head Register": reset to 0 when the queue is disabled. */
