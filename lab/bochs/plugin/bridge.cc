@@ -19,9 +19,10 @@ enum : unsigned {
     WIDE_LIMIT_HI = 0x2c,
     CONTROL = 0x3e,
     EXPRESS = 0x40,
+    DEVICE_CONTROL2 = EXPRESS + 0x28,
     ACS = 0x100,
 };
-enum : uint32_t { COMMAND_MEM = 2, CONTROL_BUS_RESET = 0x40 };
+enum : uint32_t { COMMAND_MEM = 2, CONTROL_BUS_RESET = 0x40, CONTROL2_ARI = 0x20 };
 /* Source Validation, Request and Completion Redirect, Upstream Forwarding */
 enum : unsigned { ACS_ISOLATES = 0x1d };
 
@@ -65,6 +66,8 @@ bool Bridge::passes_memory(uint64_t base, uint64_t size) const
     return !held && (get(COMMAND, 2) & COMMAND_MEM) && inside &&
            (!behind || behind->passes_memory(base, size));
 }
+
+bool Bridge::forwards_ari() const { return get(DEVICE_CONTROL2, 2) & CONTROL2_ARI; }
 
 /* "Transaction Ownership": a request from the conventional bus has no id, so the bridge gives it
  * that of device 0 on this bus. */

@@ -25,6 +25,7 @@ class Bridge : public PciFunction
     bool passes_config(unsigned number) const;
     bool passes_memory(uint64_t base, uint64_t size) const;
     bool passes_requests() const { return bus_master(); }
+    bool forwards_ari() const; /* to all 256 functions behind it, not only to those of device 0 */
     /* The id that a request of this one has at the root complex. */
     uint16_t requester_of(uint16_t id) const;
     /* As firmware sets it up. A window is empty if its size is 0. */

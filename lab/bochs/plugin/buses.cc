@@ -24,9 +24,11 @@ enum : unsigned {
     EXPRESS_BUS = 4,
     PCI_BUS = 5,
 };
-/* Windows of 64 MiB below configuration space, and one above all memory. */
-constexpr uint64_t CARD_WINDOW = 0xa0000000, VF_WINDOW = 0xa4000000, PCI_WINDOW = 0xa8000000,
-                   WINDOW_SIZE = 0x4000000, WIDE_WINDOW = 0x4000000000, WIDE_SIZE = 0x4000000000;
+/* Windows below configuration space, one with room for 64 virtual functions, and one above all
+ * memory. */
+constexpr uint64_t CARD_WINDOW = 0xa0000000, VF_WINDOW = 0xa4000000, PCI_WINDOW = 0xac000000,
+                   WINDOW_SIZE = 0x4000000, VF_WINDOW_SIZE = 0x8000000, WIDE_WINDOW = 0x4000000000,
+                   WIDE_SIZE = 0x4000000000;
 constexpr uint64_t GRAIN = 0x10000; /* two BARs are so far apart at least */
 
 Bridge *Machine::add_bridge(unsigned devfn, const Bridge *behind, Bridge::Kind kind)
@@ -125,7 +127,7 @@ void Machine::firmware()
         place_bus(CARD_BUS, CARD_WINDOW);
     }
     if (vf_port) {
-        vf_port->program(VF_BUS, VF_BUS, VF_WINDOW, WINDOW_SIZE, 0, 0);
+        vf_port->program(VF_BUS, VF_BUS, VF_WINDOW, VF_WINDOW_SIZE, 0, 0);
         place_bus(VF_BUS, VF_WINDOW);
     }
     if (express_port) {

@@ -139,7 +139,7 @@ static const char *out_of_range(const LabOptions &o)
         {o.trouble.messages <= 32 && is_power_of_2(o.trouble.messages),
          "messages: 1, 2, 4, 8, 16 or 32"},
         {o.trouble.claims <= CLAIM_MSIX_BEYOND, "claims: no such claim"},
-        {o.vfs <= 7, "vfs: 0 to 7"},
+        {o.vfs <= 64, "vfs: 0 to 64"},
         {o.large_bar <= LARGE_BAR_MAX && (!o.large_bar || is_power_of_2(o.large_bar)),
          "large_bar: a power of 2, in MiB, up to 256 GiB"},
         {o.card || !o.large_bar, "large_bar: wants card=1"},

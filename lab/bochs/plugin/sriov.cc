@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which virtual functions are there, under which ids, and where their BARs lie.
- * From: lab/bochs/plugin/sriov.h      To: lab/bochs/plugin/device.cc, extended.cc
+ * From: lab/bochs/plugin/sriov.h      To: lab/bochs/plugin/device.cc, extended.cc, bridge.h
  */
 #include "sriov.h"
+#include "bridge.h"
 
 namespace lab
 {
@@ -20,8 +21,10 @@ enum : unsigned {
     PAGE_SIZES = SRIOV + 0x1c,
     PAGE_SIZE = SRIOV + 0x20,
     VF_BAR = SRIOV + 0x24,
+    ARI = 0x1e0,
 };
-enum : unsigned { ID_SRIOV = 0x0010, VF_ENABLE = 0x01, VF_MEMORY = 0x08, ARI = 0x10 };
+enum : unsigned { ID_ARI = 0x000e, ID_SRIOV = 0x0010 };
+enum : unsigned { VF_ENABLE = 0x01, VF_MEMORY = 0x08, ARI_HIERARCHY = 0x10 };
 
 static Shape endpoint()
 {
@@ -37,7 +40,8 @@ PhysicalFunction::PhysicalFunction(Host &host_, Bus &bus_, unsigned devfn_, unsi
     : LabDevice(host_, bus_, devfn_, Trouble(), endpoint(), behind_)
 {
     add_extended(SRIOV, ID_SRIOV, 1);
-    set(CONTROL, 2, 0, VF_ENABLE | VF_MEMORY | ARI);
+    add_extended(ARI, ID_ARI, 1);
+    set(CONTROL, 2, 0, VF_ENABLE | VF_MEMORY | ARI_HIERARCHY);
     set(INITIAL_VFS, 2, vfs);
     set(TOTAL_VFS, 2, vfs);
     set(NUM_VFS, 2, 0, 0xffff);
@@ -109,6 +113,14 @@ VirtualFunction::VirtualFunction(Host &host_, Bus &bus_, PhysicalFunction *of, u
     set(0x3d, 1, 0);
     bar_of[ROM_BAR] = {};
     msi_offset = 0;
+    add_extended(ARI, ID_ARI, 1);
+}
+
+/* A port that does not forward by ARI asks for device 0 only: for eight functions. */
+bool VirtualFunction::reachable() const
+{
+    bool asked = (sid() & 0xff) < 8 || !behind || behind->forwards_ari();
+    return asked && pf->reachable() && pf->vf_enabled(number);
 }
 
 } /* namespace lab */

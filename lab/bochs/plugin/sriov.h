@@ -3,7 +3,7 @@
  * A physical function with virtual ones. Each virtual function is a lab device of its own, with a
  * requester id of its own; its BARs are slices of those in the SR-IOV capability.
  * From: machine.h      To: sriov.cc
- * Spec: PCI Express "Single Root I/O Virtualization"
+ * Spec: PCI Express "Single Root I/O Virtualization", "Alternative Routing-ID Interpretation (ARI)"
  */
 #pragma once
 #include "device.h"
@@ -35,7 +35,7 @@ class VirtualFunction : public LabDevice
   public:
     VirtualFunction(Host &host, Bus &bus, PhysicalFunction *of, unsigned n, const Bridge *behind);
     uint16_t sid() const override { return pf->vf_sid(number); }
-    bool reachable() const override { return pf->reachable() && pf->vf_enabled(number); }
+    bool reachable() const override;
 
   private:
     uint64_t bar_placed(unsigned index) const override { return pf->vf_base(index, number); }

@@ -12,7 +12,7 @@ using namespace lab;
 
 namespace
 {
-constexpr uint16_t CARD_PORT = 0x00e0, CARD = 0x0200, SOUND = 0x0201, PF = 0x0300,
+constexpr uint16_t CARD_PORT = 0x00e0, VF_PORT = 0x00e8, CARD = 0x0200, SOUND = 0x0201, PF = 0x0300,
                    TO_PCI_PORT = 0x00f0, TO_PCI = 0x0400, FIRST = 0x0508, SECOND = 0x0510;
 constexpr unsigned COMMAND = 0x04, BRIDGE_CONTROL = 0x3e;
 
@@ -223,6 +223,23 @@ TEST(virtual_functions)
     CHECK(b.in(PF + 2, 8) == 0xffffffff && b.at_bdf(PF + 2).bar_base(0) == NEVER);
 }
 
+/* PCI Express "Alternative Routing-ID Interpretation (ARI)": without it there are eight. */
+TEST(many_virtual_functions)
+{
+    Board b("ecam=1,vfs=64");
+    CHECK(b.in(PF, 0x1e0) == 0x0001000e); /* the last of the list */
+    b.out(PF, 0x1a4, 0xa4400000);
+    b.out(PF, 0x1ac, 0xa4300000);
+    b.out(PF, 0x190, 64, 2);
+    b.out(PF, 0x188, 0x19, 2); /* VF Enable, VF Memory Space Enable, ARI Capable Hierarchy */
+    CHECK(b.in(PF + 7, 8) == 0x00ff0010 && b.in(PF + 8, 8) == 0xffffffff);
+    b.out(VF_PORT, 0x68, 0x20, 2); /* ARI Forwarding Enable */
+    CHECK(b.in(PF + 8, 8) == 0x00ff0010 && (b.in(PF + 64, 0x1e0) & 0xffff) == 0x000e);
+    CHECK(b.at_bdf(PF + 64).bar_base(0) == 0xa8300000 && b.in(PF + 65, 8) == 0xffffffff);
+    b.out(PF + 64, COMMAND, 4, 2);
+    CHECK(b.fetches(PF + 64) && b.requesters[0] == PF + 64);
+}
+
 /* PIRQs of a board that has no 8259 in the way */
 TEST(lines_of_a_pch)
 {
@@ -240,7 +257,7 @@ TEST(options_of_the_buses)
 {
     std::string error;
     for (const char *bad : {"card=1", "ecam=1,large_bar=256", "ecam=1,card=1,large_bar=3",
-                            "ecam=1,vfs=8", "ecam=1,card=1,large_bar=524288"}) {
+                            "ecam=1,vfs=65", "ecam=1,card=1,large_bar=524288"}) {
         LabOptions o;
         CHECK(!options_parse(bad, o, error));
     }
