@@ -9,7 +9,7 @@
 #include "lib/errno.h"
 #include "lib/types.h"
 
-#define VM_RANGE_MAX 64
+#define VM_RANGE_MAX 256 /* each BAR of as many devices as a VM may have, and what a PC has */
 
 struct vcpu;
 struct vm;

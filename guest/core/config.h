@@ -10,7 +10,7 @@
 #pragma once
 #include "arch/boot_info.h"
 
-#define CONFIG_DEVICE_MAX 8
+#define CONFIG_DEVICE_MAX 31 /* the slots of its PCI bus, less the host bridge */
 #define CONFIG_NAME_MAX   15
 #define CONFIG_FILE_MAX   8
 #define CONFIG_STRING_MAX 127

@@ -129,7 +129,7 @@ static const struct option rows[] = {
     {"kills", option_number, FIELD(vm.kills), .min = 1, .max = 100000},
     {"reveal", option_word, FIELD(vm.reveal), OPTION_WORDS("off", "on")},
     {"cmdline", option_text, FIELD(vm.cmdline), .why = "longer than 511 characters"},
-    {"pci", add_device, FIELD(vm), .several = true, .why = "more than 8 devices"},
+    {"pci", add_device, FIELD(vm), .several = true, .why = "more than 31 devices"},
     {.key = NULL},
 };
 

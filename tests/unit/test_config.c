@@ -190,9 +190,19 @@ TEST(bad_devices)
                                "bar, dma, irq, rom, intx or unsafe); this VM is not started");
     refuses("vm=a pci=00:04.0 pci=0:4.0",
             "module=0 vm=a pci=0:4.0: given twice; this VM is not started");
-    refuses("vm=a pci=0:1.0 pci=0:2.0 pci=0:3.0 pci=0:4.0 pci=0:5.0 pci=0:6.0 pci=0:7.0 pci=0:8.0 "
-            "pci=0:9.0",
-            "module=0 vm=a pci=0:9.0: more than 8 devices; this VM is not started");
+}
+
+/* As many as the bus of a VM has slots. */
+TEST(many_devices)
+{
+    char line[400] = "vm=a";
+    for (unsigned i = 0; i < CONFIG_DEVICE_MAX; i++)
+        snprintf(line + strlen(line), sizeof(line) - strlen(line), " pci=0:%x.0", i);
+    assert_int_equal(read_lines(line, NULL), 1);
+    assert_int_equal(vms[0].device_count, 31);
+    assert_int_equal(vms[0].devices[30].bdf, BDF(0, 30, 0));
+    strcat(line, " pci=0:1f.0");
+    refuses(line, "module=0 vm=a pci=0:1f.0: more than 31 devices; this VM is not started");
 }
 
 TEST(bad_lengths)
@@ -328,6 +338,7 @@ int main(void)
         cmocka_unit_test(devices),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(bad_devices),
+        cmocka_unit_test(many_devices),
         cmocka_unit_test(bad_lengths),
         cmocka_unit_test(several_vms),
         cmocka_unit_test(others_are_kept),
