@@ -20,9 +20,11 @@ def crowd(name, given):
 
 def test_crowd(boot):
     """One device of its own bus, and 63 virtual functions; a VM has room for 31."""
-    vms = [crowd("one", VFS[:31]), crowd("two", VFS[31:62]), crowd("three", ["pci=00:02.0", VFS[62]])]
-    got = boot(Case("crowd", machine={"ecam": "1", "vfs": "63"}, append="console=com1 vfs=03:00.0,63",
-                    vms=vms, expect=[r"vm=three 03:07\.7 .* irq=posted"],
+    vms = [crowd("one", VFS[:31]), crowd("two", VFS[31:62]),
+           crowd("three", ["pci=00:02.0", VFS[62]])]
+    got = boot(Case("crowd", machine={"ecam": "1", "vfs": "63"}, vms=vms,
+                    append="console=com1 vfs=03:00.0,63",
+                    expect=[r"vm=three 03:07\.7 .* irq=posted"],
                     forbid=["vtd: fault", "FAIL"], exits={"one": 1, "two": 1, "three": 1}))
     for name, count in ("one", 31), ("two", 31), ("three", 2):
         assert f"{name}| {count} devices, each with its message and its bytes" in got.text
