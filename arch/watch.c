@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signs of life, and waits that would have no end.
- * From: vmx/run/watchdog.c, arch/spinlock.c, arch/irq.c, vmx/ept_flush.c, vmx/run/sched.c,
+ * From: vmx/run/watchdog.c, arch/spinlock.c, arch/irq.c, vmx/ept_flush.c, vmx/run/sched_start.c,
  * arch/terminal.c, arch/log.c, boot/main.c.
  * To: arch/time.c.   Contract: arch/watch.h.
  */

@@ -2,7 +2,7 @@
 /*
  * The list of VMs, and the changes of a VM's state: paused, to be reset, about to end.
  * From: guest/life/create.c (vm_list_add), guest/pc/pio.c and vpower.c (vm_end, vm_reset), monitor/
- * (vm_pause).   To: vmx/run/sched.c (sched_request_stop).
+ * (vm_pause).   To: vmx/run/sched_start.c (sched_request_stop).
  *
  * No function here waits. It marks the VM and asks the vCPUs to stop; guest/life/run.c goes on when
  * all of them are still. A paused vCPU is STOPPED, as one that was never started: its registers are

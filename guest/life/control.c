@@ -3,7 +3,7 @@
  * What the user of the console, or a debugger, does to a VM: resume it, reset it, look at a vCPU.
  * From: monitor/ (vm_resume, vm_visit), guest/life/run.c (vm_follow_up),
  * vmx/vcpu/debug.c (vcpu_on_debug).
- * To: vmx/run/sched.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all),
+ * To: vmx/run/sched_start.c (sched_start, sched_stop), guest/assign/assign.c (assign_restart_all),
  * guest/life/reset.c (vm_power_on), guest/life/clock.c (vm_clock_go).
  */
 #include "arch/panic.h"

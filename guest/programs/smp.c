@@ -6,7 +6,7 @@
  *   fair=TICKS   how far each one comes in that time
  *   last=1       one that is asleep with interrupts off ends the VM at an NMI; all others sleep
  *   switches=N   what it costs that one leaves the CPU and another comes (cpus=2, on one CPU)
- * To: guest/pc/vlapic_irq.c (ICR), vmx/run/sched.c vcpu_sipi(), vmx/run/run.c.
+ * To: guest/pc/vlapic_irq.c (ICR), vmx/run/sched_start.c vcpu_sipi(), vmx/run/run.c.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
 #include "lib/atomic.h"

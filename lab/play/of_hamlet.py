@@ -151,7 +151,7 @@ def _queue(story, row, event, vcpu):
     if before == "halted":
         text = (f"Hamlet takes {vcpu} from the wake list of CPU {event.a} to the end of its run "
                 f"queue: {_cause(story, event, vcpu)}.")
-    story.step(row, _lane(vcpu), text, source=("vmx/run/sched.c", "to_ready"),
+    story.step(row, _lane(vcpu), text, source=("vmx/run/sched_wake.c", "sched_to_ready"),
                chains=story.chains.waiting(vcpu) if before == "halted" else (),
                changes=_moved(story, vcpu, event.a, "queue"))
 

@@ -41,13 +41,14 @@ LOADED = (r"(vcpu_release|vcpu_load|load_\w+|come_from_memory|vcpu_setup_host|fp
           r"write_cr2|wrmsr|registers_msrs)\(")
 SEEN = r"\*?[\w>().-]*(seen|generation|launched|->vcpu|->alarm|->running) = "
 ATOMIC = r"(__)?atomic_\w+\("
-POSTED = (r"(posted_\w+|change|to_\w+|halted_to_ready|wake_here|begin_turn|off_wake_list|apicv_\w+|"
+POSTED = (r"(posted_\w+|change|to_\w+|wake_here|begin_turn|queue_\w+|apicv_\w+|"
           r"apic_ipi|cpu_kick|sched_\w+)\(")
 STEPS = re.compile("|".join((FLUSH, LOADED, SEEN, ATOMIC, POSTED)))
 FILES = ("vmx/ept_flush.c vmx/ept_flush.h vmx/ept.c vmx/vcpu/vcpu.c vmx/vcpu/load.c "
          "vmx/vcpu/state.c vmx/vcpu/apicv.c vmx/exit/cr.c vmx/run/init.c vmx/vcpu/posted.c "
-         "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c vmx/bitmaps.c "
-         "vmx/exit/task.c vmx/vcpu/inject.c vmx/vcpu/request.h").split()
+         "vmx/vcpu/posted.h vmx/run/post.c vmx/run/run.c vmx/run/sched.c vmx/run/sched_start.c "
+         "vmx/run/sched_wake.c vmx/bitmaps.c vmx/exit/task.c vmx/vcpu/inject.c "
+         "vmx/vcpu/request.h").split()
 
 # An atomic step as a load and a store: what another CPU or a device does in between is lost.
 TORN = re.compile(r"atomic_fetch_(or|and|add)\((&[^,]+), ([^;]+)\);")
@@ -111,9 +112,9 @@ EXPLAINED = {
     "vmx/run/run.c: apicv_fold(v);":
         "what is posted there sets ON, with which no vCPU falls asleep: the next turn folds, which "
         "only make bench notices",
-    "vmx/run/sched.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);":
+    "vmx/run/sched_start.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);":
         STARTUP,
-    "vmx/run/sched.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI_2);":
+    "vmx/run/sched_start.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI_2);":
         STARTUP,
 }
 
@@ -127,7 +128,8 @@ TRANSLATIONS = [KNOWN[name] for name in ("stale-apicv-on", "moved-bar-under-anot
 POSTS = [KNOWN["smp"], KNOWN["smp-posted"],
          posting("mixed", 20000, [each_once("mixed")], **SHAPES["mixed"])]
 TIMEOUT = 60    # seconds; a boot takes five on an idle host
-POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/run/post.c", "vmx/run/sched.c")
+POSTING_FILES = ("vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/run/post.c", "vmx/run/sched.c",
+                 "vmx/run/sched_start.c", "vmx/run/sched_wake.c")
 
 
 def of_file(name):

@@ -18,6 +18,7 @@ FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTR
          "-I. -mcx16").split()
 PID, POST_TAKE, FOLD = "vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/vcpu/apicv.c"
 SCHED, RUN, POST = "vmx/run/sched.c", "vmx/run/run.c", "vmx/run/post.c"
+START = "vmx/run/sched_start.c"
 IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
@@ -92,27 +93,27 @@ MUTANTS = [
      [(PID, "mask = PI_SN | PI_NV | PI_NDST;", "mask = PI_SN | PI_NV;"),
       (PID, " | ndst;", ";")]),
     ("a stopped one is still notified",
-     [(SCHED, "    vcpu_release(v);\n    posted_to_ready(v->pi_desc);\n",
+     [(START, "    vcpu_release(v);\n    posted_to_ready(v->pi_desc);\n",
        "    vcpu_release(v);\n")]),
     ("a request does not keep it awake",
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
      [(SCHED, "& PI_ON)\n            wake_here(q, v);", "& PI_ON)\n            ;")]),
     ("an INIT takes the stop behind it away",
-     [(SCHED, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
+     [(START, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
        "VCPU_STOPPED;\n", "")]),
     ("a stop takes the INIT away",
-     [(SCHED, "~done);", "~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));"),
-      (SCHED, "        state = VCPU_STOPPED;\n    uint32_t", "        (void)0;\n    uint32_t")]),
+     [(START, "~done);", "~(uint32_t)(VCPU_REQUEST_STOP | VCPU_REQUEST_INIT));"),
+      (START, "        state = VCPU_STOPPED;\n    uint32_t", "        (void)0;\n    uint32_t")]),
     ("an earlier STARTUP is taken away before the INIT is there",
-     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with "
+     [(START, "        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with "
        "neither */\n", ""),
-      (SCHED, "~(uint32_t)VCPU_REQUEST_SIPIS);\n",
+      (START, "~(uint32_t)VCPU_REQUEST_SIPIS);\n",
        "~(uint32_t)VCPU_REQUEST_SIPIS);\n        vcpu_request(v, VCPU_REQUEST_INIT);\n")]),
     ("two STARTUPs have one request",
-     [(SCHED, "        vcpu_request(v, VCPU_REQUEST_SIPI_2);\n",
+     [(START, "        vcpu_request(v, VCPU_REQUEST_SIPI_2);\n",
        "        vcpu_request(v, VCPU_REQUEST_SIPI);\n"),
-      (SCHED, "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))\n        start_at_sipi(v);",
+      (START, "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))\n        start_at_sipi(v);",
        "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI))\n        start_at_sipi(v);")]),
     ("a vector is freed without a wait for its handler",
      [(IRQ, "while (i != this_cpu()->index &&", "while (0 &&")]),

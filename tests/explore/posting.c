@@ -17,6 +17,8 @@
 static uint64_t model_clock(void);
 #include "vmx/vcpu/posted.c"
 #include "vmx/run/sched.c"
+#include "vmx/run/sched_start.c"
+#include "vmx/run/sched_wake.c"
 #include "vmx/run/place.c"
 #include "vmx/vcpu/apicv.c"
 #include "vmx/run/post.c"

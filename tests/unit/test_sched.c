@@ -5,7 +5,7 @@
  * interrupt posted, and none is lost between two lists.
  * Spec: SDM "Posted-Interrupt Processing"; lib/pi_desc.h.
  */
-// sources: vmx/vcpu/posted.c vmx/run/place.c
+// sources: vmx/vcpu/posted.c vmx/run/place.c vmx/run/sched_start.c vmx/run/sched_wake.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <stdio.h>
@@ -102,9 +102,9 @@ static void fold(struct vcpu *v)
 static bool take_next(unsigned cpu)
 {
     on(cpu);
-    if (!own_queue()->running)
-        next_turn(own_queue());
-    atomic_store(&own_queue()->idle, !own_queue()->running);
+    if (!queue_here()->running)
+        next_turn(queue_here());
+    atomic_store(&queue_here()->idle, !queue_here()->running);
     w.looked[cpu] = false;
     if (queues[cpu].running)
         vcpu_load(queues[cpu].running);
@@ -122,7 +122,7 @@ static void slice_ends(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = w.entered[cpu] = false;
-    after_slice(own_queue(), own_queue()->running);
+    after_slice(queue_here(), queue_here()->running);
 }
 
 /* HLT in two halves: attend() finds nothing; then the vCPU goes to sleep. */
@@ -138,7 +138,7 @@ static void goes_to_sleep(unsigned cpu)
 {
     on(cpu);
     w.looked[cpu] = w.entered[cpu] = false;
-    after_hlt(own_queue(), own_queue()->running);
+    after_hlt(queue_here(), queue_here()->running);
 }
 
 static void post(unsigned i)

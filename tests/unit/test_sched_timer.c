@@ -4,7 +4,7 @@
  * slice and no sleep of the first CPU is longer than to its tick.
  * Spec: SDM "TSC-Deadline Mode".
  */
-// sources: vmx/vcpu/posted.c vmx/run/place.c
+// sources: vmx/vcpu/posted.c vmx/run/place.c vmx/run/sched_start.c vmx/run/sched_wake.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <string.h>
@@ -65,12 +65,12 @@ static void fires(void)
 TEST(a_timer_wakes)
 {
     sched_start(&v);
-    next_turn(own_queue());
-    assert_ptr_equal(own_queue()->running, &v);
+    next_turn(queue_here());
+    assert_ptr_equal(queue_here()->running, &v);
     v.timer_deadline = UINT64_MAX;
     v.requests = 0;
-    after_hlt(own_queue(), &v);
-    assert_null(own_queue()->running);
+    after_hlt(queue_here(), &v);
+    assert_null(queue_here()->running);
     assert_true(host_timer == UINT64_MAX); /* the host's timer stands in */
     fires();
     assert_true(v.state == VCPU_HALTED && host_timer == UINT64_MAX); /* it was too early */
@@ -88,13 +88,13 @@ TEST(the_timer_is_never_late)
         unsigned writes;
     } rows[] = {{700, 700, 1}, {0, 700, 1}, {900, 700, 1}, {500, 500, 2}, {700, 500, 2}};
     for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
-        timer_by(own_queue(), rows[i].deadline);
+        timer_by(queue_here(), rows[i].deadline);
         assert_int_equal(host_timer, rows[i].armed);
         assert_int_equal(writes, rows[i].writes);
     }
     fires(); /* for none */
     assert_int_equal(host_timer, 0);
-    timer_by(own_queue(), 900);
+    timer_by(queue_here(), 900);
     assert_int_equal(host_timer, 900);
 }
 
@@ -105,14 +105,14 @@ TEST(the_tick_bounds_slice_and_sleep)
     for (unsigned c = 0; c < 2; c++) {
         here = &cpus[c];
         host_timer = 0;
-        own_queue()->tick = 300;
-        own_queue()->turn = 20;
+        queue_here()->tick = 300;
+        queue_here()->turn = 20;
         uint64_t now = rdtsc(), alone = 20 * (SCHED_ALONE_US / SCHED_SLICE_US);
-        uint64_t end = slice_end(own_queue(), &v, now);
+        uint64_t end = slice_end(queue_here(), &v, now);
         assert_true(c ? end == now + alone : end == 300);
-        sleep_for_work(own_queue());
+        sleep_for_work(queue_here());
         assert_int_equal(slept_until, c ? 0 : 300);
-        assert_false(own_queue()->idle); /* awake, it needs no kick */
+        assert_false(queue_here()->idle); /* awake, it needs no kick */
     }
 }
 

@@ -4,7 +4,7 @@
  * come at the same time.
  * Spec: SDM "Multiple-Processor (MP) Initialization".
  */
-// sources: vmx/vcpu/posted.c vmx/run/place.c
+// sources: vmx/vcpu/posted.c vmx/run/place.c vmx/run/sched_start.c vmx/run/sched_wake.c
 #include "vmx/run/sched.c"
 #include "tests/unit/stubs.h"
 #include <string.h>
@@ -48,8 +48,8 @@ FIXTURE(create)
 /* The CPU takes v, and clears the requests that it carries out at once. */
 static void enter(uint32_t requests)
 {
-    next_turn(own_queue());
-    assert_ptr_equal(own_queue()->running, v);
+    next_turn(queue_here());
+    assert_ptr_equal(queue_here()->running, v);
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
     assert_int_equal(v->requests, requests);
     atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);

@@ -5,8 +5,10 @@
  * queue sleeps. A vCPU that no other waits behind has a longer slice. When another vCPU comes, the
  * slice ends with the turn: at once, if that is over. So the vCPU that has run longest gives way.
  * Only a wake list is searched, because a notification does not name its vCPU.
- * From: guest/life/run.c (sched_start), boot/main.c (sched_run).   To: vmx/run/run.c, place.c,
- * vmx/vcpu/load.c (each slice), vmx/vcpu/posted.c (each change of a state).
+ * How a vCPU comes into a queue is in sched_wake.c, how it starts and stops in sched_start.c.
+ * From: guest/life/run.c (sched_run), vmx/run/post.c (sched_notified).
+ * To: vmx/run/run.c, place.c, sched_wake.c, sched_start.c (vcpu_leave); vmx/vcpu/load.c (each
+ * slice), vmx/vcpu/posted.c (each change of a state).
  * Hot: each HLT, each wake-up, each end of a slice.
  * Spec: SDM "Posted-Interrupt Processing"; the three states and their descriptors: lib/pi_desc.h.
  *
@@ -25,7 +27,6 @@
 #include "vmx/run/place.h"
 #include "vmx/run/run.h"
 #include "vmx/run/queue.h"
-#include "vmx/vcpu/request.h"
 #include "arch/apic.h"
 #include "arch/panic.h"
 #include "arch/trace.h"
@@ -37,10 +38,6 @@
 static struct run_queue queues[CPU_MAX];
 
 static struct run_queue *queue_of(const struct cpu *cpu) { return &queues[cpu->index]; }
-static struct run_queue *own_queue(void) { return this_vmx_cpu()->queue; }
-
-/* Guards the ways into and out of STOPPED and WAIT_SIPI, where a vCPU is on no queue. */
-static struct spinlock start_lock = {.name = "start_lock"};
 
 /* A vCPU with one of these requests does not fall asleep: attend() has not seen the request yet. */
 #define REQUESTS_UNSEEN                                                                            \
@@ -48,14 +45,6 @@ static struct spinlock start_lock = {.name = "start_lock"};
      VCPU_REQUEST_FOLD)
 
 /* --- State changes; the queue's lock is held -------------------------------------------------- */
-
-static void to_ready(struct run_queue *q, struct vcpu *v)
-{
-    posted_to_ready(v->pi_desc);
-    TRACE(TRACE_QUEUE, v->trace_id, v->state, q - queues, v->requests, 0);
-    v->state = VCPU_READY;
-    list_append(&q->ready, v);
-}
 
 static void to_running(struct run_queue *q, struct vcpu *v)
 {
@@ -70,40 +59,14 @@ static void begin_turn(struct run_queue *q, struct vcpu *v)
     v->turn_end = rdtsc() + q->turn;
 }
 
-/* A vCPU waits in the queue: ask the one that runs there to end its slice soon. The queue's lock is
- * held, and without it the running vCPU cannot leave. True: if that is another CPU, the caller has
- * to kick it, so that the request is seen. */
-static bool share(struct run_queue *q)
-{
-    struct vcpu *v = q->running;
-    if (!v)
-        return false;
-    vcpu_request(v, VCPU_REQUEST_SHARE);
-    return true;
-}
-
-static void off_wake_list(struct run_queue *q, struct vcpu *v)
-{
-    list_remove(&q->halted, v);
-    q->busy++;
-}
-
-/* True: as share(). */
-static bool halted_to_ready(struct run_queue *q, struct vcpu *v)
-{
-    off_wake_list(q, v);
-    to_ready(q, v);
-    return share(q);
-}
-
 /* This is the CPU of q, so no kick is due. If it has nothing else to run, v's turn begins at once:
  * v is not READY in between. */
 static void wake_here(struct run_queue *q, struct vcpu *v)
 {
     if (q->running || q->ready.first) {
-        (void)halted_to_ready(q, v);
+        (void)sched_wake_locked(q, v);
     } else {
-        off_wake_list(q, v);
+        queue_off_wake_list(q, v);
         begin_turn(q, v);
     }
 }
@@ -136,38 +99,6 @@ static inline void next_turn(struct run_queue *q)
     }
 }
 
-/* The queue of v's home, locked; NULL if v never had one. The home may change until then. */
-static struct run_queue *lock_home(struct vcpu *v)
-{
-    for (;;) {
-        struct cpu *home = atomic_load(&v->cpu);
-        if (!home)
-            return NULL;
-        struct run_queue *q = queue_of(home);
-        spin_lock(&q->lock);
-        if (atomic_load(&v->cpu) == home)
-            return q;
-        spin_unlock(&q->lock);
-    }
-}
-
-/* --- Coming to a CPU -------------------------------------------------------------------------- */
-
-/* v is on no list. An idle CPU needs a kick: it has looked at its queue already. */
-static void enqueue_at(struct cpu *cpu, struct vcpu *v)
-{
-    struct run_queue *q = queue_of(cpu);
-    spin_lock(&q->lock);
-    atomic_store(&v->cpu, cpu);
-    q->load++;
-    q->busy++;
-    to_ready(q, v);
-    bool kick = share(q) || q->idle;
-    spin_unlock(&q->lock);
-    if (kick && cpu != this_cpu())
-        cpu_kick(cpu);
-}
-
 /* v is on no list and its home is this CPU. It waits for a lighter CPU, if it may go there, else
  * for this one. It is unloaded before another CPU can see it. */
 static void wait_for_cpu(struct run_queue *here, struct vcpu *v)
@@ -181,154 +112,12 @@ static void wait_for_cpu(struct run_queue *here, struct vcpu *v)
         here->load--;
         here->busy--;
     } else {
-        to_ready(here, v);
+        sched_to_ready(here, v);
     }
     next_turn(here);
     spin_unlock(&here->lock);
     if (to)
-        enqueue_at(to, v);
-}
-
-/* --- Starting, waking, stopping --------------------------------------------------------------- */
-
-static COLD void start_locked(struct vcpu *v)
-{
-    unsigned pinned = (unsigned)v->pinned % cpu_count();
-    enqueue_at(v->pinned >= 0 ? cpu_get(pinned) : place_first(v), v);
-}
-
-static bool is_away(const struct vcpu *v)
-{
-    return v->state == VCPU_STOPPED || v->state == VCPU_WAIT_SIPI;
-}
-
-COLD void sched_start(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    if (is_away(v))
-        start_locked(v);
-    spin_unlock(&start_lock);
-}
-
-/* The CPU of a RUNNING vCPU is kicked too: the request counts from its next entry. */
-void sched_wake(struct vcpu *v)
-{
-    struct run_queue *q = lock_home(v);
-    if (!q)
-        return;
-    struct cpu *home = v->cpu;
-    vcpu_request(v, VCPU_REQUEST_FOLD);
-    bool kick = v->state == VCPU_RUNNING || q->idle;
-    if (v->state == VCPU_HALTED)
-        kick |= halted_to_ready(q, v);
-    spin_unlock(&q->lock);
-    if (kick && home != this_cpu())
-        cpu_kick(home);
-}
-
-COLD void sched_await_startup(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    v->state = VCPU_WAIT_SIPI;
-    spin_unlock(&start_lock);
-}
-
-/* v shall become STOPPED: here, if v is on no CPU; else its own CPU carries it out. */
-COLD void sched_request_stop(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    if (is_away(v))
-        v->state = VCPU_STOPPED;
-    else
-        vcpu_request(v, VCPU_REQUEST_STOP);
-    spin_unlock(&start_lock);
-    sched_wake(v);
-}
-
-/* One that is STOPPED, as its VM is paused or a user looks at it, is reset when it starts. A
- * STARTUP that came before the INIT does not count any more. */
-COLD void vcpu_init_signal(struct vcpu *v)
-{
-    spin_lock(&start_lock);
-    if (v->state != VCPU_WAIT_SIPI) {
-        vcpu_request(v, VCPU_REQUEST_INIT); /* first, or v could run with neither */
-        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);
-    }
-    spin_unlock(&start_lock);
-    sched_wake(v);
-}
-
-/* v is WAIT_SIPI. start_lock is held. */
-static COLD void start_at_sipi(struct vcpu *v)
-{
-    vcpu_request(v, VCPU_REQUEST_SIPI);
-    atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI_2);
-    start_locked(v);
-}
-
-/* The end of every way out. `state` is published last: from then on another CPU may start v, or
- * free it, so before that its registers are in memory and its descriptor notifies no CPU. */
-static COLD void vcpu_leave(struct vcpu *v, enum vcpu_state state)
-{
-    struct run_queue *q = own_queue();
-    spin_lock(&start_lock);
-    vcpu_release(v);
-    posted_to_ready(v->pi_desc);
-    spin_lock(&q->lock);
-    if (q->running == v)
-        q->running = NULL;
-    q->load--;
-    q->busy--;
-    spin_unlock(&q->lock);
-    /* A stop that came behind an INIT counts; then the INIT is carried out again at the start. */
-    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)
-        state = VCPU_STOPPED;
-    uint32_t done = state == VCPU_STOPPED ? VCPU_REQUEST_STOP : VCPU_REQUEST_INIT;
-    atomic_fetch_and(&v->requests, ~done);
-    atomic_store(&v->state, state);
-    /* A STARTUP that came between the INIT and here counts. */
-    if (state == VCPU_WAIT_SIPI && (atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))
-        start_at_sipi(v);
-    spin_unlock(&start_lock);
-}
-
-/* v may wait in the queue of this CPU, which does not get to it while this CPU waits for v. */
-static COLD void stop_here(struct vcpu *v)
-{
-    struct run_queue *q = own_queue();
-    spin_lock(&q->lock);
-    bool waits = v->state == VCPU_READY && v->cpu == this_cpu();
-    if (waits)
-        list_remove(&q->ready, v);
-    spin_unlock(&q->lock);
-    if (waits)
-        vcpu_leave(v, VCPU_STOPPED);
-}
-
-COLD void sched_stop(struct vcpu *v)
-{
-    struct watch watch = {0};
-    sched_request_stop(v);
-    while (atomic_load(&v->state) != VCPU_STOPPED) {
-        if (atomic_load(&v->cpu) == this_cpu())
-            stop_here(v);
-        watch_wait(&watch, v->cpu->index, 0, "a CPU", "to stop its vCPU");
-    }
-}
-
-/* Only a vCPU that waits for a STARTUP, or has an INIT before it that makes it wait, takes one. The
- * latter has a request of its own, as attend() may be about to carry out an earlier STARTUP. */
-COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
-{
-    spin_lock(&start_lock);
-    bool waits = v->state == VCPU_WAIT_SIPI;
-    if (waits || (atomic_load(&v->requests) & VCPU_REQUEST_INIT)) {
-        v->sipi_vector = vector;
-        vcpu_request(v, VCPU_REQUEST_SIPI_2);
-    }
-    if (waits)
-        start_at_sipi(v);
-    spin_unlock(&start_lock);
+        sched_enqueue(to, v);
 }
 
 /* --- Host interrupts -------------------------------------------------------------------------- */
@@ -337,7 +126,7 @@ COLD void vcpu_sipi(struct vcpu *v, uint8_t vector)
 static void on_wake_up(void *ctx)
 {
     (void)ctx;
-    struct run_queue *q = own_queue();
+    struct run_queue *q = queue_here();
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
         next = v->next;
@@ -363,7 +152,7 @@ static void timer_by(struct run_queue *q, uint64_t deadline)
 static COLD void on_timer(void *ctx)
 {
     (void)ctx;
-    struct run_queue *q = own_queue();
+    struct run_queue *q = queue_here();
     q->timer = 0; /* it fires once */
     spin_lock(&q->lock);
     for (struct vcpu *v = q->halted.first, *next; v; v = next) {
@@ -384,10 +173,10 @@ bool sched_is_idle(const struct cpu *cpu) { return atomic_load(&queue_of(cpu)->i
 COLD void sched_init_cpu(void)
 {
     this_vmx_cpu()->queue = queue_of(this_cpu());
-    own_queue()->lock.name = "run queue";
-    list_init(&own_queue()->ready);
-    list_init(&own_queue()->halted);
-    own_queue()->ndst = posted_ndst(this_cpu()->apic_id, apic_is_x2apic());
+    queue_here()->lock.name = "run queue";
+    list_init(&queue_here()->ready);
+    list_init(&queue_here()->halted);
+    queue_here()->ndst = posted_ndst(this_cpu()->apic_id, apic_is_x2apic());
     if (this_cpu()->index != 0)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
@@ -397,7 +186,7 @@ COLD void sched_init_cpu(void)
 
 /* --- The loop --------------------------------------------------------------------------------- */
 
-/* `idle` is set under the lock, so a later enqueue_at() kicks this CPU. IF is 0 from here to the
+/* `idle` is set under the lock, so a later sched_enqueue() kicks this CPU. IF is 0 from here to the
  * HLT in cpu_wait(), so the kick cannot come between the two and be lost. */
 static void sleep_for_work(struct run_queue *q)
 {
@@ -474,7 +263,7 @@ static void run_slice(struct run_queue *q, struct vcpu *v, uint64_t now)
 
 void sched_run(bool (*done)(void))
 {
-    struct run_queue *q = own_queue();
+    struct run_queue *q = queue_here();
     q->turn = sched_scaled(SCHED_SLICE_US) * time_tsc_khz() / 1000;
     for (;;) {
         uint64_t now = rdtsc();

@@ -2,7 +2,7 @@
 /*
  * Which vCPU runs where.
  * From: guest/life/ (start, stop), boot/main.c (sched_run), guest/pc/vlapic_irq.c (INIT, STARTUP).
- * To: vmx/run/sched.c.
+ * To: vmx/run/sched.c, sched_start.c, sched_wake.c.
  */
 #pragma once
 #include "vmx/caps.h"

@@ -139,7 +139,7 @@ struct vcpu {
     /* arch/log.c */
     int log_budget; /* lines that this guest may still cause */
 
-    /* vmx/run/sched.c; hold the run queue's lock */
+    /* vmx/run/; hold the run queue's lock */
     enum vcpu_state state;
     struct cpu *cpu; /* where it runs or will run */
     int pinned;      /* CPU index, -1: anywhere */
