@@ -158,14 +158,20 @@ static void absent_registers(void)
     right(now(faults) == 2);
 }
 
+/* An interrupt waits in IRR, as IF is 0. A reset, which this is for the APIC, empties IRR. */
 static void switched_off(void)
 {
     uint64_t base = rdmsr(MSR_IA32_APIC_BASE);
+    send_ipi(0, LINE);
     right(cpuid(1, 0).edx & CPUID_1_APIC);
     wrmsr(MSR_IA32_APIC_BASE, base & ~(APIC_BASE_EN | APIC_BASE_EXTD));
     right(!(cpuid(1, 0).edx & CPUID_1_APIC));
     wrmsr(MSR_IA32_APIC_BASE, (base & ~APIC_BASE_EXTD) | APIC_BASE_EN);
     right(cpuid(1, 0).edx & CPUID_1_APIC);
+    apic_on(false);
+    interrupts_on();
+    right(!spin_until(now(lines), 1000));
+    lines = 0;
 }
 
 /* --- INIT ------------------------------------------------------------------------------------- */

@@ -436,6 +436,7 @@ static void build(void)
                            .first = v,
                            .pinned = 0,
                            .ept = &w.ept,
+                           .apic_base = APIC_BASE_EN,
                            .regs.gpr[RAX] = HC_VERSION, /* a VMCALL that is handled */
                            .vapic = apic_page};
         *v->pi_desc = PI_DESC_READY;

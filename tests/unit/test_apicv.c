@@ -72,6 +72,25 @@ TEST(a_new_mode_invalidates_both)
     assert_int_equal(v.ept_generation, UINT64_MAX);
 }
 
+/* SDM "x2APIC State Transitions": off is a reset, and PIR, RVI and SVI are parts of what it empties.
+ */
+TEST(an_apic_that_is_off_has_no_interrupts)
+{
+    for (unsigned apicv = 0; apicv < 2; apicv++) {
+        vmx_caps.apicv = apicv;
+        for (unsigned on = 2; on-- > 0;) {
+            v.apic_base = on ? v.apic_base | APIC_BASE_EN : v.apic_base & ~(uint64_t)APIC_BASE_EN;
+            pid.pir[2] = BIT(7);
+            pid.control |= PI_ON;
+            fields[GUEST_INTERRUPT_STATUS] = 0x5161;
+            apicv_reload(&v);
+            assert_int_equal(pid.control & PI_ON, on ? PI_ON : 0);
+            assert_int_equal(posted_pending(&pid), on);
+            assert_int_equal(fields[GUEST_INTERRUPT_STATUS], on || !apicv ? 0x5161 : 0);
+        }
+    }
+}
+
 TEST(the_same_mode_invalidates_nothing)
 {
     v.eoi_exit[1] = BIT(7);
@@ -134,9 +153,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, create)
     const struct CMUnitTest tests[] = {
-        T(a_new_mode_invalidates_both),
-        T(the_same_mode_invalidates_nothing),
-        T(tmr_is_the_eoi_exit_bitmap),
+        T(a_new_mode_invalidates_both),       T(an_apic_that_is_off_has_no_interrupts),
+        T(the_same_mode_invalidates_nothing), T(tmr_is_the_eoi_exit_bitmap),
         T(a_fold_takes_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,9 +47,22 @@ static void write_tmr(struct vcpu *v)
         v->vapic[(APIC_TMR + 16 * i) / 4] = atomic_load((const uint32_t *)v->eoi_exit + i);
 }
 
+/* The guest has switched its APIC off, which resets it: nothing is requested or in service. What was
+ * posted is a part of IRR, and without the page's bits RVI would deliver, and SVI block, as before.
+ */
+static COLD void forget_interrupts(struct vcpu *v)
+{
+    uint64_t taken[4];
+    posted_take(v->pi_desc, taken);
+    if (vmx_caps.apicv)
+        vmwrite(GUEST_INTERRUPT_STATUS, 0);
+}
+
 COLD void apicv_reload(struct vcpu *v)
 {
     write_tmr(v);
+    if (!(v->apic_base & APIC_BASE_EN))
+        forget_interrupts(v);
     vmwrite(TSC_OFFSET, v->tsc_offset);
     vmwrite(MSR_BITMAP, bitmaps_msrs(v->bitmaps, vmx_caps.apicv && in_x2apic_mode(v)).v);
     if (!vmx_caps.apicv)
