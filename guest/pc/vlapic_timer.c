@@ -145,7 +145,7 @@ void apic_on_timer(struct vcpu *v)
     uint64_t alarm = atomic_load(&vlapic_of(v)->alarm);
     if (alarm && now >= alarm)
         vlapic_of(v)->ring(v->vm); /* which sets the next */
-    if (alarm && (!due || now < due))
+    if (!due || now < due) /* the alarm was, which another CPU may have taken back meanwhile */
         return;
     /* All periods that are over give one interrupt: the bit of a vector in IRR cannot count. */
     set_due(v, period ? due + ((now - due) / period + 1) * period : 0);

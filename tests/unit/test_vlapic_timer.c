@@ -21,7 +21,8 @@ TEST(timer)
     assert_int_equal(v->timer_deadline, 0);
     assert_int_equal(load(APIC_TIMER_CURRENT, 4), 0);
     store(APIC_TIMER_INITIAL, 4, 100);
-    v->timer_deadline = 0; /* as vmx/run/run.c leaves it */
+    while (rdtsc() < v->timer_deadline)
+        cpu_relax();
     apic_on_timer(v);
     assert_int_equal(seen.posted[0], 0x45);
     assert_int_equal(v->timer_deadline, 0);
@@ -63,6 +64,22 @@ TEST(alarm)
     assert_int_equal(v->timer_deadline, 0);
 }
 
+/* The alarm's deadline has passed, but before the CPU of v looks, another CPU takes the alarm back.
+ * The timer, which is off or due later, does not interrupt for it. */
+TEST(alarm_that_is_taken_back)
+{
+    struct vcpu *v = &vcpus[0];
+    store(APIC_LVT_TIMER, 4, 0x45);
+    for (unsigned armed = 0; armed < 2; armed++) {
+        store(APIC_TIMER_INITIAL, 4, armed * 0x40000000);
+        uint64_t due = v->timer_deadline;
+        vlapic_of(v)->alarm = 0;
+        apic_on_timer(v);
+        assert_int_equal(seen.posted[0], 0);
+        assert_int_equal(v->timer_deadline, due);
+    }
+}
+
 TEST(timer_periodic)
 {
     struct vcpu *v = &vcpus[0];
@@ -82,6 +99,8 @@ TEST(timer_periodic)
     }
     store(APIC_LVT_TIMER, 4, 0x30046); /* masked: it runs on, silently */
     seen.posted[0] = 0;
+    while (rdtsc() < v->timer_deadline)
+        cpu_relax();
     apic_on_timer(v);
     assert_int_equal(seen.posted[0], 0);
     assert_int_not_equal(v->timer_deadline, 0);
@@ -131,7 +150,11 @@ TEST(timer_deadline)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(timer),          CASE(alarm), CASE(timer_periodic), CASE(timer_of_one_tick),
+        CASE(timer),
+        CASE(alarm),
+        CASE(alarm_that_is_taken_back),
+        CASE(timer_periodic),
+        CASE(timer_of_one_tick),
         CASE(timer_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
