@@ -51,7 +51,7 @@ static struct pi_desc pid;
 static uint64_t fields[0x8000], now;
 static unsigned entries, elsewhere, folds, reloads;
 static const char *crash;
-static void (*in_guest)(void), (*at_interrupt)(void), (*at_timer)(void);
+static void (*in_guest)(void), (*at_interrupt)(void), (*at_timer)(void), (*at_address)(void);
 
 static struct cpu cpu;
 struct cpu *this_cpu(void) { return &cpu; }
@@ -62,7 +62,12 @@ uint64_t vmread(enum vmcs_field field) { return fields[field]; }
 void vmwrite(enum vmcs_field field, uint64_t value) { fields[field] = value; }
 void vcpu_on_crash(struct vcpu *of, const char *why) { (void)of, crash = why; }
 void apic_on_init(struct vcpu *of) { (void)of; }
-void apic_on_address(struct vcpu *of) { (void)of; }
+void apic_on_address(struct vcpu *of)
+{
+    (void)of;
+    if (at_address)
+        at_address();
+}
 void apic_on_timer(struct vcpu *of)
 {
     of->timer_deadline = 0;
@@ -130,7 +135,7 @@ FIXTURE(fresh)
     entries = folds = reloads = 0;
     crash = NULL;
     dead_halt = RESUME_NEXT;
-    in_guest = at_interrupt = at_timer = NULL;
+    in_guest = at_interrupt = at_timer = at_address = NULL;
     return 0;
 }
 
@@ -309,6 +314,17 @@ TEST(what_the_timer_asks_for_is_done_before_the_entry)
     assert_int_equal(v.requests, 0);
 }
 
+/* So may a message that goes to another vCPU now. */
+TEST(what_a_new_address_asks_for_is_done_before_the_entry)
+{
+    v.requests = VCPU_REQUEST_ADDRESS;
+    at_address = asks_for_a_reload;
+    in_guest = triple_faults;
+    assert_int_equal(slice(), LEFT_STOPPED);
+    assert_int_equal(reloads, 1);
+    assert_int_equal(v.requests, 0);
+}
+
 /* A request that stays would never let the vCPU sleep. */
 TEST(the_request_folds_without_on)
 {
@@ -401,6 +417,7 @@ int main(void)
         T(an_interrupt_that_posts_is_folded),
         T(the_request_folds_without_on),
         T(what_the_timer_asks_for_is_done_before_the_entry),
+        T(what_a_new_address_asks_for_is_done_before_the_entry),
         T(nested_looks_at_each_entry),
         T(a_request_that_waits_is_asked_at_each_exit),
         T(a_slice_may_begin_on_another_stack),

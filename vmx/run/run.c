@@ -227,6 +227,11 @@ static int attend_requests(struct vcpu *v)
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPI);
         vcpu_start_at_sipi(v->sipi_vector);
     }
+    if (requests & VCPU_REQUEST_ADDRESS) { /* which may ask for a RELOAD */
+        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_ADDRESS);
+        apic_on_address(v);
+        requests = atomic_load(&v->requests);
+    }
     if (requests & VCPU_REQUEST_FOLD) { /* a later post has a new request, or ON */
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_FOLD);
         apicv_fold(v);
@@ -236,10 +241,6 @@ static int attend_requests(struct vcpu *v)
         apicv_reload(v);
         cpuid_reload(v);
         registers_reload(v);
-    }
-    if (requests & VCPU_REQUEST_ADDRESS) {
-        atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_ADDRESS);
-        apic_on_address(v);
     }
     if (requests & VCPU_REQUEST_SHARE) {
         atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SHARE);
