@@ -53,6 +53,12 @@ static uint8_t maxphyaddr(void)
     return bits;
 }
 
+/* Compatibility mode has the tables of 64-bit mode, but a base and an offset wrap at 4 GiB. */
+static inline uint64_t wrap(const struct vcpu_paging *s, uint64_t linear)
+{
+    return s->code64 ? linear : LO32(linear);
+}
+
 int linear_walk(struct linear *a, uint64_t linear, enum gwalk_access access, struct gwalk *out)
 {
     const struct vcpu_paging *s = a->state;
@@ -65,7 +71,7 @@ int linear_walk(struct linear *a, uint64_t linear, enum gwalk_access access, str
                             .maxphyaddr = maxphyaddr()};
     struct gwalk_bus bus = {table_read, table_set_bits, a};
     memcpy(cpu.pdpte, s->pdpte, sizeof(cpu.pdpte));
-    return gwalk(&cpu, linear, access, &bus, out);
+    return gwalk(&cpu, wrap(s, linear), access, &bus, out);
 }
 
 int linear_translate(struct linear *a, uint64_t linear, enum gwalk_access access, gpa_t *out,
@@ -80,7 +86,7 @@ int linear_translate(struct linear *a, uint64_t linear, enum gwalk_access access
     }
     int err = linear_walk(a, linear, access, &w);
     if (err == -EPERM)
-        vcpu_inject_page_fault(a->v, linear, w.error_code);
+        vcpu_inject_page_fault(a->v, wrap(a->state, linear), w.error_code);
     if (err == -EINVAL)
         vcpu_inject_error(a->v, VECTOR_GP, 0);
     if (err)

@@ -131,6 +131,22 @@ TEST(a_copy_with_a_fault_in_the_middle)
     assert_int_equal(page_faults, 2);
 }
 
+/* Compatibility mode: addresses have 32 bits, although the tables translate 48. */
+TEST(addresses_wrap_at_4_gib_outside_of_64_bit_mode)
+{
+    uint64_t over = UINT64_C(1) << 32, word = 0;
+    memory[0x20] = 7 * PAGE_SIZE | KERNEL;
+    memory[7 * 512] = 12345;
+    for (unsigned code64 = 0; code64 < 2; code64++) {
+        now.code64 = code64;
+        int err = guest_copy_linear(&vcpu, over + 0x20000, &word, sizeof(word), false);
+        assert_int_equal(err, code64 ? -EFAULT : 0);
+        assert_int_equal(word, 12345);
+        assert_int_equal(guest_check_write(&vcpu, over + 0x21000, 1), -EFAULT);
+        assert_int_equal(fault_at, 0x21000 + (code64 ? over : 0));
+    }
+}
+
 TEST(a_copy_to_and_from_a_device)
 {
     uint8_t bytes[4] = {1, 2, 3, 4};
@@ -204,8 +220,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        T(a_copy_over_the_end_of_a_page),   T(a_copy_with_a_fault_in_the_middle),
-        T(a_copy_to_and_from_a_device),     T(both_pages_of_a_write_are_checked),
+        T(a_copy_over_the_end_of_a_page),
+        T(a_copy_with_a_fault_in_the_middle),
+        T(addresses_wrap_at_4_gib_outside_of_64_bit_mode),
+        T(a_copy_to_and_from_a_device),
+        T(both_pages_of_a_write_are_checked),
         T(system_structures_at_each_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
