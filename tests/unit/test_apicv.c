@@ -72,8 +72,7 @@ TEST(a_new_mode_invalidates_both)
     assert_int_equal(v.ept_generation, UINT64_MAX);
 }
 
-/* SDM "x2APIC State Transitions": off is a reset, and PIR, RVI and SVI are parts of what it empties.
- */
+/* SDM "x2APIC State Transitions": off is a reset, which empties PIR, RVI and SVI, too. */
 TEST(an_apic_that_is_off_has_no_interrupts)
 {
     for (unsigned apicv = 0; apicv < 2; apicv++) {

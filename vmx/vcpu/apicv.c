@@ -48,8 +48,7 @@ static void write_tmr(struct vcpu *v)
 }
 
 /* The guest has switched its APIC off, which resets it: nothing is requested or in service. What was
- * posted is a part of IRR, and without the page's bits RVI would deliver, and SVI block, as before.
- */
+ * posted is a part of IRR. RVI would deliver, and SVI block, also without the page's bits. */
 static COLD void forget_interrupts(struct vcpu *v)
 {
     uint64_t taken[4];
