@@ -47,7 +47,7 @@ static void write_tmr(struct vcpu *v)
         v->vapic[(APIC_TMR + 16 * i) / 4] = atomic_load((const uint32_t *)v->eoi_exit + i);
 }
 
-/* The guest has switched its APIC off, which resets it: nothing is requested or in service. What was
+/* The guest has switched its APIC off, a reset: nothing is requested or in service. What was
  * posted is a part of IRR. RVI would deliver, and SVI block, also without the page's bits. */
 static COLD void forget_interrupts(struct vcpu *v)
 {
