@@ -22,6 +22,11 @@ SLIM = ("normal configfile multiboot2 serial terminal echo test iso9660 biosdisk
 BIOS = Path("/usr/lib/grub/i386-pc")
 UEFI = Path("/usr/lib/grub/x86_64-efi")
 
+# Words as Hamlet reads them (lib/option.h), and what GRUB's script takes as it stands.
+WORD = re.compile(r'(?:[^ \t"\\]|\\.|\\$|"(?:[^"\\]|\\.)*(?:"|\\?$))+', re.S)
+PART = re.compile(r'(?:[^,"\\]|\\.|\\$|"(?:[^"\\]|\\.)*")+', re.S)     # of --vm
+PLAIN = re.compile(r"[\w.,:=/+@%-]+")
+
 # Keys that belong to the device named by the pci= before them.
 DEVICE_KEYS = ("plan", "bar", "dma", "irq", "rom", "intx", "unsafe")
 
@@ -44,13 +49,18 @@ class Menu:
 
 def split(text):
     """Split at commas, except within double quotes."""
-    return [word for word in re.findall(r'((?:[^,"]|"[^"]*")+)', text) if word]
+    return PART.findall(text)
+
+
+def path_of(value):
+    """Of a file that may stand in double quotes, as one with a comma in its name has to."""
+    return Path(value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value)
 
 
 def vm_name(text):
     """The name of the VM of one `--vm KEY=VALUE,...`; the default is that of its kernel's file."""
     words = dict(word.partition("=")[::2] for word in split(text))
-    return words.get("name") or Path(words.get("kernel", "")).stem
+    return words.get("name") or path_of(words.get("kernel", "")).stem
 
 
 def vm_modules(text):
@@ -60,12 +70,16 @@ def vm_modules(text):
     they are: a wrong one is Hamlet's to report, in its own line.
     """
     kernel, initrds, words, name = None, [], [], vm_name(text)
+    if '"' in PART.sub("", text):
+        raise Unusable(f"--vm {text}: a quotation mark is not closed")
     for word in split(text):
         key, equals, value = word.partition("=")
+        if key in ("kernel", "initrd") and not value:
+            raise Unusable(f"--vm {text}: {key}= names no file")
         if key == "kernel" and equals:
-            kernel = Path(value)
+            kernel = path_of(value)
         elif key == "initrd" and equals:
-            initrds.append(Module(Path(value), "initrd", unpack=False))
+            initrds.append(Module(path_of(value), "initrd", unpack=False))
         elif key == "string" and initrds:
             initrds[-1].words = f"initrd cmdline={value}"
         elif key == "name":
@@ -105,24 +119,41 @@ def build(target, menu, firmware="bios", others=()):
         _rescue(Path(target), tree, firmware)
 
 
+def for_grub(words):
+    """Words for Hamlet, in such quotes that GRUB's script finds no variable and no command in
+    them. GRUB takes these quotes away, and gives Hamlet the words in quotes of its own."""
+    texts = [re.sub(r'\\(.)|"', lambda found: found[1] or "", word, flags=re.S)
+             for word in WORD.findall(words)]
+    return " ".join(text if PLAIN.fullmatch(text) else "'" + text.replace("'", r"'\''") + "'"
+                    for text in texts)
+
+
 def _entry(tree, menu):
     lines = [f"echo 'GRUB: loading Hamlet and {len(menu.modules)} module(s)'",
-             f"multiboot2 {_add(tree, menu.kernel)} {menu.append}".rstrip()]
+             f"multiboot2 {_add(tree, menu.kernel)} {for_grub(menu.append)}".rstrip()]
     for module in menu.modules:
         command = "module2" if module.unpack else "module2 --nounzip"
-        lines.append(f"{command} {_add(tree, module.path)} {module.words}".rstrip())
+        lines.append(f"{command} {_add(tree, module.path)} {for_grub(module.words)}".rstrip())
     return "\n".join(lines)
 
 
 def _add(tree, path):
     """Copy a file into the tree under a name of its own; its path for GRUB."""
     path = Path(path)
-    if not path.is_file():
-        raise Unusable(f"{path}: no such file")
+    check_file(path)
     number = len(list((tree / "boot").glob("[0-9]*-*")))
-    inside = f"/boot/{number}-{path.name}"
+    name = re.sub(r"[^\w.-]", "_", path.name)      # GRUB's script would read a blank, a $, a ;
+    inside = f"/boot/{number}-{name}"
     shutil.copy(path, tree / inside[1:])
     return inside
+
+
+def check_file(path):
+    """Unusable, if it is not one that can be copied."""
+    if not path.exists():
+        raise Unusable(f"{path}: no such file")
+    if not path.is_file():
+        raise Unusable(f"{path}: {'a folder' if path.is_dir() else 'no ordinary file'}")
 
 
 def _rescue(target, tree, firmware):

@@ -9,6 +9,7 @@ From: the launcher `hamlet`      To: lab/machines/boot.py (Console.answers)
 """
 
 from lab import lines
+from lab.say import Unusable
 
 PROMPT = r"\n\(hamlet\) $"
 AT_END = "No VM runs; the monitor has the console"
@@ -71,4 +72,7 @@ def _row(text):
     if not at:
         commands, moment = text, "end"
     lines.pattern(moment, "--monitor @")
-    return [command.strip() for command in commands.split(";") if command.strip()], moment
+    typed = [command.strip() for command in commands.split(";") if command.strip()]
+    if not typed or not moment.strip():
+        raise Unusable(f"--monitor {text!r}: {'no moment behind the @' if typed else 'no command'}")
+    return typed, moment

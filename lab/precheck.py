@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab.iso import check_file
 from lab.say import Unusable, note
 
 PROGRAM = Path(__file__).resolve().parents[1] / "build/precheck"
@@ -44,8 +45,7 @@ def complaints(menu, cpus):
 def _as_loaded(module, copy):
     """The path of a module as GRUB gives it to Hamlet: unpacked."""
     path = Path(module.path)
-    if not path.is_file():
-        raise Unusable(f"{path}: no such file")
+    check_file(path)
     with open(path, "rb") as file:
         packed = module.unpack and file.read(2) == GZIP
     if packed:

@@ -169,6 +169,13 @@ WRONG = [
     (["--vm", HELLO, "--on", "lab", "--machine", "vmx=no"], "--machine vmx=no: vmx is on or off"),
     (["--vm", HELLO, "--on", "lab", "--cpus", "20"], "--cpus 20: lab has at most 14"),
     (["--vm", HELLO, "--on", "lab", "--disk", "d=/no/such"], "--disk d=/no/such: no such file"),
+    (["--vm", f'{HELLO},cmdline="open'], 'cmdline="open: a quotation mark is not closed'),
+    (["--vm", "kernel=,mem=4M"], "kernel= names no file"),
+    (["--vm", f"{HELLO},initrd="], "initrd= names no file"),
+    (["--vm", "kernel=/dev/zero"], "/dev/zero: no ordinary file"),
+    (["--vm", "kernel=/etc"], "/etc: a folder"),
+    (["--vm", HELLO, "--monitor", " @ "], "--monitor ' @ ': no command"),
+    (["--vm", HELLO, "--monitor", "pci @"], "--monitor 'pci @': no moment behind the @"),
     ([], "no --vm: nothing would run"),
 ]
 
@@ -409,6 +416,35 @@ def test_results():
     assert results.tap(2, found[1]) == "not ok 2 - b\n# status 3\n# more"
     forged = results.Result("c", failed="a| x\u2028ok 3 - c\x85ok 4 - d")
     assert results.tap(3, forged).splitlines() == ["not ok 3 - c", "# a| x?ok 3 - c?ok 4 - d"]
+
+
+FOR_GRUB = [
+    # words as Hamlet reads them, and what stands in GRUB's script
+    ("console=com1 pci=00:02.0,plan=A", "console=com1 pci=00:02.0,plan=A"),
+    ('cmdline="a b"  mem=4M', "'cmdline=a b' mem=4M"),
+    ('x="$y; {z}"', "'x=$y; {z}'"),
+    ("it's", "'it'\\''s'"),
+    (r'a\"b c\ d e\\', "'a\"b' 'c d' 'e\\'"),
+    ('"open one', "'open one'"),
+]
+
+
+@pytest.mark.parametrize("words, text", FOR_GRUB)
+def test_words_for_grub(words, text):
+    assert iso.for_grub(words) == text
+
+
+def test_nothing_is_read_by_grub(tmp_path):
+    """Neither a file's name nor a word: its script knows variables and commands."""
+    odd = tmp_path / "a b;$c'{|,.elf"
+    odd.write_bytes((GUESTS / "hello.elf").read_bytes())
+    run = subprocess.run(
+        [ROOT / "hamlet", "run", "--on", "lab", "--timeout", "90", "--unchecked", "--vm",
+         f'kernel="{odd}",name=a,mem=4M', "--append", """x=$y;{a} "it's | b" """],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    assert run.returncode == 0 and "a| Hello from a guest." in run.stdout, run.stdout
+    for word in ("x=$y;{a}", "it's | b"):
+        assert f"options: unknown option: {word}\n" in run.stdout, run.stdout
 
 
 def test_files_of_a_run(tmp_path):
