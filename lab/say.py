@@ -20,6 +20,14 @@ def note(text):
     print(f"[hamlet] {text}", file=sys.stderr, flush=True)
 
 
+def write(path, what):
+    """Text or bytes into a file that the user asked for. A disk's own error names no file."""
+    try:
+        path.write_bytes(what if isinstance(what, bytes) else what.encode())
+    except OSError as problem:
+        raise Unusable(f"{path}: {problem.strerror}") from None
+
+
 def ended(name, main):
     """The status of main(), a program of the Makefile's. What ends it early is one line."""
     try:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import lines, machines, results
-from lab.say import Unusable
+from lab.say import Unusable, write
 
 LAST_WORDS = 3      # lines of guests that a failed case shows
 # key: what it is for the reader of a file; several: it is a list
@@ -107,7 +107,7 @@ def run(launcher, folder, jobs, wanted, junit):
         list(pool.map(one, cases))
     if junit:
         done.sort(key=lambda result: result.name)
-        junit.write_text(results.junit(folder.resolve().name, done))
+        write(junit, results.junit(folder.resolve().name, done))
     return int(any(result.failed for result in done))
 
 

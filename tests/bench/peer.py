@@ -23,7 +23,7 @@ import kvm                              # noqa: E402
 import table                            # noqa: E402
 from lab.limits import check_file       # noqa: E402
 from lab.linux import host              # noqa: E402
-from lab.say import Unusable, ended, note      # noqa: E402
+from lab.say import Unusable, ended, note, write      # noqa: E402
 
 KEPT = ROOT / "build/peer.json"
 LOGS = ROOT / "build/peer"
@@ -57,7 +57,7 @@ def keep(side, ways):
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     for way, keys in ways.items():
         kept.setdefault(side, {}).setdefault(way, {}).update(keys)
-    KEPT.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")
+    write(KEPT, json.dumps(kept, indent=2, sort_keys=True) + "\n")
     return kept
 
 
@@ -81,7 +81,7 @@ def measure():
 def main():
     check_file("", table.PAGE)
     found = table.medians(measure())
-    table.PAGE.write_text(table.written(table.PAGE.read_text(), found))
+    write(table.PAGE, table.written(table.PAGE.read_text(), found))
     for name in table.TABLES:
         print("\n".join(table.made(name, found)), end="\n\n")
     note(f"all figures are in {KEPT.relative_to(ROOT)}, the tables in docs/{table.PAGE.name}")

@@ -24,7 +24,7 @@ import kvm                              # noqa: E402
 import table                            # noqa: E402
 from lab import machines                # noqa: E402
 from lab.limits import check_file       # noqa: E402
-from lab.say import Unusable, ended, note      # noqa: E402
+from lab.say import Unusable, ended, note, write      # noqa: E402
 
 KEPT = ROOT / "build/scale.json"
 PAGE = ROOT / "docs/scale.md"
@@ -112,7 +112,7 @@ def measure():
         found[axis] = {str(count): beside(axis, count) for count in counts}
     note("tables of 64 MiB to 64 GiB")
     found["memory"] = memory()
-    KEPT.write_text(json.dumps(found, indent=2) + "\n")
+    write(KEPT, json.dumps(found, indent=2) + "\n")
     return found
 
 
@@ -184,7 +184,7 @@ def draw(found):
 def main():
     check_file("", PAGE)
     found = measure()
-    PAGE.write_text(written(PAGE.read_text(), found))
+    write(PAGE, written(PAGE.read_text(), found))
     draw(found)
     for name in (*AXES, *KINDS):
         print("\n".join("  ".join(cell.rjust(12) for cell in row) for row in rows(found, name)),

@@ -6,11 +6,12 @@ From: make test      To: tests/bench/ (bench.py, profile.py), lab/say.py (ended)
 """
 
 import sys
+from pathlib import Path
 
 import pytest
 from case import ROOT
 
-from lab.say import Unusable, ended
+from lab.say import Unusable, ended, write
 
 sys.path.insert(0, str(ROOT / "tests/bench"))
 import bench                    # noqa: E402 (the path comes first)
@@ -36,6 +37,12 @@ def test_what_ends_a_measurement_is_a_line(problem, status, says, capsys):
 
 def test_what_ends_well(capsys):
     assert ended("bench", lambda: 0) == 0 and capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("what", ["text", b"bytes"])
+def test_a_full_disk_names_the_file(what):
+    with pytest.raises(Unusable, match="^/dev/full: No space left on device$"):
+        write(Path("/dev/full"), what)
 
 
 @pytest.mark.parametrize("words, says", [
