@@ -150,7 +150,8 @@ def steps(handler, vm, words=""):
         last = told.read().rstrip().rpartition("\n")[2].removeprefix("[hamlet] ")
     found = re.findall(r"^step (\S+) (\w+)$", said, re.M)
     if not found:
-        raise Unusable(last if failed else f"{handler} was not reached {WARM + 1} times by {vm}")
+        raise Unusable(last if failed else f"{handler} is not reached {WARM + 1} times by {vm}; "
+                       f"by another one: tests/bench/profile.py {handler} VM")
     return found
 
 
