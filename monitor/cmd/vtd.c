@@ -176,7 +176,7 @@ static void say_pins(void)
 void cmd_irq(struct args *a)
 {
     bdf_t bdf = 0;
-    unsigned shown = 0;
+    bool shown = false;
     bool one = args_peek(a);
     if ((one && !args_bdf(a, &bdf)) || !args_end(a))
         return;
@@ -184,12 +184,14 @@ void cmd_irq(struct args *a)
         for (const struct assignment *d = vm->assignments; d; d = d->next)
             if (!one || d->fn->bdf == bdf) {
                 say_device(d);
-                shown++;
+                shown = true;
             }
     if (!one)
         say_pins();
-    if (!shown)
-        say(one ? "no VM has this device" : "no VM has a device");
+    if (!shown && one)
+        complain(a, "no VM has " BDF_FMT, BDF_ARG(bdf));
+    else if (!shown)
+        say("no VM has a device");
 }
 
 void cmd_check(struct args *a)

@@ -461,7 +461,7 @@ void cmd_gdb(struct args *a)
             target_choose(vm);
     }
     if (!line_port())
-        say("no port: gdb=com2 on Hamlet's command line opens one");
+        complain(a, "no port: gdb=com2 on Hamlet's command line opens one");
     else
         say("port=0x%x vm=%s debugger=%s", line_port(), target_vm() ? target_vm()->name : "-",
             gdb.session ? "yes" : "no");

@@ -164,6 +164,8 @@ NONSENSE = dialogue("nonsense", [
     ("pci 1f:1f.7", r"^pci: nothing at"),
     ("assign 00:00.0", r"^assign: 00:00\.0 is not given"),
     ("unassign 00:00.0", r"^unassign: no VM has"),
+    ("irq 00:00.0", r"^irq: no VM has 00:00\.0"),
+    ("gdb", r"^gdb: no port: gdb=com2"),
     ("inject 9", r"^inject: vector"),
     ("explain vtd.foo 1", r"^explain: no register"),
     ("a b c d e f g h i j k l m n o p q r", r"^monitor: too many words"),
