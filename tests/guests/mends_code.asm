@@ -8,7 +8,7 @@ global guest_nothing, guest_ipi_masked, guest_notify, guest_sti_hlt, guest_cli_h
 global guest_undefined, guest_clears_paging, guest_probe, guest_probe32, guest_enables_paging
 global guest_int1_in_shadow, guest_reads_hole, guest_int_without_stack
 global guest_ipi, guest_ipi_done, guest_ipi_msr, guest_ipi_msr_done
-extern fault, recover_rip, recover_rsp, probed, ipi_command, ipi_target
+extern fault, recover_rip, recover_rsp, probed, ipi_command, ipi_target, ipi_msr
 
 APIC    equ 0xfee00000
 ICR     equ APIC + 0x300
@@ -112,7 +112,7 @@ guest_ipi_done:
     vmcall
 
 guest_ipi_msr:                          ; and in x2APIC mode
-    mov ecx, 0x830
+    mov ecx, [ipi_msr]
     mov eax, [ipi_command]
     mov edx, [ipi_target]
     wrmsr

@@ -20,7 +20,7 @@ enum {
 enum { NV = 0x41, VECTOR = 0x55, FIRST_LEGAL = 16, LAST_VECTOR = 0xff, SHORTHAND = 18 };
 enum { STANDING = 0x54 };      /* was in PIR before, and stays there */
 enum { TARGET = 1, LAST = 2 }; /* of the table: entry 1 is right, entry 2 lies beside it */
-enum { APIC_ICR_HIGH = 0x310, VIRR = 0x200 };
+enum { APIC_ICR_HIGH = 0x310, VIRR = 0x200, ICR_MSR = 0x830, SELF_IPI_MSR = 0x83f };
 #define APIC_PAGE UINT64_C(0xfee00000)
 #define ON        BIT(0)
 #define SN        BIT(1)
@@ -30,8 +30,8 @@ enum { APIC_ICR_HIGH = 0x310, VIRR = 0x200 };
 
 extern void guest_nothing(void), guest_ipi(void), guest_ipi_done(void), guest_ipi_msr(void),
     guest_ipi_msr_done(void);
-extern uint32_t ipi_command, ipi_target; /* what the guest writes */
-uint32_t ipi_command, ipi_target;
+extern uint32_t ipi_command, ipi_target, ipi_msr; /* what the guest writes, and where */
+uint32_t ipi_command, ipi_target, ipi_msr = ICR_MSR;
 
 static struct {
     uint64_t pir[4];
@@ -130,8 +130,20 @@ static void posts(const char *name, bool x2apic)
     say_digits(name, seen, 111122);
 }
 
+static unsigned sent_to_self(void)
+{
+    prepare(guest_ipi_msr, true, CONTROL);
+    ipi_msr = SELF_IPI_MSR;
+    ipi_command = VECTOR;
+    ipi_target = 0;
+    unsigned seen = became(true, CONTROL);
+    ipi_msr = ICR_MSR;
+    return seen;
+}
+
 /* Bits of a command each of which is in the way of the IPI, and what comes of that: SDM "APIC-Write
- * Emulation" (xAPIC), "Virtualizing MSR-Based APIC Accesses" (x2APIC), where a reserved bit is #GP.
+ * Emulation" (xAPIC), "Virtualizing MSR-Based APIC Accesses" (x2APIC), where a reserved bit is #GP,
+ * and where the MSR beside it is for IPIs to self.
  */
 static void exits(const char *name, bool x2apic)
 {
@@ -150,6 +162,8 @@ static void exits(const char *name, bool x2apic)
             bad = shorthand << SHORTHAND;
     if (sent(x2apic, FIRST_LEGAL - 1) != EXITED)
         bad = FIRST_LEGAL - 1;
+    if (x2apic && sent_to_self() != TO_SELF)
+        bad = SELF_IPI_MSR;
     mends_say(name, !bad, "command", bad);
 }
 
@@ -236,21 +250,23 @@ static void entry_checks(void)
     say_digits("ipi-entry", seen, UINT64_C(122221221221));
 }
 
-/* The control, or the word that it is in, is off. */
+/* The control, or the word that it is in, is off. An MSR of a local APIC in x2APIC mode is then
+ * written as such, and this processor's is in xAPIC mode. */
 static void off_exits(void)
 {
     uint64_t seen = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        prepare(guest_ipi, false, CONTROL);
-        if (i)
+    for (unsigned i = 0; i < 4; i++) {
+        bool word = i & 1, x2apic = i & 2;
+        prepare(x2apic ? guest_ipi_msr : guest_ipi, x2apic, CONTROL);
+        if (word)
             vmwrite(PROC_BASED_CONTROLS_3, 0);
         vmwrite(PROC_BASED_CONTROLS,
-                vmread(PROC_BASED_CONTROLS) & (i ? UINT64_MAX : ~PROC_TERTIARY));
+                vmread(PROC_BASED_CONTROLS) & (word ? UINT64_MAX : ~PROC_TERTIARY));
         ipi_command = VECTOR;
         ipi_target = TARGET;
-        seen = seen * 10 + became(false, CONTROL);
+        seen = seen * 10 + became(x2apic, CONTROL);
     }
-    say_digits("ipi-off-exits", seen, 33);
+    say_digits("ipi-off-exits", seen, 3344);
 }
 
 void mends_of_ipi(void)
