@@ -14,7 +14,7 @@
 #define SERIAL    0x3f8
 
 enum { APIC_VERSION = 0x30, APIC_SPURIOUS = 0xf0, APIC_DIVIDE = 0x3e0 };
-enum { PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
+enum { LOWER = 0x50, PENDING = 0x60, POSTED = 0x61, NOTIFICATION = 0xf2, OTHER = 0x40 };
 enum { STUB_SIZE = 16 };     /* of an exception's handler */
 enum { PATIENCE = 3000000 }; /* preemption timer: a guest that would sleep without end ends then */
 
@@ -229,13 +229,19 @@ static void virtual_interrupt_masked(void)
               "exit", reason);
 }
 
-/* SDM "Posted-Interrupt Processing": RVI := max(RVI, highest bit of PIR). There is none. */
+/* SDM "Posted-Interrupt Processing": RVI := max(RVI, highest bit of PIR). There is none, or it is
+ * the lower one. */
 static void empty_request_array(void)
 {
     mends_prepare(guest_notify, RFLAGS_IF, false, false);
     uint64_t reason = mends_run(), status = vmread(GUEST_INTERRUPT_STATUS);
-    mends_say("empty-request-array", reason == EXIT_VMCALL && taken[0xff] == 0 && status == 0,
-              "status", status);
+    bool empty = reason == EXIT_VMCALL && taken[0xff] == 0 && status == 0;
+    mends_prepare(guest_notify, 0, false, false);
+    virtual_request(PENDING);
+    descriptors[0].pir[LOWER / 64] = BIT(LOWER % 64);
+    bool lower = mends_run() == EXIT_VMCALL && descriptors[0].pir[LOWER / 64] == 0 &&
+                 vmread(GUEST_INTERRUPT_STATUS) == FIELD_SET(INTERRUPT_STATUS_RVI, PENDING);
+    mends_say("empty-request-array", empty && lower, "status", status);
 }
 
 /* SDM "Evaluation of Pending Virtual Interrupts": it wakes a halted guest. */

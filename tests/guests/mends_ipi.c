@@ -250,13 +250,15 @@ static void entry_checks(void)
     say_digits("ipi-entry", seen, UINT64_C(122221221221));
 }
 
-/* The control, or the word that it is in, is off. An MSR of a local APIC in x2APIC mode is then
+/* The control, or the word that it is in, is off, and what an entry with it has read counts no
+ * more. An MSR of a local APIC in x2APIC mode is then
  * written as such, and this processor's is in xAPIC mode. */
 static void off_exits(void)
 {
     uint64_t seen = 0;
     for (unsigned i = 0; i < 4; i++) {
         bool word = i & 1, x2apic = i & 2;
+        sent(x2apic, VECTOR);
         prepare(x2apic ? guest_ipi_msr : guest_ipi, x2apic, CONTROL);
         if (word)
             vmwrite(PROC_BASED_CONTROLS_3, 0);
