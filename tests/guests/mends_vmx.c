@@ -131,10 +131,11 @@ static void nmi_while_blocked(void)
     say_digits("entry-nmi-blocked", seen, 322);
 }
 
-static unsigned entered_with_debugctl(uint64_t value)
+static unsigned entered_with_debugctl(uint64_t value, bool load)
 {
     mends_prepare(guest_nothing, 0, false, false);
-    vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
+    uint64_t others = vmread(VM_ENTRY_CONTROLS) & ~ENTRY_LOAD_DEBUG;
+    vmwrite(VM_ENTRY_CONTROLS, others | (load ? ENTRY_LOAD_DEBUG : 0));
     vmwrite(GUEST_IA32_DEBUGCTL, value);
     unsigned seen = entered();
     vmwrite(GUEST_IA32_DEBUGCTL, 0);
@@ -145,11 +146,11 @@ static unsigned entered_with_debugctl(uint64_t value)
 static void debugctl_reserved(void)
 {
     unsigned refused = 0;
-    for (unsigned bit = 2; bit < 6; bit++)
-        refused += entered_with_debugctl(BIT(bit)) == REFUSED;
-    for (unsigned bit = 16; bit < 64; bit++)
-        refused += entered_with_debugctl(BIT(bit)) == REFUSED;
-    say_digits("entry-debugctl", entered_with_debugctl(0) * 100 + refused, 100 + 4 + 48);
+    for (unsigned bit = 0; bit < 64; bit++)
+        refused += entered_with_debugctl(BIT(bit), true) == REFUSED;
+    bool others = entered_with_debugctl(BITS(1, 0) | BITS(15, 6), true) == ENTERED &&
+                  entered_with_debugctl(UINT64_MAX, false) == ENTERED;
+    say_digits("entry-debugctl", others * 100 + refused, 100 + 4 + 48);
 }
 
 /* SDM "Loading MSRs" (VM entries) */
