@@ -39,7 +39,8 @@ static struct u128 wait_descriptor(struct vtd_unit *u)
 }
 
 /* The unit stopped at a descriptor that it refuses. Put a harmless one in its place, so that the
- * unit does what follows. -EIO: a part of the batch was lost, and all of it has to be given again.
+ * unit does what follows, once the tail is written again. -EIO: a part of the batch was lost, and
+ * all of it has to be given again, behind the rest of the queue.
  * VT-d "Hardware Handling of Queued Invalidation Interface Errors". */
 static int queue_recover(struct vtd_unit *u)
 {
@@ -54,7 +55,6 @@ static int queue_recover(struct vtd_unit *u)
         u->queue[at].lo &= ~DESC_WAIT_DATA; /* ticket 0, for which queue_wait() never waits */
     }
     vtd_write32(u, VTD_FSTS, errors);
-    queue_kick(u); /* some units fetch again only when the tail is written */
     return errors & (FSTS_IQE | FSTS_ITE) ? -EIO : 0;
 }
 
@@ -62,13 +62,9 @@ static int queue_recover(struct vtd_unit *u)
 static int queue_wait(struct vtd_unit *u)
 {
     int err = 0;
-    bool done = wait_until(atomic_load(&u->status) == u->ticket || (err |= queue_recover(u)) != 0,
+    bool done = wait_until(atomic_load(&u->status) == u->ticket || (err = queue_recover(u)) != 0,
                            VTD_TIMEOUT_US);
-    if (!done)
-        return -ETIMEDOUT;
-    if (err) /* let the rest of the queue drain before the batch is given again */
-        (void)wait_until(atomic_load(&u->status) == u->ticket, VTD_TIMEOUT_US);
-    return err;
+    return done ? err : -ETIMEDOUT;
 }
 
 static void queue_submit(struct vtd_unit *u, struct u128 descriptor)

@@ -134,6 +134,12 @@ static void interrupts_forget(struct model_unit *m, bool all, unsigned index, un
             m->interrupts[i].valid = false;
 }
 
+/* "Drain Reads", "Drain Writes": asked for where the unit has it, and only there. */
+static bool drains(const struct model_unit *m, bool reads, bool writes)
+{
+    return reads == !!(m->cap & CAP_DRD) && writes == !!(m->cap & CAP_DWD);
+}
+
 /* The queue */
 
 static bool descriptor_run(struct model_unit *m, struct u128 d)
@@ -147,7 +153,7 @@ static bool descriptor_run(struct model_unit *m, struct u128 d)
     case DESC_IOTLB:
         iotlb_forget(m, granularity, did, d.hi & DESC_IOTLB_ADDR,
                      (unsigned)FIELD_GET(DESC_IOTLB_AM, d.hi),
-                     (d.lo & DESC_IOTLB_DR) && (d.lo & DESC_IOTLB_DW));
+                     drains(m, d.lo & DESC_IOTLB_DR, d.lo & DESC_IOTLB_DW));
         return true;
     case DESC_IEC:
         interrupts_forget(m, !(d.lo & DESC_IEC_INDEXED), (unsigned)FIELD_GET(DESC_IEC_IIDX, d.lo),
@@ -165,18 +171,20 @@ static bool descriptor_run(struct model_unit *m, struct u128 d)
 
 static void queue_run(struct model_unit *m)
 {
-    while ((m->gsts & GCMD_QIE) && !m->dead && m->iqh != m->iqt &&
+    while ((m->gsts & GCMD_QIE) && !m->dead && !m->slow && m->iqh != m->iqt &&
            !(m->fsts & (FSTS_IQE | FSTS_ITE))) {
         struct u128 *queue = hpa_ptr(hpa(ALIGN_DOWN(m->iqa, PAGE_SIZE)));
         struct u128 d = queue[m->iqh >> IQ_DESC_SHIFT]; /* always snooped */
-        bool refused = m->refuse > 0 && FIELD_GET(DESC_TYPE, d.lo) != DESC_WAIT;
+        bool again = m->refused_at == (m->iqh | 1), wait = FIELD_GET(DESC_TYPE, d.lo) == DESC_WAIT;
+        bool refused = (m->refuse > 0 || again) && !wait;
         if (m->mute > 0 && FIELD_GET(DESC_TYPE, d.lo) == DESC_WAIT) {
             m->mute--;
             m->fsts |= (uint32_t)FSTS_ITE;
             event(m);
             return;
         }
-        m->refuse -= refused;
+        m->refuse -= refused && !again;
+        m->refused_at = refused ? m->iqh | 1 : 0;
         if (refused || !descriptor_run(m, d)) {
             m->fsts |= (uint32_t)FSTS_IQE;
             event(m);
@@ -221,8 +229,8 @@ static void command(struct model_unit *m, uint32_t v)
 static void context_register(struct model_unit *m, uint64_t v)
 {
     assert_false(m->gsts & GCMD_QIE);
-    m->ccmd = v;
-    if (!(v & CCMD_ICC) || m->dead)
+    m->ccmd = v & ~(m->refuse ? CCMD_ICC | CCMD_CAIG : 0);
+    if (!(v & CCMD_ICC) || m->dead || m->refuse)
         return;
     unsigned granularity = (unsigned)FIELD_GET(CCMD_CIRG, v);
     context_forget(m, granularity, (unsigned)FIELD_GET(CCMD_DID, v), (bdf_t)FIELD_GET(CCMD_SID, v));
@@ -232,12 +240,12 @@ static void context_register(struct model_unit *m, uint64_t v)
 static void iotlb_register(struct model_unit *m, uint64_t v)
 {
     assert_false(m->gsts & GCMD_QIE);
-    m->iotlb = v;
-    if (!(v & IOTLB_IVT) || m->dead)
+    m->iotlb = v & ~(m->refuse ? IOTLB_IVT | IOTLB_IAIG : 0);
+    if (!(v & IOTLB_IVT) || m->dead || m->refuse)
         return;
     unsigned granularity = (unsigned)FIELD_GET(IOTLB_IIRG, v);
     iotlb_forget(m, granularity, (unsigned)FIELD_GET(IOTLB_DID, v), m->iva & IVA_ADDR,
-                 (unsigned)FIELD_GET(IVA_AM, m->iva), (v & IOTLB_DR) && (v & IOTLB_DW));
+                 (unsigned)FIELD_GET(IVA_AM, m->iva), drains(m, v & IOTLB_DR, v & IOTLB_DW));
     m->iotlb = (v & ~(IOTLB_IVT | IOTLB_IAIG)) | FIELD_SET(IOTLB_IAIG, granularity);
 }
 
@@ -327,6 +335,8 @@ uint32_t mmio_read32(const void *p)
 {
     unsigned at;
     struct model_unit *m = unit_at(p, &at);
+    if (at == VTD_FSTS && m->slow && --m->slow == 0)
+        queue_run(m);
     return *register_32(m, at);
 }
 

@@ -61,6 +61,7 @@ struct model_unit {
     uint64_t rtaddr, rtaddr_latched, irta, irta_latched, iqa, iqh, iqt, ccmd, iva, iotlb;
     struct u128 records[MODEL_RECORDS];
     unsigned next_record;
+    uint64_t refused_at; /* the head at a descriptor that is refused, with bit 0 set */
 
     struct model_context contexts[MODEL_CACHE];
     struct model_translation translations[MODEL_CACHE];
@@ -78,7 +79,8 @@ struct model_unit {
     /* what the test asks for */
     unsigned goes_on; /* a device faults so often again, once at each look at a record */
     bdf_t goes_on_as; /* this one */
-    unsigned refuse;  /* so many descriptors from now on are refused */
+    unsigned refuse;  /* so many descriptors are refused, until they are replaced; any command */
+    unsigned slow;    /* so many looks at the fault status, and then the queue is done */
     unsigned mute;    /* so many are dropped, as by a device that does not answer (ITE) */
     bool dead;        /* takes commands, finishes none */
 };
