@@ -11,6 +11,7 @@
 #include "tests/unit/test.h"
 #include "tests/unit/vtd_model.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define NIC  BDF(0, 4, 0)
 #define DISK BDF(0, 5, 0)
@@ -299,6 +300,106 @@ SCENARIO(domain_ids_are_reused_clean)
     }
 }
 
+/* Each unit has so many ids, and 0 is none of a domain. */
+TEST(domain_ids_run_out)
+{
+    model_start(MODEL_CAP & ~CAP_ND, MODEL_ECAP);
+    assert_int_equal(vtd_domains_used(), 0);
+    struct vtd_domain *d[16];
+    for (unsigned i = 0; i < 15; i++) {
+        d[i] = vtd_domain_create();
+        assert_int_equal(vtd_domain_id(d[i]), 1 + i);
+        assert_int_equal(vtd_domains_used(), 1 + i);
+    }
+    unsigned pages = world.pages_used;
+    assert_null(vtd_domain_create());
+    assert_int_equal(world.pages_used, pages);
+    vtd_domain_destroy(d[0]);
+    assert_int_equal(vtd_domains_used(), 14);
+    model_start(MODEL_CAP, MODEL_ECAP);
+    for (unsigned i = 0; i < VTD_DOMAIN_MAX; i++)
+        assert_non_null(vtd_domain_create());
+    assert_null(vtd_domain_create());
+}
+
+/* With the table of its bus made before, a device is attached without memory. */
+SCENARIO(a_prepared_bus_needs_no_memory)
+{
+    const bdf_t late = BDF(0x41, 1, 0);
+    struct vtd_domain *d = domain_with(RAM, SIZE_2M);
+    unsigned pages = world.pages_used;
+    vtd_detach(late); /* makes no table */
+    assert_int_equal(world.pages_used, pages);
+    vtd_prepare(late);
+    assert_int_equal(world.pages_used, pages + 1);
+    vtd_prepare(late);
+    world.pages_limit = pages + 1;
+    assert_int_equal(vtd_attach(d, late), 0);
+    assert_reaches(late, 0x5123, RAM + 0x5123);
+    assert_int_equal(vtd_attach(d, BDF(0x42, 1, 0)), -ENOMEM);
+    vtd_prepare(BDF(0x42, 1, 0));
+    assert_blocked(BDF(0x42, 1, 0), 0x5000);
+}
+
+/* No unit serves it: nothing happens. */
+TEST(what_no_unit_serves)
+{
+    model_reset(2);
+    memset(world.table + 48 + 8, 0, 8); /* the unit of the NIC has no place */
+    assert_int_equal(vtd_init(), 0);
+    unsigned pages = world.pages_used;
+    vtd_prepare(NIC);
+    vtd_detach(NIC);
+    vtd_fault_listen(NIC);
+    assert_int_equal(vtd_attach(vtd_domain_create(), NIC), -ENODEV);
+    assert_int_equal(world.pages_used, pages + 1);
+}
+
+/* Only what a unit may have cached is flushed: an entry that was present, or, in caching mode, one
+ * that was not. */
+SCENARIO(no_flush_for_nothing)
+{
+    struct vtd_domain *d = domain_with(RAM, SIZE_2M);
+    vtd_prepare(NIC);
+    unsigned before = model[0].context_flushes[CIRG_DEVICE], wbf = model[0].wbf;
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    assert_int_equal(model[0].context_flushes[CIRG_DEVICE] - before, vtd.caching_mode);
+    assert_int_equal(model[0].wbf - wbf, model[0].cap & CAP_RWBF ? 1 : 0);
+    vtd_detach(NIC);
+    before = model[0].context_flushes[CIRG_DEVICE];
+    vtd_detach(NIC);
+    assert_int_equal(model[0].context_flushes[CIRG_DEVICE], before);
+    assert_true((model[0].cap & CAP_RWBF) || model[0].wbf == 0);
+}
+
+/* The fewest pages that hold the range: aligned, a power of two. */
+SCENARIO(the_least_is_flushed)
+{
+    static const uint64_t rows[][4] = {
+        /* from, size, flushed from, mask */
+        {0x5000, 0x1000, 0x5000, 0},    {0x6000, 0x2000, 0x6000, 1}, {0x9000, 0x2000, 0x8000, 2},
+        {0xf000, 0x2000, 0, 5},         {0, 0x1000, 0, 0},           {0x1000, 0x1000, 0x1000, 0},
+        {SIZE_2M, SIZE_2M, SIZE_2M, 9},
+    };
+    struct vtd_domain *d = vtd_domain_create();
+    assert_int_equal(vtd_attach(d, NIC), 0);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        assert_int_equal(vtd_map(d, gpa(rows[i][0]), hpa(RAM + rows[i][0]), rows[i][1], VTD_READ),
+                         0);
+        unsigned flushed = model[0].iotlb_flushes[IIRG_PAGE];
+        vtd_unmap(d, gpa(rows[i][0]), rows[i][1]);
+        assert_int_equal(model[0].iotlb_flushes[IIRG_PAGE], flushed + 1);
+        assert_int_equal(model[0].flushed_iova, rows[i][2]);
+        assert_int_equal(model[0].flushed_mask, rows[i][3]);
+    }
+    unsigned flushed = model[0].iotlb_flushes[IIRG_PAGE]; /* the most that this unit can */
+    vtd_unmap(d, gpa(SIZE_1G), SIZE_1G);
+    assert_int_equal(model[0].iotlb_flushes[IIRG_PAGE], flushed + 1);
+    assert_int_equal(model[0].flushed_mask, 18);
+    vtd_unmap(d, gpa(0), 2 * SIZE_1G);
+    assert_int_equal(model[0].iotlb_flushes[IIRG_PAGE], flushed + 1);
+}
+
 SCENARIO(map_refuses)
 {
     struct vtd_domain *d = domain_with(RAM, SIZE_2M);
@@ -375,6 +476,11 @@ int main(void)
         cmocka_unit_test(attach_elsewhere),
         cmocka_unit_test(same_address_two_domains),
         cmocka_unit_test(domain_ids_are_reused_clean),
+        cmocka_unit_test(domain_ids_run_out),
+        cmocka_unit_test(a_prepared_bus_needs_no_memory),
+        cmocka_unit_test(what_no_unit_serves),
+        cmocka_unit_test(no_flush_for_nothing),
+        cmocka_unit_test(the_least_is_flushed),
         cmocka_unit_test(map_refuses),
         cmocka_unit_test(map_without_memory_leaves_nothing),
         cmocka_unit_test(translate_agrees_with_the_unit),

@@ -113,6 +113,8 @@ static void iotlb_forget(struct model_unit *m, unsigned granularity, unsigned di
     if (granularity == IIRG_PAGE) {
         assert_true(m->cap & CAP_PSI);
         assert_true(mask <= FIELD_GET(CAP_MAMV, m->cap));
+        m->flushed_iova = iova;
+        m->flushed_mask = mask;
     }
     uint64_t size = PAGE_SIZE << mask, first = ALIGN_DOWN(iova, size);
     for (unsigned i = 0; i < MODEL_CACHE; i++) {

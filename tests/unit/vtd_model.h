@@ -75,6 +75,8 @@ struct model_unit {
     unsigned srtp, sirtp, wbf; /* one-shot commands */
     unsigned drained, undrained;
     unsigned context_flushes[4], iotlb_flushes[4]; /* by granularity */
+    uint64_t flushed_iova;                         /* of the last one by page */
+    unsigned flushed_mask;
 
     /* what the test asks for */
     unsigned goes_on; /* a device faults so often again, once at each look at a record */
