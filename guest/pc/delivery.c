@@ -27,16 +27,25 @@ static bool has_device(struct vm *vm, uint64_t page)
     return false;
 }
 
+/* Under the lock, because two vCPUs may come at once, and the VM has one page. */
+static bool has_a_page(struct vm *vm)
+{
+    spin_lock(&vm->lock);
+    if (!vm->ones)
+        vm->ones = page_alloc();
+    bool may = vm->ones && vm->loans < LOANS_MAX;
+    vm->loans += may;
+    spin_unlock(&vm->lock);
+    return may;
+}
+
 bool delivery_lend(struct vcpu *v, gpa_t at)
 {
     struct vm *vm = v->vm;
     gpa_t page = gpa(ALIGN_DOWN(at.v, PAGE_SIZE));
-    if (!vm->ones)
-        vm->ones = page_alloc();
-    if (!vm->ones || v->lent_count == VCPU_LENT_MAX || has_device(vm, page.v) ||
-        vm->loans == LOANS_MAX || !vcpu_tell_delivery(v))
+    if (v->lent_count == VCPU_LENT_MAX || has_device(vm, page.v) || !has_a_page(vm) ||
+        !vcpu_tell_delivery(v))
         return false;
-    vm->loans++;
     memset(vm->ones, 0xff, PAGE_SIZE);
     if (vm_map(vm, page, ptr_hpa(vm->ones), PAGE_SIZE, EPT_PERM_READ | EPT_PERM_WRITE, EPT_WB,
                false) < 0)
