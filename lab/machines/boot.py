@@ -5,8 +5,10 @@ What is started on a machine, what is seen of it, and what came of it.
 From: lab/machines/*.py, the launcher `hamlet`, tests/cases/conftest.py
 """
 
+import contextlib
 import os
 import pty
+import random
 import re
 import select
 import socket
@@ -22,6 +24,8 @@ from lab.lines import Lines
 from lab.say import Unusable
 
 BURST, BURST_PAUSE = 8, 0.03    # bytes, seconds
+PACE = os.environ.get("HAMLET_PACE", "")    # of this end of a line, for tests: slow, bytes
+SLOW = 0.05, 0.3    # seconds before a read and before what is typed, at random
 
 END_ALL = b"\x01x"    # Ctrl-A x at the console: every VM ends, and is reported
 LAST_ANSWER = 10    # seconds for that
@@ -202,7 +206,7 @@ class Line:
             else:
                 self._hang_up()
         if self.client and self.ours in ready:
-            self._send(_read(self.ours))
+            self._send(read(self.ours))
 
     def _received(self):
         try:
@@ -249,7 +253,7 @@ def watch(child, source, sink, console, timeout, line, patience=LAST_ANSWER):
     with Keyboard(console.show) as keyboard, _Child(child) as child:
         how = _watch_until(child, source, sink, console, time.monotonic() + timeout, line, keyboard)
         if how == "timeout" or (how == "seen" and console.wants_screens):
-            os.write(sink, END_ALL)
+            _write(sink, END_ALL)
             console.wanted, console.answers, console.panic_ends, console.end = None, [], False, ""
             end = time.monotonic() + patience
             _watch_until(child, source, sink, console, end, line, keyboard)
@@ -264,7 +268,7 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
         ready, _, _ = select.select(sources, [], [], 0 if ended else 0.1)
         line.serve(ready)
         if source in ready:
-            data = _read(source)
+            data = read(source)
             if data:
                 type_in(sink, console.take(data))
                 if console.end:
@@ -273,7 +277,7 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
             if not ended:
                 select.select([child.fd], [], [], 0.05)     # it closes its line, and then ends
         if keyboard.fd in ready:
-            os.write(sink, os.read(keyboard.fd, 256))
+            _write(sink, os.read(keyboard.fd, 256))
         if ended:
             return "off"
     return "timeout"
@@ -282,14 +286,26 @@ def _watch_until(child, source, sink, console, end, line, keyboard):
 def type_in(sink, text):
     """As a person types: a few bytes at a time, so that no receiver of 16 bytes overflows."""
     for at in range(0, len(text), BURST):
-        if at:
-            time.sleep(BURST_PAUSE)
-        os.write(sink, text[at:at + BURST])
+        _dawdle() if at == 0 else time.sleep(BURST_PAUSE)
+        _write(sink, text[at:at + BURST])
 
 
-def _read(fd):
+def _dawdle():
+    if PACE == "slow":
+        time.sleep(random.uniform(*SLOW))
+
+
+def _write(sink, data):
+    """To a machine that may have ended, of which not all has been read."""
+    with contextlib.suppress(OSError):
+        os.write(sink, data)
+
+
+def read(fd):
+    """What has come on a line."""
+    _dawdle()
     try:
-        return os.read(fd, 65536)
+        return os.read(fd, 1 if PACE == "bytes" else 65536)
     except OSError:
         return b""
 

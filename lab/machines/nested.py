@@ -29,7 +29,7 @@ from pathlib import Path
 
 from lab.bochs import build, cpu
 from lab.machines import bochs, qemu
-from lab.machines.boot import Ended, Keyboard, stop
+from lab.machines.boot import Ended, Keyboard, read, stop, type_in
 from lab.nested import image
 from lab.say import Progress, Unusable
 
@@ -235,7 +235,7 @@ class Server:
         text, mark, rest = self.pending.partition(b"\1")
         self.pending = mark + rest
         if text:
-            os.write(self.line, console.take(text))
+            type_in(self.line, console.take(text))
         return bool(mark)
 
     def _line(self, wait):
@@ -250,4 +250,4 @@ class Server:
 
     def _fill(self, wait):
         if select.select([self.line], [], [], wait)[0]:
-            self.pending += os.read(self.line, 65536)
+            self.pending += read(self.line)

@@ -112,8 +112,8 @@ def test_no_write_after_unmap(boot, on, machine, devices):
                     devices=["edu,dma_mask=0xffffffffffffffff"] * devices,
                     append="console=com1 ktest=vtd_no_write_after_unmap",
                     expect=[r"ktest: rounds=10000 ", r"ktest: PASS vtd_no_write_after_unmap"]))
-    # The round must have had something to lose. An edu of QEMU's takes 100 ms, so on a fast host
-    # few rounds meet one; in lab every round does.
+    # The round must have had something to lose. An edu of QEMU's takes 100 ms, so few rounds meet
+    # one; in lab every round does.
     assert int(re.search(r"with-arrivals=(\d+)", got.text).group(1)) > (0 if devices else 9000)
 
 

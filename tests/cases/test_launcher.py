@@ -18,7 +18,7 @@ from case import GUESTS, PATIENCE, PROMPT, ROOT, Case
 
 from lab import channel, iso, limits, lines, moments, results, say, verdict
 from lab import trace as traces
-from lab.machines.boot import Console, Ended, Line, stop, watch
+from lab.machines.boot import Console, Ended, Line, type_in, watch
 from lab.moments import Moments
 
 HELLO = f"kernel={GUESTS}/hello.elf,mem=4M"
@@ -113,12 +113,13 @@ def test_ended_at_a_terminal():
 
 
 def test_asked_to_end_when_the_time_is_over():
-    """A machine that only repeats what is typed."""
+    """A machine that only repeats what is typed, and ends then. One that has ended gets nothing."""
     console = Console()
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        how = watch(child, child.stdout.fileno(), child.stdin.fileno(), console, 0.2, Line(0),
-                    patience=1)
-        stop(child)
+    with subprocess.Popen(["head", "-c2"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as child:
+        sides = child.stdout.fileno(), child.stdin.fileno()
+        how = watch(child, *sides, console, 0.2, Line(0), PATIENCE)
+        type_in(child.stdin.fileno(), b"late")
     assert how == "timeout" and console.bytes == b"\x01x"
 
 
