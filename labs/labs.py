@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "labs"), str(ROOT / "tests/cases"), str(RO
 
 import judges                                    # noqa: E402
 from workbench import Bench, NotYet              # noqa: E402
-from lab.say import Unusable                     # noqa: E402
+from lab.say import Unusable, ended              # noqa: E402
 from traps import TRAPS                          # noqa: E402
 
 
@@ -71,11 +71,24 @@ def begin(folder):
     return f"{page}\nyour file: {where}\nthen: make lab-check {number}"
 
 
+def complete(folder, mine, names):
+    """Unusable, if a file is gone: Hamlet's own would be tried in its place."""
+    for name in names:
+        if not (mine / name).is_file():
+            raise Unusable(f"labs/{folder.name}/mine/{name} is not there: remove mine, and begin "
+                           f"again: make lab {int(folder.name[:2])}")
+
+
 def bench_of(folder, mine):
     """What the reader's files are tried on; a hole is not among what the reader sees."""
     if not (folder / "holes").exists():
-        return Bench(mine, files(folder / "gap.patch"))
+        names = files(folder / "gap.patch")
+        complete(folder, mine, names)
+        return Bench(mine, names)
+    complete(folder, mine, ["attack.c", "hole"])
     hole = folder / f"holes/{(mine / 'hole').read_text().strip()}.patch"
+    if not hole.is_file():
+        raise Unusable(f"labs/{folder.name}/mine/hole names no hole: remove mine, and begin again")
     hidden = ROOT / f"build/labs/{folder.name}-hidden"
     shutil.rmtree(hidden, ignore_errors=True)
     copy(hole, hidden, True)
@@ -138,4 +151,4 @@ def main(words):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ended("labs", lambda: main(sys.argv[1:])))

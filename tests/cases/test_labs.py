@@ -13,6 +13,8 @@ import sys
 import pytest
 from case import ROOT
 
+from lab.say import Unusable
+
 sys.path[:0] = [str(ROOT / "labs"), str(ROOT / "tests/unit")]
 
 import labs                                      # noqa: E402
@@ -112,6 +114,22 @@ def test_a_reader(tmp_path):
         assert "which lab?" in labs.main(words)
     right, said = tried(1, False, lambda mine: (mine / "vmx/bitmaps.c").write_text("my work"))
     assert not right and re.search(r"gcc does not take it:\n.*error", said, re.S), said
+
+
+@pytest.mark.parametrize("number, name, text, says", [
+    (7, "guest/core/memory.c", None, "mine/guest/core/memory.c is not there: remove mine"),
+    (16, "attack.c", None, "mine/attack.c is not there"),
+    (16, "hole", None, "mine/hole is not there"),
+    (16, "hole", "../4", "mine/hole names no hole"),
+])
+def test_a_file_that_is_gone(number, name, text, says):
+    """Hamlet's own would be tried in its place, and be right."""
+    def change(mine):
+        (mine / name).unlink()
+        if text:
+            (mine / name).write_text(text)
+    with pytest.raises(Unusable, match=says):
+        tried(number, True, change)
 
 
 def test_traps():
