@@ -3,7 +3,7 @@
  * Which of a VM's virtual devices owns a port or an address: a short sorted list of ranges.
  * From: guest/pc/pio.c, guest/pc/mmio.c (an access), every virtual device (its ranges).
  * To: the read and write functions of the ranges.
- * Hot: every trapped access is looked up here.
+ * Hot: each trapped access that is at neither of the two ranges that answered last.
  */
 #include "guest/core/bus.h"
 #include "guest/core/vm.h"

@@ -243,42 +243,49 @@ static COLD bool is_mapped_by_now(const struct vm *vm, gpa_t at, uint64_t qualif
 
 /* --- The exit --------------------------------------------------------------------------------- */
 
+/* The CPU was reading or marking an entry of the guest's page tables, or was delivering an event:
+ * the instruction at RIP has nothing to do with it. */
+static COLD enum exit_action by_itself(struct vcpu *v, gpa_t at, bool walks)
+{
+    if (delivery_lend(v, at))
+        return RESUME_SAME;
+    vm_fail(v->vm, "%s in a device, or too often outside of memory, at 0x%lx",
+            walks ? "page tables" : "stack or tables of an interrupt", at.v);
+    return STOP_VM;
+}
+
+/* True: *action is all that follows of the access. False: it is to be carried out. */
+static COLD bool is_answered(struct vcpu *v, gpa_t at, uint64_t qualification,
+                             enum exit_action *action)
+{
+    struct vm *vm = v->vm;
+    int mapped = vm_bus_map(vm, at.v);
+    bool walks = !(qualification & QUAL_EPT_LINEAR);
+    *action = RESUME_SAME;
+    if (mapped > 0 || (mapped < 0 && is_mapped_by_now(vm, at, qualification)))
+        return true;
+    if (mapped < 0)
+        log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);
+    /* MOV to CR3 was loading PDPTEs, which are ones there, with their reserved bits */
+    if (!(qualification & QUAL_EPT_LINEAR_VALID))
+        vcpu_inject_error(v, VECTOR_GP, 0);
+    else if (walks || v->event)
+        *action = by_itself(v, at, walks);
+    else if (qualification & QUAL_EPT_FETCH) /* it reads ones, and FF FF is no instruction */
+        vcpu_inject(v, VECTOR_UD);
+    else
+        return false;
+    return true;
+}
+
 /* The instruction that made the access. NULL: there is none to carry out, and *action is what
  * follows. */
 static COLD const struct insn *find_insn(struct linear *a, uint64_t qualification,
                                          enum exit_action *action)
 {
-    struct vcpu *v = a->v;
-    struct vm *vm = v->vm;
-    gpa_t at = a->at;
-    int mapped = vm_bus_map(vm, at.v);
-    *action = RESUME_SAME;
-    if (mapped > 0 || (mapped < 0 && is_mapped_by_now(vm, at, qualification)))
-        return NULL;
-    if (mapped < 0)
-        log_guest(&vm->log_budget, "vm=%s gpa=0x%lx: no device is there", vm->name, at.v);
-    /* MOV to CR3 was loading PDPTEs, which are ones there, with their reserved bits */
-    if (!(qualification & QUAL_EPT_LINEAR_VALID)) {
-        vcpu_inject_error(v, VECTOR_GP, 0);
-        return NULL;
-    }
-    /* the CPU was reading or marking an entry of the guest's page tables, or was delivering an
-     * event: the instruction at RIP has nothing to do with it */
-    bool walks = !(qualification & QUAL_EPT_LINEAR);
-    if ((walks || v->event) && delivery_lend(v, at))
-        return NULL;
-    if (walks || v->event) {
-        vm_fail(vm, "%s in a device, or too often outside of memory, at 0x%lx",
-                walks ? "page tables" : "stack or tables of an interrupt", at.v);
-        *action = STOP_VM;
-        return NULL;
-    }
-    if (qualification & QUAL_EPT_FETCH) {
-        /* without a device the CPU reads ones, and FF FF is no instruction */
-        vcpu_inject(v, VECTOR_UD);
-        return NULL;
-    }
     struct fetched fetched;
+    if (is_answered(a->v, a->at, qualification, action))
+        return NULL;
     const struct insn *insn = fetch_insn(a, &fetched);
     if (!insn)
         *action = not_decoded(a, &fetched);

@@ -21,7 +21,8 @@ static inline void vcpu_alarm_now(struct vcpu *v)
         v->alarm = 0;
 }
 
-/* Set VCPU_REQUEST_...; returns those that were set before. If v runs on another CPU, kick it. */
+/* Set VCPU_REQUEST_...; returns those that were set before. If v may run on another CPU, the caller
+ * kicks that one. */
 static inline uint32_t vcpu_request(struct vcpu *v, uint32_t requests)
 {
     uint32_t before = atomic_fetch_or(&v->requests, requests);

@@ -161,13 +161,13 @@ struct vcpu {
 #define VCPU_REQUEST_INIT    BIT(3)  /* INIT signal: reset, then wait for a STARTUP IPI */
 #define VCPU_REQUEST_SIPI    BIT(4)  /* STARTUP IPI: start at sipi_vector */
 #define VCPU_REQUEST_FOLD    BIT(5)  /* look at PIR even if ON is clear */
+#define VCPU_REQUEST_SHARE   BIT(6)  /* another vCPU waits for this CPU: the slice ends soon */
 #define VCPU_REQUEST_EXT     BIT(7)  /* the line of an 8259 is asserted; set as long as it is */
 #define VCPU_REQUEST_NMI_2   BIT(8)  /* a second one behind it */
 #define VCPU_REQUEST_ADDRESS BIT(9)  /* its APIC has another address: apic_on_address() */
 #define VCPU_REQUEST_SIPI_2  BIT(10) /* a STARTUP IPI behind the INIT that is not carried out yet */
 #define VCPU_REQUEST_SIPIS   (VCPU_REQUEST_SIPI | VCPU_REQUEST_SIPI_2)
 #define VCPU_REQUEST_NMIS    (VCPU_REQUEST_NMI | VCPU_REQUEST_NMI_2)
-#define VCPU_REQUEST_SHARE   BIT(6) /* another vCPU waits for this CPU: the slice ends soon */
 
 /* What a VM decides about a new vCPU. */
 struct vcpu_place {
