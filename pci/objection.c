@@ -88,17 +88,17 @@ const char *pci_rom_objection(const struct pci_function *f)
     return why_bar(f, &f->rom);
 }
 
+/* To find a group takes long, so it is asked for last. */
 static const char *why_group(const struct pci_function *f)
 {
     bdf_t group = pci_group(f);
     for (size_t i = 0; i < pci_count(); i++) {
         const struct pci_function *g = pci_get(i);
-        if (g == f || pci_is_bridge(g) || pci_group(g) != group)
-            continue;
-        if (PCI_CLASS_BASE(g->class_code) == PCI_BASE_BRIDGE)
-            return "its group holds a part of the chipset";
-        if (g->owner && g->owner != f->owner)
-            return "its group has another owner";
+        bool chipset = PCI_CLASS_BASE(g->class_code) == PCI_BASE_BRIDGE && !pci_is_bridge(g);
+        bool foreign = g->owner && g->owner != f->owner;
+        if (g != f && (chipset || foreign) && pci_group(g) == group)
+            return chipset ? "its group holds a part of the chipset"
+                           : "its group has another owner";
     }
     return NULL;
 }

@@ -71,6 +71,8 @@ static bool ids_are_shared(const struct pci_function *f)
  * cannot tell apart. */
 static const struct pci_function *first_sibling(const struct pci_function *f)
 {
+    if (f->physical) /* none is its sibling */
+        return f;
     bool shared = ids_are_shared(f);
     if (acs_active(f, ACS_DEVICE) && !shared)
         return f;
