@@ -93,8 +93,9 @@ static bool place_ok(const struct vbar *b)
            (at >= high && end <= high + VM_MMIO64_SIZE);
 }
 
-/* Does another BAR of this VM lie there: a mapped one (mapped_only), or one that has a place? */
-static bool overlaps(const struct vbar *b, bool mapped_only)
+/* Another BAR of this VM that lies there: a mapped one (mapped_only), or one that has a place. NULL:
+ * there is none. */
+static const struct vbar *overlaps(const struct vbar *b, bool mapped_only)
 {
     const struct vpci *bus = vm_of(b)->pci;
     for (size_t d = 1; d < ARRAY_COUNT(bus->functions); d++) {
@@ -105,10 +106,10 @@ static bool overlaps(const struct vbar *b, bool mapped_only)
             if (o != b && o->host.kind == b->host.kind &&
                 (mapped_only ? o->mapped : o->guest != 0) &&
                 ranges_overlap(b->guest, b->host.size, at, o->host.size))
-                return true;
+                return o;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* --- Mapping ---------------------------------------------------------------------------------- */
@@ -347,22 +348,38 @@ static void write_rom_bar(struct vpci_function *f, const struct vpci_reg *r, uin
 /* Larger BARs are placed above 4 GiB, if they are 64-bit ones. */
 #define PLACE_LOW_MAX (UINT64_C(256) << 20)
 
-/* Give the BAR its first place, as a firmware would: aligned to its size. -ENOMEM: Hamlet cannot
- * map what it has to forward. */
+/* The first address of [from, end) where it may lie, aligned to its size. False: there is none, and
+ * the BAR lies behind them. */
+static bool place_in(struct vbar *b, uint64_t from, uint64_t end)
+{
+    const struct vbar *there;
+    uint64_t size = b->host.size;
+    b->guest = ALIGN_UP(from, size);
+    for (; b->guest + size <= end; b->guest = ALIGN_UP(from, MAX(size, PAGE_SIZE))) {
+        there = overlaps(b, false);
+        if (!there && place_ok(b))
+            return true;
+        from = there ? there->guest + there->host.size : b->guest + 1;
+    }
+    return false;
+}
+
+/* Give the BAR its first place, as a firmware would. -ENOMEM: Hamlet cannot map what it has to
+ * forward. */
 static int bar_place(struct vbar *b)
 {
+    const struct pci_bar *bar = &b->host;
     uint64_t high = vm_mmio64_base(vm_of(b));
-    uint64_t end = b->host.is_64bit ? high + VM_MMIO64_SIZE : VM_MMIO_END;
-    if (b->host.kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
-        b->guest = b->host.base;
+    if (bar->kind == PCI_BAR_IO) { /* the same ports, so that they can pass */
+        b->guest = bar->base;
         return 0;
     }
-    if (is_trapped(b) && !mmio_map(hpa(b->host.base), b->host.size))
+    if (is_trapped(b) && !mmio_map(hpa(bar->base), bar->size))
         return -ENOMEM;
-    b->guest = ALIGN_UP(b->host.is_64bit && b->host.size > PLACE_LOW_MAX ? high : VM_MMIO_BASE,
-                        b->host.size);
-    while (b->guest + b->host.size <= end && (overlaps(b, false) || !place_ok(b)))
-        b->guest += MAX(b->host.size, PAGE_SIZE);
+    bool low =
+        !(bar->is_64bit && bar->size > PLACE_LOW_MAX) && place_in(b, VM_MMIO_BASE, VM_MMIO_END);
+    if (!low && bar->is_64bit)
+        place_in(b, high, high + VM_MMIO64_SIZE); /* bar_map() tells if there is none */
     return 0;
 }
 
