@@ -43,9 +43,8 @@ void aer_tick(void)
 {
     static size_t next;
     struct pci_errors e;
-    const struct pci_function *fn = NULL;
-    for (size_t left = pci_count(); left > 0 && !(fn && fn->ext_aer); left--)
-        fn = pci_get(next++ % pci_count());
+    size_t count = pci_count();
+    const struct pci_function *fn = count ? pci_get(next++ % count) : NULL;
     if (!fn || !fn->ext_aer || !pci_errors_take(fn, &e))
         return;
     struct assignment *a = assign_of(fn);

@@ -114,8 +114,8 @@ void vpci_ext_init(struct vpci_function *f);
 
 /* Show the registers of AER at `at`, without errors. False: the device has changed its list. */
 bool aer_show(struct vpci_function *f, unsigned at);
-/* Once a tick, on the bootstrap processor: look at the next function of the machine that reports
- * errors (AER). What it has recorded is logged, and told to the guest that has the function. */
+/* Once a tick, on the bootstrap processor: look at the next function of the machine. What it
+ * has recorded (AER) is logged, and told to the guest that has the function. */
 void aer_tick(void);
 
 /* --- vbar.c: the BARs follow Command and the BAR registers ------------------------------------ */
