@@ -24,6 +24,19 @@ struct pci_bar {
     uint64_t size; /* bytes, a power of two; the upper half of a 64-bit pair has kind NONE */
 };
 
+/* What a reset clears, and is kept over it: written by pci/reset.c. */
+struct pci_saved {
+    uint16_t command, device_control, device_control2, link_control;
+    uint32_t latencies; /* that it may report (LTR) */
+    uint16_t vc_arbitration;
+    uint32_t vc[PCI_VC_MAX]; /* traffic classes of each virtual channel, and whether it is on */
+    uint8_t cache_line, latency, interrupt_line;
+    struct sriov_saved {
+        uint16_t control, vf_count;
+        uint32_t page_size, bars[PCI_BAR_COUNT];
+    } sriov; /* of a physical function */
+};
+
 struct pci_function {
     bdf_t bdf;
     uint16_t vendor, device, command_at_boot;
@@ -51,14 +64,16 @@ struct pci_function {
     void *owner; /* the VM that has it (guest/assign/assign.c); NULL: none */
     bool parked; /* its reset after the last owner failed: in quarantine */
     bool spared; /* its guest is using it: the reset of another function must not hit it */
+    bool begun;  /* its reset is under way: pci_reset_begin() */
     struct pci_bar bars[PCI_BAR_COUNT];
     struct pci_bar rom; /* kind MEM if there is one */
+    struct pci_saved saved;
 };
 
 /* Find every function on all buses that the bridges name. BARs are sized with decode off. */
 void pci_scan(void);
 size_t pci_count(void);
-struct pci_function *pci_get(size_t n);   /* n < pci_count(), in order of bdf */
+struct pci_function *pci_get(size_t n);   /* in order of bdf; NULL: there are fewer */
 struct pci_function *pci_find(bdf_t bdf); /* NULL: not there */
 struct pci_function *pci_find_id(uint16_t vendor, uint16_t device, unsigned nth); /* nth from 0 */
 
@@ -119,6 +134,10 @@ const char *pci_reset_name(enum pci_reset_kind kind);
 enum pci_reset_kind pci_reset_best(const struct pci_function *f);
 /* It and pci_drain() pause (arch/task.h): no lock is held. */
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
+/* So that many wait together: begin the reset, if it is an FLR, which hits no other function.
+ * Returns the microseconds that nobody may access the function now; then pci_reset() does the rest.
+ * 0: nothing was begun. */
+MUST_CHECK uint64_t pci_reset_begin(struct pci_function *f);
 /* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one
  * at 0 would take the ports of the machine. */
 uint16_t pci_decode_bits(const struct pci_function *f);

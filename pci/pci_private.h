@@ -90,11 +90,7 @@ bool pci_reset_with_siblings(const struct pci_function *f);
 
 /* sriov.c: are its virtual functions enabled? */
 bool pci_sriov_is_on(const struct pci_function *pf);
-/* The registers of a physical function that a reset clears, and by which its VFs exist. */
-struct sriov_saved {
-    uint16_t control, vf_count;
-    uint32_t page_size, bars[PCI_BAR_COUNT];
-};
+/* What of pf a reset clears, and by which its VFs exist. */
 void pci_sriov_save(const struct pci_function *pf, struct sriov_saved *s);
 /* The VFs are where they were, in the state of power-on. */
 void pci_sriov_restore(const struct pci_function *pf, const struct sriov_saved *s);

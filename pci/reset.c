@@ -99,15 +99,6 @@ int pci_drain(const struct pci_function *f)
     return 0;
 }
 
-struct saved {
-    uint16_t command, device_control, device_control2, link_control;
-    uint32_t latencies; /* that it may report (LTR) */
-    uint16_t vc_arbitration;
-    uint32_t vc[PCI_VC_MAX]; /* traffic classes of each virtual channel, and whether it is on */
-    uint8_t cache_line, latency, interrupt_line;
-    struct sriov_saved sriov;
-};
-
 static bool has_control2(const struct pci_function *f)
 {
     uint16_t caps = pci_read16(f->bdf, f->cap_pcie + PCIE_CAPABILITIES);
@@ -122,7 +113,7 @@ static unsigned vc_count(const struct pci_function *f)
     return 1 + (unsigned)FIELD_GET(PCI_VC_EXTENDED, pci_read32(f->bdf, f->ext_vc + PCI_VC_PORT));
 }
 
-static void vc_save(const struct pci_function *f, struct saved *s)
+static void vc_save(const struct pci_function *f, struct pci_saved *s)
 {
     unsigned count = vc_count(f);
     if (count)
@@ -132,7 +123,7 @@ static void vc_save(const struct pci_function *f, struct saved *s)
 }
 
 /* A channel gets its traffic classes before it goes on. */
-static void vc_restore(const struct pci_function *f, const struct saved *s)
+static void vc_restore(const struct pci_function *f, const struct pci_saved *s)
 {
     unsigned count = vc_count(f);
     if (count)
@@ -143,9 +134,12 @@ static void vc_restore(const struct pci_function *f, const struct saved *s)
     }
 }
 
-/* Silence the function, and save what the reset will clear. */
-static void quiesce(const struct pci_function *f, struct saved *s)
+/* Silence the function, and save what the reset will clear. Zeros go to registers that a device
+ * claims to have after its reset only. */
+static void quiesce(struct pci_function *f)
 {
+    struct pci_saved *s = &f->saved;
+    *s = (struct pci_saved){0};
     s->cache_line = pci_read8(f->bdf, PCI_CACHE_LINE_SIZE);
     s->latency = pci_read8(f->bdf, PCI_LATENCY_TIMER);
     s->interrupt_line = pci_read8(f->bdf, PCI_INTERRUPT_LINE);
@@ -178,8 +172,9 @@ void pci_wake(const struct pci_function *f)
         task_delay_us(D3_TIME_US);
 }
 
-static void restore(const struct pci_function *f, const struct saved *s)
+static void restore(const struct pci_function *f)
 {
+    const struct pci_saved *s = &f->saved;
     bdf_t bdf = f->bdf;
     pci_wake(f);
     if (f->ext_ltr) /* before Device Control 2 lets the function report */
@@ -201,10 +196,16 @@ static void restore(const struct pci_function *f, const struct saved *s)
     pci_write16(bdf, PCI_COMMAND, (s->command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_INTX_OFF);
 }
 
-static void reset_flr(const struct pci_function *f)
+static uint64_t flr_begin(const struct pci_function *f)
 {
     pci_change16(f->bdf, f->cap_pcie + PCIE_DEVICE_CONTROL, PCIE_DEVICE_FLR, 0);
-    task_delay_us(FLR_TIME_US + (pci_has_quirk(f, QUIRK_SLOW_FLR) ? FLR_SLOW_US : 0));
+    return FLR_TIME_US + (pci_has_quirk(f, QUIRK_SLOW_FLR) ? FLR_SLOW_US : 0);
+}
+
+static void reset_flr(const struct pci_function *f)
+{
+    if (!f->begun)
+        task_delay_us(flr_begin(f));
 }
 
 static void reset_af_flr(const struct pci_function *f)
@@ -253,7 +254,22 @@ static enum pci_reset_kind next_way(const struct pci_function *f, enum pci_reset
 
 enum pci_reset_kind pci_reset_best(const struct pci_function *f)
 {
-    return next_way(f, PCI_RESET_NONE);
+    return f->begun ? PCI_RESET_FLR : next_way(f, PCI_RESET_NONE);
+}
+
+static bool answers(const struct pci_function *f)
+{
+    return pci_read32(f->bdf, PCI_COMMAND) != UINT32_MAX;
+}
+
+/* With a physical function its virtual ones vanish until it is restored. */
+uint64_t pci_reset_begin(struct pci_function *f)
+{
+    if (!answers(f) || pci_reset_best(f) != PCI_RESET_FLR || pci_sriov_is_on(f))
+        return 0;
+    quiesce(f);
+    f->begun = true;
+    return flr_begin(f);
 }
 
 /* A reset clears BARs. So a BAR that kept its address shows that there was none: some functions say
@@ -272,20 +288,20 @@ static bool forgot_bars(const struct pci_function *f)
 static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
 {
     struct pci_function *hit[BUS_FUNCTIONS_MAX] = {f};
-    /* Zeros go to registers that a device claims to have after its reset only. */
-    struct saved saved[BUS_FUNCTIONS_MAX] = {0};
     size_t count = kind == PCI_RESET_BUS ? reset_together(f, false, hit) : 1;
     int err = 0;
     for (size_t i = 0; i < count; i++)
-        quiesce(hit[i], &saved[i]);
+        if (!hit[i]->begun)
+            quiesce(hit[i]);
     ways[kind].reset(f);
     for (size_t i = 0; i < count; i++) {
+        hit[i]->begun = false;
         if (!pci_wait_ready(hit[i]->bdf))
             return FAIL_OFTEN(ETIMEDOUT, BDF_FMT " did not come back from reset=%s",
                               BDF_ARG(hit[i]->bdf), pci_reset_name(kind));
         if (!forgot_bars(hit[i]))
             err = -EIO;
-        restore(hit[i], &saved[i]);
+        restore(hit[i]);
     }
     return err;
 }
@@ -293,7 +309,7 @@ static int reset_by(enum pci_reset_kind kind, struct pci_function *f)
 int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
 {
     *used = PCI_RESET_NONE;
-    if (pci_read32(f->bdf, PCI_COMMAND) == UINT32_MAX)
+    if (!f->begun && !answers(f))
         return FAIL_OFTEN(ENODEV, BDF_FMT " does not answer any more", BDF_ARG(f->bdf));
     for (enum pci_reset_kind kind = pci_reset_best(f); kind; kind = next_way(f, kind)) {
         int err = reset_by(kind, f);

@@ -12,6 +12,7 @@
 #include "arch/options.h"
 #include "arch/page.h"
 #include "arch/panic.h"
+#include "arch/task.h"
 #include "arch/terminal.h"
 #include "guest/assign/audit.h"
 #include "guest/assign/dma.h"
@@ -38,11 +39,26 @@ static const char *config_name(const struct device_config *c, char *out, size_t 
 
 /* --- Giving ----------------------------------------------------------------------------------- */
 
-/* Stop the function's DMA and INTx, then reset it. A device without a reset keeps its inner state;
- * it is silent as bus master is off, and one that ignores that is blocked once it is detached. */
-static int function_silence(struct pci_function *fn, enum pci_reset_kind *used)
+/* Stop the function's DMA and INTx, and begin its reset: pci_reset_begin(). */
+static uint64_t function_silence(struct pci_function *fn)
 {
     pci_command(fn->bdf, PCI_COMMAND_INTX_OFF, PCI_COMMAND_MASTER);
+    return pci_reset_begin(fn);
+}
+
+/* Of each function of the list. Their waits are one. */
+static void list_silence(struct assignment *list)
+{
+    uint64_t us = 0;
+    for (struct assignment *a = list; a; a = a->next)
+        us = MAX(us, a->lost ? 0 : function_silence(a->fn));
+    task_delay_us(us);
+}
+
+/* A device without a reset keeps its inner state; it is silent as bus master is off, and one that
+ * ignores that is blocked once it is detached. */
+static int function_reset(struct pci_function *fn, enum pci_reset_kind *used)
+{
     *used = PCI_RESET_NONE;
     if (pci_reset_best(fn) != PCI_RESET_NONE)
         return pci_reset(fn, used);
@@ -143,12 +159,13 @@ static void registers_hide(struct assignment *a)
  * enough for them. */
 static void list_reset(struct assignment *list)
 {
+    list_silence(list);
     for (struct assignment *a = list; a; a = a->next) {
         const struct assignment *b = list;
         while (b != a && !(b->reset == PCI_RESET_BUS && b->fn->parent == a->fn->parent))
             b = b->next;
         if (b == a)
-            a->reset_error = function_silence(a->fn, &a->reset);
+            a->reset_error = function_reset(a->fn, &a->reset);
         else
             a->reset = b->reset, a->reset_error = b->reset_error;
     }
@@ -404,6 +421,7 @@ int assign_restart_all(struct vm *vm)
     for (struct assignment *a = vm->assignments; a; a = a->next)
         registers_hide(a);
     spin_unlock(&vm->lock);
+    list_silence(vm->assignments);
     for (struct assignment *a = vm->assignments; a; a = a->next)
         assign_reset_in_use(a);
     spin_lock(&vm->lock);

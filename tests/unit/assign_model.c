@@ -114,6 +114,19 @@ int pci_reset(struct pci_function *f, enum pci_reset_kind *used)
     memset(m.bar_bytes + 0x10, 0, 5 * PCI_MSIX_ENTRY_SIZE); /* of MSI-X: no mask is set */
     return 0;
 }
+uint64_t pci_reset_begin(struct pci_function *f)
+{
+    if (!m.begins)
+        return 0;
+    model_note("begin " BDF_FMT, BDF_ARG(f->bdf));
+    return f == &m.fn ? m.begins : 2 * m.begins;
+}
+void task_delay_us(uint64_t us)
+{
+    assert(m.vm.lock.next == m.vm.lock.serving);
+    if (us)
+        model_note("wait %lu", us);
+}
 const char *pci_reset_name(enum pci_reset_kind kind)
 {
     (void)kind;

@@ -30,7 +30,8 @@ struct model {
     uint64_t mapped[64][2]; /* GPA ranges in the EPT: base, size */
     unsigned map_count;
     uint64_t irte_free, irte_next;
-    bool no_ecam;                           /* of the first device */
+    bool no_ecam;    /* of the first device */
+    uint64_t begins; /* us that a reset of the first function takes; others: twice that */
     bool no_reset, uncovered, no_remapping; /* no unit has it in its scope; IR is off */
     bool reserved_missing;                  /* the VM has not what the firmware reserves */
     int attaches_left, irtes_left; /* then vtd_attach(), vtd_irte_alloc() fail; below 0: never */

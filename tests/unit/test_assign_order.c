@@ -251,6 +251,24 @@ TEST(a_restart_hides_all_before_it_shows_one)
     assert_int_equal(vpci_read(m.vm.pci->functions[2], PCI_BAR(0), 4), second);
 }
 
+/* They wait for their resets together, for the longest. One that is lost is left alone. */
+TEST(resets_go_on_beside_each_other)
+{
+    two_devices();
+    from_now();
+    m.begins = 100;
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    assert_non_null(strstr(m.events, "begin 00:04.0; begin 00:05.0; wait 200; reset 00:04.0; "
+                                     "poll; reset 00:05.0; "));
+    g->of->lost = true;
+    from_now();
+    assert_int_equal(assign_restart_all(&m.vm), 0);
+    assert_non_null(strstr(m.events, "begin 00:04.0; wait 100; reset 00:04.0; poll; irte"));
+    from_now();
+    assign_release_all(&m.vm);
+    assert_non_null(strstr(m.events, "drain 00:05.0; begin 00:04.0; wait 100; reset 00:04.0; "));
+}
+
 /* While the VM runs, the reset of one device spares the other. Before it runs, and when all of it
  * is reset, nothing has to be spared. */
 TEST(a_reset_spares_what_is_in_use)
@@ -464,6 +482,7 @@ int main(void)
         CASE(reserved_memory_comes_first),
         CASE(from_one_vm_to_another),
         CASE(a_restart_hides_all_before_it_shows_one),
+        CASE(resets_go_on_beside_each_other),
         CASE(a_reset_spares_what_is_in_use),
         CASE(a_reset_after_one_by_the_device_itself),
         CASE(after_a_reset_faults_are_recorded_again),

@@ -130,6 +130,36 @@ TEST(flr)
     assert_true(model_logged("01:00.0 1234:0001") && model_logged("flr=yes"));
 }
 
+/* Begun, it is at rest until its end: no register is read, even if it answers nothing yet. */
+TEST(flr_in_two_parts)
+{
+    with_flr(m);
+    struct pci_function *f = scanned();
+    struct model_function before = *m;
+    assert_int_equal(pci_reset_begin(f), 100000);
+    assert_int_equal(resets, 1);
+    assert_int_equal(model_delay_us(), 0);
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(used, PCI_RESET_FLR);
+    assert_int_equal(resets, 1);
+    assert_memory_equal(before.config + 0x08, m->config + 0x08, 0x40 - 0x08);
+    assert_int_equal(model_get(m, 0x48, 2), 0x2010);
+    uint64_t waited = model_delay_us();
+    assert_true(waited < 100000); /* the caller has */
+    assert_int_equal(pci_reset(f, &used), 0);
+    assert_int_equal(resets, 2);
+    assert_true(model_delay_us() >= waited + 100000);
+}
+
+TEST(no_other_reset_has_two_parts)
+{
+    model_cap(m, 0x70, PCI_CAP_ID_PM);
+    assert_int_equal(pci_reset_begin(scanned()), 0);
+    model_set(m, PCI_COMMAND, 4, UINT32_MAX); /* it is gone */
+    assert_int_equal(pci_reset_begin(pci_find(m->bdf)), 0);
+    assert_int_equal(resets, 0);
+}
+
 /* PCI Express "Access Control Services (ACS)": off after a reset, and then functions of one device
  * would reach each other without VT-d. */
 TEST(what_keeps_functions_apart_is_on_again)
@@ -420,6 +450,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(flr),
+        CASE(flr_in_two_parts),
+        CASE(no_other_reset_has_two_parts),
         CASE(what_keeps_functions_apart_is_on_again),
         CASE(af_flr),
         CASE(d3hot),
