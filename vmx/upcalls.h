@@ -57,7 +57,7 @@ enum debug_event {
 /* guest/life/control.c: an event that a debugger may have asked for. RESUME_SAME: none has. */
 enum exit_action vcpu_on_debug(struct vcpu *v, enum debug_event event, unsigned n);
 
-/* guest/life/run.c: HLT with RFLAGS.IF = 0, which only an NMI or an INIT ends. RESUME_NEXT: halt.
+/* guest/life/dead.c: HLT with RFLAGS.IF = 0, which only an NMI or an INIT ends. RESUME_NEXT: halt.
  * STOP_VM: no vCPU of the VM is left that could send one. */
 enum exit_action vcpu_on_dead_halt(struct vcpu *v);
 /* guest/life/run.c: v cannot go on, for the reason `why`: its VM ends. */

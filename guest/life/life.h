@@ -2,7 +2,7 @@
 /*
  * The life of a VM: it is made, runs, is resumed, reset, looked at, ends and is reported.
  * From: boot/main.c (vm_create_all, vm_refuse_all, vm_run_all), monitor/ (commands on a VM).
- * To: guest/life/create.c, run.c, control.c, kernel.c, step.c, kills.c, report.c.
+ * To: guest/life/create.c, run.c, dead.c, control.c, kernel.c, step.c, kills.c, report.c.
  *
  * The bootstrap processor calls all of it, at boot or between two turns of its scheduler. Only
  * vm_start_state() is also called on the CPU of a vCPU (guest/life/step.c).
@@ -65,6 +65,8 @@ void vm_follow_up(struct vm *vm);
 void kills_plan(struct vm *vm);
 bool kills_due(const struct vm *vm);
 void kills_count(struct vm *vm);
+/* dead.c: every vCPU sleeps, and none is left that could wake one up. */
+bool vm_is_dead(const struct vm *vm);
 /* step.c: arm the first vCPU for run=N. */
 MUST_CHECK int step_prepare(struct vm *vm);
 /* report.c: print all lines of the report. */

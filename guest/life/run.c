@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VMs while they run, and their ends: started, visited once a tick, stopped, reported, given back.
- * From: boot/main.c (vm_run_all), vmx/run/run.c (vcpu_on_crash, vcpu_on_dead_halt).
+ * From: boot/main.c (vm_run_all), vmx/run/run.c (vcpu_on_crash).
  * To: vmx/run/sched.c (sched_run), arch/task.c (task_run), guest/assign/reset.c (assign_tick),
- * guest/life/control.c (vm_follow_up), guest/life/check.c,
+ * guest/life/control.c (vm_follow_up), guest/life/dead.c (vm_is_dead), guest/life/check.c,
  * guest/life/report.c, guest/life/kills.c.
  */
 #include "arch/page.h"
@@ -33,33 +33,6 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
         vm_fail(vm, "%s", why);
     else /* a debugger looks at the VM first, and ends it later */
         snprintf(vm->why, sizeof(vm->why), "%s", why);
-}
-
-/* Asleep with interrupts off, or without a STARTUP. An NMI or an INIT makes one READY. A STARTUP
- * behind an INIT is asked for before the state, as it goes when the state is another. */
-static bool is_dead(const struct vcpu *v)
-{
-    bool starts = atomic_load(&v->requests) & VCPU_REQUEST_SIPIS;
-    enum vcpu_state state = atomic_load(&v->state);
-    return (state == VCPU_HALTED && v->halted_masked) || (state == VCPU_WAIT_SIPI && !starts);
-}
-
-/* If every vCPU is, nothing will ever happen in the guest. */
-static bool all_dead(const struct vm *vm, const struct vcpu *besides)
-{
-    for (struct vcpu *v = vm_next_vcpu(vm, NULL); v; v = vm_next_vcpu(vm, v))
-        if (v != besides && !is_dead(v))
-            return false;
-    return true;
-}
-
-enum exit_action vcpu_on_dead_halt(struct vcpu *v)
-{
-    uint32_t comes = atomic_load(&v->requests) & (VCPU_REQUEST_NMIS | VCPU_REQUEST_INIT);
-    if (comes || !all_dead(v->vm, v))
-        return RESUME_NEXT;
-    vm_end(v->vm, VM_EXIT_HALTED);
-    return STOP_VM;
 }
 
 static bool all_stopped(const struct vm *vm)
@@ -128,7 +101,7 @@ static void vm_tick(struct vm *vm)
     if (runs && vm->deadline && rdtsc() >= vm->deadline)
         vm_fail(vm, "timeout=%u: still running", vm->config.timeout);
     vm_follow_up(vm);
-    if (vm->state == VM_RUNNING && all_dead(vm, NULL))
+    if (vm->state == VM_RUNNING && vm_is_dead(vm))
         vm_end(vm, VM_EXIT_HALTED); /* two vCPUs that halted at once did not see each other */
     if (vm->state == VM_RUNNING && kills_due(vm))
         vm_fail(vm, "killed");

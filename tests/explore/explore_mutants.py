@@ -19,7 +19,7 @@ FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTR
 PID, POST_TAKE, FOLD = "vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/vcpu/apicv.c"
 SCHED, RUN, POST = "vmx/run/sched.c", "vmx/run/run.c", "vmx/run/post.c"
 START = "vmx/run/sched_start.c"
-IRQ, FAULT = "arch/irq.c", "vtd/fault.c"
+IRQ, FAULT, DEAD = "arch/irq.c", "vtd/fault.c", "guest/life/dead.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
 
@@ -37,7 +37,9 @@ NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is 
               "a post by its own exit not looked at", "a kick's request not looked at",
               "an INIT takes the stop behind it away", "a stop takes the INIT away",
               "an earlier STARTUP is taken away before the INIT is there",
-              "two STARTUPs have one request")
+              "two STARTUPs have one request", "a VM's vCPUs are looked at once",
+              "what comes is asked for before the others are looked at",
+              "one that is woken up as it falls asleep is taken for dead")
 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
@@ -115,6 +117,15 @@ MUTANTS = [
        "        vcpu_request(v, VCPU_REQUEST_SIPI);\n"),
       (START, "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI_2))\n        start_at_sipi(v);",
        "(atomic_load(&v->requests) & VCPU_REQUEST_SIPI))\n        start_at_sipi(v);")]),
+    ("a VM's vCPUs are looked at once",
+     [(DEAD, "    return are_dead(vm, besides) && vm_exits(vm) == exits;\n",
+       "    return vm_exits(vm) == exits;\n")]),
+    ("what comes is asked for before the others are looked at",
+     [(DEAD, "    if (!all_dead(v->vm, v))\n", "    uint32_t comes = atomic_load(&v->requests);\n"
+       "    if (!all_dead(v->vm, v))\n"),
+      (DEAD, "    if (atomic_load(&v->requests) &", "    if (comes &")]),
+    ("one that is woken up as it falls asleep is taken for dead",
+     [(DEAD, " && !(requests & VCPU_REQUEST_FOLD)", "")]),
     ("a vector is freed without a wait for its handler",
      [(IRQ, "while (i != this_cpu()->index &&", "while (0 &&")]),
     ("a CPU looks at the handler before it announces the vector",
@@ -169,7 +180,7 @@ def said_of(texts, explorer, search="quick"):
     """What an explorer says of a tree with these files {name: text}; None: it finds nothing."""
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder)
-        for part in ("lib", "arch", "pci", "vtd", "vmx", "tests/explore"):
+        for part in ("lib", "arch", "pci", "vtd", "vmx", "guest", "tests/explore"):
             shutil.copytree(ROOT / part, tree / part)
         for name, text in texts.items():
             (tree / name).write_text(text)

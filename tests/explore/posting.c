@@ -2,7 +2,8 @@
 /*
  * No interrupt is lost and no vCPU sleeps with work: proved for a few interrupts by going through
  * every interleaving, one atomic operation at a time, of a device that posts, vCPUs that run, are
- * preempted, halt, are woken, migrate, send IPIs, with an exit or without; one is stopped. The
+ * preempted, halt, are woken, migrate, send IPIs, with an exit or without; one is stopped. A VM
+ * has ended if all its vCPUs sleep with interrupts off, but not while an NMI is on its way. The
  * descriptor, the scheduler, the fold and the loop around a VM entry are the real ones; the guest,
  * the local APICs and the clock are played.
  * From: make unit (a first depth), make explore (deeper, and with every rule broken on purpose).
@@ -23,6 +24,7 @@ static uint64_t model_clock(void);
 #include "vmx/vcpu/apicv.c"
 #include "vmx/run/post.c"
 #include "vmx/run/run.c"
+#include "guest/life/dead.c"
 #include "tests/explore/explore.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,7 @@ struct shape {
     unsigned icrs;      /* IPIs that the sender's CPU posts, in the guest */
     unsigned startups;  /* INIT, and a STARTUP behind it, for vCPU 0; if stopped, INIT last */
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
+    bool dead;          /* each on a CPU of its own, halts with interrupts off; an IPI is an NMI */
 };
 static const struct shape quick[] = {
     {"one vCPU", .cpus = 1, .vcpus = 1, .posts = 2, .slices = 1, .halts = 1, .wakes = 1},
@@ -54,6 +57,7 @@ static const struct shape quick[] = {
     {"to itself, and by a device", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .icrs = 1},
     {"started again", .cpus = 1, .vcpus = 2, .slices = 1, .startups = 2},
     {"started again, and stopped", .cpus = 1, .vcpus = 1, .startups = 2, .stop = true},
+    {"halted with interrupts off", .cpus = 2, .vcpus = 2, .halts = 2, .ipis = 1, .dead = true},
 };
 /* Only the CPUs of guests post. */
 static const struct shape icr[] = {
@@ -93,6 +97,8 @@ static struct world {
     unsigned slices, halts, ipis, icrs;
     bool reset, started; /* vCPU 0 has taken the INIT; and the STARTUP behind it */
     bool waits;          /* for a STARTUP */
+    unsigned nmis, nmis_taken;
+    bool ended; /* the VM */
 } w;
 static struct shape shape; /* of this search */
 
@@ -108,15 +114,9 @@ void apic_ipi(uint32_t apic_id, uint8_t vector)
                           : vector == VECTOR_WNV ? BIT(IPI_WNV)
                                                  : BIT(IPI_KICK);
 }
-bool apic_is_x2apic(void) { return true; }
-void apic_timer_at(uint64_t tsc) { (void)tsc; }
 static uint64_t model_clock(void) { return w.clock[this_cpu()->index]; }
 uint64_t time_deadline_us(uint64_t us) { return model_clock() + us; }
 uint64_t time_tsc_khz(void) { return 1000; } /* a tick is a microsecond */
-void irq_register(uint8_t vector, irq_handler handler, void *ctx)
-{
-    (void)vector, (void)handler, (void)ctx;
-}
 
 static const char in_guest[] = "in the guest", in_wait[] = "cpu_wait";
 
@@ -143,6 +143,8 @@ void vcpu_release(struct vcpu *v)
         this_vmx_cpu()->vcpu = NULL;
 }
 
+#include "tests/explore/dead.h"
+
 /* --- The guest -------------------------------------------------------------------------------- */
 
 static void handle(struct vcpu *v, uint64_t irr[4])
@@ -154,11 +156,12 @@ static void handle(struct vcpu *v, uint64_t irr[4])
     irr[0] = 0;
 }
 
-bool inject_wakes(struct vcpu *v) { return v->irr[0] != 0; }
+bool inject_wakes(struct vcpu *v) { return v->irr[0] != 0 || dead_wakes(v); }
 void inject_what_waits(struct vcpu *v)
 {
     handle(v, v->irr);
     v->irq_waits = 0;
+    dead_takes_nmi(v);
 }
 
 static void exits_with(uint64_t reason) { w.reason[this_cpu()->index] = reason; }
@@ -257,14 +260,17 @@ void irq_dispatch(uint8_t vector)
 enum exit_action vcpu_on_vmcall(struct vcpu *v, uint64_t number, uint64_t argument)
 {
     (void)number, (void)argument;
-    vcpu_post(target_of(v), next_vector());
+    if (shape.dead)
+        dead_sends_nmi(target_of(v));
+    else
+        vcpu_post(target_of(v), next_vector());
     return RESUME_SAME;
 }
 
 uint64_t vmread(enum vmcs_field field)
 {
     return field == EXIT_REASON    ? w.reason[this_cpu()->index]
-           : field == GUEST_RFLAGS ? RFLAGS_IF
+           : field == GUEST_RFLAGS ? (shape.dead ? 0 : RFLAGS_IF)
                                    : 0;
 }
 void vmwrite(enum vmcs_field field, uint64_t value)
@@ -316,6 +322,8 @@ static void outside_actor(void)
     }
     if (shape.stop)
         sched_request_stop(&w.vcpus[0]);
+    if (shape.dead)
+        dead_tick();
 }
 
 /* --- What has to hold when no actor can go on ------------------------------------------------ */
@@ -387,6 +395,10 @@ static void check_vcpu(const struct vcpu *v)
 
 static void at_end(void)
 {
+    if (w.ended)
+        return;
+    if (shape.dead)
+        dead_at_end();
     uint64_t found = w.taken[0] | w.taken[1];
     for (unsigned n = 0; n < shape.cpus; n++)
         if (!in_the_guest(n) && explore_waits_for(n) != in_wait)
@@ -434,7 +446,7 @@ static void build(void)
         *v = (struct vcpu){.pi_desc = &w.pids[i],
                            .index = i,
                            .first = v,
-                           .pinned = 0,
+                           .pinned = shape.dead ? (int)i : 0,
                            .ept = &w.ept,
                            .apic_base = APIC_BASE_EN,
                            .regs.gpr[RAX] = HC_VERSION, /* a VMCALL that is handled */
@@ -445,7 +457,9 @@ static void build(void)
         explore_watch(&v->requests, sizeof(v->requests));
         explore_watch(&v->cpu, sizeof(v->cpu));
         sched_start(v);
-        v->pinned = shape.migrate ? -1 : 0;
+        v->pinned = shape.migrate ? -1 : v->pinned;
+        if (shape.dead)
+            dead_watch(v);
     }
     explore_keep(&w, sizeof(w));
     explore_keep(queues, shape.cpus * sizeof(queues[0]));
@@ -477,12 +491,9 @@ int main(int argc, char **argv)
     explore_search = shape.name;
     build();
     struct explore_result r = explore_all(at_end);
-    printf(
-        "explore: %s: posts=%u slices=%u halts=%u ipis=%u icrs=%u wakes=%u: states=%lu steps=%lu "
-        "longest=%u "
-        "ends=%lu, "
-        "nothing lost\n",
-        shape.name, shape.posts, shape.slices, shape.halts, shape.ipis, shape.icrs, shape.wakes,
-        r.states, r.steps, r.longest, r.ends);
+    printf("explore: %s: posts=%u slices=%u halts=%u ipis=%u icrs=%u wakes=%u: states=%lu "
+           "steps=%lu longest=%u ends=%lu, nothing lost\n",
+           shape.name, shape.posts, shape.slices, shape.halts, shape.ipis, shape.icrs, shape.wakes,
+           r.states, r.steps, r.longest, r.ends);
     return 0;
 }

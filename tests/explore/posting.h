@@ -27,13 +27,18 @@ UNUSED_EXIT(exit_apic_write)
 UNUSED_EXIT(exit_virtualized_eoi)
 UNUSED_EXIT(debug_step)
 UNUSED_EXIT(debug_mov_dr)
-UNUSED_EXIT(vcpu_on_dead_halt)
 struct vmx_caps vmx_caps;
 void vcpu_on_crash(struct vcpu *v, const char *why)
 {
     explore_failed("vCPU %u: %s", v->index, why);
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
+bool apic_is_x2apic(void) { return true; }
+void apic_timer_at(uint64_t tsc) { (void)tsc; }
+void irq_register(uint8_t vector, irq_handler handler, void *ctx)
+{
+    (void)vector, (void)handler, (void)ctx;
+}
 void cpuid_reload(struct vcpu *v) { (void)v; }
 void registers_reload(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }

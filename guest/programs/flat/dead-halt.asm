@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: MIT
 ; The ending of many a kernel, of its panic too: HLT with interrupts off. Nothing can wake the only
 ; processor, so the VM has ended; as it has not said that all went well, it did not.
-; To: guest/life/run.c vcpu_on_dead_halt().
+; To: guest/life/dead.c vcpu_on_dead_halt().
 bits 64
         cli
         hlt
