@@ -31,15 +31,18 @@ TRUST_ON = [(RUN, "        apicv_fold(v);\n    }\n", "    }\n")]
 RIGHT = [("trusts ON before an entry", TRUST_ON)]
 
 # What a post by a guest's own CPU does not meet: two rules are the software poster's, one needs an
-# exit that changes no state, one another CPU's request, and the others an INIT, which those
-# searches do not have.
+# exit that changes no state, one another CPU's request, and the others an INIT or a deadline,
+# which those searches do not have.
 NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is set",
               "a post by its own exit not looked at", "a kick's request not looked at",
               "an INIT takes the stop behind it away", "a stop takes the INIT away",
               "an earlier STARTUP is taken away before the INIT is there",
               "two STARTUPs have one request", "a VM's vCPUs are looked at once",
               "what comes is asked for before the others are looked at",
-              "one that is woken up as it falls asleep is taken for dead")
+              "one that is woken up as it falls asleep is taken for dead",
+              "a deadline is not looked at before an entry",
+              "the host's timer does not serve one that falls asleep",
+              "the host's timer stays at a later deadline")
 
 # The rule that is broken, and how: (file, text, other text).
 MUTANTS = [
@@ -101,6 +104,15 @@ MUTANTS = [
      [(SCHED, "if (sleeps && !(atomic_load(&v->requests) & REQUESTS_UNSEEN))", "if (sleeps)")]),
     ("the wake-up makes no vCPU ready",
      [(SCHED, "& PI_ON)\n            wake_here(q, v);", "& PI_ON)\n            ;")]),
+    ("a deadline is not looked at before an entry",
+     [(RUN, "deadline ? MIN(v->slice_end, deadline) : v->slice_end;", "v->slice_end;")]),
+    ("the host's timer does not serve one that falls asleep",
+     [(SCHED, "    if (sleeps)\n        timer_by(q, v->timer_deadline);\n", "")]),
+    ("the host's timer stays at a later deadline",
+     [(SCHED, "(q->timer && q->timer <= deadline)", "q->timer")]),
+    ("a request brings a running one no exit",
+     [(SCHED, "    bool kick = v->state == VCPU_RUNNING || q->idle;\n    if (v->state",
+       "    bool kick = q->idle;\n    if (v->state")]),
     ("an INIT takes the stop behind it away",
      [(START, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
        "VCPU_STOPPED;\n", "")]),

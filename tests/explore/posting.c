@@ -39,6 +39,7 @@ struct shape {
     const char *name;
     unsigned cpus, vcpus, posts, slices, halts, ipis, wakes, requests;
     unsigned icrs;      /* IPIs that the sender's CPU posts, in the guest */
+    unsigned deadlines; /* of vCPU 0, set by another CPU, each sooner than the one before */
     unsigned startups;  /* INIT, and a STARTUP behind it, for vCPU 0; if stopped, INIT last */
     bool migrate, stop; /* vCPU 0 may go to another CPU; is stopped at some time */
     bool dead;          /* each on a CPU of its own, halts with interrupts off; an IPI is an NMI */
@@ -55,6 +56,7 @@ static const struct shape quick[] = {
      .stop = true},
     {"IPIs without an exit", .cpus = 1, .vcpus = 2, .slices = 1, .halts = 1, .icrs = 2},
     {"to itself, and by a device", .cpus = 1, .vcpus = 1, .posts = 1, .halts = 1, .icrs = 1},
+    {"deadlines", .cpus = 1, .vcpus = 2, .halts = 2, .deadlines = 2},
     {"started again", .cpus = 1, .vcpus = 2, .slices = 1, .startups = 2},
     {"started again, and stopped", .cpus = 1, .vcpus = 1, .startups = 2, .stop = true},
     {"halted with interrupts off", .cpus = 2, .vcpus = 2, .halts = 2, .ipis = 1, .dead = true},
@@ -89,9 +91,10 @@ static struct world {
     struct vcpu vcpus[VCPUS_MAX];
     struct pi_desc pids[VCPUS_MAX];
     struct ept ept;
-    uint32_t pending[CPUS_MAX];        /* IPIs, and what the guest may do */
-    uint64_t clock[CPUS_MAX];          /* slices that have ended, in microseconds */
-    uint64_t posted, taken[VCPUS_MAX]; /* vectors, counted from FIRST_VECTOR */
+    uint32_t pending[CPUS_MAX];                     /* IPIs, and what the guest may do */
+    uint64_t clock[CPUS_MAX];                       /* slices that have ended, in microseconds */
+    uint64_t timer[CPUS_MAX], preemption[CPUS_MAX]; /* when the CPU's timers fire; 0: never */
+    uint64_t posted, taken[VCPUS_MAX];              /* vectors, counted from FIRST_VECTOR */
     uint64_t reason[CPUS_MAX];
     uint64_t mode, loaded, led; /* of the APIC of vCPU 0; what its VMCS says, and its messages */
     unsigned slices, halts, ipis, icrs;
@@ -114,6 +117,7 @@ void apic_ipi(uint32_t apic_id, uint8_t vector)
                           : vector == VECTOR_WNV ? BIT(IPI_WNV)
                                                  : BIT(IPI_KICK);
 }
+void apic_timer_at(uint64_t tsc) { w.timer[this_cpu()->index] = tsc; }
 static uint64_t model_clock(void) { return w.clock[this_cpu()->index]; }
 uint64_t time_deadline_us(uint64_t us) { return model_clock() + us; }
 uint64_t time_tsc_khz(void) { return 1000; } /* a tick is a microsecond */
@@ -275,7 +279,8 @@ uint64_t vmread(enum vmcs_field field)
 }
 void vmwrite(enum vmcs_field field, uint64_t value)
 {
-    (void)value;
+    if (field == PREEMPTION_TIMER_VALUE)
+        w.preemption[this_cpu()->index] = model_clock() + value;
     if (field == MSR_BITMAP && this_vmx_cpu()->vcpu == &w.vcpus[0])
         w.loaded = w.mode;
 }
@@ -319,6 +324,10 @@ static void outside_actor(void)
         w.mode++;
         vcpu_address_changed(&w.vcpus[0]);
         vcpu_apic_mode_changed(&w.vcpus[0]);
+    }
+    for (unsigned i = shape.deadlines; i > 0; i--) {
+        vcpu_set_deadline(&w.vcpus[0], 100 * i);
+        sched_wake(&w.vcpus[0]);
     }
     if (shape.stop)
         sched_request_stop(&w.vcpus[0]);
@@ -393,6 +402,16 @@ static void check_vcpu(const struct vcpu *v)
                        v->state == VCPU_HALTED ? "sleeps" : "computes");
 }
 
+/* No clock goes on here: that the timer is armed is all. It counts one tick more than it has to. */
+static void check_deadline(const struct vcpu *v)
+{
+    uint64_t due = v->timer_deadline, timer = w.timer[v->cpu->index];
+    bool sleeps = v->state == VCPU_HALTED && (!timer || timer > due);
+    bool computes = v->state == VCPU_RUNNING && w.preemption[v->cpu->index] > due + 1;
+    if (due && (sleeps || computes))
+        explore_failed("vCPU %u %s over its deadline", v->index, sleeps ? "sleeps" : "computes");
+}
+
 static void at_end(void)
 {
     if (w.ended)
@@ -408,6 +427,7 @@ static void at_end(void)
             explore_failed("an actor waits for ever in %s", explore_waits_for(n));
     for (unsigned i = 0; i < shape.vcpus; i++) {
         check_vcpu(&w.vcpus[i]);
+        check_deadline(&w.vcpus[i]);
         /* of one that is READY, or STOPPED */
         found |= (w.pids[i].pir[0] | w.vcpus[i].irr[0]) >> FIRST_VECTOR;
     }
@@ -456,6 +476,7 @@ static void build(void)
         explore_watch(&v->pi_desc->control, 8);
         explore_watch(&v->requests, sizeof(v->requests));
         explore_watch(&v->cpu, sizeof(v->cpu));
+        explore_watch(&v->timer_deadline, sizeof(v->timer_deadline));
         sched_start(v);
         v->pinned = shape.migrate ? -1 : v->pinned;
         if (shape.dead)

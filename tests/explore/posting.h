@@ -28,6 +28,13 @@ UNUSED_EXIT(exit_virtualized_eoi)
 UNUSED_EXIT(debug_step)
 UNUSED_EXIT(debug_mov_dr)
 struct vmx_caps vmx_caps;
+bool apic_is_x2apic(void) { return true; }
+uint64_t time_deadline_us(uint64_t us) { return model_clock() + us; }
+uint64_t time_tsc_khz(void) { return 1000; } /* a tick is a microsecond */
+void irq_register(uint8_t vector, irq_handler handler, void *ctx)
+{
+    (void)vector, (void)handler, (void)ctx;
+}
 void vcpu_on_crash(struct vcpu *v, const char *why)
 {
     explore_failed("vCPU %u: %s", v->index, why);
