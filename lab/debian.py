@@ -52,7 +52,8 @@ def _configure(scratch, line):
         f'Dir::Etc::sourcelist "{scratch}/sources.list";\nDir::Etc::sourceparts '
         f'"{scratch}/parts";\n'
         f'Dir::State::lists "{scratch}/lists";\nDir::Cache "{scratch}/cache";\n'
-        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n')
+        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+        'APT::Update::Error-Mode "any";\n')     # an index that cannot be fetched is a failure
 
 
 @contextlib.contextmanager
@@ -65,8 +66,9 @@ def index(suite, kind="deb"):
         read = patiently(f"reading the index of Debian {suite}", ["apt-get", "update"], scratch,
                          env=_environment(scratch))
         if read.returncode:
-            raise Unusable(f"apt-get update failed (network?): "
-                           f"{read.stderr.strip().splitlines()[-1:]}")
+            why = re.findall(r"^[EW]: (Failed to fetch .*)", read.stderr, re.M) or \
+                read.stderr.split("\n")
+            raise Unusable(f"apt-get update failed (network?): {why[0]}")
         yield _environment(scratch)
 
 

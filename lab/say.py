@@ -37,9 +37,14 @@ def ended(name, main):
     except KeyboardInterrupt:
         note(f"{name}: stopped by the user")
         return 130
-    except OSError as problem:      # a full disk, a folder that may not be written
-        note(f"{name}: {problem.filename or 'a file'}: {problem.strerror}")
+    except OSError as problem:
+        note(f"{name}: {of_disk(problem)}")
     return 1
+
+
+def of_disk(problem):
+    """An OSError in words: a full disk, a folder that went away. Of a copy the target counts."""
+    return f"{problem.filename2 or problem.filename or 'a file'}: {problem.strerror}"
 
 
 class Progress:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-What programs that measure say when they cannot: one line, before minutes have gone.
+What programs that measure, and what fetches their machine, say when they cannot: one line, before
+minutes have gone.
 
-From: make test      To: tests/bench/ (bench.py, profile.py), lab/say.py (ended)
+From: make test      To: tests/bench/ (bench.py, profile.py), lab/say.py (ended), lab/debian.py
 """
 
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from case import ROOT
 
+from lab import debian
 from lab.say import Unusable, ended, write
 
 sys.path.insert(0, str(ROOT / "tests/bench"))
@@ -29,6 +31,7 @@ def raising(problem):
     (KeyboardInterrupt(), 130, "stopped by the user"),
     (OSError(28, "No space left on device", "build/bench.json"), 1,
      "build/bench.json: No space left on device"),
+    (OSError(28, "No space left on device", "from", None, "to"), 1, "to: No space left on device"),
 ])
 def test_what_ends_a_measurement_is_a_line(problem, status, says, capsys):
     assert ended("bench", raising(problem)) == status
@@ -69,3 +72,11 @@ def test_figures_that_could_not_be_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(bench, "boot", raising(AssertionError))
     with pytest.raises(Unusable, match="no folder"):
         bench.main()
+
+
+def test_no_network(monkeypatch):
+    """apt calls an index that cannot be fetched a success, unless it is told not to."""
+    monkeypatch.setattr(debian, "mirror", lambda: "http://127.0.0.1:9/debian")
+    with pytest.raises(Unusable, match="^apt-get update failed .network..: Failed to fetch http"):
+        with debian.index("trixie", "deb-src"):
+            pass
