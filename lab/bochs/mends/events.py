@@ -31,11 +31,12 @@ EVENTS = [
         name="empty-request-array",
         file="cpu/vapic.cc",
         spec="Posted-Interrupt Processing",
-        rule="RVI becomes the maximum of its old value and the highest bit of PIR: an empty PIR "
-             "leaves it alone",
+        rule="RVI becomes the maximum of its old value and the highest bit of PIR, whatever VIRR "
+             "has: an empty PIR leaves it alone",
         anchor="  vector = BX_CPU_THIS_PTR lapic->highest_priority_int(virr);\n"
                "  if (vector >= vm->rvi) vm->rvi = vector;\n",
-        repair="  int highest = BX_CPU_THIS_PTR lapic->highest_priority_int(virr);\n"
+        repair="  for (unsigned n=0;n<8;n++)\n    virr[n] = PIR.ymm32u(n);\n"
+               "  int highest = BX_CPU_THIS_PTR lapic->highest_priority_int(virr);\n"
                "  if (highest >= vm->rvi) vm->rvi = (Bit8u) highest;\n",
     ),
     Mend(
