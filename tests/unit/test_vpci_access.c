@@ -33,6 +33,12 @@ static uint64_t ecam_in(uint64_t offset, unsigned width)
     return r->read(&asking, r->owner, offset, width) & WIDTH_MASK(width);
 }
 
+static void ecam_out(uint64_t offset, unsigned width, uint64_t value)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, VM_ECAM_BASE + offset);
+    r->write(&asking, r->owner, offset, width, value);
+}
+
 static uint16_t hardware(uint16_t at) { return *(uint16_t *)(m.config + at); }
 
 /* "Device Status": a one clears an error, and a zero nothing. Only what the guest wrote is written,
@@ -68,6 +74,8 @@ TEST(a_write_across_registers)
     vpci_write(f, PCI_INTERRUPT_LINE, 2, 0x7766);
     assert_int_equal(vpci_read(f, PCI_INTERRUPT_LINE, 2), 0x166);
     assert_int_equal(m.config[PCI_CACHE_LINE_SIZE], (PCI_CACHE_LINE_SIZE * 7) & 0xff);
+    vpci_write(f, AT_PM + 3, 2, 0x0300); /* a byte in no list, and one of a register */
+    assert_int_equal(vpci_read(f, AT_PM + PCI_PM_CONTROL, 2), PCI_PM_NO_SOFT_RESET | 3);
     vpci_write(f, PCI_BAR(0), 1, 0xff); /* bytes of one register */
     vpci_write(f, PCI_BAR(0) + 2, 2, 0xd870);
     assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xd8700000);
@@ -75,6 +83,12 @@ TEST(a_write_across_registers)
     assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xd9700000);
     assert_int_equal(vpci_read(f, PCI_BAR(0) + 2, 2), 0xd970);
     assert_int_equal(vpci_read(f, PCI_BAR(0) + 3, 1), 0xd9);
+    vpci_write(f, PCI_BAR(0) - 1, 2, 0xffff); /* its first byte, but no other */
+    assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xd9700000);
+    vpci_write(f, PCI_BAR(1), 4, 0xd2345678);
+    vpci_write(f, PCI_BAR(0) + 3, 4, 0xd1ffffda);
+    assert_int_equal(vpci_read(f, PCI_BAR(0), 4), 0xda700000);
+    assert_int_equal(vpci_read(f, PCI_BAR(1), 4), 0xd2d1c000);
 }
 
 /* Bytes of the device beside registers of Hamlet, in one read. */
@@ -87,6 +101,9 @@ TEST(a_read_across_registers)
                                                 ((0x86 * 7) & 0xff) << 16 |
                                                 ((0x85 * 7) & 0xff) << 8 | ((0x84 * 7) & 0xff));
     assert_int_equal(vpci_read(f, 0xfc, 4) >> 24, (0xff * 7) & 0xff);
+    for (uint16_t at = 0x84; at < 0x88; at++)
+        assert_int_equal(vpci_read(f, at, 1), (at * 7) & 0xff);
+    assert_int_equal(vpci_read(f, 0x86, 2), ((0x87 * 7) & 0xff) << 8 | ((0x86 * 7) & 0xff));
     assert_int_equal(vpci_read(NULL, 0, 2), 0xffff);
     vpci_write(NULL, 0, 2, 0);
 }
@@ -125,15 +142,17 @@ TEST(accesses_are_noted)
     (void)port_in(&m.vm, 0xcfe, 2);
     port_out(&m.vm, 0xcfc, 4, 0x1234);
     (void)ecam_in(0x8008, 4);
+    ecam_out(0x800e, 1, 0x56);
     port_out(&m.vm, 0xcf8, 4, 0x800);
     (void)port_in(&m.vm, 0xcfe, 2);
-    assert_int_equal(m.vm.access_count, first + 3);
+    assert_int_equal(m.vm.access_count, first + 4);
     static const struct vm_access is[] = {
         {.at = 8 << 16 | 2, .value = 0x11e8, .config = true, .width = 2},
         {.at = 8 << 16, .value = 0x1234, .config = true, .write = true, .width = 4},
         {.at = 8 << 16 | 8, .value = 0xff000000, .config = true, .width = 4},
+        {.at = 8 << 16 | 0xe, .value = 0x56, .config = true, .write = true, .width = 1},
     };
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         const struct vm_access *a = &m.vm.accesses[(first + i) % VM_ACCESS_MAX];
         assert_int_equal(a->at, is[i].at);
         assert_int_equal(a->value, is[i].value);
@@ -167,6 +186,43 @@ TEST(a_bus_that_is_full)
         m.vm.pci->functions[1 + i] = i ? NULL : f;
 }
 
+static uint8_t owner_width(const struct vpci_function *g, uint16_t at)
+{
+    return g->reg_of[at] ? g->regs[g->reg_of[at] - 1].width : 0;
+}
+
+/* Capabilities of a hostile device may overlap. Whatever the order in which they come, the register
+ * that begins first has the byte; of two that begin together, the one that was there. */
+TEST(a_byte_has_one_register)
+{
+    static struct vpci_function g;
+    static const uint16_t at[] = {0x46, 0x44, 0x80, 0x40};
+    for (unsigned first = 0; first < ARRAY_COUNT(at); first++) {
+        g = (struct vpci_function){0};
+        for (unsigned i = 0; i < ARRAY_COUNT(at); i++) {
+            uint16_t offset = at[(first + i) % ARRAY_COUNT(at)];
+            vpci_add(&g, (struct vpci_reg){.offset = offset,
+                                           .width = offset == 0x44 ? 4 : 2,
+                                           .shadow = offset == 0x44 ? 0xff00ffff : 0xffff});
+        }
+        vpci_add(&g, (struct vpci_reg){.offset = 0x44, .width = 1, .shadow = 0xf0});
+        vpci_add(&g, (struct vpci_reg){.offset = 0x80, .width = 4, .shadow = 0xffffffff});
+        assert_int_equal(g.reg_count, ARRAY_COUNT(at) + 2);
+        for (unsigned i = 1; i < g.reg_count; i++)
+            assert_true(g.regs[i - 1].offset <= g.regs[i].offset);
+        for (uint16_t byte = 0x44; byte < 0x48; byte++)
+            assert_int_equal(owner_width(&g, byte), 4);
+        assert_int_equal(owner_width(&g, 0x40), 2);
+        assert_int_equal(owner_width(&g, 0x81), 2);
+        assert_int_equal(owner_width(&g, 0x83), 4);
+        assert_int_equal(owner_width(&g, 0x42), 0);
+        assert_int_equal(owner_width(&g, 0x48), 0);
+        assert_int_equal(g.from_shadow[0x44], 0xff);
+        assert_int_equal(g.from_shadow[0x46], 0);
+        assert_int_equal(g.from_shadow[0x47], 0xff);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +234,7 @@ int main(void)
         CASE(accesses_are_noted),
         CASE(the_host_bridge),
         CASE(a_bus_that_is_full),
+        CASE(a_byte_has_one_register),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

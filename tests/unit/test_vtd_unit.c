@@ -82,6 +82,7 @@ TEST(test_takeover)
         world.x2apic = true;
         model[0].gsts |= (uint32_t)(GCMD_TE | GCMD_SRTP | (left & 1 ? GCMD_QIE : 0) |
                                     (left & 2 ? GCMD_IRE | GCMD_SIRTP : 0));
+        model[0].iqt = left & 1 ? 0 : 0x40; /* of a queue that is off */
         model[0].contexts[0] = (struct model_context){true, NIC, 7, firmware_context()};
         model[0].translations[0] =
             (struct model_translation){true, false, NIC, 7, 0, PAGE_SIZE, RAM | SS_R | SS_W};
