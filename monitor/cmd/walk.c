@@ -18,8 +18,19 @@ static void say_entry(const char *where, unsigned level, uint64_t entry, const c
     say("  %-6s level %u  0x%016lx  %s", where, level, entry, explain_words(reg, entry, 0).at);
 }
 
+/* The device whose accesses exit there; NULL: there is none. A BAR may move at any moment. */
+static const char *trapped_by(struct vm *vm, gpa_t at)
+{
+    spin_lock(&vm->lock);
+    const struct vm_range *r = vm_bus_find(&vm->mmio, at.v);
+    const char *name = r ? r->name : NULL;
+    spin_unlock(&vm->lock);
+    return name;
+}
+
 static void walk_ept(struct vcpu *v, gpa_t at)
 {
+    const char *name;
     uint64_t entries[4];
     hpa_t to;
     unsigned perm, n = at.v < BIT(48) ? ept_walk(v->vm->ept, at, entries) : 0;
@@ -30,8 +41,8 @@ static void walk_ept(struct vcpu *v, gpa_t at)
         say("gpa=0x%lx -> hpa=0x%lx %s%s%s %s", at.v, to.v, perm & EPT_PERM_READ ? "r" : "-",
             perm & EPT_PERM_WRITE ? "w" : "-", perm & EPT_PERM_EXEC ? "x" : "-",
             type == EPT_UC ? "UC" : "WB");
-    else if (vm_bus_find(&v->vm->mmio, at.v))
-        say("gpa=0x%lx is trapped: %s", at.v, vm_bus_find(&v->vm->mmio, at.v)->name);
+    else if ((name = trapped_by(v->vm, at)))
+        say("gpa=0x%lx is trapped: %s", at.v, name);
     else
         say("gpa=0x%lx is mapped nowhere: an access is an EPT violation", at.v);
 }
