@@ -18,7 +18,7 @@ FLAGS = ("-std=gnu11 -O1 -w -fno-pie -no-pie -DHAMLET_UNIT -DHAMLET_EXPLORE -DTR
          "-I. -mcx16").split()
 PID, POST_TAKE, FOLD = "vmx/vcpu/posted.c", "vmx/vcpu/posted.h", "vmx/vcpu/apicv.c"
 SCHED, RUN, POST = "vmx/run/sched.c", "vmx/run/run.c", "vmx/run/post.c"
-START = "vmx/run/sched_start.c"
+START, WAKE = "vmx/run/sched_start.c", "vmx/run/sched_wake.c"
 IRQ, FAULT, DEAD = "arch/irq.c", "vtd/fault.c", "guest/life/dead.c"
 # Which explorer runs a broken file; every other one is tests/explore/posting.c's.
 EXPLORERS = {IRQ: "irq", FAULT: "fault"}
@@ -111,7 +111,7 @@ MUTANTS = [
     ("the host's timer stays at a later deadline",
      [(SCHED, "(q->timer && q->timer <= deadline)", "q->timer")]),
     ("a request brings a running one no exit",
-     [(SCHED, "    bool kick = v->state == VCPU_RUNNING || q->idle;\n    if (v->state",
+     [(WAKE, "    bool kick = v->state == VCPU_RUNNING || q->idle;\n    if (v->state",
        "    bool kick = q->idle;\n    if (v->state")]),
     ("an INIT takes the stop behind it away",
      [(START, "    if (atomic_load(&v->requests) & VCPU_REQUEST_STOP)\n        state = "
