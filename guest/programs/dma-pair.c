@@ -3,7 +3,7 @@
  * One of two VMs that have a device each and use the same guest-physical addresses: a pattern of
  * its own (seed=) goes out of RAM into the device and back, round after round, while the other
  * does the same. If a byte of one ever reached the other, both would see it: the whole
- * neighbourhood is compared.
+ * neighbourhood is compared. After rounds=N it ends, or when a key is typed.
  * To: guest/core/memory.c vm_map(), vtd/context.c.
  */
 #include "guest/programs/edu.h"
@@ -40,12 +40,13 @@ int main(void)
     for (unsigned i = 0; i < WORDS; i++)
         memory[i] = ~seed;
     print("gpa=0x%x is hpa=0x%lx", GPA, hypercall(HC_HOST_ADDRESS, GPA));
-    for (uint64_t round = 0; round < rounds; round++) {
+    uint64_t round = 0;
+    for (; round < rounds && !key_typed(); round++) {
         one_round(&e, memory, seed, round);
         if (round % (rounds / 4) == 0)
             print("round %lu", round);
     }
     check(hypercall(HC_FAULTS, 0) == 0);
-    print("rounds=%lu bytes=%lu, each in its place", rounds, rounds * WORDS / 2 * 8);
+    print("rounds=%lu bytes=%lu, each in its place", round, round * WORDS / 2 * 8);
     return 0;
 }

@@ -24,8 +24,8 @@ CASES = [
          exits={"one": 1, "two": 1}),
     # The id of the bridge leads to the VM until the last of both is taken back.
     Case("behind-a-bridge", machine={"ecam": "1", "bridge": "1"}, outputs=["trace"],
-         vms=[PAIR + ",pci=05:01.0,pci=05:02.0,cmdline=rounds=40000"],
-         answers=[(r"round 0", MONITOR), (PROMPT, "unassign 05:02.0\r"), (PROMPT, MONITOR)],
+         vms=[PAIR + ",pci=05:01.0,pci=05:02.0,cmdline=rounds=1000000000"],
+         answers=[(r"round 0", MONITOR), (PROMPT, "unassign 05:02.0\r"), (PROMPT, MONITOR + "q")],
          expect=[r"05:01\.0 1234:11e8 .* source-id=05:00\.0", r"05:02\.0 is taken back"],
          forbid=["vtd: fault"], exits={"alpha": 1}),
     # The reset before it is given makes the BAR small; the guest has it as large as at boot.

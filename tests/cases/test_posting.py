@@ -361,7 +361,7 @@ def test_detached_in_a_storm(boot, state, post):
     expect = [way(post), rf"^vcpu=alpha\.0 state={state} ", r"^00:02\.0 is taken back"]
     got = boot(posting("detached", 1, expect, post, words=words, outputs=["trace"], **shape,
                        forbid=["has no handler", r"promise is broken"], beside=others,
-                       answers=[(r"it sends", "\x01c"), *[(PROMPT, "pid alpha.0\r")] * 4,
+                       answers=[(r"it sends", "\x01c"), *[(PROMPT, "pid alpha.0\r")] * 12,
                                 (PROMPT, "unassign 00:02.0\rcheck\r"),
                                 (r"vm=alpha exit=", "cpu\r"), (r"cpu=0 .*", "\x01x"),
                                 *[(r"^vm=loop2? has the console", "\x01x")] * (len(others) - 1)]))
