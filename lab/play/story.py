@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from lab import trace as traces
 from lab.play import of_cpu, of_device, of_hamlet, of_unit, stream
 from lab.play.chain import Chains
+from lab.say import Unusable
 
 
 @dataclass
@@ -43,7 +44,10 @@ class Story:
         self.lists = {}         # (CPU, "queue" or "wake") -> [vCPU]
         self.marks = {}         # vCPU -> step of the text that it is writing
         for row in stream.merged(trace):
-            self._take(row)
+            try:
+                self._take(row)
+            except (ValueError, LookupError):   # of a file that was cut, or changed
+                raise Unusable(f"no such line is in a recorded run: {self._raw(row)}") from None
 
     def _take(self, row):
         of = of_hamlet if row.event and not row.facts else self._teller(row)
@@ -68,10 +72,13 @@ class Story:
                     self.state.pop(path, None)
                 else:
                     self.state[path] = value
-        raw = row.words or (f"{row.event.type} {traces.words(self.trace, row.event)}"
-                            if row.event else "")
-        self.steps.append(Step(row.at, lane, text, source, title, raw, tuple(sorted(chains)), marks,
-                               changes, more.get("who", "")))
+        self.steps.append(Step(row.at, lane, text, source, title, self._raw(row),
+                               tuple(sorted(chains)), marks, changes, more.get("who", "")))
+
+    def _raw(self, row):
+        """As it was recorded."""
+        return row.words or (f"{row.event.type} {traces.words(self.trace, row.event)}"
+                             if row.event else "")
 
     def vcpu_at(self, descriptor):
         """The vCPU of a descriptor's address, as in the trace's text."""

@@ -9,10 +9,13 @@ From: make test      To: lab/play/, lab/record.py
 import re
 from types import SimpleNamespace
 
+import pytest
+
 from lab import record
 from lab import trace as traces
 from lab.play import beside
 from lab.play.story import Story
+from lab.say import Unusable
 
 STALE = """trace: begin khz=1000 dropped=0
 trace: m 1 unit0 iec fill sid=00:02.0 index=5 entry=0000000000040010.0029400000518001
@@ -33,6 +36,13 @@ def test_a_stale_entry():
     assert "0x52" in stale.text and "unit0/iec/5" not in story.state
     assert [word[-6:] for word in changed["unit0/irte"][1:]] == ["040010", "518001", "040010",
                                                                  "528001"]
+
+
+@pytest.mark.parametrize("whole, damaged", [
+    ("index=5 entry", "index==5 entry"), ("entry=0000", "entry=zzzz"), ("entry=", "")])
+def test_a_line_that_was_changed(whole, damaged):
+    with pytest.raises(Unusable, match="^no such line is in a recorded run: unit0 iec fill sid="):
+        Story(traces.read(STALE.replace(whole, damaged)))
 
 
 SUPERSEDED = """trace: begin khz=1000 dropped=0
