@@ -57,7 +57,7 @@ class Story:
     def _teller(row):
         if "does" in row.facts:
             return of_cpu
-        return of_unit if row.words.startswith("unit") else of_device
+        return of_unit if of_unit.UNIT.match(row.words) else of_device
 
     # --- What a teller calls ---------------------------------------------------------------------
 

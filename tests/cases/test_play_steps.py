@@ -43,6 +43,7 @@ def test_a_stale_entry():
 def test_a_line_that_was_changed(whole, damaged):
     with pytest.raises(Unusable, match="^no such line is in a recorded run: unit0 iec fill sid="):
         Story(traces.read(STALE.replace(whole, damaged)))
+    assert Story(traces.read(STALE.replace("unit0 iec fill", "unit iec fill"))).steps
 
 
 SUPERSEDED = """trace: begin khz=1000 dropped=0
