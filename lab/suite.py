@@ -53,10 +53,18 @@ class Case:
         return [*found, "--expect", self.once["until"]] if self.once["until"] else found
 
 
+def text_of(path):
+    """Of any editor: one of them puts a mark before it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unusable(f"{path}: no text in UTF-8") from None
+
+
 def read(path):
     """The case of a file; Unusable, with the line's number, for a line that is none."""
     case, seen = Case(path), set()
-    for number, line in enumerate(path.read_text().split("\n"), 1):
+    for number, line in enumerate(text_of(path).split("\n"), 1):
         key, equals, value = (part.strip() for part in line.partition("="))
         if not line.strip() or line.lstrip().startswith("#"):
             continue

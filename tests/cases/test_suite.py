@@ -89,19 +89,20 @@ BAD = [
     ("vm = kernel=a\nexpect = (", r":2: expect \(: no regular expression"),
     ("vm = kernel=a\ncpus = 1\ncpus = 2", r":3: cpus stands there twice"),
     ("expect = a", r": no line vm = kernel=FILE"),
+    ("vm = \udcff", r"a.case: no text in UTF-8"),
 ]
 
 
 @pytest.mark.parametrize("text,says", BAD)
 def test_a_wrong_case_is_named(tmp_path, text, says):
-    (tmp_path / "a.case").write_text(text)
+    (tmp_path / "a.case").write_text(text, errors="surrogateescape")
     with pytest.raises(say.Unusable, match=says):
         suite.collect(tmp_path, "")
 
 
 def test_words_of_a_case(tmp_path):
     (tmp_path / "a.case").write_text(
-        "# a comment\n\nvm = kernel=a\nvm=kernel=b , mem=4M\non = tcg\nuntil = ready = 1\n")
+        "\ufeff# a comment\n\nvm = kernel=a\nvm=kernel=b , mem=4M\non = tcg\nuntil = ready = 1\n")
     (case,) = suite.collect(tmp_path, "")
     assert case.words() == [
         "--on", "tcg", "--vm", "kernel=a", "--vm", "kernel=b , mem=4M", "--cpus", "1",
