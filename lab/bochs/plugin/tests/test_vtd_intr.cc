@@ -202,6 +202,26 @@ TEST(interrupt_entry_cache)
     CHECK(!f.msi(REMAPPABLE));
 }
 
+/* "Set Interrupt Remapping Table Pointer Operation": "software must globally invalidate the interrupt
+ * entry cache" */
+TEST(set_interrupt_table_pointer_wants_a_flush)
+{
+    IrFixture f;
+    auto advised_after = [&](std::initializer_list<uint64_t> flushes) {
+        f.lines.clear();
+        f.command(G_SIRTP);
+        for (uint64_t flush : flushes)
+            f.submit(flush, 0);
+        CHECK(f.msi(REMAPPABLE) && f.msi(REMAPPABLE));
+        return f.traced("iec advice sid=00:04.0 not flushed since SIRTP");
+    };
+    f.irte(0, 1 | 0x50 << 16);
+    CHECK(advised_after({}) == 1);
+    CHECK(advised_after({4 | 1 << 4}) == 1); /* only entry 0 */
+    CHECK(advised_after({4}) == 0);
+    CHECK(advised_after({4, 4 | 1 << 4}) == 0);
+}
+
 namespace
 {
 constexpr uint64_t posted(unsigned vector, bool urgent = false)
