@@ -90,6 +90,7 @@ TEST(message_controls_at_first)
     assert_int_equal(vpci_read(f, AT_MSI_CONTROL, 2), 0x84);
     assert_int_equal(vpci_read(f, AT_MSIX_CONTROL, 2), 4);
     assert_int_equal(vpci_read(f, AT_PM + PCI_PM_CONTROL, 2), PCI_PM_NO_SOFT_RESET);
+    assert_int_equal(vpci_read(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, PCI_STATUS_CAP_LIST);
     vpci_write(f, AT_PM + PCI_PM_CONTROL, 2, 0xffff);
     assert_int_equal(vpci_read(f, AT_PM + PCI_PM_CONTROL, 2), PCI_PM_NO_SOFT_RESET | PCI_PM_STATE);
 }
@@ -102,6 +103,19 @@ TEST(a_device_without_a_list)
     given();
     assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), 0);
     assert_int_equal(vpci_read(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST, 0);
+}
+
+/* Links may lead back. */
+TEST(a_list_in_another_order)
+{
+    again();
+    m.config[PCI_CAP_POINTER] = AT_MSI;
+    m.config[AT_MSI + 1] = AT_PM;
+    m.config[AT_PM + 1] = AT_MSIX;
+    given();
+    assert_int_equal(vpci_read(f, PCI_CAP_POINTER, 1), AT_MSI);
+    assert_int_equal(vpci_read(f, AT_MSI + 1, 1), AT_PM);
+    assert_int_equal(vpci_read(f, AT_PM + 1, 1), AT_MSIX);
 }
 
 /* A table that does not lie in its BAR: the link leads past it. */
@@ -142,6 +156,7 @@ int main(void)
         CASE(payload_sizes_stay_in_the_view),
         CASE(message_controls_at_first),
         CASE(a_device_without_a_list),
+        CASE(a_list_in_another_order),
         CASE(a_table_that_cannot_be_trusted),
         CASE(no_entries_left),
         CASE(the_bus_after_a_reset),
