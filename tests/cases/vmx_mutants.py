@@ -109,7 +109,7 @@ EXPLAINED = {
         "with an alarm that is over, or with a request",
     "vmx/run/run.c: v->alarm = is_always_due(v) ? 0 : alarm;":
         "attend() runs at each exit then, which only make bench notices",
-    "vmx/run/run.c: apicv_fold(v);":
+    "vmx/run/sched.c: apicv_fold(v);":
         "what is posted there sets ON, with which no vCPU falls asleep: the next turn folds, which "
         "only make bench notices",
     "vmx/run/sched_start.c: torn: atomic_fetch_and(&v->requests, ~(uint32_t)VCPU_REQUEST_SIPIS);":

@@ -77,7 +77,7 @@ MUTANTS = [
     ("a post by its own exit not looked at",
      [(POST, "        apicv_fold(v); /* v", "        (void)0; /* v")]),
     ("a kick's request not looked at",
-     [(RUN, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
+     [(SCHED, "    if (atomic_load(&v->requests))\n        v->al", "    if (0)\n        v->al")]),
     ("ON cleared after PIR was taken",
      [(where, old, new) for where in (FOLD, PID) for old, new in (
          ("    posted_take_begin(d);\n", ""),

@@ -127,8 +127,7 @@ static const char in_guest[] = "in the guest", in_wait[] = "cpu_wait";
 static void dispatch_ipi(unsigned ipi)
 {
     w.pending[this_cpu()->index] &= ~(uint32_t)BIT(ipi);
-    if (ipi == IPI_WNV)
-        on_wake_up(NULL);
+    (ipi == IPI_WNV ? on_wake_up : on_kick)(NULL);
 }
 
 /* No timer ends this sleep: what is forgotten stays forgotten. */

@@ -36,6 +36,7 @@ void irq_register(uint8_t vector, irq_handler handler, void *ctx)
 }
 void vcpu_load(struct vcpu *to) { (void)to; }
 void vcpu_release(struct vcpu *of) { (void)of; }
+void apicv_fold(struct vcpu *of) { (void)of; }
 enum vcpu_left vcpu_run(struct vcpu *of, uint64_t now)
 {
     return (void)of, (void)now, LEFT_PREEMPTED;

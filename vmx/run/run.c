@@ -11,7 +11,7 @@
  * finds that nothing waits, and the guest goes on. All work that is not due at every exit stands in
  * attend(), and whatever makes some sets the alarm to 0:
  * - what this CPU does for the vCPU in an exit does it directly: vcpu_request(), vcpu_inject(), ...
- * - another CPU sets a request and then kicks this one; the kick's exit sets the alarm
+ * - another CPU sets a request and then kicks this one; the kick's handler sets the alarm
  * - a notification of the descriptor waits in the local APIC while the CPU is out of the guest. The
  *   next entry takes it, as the CPU's posted-interrupt processing, or as an exit, which folds.
  */
@@ -91,15 +91,12 @@ static inline bool is_notified(const struct vcpu *v)
 }
 
 /* "Acknowledge interrupt on exit": the CPU has taken the vector out of the local APIC already, and
- * irq_dispatch() sends the EOI. A request that a kick announces is for attend(). If the interrupt
- * has brought one for v, the fold is all that is due: v computes, it is not halted. */
+ * irq_dispatch() sends the EOI. What it brings for v, its handler does: vmx/run/sched.c on_kick(),
+ * or a device's. */
 static enum exit_action exit_external_interrupt(struct vcpu *v)
 {
+    (void)v;
     irq_dispatch((uint8_t)FIELD_GET(EVENT_VECTOR, vmread(VM_EXIT_INTERRUPTION_INFO)));
-    if (atomic_load(&v->requests))
-        v->alarm = 0;
-    else if (is_notified(v))
-        apicv_fold(v);
     return RESUME_SAME;
 }
 
@@ -315,10 +312,12 @@ static __attribute__((noinline)) void trace_entry(struct vcpu *v)
 /* -1: the guest goes on. If Hamlet has done the instruction, no monitor trap comes of it. */
 static __attribute__((noinline)) int leave_after(struct vcpu *v, enum exit_action action)
 {
-    bool is_done = action != RESUME_SAME && action != STOP_VM;
-    if (is_done && (v->proc & PROC_MONITOR_TRAP) && debug_step(v) == STOP_VM)
+    if (action == STOP_VM)
         return LEFT_STOPPED;
-    return action == STOP_VM ? LEFT_STOPPED : action == SLEEP ? LEFT_HALTED : -1;
+    bool traps = (v->proc & PROC_MONITOR_TRAP) && action != RESUME_SAME;
+    if (traps && debug_step(v) == STOP_VM)
+        return LEFT_STOPPED;
+    return action == SLEEP ? LEFT_HALTED : -1;
 }
 
 /* -1: the guest goes on. */

@@ -23,6 +23,7 @@
  */
 #include "vmx/run/sched.h"
 #include "vmx/cpu.h"
+#include "vmx/vcpu/apicv.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/run/place.h"
 #include "vmx/run/run.h"
@@ -165,8 +166,21 @@ static COLD void on_timer(void *ctx)
     spin_unlock(&q->lock);
 }
 
-/* Nothing to do: if a guest ran, it has exited, and that exit looks at ON. */
-static void on_active_notification(void *ctx) { (void)ctx; }
+/* A kick, or a notification that the CPU has not processed by itself. In an exit of the vCPU that
+ * runs here a request is for attend(). If there is none, the fold is all that is due: the vCPU
+ * computes, it is not halted. While this CPU sleeps nothing is due, as a slice begins with
+ * attend(). */
+static void on_kick(void *ctx)
+{
+    (void)ctx;
+    struct vcpu *v = this_vmx_cpu()->vcpu;
+    if (!v || queue_here()->running != v)
+        return;
+    if (atomic_load(&v->requests))
+        v->alarm = 0;
+    else if (atomic_load(&v->pi_desc->control) & PI_ON)
+        apicv_fold(v);
+}
 
 bool sched_is_idle(const struct cpu *cpu) { return atomic_load(&queue_of(cpu)->idle); }
 
@@ -181,7 +195,8 @@ COLD void sched_init_cpu(void)
         return;
     irq_register(VECTOR_TIMER, on_timer, NULL);
     irq_register(VECTOR_WNV, on_wake_up, NULL);
-    irq_register(VECTOR_ANV, on_active_notification, NULL);
+    irq_register(VECTOR_ANV, on_kick, NULL);
+    irq_register(VECTOR_KICK, on_kick, NULL);
 }
 
 /* --- The loop --------------------------------------------------------------------------------- */

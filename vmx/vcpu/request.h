@@ -6,7 +6,7 @@
  *
  * INVARIANT: only the CPU in which v is loaded reads or writes v->alarm. What another CPU wants, it
  * sets in v->requests, and then it kicks that CPU. The kick makes the guest exit, now or right
- * after the next entry, and the exit sets the alarm.
+ * after the next entry, and its handler sets the alarm.
  */
 #pragma once
 #include "lib/atomic.h"
