@@ -81,8 +81,10 @@ TEST(an_apic_that_is_off_has_no_interrupts)
             v.apic_base = on ? v.apic_base | APIC_BASE_EN : v.apic_base & ~(uint64_t)APIC_BASE_EN;
             pid.pir[2] = BIT(7);
             pid.control |= PI_ON;
+            v.eoi_exit[1] = BIT(0);
             fields[GUEST_INTERRUPT_STATUS] = 0x5161;
             apicv_reload(&v);
+            assert_int_equal(page[(APIC_TMR + 0x20) / 4], on);
             assert_int_equal(pid.control & PI_ON, on ? PI_ON : 0);
             assert_int_equal(posted_pending(&pid), on);
             assert_int_equal(fields[GUEST_INTERRUPT_STATUS], on || !apicv ? 0x5161 : 0);

@@ -53,15 +53,17 @@ static COLD void forget_interrupts(struct vcpu *v)
 {
     uint64_t taken[4];
     posted_take(v->pi_desc, taken);
+    for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++) /* TMR, too */
+        atomic_store(&v->eoi_exit[i], 0);
     if (vmx_caps.apicv)
         vmwrite(GUEST_INTERRUPT_STATUS, 0);
 }
 
 COLD void apicv_reload(struct vcpu *v)
 {
-    write_tmr(v);
     if (!(v->apic_base & APIC_BASE_EN))
         forget_interrupts(v);
+    write_tmr(v);
     vmwrite(TSC_OFFSET, v->tsc_offset);
     vmwrite(MSR_BITMAP, bitmaps_msrs(v->bitmaps, vmx_caps.apicv && in_x2apic_mode(v)).v);
     if (!vmx_caps.apicv)

@@ -18,6 +18,7 @@
 #include "vmx/vcpu/load.h"
 #include "vmx/vcpu/posted.h"
 #include "vmx/vcpu/registers.h"
+#include "vmx/vcpu/request.h"
 #include "vmx/vcpu/setup.h"
 #include "vmx/vmcs.h"
 #include "arch/leaks.h"
@@ -142,6 +143,7 @@ void vcpu_reset(struct vcpu *v)
     v->irq_waits = 0;
     for (unsigned i = 0; i < ARRAY_COUNT(v->eoi_exit); i++)
         atomic_store(&v->eoi_exit[i], 0);
+    vcpu_request(v, VCPU_REQUEST_RELOAD); /* the VMCS has the old one */
 }
 
 const struct vcpu *vcpu_interrupted(void)
