@@ -36,7 +36,7 @@ from lab.say import Progress, Unusable
 MEGS = 1024
 EXCHANGE = 64 << 20        # bytes of the disk that carries a case
 BLOCK = 1 << 16            # of a guest's disk: one of zeros alone is not carried
-START_LIMIT = 600          # seconds for Linux to come up
+START_LIMIT = 3000         # seconds for Linux to come up, against a hang only
 CLOCKS_APART = 1           # seconds, as both are rounded
 
 CONFIG = """\

@@ -27,21 +27,21 @@ CASES = [
          exits={"mb2-tags": 1, "boot-int": 254} | dict.fromkeys(POWER_OFF, 0),
          forbid=[r"boot-int\| !"]),
     # A teaching kernel: its screen is seen, keys reach it, its clock is right.
-    Case("course", vms=["kernel=course.bin,mem=4M,timeout=60"],
+    Case("course", vms=["kernel=course.bin,mem=4M"],
          answers=[(r"course\| >", "Reset\r"), (r"=course reset[\s\S]*course\| >", "hello\r")],
          expect=[r"course\| Hello from kernel_main!$", r"course\| GDT is installed!$",
                  r"course\| IRQs remapped! PIT at 100 Hz!$", r"course\| the clock is right to 1 %$",
                  r"vm=course reset$", r"course\| > hello$", r"course\| good bye$"],
          exits={"course": 1}),
     Case("course-by-software", append="console=com1 apicv=off",
-         vms=["kernel=course.bin,mem=4M,timeout=60"], answers=[(r"course\| >", "hello\r")],
+         vms=["kernel=course.bin,mem=4M"], answers=[(r"course\| >", "hello\r")],
          expect=[r"course\| the clock is right to 1 %$", r"course\| > hello$"],
          exits={"course": 1}),
     # A kernel of several processors, older than ACPI: to its shell, by the keyboard and the screen,
     # then by the serial port.
     *(Case(f"mp-shell{name}", append=f"console=com1{words}", cpus=2,
-           vms=["kernel=mp-shell.bin,name=screen,mem=4M,vcpus=2,timeout=120",
-                "kernel=mp-shell.bin,name=serial,mem=4M,vcpus=2,timeout=120,cmdline=serial"],
+           vms=["kernel=mp-shell.bin,name=screen,mem=4M,vcpus=2",
+                "kernel=mp-shell.bin,name=serial,mem=4M,vcpus=2,cmdline=serial"],
            answers=[(prompt, f"{line}\r")
                     for prompts in ([r"screen\| \$\n"] * 4,
                                     [r"vm=serial has the console"] + [r"serial\| \$ "] * 3)
@@ -91,7 +91,7 @@ def test_drawn_screen(boot):
     """The console draws the screen, keys arrive, and lines of another guest go on below. The guest
     that has the console then has a screen of its own, and at the end the terminal is as it was."""
     got = boot(Case("course-drawn", append="console=com1 screen=draw",
-                    vms=["kernel=course.bin,mem=4M,timeout=60",
+                    vms=["kernel=course.bin,mem=4M",
                          "kernel=echo.elf,name=other,mem=4M"],
                     answers=[(r"m>", "hello\r"), (r"vm=other has the console", "Bernardo\r")],
                     expect=[r"^other\| who is there\? ", r"vm=course exit=1",
