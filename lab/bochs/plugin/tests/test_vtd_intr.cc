@@ -77,6 +77,8 @@ TEST(interrupt_index)
     CHECK(f.messages.back().vector == 0x41);
     IrFixture all(Fixture::plain(), IRT | 15); /* the sum has more bits than an index */
     CHECK(all.fault_of_msi(REMAPPABLE | 0x7fff << 5 | 4 | bit(3), 1) == FAULT_IR_INDEX);
+    all.irte(0x8000, 1 | 0x43 << 16);
+    CHECK(all.msi(REMAPPABLE | 4) && all.messages.back().vector == 0x43);
 }
 
 /* "Interrupt Remapping Table Entry (IRTE) for Remapped Interrupts": TM, DM, DLM, 8 bits of DST */
@@ -285,6 +287,8 @@ TEST(posting_faults)
         f.set64(PID + 32, mask);
         CHECK(f.fault_of_msi(REMAPPABLE | 20 << 5) == FAULT_PID_RSVD);
     }
+    f.irte(21, posted(0x20) | 2);
+    CHECK(f.fault_of_msi(REMAPPABLE | 21 << 5) == 0xff);
     f.set64(PID + 32, 0);
     for (unsigned at = 40; at < 64; at += 8) {
         f.set64(PID + at, 1);
@@ -292,6 +296,9 @@ TEST(posting_faults)
         f.set64(PID + at, 0);
     }
     CHECK(f.get64(PID) == 0 && f.get64(PID + 32) == 0);
+    f.irte(22, posted(0x20) | bits(11, 8)); /* these are software's */
+    f.irte(23, 1 | 0x50 << 16 | bits(11, 8));
+    CHECK(f.msi(REMAPPABLE | 22 << 5) && f.msi(REMAPPABLE | 23 << 5));
 }
 
 /* "Interrupt Entry Cache": an entry with which a request faults is kept only where CM is set. */
