@@ -212,6 +212,7 @@ TEST(a_bar_in_the_way_of_another_range_is_not_mapped)
     vpci_write(f, PCI_BAR(4), 4, 0xd000);
     assert_string_equal(vm_bus_find(&m.vm.pio, 0xd000)->name, "taken");
     vpci_write(f, PCI_BAR(4), 4, 0xd100);
+    assert_string_equal(vm_bus_find(&m.vm.pio, 0xd000)->name, "taken");
     vm_bus_remove(&m.vm.pio, 0xd000);
     assert_int_equal(port_in(0xd105, 1), 0x45);
 }
