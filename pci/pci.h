@@ -135,7 +135,7 @@ enum pci_reset_kind pci_reset_best(const struct pci_function *f);
 /* It and pci_drain() pause (arch/task.h): no lock is held. */
 MUST_CHECK int pci_reset(struct pci_function *f, enum pci_reset_kind *used);
 /* So that many wait together: begin the reset, if it is an FLR, which hits no other function.
- * Returns the microseconds that nobody may access the function now; then pci_reset() does the rest.
+ * Returns the microseconds in which no CPU may access it now; then pci_reset() does the rest.
  * 0: nothing was begun. */
 MUST_CHECK uint64_t pci_reset_begin(struct pci_function *f);
 /* The decode bits of Command that may be on: I/O only if each I/O BAR has an address, because one

@@ -93,8 +93,8 @@ static bool place_ok(const struct vbar *b)
            (at >= high && end <= high + VM_MMIO64_SIZE);
 }
 
-/* Another BAR of this VM that lies there: a mapped one (mapped_only), or one that has a place. NULL:
- * there is none. */
+/* Another BAR of this VM that lies there: a mapped one (mapped_only), or one that has a place.
+ * NULL: there is none. */
 static const struct vbar *overlaps(const struct vbar *b, bool mapped_only)
 {
     const struct vpci *bus = vm_of(b)->pci;
