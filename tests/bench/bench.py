@@ -27,7 +27,7 @@ from lab.say import Unusable, ended, write     # noqa: E402
 KEPT = ROOT / "build/bench.json"
 
 # Of an interrupt to a vCPU that runs, is ready, is halted.
-POSTED, SOFTWARE, INJECTED = (45, 500, 390), (300, 735, 500), (465, 830, 645)
+POSTED, SOFTWARE, INJECTED = (45, 495, 378), (295, 715, 486), (455, 805, 630)
 
 # What docs/book/19 takes apart, by functions.
 PARTS = {
@@ -85,7 +85,7 @@ ROWS = [
     ("ipi_sender_virtual", "posted by the CPU (IPI virtualization)", 30, ""),
     ("ipi_handler_exit", "from the sender to the handler: by an exit", 290, ""),
     ("ipi_handler_virtual", "posted by the CPU", 60, ""),
-    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs", 420, ""),
+    ("vcpu_switch", "a vCPU leaves the CPU, another comes; FPU, MSRs", 410, ""),
     *[(f"{way}_{part}", f"{way}: {functions[0]} ...", None, "")
       for way in WAYS for part, functions in PARTS.items()],
     ("trace_on_cost", "what a trace adds to an exit", 45, ""),

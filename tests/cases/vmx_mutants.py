@@ -69,7 +69,7 @@ EDITS = [
     ("vmx/ept_flush.h", '"xchg %0, %%gs:%c1"', '"mov %0, %%gs:%c1"'),
     ("vmx/ept_flush.h", '"movq $0, %%gs:%c0"', '"nop # %c0"'),
     ("vmx/ept_flush.h", "if (__builtin_expect(*seen != generation, 0))", "if (0)"),
-    ("vmx/run/run.c", "return v->irq_waits || ", "return "),
+    ("vmx/run/run.c", "return v->irq_waits | ", "return "),
 ]
 
 # What no test on this machine notices, by file and text, and why. It is not booted.

@@ -251,7 +251,7 @@ static int attend_requests(struct vcpu *v)
  * if its guest's guest exits at that moment, so there ON is looked at before each entry. */
 static bool is_always_due(const struct vcpu *v)
 {
-    return v->irq_waits || vmx_caps.nested || atomic_load(&v->requests);
+    return v->irq_waits | vmx_caps.nested | atomic_load(&v->requests);
 }
 
 /* The alarm is the end of the slice, or the time at which the local APIC's timer is due, if that is

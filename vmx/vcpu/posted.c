@@ -41,6 +41,14 @@ static uint64_t change(struct pi_desc *d, uint64_t mask, uint64_t value)
     return old;
 }
 
+/* Returns `old`: so no register has to keep it over this call, which is seldom. */
+static COLD __attribute__((noinline)) uint64_t
+record_notify(const struct pi_desc *d, enum trace_pid state, uint64_t control, uint64_t old)
+{
+    posted_write_event(d, state, 0, control);
+    return old;
+}
+
 /* SN, NV and NDST change together: no notification goes to the old CPU with the new vector. */
 static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint64_t ndst)
 {
@@ -48,8 +56,8 @@ static uint64_t notify(struct pi_desc *d, enum trace_pid state, uint64_t ndst)
     uint64_t mask = PI_SN | PI_NV | PI_NDST;
     uint64_t value = FIELD_SET(PI_NV, vector) | ndst;
     uint64_t old = change(d, mask, value);
-    posted_record(d, state, 0, (old & ~mask) | value);
-    return old;
+    return __builtin_expect(trace_on, 0) ? record_notify(d, state, (old & ~mask) | value, old)
+                                         : old;
 }
 
 void posted_to_running(struct pi_desc *d, uint64_t ndst)
