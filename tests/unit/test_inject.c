@@ -415,7 +415,9 @@ TEST(an_exception_is_passed_on)
     assert_int_equal(fields[VM_ENTRY_INSTRUCTION_LENGTH], 2);
 }
 
-/* Under each kind of blocking the NMI stays, and its window is asked for; under none it is gone. */
+/* Under each kind of blocking the NMI stays, and its window is asked for; under none it is gone.
+ * STI may leave the window of NMIs open: SDM "NMI-Window Exiting". Then the exit would come again
+ * and again before the instruction, and that of interrupts comes behind it. */
 TEST(what_holds_an_nmi_back)
 {
     static const uint64_t blocks[] = {0, BLOCKED_BY_STI, BLOCKED_BY_MOV_SS, BLOCKED_BY_NMI};
@@ -428,12 +430,28 @@ TEST(what_holds_an_nmi_back)
         assert_int_equal(fields[VM_ENTRY_INTERRUPTION_INFO],
                          blocks[i] ? 0 : event(EVENT_NMI, VECTOR_NMI));
         assert_int_equal(v.requests, blocks[i] ? VCPU_REQUEST_NMI : 0);
-        assert_int_equal(v.proc, BIT(3) | (blocks[i] ? PROC_NMI_WINDOW : 0));
+        assert_int_equal(v.proc, BIT(3) | (blocks[i] == BLOCKED_BY_STI ? PROC_INTERRUPT_WINDOW
+                                           : blocks[i]                 ? PROC_NMI_WINDOW
+                                                                       : 0));
     }
     fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_STI; /* no handler runs: both still come */
     v.requests = VCPU_REQUEST_NMIS;
     inject_pending(&v);
     assert_int_equal(v.requests, VCPU_REQUEST_NMIS);
+}
+
+/* An entry that injects ends the blocking by STI, and its handler may keep interrupts off. */
+TEST(an_nmi_behind_another_event_under_sti)
+{
+    for (unsigned nmi_blocked = 0; nmi_blocked < 2; nmi_blocked++) {
+        create(state);
+        fields[GUEST_INTERRUPTIBILITY] = BLOCKED_BY_STI | (nmi_blocked ? BLOCKED_BY_NMI : 0);
+        request_nmi(&v);
+        if (!nmi_blocked)
+            vcpu_inject(&v, VECTOR_UD);
+        inject_pending(&v);
+        assert_int_equal(v.proc & (PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW), PROC_NMI_WINDOW);
+    }
 }
 
 /* An 8259 that the guest has given vector 0: not "no interrupt". */
@@ -491,6 +509,7 @@ int main(void)
         T(a_delivery_comes_again_with_its_error_code),
         T(an_exception_is_passed_on),
         T(what_holds_an_nmi_back),
+        T(an_nmi_behind_another_event_under_sti),
         T(an_external_vector_of_0),
         T(other_requests),
     };

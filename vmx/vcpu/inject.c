@@ -192,6 +192,16 @@ static void inject_interrupt(struct vcpu *v, bool first, uint32_t proc)
     vcpu_set_proc(v, proc);
 }
 
+/* SDM "NMI-Window Exiting": STI may leave it open, and then the guest exits at each entry, before
+ * its instruction. STI has set IF, so the window of interrupts opens behind that one. An entry that
+ * injects ends the blocking by STI. */
+static COLD uint32_t window_for_nmi(uint64_t blocked)
+{
+    bool by_sti = (blocked & (BLOCKED_BY_STI | BLOCKED_BY_NMI)) == BLOCKED_BY_STI;
+    bool injects = vmread(VM_ENTRY_INTERRUPTION_INFO) & EVENT_VALID;
+    return by_sti && !injects ? PROC_INTERRUPT_WINDOW : PROC_NMI_WINDOW;
+}
+
 /* What still waits gets an exit when the guest can take it. */
 static void inject_first(struct vcpu *v)
 {
@@ -205,7 +215,7 @@ static void inject_first(struct vcpu *v)
     }
     uint32_t proc = v->proc & ~(uint32_t)(PROC_NMI_WINDOW | PROC_INTERRUPT_WINDOW);
     if (nmi_waits(v))
-        proc |= PROC_NMI_WINDOW;
+        proc |= window_for_nmi(blocked);
     if (ext_waits(v) && apic_extint(v, false) >= 0)
         proc |= PROC_INTERRUPT_WINDOW;
     if (v->irq_waits)
