@@ -326,8 +326,8 @@ static void write_bar(struct vpci_function *f, const struct vpci_reg *r, uint32_
     size_t i = (r->offset - PCI_BAR(0)) / 4u;
     bool upper = i > 0 && f->bars[i - 1].host.is_64bit;
     struct vbar *b = &f->bars[upper ? i - 1 : i];
-    uint64_t want = upper ? (uint64_t)value << 32 | LO32(b->guest)
-                          : (b->guest & BITS(63, 32)) | value;
+    uint64_t want =
+        upper ? (uint64_t)value << 32 | LO32(b->guest) : (b->guest & BITS(63, 32)) | value;
     if (b->host.kind == PCI_BAR_NONE)
         return;
     b->guest = ALIGN_DOWN(want, grain(b));
