@@ -283,8 +283,8 @@ bool acpi_has_port(uint64_t first, uint64_t count)
 
 struct uart_place terminal_serial(void) { return console; }
 
-/* Time that the code asks for is counted. A wait for a condition ends after so many looks: this host
- * may stop the test for any time between two of them. */
+/* Time that the code asks for is counted. A wait for a condition ends after so many looks: this
+ * host may stop the test for any time between two of them. */
 uint64_t time_deadline_us(uint64_t us)
 {
     (void)us;

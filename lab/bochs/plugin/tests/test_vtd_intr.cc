@@ -204,8 +204,8 @@ TEST(interrupt_entry_cache)
     CHECK(!f.msi(REMAPPABLE));
 }
 
-/* "Set Interrupt Remapping Table Pointer Operation": "software must globally invalidate the interrupt
- * entry cache" */
+/* "Set Interrupt Remapping Table Pointer Operation": "software must globally invalidate the
+ * interrupt entry cache" */
 TEST(set_interrupt_table_pointer_wants_a_flush)
 {
     IrFixture f;
