@@ -75,7 +75,7 @@ def test_figures_that_could_not_be_kept(monkeypatch, tmp_path):
 
 
 def test_no_network(monkeypatch):
-    """apt calls an index that cannot be fetched a success, unless an option says that it is none."""
+    """apt calls an index that it cannot fetch a success, if no option says otherwise."""
     monkeypatch.setattr(debian, "mirror", lambda: "http://127.0.0.1:9/debian")
     with pytest.raises(Unusable, match="^apt-get update failed .network..: Failed to fetch http"):
         with debian.index("trixie", "deb-src"):
