@@ -72,8 +72,6 @@ void apic_ipi(uint32_t apic_id, uint8_t vector)
 }
 void apic_timer_at(uint64_t tsc) { w.timer[this_cpu()->index] = tsc; }
 static uint64_t model_clock(void) { return w.clock[this_cpu()->index]; }
-uint64_t time_deadline_us(uint64_t us) { return model_clock() + us; }
-uint64_t time_tsc_khz(void) { return 1000; } /* a tick is a microsecond */
 
 static const char in_guest[] = "in the guest", in_wait[] = "cpu_wait";
 

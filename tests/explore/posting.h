@@ -40,12 +40,6 @@ void vcpu_on_crash(struct vcpu *v, const char *why)
     explore_failed("vCPU %u: %s", v->index, why);
 }
 void apic_on_timer(struct vcpu *v) { (void)v; }
-bool apic_is_x2apic(void) { return true; }
-void apic_timer_at(uint64_t tsc) { (void)tsc; }
-void irq_register(uint8_t vector, irq_handler handler, void *ctx)
-{
-    (void)vector, (void)handler, (void)ctx;
-}
 void cpuid_reload(struct vcpu *v) { (void)v; }
 void registers_reload(struct vcpu *v) { (void)v; }
 void apic_on_init(struct vcpu *v) { (void)v; }
