@@ -191,7 +191,7 @@ class Line:
             self.listens = True
         if self.client:
             return [self.client, self.ours]
-        return [self.server] if self.listens else []
+        return [self.server, self.ours] if self.listens else [self.ours]
 
     def serve(self, ready):
         if not self.port:
@@ -205,8 +205,8 @@ class Line:
                 os.write(self.ours, data)
             else:
                 self._hang_up()
-        if self.client and self.ours in ready:
-            self._send(read(self.ours))
+        if self.ours in ready:
+            self._send(read(self.ours))     # for no client: the machine waits for no one
 
     def _received(self):
         try:
@@ -216,7 +216,8 @@ class Line:
 
     def _send(self, data):
         try:
-            self.client.sendall(data)
+            if self.client:
+                self.client.sendall(data)
         except OSError:
             self._hang_up()
 

@@ -10,6 +10,7 @@ guest/programs/chatter.c; the launcher `hamlet`
 import re
 import subprocess
 import sys
+import time
 
 import pexpect
 from case import GUESTS, PATIENCE, PROMPT, ROOT, Case
@@ -62,6 +63,15 @@ def test_out_of_a_guest_that_does_not_read(boot):
         (r"I listen", LINE[:2300] + "\r" + TO_MONITOR), (PROMPT, "vm\r"), (PROMPT, OFF)],
               expect=[r"^hamlet: typed=lost bytes=2\d\d", r"^vm=deaf state=running"],
               forbid=[r"no such command"]))
+
+
+def test_a_reader_that_is_late(boot):
+    """The line holds less than the guest prints meanwhile: the machine waits, nothing is lost."""
+    lines = 1000
+    got = boot(Case("late", vms=[listener("one", lines=lines)], exits={"one": 1}, answers=[
+        (r"I listen", "\r"), (r"line 5 of", lambda _: time.sleep(5) or "")]))
+    assert re.findall(r"^one\| line (\d+) of too many$", got.text, re.M) == [
+        str(n) for n in range(lines)]
 
 
 def test_typed_while_nobody_looks(boot):

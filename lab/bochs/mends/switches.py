@@ -22,6 +22,15 @@ SWITCHES = [
                "          getenv(\"HAMLET_LAB_VMX_OFF\") ? (val32_lo & "
                "~BX_IA32_FEATURE_CONTROL_VMX_ENABLE_BIT) : val32_lo;\n",
     ),
+    # How fast this host reads the console is not to change what the machine says.
+    Mend(
+        name="full-terminal-waits",
+        file="iodev/serial.cc",
+        spec="PC16550D data sheet",
+        rule="a byte leaves the transmitter by the line; it is not dropped if this host is slow",
+        anchor="tty_id = open(dev, O_RDWR|O_NONBLOCK,600);",
+        repair="tty_id = open(dev, O_RDWR|O_NOCTTY);",
+    ),
     # Hooks for lab/bochs/plugin/: its functions answer for their own config space, and its VT-d
     # unit, which does not snoop the processors' caches, has to hear of every line written back.
     Mend(
