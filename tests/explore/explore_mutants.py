@@ -31,8 +31,8 @@ TRUST_ON = [(RUN, "        apicv_fold(v);\n    }\n", "    }\n")]
 RIGHT = [("trusts ON before an entry", TRUST_ON)]
 
 # What a post by a guest's own CPU does not meet: two rules are the software poster's, one needs an
-# exit that changes no state, one another CPU's request, and the others an INIT or a deadline,
-# which those searches do not have.
+# exit that changes no state, one another CPU's request, and the others an INIT, a deadline, or a
+# VM whose vCPUs all sleep, which those searches do not have.
 NOT_BY_ICR = ("SN the wrong way round: the poster", "ON looked at before PIR is set",
               "a post by its own exit not looked at", "a kick's request not looked at",
               "an INIT takes the stop behind it away", "a stop takes the INIT away",
