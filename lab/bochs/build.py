@@ -93,8 +93,9 @@ def _unpack(tarball, source):
 def _step(target, source, what, command):
     """Run one step with its output in build.log, showing how many files it has compiled."""
     progress, count = Progress(what), 0
+    alone = dict(os.environ, MAKEFLAGS="")      # under `make -s` it would name no file
     with open(target / "build.log", "a") as log:
-        child = subprocess.Popen(command, cwd=source, text=True, errors="replace",
+        child = subprocess.Popen(command, cwd=source, env=alone, text=True, errors="replace",
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT)
         for line in child.stdout:
