@@ -280,8 +280,8 @@ static COLD bool is_answered(struct vcpu *v, gpa_t at, uint64_t qualification,
 
 /* The instruction that made the access. NULL: there is none to carry out, and *action is what
  * follows. */
-static COLD const struct insn *find_insn(struct linear *a, uint64_t qualification,
-                                         enum exit_action *action)
+static COLD __attribute__((noinline)) const struct insn *
+find_insn(struct linear *a, uint64_t qualification, enum exit_action *action)
 {
     struct fetched fetched;
     if (is_answered(a->v, a->at, qualification, action))
