@@ -96,7 +96,7 @@ TEST(context_granularities)
     CHECK(field(f.in64(VTD_CCMD), 60, 59) == 3);
 }
 
-/* "Context-cache Invalidate Descriptor" FM: how many low bits of the source-id are masked. */
+/* "Context-cache Invalidate Descriptor" FM: bits of the source-id that are masked */
 TEST(function_mask)
 {
     const uint16_t farthest[] = {0, 4, 6, 7};
