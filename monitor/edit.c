@@ -22,7 +22,7 @@ void edit_clear(struct edit *e)
 void edit_keep(struct edit *e)
 {
     const char *last = e->history[(e->kept + EDIT_HISTORY_MAX - 1) % EDIT_HISTORY_MAX];
-    if (e->length == 0 || (e->kept > 0 && strcmp(last, e->line) == 0))
+    if (e->length == 0 || strcmp(last, e->line) == 0)
         return;
     memcpy(e->history[e->kept++ % EDIT_HISTORY_MAX], e->line, e->length + 1);
 }

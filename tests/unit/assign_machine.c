@@ -338,6 +338,7 @@ int vm_map(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned perm, enum
     if (m.maps_left-- == 0)
         return -ENOMEM;
     (void)vm;
+    assert(perm == EPT_PERM_READ || perm == (EPT_PERM_READ | EPT_PERM_WRITE));
     assert(type == EPT_UC && dma && m.map_count < ARRAY_COUNT(m.mapped));
     assert(!model_maps_any(at.v, size));
     model_note(perm & EPT_PERM_WRITE ? "map" : "map-read-only");
@@ -361,6 +362,8 @@ void vm_unmap(struct vm *vm, gpa_t at, uint64_t size, bool dma)
 int bitmaps_ports(struct bitmaps *b, uint16_t first, unsigned count, bool pass)
 {
     (void)b;
+    if (m.ports_refused)
+        return -ENOMEM;
     memset(m.port_passes + first, pass, count);
     m.ports_first = m.ports_end ? MIN(m.ports_first, (size_t)first) : first;
     m.ports_end = MAX(m.ports_end, (size_t)first + count);

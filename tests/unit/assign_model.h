@@ -56,6 +56,7 @@ struct model {
     unsigned last_posted, last_blocked, blocked;
     unsigned posted_by_exit, posted_to; /* of the interrupts below; vCPUs, a bit each */
     int maps_left;                      /* then vm_map() fails; below 0: never */
+    bool ports_refused;                 /* bitmaps_ports() finds no memory */
     uint32_t last_out[2];               /* port and byte */
     unsigned last_remapped;             /* entry of the remapping table */
     uint32_t remapped_to;               /* APIC id in it */

@@ -13,6 +13,7 @@
  * function has.
  * Spec: PCI Local Bus 3.0 "Base Addresses".
  */
+#include "tests/unit/stubs.h"
 #include "tests/unit/vpci_fixture.h"
 
 #define BAR0_SIZE 0x100000
@@ -45,6 +46,9 @@ TEST(a_bar_over_another_functions)
     assert_true(g->bars[0].mapped && model_maps(own, BAR0_SIZE));
     vpci_write(f, PCI_BAR(0), 4, its);
     assert_true(f->bars[0].mapped);
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO); /* what is not decoded is in nobody's way */
+    vpci_write(g, PCI_BAR(0), 4, its);
+    assert_true(g->bars[0].mapped);
     vpci_write(g, PCI_BAR(4), 4, vpci_read(f, PCI_BAR(4), 4)); /* ports, too */
     assert_false(g->bars[4].mapped);
     assert_true(m.port_passes[0xc040]);
@@ -99,6 +103,62 @@ TEST(four_ports)
     assert_null(vm_bus_find(&m.vm.pio, 0xd008));
 }
 
+/* Without memory for the bitmap none of its ports is there. */
+TEST(ports_that_cannot_be_opened)
+{
+    vpci_write(f, PCI_COMMAND, 2, 0);
+    m.ports_refused = true;
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_false(f->bars[4].mapped);
+    assert_null(vm_bus_find(&m.vm.pio, 0xc040));
+    m.ports_refused = false;
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_true(f->bars[4].mapped && m.port_passes[0xc040]);
+}
+
+/* The log tells of a place that is none, but not of the ones that a guest writes to size a BAR. */
+TEST(an_impossible_place_is_told)
+{
+    stub_log_clear();
+    vpci_write(f, PCI_BAR(0), 4, UINT32_MAX);
+    vpci_write(f, PCI_BAR(4), 4, UINT32_MAX);
+    assert_null(strstr(stub_log, "no place"));
+    vpci_write(f, PCI_BAR(0), 4, VM_MMIO_END);
+    assert_non_null(strstr(stub_log, "bar0 at 0xfec00000 is no place for a BAR"));
+}
+
+/* An access to a BAR below a page reaches the device. */
+TEST(a_small_bar_is_forwarded)
+{
+    const struct vm_range *r = vm_bus_find(&m.vm.mmio, vpci_read(f, PCI_BAR(2), 4) + 8);
+    unsigned before = m.table_writes;
+    assert_int_equal(r->read(&asking, r->owner, 8, 4), 0);
+    r->write(&asking, r->owner, 8, 4, 1);
+    assert_int_equal(m.table_writes, before + 1);
+}
+
+static bool seen(uint64_t at, unsigned width, uint64_t expected)
+{
+    uint64_t value = 77;
+    return vbar_read(&m.vm, gpa(at), width, &value) && value == expected;
+}
+
+/* A debugger reads what the guest reaches, to the last byte, and of the MSI-X table the guest's
+ * entries. */
+TEST(a_debugger_reads_a_bar)
+{
+    uint64_t bar0 = f->bars[0].guest, bar1 = f->bars[1].guest, bar2 = f->bars[2].guest;
+    uint64_t value;
+    assert_true(seen(bar0, 4, 0) && seen(bar0 + BAR0_SIZE - 8, 8, 0) && seen(bar2 + 0xff, 1, 0));
+    assert_true(seen(bar1 + 0x1010 + PCI_MSIX_ENTRY_CONTROL, 4, PCI_MSIX_ENTRY_MASK));
+    assert_false(vbar_read(&m.vm, gpa(bar0 + BAR0_SIZE - 4), 8, &value));
+    assert_false(vbar_read(&m.vm, gpa(bar2 + 0x100), 1, &value));
+    assert_false(vbar_read(&m.vm, gpa(bar0 - 1), 1, &value));
+    assert_false(vbar_read(&m.vm, gpa(0xc040), 1, &value)); /* ports are no memory */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO);
+    assert_false(vbar_read(&m.vm, gpa(bar0), 4, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +167,10 @@ int main(void)
         CASE(the_upper_half_of_the_first_bar),
         CASE(a_large_bar_is_placed_high),
         CASE(four_ports),
+        CASE(ports_that_cannot_be_opened),
+        CASE(an_impossible_place_is_told),
+        CASE(a_small_bar_is_forwarded),
+        CASE(a_debugger_reads_a_bar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,6 +350,7 @@ TEST(a_bar_is_mapped_as_a_whole)
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
     assert_false(model_maps_any(at, 0x4000));
     assert_null(vm_bus_find(&m.vm.mmio, at + 0x1000));
+    assert_false(f->bars[1].mapped);
     m.maps_left = -1;
     vpci_write(f, PCI_COMMAND, 2, 0);
     vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_MEM);
