@@ -87,6 +87,8 @@ TEST(the_cursor_moves)
     assert_int_equal(ctrl('B'), EDIT_NOTHING);
     assert_int_equal(ctrl('F'), EDIT_CHANGED);
     assert_line("abc", 1);
+    assert_int_equal(ctrl('B'), EDIT_CHANGED);
+    assert_line("abc", 0);
     assert_int_equal(ctrl('E'), EDIT_CHANGED);
     assert_line("abc", 3);
 }
@@ -149,7 +151,9 @@ TEST(sequences)
     assert_line("abc", 2);
     assert_int_equal(keys("\x1bOC"), EDIT_CHANGED);
     assert_line("abc", 3);
-    assert_int_equal(keys("\x1b[1;5H"), EDIT_CHANGED);
+    assert_int_equal(keys("\x1b[1"), EDIT_NOTHING);
+    assert_int_equal(keys(";"), EDIT_NOTHING);
+    assert_int_equal(keys("5H"), EDIT_CHANGED);
     assert_line("abc", 0);
     assert_int_equal(keys("\x1b[09F"), EDIT_CHANGED);
     assert_line("abc", 3);
