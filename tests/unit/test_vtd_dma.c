@@ -316,6 +316,9 @@ TEST(domain_ids_run_out)
     assert_int_equal(world.pages_used, pages);
     vtd_domain_destroy(d[0]);
     assert_int_equal(vtd_domains_used(), 14);
+    world.pages_limit = world.pages_used; /* an id, but no page for its table */
+    assert_null(vtd_domain_create());
+    assert_int_equal(vtd_domains_used(), 14);
     model_start(MODEL_CAP, MODEL_ECAP);
     for (unsigned i = 0; i < VTD_DOMAIN_MAX; i++)
         assert_non_null(vtd_domain_create());
