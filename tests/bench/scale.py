@@ -31,11 +31,12 @@ PAGE = ROOT / "docs/scale.md"
 PICTURES = ROOT / "docs/scale"
 COUNTER = "build/unit/test_scale"       # counts entries that are read
 
-MOST_VCPUS = 8                          # of one VM
+MOST_VCPUS, MOST_DEVICES = 8, 31        # of one VM
 KEYS = {"cpuid": "an exit: CPUID", "config_vendor": "configuration read",
         "bar_off_and_on": "a BAR of 1 MiB unmapped and mapped", "irq_running": "interrupt, running",
-        "irq_halted_alone": "interrupt, halted"}
-AXES = {"VMs": (1, 2, 4, 8, 16), "vCPUs": (1, 8, 16, 32, 64), "devices": (1, 2, 4, 5)}
+        "irq_halted_alone": "interrupt, halted", "boot_own": "the boot's own work"}
+AXES = {"VMs": (1, 2, 4, 8, 16), "vCPUs": (1, 8, 16, 32, 64),
+        "devices": (1, 2, 4, 8, 16, 32, 64), "devices of the VM": (1, 2, 4, 8, 16, 31)}
 KINDS = {"1g": "pages of 1 GiB", "2m": "pages of 2 MiB", "4k": "pages of 4 KiB"}
 COSTS = {"map_cpu": "mapped for the CPUs", "map_device": "mapped for the devices",
          "unmap": "unmapped", "end": "tables freed", "check": "entries read by the checker",
@@ -43,36 +44,50 @@ COSTS = {"map_cpu": "mapped for the CPUs", "map_device": "mapped for the devices
 SIZES = {"64 MiB": 1 << 6, "1 GiB": 1 << 10, "8 GiB": 1 << 13, "64 GiB": 1 << 16}
 
 
-def others(axis, count):
-    """Words of the launcher: VMs that sleep, beside the one that is measured."""
-    if axis == "devices":
-        given = [f"pci=00:{2 + n:02x}.0" for n in range(1, count)]
-        vcpus, machine = [1] * bool(given), ["--machine", f"devices={count}"]
+def virtual_functions(count):
+    """Words of the launcher for a machine with so many, and their addresses."""
+    at = [f"pci=03:{n >> 3:02x}.{n & 7}" for n in range(1, count + 1)]
+    machine = ["--machine", f"ecam=1,vfs={count}", "--append",
+               f"console=com1{f' vfs=03:00.0,{count}' * bool(count)}"]
+    return machine, at
+
+
+def sleeper(n, vcpus, given):
+    return ",".join(["kernel=build/guests/peer.elf", f"name=other{n}", "mem=4M", f"vcpus={vcpus}",
+                     *given, f'cmdline="test=8 vcpus={vcpus}"'])
+
+
+def vms(axis, count):
+    """Words of the launcher: the VM that is measured, and others that sleep. Beside more devices
+    these are three, whatever they have."""
+    machine, own, sleepers = [], ["pci=00:02.0"], []
+    if axis == "VMs":
+        sleepers = [(1, [])] * (count - 1)
+    elif axis == "vCPUs":
+        full, rest = divmod(count - 1, MOST_VCPUS)
+        sleepers = [(each, []) for each in [MOST_VCPUS] * full + [rest] * bool(rest)]
     else:
-        given, machine = [], []
-        vcpus = [1] * (count - 1)
-        if axis == "vCPUs":
-            full, rest = divmod(count - 1, MOST_VCPUS)
-            vcpus = [MOST_VCPUS] * full + [rest] * bool(rest)
-    words = machine
-    for n, each in enumerate(vcpus):
-        vm = ["kernel=build/guests/peer.elf", f"name=other{n}", "mem=4M", f"vcpus={each}", *given,
-              f'cmdline="test=8 vcpus={each}"']
-        words = [*words, "--vm", ",".join(vm)]
+        machine, given = virtual_functions(count - 1)
+        if axis == "devices":
+            sleepers = [(1, given[n * MOST_DEVICES:(n + 1) * MOST_DEVICES]) for n in range(3)]
+        else:
+            own += given
+    words = [*machine, "--vm", ",".join(["kernel=build/guests/peer.elf", "name=peer", "mem=16M",
+                                         *own, "cmdline=test=7"])]
+    for n, each in enumerate(sleepers):
+        words += ["--vm", sleeper(n, *each)]
     return words
 
 
 def beside(axis, count):
     """key -> median."""
-    console, _ = bench.boot(
-        "lab", "--expect", "peer scale is done", "--vm",
-        "kernel=build/guests/peer.elf,name=peer,mem=16M,pci=00:02.0,cmdline=test=7",
-        *others(axis, count))
-    found = kvm.numbers(console)
+    console, _ = bench.boot("lab", "--expect", "peer scale is done", *vms(axis, count))
+    found = {key: values["median"] for key, values in kvm.numbers(console).items()}
+    found |= bench.boot_parts(console, 0)
     missing = KEYS.keys() - found.keys()
     if missing:
         raise Unusable(f"{count} {axis}: no figure for {missing.pop()}")
-    return {key: found[key]["median"] for key in KEYS}
+    return {key: found[key] for key in KEYS}
 
 
 def sizes(text):
