@@ -46,7 +46,7 @@ TEST(a_bar_over_another_functions)
     assert_true(g->bars[0].mapped && model_maps(own, BAR0_SIZE));
     vpci_write(f, PCI_BAR(0), 4, its);
     assert_true(f->bars[0].mapped);
-    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO); /* what is not decoded is in nobody's way */
+    vpci_write(f, PCI_COMMAND, 2, PCI_COMMAND_IO); /* what is not decoded takes no place */
     vpci_write(g, PCI_BAR(0), 4, its);
     assert_true(g->bars[0].mapped);
     vpci_write(g, PCI_BAR(4), 4, vpci_read(f, PCI_BAR(4), 4)); /* ports, too */
