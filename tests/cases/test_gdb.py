@@ -28,7 +28,7 @@ def debug(boot, tmp_path, case, commands, expect, program=None):
     this order."""
     case.gdb = case.gdb or port.free()
     before = ["set pagination off", "set confirm off", f"set tcp connect-timeout {PATIENCE}",
-              "set remotetimeout 60", f"target remote :{case.gdb}"]
+              "set remotetimeout 10", f"target remote :{case.gdb}"]
     line = ["gdb", "-nx", "-q", "-batch"]
     for command in [*before, *commands]:
         line += ["-ex", command]
@@ -227,7 +227,7 @@ class Noise(threading.Thread):
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                return socket.create_connection(("127.0.0.1", self.port), 20)
+                return socket.create_connection(("127.0.0.1", self.port), 5)
             except ConnectionRefusedError:
                 if time.monotonic() > end:
                     raise
@@ -289,7 +289,7 @@ def test_hamlet_itself():
     """`make debug`, by QEMU's stub: symbols, lines, a backtrace."""
     if subprocess.run(["which", "qemu-system-x86_64"], capture_output=True).returncode:
         pytest.skip("tcg: qemu-system-x86_64 is missing")
-    gdb = "gdb -nx -q -batch -ex 'set remotetimeout 60'"
+    gdb = "gdb -nx -q -batch -ex 'set remotetimeout 10'"
     run = subprocess.run(["make", "-s", "debug", "DEBUG_ON=tcg", f"DEBUG_PORT={port.free()}",
                           f"GDB={gdb}", "DEBUG_MORE=-ex 'break pci_scan' -ex c -ex bt"], cwd=ROOT,
                          capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
